@@ -1,0 +1,419 @@
+"""The wire types of Azure AI Vision's model customization, versions 2023-02-01-preview and 2023-04-01-preview.
+
+Shared by the client and by the engine. Attribute names are snake case, the wire's are camel case; keys of a request are
+matched without regard to case, because published clients disagree (`AnnotationKind`, `annotationKind`); keys of a reply are
+exactly the contract's. Unknown keys are ignored.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+API_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
+API_VERSION = API_VERSIONS[-1]
+
+NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
+NAME_MAX_LENGTH = 255
+
+PAGE_DEFAULT = 10
+PAGE_MAX = 30
+SKIP_MAX = 2**31 - 1
+
+IMAGE_BYTES_MAX_ANALYZE = 20_971_520
+IMAGE_BYTES_MAX_TRAINING = 20 * 1024 * 1024
+IMAGE_SIDE_ANALYZE_PX = (50, 16_000)
+"""Least and greatest side of an image to analyze, in pixels."""
+
+
+class AnnotationKind(StrEnum):
+    IMAGE_CLASSIFICATION = "imageClassification"
+    IMAGE_OBJECT_DETECTION = "imageObjectDetection"
+
+
+class AuthenticationKind(StrEnum):
+    NONE = "none"
+    MANAGED_IDENTITY = "managedIdentity"
+    SAS = "sas"
+
+
+class ModelKind(StrEnum):
+    GENERIC_CLASSIFIER = "Generic-Classifier"
+    GENERIC_DETECTOR = "Generic-Detector"
+    PRODUCT_RECOGNIZER = "Product-Recognizer"
+
+    @property
+    def annotation_kind(self) -> AnnotationKind:
+        """The kind of dataset that a model of this kind is trained from."""
+        if self is ModelKind.GENERIC_CLASSIFIER:
+            return AnnotationKind.IMAGE_CLASSIFICATION
+        return AnnotationKind.IMAGE_OBJECT_DETECTION
+
+    @property
+    def time_budget_max_hours(self) -> int:
+        """The longest `timeBudgetInHours` (swagger 2023-04-01-preview and its FAQ)."""
+        return 1344 if self is ModelKind.GENERIC_DETECTOR else 336
+
+    def minimum_budget_hours(self, images: int, boxes_per_image: float = 1.0) -> float:
+        """The least compute time, in hours, that a training of `images` images is accepted with (the service's FAQ)."""
+        if self is ModelKind.GENERIC_DETECTOR:
+            return 0.0066667 * images
+        if self is ModelKind.PRODUCT_RECOGNIZER:
+            return 0.0003334 * images * boxes_per_image
+        return 0.0003334 * images
+
+
+class ModelStatus(StrEnum):
+    NOT_STARTED = "notStarted"
+    TRAINING = "training"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (ModelStatus.SUCCEEDED, ModelStatus.FAILED, ModelStatus.CANCELLED)
+
+
+class EvaluationStatus(StrEnum):
+    NOT_STARTED = "notStarted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        return self in (EvaluationStatus.SUCCEEDED, EvaluationStatus.FAILED)
+
+
+class FailureCode(StrEnum):
+    """Why a training or an evaluation failed: `error.code` of a model or an evaluation."""
+
+    DIVERGED = "diverged"
+    NOT_ENOUGH_BUDGET = "notEnoughBudget"
+    DATASET_CORRUPT = "datasetCorrupt"
+    DATASET_NOT_FOUND = "datasetNotFound"
+    DATASET_EMPTY = "datasetEmpty"
+    INCORRECT_MODEL_KIND = "incorrectModelKind"
+    MODEL_NOT_FOUND = "modelNotFound"
+    INTERNAL_SERVER_ERROR = "internalServerError"
+    UNKNOWN = "unknown"
+
+
+class ErrorCode(StrEnum):
+    """`error.code` of a refused request."""
+
+    INVALID_REQUEST = "InvalidRequest"
+    INVALID_IMAGE_FORMAT = "InvalidImageFormat"
+    NOT_SUPPORTED_VISUAL_FEATURE = "NotSupportedVisualFeature"
+    BAD_ARGUMENT = "BadArgument"
+    UNAUTHORIZED = "401"
+    RESOURCE_NOT_FOUND = "404"
+    DATASET_NOT_FOUND = "DatasetNotFound"
+    DATASET_ALREADY_EXISTS = "DatasetAlreadyExists"
+    DATASET_INVALID_ANNOTATION_URI = "DatasetInvalidAnnotationUri"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    MODEL_ALREADY_EXISTS = "ModelAlreadyExists"
+    MODEL_EVALUATION_NOT_FOUND = "ModelEvaluationNotFound"
+    MODEL_EVALUATION_ALREADY_EXISTS = "ModelEvaluationAlreadyExists"
+    PUBLISHED_MODEL_NOT_FOUND = "PublishedModelNotFound"
+    PRECONDITION_FAILED = "PreconditionFailed"
+    INTERNAL_SERVER_ERROR = "InternalServerError"
+
+
+def _casefold_choice(choices: type[StrEnum]) -> BeforeValidator:
+    """Accept an enum's value in any letter case, and without hyphens (`GenericClassifier`), as older clients send it."""
+    by_folded = {choice.value.replace("-", "").casefold(): choice for choice in choices}
+
+    def match(value: object) -> object:
+        return by_folded.get(value.replace("-", "").casefold(), value) if isinstance(value, str) else value
+
+    return BeforeValidator(match)
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _to_timestamp(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03d}Z"
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH)]
+"""A dataset's, model's, evaluation's or run's name as it stands in a path."""
+
+Timestamp = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_to_timestamp, return_type=str)]
+"""ISO 8601, UTC, milliseconds, `Z`."""
+
+
+class Wire(BaseModel):
+    """A JSON object of the contract."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _match_keys_without_case(cls, data: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever was sent
+        if not isinstance(data, dict):
+            return data
+        by_folded = {}
+        for name, field in cls.model_fields.items():
+            alias = field.alias or name
+            by_folded[alias.casefold()] = alias
+            by_folded[name.casefold()] = alias
+        return {by_folded.get(key.casefold(), key) if isinstance(key, str) else key: value for key, value in data.items()}
+
+    def to_wire(self) -> dict[str, Any]:
+        """The object as JSON-ready values: camel case, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class ErrorDetails(Wire):
+    """An error, of a request or of a training. In a model or an evaluation only these four keys are allowed: a
+    published client raises on any other."""
+
+    code: str
+    message: str
+    target: str | None = None
+    details: list["ErrorDetails"] | None = None
+
+
+class InnerError(Wire):
+    code: str
+    message: str
+    innererror: "InnerError | None" = None
+
+
+class RequestError(ErrorDetails):
+    innererror: InnerError | None = Field(default=None, alias="innererror")
+
+
+class ErrorResponse(Wire):
+    """The body of every reply that is not a success."""
+
+    error: RequestError
+
+
+class Authentication(Wire):
+    """How the service reads a dataset's blobs. `sas_token` is the query string alone, and is never sent back."""
+
+    kind: Annotated[AuthenticationKind, _casefold_choice(AuthenticationKind)]
+    sas_token: SecretStr | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _sas_needs_a_token(self) -> Self:
+        if self.sas_token is not None and self.kind is not AuthenticationKind.SAS:
+            raise ValueError("sasToken is only for authentication of kind 'sas'")
+        return self
+
+
+AnnotationFileUris = Annotated[list[str], Field(min_length=1, max_length=10)]
+CustomProperties = Annotated[dict[str, str], Field(max_length=10)]
+
+
+class DatasetCreate(Wire):
+    """Body of `PUT /datasets/{name}`."""
+
+    annotation_kind: Annotated[AnnotationKind, _casefold_choice(AnnotationKind)]
+    annotation_file_uris: AnnotationFileUris
+    authentication: Authentication | None = None
+    custom_properties: CustomProperties | None = None
+
+
+class DatasetUpdate(Wire):
+    """Body of `PATCH /datasets/{name}`: the fields given replace, the others stay."""
+
+    annotation_kind: Annotated[AnnotationKind | None, _casefold_choice(AnnotationKind)] = None
+    annotation_file_uris: AnnotationFileUris | None = None
+    authentication: Authentication | None = None
+    custom_properties: CustomProperties | None = None
+
+
+class Dataset(Wire):
+    name: str
+    annotation_kind: AnnotationKind
+    annotation_file_uris: list[str]
+    authentication: Authentication | None = None
+    custom_properties: dict[str, str] | None = None
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+    e_tag: str | None = None
+
+
+class TrainingParameters(Wire):
+    training_dataset_name: Name
+    time_budget_in_hours: Annotated[int, Field(ge=1, le=1344)]
+    model_kind: Annotated[ModelKind | None, _casefold_choice(ModelKind)] = None
+
+
+class EvaluationParameters(Wire):
+    test_dataset_name: Name | None = None
+
+
+class ModelCreate(Wire):
+    """Body of `PUT /models/{name}`, which starts a training."""
+
+    training_parameters: TrainingParameters
+    evaluation_parameters: EvaluationParameters | None = None
+
+    @model_validator(mode="after")
+    def _budget_fits_kind(self) -> Self:
+        kind = self.training_parameters.model_kind
+        if kind is not None and self.training_parameters.time_budget_in_hours > kind.time_budget_max_hours:
+            raise ValueError(f"timeBudgetInHours is at most {kind.time_budget_max_hours} for {kind}")
+        return self
+
+
+class ModelPerformance(Wire):
+    """Metrics, each in 0…1. Absent is what the model's kind does not have."""
+
+    average_precision: float | None = None
+    accuracy_top1: float | None = Field(default=None, alias="accuracyTop1")
+    accuracy_top5: float | None = Field(default=None, alias="accuracyTop5")
+    calibration_ece: float | None = Field(default=None, alias="calibrationECE")
+    mean_average_precision30: float | None = Field(default=None, alias="meanAveragePrecision30")
+    mean_average_precision50: float | None = Field(default=None, alias="meanAveragePrecision50")
+    mean_average_precision75: float | None = Field(default=None, alias="meanAveragePrecision75")
+    tag_performance: dict[str, dict[str, float]] = Field(default_factory=dict)
+
+
+class TrainingProgress(Wire):
+    """Extension: where a training stands, and what it has cost so far.
+
+    `share` is 0…1 of the whole training. `images_read` counts images fetched from storage and `images_embedded`
+    images run through a backbone: both leave out what was kept from an earlier training.
+    """
+
+    stage: str
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    message: str | None = None
+    images: int = 0
+    images_read: int = 0
+    images_embedded: int = 0
+    seconds: float = 0.0
+
+
+class Artifact(Wire):
+    """Extension: the trained model as a file. `digest` is the SHA-256 of the ONNX file, in hex."""
+
+    digest: str
+    size_bytes: int
+
+
+class Model(Wire):
+    name: str
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+    status: ModelStatus
+    training_parameters: TrainingParameters
+    evaluation_parameters: EvaluationParameters | None = None
+    training_cost_in_minutes: int | None = None
+    model_performance: ModelPerformance | None = None
+    error: ErrorDetails | None = None
+    training_progress: TrainingProgress | None = None
+    artifact: Artifact | None = None
+
+
+class EvaluationCreate(Wire):
+    """Body of `PUT /models/{name}/evaluations/{evaluationName}`."""
+
+    evaluation_parameters: EvaluationParameters
+
+
+class Evaluation(Wire):
+    name: str
+    model_name: str
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+    status: EvaluationStatus
+    evaluation_parameters: EvaluationParameters
+    model_performance: ModelPerformance | None = None
+    error: ErrorDetails | None = None
+
+
+class PublishedModelPut(Wire):
+    """Extension. Body of `PUT /publishedmodels/{name}`: from now on the name answers with this model."""
+
+    model_name: Name
+
+
+class PublishedModel(Wire):
+    """Extension: a stable name that `model-name` of analyze accepts, and the model behind it."""
+
+    name: str
+    model_name: str
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+
+
+Item = TypeVar("Item")
+
+
+class Page(Wire, Generic[Item]):
+    """One page of a list; `next_link` is absent on the last."""
+
+    value: list[Item]
+    next_link: str | None = None
+
+
+class AnalyzeUrl(Wire):
+    """JSON body of `POST /imageanalysis:analyze`."""
+
+    url: str
+
+
+class Tag(Wire):
+    name: str
+    confidence: float
+
+
+class BoundingBox(Wire):
+    """Pixels of the submitted image."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+class DetectedObject(Wire):
+    id: str
+    bounding_box: BoundingBox
+    tags: list[Tag]
+
+
+class TagsResult(Wire):
+    values: list[Tag]
+
+
+class ObjectsResult(Wire):
+    values: list[DetectedObject]
+
+
+class CustomModelResult(Wire):
+    tags_result: TagsResult | None = None
+    objects_result: ObjectsResult | None = None
+
+
+class ImageMetadata(Wire):
+    width: int
+    height: int
+
+
+class ImageAnalysisResult(Wire):
+    custom_model_result: CustomModelResult | None = None
+    model_version: str
+    metadata: ImageMetadata
