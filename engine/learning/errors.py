@@ -1,0 +1,45 @@
+"""What can go wrong in learning: one tree, each with the contract's code for a failed training."""
+
+from customization.contract import FailureCode
+
+
+class LearningError(Exception):
+    """A training, an evaluation or a prediction that cannot be done. `code` is what the contract calls it."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["LearningError"], tuple[object, ...]]:
+        return type(self), (self.code, self.message)
+
+
+class ImageError(LearningError, ValueError):
+    """Bytes that are no image this engine reads: the message says what is wrong with them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureCode.DATASET_CORRUPT, message)
+
+    def __reduce__(self) -> tuple[type["ImageError"], tuple[object, ...]]:
+        return type(self), (self.message,)
+
+
+class WeightsError(LearningError):
+    """Pretrained weights that are missing, unreachable or not the ones they should be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureCode.INTERNAL_SERVER_ERROR, message)
+
+    def __reduce__(self) -> tuple[type["WeightsError"], tuple[object, ...]]:
+        return type(self), (self.message,)
+
+
+class ArtifactError(LearningError):
+    """A stored head or a model file that is broken or of another version."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureCode.INTERNAL_SERVER_ERROR, message)
+
+    def __reduce__(self) -> tuple[type["ArtifactError"], tuple[object, ...]]:
+        return type(self), (self.message,)

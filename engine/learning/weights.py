@@ -1,0 +1,92 @@
+"""Converts the downloaded checkpoints to ONNX, once: `python -m engine.learning.weights --from FOLDER --to WEIGHTS_DIR`."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from engine.learning.backbones import BACKBONES, Backbone, digest_of
+from engine.learning.checkpoint import read_state_dict
+from engine.learning.efficientnet import HEAD, INPUT, STRIDE16, build_efficientnet_lite
+from engine.learning.errors import WeightsError
+
+_SIDE = 64
+
+
+def _check_network(backbone: Backbone, data: bytes) -> None:
+    """Run the converted network once: shapes as the table says, and activations of a trained network.
+
+    Raises:
+        WeightsError: it does not compute what it should.
+    """
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    ramp = np.linspace(-1, 1, _SIDE, dtype=np.float32)
+    pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[:, None] * ramp[None, :]))[None]
+    stride16, head = session.run([STRIDE16, HEAD], {INPUT: pixels.astype(np.float32)})
+    expected = [(1, backbone.stride16_channels, _SIDE // 16, _SIDE // 16), (1, backbone.head_channels, _SIDE // 32, _SIDE // 32)]
+    if [stride16.shape, head.shape] != expected:
+        raise WeightsError(f"{backbone.title} gives maps of {stride16.shape} and {head.shape}, expected {expected}")
+    if not np.isfinite(head).all() or not 0.01 < head.mean() < 3 or not 0.02 < (head > 0).mean() < 0.98:
+        raise WeightsError(f"{backbone.title} does not act like a trained network: were its tensors read rightly?")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    os.chmod(file.name, 0o644)  # noqa: PTH101 - the name is all there is
+    os.replace(file.name, path)  # noqa: PTH105
+
+
+def _find(folder: Path, backbone: Backbone) -> Path:
+    candidates = sorted(folder.rglob(backbone.file_name))
+    if not candidates:
+        raise WeightsError(f"{backbone.file_name} ({backbone.title}, from {backbone.package} {backbone.version}) is not under {folder}")
+    digest = digest_of(candidates[0])
+    if digest != backbone.sha256:
+        raise WeightsError(f"{candidates[0]} has SHA-256 {digest}, expected {backbone.sha256}: the download is not the one it should be")
+    return candidates[0]
+
+
+def convert_backbone(backbone: Backbone, folder: Path, weights_dir: Path) -> bool:
+    """Convert one checkpoint found anywhere under `folder`; False where that was done before.
+
+    Raises:
+        WeightsError: the checkpoint is missing, is not the one the table names, or does not convert.
+    """
+    target = weights_dir / backbone.weights_file
+    stamp = target.with_suffix(".sha256")
+    if target.is_file() and stamp.is_file() and digest_of(target) == stamp.read_text().strip():
+        return False
+    try:
+        model = build_efficientnet_lite(read_state_dict(_find(folder, backbone)), width=backbone.width, depth=backbone.depth)
+    except (KeyError, ValueError) as error:
+        raise WeightsError(f"the checkpoint of {backbone.title} does not hold that network: {error}") from error
+    data = model.SerializeToString(deterministic=True)
+    _check_network(backbone, data)
+    weights_dir.mkdir(parents=True, exist_ok=True)
+    _write(target, data)
+    _write(stamp, f"{digest_of(target)}\n".encode())
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m engine.learning.weights", description=__doc__)
+    parser.add_argument("--from", dest="folder", type=Path, required=True, help="folder that holds the .pth files, at any depth")
+    parser.add_argument("--to", dest="weights_dir", type=Path, required=True, help="where the converted networks go")
+    options = parser.parse_args(arguments)
+    try:
+        for backbone in BACKBONES:
+            state = "converted" if convert_backbone(backbone, options.folder, options.weights_dir) else "already there"
+            print(f"{backbone.title}: {state} ({backbone.licence}, {backbone.source})")
+    except WeightsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
