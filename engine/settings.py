@@ -1,0 +1,178 @@
+"""The engine's settings: each is a flag of `vision-engine` and an environment variable `VISION_ENGINE_<NAME>`.
+
+`docs/engine.md` documents every one of them; a test compares the two.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from engine.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "VISION_ENGINE_"
+
+_LISTS = frozenset({"keys", "allowed_hosts"})
+_HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]{1,5})?$")
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_data_dir() -> Path:
+    """`$XDG_DATA_HOME/vision-engine`, else `~/.local/share/vision-engine`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "vision-engine"
+
+
+def default_weights_dir() -> Path:
+    """`weights` in `$VISION_CACHE_DIR`, in `$XDG_CACHE_HOME/vision-customization`, or in `~/.cache/vision-customization`."""
+    if own := os.environ.get("VISION_CACHE_DIR"):
+        return Path(own) / "weights"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vision-customization" / "weights"
+
+
+class Settings(BaseModel):
+    """What one engine is made of. Secrets never show in its `repr`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 is every network interface.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one and prints it.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of everything the engine keeps: database, keys, features, models.",
+    )
+    database_url: str = Field(
+        "",
+        repr=False,
+        description="URL of the database: sqlite:///… or postgresql+psycopg://… [default: engine.sqlite in data_dir]",
+    )
+    keys: tuple[SecretStr, ...] = Field(
+        (),
+        max_length=2,
+        description="One or two API keys, comma between. [default: generated into the file `keys` of data_dir]",
+    )
+    token_key: SecretStr | None = Field(
+        None,
+        description="Fernet key that SAS tokens are encrypted with at rest. [default: generated into token.key of data_dir]",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Blob hosts to read beside Azure's, `host` or `host:port`, comma between; these may be http and private.",
+    )
+    weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained backbones.")
+    threads: int = Field(
+        default_factory=usable_cores, ge=1, le=256, description="Threads that images are decoded and analyzed with."
+    )
+    workers: int = Field(1, ge=0, le=64, description="Training processes that `serve` starts; 0 where `worker` runs elsewhere.")
+    cache_models: int = Field(
+        8, ge=1, le=10_000, description="Models kept in memory for analyze, least recently used leave first."
+    )
+    entra_tenant: str | None = Field(
+        None, pattern=r"^[a-zA-Z0-9.-]+$", description="Entra tenant id whose bearer tokens are accepted beside the keys."
+    )
+    entra_audience: str | None = Field(
+        None, min_length=1, description="Audience (`aud`) that such a token must have; needed with entra_tenant."
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Address that callers see, for `nextLink` behind a proxy. [default: the request's own]",
+    )
+    metrics_public: bool = Field(
+        False, description="Answer /metrics to everyone; otherwise to this machine, and to others with a key."
+    )
+    log_level: LogLevel = Field("info", description="Least severity that is logged.")
+
+    @field_validator("keys", mode="after")
+    @classmethod
+    def _keys_fit_a_header(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            text = key.get_secret_value()
+            if not text.isascii() or not text.isprintable() or " " in text:
+                raise ValueError("a key must be printable ASCII characters, without spaces")
+        return keys
+
+    @field_validator("allowed_hosts", mode="after")
+    @classmethod
+    def _hosts_are_bare(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not _HOST.match(host):
+                raise ValueError(f"{host!r} is not `host` or `host:port`: leave out the scheme, the path and wildcards")
+        return tuple(host.lower() for host in hosts)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.entra_tenant is None) != (self.entra_audience is None):
+            raise ValueError("entra_tenant and entra_audience are needed together, or neither")
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{(self.data_dir / 'engine.sqlite').absolute()}")
+        return self
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:  # noqa: ANN401
+        """Settings from `VISION_ENGINE_*`; `overrides` (flags) win, and a `None` among them counts as absent.
+
+        Raises:
+            SettingsError: names each wrong setting as the variable it is, and never repeats a secret.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, object] = {}
+        for name in cls.model_fields:
+            text = environment.get(variable_of(name), "").strip()
+            if text:
+                values[name] = text
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        for name in _LISTS & values.keys():
+            given = values[name]
+            if isinstance(given, str):
+                values[name] = tuple(part.strip() for part in given.split(",") if part.strip())
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+    def to_environment(self) -> dict[str, str]:
+        """These settings as `VISION_ENGINE_*`, for a child process. Holds secrets: for an environment only, never for a log."""
+        environment = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            elif isinstance(value, tuple):
+                value = ",".join(part.get_secret_value() if isinstance(part, SecretStr) else str(part) for part in value)
+            if value not in (None, ""):
+                environment[variable_of(name)] = str(value)
+        return environment
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of the setting `name`."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings of the engine and are none: a typing error, most likely."""
+    known = {variable_of(name) for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        text = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(text)
+        elif problem["type"] == "extra_forbidden":
+            lines.append(f"{problem['loc'][0]} is no setting; settings are {', '.join(sorted(Settings.model_fields))}")
+        else:
+            name = str(problem["loc"][0])
+            lines.append(f"{name} ({variable_of(name)}, --{name.replace('_', '-')}): {text}")
+    return "\n".join(lines)

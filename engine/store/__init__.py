@@ -1,0 +1,70 @@
+"""What the engine remembers: datasets, models, evaluations, published names and blobs, in SQLite or PostgreSQL.
+
+Records go out, names and ids come in; no row and no session leaves this package. How a status may change stands in
+`transitions`. Artifacts and features are files, and are not kept here.
+"""
+
+from typing import Self
+
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from customization.contract import EvaluationStatus, ModelStatus
+from engine.errors import SettingsError
+from engine.settings import Settings
+from engine.store.blobs import BlobStore
+from engine.store.database import unreachable
+from engine.store.datasets import DatasetStore
+from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed, StoreError, WrongState
+from engine.store.evaluations import EvaluationStore
+from engine.store.models import ModelStore
+from engine.store.published import PublishedModelStore
+from engine.store.records import (
+    BlobRecord,
+    DatasetRecord,
+    EvaluationRecord,
+    ModelRecord,
+    PublishedModelRecord,
+    Unfinished,
+)
+from engine.store.tables import EvaluationRow, ModelRow
+
+__all__ = [
+    "AlreadyExists",
+    "BlobRecord",
+    "DatasetRecord",
+    "EvaluationRecord",
+    "ModelRecord",
+    "NotFound",
+    "PreconditionFailed",
+    "PublishedModelRecord",
+    "Store",
+    "StoreError",
+    "Unfinished",
+    "WrongState",
+]
+
+
+class Store(DatasetStore, ModelStore, EvaluationStore, PublishedModelStore, BlobStore):
+    """The engine's memory. Safe to use from many threads, and from many processes at once."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The store of `settings`, its tables brought up to date. Raises SettingsError if it cannot be reached."""
+        store = cls(settings)
+        try:
+            store.migrate()
+        except OperationalError as error:
+            raise SettingsError(unreachable(error)) from None
+        return store
+
+    def unfinished(self) -> Unfinished:
+        """Models and evaluations that a worker still has to bring to an end."""
+        ended_models = [status.value for status in ModelStatus if status.final]
+        ended_evaluations = [status.value for status in EvaluationStatus if status.final]
+        with self._reading() as session:
+            models = select(ModelRow.id).where(ModelRow.status.not_in(ended_models)).order_by(ModelRow.sequence)
+            evaluations = (
+                select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
+            )
+            return Unfinished(tuple(session.scalars(models)), tuple(session.scalars(evaluations)))

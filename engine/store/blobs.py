@@ -1,0 +1,59 @@
+"""What blobs hold, by address and version, so that an unchanged blob is not read again."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from engine.store.database import Database
+from engine.store.records import BlobRecord
+from engine.store.tables import BlobRow
+
+_BATCH = 500  # below SQLite's bound on parameters of a statement
+
+
+class BlobStore(Database):
+    def blob_digest(self, url: str, etag: str) -> BlobRecord | None:
+        """What the blob at `url` (without its query) held in the version `etag`; None if that was never read."""
+        record = self.blobs([url]).get(url)
+        return record if record is not None and record.etag == etag else None
+
+    def blobs(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
+        """What is known of the blobs at `urls` (without their queries), by URL; the unknown are left out."""
+        known = {}
+        with self._reading() as session:
+            for start in range(0, len(urls), _BATCH):
+                digests = [_digest(url) for url in urls[start : start + _BATCH]]
+                for row in session.scalars(select(BlobRow).where(BlobRow.url_digest.in_(digests))):
+                    known[row.url] = BlobRecord(row.url, row.etag, row.sha256, row.width, row.height)
+        return known
+
+    def remember_blobs(self, blobs: Iterable[BlobRecord]) -> None:
+        """Keep what was read; of each URL only the last version."""
+        seen = self._now()
+        rows = {
+            _digest(blob.url): {
+                "url_digest": _digest(blob.url),
+                "url": blob.url,
+                "etag": blob.etag,
+                "sha256": blob.sha256,
+                "width": blob.width,
+                "height": blob.height,
+                "seen": seen,
+            }
+            for blob in blobs
+        }
+        # In the order of the key, so that two workers cannot wait for each other's rows.
+        ordered = [rows[digest] for digest in sorted(rows)]
+        if not ordered:
+            return
+        with self._writing() as session:
+            insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+            statement = insert(BlobRow)
+            changed = {column: statement.excluded[column] for column in ("etag", "sha256", "width", "height", "seen")}
+            session.execute(statement.on_conflict_do_update(index_elements=["url_digest"], set_=changed), ordered)
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""SAS tokens are kept encrypted: Fernet (AES-128-CBC with HMAC-SHA-256), with a key from a file or a secret."""
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from pydantic import SecretStr
+
+from engine.errors import SettingsError
+from engine.settings import Settings
+
+KEY_FILE = "token.key"
+
+
+class TokenCipher:
+    """Encrypts and decrypts SAS tokens."""
+
+    def __init__(self, key: SecretStr) -> None:
+        try:
+            self._fernet = Fernet(key.get_secret_value())
+        except ValueError:
+            raise SettingsError("token_key is no Fernet key: expected 32 bytes in URL-safe base64.") from None
+
+    @classmethod
+    def open(cls, settings: Settings) -> "TokenCipher":
+        """With the key of the settings, else with the one in the data folder, which is made if there is none."""
+        return cls(settings.token_key or SecretStr(secret_file(settings.data_dir / KEY_FILE, Fernet.generate_key().decode())))
+
+    def encrypt(self, token: SecretStr) -> str:
+        return self._fernet.encrypt(token.get_secret_value().encode()).decode()
+
+    def decrypt(self, encrypted: str) -> SecretStr:
+        """Raises SettingsError where the token was encrypted with another key."""
+        try:
+            return SecretStr(self._fernet.decrypt(encrypted).decode())
+        except InvalidToken:
+            raise SettingsError(
+                f"A SAS token in the database was encrypted with another key: restore {KEY_FILE} (or VISION_ENGINE_TOKEN_KEY), "
+                "or update the dataset's authentication."
+            ) from None
+
+
+def secret_file(path: Path, content: str) -> str:
+    """The secret in `path`, readable by its owner alone. Written with `content` if there is none; whoever writes first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content + "\n")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,106 @@
+"""The connection to SQLite or PostgreSQL, and bringing its tables up to date."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session
+
+from engine.errors import SettingsError
+from engine.settings import Settings
+from engine.store.cipher import TokenCipher
+
+_BUSY_TIMEOUT_SECONDS = 30
+_POSTGRESQL_MIGRATION_LOCK = 0x766973696F6E  # "vision": any number does, as long as every engine takes the same
+
+
+class Database:
+    """Sessions on the engine's database; the base of what the store is put together from.
+
+    A writing session holds SQLite's write lock from its start, so that what it read is still so when it writes.
+    """
+
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._engine = _connect(settings)
+        self._writing_engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self._cipher = TokenCipher.open(settings)
+        self._now = now
+
+    def migrate(self) -> None:
+        """Bring the tables up to date. Safe when several processes do it at once: one works, the others wait for it."""
+        with self._writing_engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_MIGRATION_LOCK})
+            command.upgrade(_alembic(connection), "head")
+
+    def ping(self) -> None:
+        """Raise `sqlalchemy.exc.SQLAlchemyError` if the database does not answer."""
+        with self._engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+def _connect(settings: Settings) -> Engine:
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError:
+        raise SettingsError("database_url is no URL: expected sqlite:///… or postgresql+psycopg://…") from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    try:
+        if url.get_backend_name() == "sqlite":
+            return _connect_sqlite(url.database, str(url))
+        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    except NoSuchModuleError:
+        raise SettingsError(
+            f"database_url: {url.drivername} is not supported: expected sqlite or postgresql+psycopg."
+        ) from None
+
+
+def _connect_sqlite(file: str | None, url: str) -> Engine:
+    if not file or file == ":memory:":
+        raise SettingsError("database_url: an SQLite database in memory cannot be shared with the workers; name a file.")
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 - the driver's own type
+        connection.isolation_level = None  # the driver begins no transaction by itself: `begin` below does
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return engine
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def unreachable(error: DBAPIError) -> str:
+    """What to say of a database that cannot be opened, without its URL, which may hold a password."""
+    return f"The database cannot be opened ({type(error.orig).__name__}): check VISION_ENGINE_DATABASE_URL and that it runs."

@@ -1,0 +1,61 @@
+"""What the store refuses.
+
+```
+EngineError
+└── StoreError
+    ├── NotFound              no dataset, model, evaluation or published name of that name or id
+    ├── AlreadyExists         the name is taken
+    ├── WrongState            the status does not allow it
+    └── PreconditionFailed    `If-Match` names another version
+```
+"""
+
+# ruff: noqa: N818 - named by what was found, as callers and the contract say it
+from typing import Literal
+
+from engine.errors import EngineError
+
+Kind = Literal["dataset", "model", "evaluation", "published model"]
+
+
+class StoreError(EngineError):
+    """A call that the store refuses; nothing was changed."""
+
+
+class NotFound(StoreError):
+    """There is none of that name or id."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        super().__init__(f"There is no {kind} '{name}'.")
+        self.kind = kind
+        self.name = name
+
+
+class AlreadyExists(StoreError):
+    """The name is taken, by one of the same kind or (models and published names share a namespace) of another."""
+
+    def __init__(self, kind: Kind, name: str, taken_by: Kind | None = None) -> None:
+        taken_by = taken_by or kind
+        super().__init__(f"The name '{name}' is already taken by a {taken_by}.")
+        self.kind = kind
+        self.name = name
+        self.taken_by = taken_by
+
+
+class WrongState(StoreError):
+    """The status does not allow it; the text says which would."""
+
+    def __init__(self, kind: Kind, name: str, status: str, expected: str) -> None:
+        super().__init__(f"The {kind} '{name}' is '{status}': {expected}.")
+        self.kind = kind
+        self.name = name
+        self.status = status
+
+
+class PreconditionFailed(StoreError):
+    """`If-Match` names another version than the one there is."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        super().__init__(f"The {kind} '{name}' has changed since: its eTag is not the one in If-Match. Read it again.")
+        self.kind = kind
+        self.name = name

@@ -1,0 +1,212 @@
+"""Models: what was ordered, where its training stands, and what came out of it."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
+from engine.store.database import Database
+from engine.store.errors import AlreadyExists, NotFound, WrongState
+from engine.store.records import ModelRecord
+from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow
+from engine.store.transitions import ModelEvent, next_model_status
+
+
+class ModelStore(Database):
+    def create_model(
+        self,
+        name: str,
+        *,
+        training_dataset_name: str,
+        time_budget_in_hours: int,
+        model_kind: ModelKind,
+        test_dataset_name: str | None = None,
+    ) -> ModelRecord:
+        """Raises AlreadyExists, also where a published model has the name: analyze could not tell the two apart."""
+        now = self._now()
+        row = ModelRow(
+            id=str(uuid.uuid4()),
+            name=name,
+            training_dataset_name=training_dataset_name,
+            time_budget_in_hours=time_budget_in_hours,
+            model_kind=model_kind.value,
+            test_dataset_name=test_dataset_name,
+            status=ModelStatus.NOT_STARTED.value,
+            cancel_requested=False,
+            created=now,
+            updated=now,
+        )
+        try:
+            with self._writing() as session:
+                if session.scalar(select(PublishedModelRow.name).where(PublishedModelRow.name == name)) is not None:
+                    raise AlreadyExists("model", name, "published model")
+                session.add(row)
+        except IntegrityError:
+            raise AlreadyExists("model", name) from None
+        return _record(row)
+
+    def model(self, name: str) -> ModelRecord:
+        """Raises NotFound."""
+        with self._reading() as session:
+            return _record(_find(session, name))
+
+    def model_by_id(self, model_id: str) -> ModelRecord:
+        """Raises NotFound."""
+        with self._reading() as session:
+            return _record(_find_id(session, model_id))
+
+    def models(self, skip: int, top: int) -> list[ModelRecord]:
+        """Up to `top` models after the first `skip`, in the order they were created."""
+        with self._reading() as session:
+            return [
+                _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
+            ]
+
+    def model_to_analyze(self, name: str) -> ModelRecord:
+        """The model named `name`, else the one published under `name`. Raises NotFound."""
+        with self._reading() as session:
+            row = session.scalar(select(ModelRow).where(ModelRow.name == name))
+            if row is None:
+                published = select(PublishedModelRow.model_name).where(PublishedModelRow.name == name).scalar_subquery()
+                row = session.scalar(select(ModelRow).where(ModelRow.name == published))
+            if row is None:
+                raise NotFound("model", name)
+            return _record(row)
+
+    def request_cancellation(self, name: str) -> ModelRecord:
+        """Ask a training to stop: `cancelling` until whoever trains reports `cancel_training`. Raises NotFound, WrongState."""
+        with self._writing() as session:
+            row = _find(session, name, lock=True)
+            status = next_model_status(ModelStatus(row.status), ModelEvent.REQUEST_CANCEL)
+            if status is None:
+                raise WrongState("model", name, row.status, "only a training that has not ended can be cancelled")
+            row.cancel_requested = True
+            _set_status(row, status, self._now())
+            return _record(row)
+
+    def delete_model(self, name: str) -> ModelRecord:
+        """Delete a model and its evaluations; its artifact is the caller's to delete. Raises NotFound, WrongState."""
+        with self._writing() as session:
+            row = _find(session, name, lock=True)
+            if not ModelStatus(row.status).final:
+                raise WrongState("model", name, row.status, "cancel it first, and delete it once it is 'cancelled'")
+            record = _record(row)
+            for evaluation in session.scalars(select(EvaluationRow).where(EvaluationRow.model_id == row.id)):
+                session.delete(evaluation)
+            session.flush()
+            session.delete(row)
+            return record
+
+    def begin_training(self, model_id: str) -> ModelRecord:
+        """The training starts, or starts again; it should not go on if the record is `cancelling` or final. Raises NotFound."""
+        with self._writing() as session:
+            row = _find_id(session, model_id, lock=True)
+            if row.started is None and not ModelStatus(row.status).final:
+                row.started = self._now()
+            return self._report(row, ModelEvent.BEGIN)
+
+    def report_progress(self, model_id: str, progress: TrainingProgress) -> None:
+        """Say where a training stands; ignored once it has ended. Raises NotFound."""
+        with self._writing() as session:
+            row = _find_id(session, model_id, lock=True)
+            if not ModelStatus(row.status).final:
+                row.progress = progress.to_wire()
+                row.updated = self._now()
+
+    def cancellation_requested(self, model_id: str) -> bool:
+        """Whether a training should stop; also true for a model that was deleted."""
+        with self._reading() as session:
+            requested = session.scalar(select(ModelRow.cancel_requested).where(ModelRow.id == model_id))
+            return requested is None or requested
+
+    def finish_training(
+        self, model_id: str, performance: ModelPerformance | None, cost_minutes: int, artifact: Artifact
+    ) -> ModelRecord:
+        """The training succeeded; after an accepted cancellation the model is `cancelled` all the same. Raises NotFound."""
+        with self._writing() as session:
+            row = _find_id(session, model_id, lock=True)
+            if ModelStatus(row.status).final:
+                return _record(row)
+            if next_model_status(ModelStatus(row.status), ModelEvent.FINISH) is ModelStatus.SUCCEEDED:
+                row.performance = performance.to_wire() if performance is not None else None
+                row.artifact = artifact.to_wire()
+            row.cost_minutes = cost_minutes
+            return self._report(row, ModelEvent.FINISH)
+
+    def fail_training(self, model_id: str, error: ErrorDetails, cost_minutes: int | None = None) -> ModelRecord:
+        """The training failed for good. Raises NotFound."""
+        with self._writing() as session:
+            row = _find_id(session, model_id, lock=True)
+            if ModelStatus(row.status).final:
+                return _record(row)
+            if next_model_status(ModelStatus(row.status), ModelEvent.FAIL) is ModelStatus.FAILED:
+                row.error = error.to_wire()
+            row.cost_minutes = cost_minutes if cost_minutes is not None else row.cost_minutes
+            return self._report(row, ModelEvent.FAIL)
+
+    def cancel_training(self, model_id: str, cost_minutes: int | None = None) -> ModelRecord:
+        """The training has stopped because it was asked to. Raises NotFound."""
+        with self._writing() as session:
+            row = _find_id(session, model_id, lock=True)
+            if not ModelStatus(row.status).final:
+                row.cost_minutes = cost_minutes if cost_minutes is not None else row.cost_minutes
+            return self._report(row, ModelEvent.CANCEL)
+
+    def model_counts(self) -> dict[ModelStatus, int]:
+        """How many models have each status."""
+        with self._reading() as session:
+            query = select(ModelRow.status, func.count()).group_by(ModelRow.status)
+            counts = {status: count for status, count in session.execute(query)}  # noqa: C416 - rows are tuples only by shape
+        return {status: counts.get(status.value, 0) for status in ModelStatus}
+
+    def _report(self, row: ModelRow, event: ModelEvent) -> ModelRecord:
+        status = next_model_status(ModelStatus(row.status), event)
+        assert status is not None, "only a request to cancel is refused"
+        _set_status(row, status, self._now())
+        return _record(row)
+
+
+def _set_status(row: ModelRow, status: ModelStatus, now: datetime) -> None:
+    if row.status != status.value:
+        row.status = status.value
+        row.updated = now
+
+
+def _find(session: Session, name: str, *, lock: bool = False) -> ModelRow:
+    query = select(ModelRow).where(ModelRow.name == name)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound("model", name)
+    return row
+
+
+def _find_id(session: Session, model_id: str, *, lock: bool = False) -> ModelRow:
+    query = select(ModelRow).where(ModelRow.id == model_id)
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound("model", model_id)
+    return row
+
+
+def _record(row: ModelRow) -> ModelRecord:
+    return ModelRecord(
+        id=row.id,
+        name=row.name,
+        training_dataset_name=row.training_dataset_name,
+        time_budget_in_hours=row.time_budget_in_hours,
+        model_kind=ModelKind(row.model_kind),
+        test_dataset_name=row.test_dataset_name,
+        status=ModelStatus(row.status),
+        created=row.created,
+        updated=row.updated,
+        started=row.started,
+        performance=ModelPerformance.model_validate(row.performance) if row.performance is not None else None,
+        cost_minutes=row.cost_minutes,
+        error=ErrorDetails.model_validate(row.error) if row.error is not None else None,
+        progress=TrainingProgress.model_validate(row.progress) if row.progress is not None else None,
+        artifact=Artifact.model_validate(row.artifact) if row.artifact is not None else None,
+        cancel_requested=row.cancel_requested,
+    )

@@ -1,0 +1,63 @@
+"""Published models: stable names, each answering with the model it points to now."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from customization.contract import ModelStatus
+from engine.store.database import Database
+from engine.store.errors import AlreadyExists, NotFound, WrongState
+from engine.store.records import PublishedModelRecord
+from engine.store.tables import ModelRow, PublishedModelRow
+
+
+class PublishedModelStore(Database):
+    def publish_model(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
+        """From now on `name` answers with the model; true if the name is new.
+
+        Raises AlreadyExists (a model has the name), NotFound (the model), WrongState (it has not succeeded).
+        """
+        with self._writing() as session:
+            if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
+                raise AlreadyExists("published model", name, "model")
+            status = session.scalar(select(ModelRow.status).where(ModelRow.name == model_name))
+            if status is None:
+                raise NotFound("model", model_name)
+            if status != ModelStatus.SUCCEEDED.value:
+                raise WrongState("model", model_name, status, "only a model that has succeeded can be published")
+            now = self._now()
+            row = session.scalar(select(PublishedModelRow).where(PublishedModelRow.name == name).with_for_update())
+            created = row is None
+            if row is None:
+                row = PublishedModelRow(name=name, model_name=model_name, created=now, updated=now)
+                session.add(row)
+            elif row.model_name != model_name:
+                row.model_name = model_name
+                row.updated = now
+            return _record(row), created
+
+    def published_model(self, name: str) -> PublishedModelRecord:
+        """Raises NotFound."""
+        with self._reading() as session:
+            return _record(_find(session, name))
+
+    def published_models(self, skip: int, top: int) -> list[PublishedModelRecord]:
+        """Up to `top` published models after the first `skip`, in the order they were first published."""
+        with self._reading() as session:
+            query = select(PublishedModelRow).order_by(PublishedModelRow.sequence).offset(skip).limit(top)
+            return [_record(row) for row in session.scalars(query)]
+
+    def unpublish_model(self, name: str) -> None:
+        """Raises NotFound."""
+        with self._writing() as session:
+            session.delete(_find(session, name))
+
+
+def _find(session: Session, name: str) -> PublishedModelRow:
+    row = session.scalar(select(PublishedModelRow).where(PublishedModelRow.name == name))
+    if row is None:
+        raise NotFound("published model", name)
+    return row
+
+
+def _record(row: PublishedModelRow) -> PublishedModelRecord:
+    return PublishedModelRecord(name=row.name, model_name=row.model_name, created=row.created, updated=row.updated)

@@ -1,0 +1,100 @@
+"""What the store hands out: one frozen record for each row, with the types of the contract."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from customization.contract import (
+    AnnotationKind,
+    Artifact,
+    AuthenticationKind,
+    ErrorDetails,
+    EvaluationStatus,
+    ModelKind,
+    ModelPerformance,
+    ModelStatus,
+    TrainingProgress,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """A registered dataset. `sas_token` is the token in clear, without a leading `?`."""
+
+    name: str
+    annotation_kind: AnnotationKind
+    annotation_file_uris: tuple[str, ...]
+    authentication_kind: AuthenticationKind | None
+    sas_token: SecretStr | None
+    custom_properties: dict[str, str] | None
+    created: datetime
+    updated: datetime
+    e_tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A model and its training. `id` is a UUID: a name may be used again after its model was deleted, an id never is."""
+
+    id: str
+    name: str
+    training_dataset_name: str
+    time_budget_in_hours: int
+    model_kind: ModelKind
+    test_dataset_name: str | None
+    status: ModelStatus
+    created: datetime
+    updated: datetime
+    started: datetime | None = None
+    performance: ModelPerformance | None = None
+    cost_minutes: int | None = None
+    error: ErrorDetails | None = None
+    progress: TrainingProgress | None = None
+    artifact: Artifact | None = None
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRecord:
+    """A run of a model on a test dataset."""
+
+    id: str
+    name: str
+    model_id: str
+    model_name: str
+    test_dataset_name: str | None
+    status: EvaluationStatus
+    created: datetime
+    updated: datetime
+    performance: ModelPerformance | None = None
+    error: ErrorDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedModelRecord:
+    """A stable name and the model that it answers with. The model may have been deleted since."""
+
+    name: str
+    model_name: str
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRecord:
+    """An image that was read before. `url` is without a query; `sha256` is in hex; width and height are pixels, oriented."""
+
+    url: str
+    etag: str
+    sha256: str
+    width: int
+    height: int
+
+
+class Unfinished(NamedTuple):
+    """Ids of what has no final status, oldest first."""
+
+    models: tuple[str, ...]
+    evaluations: tuple[str, ...]

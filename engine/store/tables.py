@@ -1,0 +1,115 @@
+"""The tables, as SQLAlchemy maps them. A change here needs a migration in `migrations/versions`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAME = String(255)
+ID = String(36)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime(), dict[str, Any]: JSON(none_as_null=True), list[str]: JSON(none_as_null=True)}  # noqa: RUF012
+
+
+class DatasetRow(Table):
+    __tablename__ = "datasets"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(NAME, unique=True)
+    annotation_kind: Mapped[str] = mapped_column(String(32))
+    annotation_file_uris: Mapped[list[str]]
+    authentication_kind: Mapped[str | None] = mapped_column(String(32))
+    sas_token_encrypted: Mapped[str | None] = mapped_column(Text)
+    custom_properties: Mapped[dict[str, Any] | None]
+    e_tag: Mapped[str] = mapped_column(String(64))
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
+class ModelRow(Table):
+    __tablename__ = "models"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(ID, unique=True)
+    name: Mapped[str] = mapped_column(NAME, unique=True)
+    training_dataset_name: Mapped[str] = mapped_column(NAME)
+    time_budget_in_hours: Mapped[int]
+    model_kind: Mapped[str] = mapped_column(String(32))
+    test_dataset_name: Mapped[str | None] = mapped_column(NAME)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    started: Mapped[datetime | None]
+    performance: Mapped[dict[str, Any] | None]
+    cost_minutes: Mapped[int | None]
+    error: Mapped[dict[str, Any] | None]
+    progress: Mapped[dict[str, Any] | None]
+    artifact: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
+class EvaluationRow(Table):
+    __tablename__ = "evaluations"
+    __table_args__ = (UniqueConstraint("model_id", "name"),)
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(ID, unique=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(NAME)
+    test_dataset_name: Mapped[str | None] = mapped_column(NAME)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    performance: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
+class PublishedModelRow(Table):
+    __tablename__ = "published_models"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(NAME, unique=True)
+    model_name: Mapped[str] = mapped_column(NAME)
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
+class BlobRow(Table):
+    """An image's digest by its address. The key is a digest of the URL, since a URL may be longer than an index entry."""
+
+    __tablename__ = "blobs"
+    __table_args__ = (Index(None, "seen"),)
+
+    url_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    etag: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64))
+    width: Mapped[int]
+    height: Mapped[int]
+    seen: Mapped[datetime]

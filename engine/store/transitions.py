@@ -1,0 +1,74 @@
+"""How the status of a model and of an evaluation may change: two tables, and nothing else decides.
+
+Every event is safe to report twice, since a step of a workflow may run twice: a final status is never left again, and an
+event that comes too late changes nothing.
+"""
+
+from enum import StrEnum
+
+from customization.contract import EvaluationStatus, ModelStatus
+
+
+class ModelEvent(StrEnum):
+    BEGIN = "begin"
+    FINISH = "finish"
+    FAIL = "fail"
+    REQUEST_CANCEL = "request cancel"
+    CANCEL = "cancel"
+
+
+class EvaluationEvent(StrEnum):
+    BEGIN = "begin"
+    FINISH = "finish"
+    FAIL = "fail"
+
+
+_MODEL = {
+    ModelStatus.NOT_STARTED: {
+        ModelEvent.BEGIN: ModelStatus.TRAINING,
+        ModelEvent.FINISH: ModelStatus.SUCCEEDED,
+        ModelEvent.FAIL: ModelStatus.FAILED,
+        ModelEvent.REQUEST_CANCEL: ModelStatus.CANCELLING,
+        ModelEvent.CANCEL: ModelStatus.CANCELLED,
+    },
+    ModelStatus.TRAINING: {
+        ModelEvent.BEGIN: ModelStatus.TRAINING,
+        ModelEvent.FINISH: ModelStatus.SUCCEEDED,
+        ModelEvent.FAIL: ModelStatus.FAILED,
+        ModelEvent.REQUEST_CANCEL: ModelStatus.CANCELLING,
+        ModelEvent.CANCEL: ModelStatus.CANCELLED,
+    },
+    # Whoever asked to cancel was told that it will be: however the training ends, it is cancelled.
+    ModelStatus.CANCELLING: {
+        ModelEvent.BEGIN: ModelStatus.CANCELLING,
+        ModelEvent.FINISH: ModelStatus.CANCELLED,
+        ModelEvent.FAIL: ModelStatus.CANCELLED,
+        ModelEvent.REQUEST_CANCEL: ModelStatus.CANCELLING,
+        ModelEvent.CANCEL: ModelStatus.CANCELLED,
+    },
+}
+
+_EVALUATION = {
+    EvaluationStatus.NOT_STARTED: {
+        EvaluationEvent.BEGIN: EvaluationStatus.RUNNING,
+        EvaluationEvent.FINISH: EvaluationStatus.SUCCEEDED,
+        EvaluationEvent.FAIL: EvaluationStatus.FAILED,
+    },
+    EvaluationStatus.RUNNING: {
+        EvaluationEvent.BEGIN: EvaluationStatus.RUNNING,
+        EvaluationEvent.FINISH: EvaluationStatus.SUCCEEDED,
+        EvaluationEvent.FAIL: EvaluationStatus.FAILED,
+    },
+}
+
+
+def next_model_status(status: ModelStatus, event: ModelEvent) -> ModelStatus | None:
+    """The status after `event`; None where a caller asks for what the status does not allow (a finished model is cancelled)."""
+    if status.final:
+        return None if event is ModelEvent.REQUEST_CANCEL else status
+    return _MODEL[status][event]
+
+
+def next_evaluation_status(status: EvaluationStatus, event: EvaluationEvent) -> EvaluationStatus:
+    """The status after `event`."""
+    return status if status.final else _EVALUATION[status][event]
