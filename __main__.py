@@ -1,0 +1,97 @@
+"""The program: read the stack's settings, make the workspace, declare what it holds, export."""
+
+import json
+import os
+from typing import Any
+
+import pulumi
+
+from components import LocalWorkspace, Workspace
+from customization.resources import Dataset, Evaluation, Model, PublishedModel
+from stacks.settings import SettingsError, StackSettings, read_settings
+
+
+def make_workspace(settings: StackSettings, stack: str) -> Workspace:
+    if settings.platform == "azure":
+        raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml: platform 'azure' is not built yet; use 'local'")
+    return LocalWorkspace(
+        "workspace",
+        data_dir=settings.local.data_dir or f".vision/{stack}",
+        engine_port=settings.local.engine_port,
+        storage_port=settings.local.storage_port,
+    )
+
+
+def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str, Dataset]:
+    return {
+        name: Dataset(
+            name,
+            service=workspace.service,
+            container=workspace.container,
+            annotation_kind=dataset.annotation_kind,
+            annotation_files=dataset.annotation_files,
+            source=dataset.source,
+            purpose="training" if settings.is_trained_on(name) else "evaluation",
+            custom_properties=dataset.custom_properties or None,
+            delete_images=dataset.delete_images,
+        )
+        for name, dataset in settings.datasets.items()
+    }
+
+
+def declare_model(name: str, settings: StackSettings, workspace: Workspace, datasets: dict[str, Dataset]) -> dict[str, Any]:
+    """A model, its gate and its published name; what the stack exports of it."""
+    declared = settings.models[name]
+    model = Model(
+        name,
+        service=workspace.service,
+        training_dataset=datasets[declared.training_dataset],
+        model_kind=declared.model_kind,
+        time_budget_in_hours=declared.time_budget_in_hours,
+    )
+    evaluations = []
+    if declared.evaluation_dataset is not None:
+        evaluations.append(
+            Evaluation(
+                name,
+                service=workspace.service,
+                model=model,
+                dataset=datasets[declared.evaluation_dataset],
+                require=declared.require or None,
+            )
+        )
+    output: dict[str, Any] = {
+        "name": model.model_name,
+        "kind": model.model_kind,
+        "status": model.status,
+        "performance": evaluations[0].performance if evaluations else model.performance,
+        "trainingMinutes": model.training_minutes,
+    }
+    if declared.publish:
+        published = PublishedModel(name, service=workspace.service, model=model, evaluations=evaluations)
+        output["publishedName"] = published.published_name
+    return output
+
+
+def main() -> None:
+    stack = pulumi.get_stack()
+    try:
+        settings = read_settings(json.loads(os.environ.get("PULUMI_CONFIG", "{}")), stack)
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+    workspace = make_workspace(settings, stack)
+    datasets = declare_datasets(settings, workspace)
+    models = {name: declare_model(name, settings, workspace, datasets) for name in settings.models}
+    pulumi.export("endpoint", workspace.service.endpoint)
+    pulumi.export("key", workspace.service.key)
+    pulumi.export(
+        "datasets",
+        {
+            name: {"name": dataset.dataset_name, "images": dataset.images, "tags": dataset.tags, "digest": dataset.digest}
+            for name, dataset in datasets.items()
+        },
+    )
+    pulumi.export("models", models)
+
+
+main()

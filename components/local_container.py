@@ -1,0 +1,82 @@
+"""The LocalContainer resource: a blob container in Azurite, and the SAS token that the engine reads it with."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pulumi
+from customization.upload import container_exists, container_sas, ensure_container
+from pulumi import dynamic
+
+from customization.errors import StorageError
+from customization.resources.provider import is_known
+
+SAS_LIFETIME = timedelta(days=3650)
+"""As long as a local stack may live: a token of one's own machine, for one container, to read and list."""
+
+Properties = dict[str, Any]
+
+
+class LocalContainerProvider(dynamic.ResourceProvider):
+    serialize_as_secret_always = False
+
+    inputs = ("blob_endpoint", "account", "account_key", "container", "url")
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        if is_known(news.get("blob_endpoint")):
+            news = {**news, "url": f"{news['blob_endpoint']}/{news['account']}/{news['container']}"}
+        return dynamic.CheckResult(news, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        changed = {name for name in self.inputs if is_known(news.get(name)) and olds.get(name) != news.get(name)}
+        return dynamic.DiffResult(bool(changed))
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        return dynamic.CreateResult(props["container"], self._ensured(props))
+
+    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(self._ensured(news))
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        """A stopped Azurite is seen on its own row; the container is in its data folder."""
+        with suppress(StorageError):
+            if not container_exists(props["url"], account_key=props["account_key"]):
+                return dynamic.ReadResult("", {})
+        return dynamic.ReadResult(id_, props, inputs={name: props[name] for name in self.inputs if name in props})
+
+    @staticmethod
+    def _ensured(properties: Properties) -> Properties:
+        ensure_container(properties["url"], account_key=properties["account_key"])
+        expiry = datetime.now(UTC) + SAS_LIFETIME
+        return {**properties, "sas_token": container_sas(properties["url"], properties["account_key"], expiry)}
+
+
+class LocalContainer(dynamic.Resource, module="vision", name="LocalContainer"):
+    """`url` of the container and `sas_token`, a secret. Blobs stay where they are when the resource is deleted."""
+
+    url: pulumi.Output[str]
+    sas_token: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        blob_endpoint: pulumi.Input[str],
+        account: str,
+        account_key: pulumi.Input[str],
+        container: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            LocalContainerProvider(),
+            name,
+            {
+                "blob_endpoint": blob_endpoint,
+                "account": account,
+                "account_key": pulumi.Output.secret(account_key),
+                "container": container,
+                "url": None,
+                "sas_token": None,
+            },
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["sas_token"])),
+        )

@@ -1,0 +1,225 @@
+"""The LocalService resource: a server on this machine, started once, found again, and stopped exactly."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import requests
+from pulumi import dynamic
+
+from components import process
+from components.process import DetachedProcess
+from customization.resources.provider import is_known
+from customization.resources.row import Row, row_urn
+
+HOST = "127.0.0.1"
+HEALTH_TIMEOUT_SECONDS = 90.0
+HEALTH_INTERVAL_SECONDS = 0.1
+
+HTTP_SERVER_ERROR = 500
+
+Properties = dict[str, Any]
+
+
+class LocalServiceError(Exception):
+    """A server of this machine did not come up."""
+
+
+class LocalServiceProvider(dynamic.ResourceProvider):
+    """The data folder keeps a note (`service.json`) of the process: who finds it alive, with the same command, takes it over."""
+
+    serialize_as_secret_always = False
+
+    inputs = ("command", "environment", "data_dir", "health_path", "port", "endpoint", "running")
+
+    def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
+        """The port is chosen here, so that a preview knows the endpoint: the one given, else the former, else a free one."""
+        port = news.get("port") or olds.get("port") or former_port(news.get("data_dir")) or free_port()
+        if not is_known(port):
+            return dynamic.CheckResult(news, [])
+        endpoint = f"http://{HOST}:{int(port)}"
+        return dynamic.CheckResult({**news, "port": int(port), "endpoint": endpoint, "running": True}, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        """A process that died is a difference: the next update starts it again, on the same port and data."""
+        changed = {name for name in self.inputs if is_known(news.get(name)) and olds.get(name) != news.get(name)}
+        if not changed and not process_of(olds).is_running():
+            Row(news["row_urn"]).say("not running: will be started again")
+            return dynamic.DiffResult(changes=True)
+        return dynamic.DiffResult(bool(changed), ["data_dir"] if "data_dir" in changed else [], delete_before_replace=True)
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        return dynamic.CreateResult(str(props["data_dir"]), {**props, **running(ensure(props))})
+
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        if identity(olds) != identity(news):
+            process_of(olds).stop()
+        return dynamic.UpdateResult({**news, **running(ensure(news))})
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        outs = {**props, "running": process_of(props).is_running()}
+        return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
+
+    def delete(self, _id: str, props: Properties) -> None:
+        """Stop the process; its data folder stays."""
+        process_of(props).stop()
+        note_path(props).unlink(missing_ok=True)
+
+
+def ensure(properties: Properties) -> DetachedProcess:
+    """The running, healthy server: taken over if the note's process is alive and the same, else started."""
+    note = read_note(note_path(properties))
+    if note:
+        found = process_of(note)
+        if found.is_running():
+            if note["identity"] == identity(properties) and is_healthy(properties):
+                return found
+            found.stop()
+    return start(properties)
+
+
+def start(properties: Properties) -> DetachedProcess:
+    """Start the server and wait until it is healthy. Raises LocalServiceError, with the end of its log."""
+    if not is_free(int(properties["port"])):
+        raise LocalServiceError(
+            f"port {int(properties['port'])} of {HOST} is taken by another program: "
+            "stop that, or set another port in the stack's file"
+        )
+    log_file = Path(properties["data_dir"]) / "log.txt"
+    try:
+        started = process.start(command(properties), environment=properties.get("environment") or {}, log_file=log_file)
+    except OSError as error:
+        raise LocalServiceError(f"{properties['command'][0]} cannot be started: {error.strerror}; run `make setup`") from error
+    note = {"pid": started.pid, "started": started.started, "port": int(properties["port"]), "identity": identity(properties)}
+    note_path(properties).write_text(json.dumps(note))
+    row, begun = Row(properties["row_urn"]), time.monotonic()
+    while not is_healthy(properties):
+        waited = time.monotonic() - begun
+        if not started.is_running():
+            raise LocalServiceError(
+                f"{properties['command'][0]} ended while it was starting; "
+                f"the end of {log_file}:\n{process.last_lines(log_file)}"
+            )
+        if waited > HEALTH_TIMEOUT_SECONDS:
+            started.stop()
+            raise LocalServiceError(
+                f"{properties['command'][0]} did not answer at {properties['endpoint']} within {HEALTH_TIMEOUT_SECONDS:.0f} s; "
+                f"the end of {log_file}:\n{process.last_lines(log_file)}"
+            )
+        if waited > 1:
+            row.progress(f"waiting until {properties['endpoint']} answers ({waited:.0f} s)")
+        time.sleep(HEALTH_INTERVAL_SECONDS)
+    return started
+
+
+def is_healthy(properties: Properties) -> bool:
+    """Whether the server answers its health path without a server error."""
+    try:
+        answer = requests.get(f"{properties['endpoint']}{properties['health_path']}", timeout=5)
+    except requests.RequestException:
+        return False
+    return answer.status_code < HTTP_SERVER_ERROR
+
+
+def command(properties: Properties) -> list[str]:
+    """The command line: the program from the environment that Pulumi runs in, `{port}` and `{data_dir}` filled in."""
+    values = {"port": int(properties["port"]), "data_dir": str(Path(properties["data_dir"]).absolute())}
+    name, *arguments = [part.format(**values) for part in properties["command"]]
+    beside_python = Path(sys.executable).parent / name
+    program = str(beside_python) if beside_python.exists() else shutil.which(name) or name
+    return [program, *arguments]
+
+
+def identity(properties: Properties) -> str:
+    """What a running server was started as. The environment may hold keys, so only a digest is kept."""
+    started_as = [properties["command"], properties.get("environment") or {}, int(properties["port"])]
+    return hashlib.sha256(json.dumps(started_as, sort_keys=True).encode()).hexdigest()
+
+
+def process_of(properties: Properties) -> DetachedProcess:
+    return DetachedProcess(int(properties["pid"]), float(properties["started"]))
+
+
+def running(found: DetachedProcess) -> Properties:
+    return {"pid": found.pid, "started": found.started, "running": True}
+
+
+def note_path(properties: Mapping[str, Any]) -> Path:
+    return Path(properties["data_dir"]) / "service.json"
+
+
+def read_note(path: Path) -> Properties | None:
+    try:
+        note: Properties = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return note
+
+
+def former_port(data_dir: object) -> int | None:
+    note = read_note(Path(data_dir) / "service.json") if isinstance(data_dir, str | os.PathLike) else None
+    return int(note["port"]) if note else None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+class LocalService(dynamic.Resource, module="vision", name="LocalService"):
+    """A server on the loopback address. `command` may hold `{port}` and `{data_dir}`; `environment` is kept as a secret.
+
+    It writes to `data_dir`/log.txt, and counts as up when `health_path` answers.
+    """
+
+    endpoint: pulumi.Output[str]
+    port: pulumi.Output[float]
+    pid: pulumi.Output[float]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        command: Sequence[pulumi.Input[str]],
+        data_dir: pulumi.Input[str],
+        health_path: str = "/",
+        environment: Mapping[str, pulumi.Input[str]] | None = None,
+        port: pulumi.Input[int] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            LocalServiceProvider(),
+            name,
+            {
+                "command": list(command),
+                "environment": pulumi.Output.secret(dict(environment or {})),
+                "data_dir": data_dir,
+                "health_path": health_path,
+                "port": port,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "endpoint": None,
+                "running": None,
+                "pid": None,
+                "started": None,
+            },
+            opts,
+        )

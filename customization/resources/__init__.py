@@ -1,0 +1,13 @@
+"""Datasets, models, evaluations and published models as Pulumi resources.
+
+Each module holds one resource and its provider, a thin adapter over `customization`'s plain modules. The modules' paths and the
+classes' names are part of every user's state (the provider is pickled by reference): they stay.
+"""
+
+from customization.resources.connection import Service, TrainingContainer
+from customization.resources.dataset import Dataset
+from customization.resources.evaluation import Evaluation
+from customization.resources.model import Model
+from customization.resources.published_model import PublishedModel
+
+__all__ = ["Dataset", "Evaluation", "Model", "PublishedModel", "Service", "TrainingContainer"]

@@ -1,0 +1,76 @@
+"""How a resource reaches the service and the training container."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+
+from customization.client import VisionClient
+
+CONNECTION_PROPERTIES = ("endpoint", "key", "container_url", "account_key", "sas_token")
+"""Inputs that say how to get there, not what is declared: another value is stored, and changes nothing on the service."""
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service that trains and answers: this project's engine, or whatever speaks its contract.
+
+    `key` is the subscription key; without one, the caller's Entra identity is used.
+    """
+
+    endpoint: pulumi.Input[str]
+    key: pulumi.Input[str] | None = None
+
+    def properties(self) -> dict[str, Any]:
+        return {"endpoint": self.endpoint, "key": _secret(self.key)}
+
+
+@dataclass(frozen=True)
+class TrainingContainer:
+    """The blob container that images and COCO files are uploaded to.
+
+    `account_key` is for uploading; without one, the caller's Entra identity is used. `sas_token` (a query string with the rights
+    to read and list) is what the service reads with; without one, it reads with its managed identity.
+    """
+
+    url: pulumi.Input[str]
+    account_key: pulumi.Input[str] | None = None
+    sas_token: pulumi.Input[str] | None = None
+
+    def properties(self) -> dict[str, Any]:
+        return {
+            "container_url": self.url,
+            "account_key": _secret(self.account_key),
+            "sas_token": _secret(self.sas_token),
+        }
+
+
+def _secret(value: pulumi.Input[str] | None) -> pulumi.Output[str] | None:
+    return None if value is None else pulumi.Output.secret(value)
+
+
+def client(properties: Mapping[str, Any]) -> VisionClient:
+    """The REST client of a resource's service."""
+    credential: Any = properties.get("key")
+    if credential is None:
+        from azure.identity import DefaultAzureCredential  # half a second that only these callers pay
+
+        credential = DefaultAzureCredential()
+    return VisionClient(properties["endpoint"], credential)
+
+
+def is_stopped_local_service(properties: Mapping[str, Any]) -> bool:
+    """Whether the service is a process of this machine that is not running: `pulumi up` starts it again."""
+    endpoint = urlsplit(properties["endpoint"])
+    if endpoint.hostname not in LOOPBACK_HOSTS:
+        return False
+    try:
+        socket.create_connection((endpoint.hostname, endpoint.port or 80), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -1,0 +1,255 @@
+"""The Dataset resource: labelled images of a folder, or already in blob storage, registered with the service."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from customization.client import VisionClient
+from customization.content import Content, DigestCache, Manifest, compare, read_content
+from customization.contract import AnnotationKind, Authentication, AuthenticationKind
+from customization.contract import Dataset as RegisteredDataset
+from customization.errors import AlreadyExists, DatasetInvalid, VisionError
+from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
+from customization.resources.provider import Properties, VisionProvider, failures, is_known
+from customization.resources.row import Row, row_urn
+from customization.upload import UploadProgress, delete_content, read_manifest, upload_content
+
+STATE_FOLDER = Path(".vision")
+"""Digests and manifests of what was seen, beside the program: a cache, safe to delete."""
+
+PROGRESS_INTERVAL_SECONDS = 0.5
+
+
+class DatasetProvider(VisionProvider):
+    inputs = (
+        *CONNECTION_PROPERTIES,
+        "dataset_name",
+        "annotation_kind",
+        "annotation_files",
+        "source",
+        "purpose",
+        "custom_properties",
+        "delete_images",
+        "digest",
+        "images",
+        "tags",
+    )
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        """Read the whole dataset: what a preview says of it, and every fault in it, comes from here."""
+        if not is_known(news.get("source"), news.get("annotation_files"), news.get("annotation_kind")):
+            return dynamic.CheckResult(news, [])
+        try:
+            content = read(news)
+        except DatasetInvalid as error:
+            return dynamic.CheckResult(news, failures("source", [str(violation) for violation in error.violations]))
+        except VisionError as error:
+            return dynamic.CheckResult(news, failures("source", [str(error)]))
+        keep_manifest(content)
+        return dynamic.CheckResult({**news, **described(content)}, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        changed = self.changed(olds, news)
+        if "digest" in changed and is_known(news.get("digest")):
+            for line in content_change(olds, news):
+                Row(news["row_urn"]).say(line)
+        replaces = sorted(changed & {"dataset_name", "annotation_kind"})
+        # Another dataset under the same name: the service would answer that the name is taken.
+        return dynamic.DiffResult(bool(changed), replaces, delete_before_replace="annotation_kind" in replaces)
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        """Upload what is missing, then register; a registration that an interrupted update left behind is taken over."""
+        uris = self._upload(props)
+        service = client(props)
+        name = props["dataset_name"]
+        try:
+            dataset = service.register_dataset(
+                name,
+                annotation_kind=AnnotationKind(props["annotation_kind"]),
+                annotation_file_uris=uris,
+                authentication=authentication(props),
+                custom_properties=props.get("custom_properties"),
+            )
+        except AlreadyExists:
+            if service.get_dataset(name).annotation_kind != props["annotation_kind"]:
+                raise
+            dataset = self._update(service, props, uris)
+        return dynamic.CreateResult(name, {**props, **registered(dataset)})
+
+    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult({**news, **registered(self._update(client(news), news, self._upload(news)))})
+
+    def look(self, properties: Properties) -> Properties:
+        """Somebody else's annotation files are not the content that was declared: the digest in state is no longer true."""
+        dataset = client(properties).get_dataset(properties["dataset_name"])
+        seen = registered(dataset)
+        if seen["annotation_file_uris"] != properties["annotation_file_uris"]:
+            seen["digest"] = "changed outside Pulumi"
+        if (dataset.custom_properties or {}) != (properties.get("custom_properties") or {}):
+            seen["custom_properties"] = dataset.custom_properties or {}
+        return seen
+
+    def remove(self, properties: Properties) -> None:
+        client(properties).delete_dataset(properties["dataset_name"])
+        if properties.get("delete_images"):
+            delete_content(properties["container_url"], properties["digest"], account_key=properties.get("account_key"))
+
+    def _upload(self, properties: Properties) -> list[str]:
+        content = read(properties)
+        if content.digest != properties["digest"]:
+            raise VisionError(
+                f"{properties['source']} changed while it was being deployed: run `pulumi up` again to deploy what is there now"
+            )
+        row = Row(properties["row_urn"])
+        spoken = 0.0
+
+        def tell(progress: UploadProgress) -> None:
+            nonlocal spoken
+            if time.monotonic() - spoken >= PROGRESS_INTERVAL_SECONDS:
+                spoken = time.monotonic()
+                row.progress(f"uploading: {progress.done} of {progress.total} images")
+
+        uploaded = upload_content(
+            content,
+            properties["container_url"],
+            account_key=properties.get("account_key"),
+            on_progress=tell,
+        )
+        if uploaded.uploaded_images:
+            row.say(f"{uploaded.uploaded_images} images uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
+        return uploaded.annotation_uris
+
+    @staticmethod
+    def _update(service: VisionClient, properties: Properties, uris: Sequence[str]) -> RegisteredDataset:
+        return service.update_dataset(
+            properties["dataset_name"],
+            annotation_file_uris=list(uris),
+            authentication=authentication(properties),
+            custom_properties=properties.get("custom_properties") or {},
+        )
+
+
+def read(properties: Mapping[str, Any]) -> Content:
+    """The dataset's content as it lies on disk now. Raises DatasetInvalid."""
+    return read_content(
+        Path(properties["source"]),
+        properties["annotation_files"],
+        AnnotationKind(properties["annotation_kind"]),
+        cache=DigestCache(STATE_FOLDER),
+        purpose=properties.get("purpose", "evaluation"),
+    )
+
+
+def described(content: Content) -> Properties:
+    return {"digest": content.digest, "images": content.images, "tags": dict(content.tags)}
+
+
+def registered(dataset: RegisteredDataset) -> Properties:
+    return {"annotation_file_uris": dataset.annotation_file_uris}
+
+
+def authentication(properties: Mapping[str, Any]) -> Authentication:
+    token = properties.get("sas_token")
+    if token is None:
+        return Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)
+    return Authentication(kind=AuthenticationKind.SAS, sas_token=token)
+
+
+def manifest_path(digest: str) -> Path:
+    return STATE_FOLDER / "manifests" / f"{digest}.json"
+
+
+def keep_manifest(content: Content) -> None:
+    """Keep what the content is, so that a later preview can tell what changed since."""
+    path = manifest_path(content.digest)
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{time.monotonic_ns()}.partial")
+    partial.write_bytes(content.manifest.to_bytes())
+    partial.replace(path)
+
+
+def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None:
+    """A former content's manifest: kept beside the program, else (a pipeline's fresh checkout) from the training container."""
+    path = manifest_path(digest)
+    if path.exists():
+        return Manifest.from_bytes(path.read_bytes())
+    if not is_known(properties.get("container_url"), properties.get("account_key")):
+        return None
+    try:
+        return read_manifest(properties["container_url"], digest, account_key=properties.get("account_key"))
+    except VisionError:
+        return None
+
+
+def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+    """What changed in the dataset, in lines for a person; from the tags' counts alone where the former content is not known."""
+    before, after = find_manifest(olds["digest"], olds), find_manifest(news["digest"], news)
+    if before is not None and after is not None:
+        return compare(before, after).summary()
+    old_tags, new_tags = olds.get("tags", {}), news.get("tags", {})
+    return [
+        f"tag '{tag}': {int(old_tags.get(tag, 0))} → {int(new_tags.get(tag, 0))}"
+        for tag in sorted({*old_tags, *new_tags})
+        if old_tags.get(tag, 0) != new_tags.get(tag, 0)
+    ]
+
+
+class Dataset(dynamic.Resource, module="vision", name="Dataset"):
+    """Labelled images, uploaded and registered.
+
+    `source` is a folder (relative to the program) that holds `annotation_files` (COCO) and the images that they name. Only what
+    is new is uploaded; `pulumi destroy` unregisters the dataset and leaves the blobs, unless `delete_images`.
+    `purpose` (`training` or `evaluation`) chooses the limits that the files are checked against.
+    """
+
+    dataset_name: pulumi.Output[str]
+    digest: pulumi.Output[str]
+    """SHA-256 over images and tags, whatever the files are called."""
+    images: pulumi.Output[float]
+    tags: pulumi.Output[dict[str, float]]
+    """Annotations of each tag."""
+    annotation_kind: pulumi.Output[str]
+    annotation_file_uris: pulumi.Output[list[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: Service,
+        container: TrainingContainer,
+        annotation_kind: pulumi.Input[str],
+        annotation_files: pulumi.Input[Sequence[str]],
+        source: pulumi.Input[str],
+        dataset_name: pulumi.Input[str] | None = None,
+        purpose: pulumi.Input[str] = "training",
+        custom_properties: pulumi.Input[Mapping[str, str]] | None = None,
+        delete_images: pulumi.Input[bool] = False,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            DatasetProvider(),
+            name,
+            {
+                **service.properties(),
+                **container.properties(),
+                "dataset_name": dataset_name or name,
+                "annotation_kind": annotation_kind,
+                "annotation_files": annotation_files,
+                "source": source,
+                "purpose": purpose,
+                "custom_properties": custom_properties,
+                "delete_images": delete_images,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "digest": None,
+                "images": None,
+                "tags": None,
+                "annotation_file_uris": None,
+            },
+            opts,
+        )

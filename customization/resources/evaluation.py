@@ -1,0 +1,152 @@
+"""The Evaluation resource: a model measured on a dataset, and the gate that its numbers must pass."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from customization.contract import EvaluationStatus, ModelPerformance
+from customization.errors import AlreadyExists, NotFound, VisionError
+from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from customization.resources.dataset import Dataset
+from customization.resources.model import Model
+from customization.resources.provider import Properties, VisionProvider, failures, is_known
+from customization.resources.row import Row, row_urn
+
+LOWER_IS_BETTER = ("calibrationECE",)
+
+METRICS = tuple(
+    field.alias or name for name, field in ModelPerformance.model_fields.items() if (field.alias or name) != "tagPerformance"
+)
+"""What `require` may name: the contract's metrics of a whole model."""
+
+TIMEOUT_SECONDS = 3600.0
+
+
+class GateNotPassed(VisionError):
+    """A model's metrics do not reach what `require` asks for."""
+
+
+class EvaluationProvider(VisionProvider):
+    inputs = (*CONNECTION_PROPERTIES[:2], "model_name", "dataset_name", "dataset_digest", "require", "evaluation_name")
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        require = news.get("require") or {}
+        problems = []
+        if is_known(require):
+            unknown = sorted(set(require) - set(METRICS))
+            problems = failures("require", [f"'{name}' is no metric; those are {', '.join(METRICS)}" for name in unknown])
+        if is_known(news.get("dataset_name"), news.get("dataset_digest")):
+            news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:8]}"}
+        return dynamic.CheckResult(news, problems)
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        """Another gate is judged on the numbers there are, so a preview already knows how it ends."""
+        changed = self.changed(olds, news)
+        replaces = sorted(changed & {"model_name", "dataset_name", "dataset_digest"})
+        if not replaces and "require" in changed and is_known(news.get("require")):
+            for miss in misses(olds["performance"], news.get("require") or {}):
+                Row(news["row_urn"]).warn(f"the update will stop here: {miss}")
+        return dynamic.DiffResult(bool(changed), replaces)
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        """Evaluate, or take over the evaluation that is there, and judge it."""
+        service, model, name, row = client(props), props["model_name"], props["evaluation_name"], Row(props["row_urn"])
+        try:
+            if service.get_evaluation(model, name).status is EvaluationStatus.FAILED:
+                service.delete_evaluation(model, name)
+        except NotFound:
+            pass
+        try:
+            service.create_evaluation(model, name, test_dataset_name=props["dataset_name"])
+        except AlreadyExists:
+            row.progress("taken over from an earlier update")
+        evaluation = service.wait_for_evaluation(
+            model,
+            name,
+            timeout_seconds=TIMEOUT_SECONDS,
+            on_progress=lambda evaluation: row.progress(f"evaluating on '{props['dataset_name']}': {evaluation.status}"),
+        )
+        performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
+        judge(performance, props)
+        row.say(f"on '{props['dataset_name']}': {metrics_line(performance)}")
+        return dynamic.CreateResult(f"{model}/{name}", {**props, "performance": performance})
+
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        judge(olds["performance"], news)
+        return dynamic.UpdateResult({**news, "performance": olds["performance"]})
+
+    def look(self, properties: Properties) -> Properties:
+        evaluation = client(properties).get_evaluation(properties["model_name"], properties["evaluation_name"])
+        return {"performance": evaluation.model_performance.to_wire() if evaluation.model_performance else {}}
+
+    def remove(self, properties: Properties) -> None:
+        client(properties).delete_evaluation(properties["model_name"], properties["evaluation_name"])
+
+
+def misses(performance: Mapping[str, Any], require: Mapping[str, float]) -> list[str]:
+    """What of `require` the metrics do not reach: metric, value and threshold. A metric that is not there is not reached."""
+    found = []
+    for metric, threshold in sorted(require.items()):
+        value = performance.get(metric)
+        if value is None:
+            found.append(f"{metric} is not among the metrics of this model, and {threshold:g} is required")
+        elif metric in LOWER_IS_BETTER and value > threshold:
+            found.append(f"{metric} is {value:.4f}, above the {threshold:g} that is allowed")
+        elif metric not in LOWER_IS_BETTER and value < threshold:
+            found.append(f"{metric} is {value:.4f}, below the {threshold:g} that is required")
+    return found
+
+
+def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
+    """Raises GateNotPassed, which stops the update before the model is published."""
+    found = misses(performance, properties.get("require") or {})
+    if found:
+        raise GateNotPassed(
+            f"model '{properties['model_name']}' does not pass its gate on dataset '{properties['dataset_name']}': "
+            f"{'; '.join(found)}. "
+            "What is published stays as it is. Improve the training data, or lower `require`: that needs no training."
+        )
+
+
+def metrics_line(performance: Mapping[str, Any]) -> str:
+    return ", ".join(f"{metric} {performance[metric]:.3f}" for metric in METRICS if metric in performance)
+
+
+class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
+    """A model's metrics on a dataset.
+
+    `require` maps metrics to the least value (`calibrationECE`: the greatest) that is good enough. Where one is missed, the update
+    stops here, and what depends on the evaluation (a `PublishedModel`) stays as it was.
+    """
+
+    performance: pulumi.Output[dict[str, Any]]
+    model_name: pulumi.Output[str]
+    dataset_name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: Service,
+        model: Model,
+        dataset: Dataset,
+        require: pulumi.Input[Mapping[str, float]] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            EvaluationProvider(),
+            name,
+            {
+                **service.properties(),
+                "model_name": model.model_name,
+                "dataset_name": dataset.dataset_name,
+                "dataset_digest": dataset.digest,
+                "require": require,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "evaluation_name": None,
+                "performance": None,
+            },
+            opts,
+        )

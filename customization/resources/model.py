@@ -1,0 +1,253 @@
+"""The Model resource: an image model, trained from a dataset. A change trains a new model beside the old one."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pulumi import dynamic
+
+from customization.contract import Model as TrainedModel
+from customization.contract import ModelKind, ModelStatus
+from customization.errors import AlreadyExists, NotFound
+from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from customization.resources.dataset import Dataset
+from customization.resources.provider import Properties, VisionProvider, failures, is_known
+from customization.resources.row import Row, row_urn
+
+BUILT_KINDS = (ModelKind.GENERIC_CLASSIFIER,)
+
+SECONDS_PER_NEW_IMAGE = 0.1
+SECONDS_PER_KEPT_IMAGE = 0.005
+"""What a training costs for an image that is new to the engine, and for one whose features it has kept (two cores)."""
+
+GRACE_SECONDS = 600
+"""How much longer than its budget a training is waited for: a queue before it, and the evaluation behind it."""
+
+
+class ModelProvider(VisionProvider):
+    inputs = (
+        *CONNECTION_PROPERTIES[:2],
+        "logical_name",
+        "model_kind",
+        "training_dataset",
+        "training_digest",
+        "training_tags",
+        "annotation_kind",
+        "time_budget_in_hours",
+        "timeout_seconds",
+        "model_name",
+    )
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        problems = []
+        kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
+        if is_known(kind):
+            if kind not in list(ModelKind):
+                problems += failures("model_kind", [f"'{kind}' is none of {', '.join(ModelKind)}"])
+                return dynamic.CheckResult(news, problems)
+            problems += check_kind(ModelKind(kind), annotation_kind, news)
+        if not is_known(kind, news.get("training_digest"), news.get("logical_name"), news.get("time_budget_in_hours")):
+            return dynamic.CheckResult(news, problems)
+        return dynamic.CheckResult({**news, "model_name": physical_name(news)}, problems)
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        changed = self.changed(olds, news)
+        retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "model_name"})
+        if retrains:
+            Row(news["row_urn"]).say(why_retrained(olds, news))
+        return dynamic.DiffResult(bool(changed), retrains)
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        """Train, or take over the training that an interrupted update began."""
+        service, name, row = client(props), props["model_name"], Row(props["row_urn"])
+        try:
+            if service.get_model(name).status in (ModelStatus.FAILED, ModelStatus.CANCELLED):
+                service.delete_model(name)
+        except NotFound:
+            pass
+        try:
+            service.create_model(
+                name,
+                training_dataset_name=props["training_dataset"],
+                time_budget_in_hours=int(props["time_budget_in_hours"]),
+                model_kind=ModelKind(props["model_kind"]),
+            )
+        except AlreadyExists:
+            row.say("a training of an earlier update is taken over")
+        model = service.wait_for_model(
+            name,
+            timeout_seconds=timeout_seconds(props),
+            on_progress=lambda model: row.progress(progress_line(model)),
+        )
+        row.say(outcome_line(model))
+        return dynamic.CreateResult(name, {**props, **trained(model)})
+
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        """Only how to reach the model can change; the model stays what it is."""
+        return dynamic.UpdateResult({**olds, **news})
+
+    def look(self, properties: Properties) -> Properties:
+        return trained(client(properties).get_model(properties["model_name"]))
+
+    def remove(self, properties: Properties) -> None:
+        """A training model is cancelled first: the service deletes only what has come to its end."""
+        service, name = client(properties), properties["model_name"]
+        if not service.get_model(name).status.final:
+            service.cancel_model(name)
+            service.wait_for_model(name, timeout_seconds=GRACE_SECONDS, raise_on_failure=False)
+        service.delete_model(name)
+
+
+def physical_name(properties: Mapping[str, Any]) -> str:
+    """The logical name and a short digest of what the model is trained from."""
+    made_from = {
+        "model_kind": properties["model_kind"],
+        "training_digest": properties["training_digest"],
+        "time_budget_in_hours": int(properties["time_budget_in_hours"]),
+    }
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+    return f"{properties['logical_name']}-{digest[:8]}"
+
+
+def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:
+    """What can be refused before anything is uploaded or trained."""
+    problems = []
+    if kind not in BUILT_KINDS:
+        problems += failures("model_kind", [f"{kind} is not built yet; what can be trained is {', '.join(BUILT_KINDS)}"])
+    if is_known(annotation_kind) and annotation_kind != kind.annotation_kind:
+        message = f"{kind} is trained from a dataset of kind {kind.annotation_kind}, not {annotation_kind}"
+        problems += failures("training_dataset", [message])
+    budget, tags = properties.get("time_budget_in_hours"), properties.get("training_tags")
+    if is_known(budget) and not 1 <= float(budget or 0) <= kind.time_budget_max_hours:
+        message = f"{budget} hours: a {kind} takes 1 to {kind.time_budget_max_hours}"
+        problems += failures("time_budget_in_hours", [message])
+    elif is_known(budget, tags) and tags is not None and budget is not None:
+        images = int(sum(tags.values()))
+        least = kind.minimum_budget_hours(images)
+        if budget < least:
+            message = f"{budget} hours are not enough for {images} images: give at least {math.ceil(least)}"
+            problems += failures("time_budget_in_hours", [message])
+    return problems
+
+
+def timeout_seconds(properties: Mapping[str, Any]) -> float:
+    return float(properties.get("timeout_seconds") or properties["time_budget_in_hours"] * 3600 + GRACE_SECONDS)
+
+
+def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
+    """Why a new model is trained, and roughly how long it takes: in a preview, before it costs anything."""
+    if news.get("model_kind") != olds.get("model_kind"):
+        return f"retrains: the kind changes from {olds.get('model_kind')} to {news.get('model_kind')}"
+    if olds.get("training_digest") != news.get("training_digest"):
+        tags = news.get("training_tags")
+        dataset = f"retrains because dataset '{news.get('training_dataset')}' changes"
+        if not is_known(tags, news.get("training_digest")) or tags is None:
+            return dataset
+        counts = tag_counts(olds.get("training_tags") or {}, tags)
+        return f"{dataset}{counts}; {estimate(olds.get('training_tags') or {}, tags)}"
+    return (
+        f"retrains: the time budget changes from {olds.get('time_budget_in_hours')} to {news.get('time_budget_in_hours')} hours"
+    )
+
+
+def tag_counts(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    changes = [
+        f"{tag} {int(before.get(tag, 0))} → {int(after.get(tag, 0))}"
+        for tag in sorted({*before, *after})
+        if before.get(tag, 0) != after.get(tag, 0)
+    ]
+    return f" ({', '.join(changes)})" if changes else ""
+
+
+def estimate(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """Roughly how long the training takes: images that are new cost a forward pass, the others are kept."""
+    new = sum(max(0.0, count - before.get(tag, 0)) for tag, count in after.items())
+    seconds = new * SECONDS_PER_NEW_IMAGE + (sum(after.values()) - new) * SECONDS_PER_KEPT_IMAGE + 2
+    return f"about {duration(seconds)} of training on two cores"
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def progress_line(model: TrainedModel) -> str:
+    progress = model.training_progress
+    if progress is None:
+        return str(model.status)
+    text = f"{progress.stage}: {progress.share:.0%}"
+    return f"{text}, {progress.message}" if progress.message else text
+
+
+def outcome_line(model: TrainedModel) -> str:
+    progress, performance = model.training_progress, model.model_performance
+    parts = []
+    if progress is not None:
+        parts.append(
+            f"trained in {duration(progress.seconds)} on {progress.images} images "
+            f"({progress.images_read} read, {progress.images_embedded} embedded)"
+        )
+    if performance is not None and performance.accuracy_top1 is not None:
+        parts.append(f"estimated accuracyTop1 {performance.accuracy_top1:.3f}")
+    return "; ".join(parts) or "trained"
+
+
+def trained(model: TrainedModel) -> Properties:
+    return {
+        "status": str(model.status),
+        "training_minutes": model.training_cost_in_minutes,
+        "performance": model.model_performance.to_wire() if model.model_performance else None,
+        "artifact_digest": model.artifact.digest if model.artifact else None,
+    }
+
+
+class Model(dynamic.Resource, module="vision", name="Model"):
+    """A trained model.
+
+    `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance` is
+    the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others.
+    """
+
+    model_name: pulumi.Output[str]
+    model_kind: pulumi.Output[str]
+    status: pulumi.Output[str]
+    performance: pulumi.Output[dict[str, Any]]
+    training_minutes: pulumi.Output[float]
+    artifact_digest: pulumi.Output[str]
+    """SHA-256 of the ONNX file."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: Service,
+        training_dataset: Dataset,
+        model_kind: pulumi.Input[str] = ModelKind.GENERIC_CLASSIFIER,
+        time_budget_in_hours: pulumi.Input[int] = 1,
+        timeout_seconds: pulumi.Input[float] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            ModelProvider(),
+            name,
+            {
+                **service.properties(),
+                "logical_name": name,
+                "model_kind": model_kind,
+                "training_dataset": training_dataset.dataset_name,
+                "training_digest": training_dataset.digest,
+                "training_tags": training_dataset.tags,
+                "annotation_kind": training_dataset.annotation_kind,
+                "time_budget_in_hours": time_budget_in_hours,
+                "timeout_seconds": timeout_seconds,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "model_name": None,
+                "status": None,
+                "performance": None,
+                "training_minutes": None,
+                "artifact_digest": None,
+            },
+            opts,
+        )

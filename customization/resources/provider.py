@@ -1,0 +1,80 @@
+"""What the providers of the four resources have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pulumi import dynamic
+from pulumi.output import Unknown
+
+from customization.errors import NotFound, Unreachable
+from customization.resources.connection import CONNECTION_PROPERTIES, is_stopped_local_service
+from customization.resources.row import Row
+
+Properties = dict[str, Any]
+
+PREVIEW_LIMIT = 20
+"""Violations shown for one property; the rest is counted."""
+
+
+def is_known(*values: object) -> bool:
+    """Whether a preview knows the values already."""
+    return not any(isinstance(value, Unknown) for value in values)
+
+
+def failures(property_name: str, messages: list[str]) -> list[dynamic.CheckFailure]:
+    """One failure for each message: a CheckFailure is the one error that the CLI prints without a traceback."""
+    shown = [dynamic.CheckFailure(property_name, message) for message in messages[:PREVIEW_LIMIT]]
+    if len(messages) > PREVIEW_LIMIT:
+        shown.append(dynamic.CheckFailure(property_name, f"… and {len(messages) - PREVIEW_LIMIT} more"))
+    return shown
+
+
+class VisionProvider(dynamic.ResourceProvider, ABC):
+    """A provider whose resource lives behind the REST contract."""
+
+    serialize_as_secret_always = False
+
+    inputs: ClassVar[tuple[str, ...]]
+    """The names of the resource's inputs, those that `check` fills in among them."""
+
+    @abstractmethod
+    def look(self, properties: Properties) -> Properties:
+        """What the service has of this resource now, to be laid over its properties. Raises NotFound."""
+
+    @abstractmethod
+    def remove(self, properties: Properties) -> None:
+        """Remove the resource from the service. Raises NotFound."""
+
+    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
+        """The inputs that differ. One that a preview does not know yet differs, except for the connection's: a service that is
+        being started again answers where it did before."""
+        return {
+            name
+            for name in self.inputs
+            if olds.get(name) != news.get(name) and not (name in CONNECTION_PROPERTIES and not is_known(news.get(name)))
+        }
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        """An engine of this machine that is not running is seen on its own row; what it holds is as it was."""
+        try:
+            outs = {**props, **self.look(props)}
+        except NotFound:
+            return dynamic.ReadResult("", {})
+        except Unreachable:
+            if not is_stopped_local_service(props):
+                raise
+            outs = props
+        return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
+
+    def delete(self, _id: str, props: Properties) -> None:
+        try:
+            self.remove(props)
+        except NotFound:
+            return
+        except Unreachable:
+            if not is_stopped_local_service(props):
+                raise
+            Row(props["row_urn"]).warn(
+                "the local engine is not running: this stays in its data folder, where the next `up` finds it"
+            )

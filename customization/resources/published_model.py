@@ -1,0 +1,70 @@
+"""The PublishedModel resource: a stable name that applications call, and the model behind it."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi import dynamic
+
+from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from customization.resources.evaluation import Evaluation
+from customization.resources.model import Model
+from customization.resources.provider import Properties, VisionProvider
+from customization.resources.row import Row, row_urn
+
+
+class PublishedModelProvider(VisionProvider):
+    inputs = (*CONNECTION_PROPERTIES[:2], "published_name", "model_name")
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        changed = self.changed(olds, news)
+        return dynamic.DiffResult(bool(changed), ["published_name"] if "published_name" in changed else [])
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        self._publish(props)
+        return dynamic.CreateResult(props["published_name"], props)
+
+    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        self._publish(news)
+        return dynamic.UpdateResult(news)
+
+    def look(self, properties: Properties) -> Properties:
+        published = client(properties).get_published_model(properties["published_name"])
+        return {"model_name": published.model_name}
+
+    def remove(self, properties: Properties) -> None:
+        client(properties).unpublish_model(properties["published_name"])
+
+    @staticmethod
+    def _publish(properties: Properties) -> None:
+        client(properties).publish_model(properties["published_name"], properties["model_name"])
+        Row(properties["row_urn"]).say(f"'{properties['published_name']}' answers with {properties['model_name']}")
+
+
+class PublishedModel(dynamic.Resource, module="vision", name="PublishedModel"):
+    """A name that `model-name` of analyze accepts. It moves to another model at once, and only after that model's `evaluations`
+    have passed their gates."""
+
+    published_name: pulumi.Output[str]
+    model_name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: Service,
+        model: Model,
+        evaluations: Sequence[Evaluation] = (),
+        published_name: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            PublishedModelProvider(),
+            name,
+            {
+                **service.properties(),
+                "published_name": published_name or name,
+                "model_name": model.model_name,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+            },
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(evaluations))),
+        )

@@ -1,0 +1,133 @@
+"""The typed shape of a stack's file.
+
+Every key is checked before anything is made: an unknown one is answered with the valid ones, and a model that names no dataset
+of the stack is an error.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, AnnotationKind, ModelKind
+from customization.resources.evaluation import METRICS
+
+PROJECT = "vision-customization"
+
+DIGEST_LENGTH = len("-12345678")
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH - DIGEST_LENGTH)]
+"""A dataset's or a model's name; a model's physical name is longer by a digest."""
+
+
+class SettingsError(Exception):
+    """A stack's file is not as it must be. The text has one line for each fault."""
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class DatasetSettings(Settings):
+    """Labelled images in a folder of this checkout."""
+
+    annotation_kind: AnnotationKind
+    annotation_files: Annotated[list[str], Field(min_length=1, max_length=10)]
+    """COCO files, relative to `source`."""
+    source: str
+    """The folder, relative to the program."""
+    custom_properties: Annotated[dict[str, str], Field(max_length=10)] = {}
+    delete_images: bool = False
+    """Delete the images from storage, too, when the dataset is."""
+
+
+class ModelSettings(Settings):
+    model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER
+    training_dataset: str
+    evaluation_dataset: str | None = None
+    time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
+    require: dict[str, float] = {}
+    """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
+    publish: bool = False
+    """Answer `model-name=<this model's name>` with it, once it has passed its gate."""
+
+    @model_validator(mode="after")
+    def _gate_is_judgeable(self) -> Self:
+        unknown = sorted(set(self.require) - set(METRICS))
+        if unknown:
+            raise ValueError(f"require names {', '.join(unknown)}; the metrics are {', '.join(METRICS)}")
+        if self.require and self.evaluation_dataset is None:
+            raise ValueError("require needs an evaluationDataset to be judged on")
+        if self.time_budget_in_hours > self.model_kind.time_budget_max_hours:
+            raise ValueError(f"timeBudgetInHours is at most {self.model_kind.time_budget_max_hours} for {self.model_kind}")
+        return self
+
+
+class LocalSettings(Settings):
+    """Platform `local`."""
+
+    data_dir: str | None = None
+    """Where storage and engine keep their data; `.vision/<stack>` if not given."""
+    engine_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    storage_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Ports of 127.0.0.1; free ones if not given."""
+
+
+class StackSettings(Settings):
+    platform: Literal["local", "azure"] = "local"
+    local: LocalSettings = LocalSettings()
+    datasets: dict[Name, DatasetSettings] = {}
+    models: dict[Name, ModelSettings] = {}
+
+    @model_validator(mode="after")
+    def _models_name_datasets(self) -> Self:
+        known = ", ".join(self.datasets) or "none"
+        for name, model in self.models.items():
+            for role in ("training_dataset", "evaluation_dataset"):
+                dataset = getattr(model, role)
+                if dataset is not None and dataset not in self.datasets:
+                    raise ValueError(f"models.{name}.{to_camel(role)} is '{dataset}'; the stack's datasets are: {known}")
+        return self
+
+    def is_trained_on(self, dataset: str) -> bool:
+        return any(model.training_dataset == dataset for model in self.models.values())
+
+
+def read_settings(config: Mapping[str, str], stack: str) -> StackSettings:
+    """A stack's settings from its configuration (`project:key` → text, structured values as JSON). Raises SettingsError."""
+    values = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
+    parsed = {key: _structured(value) for key, value in values.items()}
+    try:
+        return StackSettings.model_validate(parsed)
+    except ValidationError as error:
+        lines = [_explain(fault) for fault in error.errors()]
+        raise SettingsError("\n".join(f"stacks/Pulumi.{stack}.yaml: {line}" for line in lines)) from None
+
+
+def _structured(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _explain(fault: ErrorDetails) -> str:
+    """One fault as `path: what is wrong`, the valid keys named where a key is not known."""
+    place = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    where = f"{PROJECT}:{place}" if place else PROJECT
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: unknown key; valid here: {', '.join(_valid_keys(fault['loc']))}"
+    if fault["type"] == "missing":
+        return f"{where}: missing"
+    if fault["type"] == "value_error":
+        return f"{where}: {fault['ctx']['error']}"
+    return f"{where}: {fault['msg']}, not {fault['input']!r}"
+
+
+def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
+    shapes: dict[str, type[Settings]] = {"datasets": DatasetSettings, "models": ModelSettings, "local": LocalSettings}
+    shape = StackSettings if len(location) == 1 else shapes[str(location[0])]
+    return [field.alias or name for name, field in shape.model_fields.items()]
