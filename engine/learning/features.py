@@ -1,0 +1,80 @@
+"""Features of images: what the networks say of each, as one vector."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from engine.learning.backbones import BACKBONES, ensure_weights
+from engine.learning.graph import load_networks, resize_model, views_model
+from engine.learning.views import DIMENSIONS, SLICES, VIEWS, layout_key
+
+Pixels = NDArray[np.uint8]
+"""uint8 [h, w, 3], RGB."""
+
+_BATCH = 4
+"""Images in one run. More gain nothing on a CPU, whose caches they overflow."""
+
+
+def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A CPU session whose threads are bounded, and sleep between calls instead of spinning."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class FeatureExtractor:
+    """Turns pixels into features, with all views that any recipe may take. Not to be shared between threads.
+
+    `key` names everything that features depend on besides the pixels: features kept under another key are of no use.
+    """
+
+    def __init__(self, weights_dir: Path, threads: int = 2) -> None:
+        """Raises WeightsError where the converted networks are not in `weights_dir`."""
+        networks = load_networks(ensure_weights(weights_dir))
+        self.key = layout_key()
+        self.dimensions = DIMENSIONS
+        self._resize = open_session(resize_model(BACKBONES).SerializeToString(), threads)
+        self._views = {backbone: tuple(view for view in VIEWS if view.source.backbone == backbone) for backbone in BACKBONES}
+        self._sessions = {
+            backbone: open_session(views_model(backbone, views, networks[backbone.name]).SerializeToString(), threads)
+            for backbone, views in self._views.items()
+        }
+
+    def extract(self, images: Sequence[Pixels]) -> list[NDArray[np.float32]]:
+        """The features of each image.
+
+        Args:
+            images: uint8 [h, w, 3] each, of any size. All of them are held in memory at the networks' size (2 MB each).
+
+        Returns:
+            As many vectors, float32 [dimensions].
+        """
+        features = [np.empty(self.dimensions, np.float32) for _ in images]
+        resized = [self._resize.run(None, {"image": np.ascontiguousarray(pixels)}) for pixels in images]
+        for position, backbone in enumerate(BACKBONES):
+            by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+            for index, planes in enumerate(resized):
+                by_shape[planes[position].shape].append(index)
+            for indices in by_shape.values():
+                for start in range(0, len(indices), _BATCH):
+                    batch = indices[start : start + _BATCH]
+                    planes = np.concatenate([resized[index][position] for index in batch])
+                    (vectors,) = self._sessions[backbone].run(None, {"planes": planes})
+                    self._scatter(backbone.name, vectors, [features[index] for index in batch])
+        return features
+
+    def _scatter(self, backbone_name: str, vectors: NDArray[np.float32], features: Sequence[NDArray[np.float32]]) -> None:
+        views = next(views for backbone, views in self._views.items() if backbone.name == backbone_name)
+        start = 0
+        for view in views:
+            for vector, target in zip(vectors, features, strict=True):
+                target[SLICES[view]] = vector[start : start + view.dimensions]
+            start += view.dimensions
