@@ -34,8 +34,8 @@ class Service:
 class TrainingContainer:
     """The blob container that images and COCO files are uploaded to.
 
-    `account_key` is for uploading; without one, the caller's Entra identity is used. `sas_token` (a query string with the rights
-    to read and list) is what the service reads with; without one, it reads with its managed identity.
+    `account_key` is for uploading; without one, the caller's Entra identity is used. `sas_token` (a query string with the
+    rights to read and list) is what the service reads with; without one, it reads with its managed identity.
     """
 
     url: pulumi.Input[str]

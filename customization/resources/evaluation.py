@@ -117,8 +117,8 @@ def metrics_line(performance: Mapping[str, Any]) -> str:
 class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
     """A model's metrics on a dataset.
 
-    `require` maps metrics to the least value (`calibrationECE`: the greatest) that is good enough. Where one is missed, the update
-    stops here, and what depends on the evaluation (a `PublishedModel`) stays as it was.
+    `require` maps metrics to the least value (`calibrationECE`: the greatest) that is good enough. Where one is missed, the
+    update stops here, and what depends on the evaluation (a `PublishedModel`) stays as it was.
     """
 
     performance: pulumi.Output[dict[str, Any]]

@@ -206,8 +206,8 @@ def trained(model: TrainedModel) -> Properties:
 class Model(dynamic.Resource, module="vision", name="Model"):
     """A trained model.
 
-    `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance` is
-    the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others.
+    `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance`
+    is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others.
     """
 
     model_name: pulumi.Output[str]

@@ -5,8 +5,9 @@ engine's log takes the resource's URN.
 """
 
 import sys
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pulumi
@@ -19,7 +20,8 @@ def row_urn(name: str, resource_type: str, opts: pulumi.ResourceOptions | None) 
     Its dependencies are stripped: with a component as parent they would be a circle.
     """
     urn = pulumi.create_urn(name, resource_type, parent=opts.parent if opts else None)
-    return pulumi.Output(set(), urn.future(with_unknowns=True), urn.is_known())
+    value = cast("Awaitable[str]", urn.future(with_unknowns=True))
+    return pulumi.Output(set(), value, urn.is_known())
 
 
 @dataclass

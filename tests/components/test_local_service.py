@@ -1,0 +1,120 @@
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.output import UNKNOWN
+
+from components.local_service import LocalServiceError, LocalServiceProvider, free_port, process_of
+
+SERVER = (
+    "import http.server, sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
+)
+
+Properties = dict[str, Any]
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> Properties:
+    """A small web server that serves its data folder."""
+    return {
+        "command": ["python", "-c", SERVER, "{port}"],
+        "environment": {},
+        "data_dir": str(tmp_path / "data"),
+        "health_path": "/",
+        "row_urn": "urn",
+    }
+
+
+@pytest.fixture
+def provider() -> LocalServiceProvider:
+    return LocalServiceProvider()
+
+
+@pytest.fixture
+def service(provider: LocalServiceProvider, declared: Properties) -> Iterator[Properties]:
+    """The declared server, running: its outputs."""
+    Path(declared["data_dir"]).mkdir()
+    outs = provider.create(provider.check({}, declared).inputs).outs
+    assert outs is not None
+    yield outs
+    provider.delete("id", outs)
+    assert not process_of(outs).is_running()
+
+
+class TestCheck:
+    def test_a_port_that_is_given_is_taken(self, provider: LocalServiceProvider, declared: Properties) -> None:
+        inputs = provider.check({}, {**declared, "port": 4711}).inputs
+        assert (inputs["port"], inputs["endpoint"]) == (4711, "http://127.0.0.1:4711")
+
+    def test_else_the_former_port_stays(self, provider: LocalServiceProvider, declared: Properties) -> None:
+        assert provider.check({"port": 4712.0}, declared).inputs["port"] == 4712
+
+    def test_else_it_is_a_free_one(self, provider: LocalServiceProvider, declared: Properties) -> None:
+        assert provider.check({}, declared).inputs["port"] > 0
+
+    def test_an_unknown_port_leaves_the_endpoint_unknown(self, provider: LocalServiceProvider, declared: Properties) -> None:
+        assert "endpoint" not in provider.check({}, {**declared, "port": UNKNOWN}).inputs
+
+
+@pytest.mark.process
+class TestLife:
+    def test_nothing_changed_is_no_difference(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties
+    ) -> None:
+        assert not provider.diff("id", service, provider.check(service, declared).inputs).changes
+        read = provider.read("id", service)
+        assert read.outs == service
+
+    def test_an_interrupted_update_finds_its_process(self, provider: LocalServiceProvider, service: Properties) -> None:
+        outs = provider.create(service).outs
+        assert outs is not None
+        assert outs["pid"] == service["pid"]
+
+    def test_a_dead_process_is_seen_and_started_again_on_its_port(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties
+    ) -> None:
+        os.kill(int(service["pid"]), signal.SIGKILL)
+        os.waitpid(int(service["pid"]), 0)
+        read = provider.read("id", service)
+        assert read.outs is not None
+        assert read.outs["running"] is False
+        news = provider.check(service, declared).inputs
+        assert provider.diff("id", service, news).changes
+        again = provider.update("id", service, news).outs
+        assert again is not None
+        assert again["pid"] != service["pid"]
+        assert again["endpoint"] == service["endpoint"]
+        provider.delete("id", again)
+
+    def test_another_environment_starts_it_anew(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties
+    ) -> None:
+        news = provider.check(service, {**declared, "environment": {"GIVEN": "x"}}).inputs
+        assert provider.diff("id", service, news).changes
+        again = provider.update("id", service, news).outs
+        assert again is not None
+        assert not process_of(service).is_running()
+        provider.delete("id", again)
+
+    def test_a_taken_port_is_an_error_that_names_it(self, provider: LocalServiceProvider, declared: Properties) -> None:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            with pytest.raises(LocalServiceError, match=f"port {port} of 127.0.0.1 is taken"):
+                provider.create(provider.check({}, {**declared, "port": port}).inputs)
+
+    def test_a_server_that_ends_at_once_is_explained_by_its_log(
+        self, provider: LocalServiceProvider, declared: Properties
+    ) -> None:
+        broken = {**declared, "command": ["python", "-c", "print('no such setting'); raise SystemExit(2)"], "port": free_port()}
+        with pytest.raises(LocalServiceError, match="no such setting"):
+            provider.create(provider.check({}, broken).inputs)
+
+    def test_a_program_that_is_not_there_is_an_error(self, provider: LocalServiceProvider, declared: Properties) -> None:
+        with pytest.raises(LocalServiceError, match="no-such-program cannot be started"):
+            provider.create(provider.check({}, {**declared, "command": ["no-such-program"]}).inputs)

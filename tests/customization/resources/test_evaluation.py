@@ -1,0 +1,71 @@
+import pytest
+
+from customization.resources.evaluation import METRICS, EvaluationProvider, GateNotPassed, judge, metrics_line, misses
+
+PERFORMANCE = {
+    "accuracyTop1": 0.9,
+    "averagePrecision": 0.95,
+    "calibrationECE": 0.04,
+    "tagPerformance": {"a": {"accuracy": 0.9}},
+}
+
+
+@pytest.mark.parametrize(
+    ("require", "said"),
+    [
+        ({}, []),
+        ({"accuracyTop1": 0.9}, []),
+        ({"accuracyTop1": 0.91}, ["accuracyTop1 is 0.9000, below the 0.91 that is required"]),
+        ({"calibrationECE": 0.05}, []),
+        ({"calibrationECE": 0.03}, ["calibrationECE is 0.0400, above the 0.03 that is allowed"]),
+        (
+            {"meanAveragePrecision50": 0.5},
+            ["meanAveragePrecision50 is not among the metrics of this model, and 0.5 is required"],
+        ),
+    ],
+)
+def test_misses(require: dict[str, float], said: list[str]) -> None:
+    assert misses(PERFORMANCE, require) == said
+
+
+def test_a_gate_that_is_not_passed_says_metric_value_threshold_and_what_to_do() -> None:
+    with pytest.raises(GateNotPassed) as raised:
+        judge(PERFORMANCE, {"model_name": "m-1", "dataset_name": "test", "require": {"accuracyTop1": 0.95}})
+    for part in ("m-1", "test", "accuracyTop1", "0.9000", "0.95", "stays as it is", "needs no training"):
+        assert part in str(raised.value)
+
+
+def test_check_names_the_metrics_there_are() -> None:
+    declared = {"dataset_name": "test", "dataset_digest": "d" * 64, "require": {"accuracy": 0.9}}
+    [failure] = EvaluationProvider().check({}, declared).failures
+    assert "'accuracy' is no metric" in failure.reason
+    assert all(metric in failure.reason for metric in METRICS)
+
+
+OLDS = {
+    "endpoint": "e",
+    "model_name": "m",
+    "dataset_name": "test",
+    "dataset_digest": "d" * 64,
+    "require": {"accuracyTop1": 0.8},
+    "evaluation_name": "test-dddddddd",
+    "performance": PERFORMANCE,
+    "row_urn": "urn",
+}
+
+
+def test_another_gate_is_judged_on_the_numbers_there_are() -> None:
+    provider = EvaluationProvider()
+    news = {**OLDS, "require": {"accuracyTop1": 0.85}}
+    result = provider.diff("id", OLDS, news)
+    assert result.changes
+    assert result.replaces == []
+    assert provider.update("id", OLDS, news).outs["performance"] == PERFORMANCE
+
+
+def test_another_model_is_another_evaluation() -> None:
+    assert EvaluationProvider().diff("id", OLDS, {**OLDS, "model_name": "n"}).replaces == ["model_name"]
+
+
+def test_metrics_line_has_the_numbers_of_the_whole_model() -> None:
+    assert metrics_line(PERFORMANCE) == "averagePrecision 0.950, accuracyTop1 0.900, calibrationECE 0.040"

@@ -1,0 +1,124 @@
+import pytest
+from pulumi.output import UNKNOWN
+
+from customization.contract import Model as TrainedModel
+from customization.resources.model import ModelProvider, duration, estimate, outcome_line, physical_name, why_retrained
+
+DECLARED = {
+    "endpoint": "http://127.0.0.1:1",
+    "key": "k",
+    "logical_name": "leaves",
+    "model_kind": "Generic-Classifier",
+    "training_dataset": "leaves-train",
+    "training_digest": "a" * 64,
+    "training_tags": {"hemlock": 10.0, "cherry": 10.0},
+    "annotation_kind": "imageClassification",
+    "time_budget_in_hours": 1.0,
+    "row_urn": "urn:pulumi:local::p::t::leaves",
+}
+
+
+def test_the_physical_name_says_what_the_model_is_trained_from() -> None:
+    name = physical_name(DECLARED)
+    assert name.startswith("leaves-")
+    assert len(name) == len("leaves-") + 8
+    assert name == physical_name({**DECLARED, "endpoint": "http://elsewhere", "timeout_seconds": 7})
+    assert name == physical_name({**DECLARED, "time_budget_in_hours": 1})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"training_digest": "b" * 64}, {"time_budget_in_hours": 2.0}, {"model_kind": "Generic-Detector"}],
+)
+def test_another_training_has_another_name(other: dict[str, object]) -> None:
+    assert physical_name({**DECLARED, **other}) != physical_name(DECLARED)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "property_name", "said"),
+    [
+        ({"model_kind": "Classifier"}, "model_kind", "'Classifier' is none of Generic-Classifier"),
+        ({"model_kind": "Generic-Detector", "annotation_kind": "imageObjectDetection"}, "model_kind", "not built yet"),
+        ({"annotation_kind": "imageObjectDetection"}, "training_dataset", "not imageObjectDetection"),
+        ({"time_budget_in_hours": 337.0}, "time_budget_in_hours", "1 to 336"),
+        ({"time_budget_in_hours": 0.0}, "time_budget_in_hours", "1 to 336"),
+        # 0.0003334 h an image
+        ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "give at least 3"),
+    ],
+)
+def test_check_refuses(wrong: dict[str, object], property_name: str, said: str) -> None:
+    [failure, *_] = ModelProvider().check({}, {**DECLARED, **wrong}).failures
+    assert failure.property == property_name
+    assert said in failure.reason
+
+
+def test_check_knows_the_name_in_a_preview_unless_the_dataset_is_unknown() -> None:
+    assert ModelProvider().check({}, DECLARED).inputs["model_name"] == physical_name(DECLARED)
+    assert "model_name" not in ModelProvider().check({}, {**DECLARED, "training_digest": UNKNOWN}).inputs
+
+
+def checked(**declared: object) -> dict[str, object]:
+    return dict(ModelProvider().check({}, {**DECLARED, **declared}).inputs)
+
+
+def test_nothing_changed_is_no_difference() -> None:
+    assert not ModelProvider().diff("id", {**checked(), "status": "succeeded"}, checked()).changes
+
+
+def test_a_service_that_is_started_again_is_no_difference() -> None:
+    news = {**checked(), "endpoint": UNKNOWN, "key": UNKNOWN}
+    assert not ModelProvider().diff("id", checked(), news).changes
+
+
+def test_another_endpoint_changes_in_place() -> None:
+    result = ModelProvider().diff("id", checked(), checked(endpoint="http://127.0.0.1:2"))
+    assert result.changes
+    assert result.replaces == []
+
+
+def test_other_images_replace_the_model() -> None:
+    result = ModelProvider().diff(
+        "id", checked(), checked(training_digest="b" * 64, training_tags={"hemlock": 15.0, "cherry": 10.0})
+    )
+    assert result.replaces == ["model_name", "training_digest"]
+
+
+@pytest.mark.parametrize(
+    ("news", "said"),
+    [
+        ({"model_kind": "Generic-Detector"}, "the kind changes from Generic-Classifier to Generic-Detector"),
+        ({"time_budget_in_hours": 2.0}, "the time budget changes from 1.0 to 2.0 hours"),
+        (
+            {"training_digest": "b", "training_tags": {"hemlock": 15.0, "cherry": 10.0}},
+            "because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s",
+        ),
+        ({"training_digest": "b", "training_tags": {"hemlock": 10.0, "cherry": 10.0}}, "dataset 'leaves-train' changes; about"),
+    ],
+)
+def test_why_a_model_is_trained_again(news: dict[str, object], said: str) -> None:
+    assert said in why_retrained(DECLARED, {**DECLARED, **news})
+
+
+def test_the_estimate_counts_kept_images_less() -> None:
+    assert estimate({}, {"a": 1000.0}) == "about 102 s of training on two cores"
+    assert estimate({"a": 1000.0}, {"a": 1010.0}) == "about 8 s of training on two cores"
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min")])
+def test_duration(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_the_row_says_what_the_training_cost() -> None:
+    model = TrainedModel.model_validate(
+        {
+            "name": "m",
+            "createdDateTime": "2023-01-13T20:46:20.189Z",
+            "updatedDateTime": "2023-01-13T20:46:20.189Z",
+            "status": "succeeded",
+            "trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
+            "modelPerformance": {"accuracyTop1": 0.975, "tagPerformance": {}},
+            "trainingProgress": {"stage": "done", "images": 25, "imagesRead": 5, "imagesEmbedded": 5, "seconds": 3.2},
+        }
+    )
+    assert outcome_line(model) == "trained in 3 s on 25 images (5 read, 5 embedded); estimated accuracyTop1 0.975"

@@ -1,0 +1,63 @@
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.stacks.project import Project
+from tests.stacks.shapes import write_dataset
+
+CONFIG: dict[str, Any] = {
+    "platform": "local",
+    "datasets": {
+        "shapes-train": {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "shapes"},
+        "shapes-test": {"annotationKind": "imageClassification", "annotationFiles": ["test.json"], "source": "shapes"},
+    },
+    "models": {
+        "shapes": {
+            "trainingDataset": "shapes-train",
+            "evaluationDataset": "shapes-test",
+            "require": {"accuracyTop1": 0.6},
+            "publish": True,
+        }
+    },
+}
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """A stack with one gated and published model, to be changed by a test."""
+    return copy.deepcopy(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Project]]:
+    """Projects with `images` training images of each shape. In the end all are destroyed, and leave no process behind."""
+    projects: list[Project] = []
+
+    def make(images: int = 10, side_px: int = 160) -> Project:
+        folder = tmp_path_factory.mktemp("project")
+        for file_name, numbers in (("train.json", range(images)), ("test.json", range(1000, 1010))):
+            write_dataset(folder / "shapes", file_name, dict.fromkeys(("circle", "square"), numbers), side_px=side_px)
+        projects.append(Project.create(folder, copy.deepcopy(CONFIG)))
+        return projects[-1]
+
+    yield make
+    for project in projects:
+        project.destroy().succeeded()
+        assert processes_in(project.folder) == []
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The command lines of the processes that work on `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = " ".join(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found

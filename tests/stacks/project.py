@@ -1,0 +1,119 @@
+"""A copy of the program in a folder of its own, with a stack, a backend and datasets that only one test knows."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+VENV_BIN = Path(sys.executable).parent
+TIMEOUT_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the CLI printed, and how it ended."""
+
+    code: int
+    output: str
+
+    def succeeded(self) -> "Outcome":
+        assert self.code == 0, self.output
+        return self
+
+    def failed(self) -> "Outcome":
+        assert self.code != 0, self.output
+        return self
+
+
+@dataclass
+class Project:
+    """The program with one stack, `local`."""
+
+    folder: Path
+    printed: list[str] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, folder: Path, config: dict[str, Any]) -> "Project":
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(CHECKOUT / name, folder / name)
+        (folder / ".venv").symlink_to(VENV_BIN.parent)
+        (folder / "stacks").mkdir()
+        (folder / "state").mkdir()
+        project = cls(folder)
+        project.configure(config)
+        project.run("stack", "init", "local").succeeded()
+        return project
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Write the stack's file, as a person would; what Pulumi itself keeps in it (the salt) stays."""
+        path = self.folder / "stacks" / "Pulumi.local.yaml"
+        kept = yaml.safe_load(path.read_text()) if path.exists() else {}
+        kept["config"] = {f"vision-customization:{key}": value for key, value in config.items()}
+        path.write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")},
+            "PATH": f"{VENV_BIN}{os.pathsep}{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(VENV_BIN.parent),
+            "PULUMI_HOME": str(self.folder / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE": "a passphrase of this test",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "NO_COLOR": "1",
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """The CLI in a process group of its own, so that a test can kill it with all that it started."""
+        return subprocess.Popen(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Outcome:
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+        self.printed.append(output)
+        return Outcome(process.returncode, output)
+
+    def up(self) -> Outcome:
+        return self.run("up", "--yes", "--stack", "local")
+
+    def preview(self, *options: str) -> Outcome:
+        return self.run("preview", "--stack", "local", *options)
+
+    def refresh(self, *options: str) -> Outcome:
+        return self.run("refresh", "--yes", "--stack", "local", *options)
+
+    def destroy(self) -> Outcome:
+        return self.run("destroy", "--yes", "--stack", "local")
+
+    def outputs(self) -> dict[str, Any]:
+        text = subprocess.run(
+            ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", "local"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        outputs: dict[str, Any] = json.loads(text)
+        return outputs
+
+    def state(self) -> str:
+        """The state file as it lies on disk."""
+        files = (self.folder / "state" / ".pulumi" / "stacks").rglob("local.json")
+        return next(files).read_text()

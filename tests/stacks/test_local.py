@@ -1,0 +1,262 @@
+"""The local stack, through the real CLI, on the real engine and Azurite."""
+
+import json
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customization.client import VisionClient
+from tests.stacks.project import Project
+from tests.stacks.shapes import draw, write_dataset
+
+pytestmark = [pytest.mark.stack, pytest.mark.process]
+
+TRAIN = {"circle": range(10), "square": range(10)}
+
+
+@pytest.fixture(scope="module")
+def project(make_project: Callable[..., Project]) -> Project:
+    project = make_project()
+    project.up().succeeded()
+    return project
+
+
+@pytest.fixture
+def deployed(project: Project, config: dict[str, Any]) -> Project:
+    """The project as every test finds it: ten images a tag, deployed."""
+    project.configure(config)
+    write_dataset(project.folder / "shapes", "train.json", TRAIN)
+    project.up().succeeded()
+    return project
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> bytes:
+    path = tmp_path / "circle.png"
+    draw("circle", 5000).save(path)
+    return path.read_bytes()
+
+
+def client_of(project: Project) -> VisionClient:
+    outputs = project.outputs()
+    return VisionClient(outputs["endpoint"], outputs["key"])
+
+
+def test_up_trains_gates_and_publishes(deployed: Project, picture: bytes) -> None:
+    outputs = deployed.outputs()
+    assert outputs["datasets"]["shapes-train"]["tags"] == {"circle": 10, "square": 10}
+    assert outputs["datasets"]["shapes-train"]["images"] == 20
+    model = outputs["models"]["shapes"]
+    assert model["name"].startswith("shapes-")
+    assert model["status"] == "succeeded"
+    assert model["publishedName"] == "shapes"
+    assert model["performance"]["accuracyTop1"] >= 0.6
+    answer = client_of(deployed).analyze("shapes", picture)
+    assert answer.custom_model_result is not None
+    assert answer.custom_model_result.tags_result is not None
+    assert {tag.name for tag in answer.custom_model_result.tags_result.values} == {"circle", "square"}
+
+
+def test_no_change_is_no_work(deployed: Project) -> None:
+    models = [model.to_wire() for model in client_of(deployed).list_models()]
+    assert re.search(r"\d+ unchanged", deployed.up().succeeded().output)
+    deployed.preview("--expect-no-changes").succeeded()
+    deployed.refresh("--preview-only", "--expect-no-changes").succeeded()
+    deployed.refresh("--expect-no-changes").succeeded()
+    deployed.preview("--expect-no-changes").succeeded()
+    assert [model.to_wire() for model in client_of(deployed).list_models()] == models
+
+
+def test_five_more_images_cost_five_images_and_no_failed_call(deployed: Project, picture: bytes) -> None:
+    write_dataset(deployed.folder / "shapes", "train.json", {**TRAIN, "circle": range(15)})
+    preview = deployed.preview().succeeded().output
+    assert "5 images added to 'circle' (10 → 15)" in preview
+    assert "retrains because dataset 'shapes-train' changes (circle 10 → 15)" in preview
+
+    client, stop, failures = client_of(deployed), threading.Event(), []
+
+    def poll() -> None:
+        while not stop.wait(0.1):
+            try:
+                client.analyze("shapes", picture)
+            except Exception as error:  # noqa: BLE001 - whatever fails is what the test is for
+                failures.append(error)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    try:
+        deployed.up().succeeded()
+    finally:
+        stop.set()
+        poller.join()
+    assert failures == []
+    [model] = client.list_models()
+    assert model.training_progress is not None
+    assert (model.training_progress.images_read, model.training_progress.images_embedded) == (5, 5)
+    assert client.get_published_model("shapes").model_name == model.name
+
+
+def test_a_gate_keeps_the_old_model_serving(deployed: Project, config: dict[str, Any], picture: bytes) -> None:
+    client = client_of(deployed)
+    former = client.get_published_model("shapes").model_name
+    write_dataset(deployed.folder / "shapes", "train.json", {"circle": range(20, 29), "square": range(20, 29)})
+    config["models"]["shapes"]["require"] = {"accuracyTop1": 1.01}
+    deployed.configure(config)
+    output = deployed.up().failed().output
+    assert re.search(r"accuracyTop1 is [01]\.\d{4}, below the 1\.01 that is required", output)
+    assert client.get_published_model("shapes").model_name == former
+    client.analyze("shapes", picture)
+
+    trained = {model.name for model in client.list_models()}
+    config["models"]["shapes"]["require"] = {"accuracyTop1": 0.5}
+    deployed.configure(config)
+    deployed.up().succeeded()
+    published = client.get_published_model("shapes").model_name
+    assert published != former
+    assert published in trained
+
+
+def test_a_gate_that_is_raised_is_judged_before_and_without_training(deployed: Project, config: dict[str, Any]) -> None:
+    models = {model.name for model in client_of(deployed).list_models()}
+    config["models"]["shapes"]["require"] = {"accuracyTop1": 1.01}
+    deployed.configure(config)
+    assert "the update will stop here: accuracyTop1 is" in deployed.preview().output
+    assert "below the 1.01 that is required" in deployed.up().failed().output
+    assert {model.name for model in client_of(deployed).list_models()} == models
+
+
+def test_a_model_deleted_behind_pulumis_back_is_seen_and_trained_again(deployed: Project, picture: bytes) -> None:
+    client = client_of(deployed)
+    [model] = client.list_models()
+    client.delete_model(model.name)
+    deployed.refresh("--preview-only", "--expect-no-changes").failed()
+    refreshed = deployed.refresh().succeeded().output
+    assert re.search(r"vision:Model shapes delete", refreshed)
+    deployed.up().succeeded()
+    assert [again.name for again in client.list_models()] == [model.name]
+    client.analyze("shapes", picture)
+
+
+def test_a_dataset_changed_behind_pulumis_back_is_put_right(deployed: Project) -> None:
+    client = client_of(deployed)
+    before = client.get_dataset("shapes-test").annotation_file_uris
+    client.update_dataset("shapes-test", custom_properties={"touched": "yes"})
+    deployed.refresh("--preview-only", "--expect-no-changes").failed()
+    deployed.refresh().succeeded()
+    deployed.up().succeeded()
+    dataset = client.get_dataset("shapes-test")
+    assert not dataset.custom_properties
+    assert dataset.annotation_file_uris == before
+
+
+def test_a_renamed_tag_is_a_rename_and_a_retraining(deployed: Project, config: dict[str, Any]) -> None:
+    for name in ("train.json", "test.json"):
+        path = deployed.folder / "shapes" / name
+        path.write_text(path.read_text().replace('"name": "circle"', '"name": "disc"'))
+    preview = deployed.preview().succeeded().output
+    assert "tag 'circle' renamed to 'disc' (10 images)" in preview
+    assert "retrains because dataset 'shapes-train' changes" in preview
+    write_dataset(deployed.folder / "shapes", "test.json", {"circle": range(1000, 1010), "square": range(1000, 1010)})
+
+
+def spoil_image(folder: Path, coco: dict[str, Any]) -> None:
+    (folder / coco["images"][3]["file_name"]).write_bytes(b"not an image")
+
+
+def spoil_bbox(folder: Path, coco: dict[str, Any]) -> None:
+    coco["annotations"][2]["bbox"] = [0.9, 0.1, 0.2, 0.3]
+
+
+def lose_file(folder: Path, coco: dict[str, Any]) -> None:
+    coco["images"][4]["file_name"] = "images/nowhere.png"
+
+
+def double_id(folder: Path, coco: dict[str, Any]) -> None:
+    coco["images"][5]["id"] = 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_image, [r"train\.json: images\[3\] \(id 4\)", "circle-3.png"]),
+        (lose_file, [r"train\.json: images\[4\] \(id 5\)", "nowhere.png"]),
+        (double_id, [r"train\.json: images\[5\] \(id 1\)"]),
+    ],
+)
+def test_a_fault_in_the_data_is_an_error_in_the_preview(
+    deployed: Project, spoil: Callable[[Path, dict[str, Any]], None], said: list[str]
+) -> None:
+    folder = deployed.folder / "shapes"
+    coco = json.loads((folder / "train.json").read_text())
+    spoil(folder, coco)
+    (folder / "train.json").write_text(json.dumps(coco))
+    try:
+        output = deployed.preview().failed().output
+        for part in said:
+            assert re.search(part, output), output
+    finally:
+        draw("circle", 3).save(folder / "images" / "circle-3.png")
+
+
+def test_a_box_outside_is_an_error_in_the_preview(deployed: Project, config: dict[str, Any]) -> None:
+    folder = deployed.folder / "shapes"
+    coco = json.loads((folder / "train.json").read_text())
+    for annotation in coco["annotations"]:
+        annotation["bbox"] = [0.1, 0.1, 0.5, 0.5]
+    spoil_bbox(folder, coco)
+    (folder / "boxes.json").write_text(json.dumps(coco))
+    config["datasets"]["boxes"] = {
+        "annotationKind": "imageObjectDetection",
+        "annotationFiles": ["boxes.json"],
+        "source": "shapes",
+    }
+    deployed.configure(config)
+    assert re.search(r"boxes\.json: annotations\[2\] \(id 3\)", deployed.preview().failed().output)
+
+
+def test_an_unknown_key_in_the_stacks_file_is_an_error_in_the_preview(deployed: Project, config: dict[str, Any]) -> None:
+    config["models"]["shapes"]["requires"] = {}
+    deployed.configure(config)
+    output = deployed.preview().failed().output
+    assert "stacks/Pulumi.local.yaml: vision-customization:models.shapes.requires: unknown key; valid here: modelKind" in output
+    assert "Traceback" not in output
+
+
+def test_a_stopped_engine_is_seen_and_started_again(deployed: Project, picture: bytes) -> None:
+    note = json.loads((deployed.folder / ".vision" / "local" / "engine" / "service.json").read_text())
+    os.kill(note["pid"], signal.SIGKILL)
+    deployed.refresh("--preview-only", "--expect-no-changes").failed()
+    assert "not running: will be started again" in deployed.preview().succeeded().output
+    deployed.up().succeeded()
+    client_of(deployed).analyze("shapes", picture)
+    deployed.preview("--expect-no-changes").succeeded()
+
+
+def test_no_secret_leaves_its_place(project: Project) -> None:
+    """After all of the above, failures included: no key and no signature in state, in logs, or in what the CLI printed."""
+    outputs = project.outputs()
+    exported = project.run("stack", "export", "--show-secrets", "--stack", "local")
+    deployment = json.loads(exported.output)["deployment"]
+    project.printed.remove(exported.output)
+    secrets = {outputs["key"]}
+    for resource in deployment["resources"]:
+        for name in ("value", "account_key", "sas_token", "key"):
+            secret = (resource.get("outputs") or {}).get(name)
+            if isinstance(secret, dict):
+                secrets.add(json.loads(secret["plaintext"]))
+    signatures = {found for secret in secrets for found in re.findall(r"sig=([^&]+)", secret)}
+    assert len(secrets) >= 4
+    assert signatures
+    places = {"what the CLI printed": "\n".join(project.printed), "the state file": project.state()}
+    for path in (project.folder / ".vision").rglob("*.txt"):
+        places[str(path)] = path.read_text(errors="replace")
+    assert any("engine/log.txt" in place for place in places)
+    for place, text in places.items():
+        for secret in secrets | signatures:
+            assert secret not in text, f"a secret in {place}"

@@ -1,0 +1,74 @@
+import json
+from typing import Any
+
+import pytest
+
+from stacks.settings import SettingsError, StackSettings, read_settings
+
+DATASETS = {"train": {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "images"}}
+
+
+def settings_of(**config: object) -> StackSettings:
+    return read_settings(
+        {
+            f"vision-customization:{key}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in config.items()
+        },
+        "dev",
+    )
+
+
+def test_a_stack_needs_nothing() -> None:
+    settings = settings_of()
+    assert settings.platform == "local"
+    assert settings.models == {}
+
+
+def test_other_projects_keys_are_theirs() -> None:
+    assert read_settings({"aws:region": "x"}, "dev").platform == "local"
+
+
+def test_a_whole_stack() -> None:
+    model = {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracyTop1": 0.9}, "publish": True}
+    settings = settings_of(platform="local", datasets=DATASETS, models={"leaves": model}, local={"enginePort": 4711})
+    assert settings.models["leaves"].require == {"accuracyTop1": 0.9}
+    assert settings.models["leaves"].time_budget_in_hours == 1
+    assert settings.is_trained_on("train")
+    assert settings.local.engine_port == 4711
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"platfrom": "local"}, "vision-customization:platfrom: unknown key; valid here: platform, local, datasets, models"),
+        ({"platform": "gcp"}, "vision-customization:platform: Input should be 'local' or 'azure', not 'gcp'"),
+        (
+            {"datasets": {"train": {**DATASETS["train"], "sorce": "x"}}},
+            "vision-customization:datasets.train.sorce: unknown key; valid here: annotationKind, annotationFiles, source",
+        ),
+        ({"datasets": {"train": {"source": "x", "annotationFiles": ["a"]}}}, "datasets.train.annotationKind: missing"),
+        ({"datasets": {"-x": DATASETS["train"]}}, "vision-customization:datasets.-x: String should match pattern"),
+        (
+            {"datasets": DATASETS, "models": {"m": {"trainingDataset": "trian"}}},
+            "models.m.trainingDataset is 'trian'; the stack's datasets are: train",
+        ),
+        (
+            {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "require": {"accuracyTop1": 0.9}}}},
+            "models.m: require needs an evaluationDataset",
+        ),
+        (
+            {
+                "datasets": DATASETS,
+                "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracy": 0.9}}},
+            },
+            "models.m: require names accuracy; the metrics are averagePrecision, accuracyTop1",
+        ),
+        ({"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}}, "at most 336"),
+        ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),
+    ],
+)
+def test_a_fault_is_named_with_file_path_and_what_is_valid(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        settings_of(**config)
+    assert "stacks/Pulumi.dev.yaml: " in str(raised.value)
+    assert said in str(raised.value)
