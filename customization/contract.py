@@ -162,7 +162,9 @@ Timestamp = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_to_tim
 class Wire(BaseModel):
     """A JSON object of the contract."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore")
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="ignore", defer_build=True
+    )
 
     @model_validator(mode="before")
     @classmethod
