@@ -1,0 +1,62 @@
+# Everything here is thin: what it does stands in toolchain/. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+STACK ?= local
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@echo
+	@echo "  STACK=name chooses another stack than local; ARGS='…' goes on to pytest, the benchmark or pulumi."
+
+.PHONY: setup
+setup: ## Get everything that is needed into .venv and the cache, once.
+	@$(PYTHON) -m toolchain.setup
+
+.PHONY: up
+up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
+	@$(BIN)/python -m toolchain.stack up --stack $(STACK) $(ARGS)
+
+.PHONY: preview
+preview: setup ## Say what `make up` would do, and why.
+	@$(BIN)/python -m toolchain.stack preview --stack $(STACK) $(ARGS)
+
+.PHONY: show
+show: setup ## Print what the stack offers, and a curl to try it with.
+	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
+
+.PHONY: down
+down: setup ## Destroy the stack; no process stays behind.
+	@$(BIN)/python -m toolchain.stack down --stack $(STACK) $(ARGS)
+
+.PHONY: test
+test: lint ## Lint, types and all tests: what CI runs.
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup ## Lint, format check and types.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: format
+format: setup ## Format the code and fix what ruff can fix.
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: setup ## Measure accuracy and speed.
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: lock
+lock: setup ## Pin the latest packages that pyproject.toml and toolchain/locks allow.
+	@$(BIN)/python -m toolchain.lock
+
+.PHONY: clean
+clean: ## Remove the environment and all that can be made again; the stack must be down.
+	@$(PYTHON) -m toolchain.clean

@@ -1,0 +1,126 @@
+"""The sample dataset: simulated textile surfaces in COCO form, from the package `conformal-clip-data` (MIT).
+
+`python -m examples.textile --to FOLDER` writes `train.json`, `test.json` and `images/<tag>/<name>.jpg`.
+
+The package numbers its images per class, from 1. Images of one number in different classes are independent simulations (their
+pixels correlate no more than those of any two numbers); still, a number is in one split only, so that no dependence can reach
+the test set. Source: Megahed et al., "Adapting OpenAI's CLIP Model for Few-Shot Image Inspection in Manufacturing Quality
+Control", arXiv:2501.12596.
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+# The package's class folders and what they show.
+TAGS = {
+    "nominal": "nominal",  # the weave as it should be
+    "local": "local-defect",  # a disruption in one place
+    "global": "global-defect",  # the parameters of the whole weave shifted by 5 %
+}
+IMAGES_PER_TAG = {"train.json": 100, "test.json": 100}
+
+Document = dict[str, list[dict[str, int | str]]]
+
+
+class SamplesError(Exception):
+    """The sample dataset can't be made."""
+
+
+def package_folders() -> dict[str, Path]:
+    """The package's folder of each class.
+
+    Raises:
+        SamplesError: the package is not installed.
+    """
+    try:
+        import conformal_clip_data
+    except ModuleNotFoundError as error:
+        raise SamplesError("conformal-clip-data is not installed: `pip install vision-customization[samples]`") from error
+    root = Path(conformal_clip_data.textile_simulated_root())
+    return {name: root / name for name in TAGS}
+
+
+def split(names: Sequence[str], sizes: Mapping[str, int]) -> dict[str, list[str]]:
+    """Names dealt out to disjoint parts of the given sizes, each sorted; the order of the names plays no part.
+
+    Raises:
+        SamplesError: there are not enough names.
+    """
+    if sum(sizes.values()) > len(names):
+        raise SamplesError(f"{len(names)} images are in all classes, {sum(sizes.values())} are needed")
+    shuffled = iter(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest()))
+    return {part: sorted(next(shuffled) for _ in range(size)) for part, size in sizes.items()}
+
+
+def document(images: Sequence[tuple[str, str, tuple[int, int]]]) -> Document:
+    """A COCO document for classification.
+
+    Args:
+        images: of each image its file name, its tag, and its width and height in pixels.
+    """
+    tags = list(TAGS.values())
+    return {
+        "images": [
+            {"id": number, "width": size[0], "height": size[1], "file_name": name}
+            for number, (name, _, size) in enumerate(images, start=1)
+        ],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": tags.index(tag) + 1}
+            for number, (_, tag, _) in enumerate(images, start=1)
+        ],
+        "categories": [{"id": number, "name": tag} for number, tag in enumerate(tags, start=1)],
+    }
+
+
+def write_dataset(folders: Mapping[str, Path], target: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write the annotation files and copy the images that they name; returns the annotation files written.
+
+    An annotation file that exists is left alone, for it may have been changed on purpose, unless `overwrite`. Images are
+    copied, not linked: whoever edits one must not edit the installed package.
+
+    Raises:
+        SamplesError: the classes have too few images in common.
+    """
+    common = set.intersection(*({file.name for file in folder.glob("*.jpg")} for folder in folders.values()))
+    parts = split(sorted(common), IMAGES_PER_TAG)
+    written = []
+    for annotation_file, names in parts.items():
+        if (target / annotation_file).exists() and not overwrite:
+            continue
+        images = []
+        for class_name, tag in TAGS.items():
+            (target / "images" / tag).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                source = folders[class_name] / name
+                shutil.copyfile(source, target / "images" / tag / name)
+                with Image.open(source) as image:
+                    images.append((f"images/{tag}/{name}", tag, image.size))
+        (target / annotation_file).write_text(json.dumps(document(images), indent=1) + "\n")
+        written.append(target / annotation_file)
+    return written
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m examples.textile", description="Write the sample dataset.")
+    parser.add_argument("--to", type=Path, default=Path("examples/textile"), metavar="FOLDER", help="default: %(default)s")
+    parser.add_argument("--overwrite", action="store_true", help="write annotation files and images anew where they exist")
+    options = parser.parse_args(arguments)
+    try:
+        written = write_dataset(package_folders(), options.to, overwrite=options.overwrite)
+    except SamplesError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for file in written:
+        print(f"{file}: {IMAGES_PER_TAG[file.name]} images for each of {', '.join(TAGS.values())}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+"""What `make` calls: set-up of a checkout, the local stack's commands, the Pulumi launcher. Never imported by the product.
+
+The modules that `make setup` needs run on a bare `python3` (3.9 or later) with nothing but its standard library.
+"""

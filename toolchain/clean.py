@@ -1,0 +1,57 @@
+"""`make clean`: removes what set-up and tests made in the checkout. The cache stays: it is shared, and its path is printed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from toolchain.commands import say
+from toolchain.errors import ToolchainError
+from toolchain.places import Places, find_places
+
+MADE = (".venv", ".vision", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "dist")
+MADE_OF_SAMPLES = ("examples/textile/images", "examples/textile/train.json", "examples/textile/test.json")
+
+
+def stacks_in_use(backend: Path) -> list[str]:
+    """Stacks of a file backend that hold resources: their processes run, and only their state knows them."""
+    in_use = []
+    for file in sorted(backend.glob(".pulumi/stacks/*/*.json")):
+        latest = json.loads(file.read_text()).get("checkpoint", {}).get("latest") or {}
+        if any(resource.get("custom") for resource in latest.get("resources") or []):
+            in_use.append(file.stem)
+    return in_use
+
+
+def clean(places: Places) -> None:
+    """Remove it all.
+
+    Raises:
+        ToolchainError: a stack is still up.
+    """
+    in_use = stacks_in_use(places.state / "pulumi")
+    if in_use:
+        down = " and ".join(f"`make down STACK={stack}`" for stack in in_use)
+        raise ToolchainError(f"The stack {', '.join(in_use)} is up, and its state would be lost with .vision: {down} first.")
+    for name in (*MADE, *MADE_OF_SAMPLES):
+        path = places.checkout / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    say(f"Removed. What all checkouts share stays in {places.cache}: remove it by hand if you want it gone.")
+
+
+def main() -> int:
+    try:
+        clean(find_places())
+    except ToolchainError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

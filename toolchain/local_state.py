@@ -1,0 +1,67 @@
+"""What the local stack keeps in the checkout: backend, passphrase, and git's filter for the salt that goes with it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from toolchain.commands import probe, run
+from toolchain.launcher import current_login, local_settings, own_backend, project_backend
+from toolchain.places import Places
+from toolchain.steps import Made, Step, digest_of
+
+STACK = "local"
+
+
+def has_own_backend(places: Places) -> bool:
+    """Whether the user's own login or settings decide where stacks are kept."""
+    login = current_login(os.environ, Path.home())
+    return own_backend(os.environ, login, project_backend(places.checkout / "Pulumi.yaml"))
+
+
+def make_passphrase(file: Path) -> None:
+    """Write a random passphrase that its owner alone can read, unless there is one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "w") as opened:
+        opened.write(secrets.token_urlsafe(32))
+
+
+def ignore_salt(places: Places) -> None:
+    """Have git leave out the salt that Pulumi writes into the local stack's file: it belongs to this checkout's passphrase.
+
+    `.gitattributes` names the filter, and git takes a filter's command from its own settings alone.
+    """
+    if shutil.which("git") and probe(["git", "-C", places.checkout, "rev-parse", "--git-dir"]):
+        run(["git", "-C", places.checkout, "config", "--local", "filter.stack-salt.clean", "sed '/^encryptionsalt:/d'"])
+
+
+def state_step(places: Places) -> Step:
+    """`.vision` with passphrase, file backend and the stack `local`; of a backend of their own the user takes care."""
+    own = has_own_backend(places)
+    backend = places.state / "pulumi"
+
+    def make() -> Made:
+        ignore_salt(places)
+        if own:
+            return Made((), "your own Pulumi login is used; `make up` creates the stack there")
+        backend.mkdir(parents=True, exist_ok=True)
+        make_passphrase(places.state / "passphrase")
+        run(
+            [places.programs / "pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
+            cwd=places.checkout,
+            # No setting of another project may get in between.
+            env={**os.environ, **local_settings(places.checkout)},
+            advice="If .vision is from another passphrase or another version, move it away and run `make setup` again.",
+        )
+        stacks = sorted(backend.glob(f".pulumi/stacks/*/{STACK}.json"))
+        return Made((places.state / "passphrase", *stacks), "file backend and passphrase in .vision")
+
+    return Step(
+        "state", "Local Pulumi backend and stack `local`", "3 s", digest_of("own" if own else "local", str(backend)), make
+    )

@@ -1,0 +1,42 @@
+"""`make lock`: pins packages by version and digest, without the address of any index, so that the locks work behind mirrors."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from toolchain.azurite import find_node
+from toolchain.commands import run, say
+from toolchain.errors import ToolchainError
+from toolchain.packages import NETWORK, find_uv
+from toolchain.places import find_places
+
+_FORM = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--custom-compile-command", "make lock")
+
+
+def main() -> int:
+    places = find_places()
+    uv = find_uv(places)
+
+    def compile_lock(source: Path, lock: Path, *options: str) -> None:
+        uv("pip", "compile", "--quiet", source, *_FORM, *options, "-o", lock, advice=NETWORK)
+        say(f"{lock.relative_to(places.checkout)} is up to date")
+
+    try:
+        groups = ("--extra", "engine", "--extra", "samples", "--group", "dev", "--upgrade")
+        compile_lock(places.checkout / "pyproject.toml", places.checkout / "requirements.lock", *groups)
+        for source in sorted(places.locks.glob("*.in")):
+            # The least Python that set-up starts with.
+            compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")
+        node = find_node(places)
+        npm = [node.npm] if node.where == "from PATH" else [node.program, node.npm]
+        run([*npm, "install", "--package-lock-only", "--loglevel=error"], cwd=places.toolchain / "azurite", advice=NETWORK)
+        say("toolchain/azurite/package-lock.json is up to date")
+    except ToolchainError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""The Python environment: uv, `.venv`, and the packages of requirements.lock."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from toolchain.commands import probe, run
+from toolchain.errors import ToolchainError
+from toolchain.places import Places
+from toolchain.steps import Made, Step, digest_of, new_folder
+from toolchain.versions import read_version, will_do
+
+LEAST_UV = (0, 5, 0)
+PYTHONS = ">=3.11,<3.14"
+
+# How pip's settings are called in uv's environment.
+_UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+_PIP_SETTING = re.compile(r"^(?:[\w:]+)\.([\w-]+)='(.*)'$")
+
+
+def settings_from_pip(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """What uv must be told so that it uses the index that pip is set to; nothing that uv has been told itself.
+
+    Args:
+        pip_config: what `pip config list` prints.
+        environ: the environment that uv would run in.
+    """
+    if environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL"):
+        return {}
+    found = (match.groups() for match in map(_PIP_SETTING.match, pip_config.splitlines()) if match)
+    settings = {_UV_NAMES[name]: " ".join(value.split()) for name, value in found if name in _UV_NAMES}
+    return {name: value for name, value in settings.items() if value and not environ.get(name)}
+
+
+class Uv:
+    """The uv program and the environment that it runs in."""
+
+    def __init__(self, program: Path) -> None:
+        self.program = program
+        config = probe([sys.executable, "-m", "pip", "config", "list"]) or ""
+        self.environ = {**os.environ, **settings_from_pip(config, os.environ), "UV_NO_PROGRESS": "1"}
+        # An active environment is not the one that is meant.
+        self.environ.pop("VIRTUAL_ENV", None)
+
+    def __call__(self, *arguments: str | Path, advice: str) -> str:
+        return run([self.program, *arguments], env=self.environ, advice=advice)
+
+
+NETWORK = "Is the package index reachable? Behind a mirror set pip's index-url or UV_DEFAULT_INDEX; see docs/setup.md."
+
+
+def find_uv(places: Places) -> Uv:
+    """uv from PATH; else the pinned one, got by pip into the cache, once.
+
+    Raises:
+        ToolchainError: there is no uv, and no pip to get it with.
+    """
+    on_path = shutil.which("uv")
+    if on_path and will_do(read_version(probe([on_path, "--version"])), LEAST_UV):
+        return Uv(Path(on_path))
+    lock = places.locks / "uv.txt"
+    folder = places.cache / "uv" / digest_of(lock)[:16]
+    program = folder / "bin" / "uv"
+    if not program.exists():
+        with new_folder(folder) as new:
+            _install_uv(lock, new)
+    return Uv(program)
+
+
+def _install_uv(lock: Path, folder: Path) -> None:
+    options = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        str(lock),
+        "--target",
+        str(folder),
+    ]
+    if probe([sys.executable, "-m", "pip", "--version"]):
+        run([sys.executable, "-m", "pip", *options], advice=NETWORK)
+        return
+    pip = folder.parent / "venv" / "bin" / "pip"
+    if probe([sys.executable, "-m", "venv", pip.parents[1]], timeout_seconds=120) is None:
+        raise ToolchainError(
+            f"There is no uv here, and {sys.executable} has neither pip nor venv to get it with.\n"
+            "Install one of them: uv (https://docs.astral.sh/uv), or your system's python3-pip or python3-venv package."
+        )
+    run([pip, *options], advice=NETWORK)
+
+
+def packages_step(places: Places) -> Step:
+    """`.venv` with exactly what requirements.lock names, and this project in it, editable."""
+    wanted = os.environ.get("VISION_PYTHON") or PYTHONS
+    lock = places.checkout / "requirements.lock"
+
+    def make() -> Made:
+        uv = find_uv(places)
+        # Its scripts name their interpreter by path, so a moved checkout needs a new environment.
+        if not _fits(places, wanted):
+            uv(
+                *("venv", "--quiet", "--clear", "--no-project", "--python", wanted, places.environment),
+                advice=f"This project runs on Python 3.11 to 3.13 (looked for: {wanted}). Install one of them,\n"
+                "or name one that uv finds: VISION_PYTHON=/path/to/python3.12 make setup",
+            )
+        uv("pip", "sync", "--quiet", "--require-hashes", "--python", places.python, lock, advice=NETWORK)
+        uv("pip", "install", "--quiet", "--no-deps", "--python", places.python, "--editable", places.checkout, advice=NETWORK)
+        version = read_version(probe([places.python, "--version"]))
+        return Made((places.python, places.programs / "vision"), f"Python {'.'.join(map(str, version or ()))}")
+
+    return Step(
+        "packages",
+        "Python packages of requirements.lock into .venv",
+        "20 s to 2 min, by the network",
+        digest_of(lock, places.checkout / "pyproject.toml", str(places.checkout), wanted),
+        make,
+    )
+
+
+def _fits(places: Places, wanted: str) -> bool:
+    """Whether `.venv` is an environment of this place with a Python that will do."""
+    activate = places.programs / "activate"
+    version = read_version(probe([places.python, "--version"]))
+    return (
+        wanted == PYTHONS
+        and will_do(version, (3, 11))
+        and not will_do(version, (3, 14))
+        and activate.exists()
+        and str(places.environment) in activate.read_text()
+    )

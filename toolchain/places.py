@@ -1,0 +1,59 @@
+"""Where things lie: the checkout, its environment and local state, and the cache that all checkouts share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of one checkout."""
+
+    checkout: Path
+    cache: Path
+
+    @property
+    def environment(self) -> Path:
+        return self.checkout / ".venv"
+
+    @property
+    def programs(self) -> Path:
+        return self.environment / "bin"
+
+    @property
+    def python(self) -> Path:
+        return self.programs / "python"
+
+    @property
+    def state(self) -> Path:
+        """What belongs to this checkout's local stack; ignored by git."""
+        return self.checkout / ".vision"
+
+    @property
+    def weights(self) -> Path:
+        return self.cache / "weights"
+
+    @property
+    def toolchain(self) -> Path:
+        return self.checkout / "toolchain"
+
+    @property
+    def locks(self) -> Path:
+        return self.toolchain / "locks"
+
+
+def cache_folder(environ: Mapping[str, str], home: Path) -> Path:
+    """`$VISION_CACHE_DIR`, else `vision-customization` below `$XDG_CACHE_HOME`, else below `~/.cache`; always absolute."""
+    if environ.get("VISION_CACHE_DIR"):
+        return Path(environ["VISION_CACHE_DIR"]).expanduser().absolute()
+    # The XDG specification has relative paths ignored.
+    shared = Path(environ.get("XDG_CACHE_HOME") or "")
+    return (shared if shared.is_absolute() else home / ".cache") / "vision-customization"
+
+
+def find_places() -> Places:
+    """The places of the checkout that this file lies in."""
+    return Places(checkout=Path(__file__).resolve().parents[1], cache=cache_folder(os.environ, Path.home()))

@@ -1,0 +1,82 @@
+"""Pulumi's official bundle, checked against the checksums that its release publishes."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+import ssl
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from toolchain.commands import say
+from toolchain.errors import NotHere, ToolchainError
+
+# Where the installer script of get.pulumi.com takes the bundle from, and the release that the checksums belong to.
+BUNDLE = "https://get.pulumi.com/releases/sdk/{bundle}"
+CHECKSUMS = "https://github.com/pulumi/pulumi/releases/download/v{version}/pulumi-{version}-checksums.txt"
+# Short, so that a machine without this network goes on to the next way at once.
+CONNECT_TIMEOUT_SECONDS = 5.0
+
+Fetch = Callable[[str], bytes]
+
+
+def bundle_name(version: str, system: str, machine: str) -> str:
+    """The bundle's file name for a platform, as `platform.system()` and `platform.machine()` call it.
+
+    Raises:
+        NotHere: Pulumi publishes none for it.
+    """
+    systems = {"Linux": "linux", "Darwin": "darwin"}
+    machines = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+    if system not in systems or machine.lower() not in machines:
+        raise NotHere(f"Pulumi publishes no bundle for {system} on {machine}")
+    return f"pulumi-v{version}-{systems[system]}-{machines[machine.lower()]}.tar.gz"
+
+
+def checksum_of(bundle: str, checksums: str) -> str:
+    """The SHA-256 that a checksums file (`<digest>  <file name>` a line) gives for a bundle.
+
+    Raises:
+        ToolchainError: it has no line for it.
+    """
+    for line in checksums.splitlines():
+        digest, _, name = line.partition(" ")
+        if name.strip().lstrip("*") == bundle:
+            return digest.lower()
+    raise ToolchainError(f"the release's checksums do not name {bundle}")
+
+
+def _fetch(url: str) -> bytes:
+    try:
+        with urllib.request.urlopen(url, timeout=CONNECT_TIMEOUT_SECONDS, context=ssl.create_default_context()) as reply:  # noqa: S310
+            data: bytes = reply.read()
+            return data
+    except (urllib.error.URLError, OSError) as error:
+        raise NotHere(f"{url.split('/')[2]} can't be reached ({getattr(error, 'reason', error)})") from error
+
+
+def fetch(version: str, folder: Path, get: Fetch = _fetch) -> None:
+    """Put the bundle's programs into `folder`.
+
+    Raises:
+        NotHere: the network or the platform is not one where the bundle can be had.
+        ToolchainError: what came is not what the release published.
+    """
+    bundle = bundle_name(version, platform.system(), platform.machine())
+    expected = checksum_of(bundle, get(CHECKSUMS.format(version=version)).decode())
+    say(f"        downloading {bundle} (about 100 MB) …")
+    archive = get(BUNDLE.format(bundle=bundle))
+    found = hashlib.sha256(archive).hexdigest()
+    if found != expected:
+        raise ToolchainError(f"{bundle} has SHA-256 {found}, the release says {expected}: do not use it; try again later")
+    packed = folder.parent / bundle
+    packed.write_bytes(archive)
+    with tarfile.open(packed) as tar:
+        # The `data` filter refuses members that would land outside; all supported versions of Python have it since 2023.
+        tar.extractall(folder.parent / "bundle", filter="data")
+    for program in (folder.parent / "bundle" / "pulumi").iterdir():
+        shutil.move(str(program), folder / program.name)

@@ -1,0 +1,55 @@
+"""`make setup`: everything that a fresh machine needs, each part once. Runs on a bare `python3`."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from toolchain.azurite import azurite_step
+from toolchain.commands import duration, say
+from toolchain.errors import ToolchainError
+from toolchain.local_state import state_step
+from toolchain.packages import packages_step
+from toolchain.places import Places, find_places
+from toolchain.pulumi_cli import pulumi_step
+from toolchain.steps import Step, alone, do_steps
+from toolchain.weights import samples_step, weights_step
+
+LEAST_PYTHON = (3, 9)
+
+
+def steps(places: Places) -> list[Step]:
+    """All steps, in an order in which each finds what it needs."""
+    return [make(places) for make in (packages_step, azurite_step, pulumi_step, state_step, weights_step, samples_step)]
+
+
+def set_up(places: Places) -> None:
+    """Do what is not done yet.
+
+    Raises:
+        ToolchainError: a step can't be done.
+    """
+    started = time.monotonic()
+    with alone(places.cache / "setup.lock"):
+        done = do_steps(steps(places), places.state / "setup.json")
+    if done:
+        say(f"Set-up done in {duration(time.monotonic() - started)}. The cache is {places.cache}.")
+
+
+def main() -> int:
+    if sys.version_info < LEAST_PYTHON:
+        say("make needs a python3 of 3.9 or later to start with: PYTHON=/path/to/python3 make setup")
+        return 1
+    try:
+        set_up(find_places())
+    except ToolchainError as error:
+        print(f"\nSet-up stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nSet-up interrupted; `make setup` goes on where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What a stack offers, for a person: endpoint, datasets, models with their metrics, and a curl to paste.
+
+The key itself is never printed: the curl asks the stack for it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from toolchain.places import Places
+
+API_VERSION = "2023-04-01-preview"
+# Of a model's performance, the figures that one number says something with, in this order.
+METRICS = ("accuracyTop1", "accuracyTop5", "averagePrecision", "meanAveragePrecision50", "meanAveragePrecision75")
+
+
+def sample_image(checkout: Path) -> Path | None:
+    """An image of the sample dataset that no model was trained on, relative to the checkout."""
+    folder = Path("examples") / "textile"
+    try:
+        document = json.loads((checkout / folder / "test.json").read_text())
+        return folder / str(document["images"][0]["file_name"])
+    except (OSError, ValueError, LookupError):
+        return None
+
+
+def published_names(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names to call models by: the published one where there is one, else the model's own."""
+    return [str(model.get("publishedName") or model["name"]) for model in models.values() if model.get("name")]
+
+
+def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
+    """A shell command that has an image analyzed, to be run in the checkout."""
+    url = f"{endpoint.rstrip('/')}/computervision/imageanalysis:analyze?api-version={API_VERSION}&model-name={model_name}"
+    return " \\\n  ".join(
+        [
+            f"curl {shlex.quote(url)}",
+            f'-H "Ocp-Apim-Subscription-Key: $(.venv/bin/pulumi stack output key --show-secrets --stack {shlex.quote(stack)})"',
+            "-H 'Content-Type: application/octet-stream'",
+            f"--data-binary @{shlex.quote(str(image))}",
+        ]
+    )
+
+
+def performance_text(performance: Mapping[str, Any] | None) -> str:
+    """`accuracyTop1 0.983, averagePrecision 0.997`."""
+    figures = {name: value for name, value in (performance or {}).items() if isinstance(value, (int, float))}
+    return ", ".join(f"{name} {figures[name]:.3f}" for name in METRICS if name in figures)
+
+
+def datasets_table(datasets: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table("dataset", "images", "tags", box=None, pad_edge=False, title_justify="left")
+    for name, dataset in datasets.items():
+        tags = dataset.get("tags") or {}
+        counted = (
+            ", ".join(f"{tag} {count:g}" for tag, count in tags.items())
+            if isinstance(tags, dict)
+            else ", ".join(map(str, tags))
+        )
+        table.add_row(str(dataset.get("name", name)), f"{dataset.get('images', 0):g}", counted)
+    return table
+
+
+def models_table(models: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table("model", "published as", "status", "on the test dataset", "training", box=None, pad_edge=False)
+    for name, model in models.items():
+        minutes = model.get("trainingMinutes")
+        table.add_row(
+            str(model.get("name", name)),
+            str(model.get("publishedName") or "–"),
+            str(model.get("status", "")),
+            performance_text(model.get("performance")),
+            "" if minutes is None else f"{minutes:g} min",
+        )
+    return table
+
+
+def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Console | None = None) -> None:
+    """Print a stack's outputs, as `pulumi stack output --json` gives them."""
+    console = console or Console()
+    endpoint = str(outputs.get("endpoint", ""))
+    models = outputs.get("models") or {}
+    console.print()
+    for table in (datasets_table(outputs.get("datasets") or {}), models_table(models)):
+        if table.row_count:
+            console.print(table)
+            console.print()
+    console.print(f"Endpoint  {endpoint}", highlight=False)
+    if outputs.get("studio"):
+        console.print(f"Studio    {outputs['studio']}", highlight=False)
+    for name in published_names(models)[:1]:
+        image = sample_image(places.checkout) or "image.jpg"
+        console.print("\nTry it:\n", highlight=False)
+        # As it is: rich would break its lines, and take what stands in brackets for markup.
+        console.out(curl(endpoint, name, image, stack), highlight=False)

