@@ -113,8 +113,8 @@ def find_cli(places: Places, ways: tuple[str, ...]) -> PulumiCli:
     why = "\n".join(f"  - {reason}" for reason in reasons)
     raise ToolchainError(
         f"The Pulumi CLI can't be had here:\n{why}\nDo one of these, then `make setup` again: "
-        f"install the CLI {VERSION} or later (https://www.pulumi.com/docs/install), let this machine reach get.pulumi.com, or install Go "
-        f"{shown(pulumi_build.LEAST_GO)} or later (https://go.dev/dl) where a Go module proxy can be reached."
+        f"install the CLI {VERSION} or later (https://www.pulumi.com/docs/install), let this machine reach get.pulumi.com, "
+        f"or install Go {shown(pulumi_build.LEAST_GO)} or later (https://go.dev/dl) where a Go module proxy can be reached."
     )
 
 

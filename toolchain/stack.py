@@ -23,9 +23,10 @@ class Stack:
 
     def __call__(self, command: str, *arguments: str) -> int:
         """Run a command of the CLI on this stack, in the foreground; its exit status."""
-        return subprocess.run(
-            [self.cli, command, "--stack", self.name, *arguments], cwd=self.places.checkout, check=False
-        ).returncode
+        return self._run(command, "--stack", self.name, *arguments)
+
+    def _run(self, *arguments: str) -> int:
+        return subprocess.run([self.cli, *arguments], cwd=self.places.checkout, check=False).returncode
 
     def exists(self) -> bool:
         listed = json.loads(probe([self.cli, "stack", "ls", "--json", "-C", self.places.checkout], timeout_seconds=60) or "[]")
@@ -35,8 +36,7 @@ class Stack:
         """Create the stack unless it exists; the exit status."""
         if self.exists():
             return 0
-        command = [self.cli, "stack", "select", "--create", self.name, "--non-interactive"]
-        return subprocess.run(command, cwd=self.places.checkout, check=False).returncode
+        return self._run("stack", "select", "--create", self.name, "--non-interactive")
 
     def show(self) -> int:
         outputs = probe(
