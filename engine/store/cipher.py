@@ -1,12 +1,10 @@
 """SAS tokens are kept encrypted: Fernet (AES-128-CBC with HMAC-SHA-256), with a key from a file or a secret."""
 
-import os
-from pathlib import Path
-
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 
 from engine.errors import SettingsError
+from engine.secret_file import secret_file
 from engine.settings import Settings
 
 KEY_FILE = "token.key"
@@ -38,23 +36,3 @@ class TokenCipher:
                 f"A SAS token in the database was encrypted with another key: restore {KEY_FILE} (or VISION_ENGINE_TOKEN_KEY), "
                 "or update the dataset's authentication."
             ) from None
-
-
-def secret_file(path: Path, content: str) -> str:
-    """The secret in `path`, readable by its owner alone. Written with `content` if there is none; whoever writes first wins."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(content + "\n")
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()

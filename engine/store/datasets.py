@@ -63,13 +63,13 @@ class DatasetStore(Database):
         self,
         name: str,
         *,
-        if_match: str | None = None,
+        if_match: frozenset[str] | None = None,
         annotation_kind: AnnotationKind | None = None,
         annotation_file_uris: Sequence[str] | None = None,
         authentication: tuple[AuthenticationKind, SecretStr | None] | None = None,
         custom_properties: dict[str, str] | None = None,
     ) -> DatasetRecord:
-        """What is given replaces, what is None stays. Raises NotFound, PreconditionFailed."""
+        """What is given replaces, what is None stays. Raises NotFound, PreconditionFailed (its eTag is not in `if_match`)."""
         with self._writing() as session:
             row = _find(session, name, if_match, lock=True)
             changes: dict[str, Any] = {}
@@ -89,7 +89,7 @@ class DatasetStore(Database):
             row.updated = self._now()
         return self._dataset(row)
 
-    def delete_dataset(self, name: str, *, if_match: str | None = None) -> None:
+    def delete_dataset(self, name: str, *, if_match: frozenset[str] | None = None) -> None:
         """Raises NotFound, PreconditionFailed."""
         with self._writing() as session:
             session.delete(_find(session, name, if_match, lock=True))
@@ -108,12 +108,12 @@ class DatasetStore(Database):
         )
 
 
-def _find(session: Session, name: str, if_match: str | None = None, *, lock: bool = False) -> DatasetRow:
+def _find(session: Session, name: str, if_match: frozenset[str] | None = None, *, lock: bool = False) -> DatasetRow:
     query = select(DatasetRow).where(DatasetRow.name == name)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise NotFound("dataset", name)
-    if if_match is not None and if_match != row.e_tag:
+    if if_match is not None and row.e_tag not in if_match:
         raise PreconditionFailed("dataset", name)
     return row
 

@@ -10,7 +10,6 @@ EngineError
 ```
 """
 
-# ruff: noqa: N818 - named by what was found, as callers and the contract say it
 from typing import Literal
 
 from engine.errors import EngineError

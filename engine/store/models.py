@@ -162,6 +162,11 @@ class ModelStore(Database):
             counts = {status: count for status, count in session.execute(query)}  # noqa: C416 - rows are tuples only by shape
         return {status: counts.get(status.value, 0) for status in ModelStatus}
 
+    def training_seconds(self) -> float:
+        """The compute time of all trainings that there are, in seconds."""
+        with self._reading() as session:
+            return session.scalar(select(func.sum(ModelRow.progress["seconds"].as_float()))) or 0.0
+
     def _report(self, row: ModelRow, event: ModelEvent) -> ModelRecord:
         status = next_model_status(ModelStatus(row.status), event)
         assert status is not None, "only a request to cancel is refused"

@@ -1,0 +1,9 @@
+"""The REST API: the contract's routes, its one error shape, and who may call it.
+
+Holds no state of its own: what it answers comes from the store, the job queue, the models and the blob reader it is given.
+"""
+
+from engine.api.application import create_app
+from engine.api.collaborators import Blobs, Jobs, Models, Objects
+
+__all__ = ["Blobs", "Jobs", "Models", "Objects", "create_app"]

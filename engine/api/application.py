@@ -1,0 +1,61 @@
+"""The application: all routes, behind the gateway."""
+
+from fastapi import FastAPI
+
+from engine.api.analyze import analyze_router
+from engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
+from engine.api.collaborators import Blobs, Jobs, Models, Objects, Service
+from engine.api.datasets import datasets_router
+from engine.api.document import describe
+from engine.api.errors import answer_errors
+from engine.api.evaluations import evaluations_router
+from engine.api.gateway import Gateway
+from engine.api.metrics import Metrics
+from engine.api.models import models_router
+from engine.api.published import published_models_router
+from engine.api.service import engine_version, service_router
+from engine.settings import Settings
+from engine.store import Store
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    jobs: Jobs,
+    models: Models,
+    blobs: Blobs,
+    objects: Objects,
+    *,
+    entra_keys: KeySource | None = None,
+) -> FastAPI:
+    """The ASGI application.
+
+    Args:
+        jobs: takes what is to be trained and evaluated.
+        models: answers analyze calls.
+        blobs: reads images by URL.
+        objects: holds the artifacts.
+        entra_keys: where the public keys of the Entra tenant come from; by default from Entra.
+    """
+    service = Service(settings, store, jobs, models, blobs, objects)
+    authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
+    metrics = Metrics(store)
+    app = FastAPI(
+        title="Vision engine",
+        summary="Azure AI Vision's model customization, self-hosted.",
+        version=engine_version(),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.include_router(datasets_router(service))
+    app.include_router(evaluations_router(service))
+    app.include_router(models_router(service))
+    app.include_router(published_models_router(service))
+    app.include_router(analyze_router(service))
+    app.include_router(service_router(service, authenticator, metrics))
+    answer_errors(app)
+    describe(app, engine_version())
+    app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)
+    return app

@@ -1,0 +1,151 @@
+"""Who may call: a key in `Ocp-Apim-Subscription-Key`, or a bearer token of Entra."""
+
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import jwt
+from pydantic import SecretStr
+
+from customization.contract import ErrorCode
+from engine.api.errors import ApiError
+from engine.errors import SettingsError
+from engine.secret_file import secret_file
+from engine.settings import Settings
+
+KEY_HEADER = "ocp-apim-subscription-key"
+KEYS_FILE = "keys"
+
+_KEYS_REREAD_SECONDS = 1.0
+_CLOCK_SKEW_SECONDS = 60
+
+log = logging.getLogger("engine.authentication")
+
+
+class KeyRing:
+    """The one or two keys that callers may use: those of the settings, else a file's, which is read again when it changes."""
+
+    def __init__(self, keys: tuple[SecretStr, ...], file: Path | None = None) -> None:
+        self._keys = tuple(key.get_secret_value().encode() for key in keys)
+        self._file = file
+        self._changed_ns = 0
+        self._checked = float("-inf")
+        if file is not None:
+            self._read()
+
+    @classmethod
+    def open(cls, settings: Settings) -> "KeyRing":
+        """The keys of the settings; if there are none, those in `keys` of the data folder, where two are made at first."""
+        if settings.keys:
+            return cls(settings.keys)
+        file = settings.data_dir / KEYS_FILE
+        secret_file(file, f"{secrets.token_hex(16)}\n{secrets.token_hex(16)}")
+        return cls((), file)
+
+    def accepts(self, key: str) -> bool:
+        """Whether `key` is one of them; takes the same time for any key of the same length."""
+        self._read_again()
+        given = key.encode()
+        matches = [secrets.compare_digest(given, known) for known in self._keys]
+        return any(matches)
+
+    def _read_again(self) -> None:
+        now = time.monotonic()
+        if self._file is None or now - self._checked < _KEYS_REREAD_SECONDS:
+            return
+        self._checked = now
+        try:
+            if self._file.stat().st_mtime_ns != self._changed_ns:
+                self._read()
+                log.info("keys read again", extra={"keys": len(self._keys)})
+        except (OSError, SettingsError) as error:
+            log.error("keys not read again: the former stay", extra={"reason": str(error)})  # noqa: TRY400 - the text says all
+
+    def _read(self) -> None:
+        assert self._file is not None
+        changed_ns = self._file.stat().st_mtime_ns
+        keys = tuple(part.encode() for part in self._file.read_text().replace(",", "\n").split())
+        if not 1 <= len(keys) <= 2:
+            raise SettingsError(f"{self._file}: expected one or two keys, one a line; found {len(keys)}")
+        self._keys, self._changed_ns = keys, changed_ns
+
+
+class KeySource(Protocol):
+    """Where Entra's public keys come from; `jwt.PyJWKClient`."""
+
+    def get_signing_key_from_jwt(self, token: str) -> Any:  # noqa: ANN401 - PyJWK
+        """Returns an object with the public key as `key`. Raises `jwt.PyJWTError`."""
+        ...
+
+
+class EntraTokens:
+    """Validates bearer tokens of one Entra tenant, meant for one audience."""
+
+    def __init__(self, tenant: str, audience: str, keys: KeySource | None = None) -> None:
+        self._audiences = [audience.rstrip("/"), audience.rstrip("/") + "/"]
+        self._issuers = [f"https://login.microsoftonline.com/{tenant}/v2.0", f"https://sts.windows.net/{tenant}/"]
+        self._keys = keys or jwt.PyJWKClient(f"https://login.microsoftonline.com/{tenant}/discovery/v2.0/keys", timeout=10)
+
+    @classmethod
+    def open(cls, settings: Settings, keys: KeySource | None = None) -> "EntraTokens | None":
+        """None where the settings name no tenant."""
+        if settings.entra_tenant is None or settings.entra_audience is None:
+            return None
+        return cls(settings.entra_tenant, settings.entra_audience, keys)
+
+    def refusal(self, token: str) -> str | None:
+        """Why `token` is refused; None if it is good. May read the tenant's keys over the network: not for the event loop."""
+        try:
+            jwt.decode(
+                token,
+                self._keys.get_signing_key_from_jwt(token).key,
+                algorithms=["RS256"],
+                audience=self._audiences,
+                issuer=self._issuers,
+                leeway=_CLOCK_SKEW_SECONDS,
+                options={"require": ["exp", "iss", "aud"]},
+            )
+        except jwt.PyJWKClientConnectionError:
+            return "The tenant's signing keys cannot be read now; use a key, or try again."
+        except jwt.ExpiredSignatureError:
+            return "The bearer token has expired."
+        except jwt.InvalidAudienceError:
+            return f"The bearer token is for another audience: expected {self._audiences[0]}."
+        except jwt.InvalidIssuerError:
+            return "The bearer token is of another tenant."
+        except jwt.PyJWTError:
+            return "The bearer token is not valid."
+        return None
+
+
+class Authenticator:
+    """Decides about a request by its headers alone."""
+
+    def __init__(self, keys: KeyRing, entra: EntraTokens | None = None) -> None:
+        self._keys = keys
+        self._entra = entra
+
+    def has_key(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a right key is among the (lower-case) headers. Quick: for the event loop."""
+        given = headers.get(KEY_HEADER.encode())
+        return given is not None and self._keys.accepts(given.decode("latin-1"))
+
+    def refusal(self, headers: Mapping[bytes, bytes]) -> str | None:
+        """Why a request without a right key is refused; None if its bearer token is good. Not for the event loop."""
+        if KEY_HEADER.encode() in headers:
+            return "Access denied: the key is not one of this engine's."
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if scheme.lower() == "bearer":
+            if self._entra is None:
+                return "Bearer tokens are not accepted: no Entra tenant is set. Send a key in Ocp-Apim-Subscription-Key."
+            return self._entra.refusal(token.strip())
+        return "Access denied: the request has no key. Send one in the header Ocp-Apim-Subscription-Key."
+
+
+def unauthorized(message: str, realm: str) -> ApiError:
+    """401 as the gateway before the service said it: code "401"."""
+    challenge = f'AzureApiManagementKey realm="{realm}",name="Ocp-Apim-Subscription-Key",type="header"'
+    return ApiError(401, ErrorCode.UNAUTHORIZED, message, headers={"WWW-Authenticate": challenge})

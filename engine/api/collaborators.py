@@ -1,0 +1,60 @@
+"""What the API needs of the engine's other parts, as the few methods that it calls."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.blobs import Blob, NotModified
+from engine.settings import Settings
+from engine.store import Store
+
+
+class Jobs(Protocol):
+    """Where trainings and evaluations are put for a worker to take; `engine.jobs.queue.JobQueue`."""
+
+    def enqueue_training(self, model_id: str) -> object: ...
+
+    def enqueue_evaluation(self, evaluation_id: str) -> object: ...
+
+
+class Models(Protocol):
+    """Trained models in memory; `engine.serving.ModelCache`."""
+
+    def forget(self, model_id: str) -> None: ...
+
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
+        """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.serving.ModelGone`."""
+        ...
+
+
+class Blobs(Protocol):
+    """Reads images from allowed hosts; `engine.blobs.BlobReader`."""
+
+    def read(self, url: str, *, max_bytes: int = ...) -> Blob | NotModified:
+        """Raises `engine.blobs.BlobError`."""
+        ...
+
+
+class Objects(Protocol):
+    """Where artifacts are kept; `engine.objects.ObjectStore`."""
+
+    def get(self, key: str) -> bytes: ...
+
+    def delete(self, prefix: str) -> None: ...
+
+    def path(self, key: str) -> Path: ...
+
+
+@dataclass(frozen=True)
+class Service:
+    """What the routes work with."""
+
+    settings: Settings
+    store: Store
+    jobs: Jobs
+    models: Models
+    blobs: Blobs
+    objects: Objects

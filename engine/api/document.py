@@ -1,0 +1,98 @@
+"""The OpenAPI document: every status that an operation answers with, and the bodies it reads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from customization.contract import (
+    AnalyzeUrl,
+    DatasetCreate,
+    DatasetUpdate,
+    ErrorResponse,
+    EvaluationCreate,
+    ModelCreate,
+    PublishedModelPut,
+)
+from engine.api.body import JSON_TYPES
+
+REQUEST_BODIES = (AnalyzeUrl, DatasetCreate, DatasetUpdate, EvaluationCreate, ModelCreate, PublishedModelPut)
+
+_FAILURES = {
+    400: "The request is not valid, or the state of what it names does not allow it.",
+    401: "No key, a wrong one, or a bearer token that is not accepted.",
+    404: "There is none of that name.",
+    405: "The path does not know this method.",
+    409: "The name is taken.",
+    412: "If-Match names another eTag.",
+    413: "The body is too long.",
+    429: "Too many requests wait; try again after Retry-After seconds.",
+    503: "The database does not answer.",
+}
+
+_HEADERS = {
+    "apim-request-id": {
+        "description": "Names this request in the engine's log.",
+        "schema": {"type": "string", "format": "uuid"},
+    }
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The declarations of these failures, and of 500, in the one error shape."""
+    described = {**_FAILURES, 500: "Something went wrong inside the engine."}
+    return {status: {"model": ErrorResponse, "description": described[status]} for status in (*statuses, 500)}
+
+
+def json_body(kind: type[BaseModel]) -> dict[str, Any]:
+    """The declaration of a JSON body, in both content types of the contract."""
+    schema = {"$ref": f"#/components/schemas/{kind.__name__}"}
+    content = {media_type: {"schema": schema} for media_type in JSON_TYPES[:2]}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def describe(app: FastAPI, version: str) -> None:
+    """Let `app` answer /openapi.json with the completed document."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            _complete(document)
+            document["info"]["version"] = version
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> None:
+    _, definitions = models_json_schema(
+        [(kind, "validation") for kind in REQUEST_BODIES], ref_template="#/components/schemas/{model}"
+    )
+    schemas = document["components"]["schemas"]
+    for name, schema in definitions["$defs"].items():
+        schemas.setdefault(name, schema)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "apiKey", "in": "header", "name": "Ocp-Apim-Subscription-Key"},
+        "entra": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _complete_operation(operation, protected=path.startswith("/computervision"))
+
+
+def _complete_operation(operation: dict[str, Any], *, protected: bool) -> None:
+    responses: Mapping[str, dict[str, Any]] = operation["responses"]
+    operation["responses"] = {status: responses[status] for status in sorted(responses) if status != "422"}
+    for status, response in operation["responses"].items():
+        response.setdefault("headers", {}).update(_HEADERS)
+        if int(status) >= 400:
+            code = {"description": "The error's code.", "schema": {"type": "string"}}
+            response["headers"]["x-ms-error-code"] = code
+    if protected:
+        operation["security"] = [{"key": []}, {"entra": []}]

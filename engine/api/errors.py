@@ -1,0 +1,134 @@
+"""The one error shape, and which status and code each refusal has."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from customization.contract import API_VERSION, ErrorCode, ErrorDetails, ErrorResponse, InnerError, RequestError
+from engine.errors import EngineError
+from engine.store import AlreadyExists, NotFound, PreconditionFailed, StoreError, WrongState
+
+JSON = "application/json; charset=utf-8"
+
+_NOT_FOUND = {
+    "dataset": ErrorCode.DATASET_NOT_FOUND,
+    "model": ErrorCode.MODEL_NOT_FOUND,
+    "evaluation": ErrorCode.MODEL_EVALUATION_NOT_FOUND,
+    "published model": ErrorCode.PUBLISHED_MODEL_NOT_FOUND,
+}
+_ALREADY_EXISTS = {
+    "dataset": ErrorCode.DATASET_ALREADY_EXISTS,
+    "model": ErrorCode.MODEL_ALREADY_EXISTS,
+    "evaluation": ErrorCode.MODEL_EVALUATION_ALREADY_EXISTS,
+    "published model": ErrorCode.MODEL_ALREADY_EXISTS,
+}
+
+
+class ApiError(EngineError):
+    """A refused request: its status, and what the body says."""
+
+    def __init__(
+        self,
+        status: int,
+        code: ErrorCode,
+        message: str,
+        *,
+        target: str | None = None,
+        details: Sequence[ErrorDetails] = (),
+        inner: ErrorCode | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+        self.error = RequestError(
+            code=code.value,
+            message=message,
+            target=target,
+            details=list(details) or None,
+            innererror=InnerError(code=inner.value, message=message) if inner is not None else None,
+        )
+
+    def response(self) -> Response:
+        body = ErrorResponse(error=self.error).to_wire()
+        headers = {"x-ms-error-code": self.error.code, **self.headers}
+        return Response(json.dumps(body, ensure_ascii=False), self.status, headers, JSON)
+
+
+def invalid(message: str, *, target: str | None = None, inner: ErrorCode | None = None) -> ApiError:
+    """400 `InvalidRequest`."""
+    return ApiError(400, ErrorCode.INVALID_REQUEST, message, target=target, inner=inner)
+
+
+def invalid_values(problems: Sequence[Mapping[str, Any]], where: str) -> ApiError:
+    """400 for what pydantic found wrong, as its `errors()` says it. Never repeats a value, which may be a secret."""
+    details = []
+    for problem in problems:
+        place = [str(part) for part in problem["loc"]]
+        target = ".".join(place) or where
+        message = str(problem["msg"]).removeprefix("Value error, ")
+        if target == "api-version" and problem["type"] == "missing":
+            message = f"the query needs it, as in api-version={API_VERSION}"
+        details.append(ErrorDetails(code=ErrorCode.BAD_ARGUMENT.value, message=f"{target}: {message}", target=target))
+    first = details[0]
+    message = first.message if len(details) == 1 else f"{first.message} (and {len(details) - 1} more: see details)"
+    return ApiError(400, ErrorCode.INVALID_REQUEST, message, target=first.target, details=details if len(details) > 1 else ())
+
+
+def store_refusal(error: StoreError) -> ApiError:
+    """How a refusal of the store is answered."""
+    if isinstance(error, NotFound):
+        return ApiError(404, _NOT_FOUND[error.kind], str(error), target=error.name)
+    if isinstance(error, AlreadyExists):
+        return ApiError(409, _ALREADY_EXISTS[error.kind], str(error), target=error.name)
+    if isinstance(error, PreconditionFailed):
+        return ApiError(412, ErrorCode.PRECONDITION_FAILED, str(error), target="If-Match")
+    if isinstance(error, WrongState):
+        return ApiError(400, ErrorCode.INVALID_REQUEST, str(error), target=error.name)
+    raise error
+
+
+def internal_error(request_id: str) -> ApiError:
+    """500, which says no more than where to look."""
+    message = f"Something went wrong inside the engine. Its log says what, at apim-request-id {request_id}."
+    return ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, message)
+
+
+def route_refusal(error: HTTPException) -> ApiError:
+    """What the router itself refuses: no such path (404), or not with this method (405)."""
+    if error.status_code == 404:
+        return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "Resource not found. /openapi.json lists the paths there are.")
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        message = f"The method is not allowed here; allowed: {allowed}."
+        return ApiError(405, ErrorCode.INVALID_REQUEST, message, headers=error.headers)
+    return ApiError(error.status_code, ErrorCode.INVALID_REQUEST, str(error.detail), headers=error.headers)
+
+
+def answer_errors(app: FastAPI) -> None:
+    """Let every refusal of `app` have the one shape."""
+
+    @app.exception_handler(ApiError)
+    async def refuse(_: Request, error: Exception) -> Response:
+        assert isinstance(error, ApiError)
+        return error.response()
+
+    @app.exception_handler(StoreError)
+    async def refuse_by_store(_: Request, error: Exception) -> Response:
+        assert isinstance(error, StoreError)
+        return store_refusal(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_values(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        problems = [{**problem, "loc": problem["loc"][1:]} for problem in error.errors()]
+        return invalid_values(problems, "the request").response()
+
+    @app.exception_handler(HTTPException)
+    async def refuse_route(_: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return route_refusal(error).response()

@@ -1,0 +1,94 @@
+"""What happens to every request before its route: one slash, who calls, an id, a line of log, a number counted."""
+
+import logging
+import re
+import time
+import uuid
+from urllib.parse import parse_qs
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine.api.authentication import Authenticator, unauthorized
+from engine.api.errors import internal_error
+from engine.api.metrics import Metrics
+from engine.logs import request_id
+
+PROTECTED = "/computervision"
+
+_SLASHES = re.compile("//+")
+_SLASHES_RAW = re.compile(b"//+")
+_PROBES = ("/healthz", "/metrics")  # asked every few seconds for as long as the engine runs
+_CLIENT_CLOSED = 499  # nginx's number for a caller that hung up; only ever logged
+
+log = logging.getLogger("engine.access")
+
+
+class Gateway:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, metrics: Metrics) -> None:
+        self._app = app
+        self._authenticator = authenticator
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["path"] = _SLASHES.sub("/", scope["path"])
+        if raw := scope.get("raw_path"):
+            scope["raw_path"] = _SLASHES_RAW.sub(b"/", raw)
+        identifier = str(uuid.uuid4())
+        token = request_id.set(identifier)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", [])
+                message["headers"] += [(b"apim-request-id", identifier.encode()), (b"x-content-type-options", b"nosniff")]
+                if scope["scheme"] == "https":
+                    message["headers"].append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = status or _CLIENT_CLOSED
+        except Exception:
+            log.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
+            if not status:
+                await internal_error(identifier).response()(scope, receive, send_with_id)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+            request_id.reset(token)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(PROTECTED):
+            headers = dict(scope["headers"])
+            if not self._authenticator.has_key(headers):
+                refusal = await run_in_threadpool(self._authenticator.refusal, headers)
+                if refusal is not None:
+                    host = headers.get(b"host", b"localhost").decode("latin-1").replace('"', "")
+                    realm = f"{scope['scheme']}://{host}{PROTECTED}"
+                    await unauthorized(refusal, realm).response()(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._metrics.count(scope["method"], route, status, seconds)
+        fields = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": status,
+            "milliseconds": round(seconds * 1000, 2),
+        }
+        # The query as a whole stays out of the log: an address in it may carry a signature.
+        if b"model-name" in scope["query_string"]:
+            fields["model-name"] = parse_qs(scope["query_string"].decode("latin-1")).get("model-name", [""])[-1][:255]
+        log.log(logging.DEBUG if route in _PROBES else logging.INFO, "request", extra=fields)

@@ -1,0 +1,69 @@
+"""What Prometheus reads at /metrics."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from customization.contract import EvaluationStatus, ModelStatus
+from engine.store import Store
+
+_METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The counters of one application."""
+
+    def __init__(self, store: Store) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "vision_engine_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "vision_engine_request_seconds",
+            "Time to answer, in seconds.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._registry.register(StoreCollector(store))
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method if method in _METHODS else "other", route, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """In Prometheus' text format. Reads the store."""
+        return generate_latest(self._registry)
+
+
+class StoreCollector(Collector):
+    """What the store knows at the moment it is asked."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing: so that registering it does not read the store."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        model_counts = self._store.model_counts()
+        evaluation_counts = self._store.evaluation_counts()
+        models = GaugeMetricFamily("vision_engine_models", "Models by status.", labels=["status"])
+        for status, count in model_counts.items():
+            models.add_metric([status.value], count)
+        yield models
+        evaluations = GaugeMetricFamily("vision_engine_evaluations", "Evaluations by status.", labels=["status"])
+        for evaluation_status, count in evaluation_counts.items():
+            evaluations.add_metric([evaluation_status.value], count)
+        yield evaluations
+        queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
+        yield GaugeMetricFamily("vision_engine_queue_length", "Trainings and evaluations that wait for a worker.", value=queued)
+        yield GaugeMetricFamily(
+            "vision_engine_training_seconds",
+            "Compute time of the trainings of all models that there are, in seconds.",
+            value=self._store.training_seconds(),
+        )

@@ -1,0 +1,133 @@
+"""`vision-engine`: the service's command line. Its options are the settings, one by one."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_args
+
+import click
+from pydantic.fields import FieldInfo
+
+from engine.errors import EngineError
+from engine.logs import configure_logs
+from engine.settings import LogLevel, Settings, unknown_variables, variable_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FROM_ENVIRONMENT_ONLY = ("keys", "token_key")
+"""Secrets are no flags: the list of processes shows those to everybody."""
+
+_OF_THE_API = (
+    "host",
+    "port",
+    "keys",
+    "workers",
+    "cache_models",
+    "entra_tenant",
+    "entra_audience",
+    "public_url",
+    "metrics_public",
+)
+
+_SECRETS_HELP = """\b
+Environment only, since a command line is seen by everybody on the machine:
+  VISION_ENGINE_KEYS       {keys}
+  VISION_ENGINE_TOKEN_KEY  {token_key}
+"""
+
+
+def _options(without: Sequence[str] = ()) -> Callable[[Command], Command]:
+    def add(command: Command) -> Command:
+        for name, field in reversed(Settings.model_fields.items()):
+            if name not in (*_FROM_ENVIRONMENT_ONLY, *without):
+                command = _option(name, field)(command)
+        return command
+
+    return add
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
+    flag = f"--{name.replace('_', '-')}"
+    help_text = f"{field.description} [env: {variable_of(name)}]"
+    if field.default not in (None, "", (), False) and field.default_factory is None:
+        help_text += f" [default: {field.default}]"
+    if field.annotation is bool:
+        return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)
+    kind: click.ParamType[Any] = click.STRING
+    if field.annotation is int:
+        kind = click.INT
+    elif name == "log_level":
+        kind = click.Choice(get_args(LogLevel))
+    return click.option(flag, name, type=kind, default=None, metavar=_metavar(name), help=help_text)
+
+
+def _metavar(name: str) -> str | None:
+    if name.endswith("_dir"):
+        return "FOLDER"
+    if name.endswith("_url"):
+        return "URL"
+    return "HOST,…" if name == "allowed_hosts" else None
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Settings, extensions of the contract, logs and metrics: docs/engine.md.",
+)
+@click.version_option(package_name="vision-customization", prog_name="vision-engine", message="%(prog)s %(version)s")
+def main() -> None:
+    """Azure AI Vision's model customization, self-hosted: register datasets, train, evaluate, analyze.
+
+    \b
+    On one machine:       vision-engine serve
+    A free port:          vision-engine serve --port 0
+    Many machines:        vision-engine serve --workers 0 --database-url postgresql+psycopg://…
+                          vision-engine worker --database-url postgresql+psycopg://…
+    """
+
+
+@main.command(
+    epilog=_SECRETS_HELP.format(
+        keys=Settings.model_fields["keys"].description, token_key=Settings.model_fields["token_key"].description
+    )
+)
+@_options()
+def serve(**flags: object) -> None:
+    """Answer the REST API, and train in worker processes of its own.
+
+    Prints where it listens, and writes it to serve.json in the data folder. SIGTERM stops it in order.
+    """
+    settings = _settings(flags)
+    from engine.api.server import serve as run
+
+    _run(lambda: run(settings))
+
+
+@main.command()
+@_options(without=_OF_THE_API)
+def worker(**flags: object) -> None:
+    """Train and evaluate what `serve` has queued in the same database.
+
+    Start as many as there are machines; they share the work. The data folder must be shared too, since the API reads the
+    trained models there.
+    """
+    settings = _settings(flags)
+    from engine.jobs.worker import run_worker
+
+    _run(lambda: run_worker(settings))
+
+
+def _settings(flags: dict[str, object]) -> Settings:
+    try:
+        settings = Settings.from_environment(**flags)
+    except EngineError as error:
+        raise click.UsageError(str(error)) from None
+    configure_logs(settings.log_level)
+    for name in unknown_variables(os.environ):
+        click.echo(f"Warning: {name} is no setting of vision-engine; see docs/engine.md.", err=True)
+    return settings
+
+
+def _run(command: Callable[[], None]) -> None:
+    try:
+        command()
+    except EngineError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,23 @@
+"""A secret in a file of the data folder, readable by its owner alone."""
+
+import os
+from pathlib import Path
+
+
+def secret_file(path: Path, content: str) -> str:
+    """The secret that `path` holds. Written with `content` if there is none; of several writers the first wins."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content + "\n")
+    try:
+        os.link(draft, path)  # unlike a rename it never replaces what another process has just written
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()
