@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pulumi
-from customization.upload import container_exists, container_sas, ensure_container
+from customization.storage import container_exists, container_sas, ensure_container
 from pulumi import dynamic
 
 from customization.errors import StorageError

@@ -34,7 +34,7 @@ class LocalServiceError(Exception):
 
 
 class LocalServiceProvider(dynamic.ResourceProvider):
-    """The data folder keeps a note (`service.json`) of the process: who finds it alive, with the same command, takes it over."""
+    """The data folder keeps a note (`service.json`) of the process: who finds it running takes it over."""
 
     serialize_as_secret_always = False
 

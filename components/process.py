@@ -61,6 +61,8 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], log_file: P
             start_new_session=True,
             env={**inherited, **environment},
         )
+    # Python complains of a process object that is dropped while its process lives; this one is meant to.
+    process.returncode = 0
     return DetachedProcess(process.pid, _start_time(process.pid))
 
 

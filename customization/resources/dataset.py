@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from customization.client import VisionClient
 from customization.content import Content, DigestCache, Manifest, compare, read_content
 from customization.contract import AnnotationKind, Authentication, AuthenticationKind
 from customization.contract import Dataset as RegisteredDataset
-from customization.errors import AlreadyExists, DatasetInvalid, VisionError
+from customization.errors import AlreadyExists, DatasetInvalid, NotFound, VisionError
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
@@ -94,9 +95,18 @@ class DatasetProvider(VisionProvider):
         return seen
 
     def remove(self, properties: Properties) -> None:
-        client(properties).delete_dataset(properties["dataset_name"])
-        if properties.get("delete_images"):
-            delete_content(properties["container_url"], properties["digest"], account_key=properties.get("account_key"))
+        service = client(properties)
+        if not properties.get("delete_images"):
+            service.delete_dataset(properties["dataset_name"])
+            return
+        with suppress(NotFound):
+            service.delete_dataset(properties["dataset_name"])
+        delete_content(
+            properties["container_url"],
+            properties["digest"],
+            account_key=properties.get("account_key"),
+            registered_uris=[uri for other in service.list_datasets() for uri in other.annotation_file_uris],
+        )
 
     def _upload(self, properties: Properties) -> list[str]:
         content = read(properties)
