@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.output import UNKNOWN
+
+from customization.resources.dataset import DatasetProvider, content_change
+from tests.stacks.shapes import draw, write_dataset
+
+Properties = dict[str, Any]
+
+
+@pytest.fixture
+def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Properties:
+    """A dataset of four circles and three squares, declared by a program that stands in `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    write_dataset(tmp_path / "shapes", "train.json", {"circle": range(4), "square": range(3)})
+    return {
+        "endpoint": "http://127.0.0.1:1",
+        "key": "k",
+        "container_url": UNKNOWN,
+        "account_key": UNKNOWN,
+        "dataset_name": "shapes",
+        "annotation_kind": "imageClassification",
+        "annotation_files": ["train.json"],
+        "source": "shapes",
+        "purpose": "training",
+        "row_urn": "urn",
+    }
+
+
+def checked(declared: Properties) -> Properties:
+    result = DatasetProvider().check({}, declared)
+    assert result.failures == []
+    return dict(result.inputs)
+
+
+def test_check_tells_what_the_dataset_holds(declared: Properties) -> None:
+    inputs = checked(declared)
+    assert inputs["images"] == 7
+    assert inputs["tags"] == {"circle": 4, "square": 3}
+    assert len(inputs["digest"]) == 64
+
+
+def test_check_leaves_what_a_preview_does_not_know(declared: Properties) -> None:
+    assert "digest" not in checked({**declared, "source": UNKNOWN})
+
+
+def test_all_faults_are_failures_of_the_source(declared: Properties, tmp_path: Path) -> None:
+    coco = json.loads((tmp_path / "shapes" / "train.json").read_text())
+    coco["images"][2]["file_name"] = "images/nowhere.png"
+    coco["annotations"][4]["category_id"] = 9
+    (tmp_path / "shapes" / "train.json").write_text(json.dumps(coco))
+    failures = DatasetProvider().check({}, declared).failures
+    assert {failure.property for failure in failures} == {"source"}
+    reasons = "\n".join(failure.reason for failure in failures)
+    assert "images[2] (id 3)" in reasons
+    assert "annotations[4] (id 5)" in reasons
+
+
+def test_a_folder_that_is_not_there_is_a_failure(declared: Properties) -> None:
+    [failure] = DatasetProvider().check({}, {**declared, "source": "nowhere"}).failures
+    assert "nowhere" in failure.reason
+
+
+def test_nothing_changed_is_no_difference(declared: Properties) -> None:
+    inputs = checked(declared)
+    assert not DatasetProvider().diff("id", {**inputs, "annotation_file_uris": ["u"]}, checked(declared)).changes
+
+
+def test_what_changed_is_told_from_the_manifest_that_was_kept(declared: Properties, tmp_path: Path) -> None:
+    olds = checked(declared)
+    write_dataset(tmp_path / "shapes", "train.json", {"circle": range(9), "square": range(3)})
+    news = checked(declared)
+    assert DatasetProvider().diff("id", olds, news).changes
+    assert content_change(olds, news) == ["5 images added to 'circle' (4 → 9)"]
+
+
+def test_without_a_manifest_the_counts_tell(declared: Properties, tmp_path: Path) -> None:
+    olds = {**checked(declared), "digest": "0" * 64}
+    write_dataset(tmp_path / "shapes", "train.json", {"circle": range(9), "square": range(3)})
+    assert content_change(olds, checked(declared)) == ["tag 'circle': 4 → 9"]
+
+
+def test_another_kind_is_another_dataset_and_the_name_is_freed_first(declared: Properties) -> None:
+    inputs = checked(declared)
+    result = DatasetProvider().diff("id", inputs, {**inputs, "annotation_kind": "imageObjectDetection"})
+    assert result.replaces == ["annotation_kind"]
+    assert result.delete_before_replace
+
+
+def test_a_touched_file_changes_nothing(declared: Properties, tmp_path: Path) -> None:
+    before = checked(declared)["digest"]
+    draw("circle", 0).save(tmp_path / "shapes" / "images" / "circle-0.png")
+    assert checked(declared)["digest"] == before
