@@ -65,11 +65,18 @@ def find_node(places: Places) -> Node:
     return node_on_path(least_node(places.toolchain / "azurite" / "package.json")) or node_from_pypi(places)
 
 
+def npm_settings() -> dict[str, str]:
+    """The settings (registry, certificates) of the machine's npm, which an npm from elsewhere would not find."""
+    settings = probe(["npm", "config", "get", "globalconfig"])
+    return {"NPM_CONFIG_GLOBALCONFIG": settings} if settings and Path(settings).exists() else {}
+
+
 def install_azurite(places: Places, node: Node, folder: Path) -> None:
     """Install what the package-lock names, and check that Azurite starts."""
     source = places.toolchain / "azurite"
     # npm's scripts find `node` on PATH.
-    environ = {**os.environ, "PATH": f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    path = f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environ = {**npm_settings(), **os.environ, "PATH": path}
     with new_folder(folder) as new:
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy2(source / name, new / name)
