@@ -1,0 +1,72 @@
+"""The README's commands, executed in order, in a copy of the project that has nothing but its tracked files."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+README = (CHECKOUT / "README.md").read_text()
+TIMEOUT_SECONDS = 1200
+
+
+def shell_blocks(markdown: str) -> list[str]:
+    """The code blocks marked `sh`: those that a reader runs as they stand."""
+    return re.findall(r"^```sh\n(.*?)^```", markdown, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=CHECKOUT, capture_output=True, check=True, text=True).stdout.split("\0")
+    for name in names:
+        if name and (CHECKOUT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CHECKOUT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.mark.stack
+@pytest.mark.process
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_the_commands_of_the_readme_work(clone: Path) -> None:
+    blocks = shell_blocks(README)
+    assert len(blocks) >= 4
+    script = "set -euo pipefail\n" + "\n".join(blocks)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PULUMI_", "VISION_")) or name == "VISION_CACHE_DIR"
+    }
+    # Somebody who has just cloned the project has no environment active.
+    environment["PATH"] = os.pathsep.join(
+        part for part in environment["PATH"].split(os.pathsep) if Path(part) != CHECKOUT / ".venv" / "bin"
+    )
+    environment.pop("VIRTUAL_ENV", None)
+    try:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=clone,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_SECONDS - 60,
+            check=False,
+        )
+    finally:
+        if (clone / ".venv").exists():
+            subprocess.run(["make", "down"], cwd=clone, env=environment, check=False, capture_output=True)
+    assert done.returncode == 0, done.stdout
+    assert '"tagsResult"' in done.stdout
+    assert "accuracyTop1" in done.stdout
+    assert (clone / "textile-model").exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", README))))
+def test_what_the_readme_links_to_is_there(target: str) -> None:
+    assert (CHECKOUT / target).exists()
