@@ -91,6 +91,11 @@ class Settings(BaseModel):
     )
     log_level: LogLevel = Field("info", description="Least severity that is logged.")
 
+    @field_validator("data_dir", "weights_dir", mode="after")
+    @classmethod
+    def _folders_are_absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
+
     @field_validator("keys", mode="after")
     @classmethod
     def _keys_fit_a_header(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -113,7 +118,7 @@ class Settings(BaseModel):
         if (self.entra_tenant is None) != (self.entra_audience is None):
             raise ValueError("entra_tenant and entra_audience are needed together, or neither")
         if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{(self.data_dir / 'engine.sqlite').absolute()}")
+            object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'engine.sqlite'}")
         return self
 
     @classmethod

@@ -35,7 +35,8 @@ class AlreadyExists(StoreError):
 
     def __init__(self, kind: Kind, name: str, taken_by: Kind | None = None) -> None:
         taken_by = taken_by or kind
-        super().__init__(f"The name '{name}' is already taken by a {taken_by}.")
+        article = "an" if taken_by == "evaluation" else "a"
+        super().__init__(f"The name '{name}' is already taken by {article} {taken_by}.")
         self.kind = kind
         self.name = name
         self.taken_by = taken_by

@@ -1,0 +1,98 @@
+import stat
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from customization.contract import AnnotationKind, AuthenticationKind
+from engine.errors import SettingsError
+from engine.settings import Settings
+from engine.store import AlreadyExists, DatasetRecord, NotFound, PreconditionFailed, Store
+
+TOKEN = "sv=2021&sig=NeverInClear"
+
+
+def register(store: Store, name: str = "cats", **changes: object) -> DatasetRecord:
+    values = {"authentication_kind": AuthenticationKind.SAS, "sas_token": SecretStr(TOKEN), "custom_properties": {"k": "v"}}
+    uris = ["https://a.blob.core.windows.net/c/t.json"] * 2
+    return store.create_dataset(name, AnnotationKind.IMAGE_CLASSIFICATION, uris, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_dataset_comes_back_as_it_was_registered(store: Store) -> None:
+    record = register(store)
+    assert store.dataset("cats") == record
+    assert record.sas_token is not None
+    assert record.sas_token.get_secret_value() == TOKEN
+    assert record.annotation_file_uris == ("https://a.blob.core.windows.net/c/t.json",) * 2
+    assert record.created == record.updated
+    assert record.created.utcoffset() is not None
+
+
+def test_a_name_is_taken_once(store: Store) -> None:
+    register(store)
+    with pytest.raises(AlreadyExists, match="'cats' is already taken by a dataset"):
+        register(store)
+    register(store, "Cats")  # names differ by case
+
+
+def test_an_update_replaces_what_is_given(store: Store) -> None:
+    first = register(store)
+    second = store.update_dataset("cats", custom_properties={"a": "b"})
+    assert (second.custom_properties, second.annotation_file_uris) == ({"a": "b"}, first.annotation_file_uris)
+    assert second.sas_token == first.sas_token
+    assert second.e_tag != first.e_tag
+    assert second.updated >= first.updated
+    third = store.update_dataset("cats", authentication=(AuthenticationKind.NONE, None))
+    assert (third.authentication_kind, third.sas_token) == (AuthenticationKind.NONE, None)
+
+
+def test_an_e_tag_guards_updates_and_deletion(store: Store) -> None:
+    record = register(store)
+    with pytest.raises(PreconditionFailed):
+        store.update_dataset("cats", if_match=frozenset({"old"}), custom_properties={})
+    with pytest.raises(PreconditionFailed):
+        store.delete_dataset("cats", if_match=frozenset({"old"}))
+    assert store.dataset("cats") == record
+    store.delete_dataset("cats", if_match=frozenset({"old", record.e_tag}))
+    for call in (store.dataset, store.delete_dataset, store.update_dataset):
+        with pytest.raises(NotFound, match="no dataset 'cats'"):
+            call("cats")
+
+
+def test_pages_are_in_the_order_of_registration(store: Store) -> None:
+    for name in "dbca":
+        register(store, name)
+    assert [record.name for record in store.datasets(1, 2)] == ["b", "c"]
+    store.delete_dataset("d")
+    register(store, "e")
+    assert [record.name for record in store.datasets(0, 10)] == ["b", "c", "a", "e"]
+    assert store.datasets(2**31 - 1, 30) == []
+
+
+def test_a_token_is_nowhere_in_clear(settings: Settings, store: Store) -> None:
+    register(store)
+    store.close()
+    for file in settings.data_dir.iterdir():
+        assert b"NeverInClear" not in file.read_bytes(), file
+    key_file = settings.data_dir / "token.key"
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    again = Store.open(settings)
+    token = again.dataset("cats").sas_token
+    again.close()
+    assert token is not None
+    assert token.get_secret_value() == TOKEN
+    assert "NeverInClear" not in repr(token)
+
+
+def test_a_lost_key_is_said(settings: Settings, store: Store) -> None:
+    register(store)
+    store.close()
+    other = Store.open(settings.model_copy(update={"token_key": SecretStr(Fernet.generate_key().decode())}))
+    with pytest.raises(SettingsError, match="encrypted with another key"):
+        other.dataset("cats")
+    other.close()
+
+
+def test_a_token_key_must_be_one(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="no Fernet key"):
+        Store.open(settings.model_copy(update={"token_key": SecretStr("short")}))

@@ -1,0 +1,54 @@
+"""The tables as migrated, and two engines that start at once."""
+
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from engine.errors import SettingsError
+from engine.settings import Settings
+from engine.store import Store
+from engine.store.tables import Table
+
+OPEN = "from engine.settings import Settings; from engine.store import Store; Store.open(Settings.from_environment()).close()"
+
+
+def test_migrations_make_the_tables_that_the_code_has(store: Store) -> None:
+    with store._engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+
+
+def test_opening_twice_changes_nothing(settings: Settings) -> None:
+    for _ in range(2):
+        store = Store.open(settings)
+        with store._engine.connect() as connection:
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0001",)]
+        store.close()
+
+
+@pytest.mark.process
+def test_several_processes_open_at_once(settings: Settings) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN], env=settings.to_environment(), stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    outcomes = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    assert outcomes == [("", 0)] * 4
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("nonsense", "database_url is no URL"),
+        ("mysql://u:secret@h/d", "expected sqlite or postgresql"),
+        ("sqlite://", "name a file"),
+        ("postgresql://u:secret@127.0.0.1:1/d", "check VISION_ENGINE_DATABASE_URL"),
+    ],
+)
+def test_a_database_that_cannot_be_opened(url: str, expected: str, tmp_path: object) -> None:
+    with pytest.raises(SettingsError, match=expected) as caught:
+        Store.open(Settings.from_environment({}, data_dir=tmp_path, database_url=url))
+    assert "secret" not in str(caught.value)
