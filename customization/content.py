@@ -172,7 +172,7 @@ def check_content(
         violations += broken_rules
         if file is not None:
             files.append(file)
-        located += _locate(name, document, source, path.parent)
+        located += _locate(name, document, os.path.abspath(source), os.path.abspath(path.parent))  # noqa: PTH100 - text is quicker
     if len(files) == len(annotation_files):
         violations += check_together(files, kind, purpose)
 
@@ -267,13 +267,13 @@ def _are_numbers(claimed: tuple[Any, Any]) -> bool:
     return all(type(side) in (int, float) for side in claimed)
 
 
-def _locate(name: str, document: object, source: Path, beside: Path) -> list[_Located]:
+def _locate(name: str, document: object, source: str, beside: str) -> list[_Located]:
     """Every image that names a file, also of a document that breaks other rules: its files are checked all the same."""
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         return []
     return [
-        _Located(name, index, entry, str(source), str(beside))
+        _Located(name, index, entry, source, beside)
         for index, entry in enumerate(images)
         if isinstance(entry, dict) and isinstance(entry.get("file_name"), str) and entry["file_name"]
     ]

@@ -32,7 +32,7 @@ class DigestCache:
 
     def lookup(self, statuses: Mapping[str, os.stat_result]) -> dict[str, ImageFacts]:
         """What is known of the files (path → `os.stat` of it) that have not changed since."""
-        paths = {os.path.abspath(path): path for path in statuses}  # noqa: PTH100 - 10,000 Path objects take 50 ms
+        paths = {_key(path): path for path in statuses}
         facts: dict[str, ImageFacts] = {}
         with suppress(sqlite3.Error, OSError), self._open() as connection:
             for key, size, mtime_ns, ctime_ns, *columns in _select(connection, list(paths)):
@@ -51,7 +51,7 @@ class DigestCache:
     def remember(self, images: Iterable[ReadImage]) -> None:
         rows = [
             (
-                os.path.abspath(image.path),  # noqa: PTH100
+                _key(image.path),
                 image.status.st_size,
                 # A racy file is kept for its digest alone: no file has this mtime.
                 image.status.st_mtime_ns if _settled(image) else -1,
@@ -100,6 +100,10 @@ class DigestCache:
             connection.close()
             raise
         return connection
+
+
+def _key(path: str) -> str:
+    return path if path.startswith("/") else os.path.abspath(path)  # noqa: PTH100 - Path objects take ten times as long
 
 
 def _settled(image: ReadImage) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from customization.digest_cache import DigestCache
 
 SIDE_MAX_PX = 16_000
+_OPENED_AS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
+"""Pillow's readers; that of JPEG reads MPO."""
+
 _ROTATED = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -72,7 +76,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < SIDE_MAX_PX**2:
         Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
     try:
-        with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+        with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
             width, height = image.size
             if max(width, height) <= SIDE_MAX_PX:
                 _decode(image)
@@ -126,15 +130,18 @@ def read_images(
     read_now: list[ReadImage] = []
     pool = ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="read-images")
     try:
-        results = pool.map(lambda path: _read_file(path, verified), missing)
-        for done, (path, result) in enumerate(zip(missing, results, strict=True), start=1):
-            if isinstance(result, ReadImage):
-                read_now.append(result)
-                facts[path] = result.facts
-            else:
-                facts[path] = result
-            if on_progress is not None:
-                on_progress(done, len(missing))
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata, on standard error and without the file's name.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            results = pool.map(lambda path: _read_file(path, verified), missing)
+            for done, (path, result) in enumerate(zip(missing, results, strict=True), start=1):
+                if isinstance(result, ReadImage):
+                    read_now.append(result)
+                    facts[path] = result.facts
+                else:
+                    facts[path] = result
+                if on_progress is not None:
+                    on_progress(done, len(missing))
     finally:
         # What was read until Ctrl-C need not be read again.
         pool.shutdown(cancel_futures=True)

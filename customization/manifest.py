@@ -36,7 +36,7 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256, in hex, of the kind and of every image with its labels."""
         images = sorted(self.images.items())
-        tags = {labels.tags: json.dumps(labels.tags) for _, labels in images}
+        tags = {tags: json.dumps(tags) for tags in {labels.tags for _, labels in images}}
         lines = [f"{sha256} {labels.copies} {labels.boxes} {tags[labels.tags]}" for sha256, labels in images]
         return hashlib.sha256("\n".join([_FORMAT, self.kind, *lines]).encode()).hexdigest()
 

@@ -96,7 +96,7 @@ def _credential(account: str, account_key: str | None, credential: TokenCredenti
 def _options(loopback: bool) -> dict[str, Any]:
     import requests
     from azure.core.pipeline.transport import RequestsTransport
-    from azure.storage.blob import ExponentialRetry
+    from azure.storage.blob import ExponentialRetry, LinearRetry
     from requests.adapters import HTTPAdapter
 
     session = requests.Session()
@@ -107,9 +107,9 @@ def _options(loopback: bool) -> dict[str, Any]:
     return {
         "api_version": API_VERSION,
         "transport": RequestsTransport(session=session, session_owner=True, use_env_settings=not loopback),
-        "retry_policy": ExponentialRetry(
-            initial_backoff=1, increment_base=2, retry_total=2 if loopback else 5, random_jitter_range=1
-        ),
+        "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
+        if loopback
+        else ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=5, random_jitter_range=1),
         "connection_timeout": CONNECT_TIMEOUT_SECONDS,
         "read_timeout": READ_TIMEOUT_SECONDS,
     }
@@ -124,7 +124,7 @@ def storage_errors(doing: str) -> Iterator[None]:
         yield
     except HttpResponseError as error:
         code = getattr(error, "error_code", None)
-        answer = f"{error.status_code} {getattr(code, 'value', code) or error.reason}"
+        answer = f"{error.status_code} {getattr(code, 'value', code) or error.reason}" if error.status_code else "not sent"
         if isinstance(error, ClientAuthenticationError) or error.status_code in (401, 403):
             advice = "the account key is wrong, or the identity lacks the role Storage Blob Data Contributor on the container"
             raise StorageError(f"{doing}: {answer}: {advice}") from None
