@@ -1,0 +1,28 @@
+"""Labels of other tools, turned into the COCO files of the contract: boxes as fractions, ids from 1 without gaps.
+
+One module per format reads it into `LabelledImages`; `split` parts them; `write` writes. Errors are collected and raised at
+once as `ConversionFailed`, each with its file and the line or index in it.
+"""
+
+from customization.convert.coco_boxes import read_coco
+from customization.convert.csv_rows import read_csv
+from customization.convert.folders import read_folders
+from customization.convert.labelled import LabelledImage, LabelledImages
+from customization.convert.pascal_voc import read_voc
+from customization.convert.split import split
+from customization.convert.write import copy_images, to_coco, write_coco
+from customization.convert.yolo import read_yolo
+
+__all__ = [
+    "LabelledImage",
+    "LabelledImages",
+    "copy_images",
+    "read_coco",
+    "read_csv",
+    "read_folders",
+    "read_voc",
+    "read_yolo",
+    "split",
+    "to_coco",
+    "write_coco",
+]

@@ -1,0 +1,99 @@
+"""COCO as the rest of the world writes it: boxes in pixels, ids of any kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from customization.coco import Box, read_json
+from customization.coco_check import CLASSIFICATION, DETECTION, bbox_problem
+from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
+from customization.digest_cache import DigestCache
+from customization.errors import ConversionFailed
+
+
+def read_coco(
+    path: Path,
+    images: Path | None = None,
+    *,
+    pixels: bool = True,
+    cache: DigestCache | None = None,
+    on_progress: Progress | None = None,
+) -> LabelledImages:
+    """Images for object detection, or for classification where no annotation has a `bbox`.
+
+    Args:
+        path: the COCO file. Crowds (`iscrowd`) are left out: the contract has none.
+        images: what `file_name` is relative to; by default the file's folder.
+        pixels: whether a `bbox` is in pixels, as COCO has it, or in fractions, as the contract has it.
+
+    Raises:
+        ConversionFailed
+    """
+    document, unreadable = read_json(path, str(path))
+    if unreadable is not None:
+        raise ConversionFailed([str(unreadable)])
+    problems: list[str] = []
+    sections = {name: _section(document, name, path, problems) for name in ("images", "categories", "annotations")}
+    names: dict[Any, str] = {}
+    for place, entry in sections["categories"]:
+        if isinstance(entry.get("name"), str) and entry["name"] and _is_id(entry.get("id")):
+            names[entry["id"]] = entry["name"]
+        else:
+            problems.append(f"{place}: must have an id and a name")
+    found: dict[Any, Found] = {}
+    for place, entry in sections["images"]:
+        file_name = entry.get("file_name")
+        if not isinstance(file_name, str) or not file_name or not _is_id(entry.get("id")):
+            problems.append(f"{place}: must have an id and a file_name")
+        elif entry["id"] in found:
+            problems.append(f"{place}: id {entry['id']} is that of {found[entry['id']].place}, too")
+        else:
+            found[entry["id"]] = Found((images or path.parent) / file_name, place, claimed=_size(entry))
+
+    annotations = [(place, entry) for place, entry in sections["annotations"] if not entry.get("iscrowd")]
+    kind = DETECTION if any(entry.get("bbox") is not None for _, entry in annotations) else CLASSIFICATION
+    for place, entry in annotations:
+        image, category = entry.get("image_id"), entry.get("category_id")
+        if not _is_id(image) or image not in found:
+            problems.append(f"{place}: image_id {image!r} is no image's id")
+        elif not _is_id(category) or category not in names:
+            problems.append(f"{place}: category_id {category!r} is no category's id")
+        else:
+            try:
+                found[image].add(names[category], _box(entry.get("bbox"), pixels) if kind == DETECTION else None, place)
+            except ValueError as error:
+                problems.append(f"{place}: {error}")
+    return finish(kind, list(names.values()), found.values(), problems, cache, on_progress)
+
+
+def _section(document: object, name: str, path: Path, problems: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    entries = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        problems.append(f"{path}: has no list {name!r}")
+        return []
+    named = [(f"{path}: {name}[{index}]", entry) for index, entry in enumerate(entries)]
+    problems += [f"{place}: must be an object" for place, entry in named if not isinstance(entry, dict)]
+    return [(place, entry) for place, entry in named if isinstance(entry, dict)]
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str)
+
+
+def _size(entry: dict[str, Any]) -> tuple[float, float] | None:
+    sides = entry.get("width"), entry.get("height")
+    return (sides[0], sides[1]) if all(isinstance(side, int | float) and side for side in sides) else None  # type: ignore[return-value]
+
+
+def _box(bbox: object, pixels: bool) -> PixelBox | Box:
+    if not pixels:
+        problem = bbox_problem(bbox)
+        if problem is not None:
+            raise ValueError(problem)
+        assert isinstance(bbox, list)
+        return fitted((bbox[0], bbox[1], bbox[2], bbox[3]))
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        raise ValueError("bbox must be four numbers [left, top, width, height], in pixels")
+    left, top, width, height = (number(str(value)) for value in bbox)
+    return PixelBox(left, top, left + width, top + height)

@@ -1,0 +1,106 @@
+"""CSV: a row per label."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from customization.coco import Box
+from customization.coco_check import CLASSIFICATION, DETECTION, bbox_problem
+from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
+from customization.digest_cache import DigestCache
+from customization.errors import ConversionFailed
+
+FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
+TAG_COLUMNS = ("tag", "label", "class", "category")
+FRACTION_COLUMNS = ("left", "top", "width", "height")
+PIXEL_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def read_csv(
+    path: Path, images: Path | None = None, cache: DigestCache | None = None, on_progress: Progress | None = None
+) -> LabelledImages:
+    """Images for object detection if there are box columns, else for classification.
+
+    The first row names the columns, in any order and letter case; others are ignored:
+
+    - `file_name` (or `filename`, `file`, `image`, `path`): relative to `images`, by default the CSV file's folder;
+    - `tag` (or `label`, `class`, `category`): empty for an image without labels;
+    - `left`, `top`, `width`, `height`: fractions 0…1 of the image's size; or `xmin`, `ymin`, `xmax`, `ymax`: pixels from 0.
+
+    Commas, semicolons or tabs part the fields.
+
+    Raises:
+        ConversionFailed
+    """
+    folder = images or path.parent
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConversionFailed([f"{path}: can't be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConversionFailed([f"{path}: is not UTF-8 text"]) from None
+    header = text.partition("\n")[0]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    problems: list[str] = []
+    found: dict[str, Found] = {}
+    tags: list[str] = []
+    kind = CLASSIFICATION
+    try:
+        columns = [name.strip().lower() for name in next(rows, [])]
+        file_column = _column(path, columns, FILE_COLUMNS)
+        tag_column = _column(path, columns, TAG_COLUMNS)
+        boxes = next((names for names in (FRACTION_COLUMNS, PIXEL_COLUMNS) if set(names) <= set(columns)), None)
+        kind = DETECTION if boxes else CLASSIFICATION
+        for row in rows:
+            if not any(field.strip() for field in row):
+                continue
+            place = f"{path}:{rows.line_num}"
+            if len(row) != len(columns):
+                problems.append(f"{place}: has {len(row)} fields, must have {len(columns)}: {', '.join(columns)}")
+                continue
+            fields = {name: field.strip() for name, field in zip(columns, row, strict=True)}
+            name, tag = fields[file_column].replace("\\", "/"), fields[tag_column]
+            if not name:
+                problems.append(f"{place}: {file_column} is empty")
+                continue
+            item = found.setdefault(name, Found(folder / name, place))
+            if not tag:
+                continue
+            try:
+                item.add(tag, _box(fields, boxes), f"{place} ({tag})")
+            except ValueError as error:
+                problems.append(f"{place}: {error}")
+            tags.append(tag)
+    except csv.Error as error:
+        problems.append(f"{path}:{rows.line_num}: is not CSV: {error}")
+    return finish(kind, sorted(set(tags)), found.values(), problems, cache, on_progress)
+
+
+def _column(path: Path, columns: Sequence[str], names: Sequence[str]) -> str:
+    for name in names:
+        if name in columns:
+            return name
+    raise ConversionFailed(
+        [f"{path}:1: has no column {names[0]!r} (nor {', '.join(names[1:])}): {', '.join(columns) or 'empty'}"]
+    )
+
+
+def _box(fields: Mapping[str, str], names: Sequence[str] | None) -> PixelBox | Box | None:
+    if names is None:
+        return None
+    numbers = []
+    for name in names:
+        try:
+            numbers.append(number(fields[name]))
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    if names is PIXEL_COLUMNS:
+        return PixelBox(*numbers)
+    problem = bbox_problem(numbers)
+    if problem is not None:
+        hint = f"; for pixels, name the columns {', '.join(PIXEL_COLUMNS)}" if max(numbers) > 2 else ""
+        raise ValueError(problem.partition(" (`")[0] + hint)
+    return fitted((numbers[0], numbers[1], numbers[2], numbers[3]))

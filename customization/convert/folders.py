@@ -1,0 +1,30 @@
+"""One folder per tag: `hemlock/1.jpg`, `cherry/2.jpg`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from customization.coco_check import CLASSIFICATION
+from customization.convert.labelled import Found, LabelledImages, Progress, finish, image_files
+from customization.digest_cache import DigestCache
+from customization.errors import ConversionFailed
+
+
+def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:
+    """Images for classification. A folder's name is the tag of every image in it and in the folders below it.
+
+    Raises:
+        ConversionFailed
+    """
+    if not source.is_dir():
+        raise ConversionFailed([f"{source}: is not a folder"])
+    problems, found = [], []
+    for path in image_files(source):
+        tag, *inner = path.relative_to(source).parts
+        if inner:
+            item = Found(path, str(path))
+            item.add(tag, None, str(path))
+            found.append(item)
+        else:
+            problems.append(f"{path}: is in no tag's folder")
+    return finish(CLASSIFICATION, sorted({item.labels[0][0] for item in found}), found, problems, cache, on_progress)

@@ -1,0 +1,189 @@
+"""Labelled images on their way from one format to another."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from customization.coco import Box
+from customization.coco_check import CLASSIFICATION, DETECTION
+from customization.digest_cache import DigestCache
+from customization.errors import ConversionFailed, ImageUnreadable
+from customization.images import EXTENSIONS, ImageFacts, read_images
+
+OUTSIDE_TOLERANCE_PX = 2.0
+"""Tools count pixels from 0 or from 1, and round: a box this far outside of its image is cut off at the edge without a word."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
+    """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box."""
+
+    path: Path
+    sha256: str
+    width: int
+    height: int
+    labels: tuple[tuple[str, Box | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source."""
+
+    kind: str
+    tags: tuple[str, ...]
+    images: tuple[LabelledImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBox:
+    """Edges in pixels from the upper left corner; `right` and `bottom` are where the box ends."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(slots=True)
+class Found:
+    """What a format's reader has found out about one image, before the image file itself was read.
+
+    `place` is what errors call it. `claimed` is the size that the format states, in pixels. A label's box is in pixels, in
+    fractions, or None.
+    """
+
+    path: Path
+    place: str
+    labels: list[tuple[str, PixelBox | Box | None, str]] = field(default_factory=list)
+    claimed: tuple[float, float] | None = None
+
+    def add(self, tag: str, box: PixelBox | Box | None, place: str) -> None:
+        self.labels.append((tag, box, place))
+
+
+def finish(
+    kind: str,
+    tags: Sequence[str],
+    found: Iterable[Found],
+    problems: list[str],
+    cache: DigestCache | None,
+    on_progress: Progress | None,
+) -> LabelledImages:
+    """Read the image files, and turn every box into fractions.
+
+    Raises:
+        ConversionFailed: with the reader's `problems` and those found here.
+    """
+    ordered = list(found)
+    statuses: dict[str, os.stat_result] = {}
+    for item in ordered:
+        try:
+            statuses[str(item.path)] = item.path.stat()
+        except OSError:
+            problems.append(f"{item.place}: no such image file: {item.path}")
+    facts = read_images(statuses, cache, on_progress)
+    images = []
+    for item in ordered:
+        known = facts.get(str(item.path))
+        if isinstance(known, ImageUnreadable):
+            problems.append(f"{item.path}: {known}")
+        elif known is not None:
+            images.append(_labelled(kind, item, known, problems))
+    if not ordered and not problems:
+        problems.append("there is no image")
+    if problems:
+        raise ConversionFailed(problems)
+    used = {tag for image in images for tag, _ in image.labels}
+    return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images))
+
+
+def _labelled(kind: str, item: Found, facts: ImageFacts, problems: list[str]) -> LabelledImage:
+    size = facts.width, facts.height
+    if kind == DETECTION and item.labels and item.claimed is not None and item.claimed != size:
+        if facts.has_size(*item.claimed):
+            problems.append(
+                f"{item.place}: {item.path.name} is stored turned (EXIF orientation) and labelled unturned: save it upright, "
+                "and label it again"
+            )
+        else:
+            claimed = " × ".join(f"{side:g}" for side in item.claimed)
+            problems.append(f"{item.place}: {item.path.name} is {size[0]} × {size[1]} px, its labels say {claimed}")
+        return LabelledImage(item.path, facts.sha256, *size, ())
+    labels: list[tuple[str, Box | None]] = []
+    for tag, box, place in item.labels:
+        if isinstance(box, PixelBox):
+            try:
+                labels.append((tag, pixels_to_fractions(box, *size)))
+            except ValueError as error:
+                problems.append(f"{place}: {error}")
+        else:
+            labels.append((tag, box))
+    if kind == CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
+        tags = ", ".join(repr(tag) for tag, _ in labels)
+        problems.append(f"{item.place}: {item.path.name} has the tags {tags}: a classification image has one")
+    elif kind == CLASSIFICATION:
+        labels = labels[:1]
+    return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
+
+
+def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
+    """A box in pixels as the contract has it.
+
+    Raises:
+        ValueError: it is empty, not finite, or more than two pixels outside of the image.
+    """
+    edges = box.left, box.top, box.right, box.bottom
+    shown = f"box from ({box.left:g}, {box.top:g}) to ({box.right:g}, {box.bottom:g})"
+    if not all(math.isfinite(edge) for edge in edges):
+        raise ValueError(f"{shown}: must be finite numbers")
+    outside = max(-box.left, -box.top, box.right - width, box.bottom - height)
+    if outside > OUTSIDE_TOLERANCE_PX:
+        raise ValueError(f"{shown}: is {outside:g} px outside of the image, which is {width} × {height} px")
+    left, top = max(0.0, box.left), max(0.0, box.top)
+    right, bottom = min(float(width), box.right), min(float(height), box.bottom)
+    if right <= left or bottom <= top:
+        raise ValueError(f"{shown}: is empty")
+    return fitted((left / width, top / height, (right - left) / width, (bottom - top) / height))
+
+
+def fitted(box: Box) -> Box:
+    """Rounded to nine digits, with `left + width` and `top + height` at most 1 also in floating point."""
+    left, top, width, height = (round(number, 9) for number in box)
+    return left, top, _up_to_edge(left, width), _up_to_edge(top, height)
+
+
+def _up_to_edge(start: float, length: float) -> float:
+    if start + length <= 1:
+        return length
+    length = 1 - start
+    while start + length > 1:
+        length = math.nextafter(length, 0)
+    return length
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Every file below `folder` whose name is that of an image, hidden ones left out, in order of their paths."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in EXTENSIONS
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def number(text: str | None) -> float:
+    """A finite number from text. Raises ValueError with a message that says what it was instead."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text or ''!r} is not a number")
+    return value

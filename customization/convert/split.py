@@ -1,0 +1,64 @@
+"""Parting labelled images into those to train with and those to test with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+
+from customization.convert.labelled import LabelledImage, LabelledImages
+
+TRAINING_MIN = 2
+"""A classifier needs this many training images of a tag; the split leaves them where there are more."""
+
+
+def split(images: LabelledImages, test_share: float, seed: int = 0) -> tuple[LabelledImages, LabelledImages]:
+    """Part the images: the first for training, the second for testing.
+
+    The same images, share and seed give the same parts, in whatever order and under whatever names the files come. Each tag is
+    parted by the share as closely as its number of images allows. Equal images stay together: no test image was trained on.
+
+    Args:
+        test_share: 0…1, of each tag's images.
+    """
+    groups: defaultdict[str, list[LabelledImage]] = defaultdict(list)
+    for image in images.images:
+        groups[image.sha256].append(image)
+    by_tag: defaultdict[str | None, list[str]] = defaultdict(list)
+    for sha256 in sorted(groups, key=lambda sha256: hashlib.sha256(f"{seed}:{sha256}".encode()).digest()):
+        for tag in _tags(groups[sha256]):
+            by_tag[tag].append(sha256)
+
+    test, decided = set[str](), set[str]()
+    in_test = Counter[str | None]()
+    # Rare tags choose first: what is decided for them counts for the common ones, too.
+    for tag in sorted(by_tag, key=lambda tag: (len(by_tag[tag]), tag or "")):
+        wanted = _test_count(len(by_tag[tag]), test_share)
+        for sha256 in by_tag[tag]:
+            if sha256 in decided:
+                continue
+            decided.add(sha256)
+            if in_test[tag] < wanted:
+                test.add(sha256)
+                in_test.update(_tags(groups[sha256]))
+    return (
+        _part(images, (image for image in images.images if image.sha256 not in test)),
+        _part(images, (image for image in images.images if image.sha256 in test)),
+    )
+
+
+def _test_count(images: int, share: float) -> int:
+    """How many of a tag's images are for testing: at least one where two are left to train with."""
+    if share <= 0:
+        return 0
+    most = max(0, images - TRAINING_MIN) if images > TRAINING_MIN else 0
+    return min(max(1, round(share * images)), most)
+
+
+def _tags(copies: Iterable[LabelledImage]) -> set[str | None]:
+    return {tag for image in copies for tag, _ in image.labels} or {None}
+
+
+def _part(whole: LabelledImages, images: Iterable[LabelledImage]) -> LabelledImages:
+    """Both parts keep all tags, so that a tag has the same id in both."""
+    return LabelledImages(whole.kind, whole.tags, tuple(images))

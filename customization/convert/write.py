@@ -1,0 +1,79 @@
+"""Writing labelled images as a COCO file of the contract."""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from customization.convert.labelled import LabelledImage, LabelledImages
+from customization.errors import ConversionFailed
+
+
+def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
+    """The COCO document; `file_name` is relative to `folder`.
+
+    Raises:
+        ConversionFailed: an image lies elsewhere.
+    """
+    ids = {tag: index for index, tag in enumerate(images.tags, start=1)}
+    root = folder.resolve()
+    outside = [image.path for image in images.images if not image.path.resolve().is_relative_to(root)]
+    if outside:
+        advice = "give `--output` a folder that holds the images, or let them be copied there (`--copy-images`)"
+        raise ConversionFailed([f"{path}: is not below {root}: {advice}" for path in outside])
+    entries = [
+        {
+            "id": index,
+            "width": image.width,
+            "height": image.height,
+            "file_name": image.path.resolve().relative_to(root).as_posix(),
+        }
+        for index, image in enumerate(images.images, start=1)
+    ]
+    annotations: list[dict[str, Any]] = []
+    for index, image in enumerate(images.images, start=1):
+        for tag, box in image.labels:
+            annotation: dict[str, Any] = {"id": len(annotations) + 1, "image_id": index, "category_id": ids[tag]}
+            if box is not None:
+                annotation |= {"bbox": list(box), "area": round(box[2] * box[3], 9)}
+            annotations.append(annotation)
+    categories = [{"id": id_, "name": tag} for tag, id_ in ids.items()]
+    return {"images": entries, "annotations": annotations, "categories": categories}
+
+
+def write_coco(images: LabelledImages, path: Path) -> None:
+    """Write the COCO file, whole or not at all; `file_name` is relative to its folder. Raises ConversionFailed."""
+    text = json.dumps(to_coco(images, path.parent), ensure_ascii=False, indent=1)
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        Path(partial).chmod(0o644)
+        Path(partial).replace(path)
+    finally:
+        Path(partial).unlink(missing_ok=True)
+
+
+def copy_images(images: LabelledImages, source: Path, folder: Path) -> LabelledImages:
+    """Copy the images that do not lie below `folder` to `folder/images`, with their folders below `source`.
+
+    A file that is there already is left as it is.
+    """
+    root, base = folder.resolve(), source.resolve()
+    copied = []
+    for image in images.images:
+        path = image.path.resolve()
+        if not path.is_relative_to(root):
+            inner = path.relative_to(base) if path.is_relative_to(base) else Path(image.sha256[:12] + path.suffix)
+            target = root / "images" / inner
+            if not target.exists() or not filecmp.cmp(path, target, shallow=False):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target)
+            path = target
+        copied.append(LabelledImage(path, image.sha256, image.width, image.height, image.labels))
+    return LabelledImages(images.kind, images.tags, tuple(copied))
