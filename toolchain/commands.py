@@ -85,30 +85,28 @@ def run_with_progress(
         ToolchainError: as for `run`.
     """
     started = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
     output: list[str] = []
     errors: list[str] = []
-    readers = [
-        threading.Thread(target=_keep, args=(stream, kept), daemon=True)
-        for stream, kept in ((process.stdout, output), (process.stderr, errors))
-    ]
-    try:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
+        readers = [
+            threading.Thread(target=_keep, args=(stream, kept), daemon=True)
+            for stream, kept in ((process.stdout, output), (process.stderr, errors))
+        ]
         for reader in readers:
             reader.start()
-        while True:
-            try:
-                process.wait(timeout=PROGRESS_EVERY_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                say(f"        {progress(len(errors), time.monotonic() - started)}")
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    for reader in readers:
-        reader.join()
+        try:
+            while process.poll() is None:
+                try:
+                    process.wait(timeout=PROGRESS_EVERY_SECONDS)
+                except subprocess.TimeoutExpired:
+                    say(f"        {progress(len(errors), time.monotonic() - started)}")
+        except BaseException:
+            process.terminate()
+            raise
+        finally:
+            for reader in readers:
+                reader.join()
     if process.returncode != 0:
         raise _failure(command, process.returncode, [line.rstrip("\n") for line in errors], advice)
     return "".join(output)

@@ -35,10 +35,16 @@ def make_passphrase(file: Path) -> None:
 def ignore_salt(places: Places) -> None:
     """Have git leave out the salt that Pulumi writes into the local stack's file: it belongs to this checkout's passphrase.
 
-    `.gitattributes` names the filter, and git takes a filter's command from its own settings alone.
+    `.gitattributes` names the filter, and git takes a filter's command from its own settings alone. A file of another size
+    counts as modified before any filter is asked, so where the salt is the only difference git has to look at it once.
     """
-    if shutil.which("git") and probe(["git", "-C", places.checkout, "rev-parse", "--git-dir"]):
-        run(["git", "-C", places.checkout, "config", "--local", "filter.stack-salt.clean", "sed '/^encryptionsalt:/d'"])
+    git = ["git", "-C", str(places.checkout)]
+    file = f"stacks/Pulumi.{STACK}.yaml"
+    if not shutil.which("git") or probe([*git, "ls-files", "--error-unmatch", file]) is None:
+        return
+    run([*git, "config", "--local", "filter.stack-salt.clean", "sed '/^encryptionsalt:/d'"])
+    if probe([*git, "diff", "--quiet", "--", file]) is not None:
+        probe([*git, "add", "--", file])
 
 
 def state_step(places: Places) -> Step:
@@ -47,7 +53,6 @@ def state_step(places: Places) -> Step:
     backend = places.state / "pulumi"
 
     def make() -> Made:
-        ignore_salt(places)
         if own:
             return Made((), "your own Pulumi login is used; `make up` creates the stack there")
         backend.mkdir(parents=True, exist_ok=True)
@@ -59,6 +64,7 @@ def state_step(places: Places) -> Step:
             env={**os.environ, **local_settings(places.checkout)},
             advice="If .vision is from another passphrase or another version, move it away and run `make setup` again.",
         )
+        ignore_salt(places)
         stacks = sorted(backend.glob(f".pulumi/stacks/*/{STACK}.json"))
         return Made((places.state / "passphrase", *stacks), "file backend and passphrase in .vision")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -25,7 +26,7 @@ _UV_NAMES = {
     "find-links": "UV_FIND_LINKS",
     "cert": "SSL_CERT_FILE",
 }
-_PIP_SETTING = re.compile(r"^(?:[\w:]+)\.([\w-]+)='(.*)'$")
+_PIP_SETTING = re.compile(r"^[\w:]+\.([\w-]+)=('.*'|\".*\")$")
 
 
 def settings_from_pip(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -38,7 +39,7 @@ def settings_from_pip(pip_config: str, environ: Mapping[str, str]) -> dict[str, 
     if environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL"):
         return {}
     found = (match.groups() for match in map(_PIP_SETTING.match, pip_config.splitlines()) if match)
-    settings = {_UV_NAMES[name]: " ".join(value.split()) for name, value in found if name in _UV_NAMES}
+    settings = {_UV_NAMES[name]: " ".join(str(ast.literal_eval(value)).split()) for name, value in found if name in _UV_NAMES}
     return {name: value for name, value in settings.items() if value and not environ.get(name)}
 
 

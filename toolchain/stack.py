@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from toolchain import show
 from toolchain.commands import probe, say
+from toolchain.local_state import ignore_salt
 from toolchain.places import Places, find_places
 
 
@@ -23,7 +24,9 @@ class Stack:
 
     def __call__(self, command: str, *arguments: str) -> int:
         """Run a command of the CLI on this stack, in the foreground; its exit status."""
-        return self._run(command, "--stack", self.name, *arguments)
+        status = self._run(command, "--stack", self.name, *arguments)
+        ignore_salt(self.places)
+        return status
 
     def _run(self, *arguments: str) -> int:
         return subprocess.run([self.cli, *arguments], cwd=self.places.checkout, check=False).returncode

@@ -1,0 +1,100 @@
+"""Where things lie, and what uv and npm are told of the machine's settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from toolchain.azurite import least_node
+from toolchain.clean import stacks_in_use
+from toolchain.errors import ToolchainError
+from toolchain.local_state import make_passphrase
+from toolchain.packages import settings_from_pip
+from toolchain.places import cache_folder, find_places
+from toolchain.pulumi_cli import path_without
+
+HOME = Path("/home/me")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, "/home/me/.cache/vision-customization"),
+        ({"XDG_CACHE_HOME": "/fast"}, "/fast/vision-customization"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/me/.cache/vision-customization"),
+        ({"XDG_CACHE_HOME": "/fast", "VISION_CACHE_DIR": "/mine"}, "/mine"),
+    ],
+)
+def test_cache_folder(environ: dict[str, str], folder: str) -> None:
+    assert cache_folder(environ, HOME) == Path(folder)
+
+
+def test_a_relative_cache_is_made_absolute() -> None:
+    assert cache_folder({"VISION_CACHE_DIR": "here"}, HOME) == Path.cwd() / "here"
+
+
+CONFIG = "global.index-url='https://mirror.example/simple'\n:env:.cert='/etc/ca.crt'\nglobal.timeout='60'\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "environ", "settings"),
+    [
+        ("", {}, {}),
+        (CONFIG, {}, {"UV_DEFAULT_INDEX": "https://mirror.example/simple", "SSL_CERT_FILE": "/etc/ca.crt"}),
+        # uv was told itself: pip's settings are none of its business.
+        (CONFIG, {"UV_DEFAULT_INDEX": "https://other.example"}, {}),
+        (CONFIG, {"UV_INDEX_URL": "https://other.example"}, {}),
+        (CONFIG, {"SSL_CERT_FILE": "/mine"}, {"UV_DEFAULT_INDEX": "https://mirror.example/simple"}),
+        (
+            "global.extra-index-url='\\nhttps://a.example\\nhttps://b.example'\n",
+            {},
+            {"UV_INDEX": "https://a.example https://b.example"},
+        ),
+    ],
+)
+def test_settings_from_pip(config: str, environ: dict[str, str], settings: dict[str, str]) -> None:
+    assert settings_from_pip(config, environ) == settings
+
+
+def test_least_node(tmp_path: Path) -> None:
+    package = tmp_path / "package.json"
+    package.write_text(json.dumps({"engines": {"node": ">=22.0"}}))
+    assert least_node(package) == (22, 0, 0)
+    package.write_text(json.dumps({"engines": {"node": "any"}}))
+    with pytest.raises(ToolchainError, match=r"engines\.node names no version"):
+        least_node(package)
+
+
+def test_path_without(tmp_path: Path) -> None:
+    assert path_without(tmp_path, f"/usr/bin:{tmp_path}:/bin::{tmp_path}/") == "/usr/bin:/bin"
+
+
+def test_the_passphrase_is_secret_and_stays(tmp_path: Path) -> None:
+    file = tmp_path / ".vision" / "passphrase"
+    make_passphrase(file)
+    first = file.read_text()
+    make_passphrase(file)
+    assert file.read_text() == first
+    assert len(first) >= 32
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("resources", "in_use"),
+    [(None, []), ([{"type": "pulumi:pulumi:Stack"}], []), ([{"type": "x", "custom": True}], ["local"])],
+)
+def test_stacks_in_use(tmp_path: Path, resources: list[dict[str, object]] | None, in_use: list[str]) -> None:
+    file = tmp_path / ".pulumi" / "stacks" / "vision-customization" / "local.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"checkpoint": {"latest": None if resources is None else {"resources": resources}}}))
+    assert stacks_in_use(tmp_path) == in_use
+
+
+def test_no_lock_names_an_index() -> None:
+    """A lock with an index's address in it does not work behind a mirror."""
+    places = find_places()
+    for lock in (places.checkout / "requirements.lock", *places.locks.glob("*.txt")):
+        text = lock.read_text()
+        assert "--hash=sha256:" in text, lock
+        assert "http" not in text.replace("httpcore", "").replace("httpx", "").replace("httptools", ""), lock
+    assert '"resolved"' not in (places.toolchain / "azurite" / "package-lock.json").read_text()

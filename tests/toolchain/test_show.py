@@ -1,0 +1,72 @@
+"""What is printed of a stack's outputs."""
+
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from toolchain import show
+from toolchain.places import Places
+
+OUTPUTS = {
+    "endpoint": "http://127.0.0.1:8080/",
+    "key": "[secret]",
+    "datasets": {"textile-train": {"name": "textile-train", "images": 300.0, "tags": {"nominal": 100.0}, "digest": "d"}},
+    "models": {
+        "textile": {
+            "name": "textile-1a2b3c4d",
+            "kind": "Generic-Classifier",
+            "status": "succeeded",
+            "performance": {"accuracyTop1": 0.98333, "tagPerformance": {}},
+            "trainingMinutes": 1.0,
+            "publishedName": "textile",
+        }
+    },
+}
+
+
+def shown(outputs: dict[str, object], checkout: Path) -> str:
+    out = io.StringIO()
+    show.show(outputs, Places(checkout, checkout / "cache"), "local", Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_show(tmp_path: Path) -> None:
+    folder = tmp_path / "examples" / "textile"
+    folder.mkdir(parents=True)
+    (folder / "test.json").write_text(json.dumps({"images": [{"file_name": "images/a b.jpg"}]}))
+    text = shown(OUTPUTS, tmp_path)
+    for part in ("textile-train", "300", "nominal 100", "textile-1a2b3c4d", "succeeded", "accuracyTop1 0.983", "1 min"):
+        assert part in text
+    assert "model-name=textile'" in text
+    assert "--data-binary @'examples/textile/images/a b.jpg'" in text
+
+
+def test_show_of_an_empty_stack(tmp_path: Path) -> None:
+    assert "curl" not in shown({"endpoint": "http://127.0.0.1:1"}, tmp_path)
+
+
+def test_the_curl_is_a_shell_command() -> None:
+    command = show.curl("http://127.0.0.1:8080/", "it's", "image.jpg", "local")
+    told = subprocess.run(
+        ["sh", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}; {command}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert told[0].endswith("/computervision/imageanalysis:analyze?api-version=2023-04-01-preview&model-name=it's")
+    assert told[2].startswith("Ocp-Apim-Subscription-Key:")
+    assert told[-2:] == ["--data-binary", "@image.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("performance", "text"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({"accuracyTop5": 1, "accuracyTop1": 0.5}, "accuracyTop1 0.500, accuracyTop5 1.000"),
+        ({"tagPerformance": {"a": 1}, "meanAveragePrecision50": 0.25}, "meanAveragePrecision50 0.250"),
+    ],
+)
+def test_performance_text(performance: dict[str, object] | None, text: str) -> None:
+    assert show.performance_text(performance) == text
