@@ -1,0 +1,77 @@
+"""The steps of an evaluation: a trained model on a test dataset."""
+
+import time
+from contextlib import suppress
+
+from customization.coco import Purpose
+from customization.contract import FailureCode, ModelStatus
+from engine.jobs.dataset import read_dataset, with_tags
+from engine.jobs.embedding import Resources
+from engine.jobs.errors import JobCancelled, JobFailed
+from engine.jobs.job import Job, Planned, evaluation_job
+from engine.jobs.plan import Plan, Plans
+from engine.jobs.training import head_key, measure
+from engine.learning import Classifier
+from engine.objects import ObjectNotFound
+from engine.store import EvaluationRecord, ModelRecord, NotFound
+
+
+class EvaluationRun(Job):
+    """One evaluation."""
+
+    def __init__(self, resources: Resources, plans: Plans, evaluation_id: str) -> None:
+        super().__init__(resources, plans, evaluation_job(evaluation_id))
+        self._evaluation_id = evaluation_id
+
+    def check(self) -> None:
+        """An evaluation cannot be cancelled, but its model can be deleted, and it with it."""
+        self._record()
+
+    def read_annotations(self) -> Planned:
+        """Make the plan. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        try:
+            evaluation = self.resources.store.begin_evaluation(self._evaluation_id)
+        except NotFound:
+            raise JobCancelled from None
+        if evaluation.status.final:
+            raise JobCancelled
+        model = self._model(evaluation)
+        store, reader = self.resources.store, self.resources.reader
+        part = read_dataset(store, reader, evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, self.check)
+        try:
+            classifier = Classifier.from_npz(self.resources.objects.get(head_key(model.id)))
+        except ObjectNotFound:
+            message = f"The files of model '{model.name}' are gone: train it again."
+            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+        return self.keep_plan(Plan((with_tags(part, classifier.tags, model.name),)), time.monotonic() - started)
+
+    def finish(self, shards: int) -> None:
+        evaluation = self._record()
+        performance = measure(self, head_key(evaluation.model_id), 0, shards)
+        try:
+            self.resources.store.finish_evaluation(self._evaluation_id, performance)
+        except NotFound:
+            raise JobCancelled from None
+        self.clean_up()
+
+    def fail(self, failure: JobFailed) -> None:
+        with suppress(NotFound):
+            self.resources.store.fail_evaluation(self._evaluation_id, failure.details())
+        self.clean_up()
+
+    def _record(self) -> EvaluationRecord:
+        try:
+            return self.resources.store.evaluation_by_id(self._evaluation_id)
+        except NotFound:
+            raise JobCancelled from None
+
+    def _model(self, evaluation: EvaluationRecord) -> ModelRecord:
+        try:
+            model = self.resources.store.model_by_id(evaluation.model_id)
+        except NotFound:
+            raise JobCancelled from None
+        if model.status is not ModelStatus.SUCCEEDED:
+            message = f"Model '{model.name}' is '{model.status}'; one that has succeeded can be evaluated."
+            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message)
+        return model

@@ -1,0 +1,72 @@
+"""What trainings and evaluations have in common: a plan, features, and the objects of a job."""
+
+from typing import TypedDict
+
+from engine.jobs.embedding import Embedding, Resources, ShardDone
+from engine.jobs.plan import Plan, Plans
+
+
+class Planned(TypedDict):
+    """The first step's result: how many shards each part of the plan has."""
+
+    shards: list[int]
+    images: int
+    seconds: float
+
+
+def training_job(model_id: str) -> str:
+    """Id of a training's workflow, and name of its objects."""
+    return f"training-{model_id}"
+
+
+def evaluation_job(evaluation_id: str) -> str:
+    return f"evaluation-{evaluation_id}"
+
+
+class Job:
+    """One run of a job in this process. Every public method that a workflow calls is a step: it may run twice."""
+
+    def __init__(self, resources: Resources, plans: Plans, job: str) -> None:
+        self.resources = resources
+        self._plans = plans
+        self._job = job
+        self._plan: Plan | None = None
+        self._embedding: Embedding | None = None
+
+    def close(self) -> None:
+        if self._embedding is not None:
+            self._embedding.close()
+
+    def check(self) -> None:
+        """Raises JobCancelled where the job should stop."""
+        raise NotImplementedError
+
+    @property
+    def plan(self) -> Plan:
+        if self._plan is None:
+            self._plan = self._plans.get(self._job)
+        return self._plan
+
+    @property
+    def embedding(self) -> Embedding:
+        if self._embedding is None:
+            self._embedding = Embedding(self.resources, self._job, self.plan, self.check)
+        return self._embedding
+
+    def keep_plan(self, plan: Plan, seconds: float) -> Planned:
+        self._plans.put(self._job, plan)
+        self._plan = plan
+        counts = [0] * len(plan.parts)
+        for shard in plan.shards:
+            counts[shard.part] += 1
+        return Planned(shards=counts, images=plan.images, seconds=seconds)
+
+    def embed(self, part: int, index: int) -> ShardDone:
+        """The shard number `index` of a part."""
+        self.check()
+        shard = [shard for shard in self.plan.shards if shard.part == part][index]
+        return self.embedding.embed(shard)
+
+    def clean_up(self) -> None:
+        """Delete what only the job needed."""
+        self.resources.objects.delete(f"jobs/{self._job}")

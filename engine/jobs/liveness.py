@@ -1,0 +1,119 @@
+"""Which workers are alive: each holds a lock by its name for as long as its process lives, and no heartbeat is needed.
+
+With SQLite it is a lock on a file, which the kernel gives back when the process ends, however it ends. With PostgreSQL it is an
+advisory lock of a connection, which the server gives back when the connection ends.
+"""
+
+import fcntl
+import hashlib
+import os
+import socket
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from engine.errors import EngineError
+from engine.settings import Settings
+
+_SLOTS_MAX = 256
+_LOCK_CLASS = 0x76697365  # "vise": keeps the workers' locks apart from others in the same database
+
+
+class Lock(Protocol):
+    def held(self) -> bool:
+        """Whether the lock is still there: a lost connection loses it."""
+
+    def release(self) -> None: ...
+
+
+class Locks(Protocol):
+    """Locks by worker name, seen by every worker of the engine."""
+
+    def take(self, worker: str) -> Lock | None:
+        """The lock, or None while another process holds it."""
+
+
+def open_locks(settings: Settings) -> Locks:
+    url = make_url(settings.database_url)
+    if url.get_backend_name() != "postgresql":
+        return FileLocks(settings.data_dir / "workers")
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    connect_args = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+    return AdvisoryLocks(create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=connect_args))
+
+
+def take_name(locks: Locks) -> tuple[str, Lock]:
+    """A name for this worker that no living worker has: that of its machine and the first free number.
+
+    A worker that is started again so gets its old name back, and with it the work that it had begun.
+    """
+    machine = socket.gethostname() or "worker"
+    for slot in range(1, _SLOTS_MAX + 1):
+        name = f"{machine}-{slot}"
+        lock = locks.take(name)
+        if lock is not None:
+            return name, lock
+    raise EngineError(f"There are {_SLOTS_MAX} workers on this machine already.")
+
+
+class FileLocks:
+    """Locks of this machine, as files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, worker: str) -> "FileLock | None":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / f"{worker}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return FileLock(descriptor)
+
+
+class FileLock:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def held(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+class AdvisoryLocks:
+    """Locks of a PostgreSQL database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(self, worker: str) -> "AdvisoryLock | None":
+        key = int.from_bytes(hashlib.sha256(worker.encode()).digest()[:4], "big", signed=True)
+        connection = self._engine.connect()
+        query = text("SELECT pg_try_advisory_lock(:class, :key)")
+        if connection.scalar(query, {"class": _LOCK_CLASS, "key": key}):
+            return AdvisoryLock(connection)
+        connection.close()
+        return None
+
+
+class AdvisoryLock:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def held(self) -> bool:
+        try:
+            self._connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
+
+    def release(self) -> None:
+        self._connection.close()

@@ -1,0 +1,117 @@
+"""A worker: takes trainings and evaluations from the queues, one of each at a time, until its process ends.
+
+It stops as if it were killed, at once and between two instructions: everything it has finished is kept, and whoever comes next
+goes on from there.
+"""
+
+import logging
+import os
+import threading
+from signal import SIGINT, SIGTERM, signal
+from types import FrameType
+
+from dbos import DBOS, DBOSConfig
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.blobs import BlobReader
+from engine.jobs.caretaker import Caretaker
+from engine.jobs.embedding import Resources
+from engine.jobs.features import KeptFeatures
+from engine.jobs.liveness import Lock, open_locks, take_name
+from engine.jobs.plan import Plans
+from engine.jobs.queue import (
+    APPLICATION,
+    EVALUATION_QUEUE,
+    TRAINING_QUEUE,
+    WORKFLOWS_VERSION,
+    JobQueue,
+    prepare_system_database,
+    system_database_url,
+)
+from engine.jobs.workflows import declare_workflows
+from engine.learning import FeatureExtractor
+from engine.objects import FileObjects
+from engine.settings import Settings
+from engine.store import Store
+from engine.store.cipher import TokenCipher
+
+LOOK_SECONDS = 1.0
+_QUEUE_POLLING_SECONDS = 0.25
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """A worker in this process, which can have one at a time, since DBOS can be there once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._locks = open_locks(settings)
+        self.name, self._lock = take_name(self._locks)
+        self._store = Store.open(settings)
+        self._reader = BlobReader(settings.allowed_hosts)
+        prepare_system_database(settings)
+        self._queue = JobQueue(settings)
+        self.caretaker = Caretaker(self._store, self._queue, self._locks, self.name)
+
+    @property
+    def lock(self) -> Lock:
+        return self._lock
+
+    def start(self) -> None:
+        """Raises WeightsError where the pretrained networks are not there."""
+        settings = self._settings
+        objects = FileObjects(settings.data_dir)
+        extractor = FeatureExtractor(settings.weights_dir, settings.threads)
+        kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
+        resources = Resources(self._store, objects, self._reader, extractor, kept, decoders=settings.threads)
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": system_database_url(settings),
+            "application_version": WORKFLOWS_VERSION,
+            "executor_id": self.name,
+            "log_level": "WARNING",
+            "run_migrations": False,
+        }
+        DBOS(config=config)
+        declare_workflows(resources, Plans(objects, TokenCipher.open(settings)), settings)
+        DBOS.launch()
+        for queue in (TRAINING_QUEUE, EVALUATION_QUEUE):
+            DBOS.register_queue(
+                queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
+            )
+        _log.info("worker %s takes jobs", self.name)
+
+    def look(self) -> None:
+        """What is due now and then. Raises SystemExit where the worker has lost its lock, and with it its name."""
+        if not self._lock.held():
+            _log.error("worker %s has lost its lock: another may have taken its work", self.name)
+            raise SystemExit(1)
+        try:
+            self.caretaker.look()
+        except SQLAlchemyError as error:
+            _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
+
+    def stop(self) -> None:
+        DBOS.destroy(destroy_registry=True)
+        self._queue.close()
+        self._reader.close()
+        self._store.close()
+        self._lock.release()
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; does not return."""
+    stopping = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
+        stopping.set()
+
+    signal(SIGTERM, stop)
+    signal(SIGINT, stop)
+    worker = Worker(settings)
+    worker.start()
+    while not stopping.wait(LOOK_SECONDS):
+        worker.look()
+    _log.info("worker %s stops", worker.name)
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,167 @@
+"""Trained models in memory, ready to answer.
+
+How a model computes is `learning`'s; here is which are loaded, how long they stay, and how many calls run at once.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customization.contract import ModelStatus
+from engine.errors import EngineError
+from engine.objects import ObjectNotFound, ObjectStore
+from engine.settings import Settings
+from engine.store import NotFound, Store
+
+
+class ModelGone(EngineError):
+    """The model's file is not there: it was deleted, or its training never ended."""
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    @property
+    def tags(self) -> Sequence[str]: ...
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """How often a model was found in memory, loaded, and dropped to make room."""
+
+    hits: int
+    loads: int
+    drops: int
+
+
+class ModelCache:
+    """The models used last, at most `settings.cache_models` of them; safe to use from many threads.
+
+    One call computes at a time, on all the threads that the settings give: on the same cores that serves more calls a second
+    than calls side by side do, and no call waits for another model's.
+    """
+
+    def __init__(
+        self, settings: Settings, objects: ObjectStore, open_session: Callable[[Path, int], Session] | None = None
+    ) -> None:
+        self._bound = settings.cache_models
+        self._threads = settings.threads
+        self._objects = objects
+        self._open = open_session or _open_classifier
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[str, Future[Session]] = OrderedDict()
+        self._turn = threading.Semaphore(1)
+        self._hits = self._loads = self._drops = 0
+
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
+        """All tags of a model with their probabilities for an image, most probable first.
+
+        Args:
+            pixels: uint8 [height, width, 3], RGB.
+
+        Raises:
+            ModelGone: there is no such trained model.
+        """
+        session = self.load(model_id)
+        with self._turn:
+            probabilities = session.probabilities(pixels)
+        order = np.argsort(-probabilities, kind="stable")
+        return [(session.tags[index], float(probabilities[index])) for index in order]
+
+    def load(self, model_id: str) -> Session:
+        """The model, in memory from now on until others need the room. Raises ModelGone."""
+        with self._lock:
+            known = self._sessions.get(model_id)
+            if known is not None:
+                self._sessions.move_to_end(model_id)
+                self._hits += 1
+            else:
+                self._sessions[model_id] = future = Future[Session]()
+        if known is not None:
+            return known.result()
+        try:
+            session = self._open(self._objects.path(artifact_key(model_id)), self._threads)
+        except BaseException as error:
+            gone = isinstance(error, ObjectNotFound)
+            raised = ModelGone("The model's file is not there: was it deleted?") if gone else error
+            with self._lock:
+                if self._sessions.get(model_id) is future:
+                    del self._sessions[model_id]
+            future.set_exception(raised)
+            raise raised from None
+        future.set_result(session)
+        with self._lock:
+            self._loads += 1
+            while len(self._sessions) > self._bound:
+                self._sessions.popitem(last=False)
+                self._drops += 1
+        return session
+
+    def forget(self, model_id: str) -> None:
+        """Drop a model, which was deleted."""
+        with self._lock:
+            self._sessions.pop(model_id, None)
+
+    def counts(self) -> CacheCounts:
+        with self._lock:
+            return CacheCounts(self._hits, self._loads, self._drops)
+
+
+class Warming:
+    """Loads each model once its training has succeeded, so that not even the first call has to wait for that.
+
+    It asks the store every `interval_seconds`, since trainings end in other processes.
+    """
+
+    def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
+        self._store = store
+        self._cache = cache
+        self._interval = interval_seconds
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trained: set[str] = set()
+
+    def start(self) -> None:
+        self._trained = set(self._store.unfinished().models)
+        self._thread = threading.Thread(target=self._run, name="warming", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def look(self) -> None:
+        """Load what has succeeded since the last look."""
+        unfinished = set(self._store.unfinished().models)
+        for model_id in self._trained - unfinished:
+            try:
+                if self._store.model_by_id(model_id).status is ModelStatus.SUCCEEDED:
+                    self._cache.load(model_id)
+            except (NotFound, ModelGone):
+                continue  # deleted meanwhile
+        self._trained = unfinished
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval):
+            self.look()
+
+
+def artifact_key(model_id: str) -> str:
+    """Key of a model's ONNX file."""
+    return f"models/{model_id}/model.onnx"
+
+
+def _open_classifier(path: Path, threads: int) -> Session:
+    from engine.learning import ClassifierSession
+
+    return ClassifierSession(path, threads)
