@@ -8,8 +8,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from engine.errors import SettingsError
@@ -63,19 +63,16 @@ def _connect(settings: Settings) -> Engine:
         url = make_url(settings.database_url)
     except ArgumentError:
         raise SettingsError("database_url is no URL: expected sqlite:///… or postgresql+psycopg://…") from None
-    if url.drivername in ("postgresql", "postgres"):
+    if url.drivername == "sqlite":
+        return _connect_sqlite(url)
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         url = url.set(drivername="postgresql+psycopg")
-    try:
-        if url.get_backend_name() == "sqlite":
-            return _connect_sqlite(url.database, str(url))
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    except NoSuchModuleError:
-        raise SettingsError(
-            f"database_url: {url.drivername} is not supported: expected sqlite or postgresql+psycopg."
-        ) from None
+    raise SettingsError(f"database_url: {url.drivername} is not supported: expected sqlite or postgresql+psycopg.")
 
 
-def _connect_sqlite(file: str | None, url: str) -> Engine:
+def _connect_sqlite(url: URL) -> Engine:
+    file = url.database
     if not file or file == ":memory:":
         raise SettingsError("database_url: an SQLite database in memory cannot be shared with the workers; name a file.")
     Path(file).parent.mkdir(parents=True, exist_ok=True)
