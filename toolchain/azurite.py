@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,9 @@ def azurite_step(places: Places) -> Step:
         program = folder / _PROGRAM
         if not program.exists():
             install_azurite(places, node, folder)
-        replace_text(launcher, f"#!/bin/sh\nexec '{node.program}' '{program}' \"$@\"\n", mode=0o755)
+        replace_text(
+            launcher, f'#!/bin/sh\nexec {shlex.quote(str(node.program))} {shlex.quote(str(program))} "$@"\n', mode=0o755
+        )
         version = read_version(probe([node.program, "--version"]))
         return Made((launcher, node.program, program), f"Node.js {'.'.join(map(str, version or ()))} {node.where}")
 

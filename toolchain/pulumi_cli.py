@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,22 +46,31 @@ def ways_allowed(environ: Mapping[str, str]) -> tuple[str, ...]:
     return asked or WAYS
 
 
-def path_without(folder: Path, path: str) -> str:
-    """PATH without one folder: the launcher in `.venv/bin` must not find itself."""
-    return os.pathsep.join(entry for entry in path.split(os.pathsep) if entry and Path(entry).resolve() != folder.resolve())
+def is_launcher(program: Path) -> bool:
+    """Whether a program is the launcher of a checkout, this one's or another's, and not the CLI itself."""
+    try:
+        with program.open("rb") as file:
+            return b"/toolchain/launcher.py" in file.read(4096)
+    except OSError:
+        return False
+
+
+def path_without_launchers(path: str) -> str:
+    """PATH without the environments of checkouts: a launcher must find neither itself nor another one."""
+    return os.pathsep.join(entry for entry in path.split(os.pathsep) if entry and not is_launcher(Path(entry) / CLI))
 
 
 def is_complete(folder: Path) -> bool:
     return all(os.access(folder / name, os.X_OK) for name in (CLI, *COMPANIONS))
 
 
-def cli_on_path(places: Places) -> PulumiCli:
+def cli_on_path() -> PulumiCli:
     """The user's own CLI.
 
     Raises:
         NotHere: there is none, it is too old or of another major version, or it can't run Python programs.
     """
-    found = shutil.which(CLI, path=path_without(places.programs, os.environ.get("PATH", "")))
+    found = shutil.which(CLI, path=path_without_launchers(os.environ.get("PATH", "")))
     if not found:
         raise NotHere("no `pulumi` on PATH")
     # A link (Homebrew, asdf) leads to the folder that the language host lies in.
@@ -79,7 +89,7 @@ def _cached(places: Places, where: str) -> PulumiCli:
 
 def _get(way: str, places: Places) -> PulumiCli:
     if way == "path":
-        return cli_on_path(places)
+        return cli_on_path()
     cached = _cached(places, "from Pulumi's release" if way == "release" else "built from its Go modules")
     with new_folder(cached.folder) as new:
         if way == "release":
@@ -118,10 +128,15 @@ def find_cli(places: Places, ways: tuple[str, ...]) -> PulumiCli:
     )
 
 
+def launcher_script(places: Places, cli: Path) -> str:
+    """The text of `.venv/bin/pulumi`."""
+    words = (places.python, "-I", places.toolchain / "launcher.py", cli)
+    return f'#!/bin/sh\nexec {" ".join(shlex.quote(str(word)) for word in words)} "$@"\n'
+
+
 def pulumi_step(places: Places) -> Step:
     """The CLI, and in `.venv/bin` a launcher that sets what this checkout needs and becomes the CLI."""
     launcher = places.programs / CLI
-    program = places.toolchain / "launcher.py"
     ways = ways_allowed(os.environ)
 
     def make() -> Made:
@@ -130,8 +145,7 @@ def pulumi_step(places: Places) -> Step:
             link = places.programs / name
             link.unlink(missing_ok=True)
             link.symlink_to(cli.folder / name)
-        script = f"#!/bin/sh\nexec '{places.python}' -I '{program}' '{cli.folder / CLI}' \"$@\"\n"
-        replace_text(launcher, script, mode=0o755)
+        replace_text(launcher, launcher_script(places, cli.folder / CLI), mode=0o755)
         return Made((launcher, *(places.programs / name for name in COMPANIONS), cli.folder / CLI), cli.where)
 
     modules = [places.toolchain / "pulumi" / part / name for part in ("cli", "language") for name in ("go.mod", "go.sum")]

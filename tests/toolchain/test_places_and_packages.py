@@ -11,7 +11,6 @@ from toolchain.errors import ToolchainError
 from toolchain.local_state import make_passphrase
 from toolchain.packages import settings_from_pip
 from toolchain.places import cache_folder, find_places
-from toolchain.pulumi_cli import path_without
 
 HOME = Path("/home/me")
 
@@ -63,10 +62,6 @@ def test_least_node(tmp_path: Path) -> None:
     package.write_text(json.dumps({"engines": {"node": "any"}}))
     with pytest.raises(ToolchainError, match=r"engines\.node names no version"):
         least_node(package)
-
-
-def test_path_without(tmp_path: Path) -> None:
-    assert path_without(tmp_path, f"/usr/bin:{tmp_path}:/bin::{tmp_path}/") == "/usr/bin:/bin"
 
 
 def test_the_passphrase_is_secret_and_stays(tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ def install(folder: Path, version: str, names: tuple[str, ...] = (pulumi_cli.CLI
         (folder / name).chmod(0o755)
 
 
+def install_launcher(places: Places) -> None:
+    install(places.programs, "3.259.0")
+    (places.programs / "pulumi").write_text(pulumi_cli.launcher_script(places, Path("/cli/pulumi")))
+
+
 @pytest.mark.parametrize(
     ("value", "ways"),
     [("", ("path", "release", "modules")), ("modules", ("modules",)), ("release, path", ("release", "path"))],
@@ -44,28 +49,28 @@ def test_an_unknown_way_is_answered_with_the_valid_ones() -> None:
     [("3.259.0", None), ("3.300.1", None), ("3.258.0", "needed is 3.259.0 or a later 3.x"), ("4.0.0", "needed is 3.259.0")],
 )
 def test_cli_on_path(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, reason: str | None) -> None:
-    install(places.programs, "3.259.0")  # our own launcher, which must not count
+    install_launcher(places)
     install(tmp_path / "theirs", version)
     monkeypatch.setenv("PATH", os.pathsep.join([str(places.programs), str(tmp_path / "theirs"), "/usr/bin", "/bin"]))
     if reason is None:
-        assert pulumi_cli.cli_on_path(places).folder == tmp_path / "theirs"
+        assert pulumi_cli.cli_on_path().folder == tmp_path / "theirs"
     else:
         with pytest.raises(NotHere, match=reason):
-            pulumi_cli.cli_on_path(places)
+            pulumi_cli.cli_on_path()
 
 
-def test_our_own_launcher_is_no_cli(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(places.programs, "3.259.0")
+def test_a_checkouts_launcher_is_no_cli(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_launcher(places)
     monkeypatch.setenv("PATH", str(places.programs))
     with pytest.raises(NotHere, match="no `pulumi` on PATH"):
-        pulumi_cli.cli_on_path(places)
+        pulumi_cli.cli_on_path()
 
 
-def test_a_cli_without_its_language_host_will_not_do(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cli_without_its_language_host_will_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path / "theirs", "3.259.0", names=("pulumi",))
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "theirs"), "/usr/bin", "/bin"]))
     with pytest.raises(NotHere, match="no Python language host beside it"):
-        pulumi_cli.cli_on_path(places)
+        pulumi_cli.cli_on_path()
 
 
 def test_the_cached_cli_is_taken_before_any_network(places: Places) -> None:
