@@ -16,6 +16,8 @@ help: ## List the targets.
 
 .PHONY: setup
 setup: ## Get everything that is needed into .venv and the cache, once.
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
+		{ echo "make needs a python3 of 3.9 or later to start with: make PYTHON=/path/to/python3 …"; exit 1; }
 	@$(PYTHON) -m toolchain.setup
 
 .PHONY: up

@@ -15,8 +15,6 @@ from toolchain.pulumi_cli import pulumi_step
 from toolchain.steps import Step, alone, do_steps
 from toolchain.weights import samples_step, weights_step
 
-LEAST_PYTHON = (3, 9)
-
 
 def steps(places: Places) -> list[Step]:
     """All steps, in an order in which each finds what it needs."""
@@ -37,9 +35,6 @@ def set_up(places: Places) -> None:
 
 
 def main() -> int:
-    if sys.version_info < LEAST_PYTHON:
-        say("make needs a python3 of 3.9 or later to start with: PYTHON=/path/to/python3 make setup")
-        return 1
     try:
         set_up(find_places())
     except ToolchainError as error:
