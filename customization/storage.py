@@ -148,6 +148,9 @@ def ensure_container(url: str, *, account_key: str | None = None, credential: To
     from azure.core.exceptions import ResourceExistsError
 
     with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
+        # A role on the container alone does not allow to create it.
+        if container.exists():
+            return
         try:
             container.create_container()
         except ResourceExistsError as error:

@@ -24,8 +24,9 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
     root = folder.resolve()
     outside = [image.path for image in images.images if not image.path.resolve().is_relative_to(root)]
     if outside:
+        which = f"{outside[0]}" + (f" and {len(outside) - 1:,} more" if len(outside) > 1 else "")
         advice = "give `--output` a folder that holds the images, or let them be copied there (`--copy-images`)"
-        raise ConversionFailed([f"{path}: is not below {root}: {advice}" for path in outside])
+        raise ConversionFailed([f"{which}: not below {root}: {advice}"])
     entries = [
         {
             "id": index,

@@ -1,0 +1,106 @@
+"""Which service a command speaks to: options, environment, or the current Pulumi stack."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from customization.errors import VisionError
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+STACK_TIMEOUT_SECONDS = 60
+
+
+def service_options(command: Callable[..., Result]) -> Callable[..., Result]:
+    """`--endpoint`, `--key` and `--stack`; the command gets them as a `client` that is closed after it."""
+
+    @click.option("--endpoint", envvar="VISION_ENDPOINT", show_envvar=True, metavar="URL", help="The service's address.")
+    @click.option(
+        "--key",
+        envvar="VISION_KEY",
+        show_envvar=True,
+        metavar="KEY",
+        help="The service's key; without one, your Entra identity. On a command line others can read it: prefer the variable.",
+    )
+    @click.option("--stack", metavar="STACK", help="Take address and key from this Pulumi stack. [default: the current one]")
+    @click.pass_context
+    @functools.wraps(command)
+    def with_client(
+        context: click.Context,
+        /,
+        *arguments: Any,  # noqa: ANN401 - click passes what the command declares
+        endpoint: str | None,
+        key: str | None,
+        stack: str | None,
+        **options: Any,  # noqa: ANN401
+    ) -> Result:
+        if stack is not None and context.get_parameter_source("endpoint") is not ParameterSource.COMMANDLINE:
+            endpoint = key = None
+        if endpoint is None:
+            endpoint, key = stack_service(stack)
+        with open_client(endpoint, key) as client:
+            return command(*arguments, client=client, **options)
+
+    return with_client
+
+
+def open_client(endpoint: str, key: str | None) -> VisionClient:
+    """A client by key, else by the caller's Entra identity."""
+    from customization.client import VisionClient
+
+    if key:
+        return VisionClient(endpoint, key)
+    if not endpoint.startswith("https://"):
+        raise click.UsageError("no key: give --key or VISION_KEY (an Entra identity is used over https only)")
+    from azure.identity import DefaultAzureCredential
+
+    return VisionClient(endpoint, DefaultAzureCredential())
+
+
+def stack_service(stack: str | None) -> tuple[str, str | None]:
+    """Endpoint and key from the outputs of a Pulumi stack.
+
+    Raises:
+        click.UsageError: there is no project here, and so no service to speak to.
+        VisionError: the stack has no such outputs.
+    """
+    project = project_folder()
+    pulumi = shutil.which("pulumi") or shutil.which("pulumi", path=str(Path(sys.executable).parent))
+    if project is None or pulumi is None:
+        missing = "no Pulumi project is here" if project is None else "the Pulumi CLI is not on PATH"
+        raise click.UsageError(f"no service: give --endpoint and --key, or VISION_ENDPOINT and VISION_KEY ({missing})")
+    command = [pulumi, "stack", "output", "--show-secrets", "--json", "--non-interactive", "--cwd", str(project)]
+    if stack is not None:
+        command += ["--stack", stack]
+    name = f"stack {stack!r}" if stack else "the current stack"
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=STACK_TIMEOUT_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise VisionError(f"{name}: pulumi stack output failed: {type(error).__name__}") from None
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise VisionError(f"{name}: {reason}: choose one by `pulumi stack select` or --stack")
+    outputs = json.loads(done.stdout or "{}")
+    if not isinstance(outputs.get("endpoint"), str):
+        raise VisionError(f"{name} has no output `endpoint`: run `pulumi up` first")
+    return outputs["endpoint"], outputs.get("key")
+
+
+def project_folder() -> Path | None:
+    """The Pulumi project that the current folder is in."""
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "Pulumi.yaml").is_file()), None)

@@ -1,0 +1,37 @@
+"""The files that a command names, as a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from customization.coco import read_json
+from customization.coco_check import CLASSIFICATION, DETECTION
+
+kind_option = click.option(
+    "--kind",
+    type=click.Choice([CLASSIFICATION, DETECTION]),
+    help="What the labels are for. [default: object detection if any annotation has a bbox]",
+)
+images_option = click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that each file_name is relative to. [default: the first file's folder]",
+)
+
+
+def locate(files: Sequence[Path], images: Path | None) -> tuple[Path, list[str]]:
+    """The dataset's folder, and its annotation files relative to it."""
+    source = images or files[0].parent
+    return source, [str(path.relative_to(source)) if path.is_relative_to(source) else str(path.absolute()) for path in files]
+
+
+def guess_kind(files: Sequence[Path]) -> str:
+    for path in files:
+        document, _ = read_json(path, str(path))
+        annotations = document.get("annotations") if isinstance(document, dict) else None
+        if isinstance(annotations, list) and any(isinstance(entry, dict) and entry.get("bbox") for entry in annotations):
+            return DETECTION
+    return CLASSIFICATION

@@ -1,0 +1,111 @@
+"""`vision evaluate`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from customization.cli.connection import service_options
+from customization.cli.exit_code import ExitCode
+from customization.cli.models import resolve
+from customization.cli.output import json_option, performance_rows, print_json, print_table, progress_bar, say
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+    from customization.contract import Evaluation
+
+METRICS = (
+    "averagePrecision",
+    "accuracyTop1",
+    "accuracyTop5",
+    "calibrationECE",
+    "meanAveragePrecision30",
+    "meanAveragePrecision50",
+    "meanAveragePrecision75",
+)
+LOWER_IS_BETTER = ("calibrationECE",)
+
+
+class Requirement(click.ParamType[tuple[str, float]]):
+    """`accuracyTop1=0.9`."""
+
+    name = "metric=value"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        metric, _, text = str(value).partition("=")
+        if metric not in METRICS:
+            self.fail(f"{metric!r} is no metric: {', '.join(METRICS)}", param, ctx)
+        try:
+            return metric, float(text)
+        except ValueError:
+            self.fail(f"{value!r}: must be like {metric}=0.9", param, ctx)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("dataset")
+@click.option("--name", help="The evaluation's name. [default: dataset and time]")
+@click.option(
+    "--require",
+    type=Requirement(),
+    multiple=True,
+    help="The least a metric must reach (calibrationECE: the most it may be). Repeatable; exit code 1 if one is missed.",
+)
+@click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then.")
+@service_options
+@json_option
+def evaluate(
+    client: VisionClient,
+    model: str,
+    dataset: str,
+    name: str | None,
+    require: tuple[tuple[str, float], ...],
+    timeout_seconds: float | None,
+    as_json: bool,
+) -> None:
+    """Measure MODEL (or the one behind a published name) on DATASET, and hold it against a gate.
+
+    \b
+    Examples:
+      vision evaluate trees-1 trees-test
+      vision evaluate trees trees-test --require accuracyTop1=0.9 --require calibrationECE=0.1
+    """
+    model_name = resolve(client, model)
+    name = name or f"{dataset}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    client.create_evaluation(model_name, name, test_dataset_name=dataset)
+    try:
+        with progress_bar(f"evaluating {model_name}") as advance:
+
+            def show(evaluation: Evaluation) -> None:
+                advance(0, None, evaluation.status.value)
+
+            evaluation = client.wait_for_evaluation(model_name, name, timeout_seconds, show)
+    except KeyboardInterrupt:
+        say(f"The evaluation {name!r} goes on.")
+        raise
+    performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
+    missed = misses(performance, require)
+    if as_json:
+        print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed})
+    else:
+        print_table(("metric", "value"), performance_rows(performance), "no metrics")
+        for line in missed:
+            click.echo(f"missed: {line}")
+    if missed:
+        click.get_current_context().exit(ExitCode.NO)
+
+
+def misses(performance: dict[str, object], require: tuple[tuple[str, float], ...]) -> list[str]:
+    """The requirements that are not kept, each with metric, value and threshold."""
+    missed = []
+    for metric, threshold in require:
+        value = performance.get(metric)
+        if not isinstance(value, float | int):
+            missed.append(f"{metric} was not measured, must be {threshold:g}")
+        elif metric in LOWER_IS_BETTER and value > threshold:
+            missed.append(f"{metric} is {value:.4f}, must be at most {threshold:g}")
+        elif metric not in LOWER_IS_BETTER and value < threshold:
+            missed.append(f"{metric} is {value:.4f}, must be at least {threshold:g}")
+    return missed

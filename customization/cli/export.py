@@ -1,0 +1,54 @@
+"""`vision export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from customization.cli.connection import service_options
+from customization.cli.models import resolve
+from customization.cli.output import json_option, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The ONNX file to write, or a folder for it. [default: MODEL.onnx in the current folder]",
+)
+@service_options
+@json_option
+def export(client: VisionClient, model: str, output: Path | None, as_json: bool) -> None:
+    """Download MODEL (or the one behind a published name) as a file of your own.
+
+    One ONNX file, image in, probabilities out, and beside it a JSON file with labels, preprocessing, metrics, and what it was
+    trained from. The ONNX file is whole and has the digest that the service names, or it is not written.
+
+    \b
+    Examples:
+      vision export trees-1
+      vision export trees --output models/
+    """
+    model_name = resolve(client, model)
+    path = output or Path()
+    if path.is_dir():
+        path /= f"{model_name}.onnx"
+    if not path.parent.is_dir():
+        raise click.UsageError(f"--output: {path.parent} is not a folder")
+    metadata = client.artifact_metadata(model_name)
+    with progress_bar(f"downloading {model_name}") as advance:
+        artifact = client.download_artifact(model_name, path, lambda done, total: advance(done, total, ""))
+    sidecar = path.with_suffix(".json")
+    sidecar.write_text(json.dumps(metadata, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    if as_json:
+        print_json({"model": model_name, "onnx": str(path), "metadata": str(sidecar), **artifact.to_wire()})
+    else:
+        click.echo(f"{path}: {artifact.size_bytes / 1e6:.1f} MB, SHA-256 {artifact.digest}")
+        click.echo(f"{sidecar}: {', '.join(metadata)}")

@@ -1,0 +1,101 @@
+"""What commands print: results on standard output, as a table or as JSON, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from customization.cli.connection import project_folder
+
+if TYPE_CHECKING:
+    from customization.digest_cache import DigestCache
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
+    """A table; columns whose cells are all numbers stand to the right. `nothing` is said where there is no row."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        click.echo(nothing)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell_text(cell)) for cell in row))
+    console = Console()
+    # A pipe has no width of its own: nothing is folded or cut there.
+    console.print(table, width=None if console.is_terminal else 10_000, crop=False, no_wrap=not console.is_terminal)
+
+
+def cell_text(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def say(text: str) -> None:
+    """A remark for the person at the terminal."""
+    click.echo(text, err=True)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[float, float | None, str], None]]:
+    """A bar on standard error while it is a terminal: call what you get with (done, total, what is being done)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(title, total=None)
+
+        def advance(done: float, total: float | None, doing: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{title}{f': {doing}' if doing else ''}")
+
+        yield advance
+
+
+def digest_cache() -> DigestCache:
+    """The project's own cache where there is one, so that `vision check` and `pulumi up` share what they know."""
+    from customization.digest_cache import DigestCache
+
+    project = project_folder()
+    if project is not None:
+        return DigestCache(project / ".vision")
+    if folder := os.environ.get("VISION_CACHE_DIR"):
+        return DigestCache(Path(folder))
+    return DigestCache(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vision-customization")
+
+
+def performance_rows(performance: dict[str, Any] | None) -> list[tuple[str, float]]:
+    """The metrics of a whole model, without those of each tag."""
+    return [(name, value) for name, value in (performance or {}).items() if isinstance(value, float | int)]

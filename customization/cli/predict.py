@@ -1,0 +1,116 @@
+"""`vision predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from customization.cli.connection import service_options
+from customization.cli.exit_code import ExitCode
+from customization.cli.output import json_option, print_json, print_table, progress_bar
+from customization.errors import BadRequest, VisionError
+from customization.images import EXTENSIONS
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+
+CALLS_AT_ONCE = 4
+
+
+@click.command()
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True)
+@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out what is less confident."
+)
+@service_options
+@json_option
+def predict(client: VisionClient, model: str, images: tuple[str, ...], top: int, threshold: float, as_json: bool) -> None:
+    """Ask MODEL (or the one behind a published name) what it sees in IMAGES: files, folders, or URLs that the service can read.
+
+    An image that can't be analyzed is reported, and does not stop the others; the exit code is then 1.
+
+    \b
+    Examples:
+      vision predict trees holiday/*.jpg
+      vision predict trees holiday --json | jq -r '.[] | [.image, .tags[0].name] | @tsv'
+    """
+    targets = _targets(images)
+
+    def analyze(target: str) -> dict[str, Any]:
+        try:
+            data = target if _is_url(target) else Path(target).read_bytes()
+            result = client.analyze(model, data)
+        except BadRequest as error:
+            return {"image": target, "error": error.message}
+        except OSError as error:
+            return {"image": target, "error": f"can't be read: {error.strerror}"}
+        seen: dict[str, Any] = {"image": target}
+        custom = result.custom_model_result
+        if custom is not None and custom.tags_result is not None:
+            tags = [tag.to_wire() for tag in custom.tags_result.values if tag.confidence >= threshold]
+            seen["tags"] = tags if as_json else tags[:top]
+        if custom is not None and custom.objects_result is not None:
+            seen["objects"] = [
+                found.to_wire() for found in custom.objects_result.values if found.tags[0].confidence >= threshold
+            ]
+        return seen
+
+    seen: list[dict[str, Any]] = []
+    pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE, thread_name_prefix="predict")
+    try:
+        with progress_bar("analyzing") as advance:
+            # The first alone: a wrong model or key is then said once.
+            seen.append(analyze(targets[0]))
+            for done, result in enumerate(pool.map(analyze, targets[1:]), start=2):
+                seen.append(result)
+                advance(done, len(targets), "")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+    if as_json:
+        print_json(seen)
+    else:
+        print_table(("image", "what", "confidence", "box (x, y, w, h)"), [row for result in seen for row in _rows(result)], "")
+    if any("error" in result for result in seen):
+        click.get_current_context().exit(ExitCode.NO)
+
+
+def _targets(images: Sequence[str]) -> list[str]:
+    targets = []
+    for image in images:
+        path = Path(image)
+        if _is_url(image):
+            targets.append(image)
+        elif path.is_dir():
+            targets += sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+        elif path.is_file():
+            targets.append(image)
+        else:
+            raise click.UsageError(f"{image}: no such file or folder")
+    if not targets:
+        raise VisionError(f"{', '.join(images)}: has no image ({', '.join(sorted(EXTENSIONS))})")
+    return targets
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
+    image = result["image"]
+    if "error" in result:
+        return [(image, f"error: {result['error']}", None, None)]
+    rows: list[tuple[object, ...]] = [("", tag["name"], tag["confidence"], None) for tag in result.get("tags", [])]
+    for found in result.get("objects", []):
+        box = found["boundingBox"]
+        tag = found["tags"][0]
+        rows.append(("", tag["name"], tag["confidence"], f"{box['x']}, {box['y']}, {box['w']}, {box['h']}"))
+    if not rows:
+        return [(image, "(nothing)", None, None)]
+    return [(image, *rows[0][1:]), *rows[1:]]

@@ -1,0 +1,68 @@
+"""The program: its commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from customization.cli.check import check
+from customization.cli.convert import convert
+from customization.cli.datasets import datasets
+from customization.cli.evaluate import evaluate
+from customization.cli.exit_code import ExitCode
+from customization.cli.export import export
+from customization.cli.models import models
+from customization.cli.predict import predict
+from customization.errors import ConversionFailed, DatasetInvalid, EvaluationFailed, TrainingFailed, VisionError
+
+ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed)
+"""Errors that are the answer to what was asked, not a failure to find it."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="vision-customization", prog_name="vision")
+def vision() -> None:
+    """Your own image models: check and convert labelled images, register datasets, train, evaluate, predict, export.
+
+    \b
+    From photos to predictions:
+      vision convert photos --from folders --output data --copy-images --test-share 0.2
+      vision check data/train.json
+      vision datasets register trees data/train.json --container http://127.0.0.1:10000/local/training
+      vision models train trees-1 --dataset trees
+      vision predict trees-1 holiday/*.jpg
+
+    The service is named by --endpoint and --key, by VISION_ENDPOINT and VISION_KEY, or it is that of the current Pulumi stack.
+
+    Exit codes: 0 done; 1 the answer is no (violations, a gate that is not passed, a failed training); 2 wrong usage; 3 the
+    service, the storage or the network failed; 130 interrupted.
+    """
+
+
+for command in (check, convert, datasets, models, evaluate, predict, export):
+    vision.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `vision`, and exit."""
+    try:
+        code = vision.main(args=arguments, prog_name="vision", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. Whatever was begun is whole or absent: the same command goes on from there.", err=True)
+        code = ExitCode.INTERRUPTED
+    except VisionError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = ExitCode.NO if isinstance(error, ANSWERS) else ExitCode.FAILED
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.DONE
+    sys.exit(code if isinstance(code, int) else ExitCode.DONE)
