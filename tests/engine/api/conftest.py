@@ -1,0 +1,187 @@
+"""The real application and the real store, with a job queue, models and blobs that only remember what they were asked."""
+
+# ruff: noqa: ANN401 - fixtures that are functions, and arguments handed on
+
+import asyncio
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from PIL import Image
+
+from customization.contract import Artifact, ModelPerformance
+from engine.api import create_app
+from engine.blobs import Blob, BlobError, BlobErrorKind
+from engine.objects import FileObjects
+from engine.settings import Settings
+from engine.store import Store
+
+KEYS = ("first-key-of-this-engine", "second-key-of-this-engine")
+VERSION = "2023-04-01-preview"
+
+
+@dataclass
+class RecordedJobs:
+    """A queue that nobody works on."""
+
+    trainings: list[str] = field(default_factory=list)
+    evaluations: list[str] = field(default_factory=list)
+    broken: bool = False
+
+    def enqueue_training(self, model_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue, with sig=Secret in its text")
+        self.trainings.append(model_id)
+
+    def enqueue_evaluation(self, evaluation_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.evaluations.append(evaluation_id)
+
+
+@dataclass
+class FixedModels:
+    """Every model gives the same answer, the least probable tag first."""
+
+    asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
+        assert pixels.dtype == np.uint8
+        self.asked.append((model_id, pixels.shape))
+        return [("cat", 0.125), ("dög", 0.625), ("cow", 0.25)]
+
+    def forget(self, model_id: str) -> None:
+        self.forgotten.append(model_id)
+
+
+@dataclass
+class FixedBlobs:
+    """Knows a few addresses."""
+
+    content: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, url: str, *, max_bytes: int = 0) -> Blob:
+        if url not in self.content:
+            raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
+        assert max_bytes == 20_971_520
+        return Blob(self.content[url], None)
+
+
+class Caller:
+    """Calls an application in this process, as one client with a key."""
+
+    def __init__(self, app: FastAPI, base: str = "http://engine.test:8080") -> None:
+        self.app = app
+        self._base = base
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        *,
+        version: str | None = VERSION,
+        key: str | None = KEYS[0],
+        headers: dict[str, str] | None = None,
+        **arguments: Any,
+    ) -> httpx.Response:
+        """`path` is below /computervision unless it starts with a slash or is a URL."""
+        url = path if path.startswith(("/", "http://")) else f"/computervision/{path}"
+        if version is not None:
+            url += ("&" if "?" in url else "?") + f"api-version={version}"
+        sent = {**({"Ocp-Apim-Subscription-Key": key} if key is not None else {}), **(headers or {})}
+
+        async def call() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url=self._base) as client:
+                return await client.request(method, url, headers=sent, **arguments)
+
+        return asyncio.run(call())
+
+
+@dataclass
+class World:
+    """Everything an API test touches."""
+
+    settings: Settings
+    store: Store
+    jobs: RecordedJobs
+    models: FixedModels
+    blobs: FixedBlobs
+    objects: FileObjects
+    call: Caller
+
+    def register(self, name: str = "cats", **changes: object) -> httpx.Response:
+        body = {
+            "annotationKind": "imageClassification",
+            "annotationFileUris": ["https://acct.blob.core.windows.net/c/train.json"],
+            **changes,
+        }
+        return self.call("PUT", f"datasets/{name}", json={key: value for key, value in body.items() if value is not None})
+
+    def create(self, name: str = "m", **parameters: object) -> httpx.Response:
+        training = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier", **parameters}
+        return self.call("PUT", f"models/{name}", json={"trainingParameters": training})
+
+    def train(self, name: str = "m") -> str:
+        """A model that has succeeded, with its artifact; its id."""
+        assert self.create(name).status_code == 201
+        model_id = self.store.model(name).id
+        self.store.begin_training(model_id)
+        self.objects.put(f"models/{model_id}/model.onnx", b"onnx")
+        self.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
+        self.store.finish_training(
+            model_id,
+            ModelPerformance(accuracy_top1=0.5, tag_performance={"cat": {"accuracy": 1.0}}),
+            1,
+            Artifact(digest="ab" * 32, size_bytes=4),
+        )
+        return model_id
+
+
+def build(settings: Settings, store: Store, **arguments: Any) -> World:
+    jobs, models, blobs, objects = RecordedJobs(), FixedModels(), FixedBlobs(), FileObjects(settings.data_dir / "objects")
+    app = create_app(settings, store, jobs, models, blobs, objects, **arguments)
+    return World(settings, store, jobs, models, blobs, objects, Caller(app))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_environment({}, data_dir=tmp_path, keys=KEYS)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = Store.open(settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def world(settings: Settings, store: Store) -> World:
+    return build(settings, store)
+
+
+@pytest.fixture
+def build_world(store: Store) -> Any:
+    """Builds a world with other settings on the same store."""
+    return lambda settings, **arguments: build(settings, store, **arguments)
+
+
+def image_bytes(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 30)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def picture() -> Any:
+    """Makes the bytes of an image: (Pillow's name of the format, (width, height), options)."""
+    return image_bytes

@@ -1,0 +1,211 @@
+"""Models, evaluations and published models as callers see them."""
+
+# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
+
+from typing import Any
+
+import pytest
+
+from customization.contract import ErrorDetails, ModelPerformance, TrainingProgress
+
+
+def test_a_new_model(world: Any) -> None:
+    world.register("cats")
+    body = {
+        "TrainingParameters": {"TrainingDatasetName": "cats", "TimeBudgetInHours": 1, "ModelKind": "Generic-Classifier"},
+        "EvaluationParameters": {"TestDatasetName": "cats-test"},
+        "status": "succeeded",
+        "name": "other",
+    }
+    reply = world.call("PUT", "models/m", json=body)
+    model = reply.json()
+    assert model.keys() == {
+        "name",
+        "createdDateTime",
+        "updatedDateTime",
+        "status",
+        "trainingParameters",
+        "evaluationParameters",
+    }
+    assert (model["name"], model["status"]) == ("m", "notStarted")
+    assert model["trainingParameters"] == {
+        "trainingDatasetName": "cats",
+        "timeBudgetInHours": 1,
+        "modelKind": "Generic-Classifier",
+    }
+    assert model["evaluationParameters"] == {"testDatasetName": "cats-test"}
+    assert world.call("GET", "models/m").json() == model
+    assert world.jobs.trainings == [world.store.model("m").id]
+
+
+@pytest.mark.parametrize(
+    ("annotation_kind", "model_kind", "status", "kind"),
+    [
+        ("imageClassification", None, 201, "Generic-Classifier"),
+        (None, None, 201, "Generic-Classifier"),  # an unknown dataset is found out by the training
+        ("imageObjectDetection", "Generic-Classifier", 201, "Generic-Classifier"),  # so is one of another kind
+        ("imageClassification", "GenericClassifier", 201, "Generic-Classifier"),
+        ("imageClassification", "generic-classifier", 201, "Generic-Classifier"),
+        ("imageObjectDetection", None, 400, None),
+        ("imageObjectDetection", "Generic-Detector", 400, None),
+        ("imageObjectDetection", "GenericDetector", 400, None),
+        ("imageObjectDetection", "Product-Recognizer", 400, None),
+    ],
+)
+def test_kinds(world: Any, annotation_kind: str | None, model_kind: str | None, status: int, kind: str | None) -> None:
+    if annotation_kind:
+        world.register("cats", annotationKind=annotation_kind)
+    parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, **({"modelKind": model_kind} if model_kind else {})}
+    reply = world.call("PUT", "models/m", json={"trainingParameters": parameters})
+    assert reply.status_code == status, reply.text
+    if kind is None:
+        error = reply.json()["error"]
+        assert error["target"] == "trainingParameters.modelKind"
+        assert "it trains Generic-Classifier" in error["message"]
+        assert world.jobs.trainings == []
+    else:
+        assert reply.json()["trainingParameters"]["modelKind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("hours", "kind", "status"),
+    [
+        (1, "Generic-Classifier", 201),
+        (336, "Generic-Classifier", 201),
+        (336, None, 201),
+        (337, "Generic-Classifier", 400),
+        (337, None, 400),
+        (1345, "Generic-Detector", 400),
+        (0, "Generic-Classifier", 400),
+        (-1, "Generic-Classifier", 400),
+        (0.5, "Generic-Classifier", 400),
+        (None, "Generic-Classifier", 400),
+        ("long", "Generic-Classifier", 400),
+    ],
+)
+def test_budgets(world: Any, hours: Any, kind: str | None, status: int) -> None:
+    parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": hours, **({"modelKind": kind} if kind else {})}
+    reply = world.call("PUT", "models/m", json={"trainingParameters": parameters})
+    assert reply.status_code == status
+    assert status == 201 or "timeBudgetInHours" in reply.text
+
+
+def test_a_model_that_trains_and_succeeds(world: Any) -> None:
+    world.create("m")
+    model_id = world.store.model("m").id
+    world.store.begin_training(model_id)
+    world.store.report_progress(model_id, TrainingProgress(stage="features", share=0.25, images=4, images_read=4))
+    model = world.call("GET", "models/m").json()
+    assert model["status"] == "training"
+    assert model["trainingProgress"]["stage"] == "features"
+    assert model["trainingProgress"]["imagesRead"] == 4
+    world.train("n")
+    model = world.call("GET", "models/n").json()
+    assert model["status"] == "succeeded"
+    assert model["trainingCostInMinutes"] == 1
+    assert model["modelPerformance"] == {"accuracyTop1": 0.5, "tagPerformance": {"cat": {"accuracy": 1.0}}}
+    assert model["artifact"] == {"digest": "ab" * 32, "sizeBytes": 4}
+    assert "error" not in model
+
+
+def test_a_failed_model_has_an_error_of_four_keys_at_most(world: Any) -> None:
+    world.create("m")
+    details = [ErrorDetails(code="image", message="image 3 is corrupt", target="3.jpg")]
+    world.store.fail_training(
+        world.store.model("m").id, ErrorDetails(code="datasetCorrupt", message="1 image is corrupt", details=details)
+    )
+    error = world.call("GET", "models/m").json()["error"]
+    assert error == {
+        "code": "datasetCorrupt",
+        "message": "1 image is corrupt",
+        "details": [{"code": "image", "message": "image 3 is corrupt", "target": "3.jpg"}],
+    }
+
+
+def test_a_cancelled_model(world: Any) -> None:
+    world.create("waiting")
+    reply = world.call("POST", "models/waiting:cancel")
+    assert (reply.status_code, reply.json()["status"], reply.json()["name"]) == (202, "cancelling", "waiting")
+    assert world.call("GET", "models/waiting").json()["status"] == "cancelled", "nobody trains it, so nobody is waited for"
+    world.create("busy")
+    world.store.begin_training(world.store.model("busy").id)
+    for _ in range(2):
+        assert world.call("POST", "models/busy:cancel").json()["status"] == "cancelling"
+    assert world.call("GET", "models/busy").json()["status"] == "cancelling"
+    assert world.call("DELETE", "models/busy").status_code == 400
+    world.store.cancel_training(world.store.model("busy").id)
+    assert world.call("POST", "models/busy:cancel").status_code == 400
+    assert world.call("DELETE", "models/busy").status_code == 204
+
+
+def test_a_deleted_model_takes_everything_along(world: Any) -> None:
+    model_id = world.train("m")
+    world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "t"}})
+    assert world.call("DELETE", "models/m").status_code == 204
+    assert world.models.forgotten == [model_id]
+    assert not world.objects.exists(f"models/{model_id}/model.onnx")
+    assert world.call("GET", "models/m/evaluations/e").status_code == 404
+
+
+def test_the_trained_model_is_handed_out(world: Any) -> None:
+    world.train("m")
+    reply = world.call("GET", "models/m/artifact")
+    assert (reply.content, reply.headers["content-type"]) == (b"onnx", "application/octet-stream")
+    assert reply.headers["x-ms-artifact-digest"] == "ab" * 32
+    assert reply.headers["content-disposition"] == 'attachment; filename="m.onnx"'
+    reply = world.call("GET", "models/m/artifact:metadata")
+    assert (reply.json(), reply.headers["content-type"]) == ({"labels": ["cat"]}, "application/json; charset=utf-8")
+
+
+def test_an_evaluation_from_order_to_success(world: Any) -> None:
+    world.train("m")
+    reply = world.call("PUT", "models/m/evaluations/e", json={"EvaluationParameters": {"TestDatasetName": "cats"}})
+    evaluation = reply.json()
+    assert evaluation.keys() == {
+        "name",
+        "modelName",
+        "createdDateTime",
+        "updatedDateTime",
+        "status",
+        "evaluationParameters",
+    }
+    assert (evaluation["name"], evaluation["modelName"], evaluation["status"]) == ("e", "m", "notStarted")
+    assert evaluation["evaluationParameters"] == {"testDatasetName": "cats"}
+    (evaluation_id,) = world.jobs.evaluations
+    world.store.begin_evaluation(evaluation_id)
+    assert world.call("GET", "models/m/evaluations/e").json()["status"] == "running"
+    world.store.finish_evaluation(evaluation_id, ModelPerformance(calibration_ece=0.25))
+    done = world.call("GET", "models/m/evaluations/e").json()
+    assert (done["status"], done["modelPerformance"]) == ("succeeded", {"calibrationECE": 0.25, "tagPerformance": {}})
+    assert world.call("GET", "models/m/evaluations").json() == {"value": [done]}
+
+
+def test_an_evaluation_without_a_dataset_is_taken(world: Any) -> None:
+    world.train("m")
+    assert world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {}}).status_code == 201
+
+
+def test_pages_of_models_and_evaluations(world: Any) -> None:
+    for name in ("m", "n"):
+        world.train(name)
+        world.call("PUT", f"models/m/evaluations/{name}", json={"evaluationParameters": {}})
+    for path in ("models", "models/m/evaluations"):
+        page = world.call("GET", f"{path}?top=1").json()
+        assert page["nextLink"] == (
+            f"http://engine.test:8080/computervision/{path}?skip=1&top=1&api-version=2023-04-01-preview"
+        )
+        rest = world.call("GET", page["nextLink"], version=None).json()
+        assert [item["name"] for item in page["value"] + rest["value"]] == ["m", "n"]
+
+
+def test_a_published_name_moves(world: Any) -> None:
+    world.train("m")
+    world.train("n")
+    first = world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
+    assert (first.status_code, first.json()["modelName"]) == (201, "m")
+    second = world.call("PUT", "publishedmodels/live", json={"ModelName": "n"})
+    assert (second.status_code, second.json()["modelName"]) == (200, "n")
+    assert second.json()["createdDateTime"] == first.json()["createdDateTime"]
+    assert world.call("GET", "publishedmodels").json() == {"value": [second.json()]}
+    assert world.call("DELETE", "publishedmodels/live").status_code == 204
+    assert world.call("GET", "models/n").status_code == 200
