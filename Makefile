@@ -22,11 +22,15 @@ setup: ## Get everything that is needed into .venv and the cache, once.
 
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
-	@$(BIN)/python -m toolchain.stack up --stack $(STACK) $(ARGS)
+	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
+	@$(BIN)/pulumi up --yes --stack $(STACK) $(ARGS) || \
+		{ echo; echo "Logs of the local platform: .vision/$(STACK)/*/log.txt. \`make up\` goes on where it stopped."; exit 1; }
+	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview
 preview: setup ## Say what `make up` would do, and why.
-	@$(BIN)/python -m toolchain.stack preview --stack $(STACK) $(ARGS)
+	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
+	@$(BIN)/pulumi preview --stack $(STACK) $(ARGS)
 
 .PHONY: show
 show: setup ## Print what the stack offers, and a curl to try it with.
@@ -34,7 +38,7 @@ show: setup ## Print what the stack offers, and a curl to try it with.
 
 .PHONY: down
 down: setup ## Destroy the stack; no process stays behind.
-	@$(BIN)/python -m toolchain.stack down --stack $(STACK) $(ARGS)
+	@! $(BIN)/python -m toolchain.stack exists --stack $(STACK) || $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS)
 
 .PHONY: test
 test: lint ## Lint, types and all tests: what CI runs.

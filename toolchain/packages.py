@@ -23,7 +23,6 @@ PYTHONS = ">=3.11,<3.14"
 _UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
-    "find-links": "UV_FIND_LINKS",
     "cert": "SSL_CERT_FILE",
 }
 _PIP_SETTING = re.compile(r"^[\w:]+\.([\w-]+)=('.*'|\".*\")$")

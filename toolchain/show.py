@@ -17,8 +17,8 @@ from rich.table import Table
 from toolchain.places import Places
 
 API_VERSION = "2023-04-01-preview"
-# Of a model's performance, the figures that one number says something with, in this order.
-METRICS = ("accuracyTop1", "accuracyTop5", "averagePrecision", "meanAveragePrecision50", "meanAveragePrecision75")
+# What one line has room for of a model's performance.
+METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
 
 
 def sample_image(checkout: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""`make up`, `preview`, `show` and `down`: the Pulumi CLI with the stack chosen, and what it offers printed for a person."""
+"""What `make up`, `preview`, `show` and `down` do beside the Pulumi CLI itself: make a stack, ask for it, print what it offers."""
 
 from __future__ import annotations
 
@@ -22,53 +22,38 @@ class Stack:
         self.name = name
         self.cli = places.programs / "pulumi"
 
-    def __call__(self, command: str, *arguments: str) -> int:
-        """Run a command of the CLI on this stack, in the foreground; its exit status."""
-        status = self._run(command, "--stack", self.name, *arguments)
-        ignore_salt(self.places)
-        return status
-
-    def _run(self, *arguments: str) -> int:
-        return subprocess.run([self.cli, *arguments], cwd=self.places.checkout, check=False).returncode
-
     def exists(self) -> bool:
         listed = json.loads(probe([self.cli, "stack", "ls", "--json", "-C", self.places.checkout], timeout_seconds=60) or "[]")
         return any(stack["name"].rsplit("/", 1)[-1] == self.name for stack in listed)
 
     def create(self) -> int:
-        """Create the stack unless it exists; the exit status."""
+        """Create the stack unless it exists; the CLI's exit status."""
         if self.exists():
             return 0
-        return self._run("stack", "select", "--create", self.name, "--non-interactive")
+        command = [self.cli, "stack", "select", "--create", self.name, "--non-interactive", "-C", self.places.checkout]
+        return subprocess.run(command, check=False).returncode
 
     def show(self) -> int:
-        outputs = probe(
-            [self.cli, "stack", "output", "--json", "--stack", self.name, "-C", self.places.checkout], timeout_seconds=60
-        )
-        if not outputs or outputs == "{}":
-            say(f"The stack {self.name} is not up: `make up` starts it.")
+        """Print what the stack offers; 1 where that is nothing."""
+        ignore_salt(self.places)
+        command = [self.cli, "stack", "output", "--json", "--stack", self.name, "-C", self.places.checkout]
+        outputs = json.loads(probe(command, timeout_seconds=60) or "{}")
+        if not outputs:
+            say(f"The stack {self.name} offers nothing yet: `make up` has to end well first.")
             return 1
-        show.show(json.loads(outputs), self.places, self.name)
+        show.show(outputs, self.places, self.name)
         return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m toolchain.stack")
-    parser.add_argument("command", choices=("up", "preview", "show", "down"))
+    parser.add_argument("command", choices=("create", "exists", "show"))
     parser.add_argument("--stack", default="local")
-    options, rest = parser.parse_known_args(arguments)
+    options = parser.parse_args(arguments)
     stack = Stack(find_places(), options.stack)
-    try:
-        if options.command == "show":
-            return stack.show()
-        if options.command == "down":
-            return stack("destroy", "--yes", *rest) if stack.exists() else 0
-        status = stack.create()
-        if status == 0 and options.command == "preview":
-            return stack("preview", *rest)
-        return status or stack("up", "--yes", *rest) or stack.show()
-    except KeyboardInterrupt:
-        return 130
+    if options.command == "exists":
+        return 0 if stack.exists() else 1
+    return stack.create() if options.command == "create" else stack.show()
 
 
 if __name__ == "__main__":

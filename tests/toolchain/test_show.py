@@ -64,7 +64,7 @@ def test_the_curl_is_a_shell_command() -> None:
     [
         (None, ""),
         ({}, ""),
-        ({"accuracyTop5": 1, "accuracyTop1": 0.5}, "accuracyTop1 0.500, accuracyTop5 1.000"),
+        ({"calibrationECE": 0, "accuracyTop5": 1, "accuracyTop1": 0.5}, "accuracyTop1 0.500, calibrationECE 0.000"),
         ({"tagPerformance": {"a": 1}, "meanAveragePrecision50": 0.25}, "meanAveragePrecision50 0.250"),
     ],
 )
