@@ -1,4 +1,4 @@
-"""What `make up`, `preview`, `show` and `down` do beside the Pulumi CLI itself: make a stack, ask for it, print what it offers."""
+"""What `make up`, `preview`, `show` and `down` do beside the Pulumi CLI: make a stack, ask for it, print what it offers."""
 
 from __future__ import annotations
 
@@ -20,24 +20,28 @@ class Stack:
     def __init__(self, places: Places, name: str) -> None:
         self.places = places
         self.name = name
-        self.cli = places.programs / "pulumi"
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [str(self.places.programs / "pulumi"), *arguments, "-C", str(self.places.checkout)]
 
     def exists(self) -> bool:
-        listed = json.loads(probe([self.cli, "stack", "ls", "--json", "-C", self.places.checkout], timeout_seconds=60) or "[]")
+        listed = json.loads(probe(self._command("stack", "ls", "--json"), timeout_seconds=60) or "[]")
         return any(stack["name"].rsplit("/", 1)[-1] == self.name for stack in listed)
 
     def create(self) -> int:
         """Create the stack unless it exists; the CLI's exit status."""
         if self.exists():
             return 0
-        command = [self.cli, "stack", "select", "--create", self.name, "--non-interactive", "-C", self.places.checkout]
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(
+            self._command("stack", "select", "--create", self.name, "--non-interactive"), check=False
+        ).returncode
 
     def show(self) -> int:
         """Print what the stack offers; 1 where that is nothing."""
         ignore_salt(self.places)
-        command = [self.cli, "stack", "output", "--json", "--stack", self.name, "-C", self.places.checkout]
-        outputs = json.loads(probe(command, timeout_seconds=60) or "{}")
+        outputs = json.loads(
+            probe(self._command("stack", "output", "--json", "--stack", self.name), timeout_seconds=60) or "{}"
+        )
         if not outputs:
             say(f"The stack {self.name} offers nothing yet: `make up` has to end well first.")
             return 1
