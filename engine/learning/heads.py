@@ -82,12 +82,12 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float) -> L
     """
     samples, dimensions = x.shape
     centre = x.mean(axis=0, dtype=np.float64)
-    centred = x - centre.astype(np.float32)
-    coordinates = centred.astype(np.float64)
+    centred = x.astype(np.float64) - centre
+    coordinates = centred
     if samples < dimensions:
-        gram = (centred @ centred.T).astype(np.float64)
+        gram = centred @ centred.T
         # Centred samples are linearly dependent; the jitter keeps the factor regular.
-        gram[np.diag_indices(samples)] += 1e-5 * (np.trace(gram) / samples or 1.0)
+        gram[np.diag_indices(samples)] += 1e-9 * np.trace(gram) + 1e-12
         coordinates = np.linalg.cholesky(gram)
     width = coordinates.shape[1]
     rows = np.arange(samples)
@@ -107,7 +107,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float) -> L
     solution = minimise(objective, np.zeros((width + 1) * classes))
     weights = solution[: width * classes].reshape(width, classes)
     if samples < dimensions:
-        weights = (centred.T @ np.linalg.solve(coordinates.T, weights).astype(np.float32)).astype(np.float64)
+        weights = centred.T @ np.linalg.solve(coordinates.T, weights)
     return LinearHead(weights, solution[width * classes :] - centre @ weights)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learning.calibration import fit_sharpness
+from engine.learning.calibration import fit_sharpness, temper_sharpness
 from engine.learning.classifier import apply_blocks
 from engine.learning.heads import Labels, Samples
 from engine.learning.recipes import DEFAULT, RECIPES, Recipe
@@ -15,8 +15,12 @@ FOLDS = 5
 IMAGES_MIN = 8
 """Below this many images to try a recipe on, the default is taken untried."""
 
-_DOUBT = 1.5
-"""How many standard errors a recipe must be ahead of the default."""
+_DOUBT = 1.0
+"""How many standard errors a recipe must be ahead of the default (Breiman et al., 1984: one)."""
+
+_IMAGES_TO_TRY = 300
+_REPEATS_MAX = 6
+"""Few images are folded in several ways: which of them fall together would decide too much."""
 
 _NEVER = -1
 
@@ -49,22 +53,24 @@ class Trial:
     truth: NDArray[np.float64]
 
 
-def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, fold: Labels) -> Trial:
-    """Fit the head on all folds but one, in turn, and score that one.
+def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, folds: Sequence[Labels]) -> Trial:
+    """Fit the head on all folds but one, in turn, and score that one; again for each way of folding.
 
     The standardisation is fitted once, on all images: it does not see the labels.
     """
     x = apply_blocks(recipe.fit_blocks(features), features)
-    tried = fold != _NEVER
-    scores = np.zeros((len(labels), classes))
-    for index in np.unique(fold[tried]):
-        seen = fold != index
-        scores[~seen] = recipe.fit_head(x[seen], labels[seen], classes).scores(x[~seen])
-    scores, truth = scores[tried], labels[tried]
+    tried = folds[0] != _NEVER
+    scores = np.zeros((len(folds), len(labels), classes))
+    for repeat, fold in enumerate(folds):
+        for index in np.unique(fold[tried]):
+            seen = fold != index
+            scores[repeat, ~seen] = recipe.fit_head(x[seen], labels[seen], classes).scores(x[~seen])
+    scores, truth = scores[:, tried], labels[tried]
     sharpness = fit_sharpness(scores, truth)
-    scaled = np.exp(sharpness * (scores - scores.max(axis=1, keepdims=True)))
-    probability = scaled[np.arange(len(truth)), truth] / scaled.sum(axis=1)
-    return Trial(recipe, sharpness, float((scores.argmax(axis=1) == truth).mean()), probability)
+    scaled = np.exp(sharpness * (scores - scores.max(axis=2, keepdims=True)))
+    probability = (scaled[:, np.arange(len(truth)), truth] / scaled.sum(axis=2)).mean(axis=0)
+    accuracy = float((scores.argmax(axis=2) == truth).mean())
+    return Trial(recipe, temper_sharpness(sharpness, truth), accuracy, probability)
 
 
 def lead_over(trial: Trial, default: Trial) -> tuple[float, float]:
@@ -93,12 +99,13 @@ def run_trials(features: Samples, labels: Labels, classes: int, *, seed: int, go
     Returns:
         The trials, the default's first; none where the images are too few, or time was up before the first.
     """
-    fold = assign_folds(labels, FOLDS, seed)
     trials: list[Trial] = []
-    if (fold != _NEVER).sum() < IMAGES_MIN:
+    repeats = int(np.clip(_IMAGES_TO_TRY // max(len(labels), 1), 1, _REPEATS_MAX))
+    folds = [assign_folds(labels, FOLDS, seed + repeat) for repeat in range(repeats)]
+    if (folds[0] != _NEVER).sum() < IMAGES_MIN:
         return trials
     for recipe in (DEFAULT, *(recipe for recipe in RECIPES if recipe is not DEFAULT)):
         if not go_on(len(trials)):
             break
-        trials.append(try_recipe(recipe, features, labels, classes, fold))
+        trials.append(try_recipe(recipe, features, labels, classes, folds))
     return trials

@@ -89,8 +89,7 @@ def _fit(choice: _Choice, features: Samples, labels: Labels, tags: Sequence[str]
 
 def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
     """bool [n]: a random fifth of the images, tag by tag, that leaves every tag at least one."""
-    held = assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
-    return held
+    return assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
 
 
 def train_classifier(
