@@ -195,7 +195,7 @@ class _FileCheck:
         if self.detection:
             broken = bbox_problem(entry.get("bbox"))
             if broken is None:
-                box = cast("Box", tuple(float(number) for number in entry["bbox"]))
+                box = cast("Box", tuple(number + 0.0 for number in entry["bbox"]))
             else:
                 self._refuse(broken, "annotations", index, id_ or None)
         return CocoAnnotation(index, id_, references[0], references[1], box)

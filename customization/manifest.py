@@ -110,7 +110,8 @@ class ContentChange:
 
     `added`, `removed` count images; `added_by_tag`, `removed_by_tag` their annotations. `tags` is tag → annotations before and
     after, of every tag of either. `renamed` is (old, new, images): the same images under another name. `retagged` is (old tags,
-    new tags) → images that stayed, apart from renamed tags. `moved_boxes` counts images whose boxes alone changed.
+    new tags) → images that stayed, apart from renamed tags. `moved_boxes` counts images whose boxes alone changed, `recopied`
+    those that only have more or fewer entries than before.
     """
 
     kind_before: str
@@ -125,6 +126,7 @@ class ContentChange:
     renamed: tuple[tuple[str, str, int], ...] = ()
     retagged: Mapping[tuple[tuple[str, ...], tuple[str, ...]], int] = field(default_factory=dict)
     moved_boxes: int = 0
+    recopied: int = 0
 
     def __bool__(self) -> bool:
         """Whether anything changed."""
@@ -135,6 +137,7 @@ class ContentChange:
             or self.renamed
             or self.retagged
             or self.moved_boxes
+            or self.recopied
             or self.images_before != self.images_after
             or any(before != after for before, after in self.tags.values())
         )
@@ -153,8 +156,8 @@ class ContentChange:
             lines.append(f"{counted(images, 'image')} retagged {_tag_list(old)} → {_tag_list(new)}")
         if self.moved_boxes:
             lines.append(f"boxes moved in {counted(self.moved_boxes, 'image')}")
-        if not lines and self:
-            lines.append(f"{counted(self.images_after, 'image')} (before: {self.images_before:,})")
+        if self.recopied:
+            lines.append(f"{counted(self.recopied, 'image')} listed more or less often than before")
         if len(lines) > _LINES_SHOWN:
             lines[_LINES_SHOWN:] = [f"… and {len(lines) - _LINES_SHOWN} more changes"]
         return lines
@@ -201,7 +204,7 @@ def compare(before: Manifest, after: Manifest) -> ContentChange:
     renamed = _renamed(before, after, kept)
     new_name = {old: new for old, new, _ in renamed}
     retagged = Counter[tuple[tuple[str, ...], tuple[str, ...]]]()
-    moved_boxes = 0
+    moved_boxes = recopied = 0
     for sha256 in kept:
         old, new = before.images[sha256], after.images[sha256]
         if old == new:
@@ -211,6 +214,8 @@ def compare(before: Manifest, after: Manifest) -> ContentChange:
             retagged[tuple(sorted(old.tags)), new.tags] += 1
         elif old.boxes != new.boxes and old.tags == new.tags:
             moved_boxes += 1
+        elif old.copies != new.copies:
+            recopied += 1
     counts = before.tags, after.tags
     added = [after.images[sha256] for sha256 in after.images.keys() - kept]
     removed = [before.images[sha256] for sha256 in before.images.keys() - kept]
@@ -227,6 +232,7 @@ def compare(before: Manifest, after: Manifest) -> ContentChange:
         renamed=renamed,
         retagged=retagged,
         moved_boxes=moved_boxes,
+        recopied=recopied,
     )
 
 

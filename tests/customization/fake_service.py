@@ -1,0 +1,96 @@
+"""A service on a loopback port that answers what a test tells it to."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from customization.client import RetryPolicy, VisionClient
+
+KEY = "a-key-that-is-in-no-message"
+
+
+@dataclass
+class Received:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401
+        return json.loads(self.body)
+
+
+@dataclass
+class Answer:
+    """`cut`: the request is taken, and the connection closed without a word."""
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+@dataclass
+class FakeService:
+    """Answers are given in turn; `handler`, if set, answers instead."""
+
+    url: str = ""
+    answers: list[Answer] = field(default_factory=list)
+    received: list[Received] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+    handler: Callable[[Received], Answer] | None = None
+
+    def client(self, **options: Any) -> VisionClient:  # noqa: ANN401
+        options = {"retry": RetryPolicy(attempts=3, base_seconds=0.1), "sleep": self.slept.append, **options}
+        return VisionClient(self.url, KEY, timeout_seconds=(5, 5), **options)
+
+    def answer(self, request: Received) -> Answer:
+        self.received.append(request)
+        if self.handler is not None:
+            return self.handler(request)
+        return self.answers.pop(0)
+
+
+@contextmanager
+def fake_service() -> Iterator[FakeService]:
+    """Runs until the context ends."""
+    fake = FakeService()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            request = Received(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
+            answer = fake.answer(request)
+            if answer.cut:
+                self.close_connection = True
+                return
+            data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **answer.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    yield fake
+    server.shutdown()
+    server.server_close()
+    thread.join()
