@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
 
 from toolchain.commands import probe, run
+from toolchain.errors import ToolchainError
 from toolchain.launcher import current_login, local_settings, own_backend, project_backend
 from toolchain.places import Places
-from toolchain.steps import Made, Step, digest_of
+from toolchain.steps import Made, Step, digest_of, replace_text
 
 STACK = "local"
 
@@ -30,6 +32,21 @@ def make_passphrase(file: Path) -> None:
         return
     with os.fdopen(handle, "w") as opened:
         opened.write(secrets.token_urlsafe(32))
+
+
+def without_salt(stack_file: str) -> str:
+    """The text of a stack's file without the salt of a passphrase that is gone.
+
+    Raises:
+        ToolchainError: it holds secrets that no other passphrase can decrypt.
+    """
+    salt = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
+    if salt.search(stack_file) and re.search(r"^\s+(- )?secure:", stack_file, re.MULTILINE):
+        raise ToolchainError(
+            f"stacks/Pulumi.{STACK}.yaml holds secrets (`secure:`) of a passphrase that is not in .vision/passphrase.\n"
+            "Bring that file back, or remove the secrets and the line `encryptionsalt`, and set the secrets again."
+        )
+    return salt.sub("", stack_file)
 
 
 def ignore_salt(places: Places) -> None:
@@ -56,7 +73,10 @@ def state_step(places: Places) -> Step:
         if own:
             return Made((), "your own Pulumi login is used; `make up` creates the stack there")
         backend.mkdir(parents=True, exist_ok=True)
-        make_passphrase(places.state / "passphrase")
+        passphrase, stack_file = places.state / "passphrase", places.checkout / "stacks" / f"Pulumi.{STACK}.yaml"
+        if not passphrase.exists() and stack_file.exists():
+            replace_text(stack_file, without_salt(stack_file.read_text()))
+        make_passphrase(passphrase)
         run(
             [places.programs / "pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
             cwd=places.checkout,
@@ -66,7 +86,7 @@ def state_step(places: Places) -> Step:
         )
         ignore_salt(places)
         stacks = sorted(backend.glob(f".pulumi/stacks/*/{STACK}.json"))
-        return Made((places.state / "passphrase", *stacks), "file backend and passphrase in .vision")
+        return Made((passphrase, *stacks), "file backend and passphrase in .vision")
 
     return Step(
         "state", "Local Pulumi backend and stack `local`", "3 s", digest_of("own" if own else "local", str(backend)), make

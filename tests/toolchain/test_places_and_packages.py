@@ -8,7 +8,7 @@ import pytest
 from toolchain.azurite import least_node
 from toolchain.clean import stacks_in_use
 from toolchain.errors import ToolchainError
-from toolchain.local_state import make_passphrase
+from toolchain.local_state import make_passphrase, without_salt
 from toolchain.packages import settings_from_pip
 from toolchain.places import cache_folder, find_places
 
@@ -72,6 +72,27 @@ def test_the_passphrase_is_secret_and_stays(tmp_path: Path) -> None:
     assert file.read_text() == first
     assert len(first) >= 32
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+SALT = "encryptionsalt: v1:abc=:v1:def\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("config:\n  a:b: c\n" + SALT, "config:\n  a:b: c\n"),
+        (SALT + "config: {}\n", "config: {}\n"),
+        ("config: {}\n", "config: {}\n"),
+        ("config:\n  a:b:\n    secure: v1:x\n", "config:\n  a:b:\n    secure: v1:x\n"),  # a cloud provider's secret
+    ],
+)
+def test_without_salt(text: str, without: str) -> None:
+    assert without_salt(text) == without
+
+
+def test_secrets_of_a_lost_passphrase_are_not_made_unreadable() -> None:
+    with pytest.raises(ToolchainError, match="holds secrets"):
+        without_salt("config:\n  a:b:\n    secure: v1:x\n" + SALT)
 
 
 @pytest.mark.parametrize(
