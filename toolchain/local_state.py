@@ -34,19 +34,23 @@ def make_passphrase(file: Path) -> None:
         opened.write(secrets.token_urlsafe(32))
 
 
-def without_salt(stack_file: str) -> str:
-    """The text of a stack's file without the salt of a passphrase that is gone.
+def without_stale_salt(stack_file: str, *, has_passphrase: bool) -> str:
+    """The file's text for a stack that is yet to be made, without the salt of a former passphrase.
+
+    Where it holds secrets, the salt stays: they are decrypted with it, by the passphrase that was there before.
 
     Raises:
-        ToolchainError: it holds secrets that no other passphrase can decrypt.
+        ToolchainError: it holds secrets, and the passphrase that they need is gone.
     """
     salt = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
-    if salt.search(stack_file) and re.search(r"^\s+(- )?secure:", stack_file, re.MULTILINE):
-        raise ToolchainError(
-            f"stacks/Pulumi.{STACK}.yaml holds secrets (`secure:`) of a passphrase that is not in .vision/passphrase.\n"
-            "Bring that file back, or remove the secrets and the line `encryptionsalt`, and set the secrets again."
-        )
-    return salt.sub("", stack_file)
+    if not (salt.search(stack_file) and re.search(r"^\s+(- )?secure:", stack_file, re.MULTILINE)):
+        return salt.sub("", stack_file)
+    if has_passphrase:
+        return stack_file
+    raise ToolchainError(
+        f"stacks/Pulumi.{STACK}.yaml holds secrets (`secure:`) of a passphrase that is not in .vision/passphrase.\n"
+        "Bring that file back, or remove the secrets and the line `encryptionsalt`, and set the secrets again."
+    )
 
 
 def ignore_salt(places: Places) -> None:
@@ -64,6 +68,11 @@ def ignore_salt(places: Places) -> None:
         probe([*git, "add", "--", file])
 
 
+def made_stacks(backend: Path) -> list[Path]:
+    """The state of the stack `local` in a file backend, where it was made."""
+    return sorted(backend.glob(f".pulumi/stacks/*/{STACK}.json"))
+
+
 def state_step(places: Places) -> Step:
     """`.vision` with passphrase, file backend and the stack `local`; of a backend of their own the user takes care."""
     own = has_own_backend(places)
@@ -74,8 +83,8 @@ def state_step(places: Places) -> Step:
             return Made((), "your own Pulumi login is used; `make up` creates the stack there")
         backend.mkdir(parents=True, exist_ok=True)
         passphrase, stack_file = places.state / "passphrase", places.checkout / "stacks" / f"Pulumi.{STACK}.yaml"
-        if not passphrase.exists() and stack_file.exists():
-            replace_text(stack_file, without_salt(stack_file.read_text()))
+        if stack_file.exists() and not made_stacks(backend):
+            replace_text(stack_file, without_stale_salt(stack_file.read_text(), has_passphrase=passphrase.exists()))
         make_passphrase(passphrase)
         run(
             [places.programs / "pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
@@ -85,8 +94,7 @@ def state_step(places: Places) -> Step:
             advice="If .vision is from another passphrase or another version, move it away and run `make setup` again.",
         )
         ignore_salt(places)
-        stacks = sorted(backend.glob(f".pulumi/stacks/*/{STACK}.json"))
-        return Made((passphrase, *stacks), "file backend and passphrase in .vision")
+        return Made((passphrase, *made_stacks(backend)), "file backend and passphrase in .vision")
 
     return Step(
         "state", "Local Pulumi backend and stack `local`", "3 s", digest_of("own" if own else "local", str(backend)), make

@@ -8,7 +8,7 @@ import pytest
 from toolchain.azurite import least_node
 from toolchain.clean import stacks_in_use
 from toolchain.errors import ToolchainError
-from toolchain.local_state import make_passphrase, without_salt
+from toolchain.local_state import make_passphrase, without_stale_salt
 from toolchain.packages import settings_from_pip
 from toolchain.places import cache_folder, find_places
 
@@ -77,22 +77,26 @@ def test_the_passphrase_is_secret_and_stays(tmp_path: Path) -> None:
 SALT = "encryptionsalt: v1:abc=:v1:def\n"
 
 
+SECRET = "config:\n  a:b:\n    secure: v1:x\n"
+
+
 @pytest.mark.parametrize(
-    ("text", "without"),
+    ("text", "has_passphrase", "without"),
     [
-        ("config:\n  a:b: c\n" + SALT, "config:\n  a:b: c\n"),
-        (SALT + "config: {}\n", "config: {}\n"),
-        ("config: {}\n", "config: {}\n"),
-        ("config:\n  a:b:\n    secure: v1:x\n", "config:\n  a:b:\n    secure: v1:x\n"),  # a cloud provider's secret
+        ("config:\n  a:b: c\n" + SALT, False, "config:\n  a:b: c\n"),
+        (SALT + "config: {}\n", True, "config: {}\n"),
+        ("config: {}\n", False, "config: {}\n"),
+        (SECRET, False, SECRET),  # of a cloud's key: no passphrase is in it
+        (SECRET + SALT, True, SECRET + SALT),
     ],
 )
-def test_without_salt(text: str, without: str) -> None:
-    assert without_salt(text) == without
+def test_without_stale_salt(text: str, has_passphrase: bool, without: str) -> None:
+    assert without_stale_salt(text, has_passphrase=has_passphrase) == without
 
 
 def test_secrets_of_a_lost_passphrase_are_not_made_unreadable() -> None:
     with pytest.raises(ToolchainError, match="holds secrets"):
-        without_salt("config:\n  a:b:\n    secure: v1:x\n" + SALT)
+        without_stale_salt(SECRET + SALT, has_passphrase=False)
 
 
 @pytest.mark.parametrize(
