@@ -6,7 +6,7 @@ published COCO files have them. What could not be trained on is refused.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from customization.coco import Purpose, Violation, parse_json
@@ -32,7 +32,8 @@ class TaggedImage:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What the annotation files of a dataset hold together. Tags without images, and images without tags, are left out."""
+    """What the annotation files of a dataset hold together. Tags without images, and images without tags, are left out. Tags
+    are sorted, so that the order of files and entries makes no difference."""
 
     tags: tuple[str, ...]
     images: tuple[TaggedImage, ...]
@@ -97,7 +98,9 @@ class _Reading:
                 self.violations.append(Violation(place, f"is {first.place}, too, with another tag ({tag!r})"))
 
     def annotations(self) -> Annotations:
-        return Annotations(tuple(self.tags), tuple(self.images.values()))
+        tags = sorted(self.tags)
+        number = {self.tags[tag]: index for index, tag in enumerate(tags)}
+        return Annotations(tuple(tags), tuple(replace(image, tag=number[image.tag]) for image in self.images.values()))
 
     def _images(self, name: str, document: Mapping[str, Any]) -> Iterator[tuple[int, tuple[str, str]]]:
         for index, id_, entry in self._entries(name, document, "images"):

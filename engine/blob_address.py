@@ -22,7 +22,7 @@ AZURE_BLOB_SUFFIXES = (
 """Blob endpoints of Azure's clouds; the last are accounts in a DNS zone of their own."""
 
 _HOST = re.compile(r"^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -70,13 +70,13 @@ class BlobAddress:
         if parts.username is not None or parts.password is not None:
             raise _refused(shown, "holds a user name")
         if _UNSAFE.search(url):
-            raise _refused(shown, "holds a space, a backslash or a control character: percent-encode it")
+            raise _refused(shown, "holds a backslash or a control character")
         if not _HOST.match(host) and ":" not in host:
             raise _refused(shown, "names no host that can be read")
-        path = "".join(char if char.isascii() else _percent_encoded(char) for char in parts.path) or "/"
+        path = _percent_encoded(parts.path) or "/"
         if any(unquote(segment) in (".", "..") for segment in path.split("/")):
             raise _refused(shown, "holds a '.' or '..' segment")
-        query = "".join(char if char.isascii() else _percent_encoded(char) for char in parts.query)
+        query = _percent_encoded(parts.query)
         scheme = parts.scheme.lower()
         return cls(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, path, query)
 
@@ -197,8 +197,9 @@ def without_query(url: str) -> str:
     return text if len(text) <= 300 else text[:299] + "…"
 
 
-def _percent_encoded(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "replace"))
+def _percent_encoded(text: str) -> str:
+    """Spaces and what is not ASCII, as UTF-8; what is encoded already stays."""
+    return re.sub(r"[^\x21-\x7e]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)
 
 
 def _refused(shown: str, why: str) -> BlobError:

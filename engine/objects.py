@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.errors import EngineError
+from engine.settings import Settings
 
 _KEY = re.compile(r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$")
 
@@ -36,6 +37,11 @@ class ObjectStore(Protocol):
 
     def path(self, key: str) -> Path:
         """A file of this machine that holds the object, which must not be changed. Raises ObjectNotFound."""
+
+
+def open_objects(settings: Settings) -> "FileObjects":
+    """The engine's objects: files in the folder `objects` of its data folder."""
+    return FileObjects(settings.data_dir / "objects")
 
 
 class FileObjects:

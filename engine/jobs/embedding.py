@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Self, TypedDict
+from typing import Protocol, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from engine.jobs.errors import JobFailed
 from engine.jobs.features import KeptFeatures
 from engine.jobs.plan import Plan, Shard
 from engine.jobs.reading import ImageReading, ReadImage
-from engine.learning import FeatureExtractor
 from engine.objects import ObjectStore
 from engine.store import BlobRecord, Store
 
@@ -34,6 +33,18 @@ class ShardDone(TypedDict):
     seconds: float
 
 
+class Extractor(Protocol):
+    """What turns pixels into features: `learning.FeatureExtractor`."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def extract(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]: ...
+
+
 @dataclass(frozen=True)
 class Resources:
     """What all jobs of a worker share."""
@@ -41,7 +52,7 @@ class Resources:
     store: Store
     objects: ObjectStore
     reader: BlobReader
-    extractor: FeatureExtractor
+    extractor: Extractor
     kept: KeptFeatures
     decoders: int
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine.blobs import BlobReader
 from engine.jobs.caretaker import Caretaker
-from engine.jobs.embedding import Resources
+from engine.jobs.embedding import Extractor, Resources
 from engine.jobs.features import KeptFeatures
 from engine.jobs.liveness import Lock, open_locks, take_name
 from engine.jobs.plan import Plans
@@ -30,7 +30,7 @@ from engine.jobs.queue import (
 )
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor
-from engine.objects import FileObjects
+from engine.objects import open_objects
 from engine.settings import Settings
 from engine.store import Store
 from engine.store.cipher import TokenCipher
@@ -41,10 +41,14 @@ _log = logging.getLogger(__name__)
 
 
 class Worker:
-    """A worker in this process, which can have one at a time, since DBOS can be there once."""
+    """A worker in this process, which can have one at a time, since DBOS can be there once.
 
-    def __init__(self, settings: Settings) -> None:
+    `extractor` is opened with the pretrained networks unless it is given.
+    """
+
+    def __init__(self, settings: Settings, extractor: Extractor | None = None) -> None:
         self._settings = settings
+        self._extractor = extractor
         self._locks = open_locks(settings)
         self.name, self._lock = take_name(self._locks)
         self._store = Store.open(settings)
@@ -60,8 +64,8 @@ class Worker:
     def start(self) -> None:
         """Raises WeightsError where the pretrained networks are not there."""
         settings = self._settings
-        objects = FileObjects(settings.data_dir)
-        extractor = FeatureExtractor(settings.weights_dir, settings.threads)
+        objects = open_objects(settings)
+        extractor = self._extractor or FeatureExtractor(settings.weights_dir, settings.threads)
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(self._store, objects, self._reader, extractor, kept, decoders=settings.threads)
         config: DBOSConfig = {
