@@ -17,7 +17,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _SIGNATURE = re.compile(r"(?i)\b(sig|sastoken)((?:=|%3D)|\\?[\"']?\s*[:=]\s*\\?[\"']?)[^&\s\"'\\,}]+")
 _CHATTY = ("alembic", "asyncio", "azure", "dbos", "httpcore", "httpx", "urllib3")
-_RESERVED = frozenset(vars(logging.makeLogRecord({})))
+_RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "color_message"})
 
 
 def without_signatures(text: str) -> str:

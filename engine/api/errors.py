@@ -1,6 +1,7 @@
 """The one error shape, and which status and code each refusal has."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -98,14 +99,14 @@ def internal_error(request_id: str) -> ApiError:
     return ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, message)
 
 
-def route_refusal(error: HTTPException) -> ApiError:
-    """What the router itself refuses: no such path (404), or not with this method (405)."""
+def route_refusal(error: HTTPException, allowed: Sequence[str]) -> ApiError:
+    """What the router itself refuses: no such path (404), or not with this method (405), but with those `allowed`."""
     if error.status_code == 404:
         return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "Resource not found. /openapi.json lists the paths there are.")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        message = f"The method is not allowed here; allowed: {allowed}."
-        return ApiError(405, ErrorCode.INVALID_REQUEST, message, headers=error.headers)
+        methods = ", ".join(allowed)
+        message = f"The method is not allowed here; allowed: {methods}."
+        return ApiError(405, ErrorCode.INVALID_REQUEST, message, headers={"Allow": methods})
     return ApiError(error.status_code, ErrorCode.INVALID_REQUEST, str(error.detail), headers=error.headers)
 
 
@@ -123,12 +124,29 @@ def answer_errors(app: FastAPI) -> None:
         return store_refusal(error).response()
 
     @app.exception_handler(RequestValidationError)
-    async def refuse_values(_: Request, error: Exception) -> Response:
+    async def refuse_values(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
+        # Asked with another method, `/models/m:cancel` reaches the route of a model that would be named so.
+        allowed = allowed_methods(app, request.url.path)
+        if request.method not in allowed:
+            return route_refusal(HTTPException(405), allowed).response()
         problems = [{**problem, "loc": problem["loc"][1:]} for problem in error.errors()]
         return invalid_values(problems, "the request").response()
 
     @app.exception_handler(HTTPException)
-    async def refuse_route(_: Request, error: Exception) -> Response:
+    async def refuse_route(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return route_refusal(error).response()
+        allowed = allowed_methods(app, request.url.path) if error.status_code == 405 else ()
+        return route_refusal(error, allowed).response()
+
+
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """The methods of all operations at `path`. The router names those of one alone, and takes `m:cancel` for a name."""
+    for name in ("[^/:]+", "[^/]+"):
+        methods = set()
+        for template, operations in app.openapi()["paths"].items():
+            if re.fullmatch(re.sub(r"\{\w+\}", name, template), path):
+                methods.update(method.upper() for method in operations)
+        if methods:
+            return sorted(methods)
+    return []

@@ -30,7 +30,7 @@ def serve(settings: Settings) -> None:
     from engine.blobs import BlobReader
     from engine.jobs.children import WorkerProcesses
     from engine.jobs.queue import JobQueue
-    from engine.objects import FileObjects
+    from engine.objects import open_objects
     from engine.serving import ModelCache, Warming
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -38,10 +38,11 @@ def serve(settings: Settings) -> None:
         listening = stack.enter_context(_listen(settings))
         store = Store.open(settings)
         stack.callback(store.close)
-        objects = FileObjects(settings.data_dir / "objects")
+        objects = open_objects(settings)
         models = ModelCache(settings, objects)
         blobs = stack.enter_context(BlobReader(settings.allowed_hosts, attempts=2, timeout_seconds=10.0))
-        app = create_app(settings, store, JobQueue(settings), models, blobs, objects)
+        queue = stack.enter_context(JobQueue(settings))
+        app = create_app(settings, store, queue, models, blobs, objects)
         warming = Warming(store, models)
         warming.start()
         stack.callback(warming.stop)

@@ -175,6 +175,17 @@ def build_world(store: Store) -> Any:
     return lambda settings, **arguments: build(settings, store, **arguments)
 
 
+@pytest.fixture(scope="session")
+def build_any_world() -> Any:
+    """Builds a world of its own in a folder, for tests that share one."""
+
+    def build_in(folder: Path) -> World:
+        settings = Settings.from_environment({}, data_dir=folder, keys=KEYS)
+        return build(settings, Store.open(settings))
+
+    return build_in
+
+
 def image_bytes(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, (200, 30, 30)).save(buffer, kind, **options)

@@ -222,6 +222,24 @@ def test_every_operation_needs_a_key_and_a_version(world: Any, method: str, path
         }
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "datasets", "GET"),
+        ("POST", "datasets/cats", "DELETE, GET, PATCH, PUT"),
+        ("PATCH", "models/m", "DELETE, GET, PUT"),
+        ("OPTIONS", "models/m/evaluations/e", "DELETE, GET, PUT"),
+        ("GET", "imageanalysis:analyze", "POST"),
+        ("HEAD", "models", "GET"),
+        ("DELETE", "models/m:cancel", "POST"),
+        ("PUT", "models/m/artifact:metadata", "GET"),
+    ],
+)
+def test_another_method_is_told_those_there_are(world: Any, method: str, path: str, allowed: str) -> None:
+    reply = world.call(method, path)
+    assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+
+
 def test_repeated_slashes_are_one(world: Any) -> None:
     world.train()
     assert world.call("PUT", "/computervision//models/m///evaluations/e", json=EVALUATION).status_code == 201

@@ -1,0 +1,124 @@
+"""The OpenAPI document, and the engine held against it."""
+
+# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
+
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import given
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+    allow_header_conformance,
+]
+EXAMPLES = hypothesis.settings(
+    max_examples=15, derandomize=True, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
+
+OPERATIONS = {
+    "/computervision/datasets": {"get"},
+    "/computervision/datasets/{name}": {"put", "get", "patch", "delete"},
+    "/computervision/models": {"get"},
+    "/computervision/models/{name}": {"put", "get", "delete"},
+    "/computervision/models/{name}:cancel": {"post"},
+    "/computervision/models/{name}/artifact": {"get"},
+    "/computervision/models/{name}/artifact:metadata": {"get"},
+    "/computervision/models/{name}/evaluations": {"get"},
+    "/computervision/models/{name}/evaluations/{evaluation_name}": {"put", "get", "delete"},
+    "/computervision/publishedmodels": {"get"},
+    "/computervision/publishedmodels/{name}": {"put", "get", "delete"},
+    "/computervision/imageanalysis:analyze": {"post"},
+    "/healthz": {"get"},
+    "/metrics": {"get"},
+}
+
+
+@schemathesis.serializer("image/bmp", "image/gif", "image/jpeg", "image/png", "image/tiff", "image/webp", "image/x-icon")
+def image(ctx: object, value: object) -> object:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+@pytest.fixture
+def document(world: Any) -> Any:
+    return world.call("GET", "/openapi.json", key=None, version=None).json()
+
+
+def test_every_operation_is_described(document: Any) -> None:
+    assert {path: set(operations) for path, operations in document["paths"].items()} == OPERATIONS
+
+
+def test_every_failure_has_the_one_shape(document: Any) -> None:
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert "422" not in operation["responses"], (path, method)
+            assert "500" in operation["responses"]
+            if path.startswith("/computervision"):
+                assert {"400", "401"} <= operation["responses"].keys()
+                assert operation["security"] == [{"key": []}, {"entra": []}]
+            for status, response in operation["responses"].items():
+                assert "apim-request-id" in response["headers"]
+                if status >= "400":
+                    assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorResponse"}
+                    assert "x-ms-error-code" in response["headers"]
+
+
+def test_bodies_are_described_in_both_types(document: Any) -> None:
+    body = document["paths"]["/computervision/datasets/{name}"]["put"]["requestBody"]
+    assert set(body["content"]) == {"application/json", "application/json-patch+json"}
+    assert "annotationFileUris" in document["components"]["schemas"]["DatasetCreate"]["required"]
+
+
+@pytest.fixture(scope="module")
+def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: Any) -> Any:
+    """One world for all examples, in which a few names mean something."""
+    world = build_any_world(tmp_path_factory.mktemp("engine"))
+    world.register("cats")
+    world.train("m")
+    world.create("early")
+    world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
+    world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
+    return world
+
+
+@pytest.fixture(scope="module")
+def described(described_world: Any) -> Any:
+    return schemathesis.openapi.from_asgi("/openapi.json", described_world.call.app)
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize(
+    ("path", "method"), [(path, method) for path, methods in OPERATIONS.items() for method in sorted(methods)]
+)
+def test_nothing_undocumented_is_answered(described: Any, path: str, method: str, mode: GenerationMode) -> None:
+    operation = described[path][method]
+
+    def check(case: Any) -> None:
+        case.call_and_validate(checks=CHECKS, headers={"Ocp-Apim-Subscription-Key": "first-key-of-this-engine"})
+
+    for case in described.iter_coverage_cases(
+        operation, generation_modes=[mode], generation_config=described.config.generation_for(operation=operation)
+    ):
+        check(case)
+    try:
+        given(case=operation.as_strategy(generation_mode=mode))(EXAMPLES(check))()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE, "only what takes nothing can be asked nothing wrong"

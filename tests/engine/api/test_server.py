@@ -1,0 +1,116 @@
+"""`vision-engine serve` as a process: where it listens, how it ends, and what it leaves."""
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.process
+
+
+def start(data_dir: Path, *flags: str, **environment: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-c",
+        "from engine.cli import main; main()",
+        "serve",
+        "--data-dir",
+        str(data_dir),
+        "--workers",
+        "0",
+    ]
+    return subprocess.Popen(
+        [*command, *flags], env={"PATH": "", **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def announced(data_dir: Path, process: subprocess.Popen[str]) -> dict[str, int]:
+    deadline = time.monotonic() + 60
+    file = data_dir / "serve.json"
+    while not file.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    content: dict[str, int] = json.loads(file.read_text())
+    return content
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    process = start(data_dir, "--port", "0")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_from_start_to_sigterm(data_dir: Path, process: subprocess.Popen[str]) -> None:
+    content = announced(data_dir, process)
+    assert content["pid"] == process.pid
+    base = f"http://127.0.0.1:{content['port']}"
+    with urllib.request.urlopen(f"{base}/healthz") as reply:
+        assert json.load(reply)["status"] == "ok"
+        assert "server" not in {name.lower() for name in reply.headers}
+    key = (data_dir / "keys").read_text().split()[0]
+    request = urllib.request.Request(
+        f"{base}/computervision//datasets?api-version=2023-04-01-preview", headers={"Ocp-Apim-Subscription-Key": key}
+    )
+    with urllib.request.urlopen(request) as reply:
+        assert json.load(reply) == {"value": []}
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+        urllib.request.urlopen(f"{base}/computervision/datasets?api-version=2023-04-01-preview")
+    refused.value.close()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert f"vision-engine listens on {base}" in out
+    assert not (data_dir / "serve.json").exists()
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert {"listening", "request", "stopping"} <= {line["event"] for line in lines}
+    assert key not in out + err
+    for secret in ("keys", "token.key"):
+        assert stat.S_IMODE((data_dir / secret).stat().st_mode) == 0o600
+
+
+def test_a_taken_port_is_said(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = start(data_dir, "--port", str(port), VISION_ENGINE_KEYS="a-key-that-is-given")
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"127.0.0.1:{port} cannot be listened on" in err
+    assert "--port 0 takes a free port" in err
+    assert "Traceback" not in err
+
+
+def test_a_request_in_hand_is_answered_before_the_end(data_dir: Path, process: subprocess.Popen[str]) -> None:
+    content = announced(data_dir, process)
+    key = (data_dir / "keys").read_text().split()[0]
+    body = b'{"annotationKind": "imageClassification", "annotationFileUris": ["https://h/c/t.json"]}'
+    head = (
+        f"PUT /computervision/datasets/cats?api-version=2023-04-01-preview HTTP/1.1\r\nHost: h\r\n"
+        f"Ocp-Apim-Subscription-Key: {key}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", content["port"]), timeout=30) as connection:
+        connection.sendall(head.encode() + body[:20])
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        connection.sendall(body[20:])
+        reply = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert reply.startswith(b"HTTP/1.1 201"), reply
+    process.communicate(timeout=30)
+    assert process.returncode == 0

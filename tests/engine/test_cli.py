@@ -1,0 +1,49 @@
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli import main
+from engine.settings import Settings, variable_of
+
+
+def run(*arguments: str, **environment: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, arguments, env=environment, terminal_width=200)
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_shows_the_commands_and_how_to_begin(flag: str) -> None:
+    status, text = run(flag)
+    assert status == 0
+    for expected in ("serve", "worker", "vision-engine serve --port 0", "docs/engine.md"):
+        assert expected in text
+
+
+def test_serve_shows_every_setting_with_its_variable() -> None:
+    status, text = run("serve", "--help")
+    assert status == 0
+    words = " ".join(text.split())
+    for name in Settings.model_fields:
+        assert variable_of(name) in words
+        assert (f"--{name.replace('_', '-')}" in words) == (name not in ("keys", "token_key")), "secrets are no flags"
+
+
+def test_worker_shows_what_concerns_it() -> None:
+    _, text = run("worker", "--help")
+    assert "--database-url" in text
+    assert "--port" not in text
+
+
+def test_version() -> None:
+    status, text = run("--version")
+    assert status == 0
+    assert re.fullmatch(r"vision-engine \d+\.\d+\.\d+\S*\n", text)
+
+
+def test_a_wrong_setting_is_an_error_of_usage() -> None:
+    status, text = run("serve", "--allowed-hosts", "http://h", VISION_ENGINE_PORT="x")
+    assert status == 2
+    assert "port (VISION_ENGINE_PORT, --port)" in text
+    assert "allowed_hosts (VISION_ENGINE_ALLOWED_HOSTS, --allowed-hosts)" in text
+    assert "Traceback" not in text
