@@ -23,7 +23,7 @@ setup: ## Get everything that is needed into .venv and the cache, once.
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/pulumi up --yes --stack $(STACK) $(ARGS) || \
+	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(ARGS) || \
 		{ echo; echo "Logs of the local platform: .vision/$(STACK)/*/log.txt. \`make up\` goes on where it stopped."; exit 1; }
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
