@@ -1,0 +1,51 @@
+"""A real Azurite on a loopback port, for as long as a context lasts."""
+
+import base64
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAM = shutil.which("azurite-blob", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+ACCOUNT = "visiontest"
+ACCOUNT_KEY = base64.b64encode(b"a key for tests alone, 32 bytes+").decode()
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Azurite:
+    url: str
+
+    def container(self, name: str) -> str:
+        return f"{self.url}/{ACCOUNT}/{name}"
+
+
+@contextlib.contextmanager
+def azurite(folder: Path) -> Iterator[Azurite]:
+    assert PROGRAM is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [PROGRAM, "--silent", "--skipApiVersionCheck", "--location", str(folder), "--blobPort", str(port)]
+    environ = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{ACCOUNT_KEY}"}
+    with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    break
+                except OSError:
+                    assert process.poll() is None, "Azurite ended"
+                    assert time.monotonic() < deadline, "Azurite did not start"
+                    time.sleep(0.05)
+            yield Azurite(f"http://127.0.0.1:{port}")
+        finally:
+            # On SIGTERM it waits for its clients to hang up, a minute and more.
+            process.kill()
