@@ -124,12 +124,8 @@ def answer_errors(app: FastAPI) -> None:
         return store_refusal(error).response()
 
     @app.exception_handler(RequestValidationError)
-    async def refuse_values(request: Request, error: Exception) -> Response:
+    async def refuse_values(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        # Asked with another method, `/models/m:cancel` reaches the route of a model that would be named so.
-        allowed = allowed_methods(app, request.url.path)
-        if request.method not in allowed:
-            return route_refusal(HTTPException(405), allowed).response()
         problems = [{**problem, "loc": problem["loc"][1:]} for problem in error.errors()]
         return invalid_values(problems, "the request").response()
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request, Response
+from starlette.exceptions import HTTPException
 
 from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, PAGE_DEFAULT, PAGE_MAX, SKIP_MAX, Wire
-from engine.api.errors import JSON
+from engine.api.errors import JSON, allowed_methods
 from engine.settings import Settings
 
 ApiVersion = Annotated[
@@ -25,7 +26,13 @@ async def preview_version(api_version: ApiVersion) -> str:
     return api_version
 
 
-VERSIONED = [Depends(preview_version)]
+async def own_route(request: Request) -> None:
+    """405 for what only looks like a name: with another method, `/models/m:cancel` reaches the route of a model."""
+    if ":" in request.url.path and request.method not in allowed_methods(request.app, request.url.path):
+        raise HTTPException(405)
+
+
+VERSIONED = [Depends(own_route), Depends(preview_version)]
 
 
 class Page:

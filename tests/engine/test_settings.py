@@ -1,0 +1,108 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from engine.errors import SettingsError
+from engine.settings import Settings, unknown_variables, variable_of
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "engine.md"
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("VISION_CACHE_DIR", str(tmp_path / "cache"))
+    settings = Settings.from_environment({})
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8080, 1)
+    assert settings.data_dir == tmp_path / "data" / "vision-engine"
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/vision-engine/engine.sqlite"
+    assert settings.weights_dir == tmp_path / "cache" / "weights"
+    assert settings.keys == ()
+    assert settings.threads >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("keys", "one", (SecretStr("one"),)),
+        ("keys", " one , two ,", (SecretStr("one"), SecretStr("two"))),
+        ("allowed_hosts", "Blobs.example, 127.0.0.1:10000,[::1]:80", ("blobs.example", "127.0.0.1:10000", "[::1]:80")),
+        ("port", "0", 0),
+        ("metrics_public", "true", True),
+        ("log_level", "debug", "debug"),
+        ("data_dir", "relative", Path.cwd() / "relative"),
+        ("data_dir", "~/engine", Path.home() / "engine"),
+    ],
+)
+def test_the_environment(name: str, text: str, expected: object) -> None:
+    assert getattr(Settings.from_environment({variable_of(name): text}), name) == expected
+
+
+def test_a_flag_wins_and_none_is_no_flag() -> None:
+    environment = {"VISION_ENGINE_PORT": "1", "VISION_ENGINE_HOST": "h"}
+    settings = Settings.from_environment(environment, port=2, host=None)
+    assert (settings.port, settings.host) == (2, "h")
+
+
+def test_settings_survive_the_environment() -> None:
+    settings = Settings.from_environment(
+        {},
+        keys=("one", "two"),
+        allowed_hosts="a,b:1",
+        data_dir="/d",
+        metrics_public=True,
+        token_key="t",
+        entra_tenant="t",
+        entra_audience="a",
+    )
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"port": "http"}, "VISION_ENGINE_PORT, --port"),
+        ({"port": 65536}, "65535"),
+        ({"keys": "a,b,c"}, "VISION_ENGINE_KEYS"),
+        ({"keys": "secret key"}, "without spaces"),
+        ({"keys": "schlüssel"}, "printable ASCII"),
+        ({"allowed_hosts": "https://h"}, "leave out the scheme"),
+        ({"allowed_hosts": "*.h"}, "wildcards"),
+        ({"threads": 0}, "VISION_ENGINE_THREADS"),
+        ({"workers": -1}, "VISION_ENGINE_WORKERS"),
+        ({"entra_tenant": "t"}, "needed together"),
+        ({"public_url": "example.org"}, "VISION_ENGINE_PUBLIC_URL"),
+        ({"log_level": "loud"}, "'debug'"),
+        ({"prot": 1}, "prot is no setting; settings are allowed_hosts,"),
+    ],
+)
+def test_what_is_refused_and_how(values: dict[str, object], expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environment({}, **values)
+    assert expected in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_secrets_do_not_show() -> None:
+    settings = Settings.from_environment(
+        {}, keys=("hidden-1",), token_key="hidden-2", database_url="postgresql://u:hidden-3@h/d"
+    )
+    assert "hidden" not in repr(settings)
+    assert "hidden" not in str(settings)
+
+
+def test_typing_errors_in_variables_are_found() -> None:
+    assert unknown_variables({"VISION_ENGINE_PROT": "1", "VISION_ENGINE_PORT": "1", "PATH": ""}) == ["VISION_ENGINE_PROT"]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented(name: str) -> None:
+    field = Settings.model_fields[name]
+    assert field.description
+    assert f"`{variable_of(name)}`" in DOCUMENTATION.read_text(), f"docs/engine.md has no row for {variable_of(name)}"
+
+
+def test_nothing_else_is_documented_as_a_setting() -> None:
+    documented = set(re.findall(r"`(VISION_ENGINE_[A-Z_]+)`", DOCUMENTATION.read_text()))
+    assert documented == {variable_of(name) for name in Settings.model_fields}
