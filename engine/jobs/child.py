@@ -4,12 +4,12 @@ It has the lowest priority, so that a training takes only what analyze leaves, a
 """
 
 import ctypes
-import logging
 import os
 import signal
 import sys
 
 from engine.errors import EngineError
+from engine.logs import configure_logs
 from engine.settings import Settings
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -28,9 +28,7 @@ def main() -> int:
     die_with(int(sys.argv[1]))
     os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     settings = Settings.from_environment()
-    logging.basicConfig(
-        level=settings.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    configure_logs(settings.log_level)
     from engine.jobs.worker import run_worker
 
     try:

@@ -76,6 +76,8 @@ class Worker:
             "log_level": "WARNING",
             "run_migrations": False,
         }
+        # DBOS gives its logger a console of its own unless it has a handler: its lines should be like the others.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=config)
         declare_workflows(resources, Plans(objects, TokenCipher.open(settings)), settings)
         DBOS.launch()

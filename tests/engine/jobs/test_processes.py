@@ -1,0 +1,221 @@
+"""Real worker processes, real networks, and kill -9: what was finished is not done again, and one model comes out."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from customization.contract import ModelStatus
+from engine.jobs.children import WorkerProcesses
+from engine.jobs.plan import SHARD_IMAGES
+from engine.jobs.queue import JobQueue
+from engine.objects import open_objects
+from engine.settings import Settings
+from engine.store import Store
+from tests.engine.jobs.blob_server import serving_blobs
+from tests.engine.jobs.drawn import Engine, Gate, wait
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with serving_blobs() as blobs:
+        settings = Settings(data_dir=tmp_path / "data", allowed_hosts=(blobs.netloc,), threads=2, workers=1)
+        store = Store.open(settings)
+        yield Engine(settings, store, blobs)
+        store.close()
+
+
+@pytest.fixture
+def queue(engine: Engine) -> Iterator[JobQueue]:
+    with JobQueue(engine.settings) as queue:
+        yield queue
+
+
+@pytest.fixture
+def gate(engine: Engine) -> Iterator[Gate]:
+    """Holds the blob server at the first image after a whole shard, when it is shut."""
+    gate = Gate()
+    served: Counter[str] = Counter()
+
+    def before_reply(path: str) -> None:
+        if path.endswith(".png"):
+            served[path] += 1
+            if len(served) > SHARD_IMAGES + 8:
+                gate.passed()
+
+    engine.blobs.before_reply = before_reply
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def workers(engine: Engine, gate: Gate) -> Iterator[WorkerProcesses]:
+    workers = WorkerProcesses(engine.settings)
+    workers.start()
+    yield workers
+    gate.open()
+    workers.stop()
+
+
+def features_kept(engine: Engine) -> int:
+    return sum(1 for path in (engine.settings.data_dir / "objects").glob("features/*/*/*") if not path.name.startswith("."))
+
+
+def whole_shards_embedded(engine: Engine, gate: Gate, seconds: float = 120) -> None:
+    """Wait until the first shard is done, and the reading of the next is held."""
+    assert gate.reached.wait(seconds)
+    wait(lambda: features_kept(engine) >= SHARD_IMAGES, seconds)
+    # The step is over once its progress is told.
+    wait(lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models(0, 9)), seconds)
+    time.sleep(0.3)
+
+
+def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
+    engine: Engine, queue: JobQueue, workers: WorkerProcesses, gate: Gate
+) -> None:
+    gate.shut()
+    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
+    model = engine.model("m", "train")
+    queue.enqueue_training(model.id)
+    whole_shards_embedded(engine, gate)
+    kept = {path: path.stat().st_mtime_ns for path in (engine.settings.data_dir / "objects").glob("features/*/*/*")}
+    (pid,) = workers.pids
+    asked_before = Counter(path for path, _ in engine.blobs.requests)
+
+    os.kill(pid, signal.SIGKILL)
+    gate.open()
+    wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+
+    record = engine.store.model_by_id(model.id)
+    assert record.status is ModelStatus.SUCCEEDED, record.error
+    assert record.progress is not None
+    assert workers.pids != [pid]
+    assert workers.restarts == 1
+    # The steps before the kill were not done again: their images were neither asked for nor embedded a second time.
+    assert record.progress.images_embedded == 2 * SHARD_IMAGES
+    asked = Counter(path for path, _ in engine.blobs.requests)
+    done = [path for path in asked_before if path.endswith(".png")][:SHARD_IMAGES]
+    assert [asked[path] for path in done] == [1] * SHARD_IMAGES
+    assert asked["/account/train/annotations.json"] == 1
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    # One model came out.
+    assert [found.status for found in engine.store.models(0, 30)] == [ModelStatus.SUCCEEDED]
+    objects = open_objects(engine.settings)
+    assert sorted(path.name for path in objects.path(f"models/{model.id}/model.onnx").parent.iterdir()) == [
+        "head.npz",
+        "model.json",
+        "model.onnx",
+    ]
+    assert len(list((engine.settings.data_dir / "objects" / "models").iterdir())) == 1
+
+
+def test_the_work_of_a_worker_that_never_comes_back_is_taken_up_by_another(engine: Engine, queue: JobQueue, gate: Gate) -> None:
+    gate.shut()
+    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
+    model = engine.model("m", "train")
+    command = [sys.executable, "-m", "engine.jobs.child", str(os.getpid())]
+    environment = {**os.environ, **engine.settings.to_environment()}
+    processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    try:
+        locks = engine.settings.data_dir / "workers"
+        wait(lambda: len(list(locks.glob("*.lock"))) == 2, 60)
+        queue.enqueue_training(model.id)
+        whole_shards_embedded(engine, gate)
+        (running,) = queue.running()
+        busy = max(processes, key=lambda process: psutil.Process(process.pid).cpu_times().user)
+        busy.kill()
+        gate.open()
+        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+        record = engine.store.model_by_id(model.id)
+        assert record.status is ModelStatus.SUCCEEDED, record.error
+        assert record.progress is not None
+        assert record.progress.images_embedded == 2 * SHARD_IMAGES
+        (status,) = queue.statuses([running.workflow_id]).values()
+        assert status.executor_id != running.executor_id
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_workers_stop_at_once_and_go_on_at_the_next_start(engine: Engine, queue: JobQueue, gate: Gate) -> None:
+    gate.shut()
+    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
+    model = engine.model("m", "train")
+    queue.enqueue_training(model.id)
+    first = WorkerProcesses(engine.settings)
+    first.start()
+    whole_shards_embedded(engine, gate)
+    pids = first.pids
+    started = time.monotonic()
+    first.stop()
+    assert time.monotonic() - started < 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert engine.store.model_by_id(model.id).status is ModelStatus.TRAINING
+
+    gate.open()
+    second = WorkerProcesses(engine.settings)
+    second.start()
+    try:
+        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+    finally:
+        second.stop()
+    assert engine.store.model_by_id(model.id).status is ModelStatus.SUCCEEDED
+
+
+def test_a_worker_is_in_its_parents_session_at_the_lowest_priority(workers: WorkerProcesses) -> None:
+    wait(lambda: bool(workers.pids))
+    (pid,) = workers.pids
+    wait(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, 10)
+    assert os.getsid(pid) == os.getsid(0)
+
+
+def test_no_worker_outlives_its_parent_even_if_that_is_killed(tmp_path: Path) -> None:
+    program = f"""
+import json, sys, time
+from itertools import pairwise
+from pathlib import Path
+from engine.jobs.children import WorkerProcesses
+from engine.settings import Settings
+workers = WorkerProcesses(Settings(data_dir=Path({str(tmp_path)!r}), workers=2, threads=1))
+workers.start()
+while len(workers.pids) < 2:
+    time.sleep(0.02)
+print(json.dumps(workers.pids), flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    with parent.stdout:
+        pids = json.loads(parent.stdout.readline())
+        wait(lambda: all(os.getpriority(os.PRIO_PROCESS, pid) == 19 for pid in pids), 20)
+        parent.kill()
+        parent.wait()
+        wait(lambda: not any(psutil.pid_exists(pid) for pid in pids), 5)
+
+
+def test_a_worker_that_dies_at_once_is_started_again_ever_more_slowly(tmp_path: Path) -> None:
+    starts: list[float] = []
+
+    def command() -> list[str]:
+        starts.append(time.monotonic())
+        return [sys.executable, "-S", "-c", "raise SystemExit(3)"]
+
+    workers = WorkerProcesses(Settings(data_dir=tmp_path, workers=1), command)
+    workers.start()
+    wait(lambda: len(starts) == 3, 20)
+    workers.stop()
+    pauses = [after - before for before, after in pairwise(starts)]
+    assert 0.5 <= pauses[0] < pauses[1]
+    assert workers.restarts == 2
