@@ -1,0 +1,77 @@
+"""Parting into training and testing."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from customization.coco import Box
+from customization.coco_check import CLASSIFICATION, DETECTION
+from customization.convert import LabelledImage, LabelledImages, split
+
+BOX: Box = (0.0, 0.0, 1.0, 1.0)
+
+
+def images(tags: dict[str, int]) -> LabelledImages:
+    made = [
+        LabelledImage(Path(f"{tag}{index}.jpg"), f"{tag}-{index}", 9, 9, ((tag, None),) if tag else ())
+        for tag, count in tags.items()
+        for index in range(count)
+    ]
+    return LabelledImages(CLASSIFICATION, tuple(tags), tuple(made))
+
+
+def counts(part: LabelledImages) -> dict[str, int]:
+    return dict(Counter(tag for image in part.images for tag, _ in image.labels))
+
+
+@pytest.mark.parametrize(
+    ("tags", "share", "expected"),
+    [
+        ({"a": 10, "b": 20}, 0.2, {"a": 2, "b": 4}),
+        ({"a": 3, "b": 4}, 0.1, {"a": 1, "b": 1}),
+        ({"a": 2, "b": 3}, 0.5, {"b": 1}),
+        ({"a": 10, "b": 10}, 0.0, {}),
+        ({"a": 5, "b": 5}, 0.99, {"a": 3, "b": 3}),
+    ],
+)
+def test_each_tag_is_parted_by_the_share(tags: dict[str, int], share: float, expected: dict[str, int]) -> None:
+    training, testing = split(images(tags), share)
+    assert counts(testing) == expected
+    assert len(training.images) + len(testing.images) == sum(tags.values())
+
+
+def test_the_order_and_names_of_files_do_not_matter() -> None:
+    whole = images({"a": 30, "b": 30})
+    other = LabelledImages(
+        whole.kind,
+        whole.tags,
+        tuple(
+            LabelledImage(Path(f"x/{i}"), image.sha256, 9, 9, image.labels) for i, image in enumerate(reversed(whole.images))
+        ),
+    )
+    one, two = ({image.sha256 for image in split(given, 0.3)[1].images} for given in (whole, other))
+    assert one == two
+    assert one != {image.sha256 for image in split(whole, 0.3, seed=1)[1].images}
+
+
+def test_equal_images_stay_together() -> None:
+    single = images({"a": 10, "b": 10})
+    copies = LabelledImages(single.kind, single.tags, single.images * 3)
+    training, testing = split(copies, 0.3)
+    assert not {image.sha256 for image in training.images} & {image.sha256 for image in testing.images}
+    assert counts(testing) == {"a": 9, "b": 9}
+
+
+def test_images_without_a_tag_are_parted_too() -> None:
+    testing = split(images({"a": 10, "": 10}), 0.2)[1]
+    assert len(testing.images) == 4
+
+
+def test_images_of_several_tags_are_parted_by_the_rarest() -> None:
+    made = [
+        LabelledImage(Path(f"{i}.jpg"), str(i), 9, 9, (("common", BOX), *((("rare", BOX),) if i < 10 else ())))
+        for i in range(100)
+    ]
+    testing = split(LabelledImages(DETECTION, ("common", "rare"), tuple(made)), 0.2)[1]
+    assert counts(testing) == {"common": 20, "rare": 2}
