@@ -96,7 +96,8 @@ class Project:
         return self.run("preview", "--stack", "local", *options)
 
     def refresh(self, *options: str) -> Outcome:
-        return self.run("refresh", "--yes", "--stack", "local", *options)
+        consent = () if "--preview-only" in options else ("--yes",)
+        return self.run("refresh", *consent, "--stack", "local", *options)
 
     def destroy(self) -> Outcome:
         return self.run("destroy", "--yes", "--stack", "local")
