@@ -10,7 +10,7 @@ import click
 
 from customization.cli.connection import service_options
 from customization.cli.dataset_files import guess_kind, images_option, kind_option, locate
-from customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar, say
+from customization.cli.output import confirm, digest_cache, json_option, print_json, print_table, progress_bar, say
 from customization.coco import Purpose
 from customization.errors import AlreadyExists, counted
 
@@ -171,8 +171,7 @@ def delete_dataset(client: VisionClient, name: str, yes: bool) -> None:
     Example:
       vision datasets delete trees --yes
     """
-    if not yes:
-        click.confirm(f"Unregister dataset {name!r}?", abort=True, err=True)
+    confirm(f"Unregister dataset {name!r}?", yes)
     client.delete_dataset(name)
     say(f"dataset {name!r} is unregistered")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from customization.cli.connection import service_options
-from customization.cli.output import json_option, performance_rows, print_json, print_table, progress_bar, say
+from customization.cli.output import confirm, json_option, performance_rows, print_json, print_table, progress_bar, say
 from customization.errors import AlreadyExists, VisionError
 
 if TYPE_CHECKING:
@@ -164,8 +164,7 @@ def delete_model(client: VisionClient, name: str, yes: bool) -> None:
       vision models delete trees-1 --yes
     """
     model = client.get_model(name)
-    if not yes:
-        click.confirm(f"Delete model {name!r} ({model.status.value})?", abort=True, err=True)
+    confirm(f"Delete model {name!r} ({model.status.value})?", yes)
     if not model.status.final:
         client.cancel_model(name)
         client.wait_for_model(name, timeout_seconds=300, raise_on_failure=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from customization.cli.connection import project_folder
+from customization.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from customization.digest_cache import DigestCache
@@ -57,6 +59,17 @@ def cell_text(value: object) -> str:
 def say(text: str) -> None:
     """A remark for the person at the terminal."""
     click.echo(text, err=True)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on only if the person says so, or said `--yes`. Raises click's Exit with code 1, or UsageError where nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is nobody to ask here: give --yes")
+    if not click.confirm(question, err=True):
+        say("nothing is deleted")
+        raise click.exceptions.Exit(ExitCode.NO)
 
 
 @contextmanager

@@ -1,0 +1,391 @@
+"""Each command from its arguments to its output and exit code, against a service on a loopback port."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customization.cli import main
+from tests.customization.fake_service import KEY, Answer, FakeService, Received
+from tests.customization.samples import DatasetFolder, encoded
+
+WHEN = "2026-01-13T20:46:20.189Z"
+STAMPS = {"createdDateTime": WHEN, "updatedDateTime": WHEN}
+URI = "https://x.blob.core.windows.net/c/train.json"
+DATASET = {"name": "cats", "annotationKind": "imageClassification", "annotationFileUris": [URI], **STAMPS}
+PERFORMANCE = {"accuracyTop1": 0.875, "calibrationECE": 0.05, "tagPerformance": {"cat": {"accuracy": 1.0}}}
+EVALUATION = {
+    "name": "e",
+    "modelName": "m",
+    "status": "succeeded",
+    "evaluationParameters": {"testDatasetName": "t"},
+    "modelPerformance": PERFORMANCE,
+    **STAMPS,
+}
+ONNX = b"onnx" * 1000
+
+
+def model(status: str = "succeeded", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}
+    performance = {"modelPerformance": PERFORMANCE} if status == "succeeded" else {}
+    return {"name": "m", "status": status, "trainingParameters": parameters, **performance, **STAMPS, **fields}
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401
+        return json.loads(self.out)
+
+
+Vision = Callable[..., Ran]
+
+
+@pytest.fixture
+def vision(service: FakeService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vision:
+    """Runs `vision` in an empty folder, with a service by the environment; the key is in nothing that it prints."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"ENDPOINT": service.url, "KEY": KEY, "CACHE_DIR": str(tmp_path / "cache")}.items():
+        monkeypatch.setenv(f"VISION_{name}", value)
+    monkeypatch.delenv("VISION_CONTAINER", raising=False)
+    monkeypatch.delenv("VISION_STORAGE_KEY", raising=False)
+
+    def run(*arguments: object) -> Ran:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert KEY not in printed.out + printed.err
+        assert isinstance(caught.value.code, int)
+        return Ran(int(caught.value.code), printed.out, printed.err)
+
+    return run
+
+
+def test_check_tells_every_violation(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
+    folder = dataset_folder()
+    folder.image(0).unlink()
+    folder.document["annotations"][1]["image_id"] = 77
+    folder.write()
+    ran = vision("check", folder.path / "train.json")
+    assert ran.code == 1
+    assert len(ran.out.splitlines()) == 2
+    assert "error: train.json: annotations[1] (id 2): image_id 77: images have the ids 1 to 6" in ran.out
+    assert ran.err == "2 violations\n"
+    as_json = vision("check", folder.path / "train.json", "--json")
+    assert as_json.code == 1
+    assert [violation["index"] for violation in as_json.json["violations"]] == [1, 0]
+
+
+@pytest.mark.parametrize(("box", "kind"), [(None, "imageClassification"), ([0, 0, 1, 1], "imageObjectDetection")])
+def test_check_tells_what_a_good_dataset_holds(
+    vision: Vision, dataset_folder: Callable[..., DatasetFolder], box: list[float] | None, kind: str
+) -> None:
+    folder = dataset_folder(box=box)
+    ran = vision("check", folder.path / "train.json", "--json")
+    assert ran.code == 0
+    assert ran.json["annotationKind"] == kind
+    assert ran.json["tags"] == {"a": 3, "b": 3}
+    assert f"fit for training as {kind}" in vision("check", folder.path / "train.json").out
+
+
+def photos(folder: Path) -> Path:
+    for index in range(10):
+        path = folder / "photos" / ("cat" if index % 2 else "dog") / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(index))
+    return folder / "photos"
+
+
+def test_what_is_converted_can_be_checked(vision: Vision, tmp_path: Path) -> None:
+    ran = vision(
+        "convert",
+        photos(tmp_path),
+        "--from",
+        "folders",
+        "--output",
+        tmp_path / "data",
+        "--copy-images",
+        "--test-share",
+        0.4,
+        "--json",
+    )
+    assert ran.code == 0
+    assert [part["images"] for part in ran.json["files"].values()] == [6, 4]
+    for arguments in (["data/train.json"], ["data/test.json", "--purpose", "evaluation", "--json"]):
+        checked = vision("check", *arguments)
+        # Images of 64 × 48 px are too small to evaluate on: the one rule that is broken.
+        assert checked.code == (1 if "evaluation" in arguments else 0)
+
+
+def test_nothing_is_written_unless_everything_can_be(vision: Vision, tmp_path: Path) -> None:
+    (photos(tmp_path) / "cat" / "1.png").write_text("no image")
+    ran = vision("convert", tmp_path / "photos", "--from", "folders")
+    assert ran.code == 1
+    assert "cat/1.png: is not an image" in ran.err
+    assert not (tmp_path / "photos" / "train.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "expected"),
+    [
+        (["datasets", "list"], {"value": [DATASET]}, "cats"),
+        (["datasets", "list"], {"value": []}, "No dataset is registered"),
+        (["datasets", "show", "cats"], DATASET, URI),
+        (["models", "list"], {"value": [model()]}, "0.875"),
+        (["models", "show", "m"], model(), "accuracyTop1"),
+        (["models", "wait", "m"], model(), "succeeded"),
+        (["models", "publish", "live", "m"], {"name": "live", "modelName": "m", **STAMPS}, None),
+        (["models", "unpublish", "live"], b"", None),
+        (["datasets", "delete", "cats", "--yes"], b"", None),
+        (["datasets", "register", "cats", "--uri", URI, "--kind", "imageClassification"], DATASET, URI),
+        (["models", "train", "m", "--dataset", "cats", "--no-wait"], model("notStarted"), "notStarted"),
+    ],
+)
+def test_a_table_and_json(
+    vision: Vision, service: FakeService, arguments: Sequence[str], answer: object, expected: str | None
+) -> None:
+    service.handler = lambda _: Answer(200, answer)
+    ran = vision(*arguments)
+    assert ran.code == 0
+    if expected is not None:
+        assert expected in ran.out
+        assert vision(*arguments, "--json").json is not None
+
+
+def test_a_training_is_waited_for(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customization.client.POLL_SECONDS", (0.01, 0.01))
+    progress = {"stage": "features", "share": 0.5}
+    service.answers = [
+        Answer(201, model("notStarted")),
+        Answer(200, model("training", trainingProgress=progress)),
+        Answer(200, model()),
+    ]
+    ran = vision("models", "train", "m", "--dataset", "cats", "--test-dataset", "t")
+    assert ran.code == 0
+    assert "0.875" in ran.out
+    assert service.received[0].json["evaluationParameters"] == {"testDatasetName": "t"}
+
+
+@pytest.mark.parametrize(("dataset", "code"), [("cats", 0), ("dogs", 3)])
+def test_a_training_that_is_there_is_taken_over_if_it_is_this_one(
+    vision: Vision, service: FakeService, dataset: str, code: int
+) -> None:
+    def handle(request: Received) -> Answer:
+        if request.method == "PUT":
+            return Answer(409, {"error": {"code": "ModelAlreadyExists", "message": "taken"}})
+        return Answer(200, model())
+
+    service.handler = handle
+    assert vision("models", "train", "m", "--dataset", dataset).code == code
+
+
+@pytest.mark.parametrize(("status", "code"), [("failed", 1), ("cancelled", 1), ("succeeded", 0)])
+def test_a_training_that_fails_is_an_answer(vision: Vision, service: FakeService, status: str, code: int) -> None:
+    service.handler = lambda _: Answer(200, model(status, error={"code": "diverged", "message": "too little data"}))
+    ran = vision("models", "wait", "m")
+    assert ran.code == code
+    assert ("diverged: too little data" in ran.err) is bool(code)
+
+
+def test_ctrl_c_says_how_to_go_on(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("customization.client.VisionClient.wait_for_model", interrupt)
+    service.handler = lambda _: Answer(201, model("notStarted"))
+    ran = vision("models", "train", "m", "--dataset", "cats")
+    assert ran.code == 130
+    assert "vision models wait m" in ran.err
+
+
+def test_a_model_that_trains_is_cancelled_before_it_is_deleted(vision: Vision, service: FakeService) -> None:
+    service.answers = [Answer(200, model("training")), Answer(202, {}), Answer(200, model("cancelled")), Answer(204, b"")]
+    assert vision("models", "delete", "m", "--yes").code == 0
+    assert [request.method for request in service.received] == ["GET", "POST", "GET", "DELETE"]
+
+
+@pytest.mark.parametrize(("answer", "code"), [(None, 2), (False, 1)])
+def test_deleting_asks(
+    vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch, answer: bool | None, code: int
+) -> None:
+    if answer is not None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+        monkeypatch.setattr("click.confirm", lambda *_, **__: answer)
+    service.handler = lambda _: Answer(200, model())
+    assert vision("models", "delete", "m").code == code
+    assert [request.method for request in service.received] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("require", "code", "missed"),
+    [
+        ([], 0, []),
+        (["accuracyTop1=0.875"], 0, []),
+        (["accuracyTop1=0.9"], 1, ["accuracyTop1 is 0.8750, must be at least 0.9"]),
+        (["calibrationECE=0.05"], 0, []),
+        (
+            ["calibrationECE=0.01", "accuracyTop1=1"],
+            1,
+            ["calibrationECE is 0.0500, must be at most 0.01", "accuracyTop1 is 0.8750, must be at least 1"],
+        ),
+        (["averagePrecision=0.5"], 1, ["averagePrecision was not measured, must be 0.5"]),
+    ],
+)
+def test_a_gate(vision: Vision, service: FakeService, require: list[str], code: int, missed: list[str]) -> None:
+    service.handler = lambda request: Answer(200, EVALUATION if "evaluations" in request.path else model())
+    options = [part for requirement in require for part in ("--require", requirement)]
+    ran = vision("evaluate", "m", "t", *options, "--json")
+    assert ran.code == code
+    assert ran.json["missed"] == missed
+    assert vision("evaluate", "m", "t", *options).out.count("missed:") == len(missed)
+
+
+def analyzed(request: Received) -> Answer:
+    if request.body.startswith(b"bad"):
+        return Answer(400, {"error": {"code": "InvalidRequest", "message": "not an image"}})
+    tags = [{"name": "cat", "confidence": 0.9}, {"name": "dog", "confidence": 0.1}]
+    return Answer(
+        200,
+        {"customModelResult": {"tagsResult": {"values": tags}}, "modelVersion": "x", "metadata": {"width": 1, "height": 1}},
+    )
+
+
+def test_predictions(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    service.handler = analyzed
+    folder = photos(tmp_path)
+    (folder / "bad.jpg").write_text("bad")
+    ran = vision("predict", "m", folder, "https://x/a.jpg", "--threshold", 0.5, "--json")
+    assert ran.code == 1
+    results = {Path(result["image"]).name: result for result in ran.json}
+    assert len(results) == 12
+    assert results["bad.jpg"] == {"image": str(folder / "bad.jpg"), "error": "not an image"}
+    assert results["a.jpg"]["tags"] == [{"name": "cat", "confidence": 0.9}]
+    table = vision("predict", "m", folder / "cat", "--top", 1)
+    assert table.code == 0
+    assert table.out.count("cat ") >= 5
+    assert "dog" not in table.out.replace("photos/dog", "")
+
+
+def test_a_model_that_is_not_there_is_said_once(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    service.handler = lambda _: Answer(404, {"error": {"code": "404", "message": "Resource not found"}})
+    assert vision("predict", "no", photos(tmp_path)).code == 3
+    assert len(service.received) == 1
+
+
+@pytest.mark.parametrize("name", ["m", "live"])
+def test_a_model_is_exported_with_its_sidecar(vision: Vision, service: FakeService, tmp_path: Path, name: str) -> None:
+    def handle(request: Received) -> Answer:
+        path = request.path.removeprefix("/computervision")
+        if path == "/models/m/artifact":
+            return Answer(200, ONNX, {"x-ms-artifact-digest": hashlib.sha256(ONNX).hexdigest()})
+        answers = {
+            "/models/m": model(),
+            "/publishedmodels/live": {"name": "live", "modelName": "m", **STAMPS},
+            "/models/m/artifact:metadata": {"labels": ["cat", "dog"]},
+        }
+        return Answer(200, answers[path]) if path in answers else Answer(404, {})
+
+    service.handler = handle
+    ran = vision("export", name, "--json")
+    assert ran.code == 0
+    assert (tmp_path / "m.onnx").read_bytes() == ONNX
+    assert json.loads((tmp_path / "m.json").read_text())["labels"] == ["cat", "dog"]
+    assert ran.json["digest"] == hashlib.sha256(ONNX).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["check"],
+        ["check", "no.json"],
+        ["convert", "."],
+        ["convert", ".", "--from", "csv"],
+        ["datasets", "register", "x"],
+        ["datasets", "register", "x", "--uri", URI],
+        ["models", "train", "x"],
+        ["evaluate", "m", "t", "--require", "accuracy=1"],
+        ["evaluate", "m", "t", "--require", "accuracyTop1=high"],
+        ["predict", "m", "no.jpg"],
+    ],
+)
+def test_wrong_usage(vision: Vision, arguments: Sequence[str]) -> None:
+    assert vision(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["models", "train", "-h"], ["check", "--help"], ["datasets", "--help"]]
+)
+def test_help(vision: Vision, arguments: Sequence[str]) -> None:
+    assert vision(*arguments).code == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(401, "401 401: wrong key"), (404, "404 404: wrong key"), (409, "409 409: wrong key")],
+)
+def test_a_refusal_is_a_failure(vision: Vision, service: FakeService, status: int, text: str) -> None:
+    service.handler = lambda _: Answer(status, {"error": {"code": str(status), "message": "wrong key"}})
+    ran = vision("datasets", "show", "x")
+    assert ran.code == 3
+    assert ran.err == f"Error: GET /datasets/x: {text}\n"
+
+
+@pytest.mark.parametrize("stack", [None, "dev"])
+def test_the_service_of_a_pulumi_stack(
+    vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stack: str | None
+) -> None:
+    service.handler = lambda _: Answer(200, {"value": []})
+    outputs = json.dumps({"endpoint": service.url, "key": KEY})
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "pulumi"
+    program.write_text(f"#!/bin/sh\necho \"$@\" > {tmp_path}/called\necho '{outputs}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    if stack is None:
+        monkeypatch.delenv("VISION_ENDPOINT")
+        monkeypatch.delenv("VISION_KEY")
+    else:
+        monkeypatch.setenv("VISION_ENDPOINT", "http://127.0.0.1:9")
+    ran = vision("models", "list", *(["--stack", stack] if stack else []))
+    assert ran.code == 0
+    assert service.received[0].headers["Ocp-Apim-Subscription-Key"] == KEY
+    assert ("--stack dev" in (tmp_path / "called").read_text()) is (stack == "dev")
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "expected"),
+    [
+        ("echo 'error: no stack selected' >&2; exit 255", 3, "the current stack: no stack selected"),
+        ("echo '{}'", 3, "the current stack has no output `endpoint`: run `pulumi up` first"),
+    ],
+)
+def test_a_stack_that_is_not_there(
+    vision: Vision, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, code: int, expected: str
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("VISION_ENDPOINT")
+    ran = vision("models", "list")
+    assert ran.code == code
+    assert expected in ran.err
+
+
+def test_no_service(vision: Vision, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VISION_ENDPOINT")
+    ran = vision("models", "list")
+    assert ran.code == 2
+    assert "give --endpoint and --key, or VISION_ENDPOINT and VISION_KEY" in ran.err
