@@ -62,7 +62,7 @@ def say(text: str) -> None:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Go on only if the person says so, or said `--yes`. Raises click's Exit with code 1, or UsageError where nobody can be asked."""
+    """Return if the person says so, or said `--yes`; else end the command: Exit, or UsageError where nobody can be asked."""
     if yes:
         return
     if not sys.stdin.isatty():
