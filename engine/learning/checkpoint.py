@@ -18,7 +18,7 @@ from engine.learning.errors import WeightsError
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _PROTOCOL_VERSION = 1001
-_ELEMENT_TYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+_ELEMENT_TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class _StateDictUnpickler(pickle.Unpickler):
         super().__init__(file)
         self._storages = storages
 
-    def find_class(self, module_name: str, global_name: str) -> Callable[..., Any]:
+    def find_class(self, module_name: str, global_name: str) -> Callable[..., Any] | _StorageType:
         if (module_name, global_name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module_name, global_name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor
         if module_name == "torch" and global_name in _ELEMENT_TYPES:
             # The pickle only passes the storage's type on, inside a persistent id.
-            return _StorageType(_ELEMENT_TYPES[global_name])  # type: ignore[return-value]
+            return _StorageType(_ELEMENT_TYPES[global_name])
         raise WeightsError(f"the checkpoint asks for {module_name}.{global_name}; a plain state dict needs nothing like it")
 
     def persistent_load(self, pid: Any) -> _Storage:  # noqa: ANN401 - pickle's own signature
@@ -92,21 +92,23 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         WeightsError: the file is of another format, incomplete, or asks for any class but those of a state dict.
     """
+    try:
+        with path.open("rb") as file:
+            return _read_tensors(file, path.name)
+    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise WeightsError(f"{path.name} is no readable PyTorch state dict: {error}") from error
+
+
+def _read_tensors(file: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
     storages: dict[str, _Storage] = {}
-    with path.open("rb") as file:
-        try:
-            magic, protocol, facts, tensors, keys = (_StateDictUnpickler(file, storages).load() for _ in range(5))
-            if magic != _MAGIC_NUMBER or protocol != _PROTOCOL_VERSION or not facts.get("little_endian"):
-                raise WeightsError(f"{path.name} is no legacy little-endian PyTorch checkpoint")
-            for key in keys:
-                count = int.from_bytes(file.read(8), "little", signed=True)
-                storage = storages[key]
-                data = file.read(count * storage.dtype.itemsize)
-                if count != storage.count or len(data) != count * storage.dtype.itemsize:
-                    raise WeightsError(f"{path.name} ends inside storage {key}")
-                storage.elements = np.frombuffer(data, storage.dtype)
-            return {name: tensor.to_array() for name, tensor in tensors.items()}
-        except WeightsError:
-            raise
-        except (pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise WeightsError(f"{path.name} is no readable PyTorch state dict: {error}") from error
+    magic, protocol, facts, tensors, keys = (_StateDictUnpickler(file, storages).load() for _ in range(5))
+    if magic != _MAGIC_NUMBER or protocol != _PROTOCOL_VERSION or not facts.get("little_endian"):
+        raise WeightsError(f"{name} is no legacy little-endian PyTorch checkpoint")
+    for key in keys:
+        count = int.from_bytes(file.read(8), "little", signed=True)
+        storage = storages[key]
+        data = file.read(storage.count * storage.dtype.itemsize)
+        if count != storage.count or len(data) != count * storage.dtype.itemsize:
+            raise WeightsError(f"{name} ends inside storage {key}")
+        storage.elements = np.frombuffer(data, storage.dtype)
+    return {key: tensor.to_array() for key, tensor in tensors.items()}

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from engine.learning.backbones import Backbone
-from engine.learning.efficientnet import HEAD, INPUT, IR_VERSION, OPSET
-from engine.learning.views import CENTRE_SIGMA, Pass, Pooling, View, passes_of
+from engine.learning.efficientnet import INPUT, IR_VERSION, OPSET
+from engine.learning.views import ASPECT_ROOT_MAX, CENTRE_SIGMA, Pass, Pooling, View, passes_of
 
 _STRIDE = 32
-_ASPECT_ROOT_MAX = 2.0
-"""Square root of the greatest ratio of the sides: a longer image is squeezed to 4 : 1."""
 
 
 class Graph:
@@ -86,11 +84,11 @@ class Graph:
 def add_resize(graph: Graph, image: str, side: int) -> str:
     """uint8 [h, w, 3] → float32 [1, 3, H, W] in 0…255: H and W multiples of 32, H · W about side², the aspect ratio kept."""
     prefix = f"resize{side}"
-    size = graph.add("Slice", [graph.add("Shape", [image], f"{prefix}/shape"), *_range(graph, 0, 2)], f"{prefix}/size")
+    size = graph.add("Shape", [image], f"{prefix}/size", end=2)
     lengths = graph.add("Cast", [size], f"{prefix}/lengths", to=TensorProto.FLOAT)
     swapped = graph.add("Gather", [lengths, graph.constant("swap", np.array([1, 0], np.int64))], f"{prefix}/swapped")
     root = graph.add("Sqrt", [graph.add("Div", [lengths, swapped], f"{prefix}/ratio")], f"{prefix}/root")
-    limits = [graph.constant("root.least", 1 / _ASPECT_ROOT_MAX), graph.constant("root.most", _ASPECT_ROOT_MAX)]
+    limits = [graph.constant("root.least", 1 / ASPECT_ROOT_MAX), graph.constant("root.most", ASPECT_ROOT_MAX)]
     bounded = graph.add("Clip", [root, *limits], f"{prefix}/bounded")
     blocks = graph.add("Mul", [bounded, graph.constant(f"{prefix}/blocks", side / _STRIDE)], f"{prefix}/exact")
     rounded = graph.add("Cast", [graph.add("Round", [blocks], f"{prefix}/rounded")], f"{prefix}/whole", to=TensorProto.INT64)
@@ -103,13 +101,6 @@ def add_resize(graph: Graph, image: str, side: int) -> str:
     resized = graph.add("Resize", [page, "", "", shape], f"{prefix}/resized", mode="linear", antialias=1)
     floats = graph.add("Cast", [resized], f"{prefix}/floats", to=TensorProto.FLOAT)
     return graph.add("Transpose", [floats], f"{prefix}/planes", perm=[0, 3, 1, 2])
-
-
-def _range(graph: Graph, start: int, end: int) -> tuple[str, str]:
-    return (
-        graph.constant(f"index{start}", np.array([start], np.int64)),
-        graph.constant(f"index{end}", np.array([end], np.int64)),
-    )
 
 
 def _add_pass(graph: Graph, planes: str, run: Pass, network: onnx.ModelProto) -> str:
@@ -166,16 +157,19 @@ def _add_centre_weights(graph: Graph, feature_map: str, prefix: str) -> str:
 
 def _add_pooling(graph: Graph, feature_map: str, view: View) -> str:
     prefix = view.name
-    axes = graph.constant("plane", np.array([2, 3], np.int64))
-    if view.pooling is Pooling.MEAN:
-        return graph.add("ReduceMean", [feature_map, axes], prefix, keepdims=0)
-    if view.pooling is Pooling.SPREAD:
+    if view.pooling is not Pooling.CENTRE:
+        axes = graph.constant("plane", np.array([2, 3], np.int64))
         mean = graph.add("ReduceMean", [feature_map, axes], f"{prefix}/mean", keepdims=1)
+        if view.pooling is Pooling.MEAN:
+            return graph.add("Flatten", [mean], prefix, axis=1)
         deviation = graph.add("Sub", [feature_map, mean], f"{prefix}/deviation")
-        variance = graph.add(
-            "ReduceMean", [graph.add("Mul", [deviation, deviation], f"{prefix}/squares"), axes], f"{prefix}/var", keepdims=0
+        # The root of the sum of squares over the root of their count: one pass over the map less than the mean of squares.
+        length = graph.add("ReduceL2", [deviation, axes], f"{prefix}/deviation_length", keepdims=0)
+        size = graph.add("Shape", [feature_map], f"{prefix}/size", start=2)
+        places = graph.add(
+            "Cast", [graph.add("ReduceProd", [size], f"{prefix}/count")], f"{prefix}/places", to=TensorProto.FLOAT
         )
-        return graph.add("Sqrt", [variance], prefix)
+        return graph.add("Div", [length, graph.add("Sqrt", [places], f"{prefix}/root")], prefix)
     weights = _add_centre_weights(graph, feature_map, prefix)
     rows = graph.add("Reshape", [feature_map, graph.constant("rows", np.array([0, 0, -1], np.int64))], f"{prefix}/map")
     pooled = graph.add("MatMul", [rows, weights], f"{prefix}/pooled")
@@ -222,6 +216,3 @@ def views_model(backbone: Backbone, views: tuple[View, ...], network: onnx.Model
 
 def load_networks(paths: Mapping[str, Path]) -> dict[str, onnx.ModelProto]:
     return {name: onnx.load(path) for name, path in paths.items()}
-
-
-__all__ = ["HEAD", "Graph", "add_resize", "add_views", "load_networks", "resize_model", "views_model"]

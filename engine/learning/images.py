@@ -10,12 +10,19 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from engine.learning.backbones import BACKBONES
 from engine.learning.errors import ImageError
+from engine.learning.views import ASPECT_ROOT_MAX
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO", "MPO")
 """Pillow's names of the formats that are read; what else Pillow knows is refused."""
 
-PIXELS_MAX = 16_000 * 16_000
-"""The contract's greatest image: a file that claims more is refused before it is decoded."""
+PIXELS_MAX = 178_956_970
+"""Pillow's own limit against decompression bombs: a file that claims more is refused before it is decoded."""
+
+# Pillow loads its rarer formats only when asked.
+Image.init()
+
+# What Pillow warns of is damaged metadata, and images that are large but below the limit.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _REDUCED_SIDE = 2 * max(backbone.side for backbone in BACKBONES)
 _QUARTER_TURNS = (5, 6, 7, 8)
@@ -32,18 +39,21 @@ class DecodedImage:
     height: int
 
 
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Greys of 16 or 32 bits, or of real numbers, as eight bits."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float32))
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F":
+        values = (values - low) * (255 / max(high - low, 1e-12))
+    elif image.mode.startswith("I;16") or high > 255:
+        values = values * (255 / max(high, 65535.0))
+    return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Eight bits, three channels; what is transparent becomes white."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image, dtype=np.float32)
-        # 16 bit greys come as "I;16" or, from some PNG and TIFF files, as "I": what fits eight bits is eight bits.
-        scale = 255.0 if image.mode != "F" and values.max(initial=0) > 255 else 65535.0
-        if image.mode == "F":
-            low, high = float(np.nanmin(values, initial=0)), float(np.nanmax(values, initial=1))
-            values = (np.nan_to_num(values) - low) / max(high - low, 1e-12) * 255
-        elif scale == 255.0:
-            values = values / 257
-        return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8), "L").convert("RGB")
+        return _to_eight_bits(image).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         page = Image.new("RGBA", layer.size, "white")
@@ -53,7 +63,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _reduce_while_decoding(image: Image.Image) -> None:
     """Let a JPEG be decoded at half, a quarter or an eighth of its size where that is at least twice what a network sees."""
-    ratio = (image.width / image.height) ** 0.5
+    ratio = min(max((image.width / image.height) ** 0.5, 1 / ASPECT_ROOT_MAX), ASPECT_ROOT_MAX)
     image.draft("RGB", (round(_REDUCED_SIDE * ratio), round(_REDUCED_SIDE / ratio)))
 
 
@@ -64,16 +74,13 @@ def decode_image(data: bytes) -> DecodedImage:
         data: a JPEG, PNG, BMP, GIF, TIFF, WebP, ICO or MPO file; of an animation or a stack of pages the first is taken.
 
     Raises:
-        ImageError: the bytes are none of these, are cut off, or claim more than 16,000 × 16,000 pixels.
+        ImageError: the bytes are none of these, are cut off, or claim more than 178,956,970 pixels.
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of damaged metadata and of large images; the limit that counts is checked below.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return _decode(image)
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return _decode(image)
     except ImageError:
         raise
     except UnidentifiedImageError as error:

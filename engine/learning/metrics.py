@@ -1,6 +1,7 @@
-"""Metrics of a classifier: pure functions, equal to PyPI's `vision-evaluation`, the code that the hosted service measured with."""
+"""Metrics of a classifier: pure functions, equal to PyPI's `vision-evaluation`, which the hosted service measured with."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,8 @@ def top_k_accuracy(labels: Labels, probabilities: Probabilities, k: int) -> floa
     if not len(labels):
         return 0.0
     k = min(k, probabilities.shape[1])
-    if k == 1:
-        best = np.argmax(probabilities, axis=1)[:, None]
-    else:
-        # Which of several equal probabilities counts is the partition's choice, as it is in vision-evaluation.
-        best = np.argpartition(probabilities, -k, axis=1)[:, -k:]
+    # Which of several equal probabilities counts is argmax's and the partition's choice, as it is in vision-evaluation.
+    best = np.argpartition(probabilities, -k, axis=1)[:, -k:] if k > 1 else np.argmax(probabilities, axis=1)[:, None]
     return float((best == labels[:, None]).any(axis=1).sum() / len(labels))
 
 
@@ -60,7 +58,7 @@ def expected_calibration_error(labels: Labels, probabilities: Probabilities) -> 
     correct = best == labels
     edges = np.linspace(0, 1, _BINS + 1)
     apart = 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (confidence > low) & (confidence <= high)
         apart += abs(float(correct[inside].sum()) - float(confidence[inside].astype(np.float64).sum()))
     return apart / len(labels)

@@ -89,7 +89,8 @@ def _fit(choice: _Choice, features: Samples, labels: Labels, tags: Sequence[str]
 
 def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
     """bool [n]: a random fifth of the images, tag by tag, that leaves every tag at least one."""
-    return assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
+    held: NDArray[np.bool_] = assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
+    return held
 
 
 def train_classifier(

@@ -1,0 +1,74 @@
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.learning import FeatureExtractor, WeightsError, ensure_weights
+from engine.learning.views import DIMENSIONS
+
+
+@pytest.fixture(scope="session")
+def weights_dir() -> Path:
+    cache = os.environ.get("VISION_CACHE_DIR") or Path(
+        os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "vision-customization"
+    )
+    folder = Path(cache) / "weights"
+    try:
+        ensure_weights(folder)
+    except WeightsError as error:
+        pytest.skip(str(error))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def extractor(weights_dir: Path) -> FeatureExtractor:
+    return FeatureExtractor(weights_dir)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    folder = Path(__file__).parents[4] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"the labelled datasets are not at {folder}")
+    return folder
+
+
+MakeFeatures = Callable[..., tuple[NDArray[np.float32], NDArray[np.int64]]]
+
+
+@pytest.fixture
+def make_features() -> MakeFeatures:
+    """Features of `counts[i]` images of tag i: a direction of its own for each tag, and noise."""
+
+    def make(counts: list[int], *, noise: float = 1.0, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        random = np.random.default_rng(seed)
+        labels = np.repeat(np.arange(len(counts)), counts)
+        centres = random.standard_normal((len(counts), DIMENSIONS)).astype(np.float32)
+        features = centres[labels] + noise * random.standard_normal((len(labels), DIMENSIONS)).astype(np.float32)
+        return np.abs(features), labels
+
+    return make
+
+
+@pytest.fixture
+def encode() -> Callable[..., bytes]:
+    def to_bytes(image: Image.Image, format_name: str, **options: object) -> bytes:
+        target = io.BytesIO()
+        image.save(target, format_name, **options)
+        return target.getvalue()
+
+    return to_bytes
+
+
+@pytest.fixture
+def photo() -> Image.Image:
+    """A picture with structure: gradients and a bright square left of the middle. 120 × 80."""
+    y, x = np.mgrid[0:80, 0:120]
+    pixels = np.stack([x * 2, y * 3, (x + y)], axis=-1).astype(np.uint8)
+    pixels[20:50, 20:50] = 250
+    return Image.fromarray(pixels)
