@@ -139,7 +139,7 @@ def answer_errors(app: FastAPI) -> None:
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
     """The methods of all operations at `path`. The router names those of one alone, and takes `m:cancel` for a name."""
     for name in ("[^/:]+", "[^/]+"):
-        methods = set()
+        methods: set[str] = set()
         for template, operations in app.openapi()["paths"].items():
             if re.fullmatch(re.sub(r"\{\w+\}", name, template), path):
                 methods.update(method.upper() for method in operations)

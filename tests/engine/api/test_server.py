@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.api.server import _listen
+from engine.settings import Settings
+
 pytestmark = pytest.mark.process
 
 
@@ -114,3 +117,11 @@ def test_a_request_in_hand_is_answered_before_the_end(data_dir: Path, process: s
     assert reply.startswith(b"HTTP/1.1 201"), reply
     process.communicate(timeout=30)
     assert process.returncode == 0
+
+
+def test_small_answers_do_not_wait(data_dir: Path) -> None:
+    settings = Settings.from_environment({}, data_dir=data_dir, port=0)
+    with _listen(settings) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
