@@ -18,6 +18,8 @@ from customization.cli.exit_code import ExitCode
 if TYPE_CHECKING:
     from customization.digest_cache import DigestCache
 
+PIPE_WIDTH = 10_000
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
@@ -35,15 +37,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothin
     if not rows:
         click.echo(nothing)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns), show_edge=False)
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) or row[index] is None for row in rows)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell_text(cell)) for cell in row))
-    console = Console()
-    # A pipe has no width of its own: nothing is folded or cut there.
-    console.print(table, width=None if console.is_terminal else 10_000, crop=False, no_wrap=not console.is_terminal)
+    # A pipe has no width that lines would have to be folded to.
+    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
 def cell_text(value: object) -> str:

@@ -76,7 +76,10 @@ def predict(client: VisionClient, model: str, images: tuple[str, ...], top: int,
     if as_json:
         print_json(seen)
     else:
-        print_table(("image", "what", "confidence", "box (x, y, w, h)"), [row for result in seen for row in _rows(result)], "")
+        columns = ("image", "what", "confidence", "box (x, y, w, h)")
+        rows = [row for result in seen for row in _rows(result)]
+        shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
+        print_table(columns[:shown], [row[:shown] for row in rows], "")
     if any("error" in result for result in seen):
         click.get_current_context().exit(ExitCode.NO)
 
