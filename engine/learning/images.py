@@ -12,14 +12,11 @@ from engine.learning.backbones import BACKBONES
 from engine.learning.errors import ImageError
 from engine.learning.views import ASPECT_ROOT_MAX
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO", "MPO")
-"""Pillow's names of the formats that are read; what else Pillow knows is refused."""
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
+"""Pillow's names of the formats that are read; what else Pillow knows is refused. An MPO file is opened as a JPEG."""
 
 PIXELS_MAX = 178_956_970
 """Pillow's own limit against decompression bombs: a file that claims more is refused before it is decoded."""
-
-# Pillow loads its rarer formats only when asked.
-Image.init()
 
 # What Pillow warns of is damaged metadata, and images that are large but below the limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")

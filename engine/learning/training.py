@@ -81,9 +81,10 @@ def _choose(features: Samples, labels: Labels, classes: int, seed: int, go_on: C
     return _Choice(best.recipe, best.sharpness, facts)
 
 
-def _fit(choice: _Choice, features: Samples, labels: Labels, tags: Sequence[str]) -> Classifier:
-    blocks = choice.recipe.fit_blocks(features)
-    head = choice.recipe.fit_head(apply_blocks(blocks, features), labels, len(tags)).scaled(choice.sharpness)
+def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
+    """Fit one recipe; `sharpness` is the calibration's factor on its scores."""
+    blocks = recipe.fit_blocks(features)
+    head = recipe.fit_head(apply_blocks(blocks, features), labels, len(tags)).scaled(sharpness)
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
 
 
@@ -141,11 +142,11 @@ def train_classifier(
     held = _hold_out(labels, seed) if estimate else np.zeros(len(labels), bool)
     if held.any():
         choice = _choose(features[~held], labels[~held], len(tags), seed, go_on(0.0, half))
-        trial = _fit(choice, features[~held], labels[~held], tags)
+        trial = fit_classifier(choice.recipe, features[~held], labels[~held], tags, sharpness=choice.sharpness)
         held_out = (labels[held], trial.probabilities(features[held]))
     if choice is None or in_time():
         choice = _choose(features, labels, len(tags), seed, go_on(half, 0.9))
     report(0.9, "fitting on all images")
-    classifier = _fit(choice, features, labels, tags)
+    classifier = fit_classifier(choice.recipe, features, labels, tags, sharpness=choice.sharpness)
     report(1.0, "trained")
     return ClassifierTraining(classifier, choice.facts, held_out)

@@ -15,6 +15,7 @@ from engine.learning import (
     export_classifier,
 )
 from engine.learning.recipes import RECIPES, Recipe
+from engine.learning.training import fit_classifier
 from engine.learning.views import DIMENSIONS
 
 MakeFeatures = Callable[..., tuple[np.ndarray, np.ndarray]]
@@ -26,10 +27,7 @@ SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
 
 
 def _train(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
-    blocks = recipe.fit_blocks(features)
-    x = np.concatenate([block.apply(features) for block in blocks], axis=1)
-    head = recipe.fit_head(x, labels, len(tags)).scaled(2.0)
-    return Classifier(tags, blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
+    return fit_classifier(recipe, features, labels, tags, sharpness=2.0)
 
 
 @pytest.fixture(scope="module")

@@ -56,11 +56,13 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:A single label:UserWarning")
 @pytest.mark.parametrize("name", CASES)
 def test_metrics_equal_vision_evaluation(name: str) -> None:
     _assert_equal_to_reference(*CASES[name])
 
 
+@pytest.mark.filterwarnings("ignore:A single label:UserWarning")
 @settings(max_examples=60, deadline=None)
 @given(
     images=st.integers(1, 60), classes=st.integers(1, 15), seed=st.integers(0, 2**31), decimals=st.sampled_from([None, 0, 1, 2])
