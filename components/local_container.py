@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pulumi
-from customization.storage import container_exists, container_sas, ensure_container
 from pulumi import dynamic
 
 from customization.errors import StorageError
 from customization.resources.provider import is_known
+from customization.storage import container_exists, container_sas, ensure_container
 
 SAS_LIFETIME = timedelta(days=3650)
 """As long as a local stack may live: a token of one's own machine, for one container, to read and list."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,6 +79,28 @@ def settings_for(
     return {**ours, **environ, "PATH": path}
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process of this machine has this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def release_dead_locks(backend: str) -> None:
+    """Remove the locks of updates of this machine that were killed: the next update would refuse to run."""
+    for file in Path(backend.removeprefix("file://")).glob(".pulumi/locks/**/*.json"):
+        try:
+            lock = json.loads(file.read_text())
+            if lock["hostname"] == socket.gethostname() and not is_running(int(lock["pid"])):
+                file.unlink()
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # being written or removed by another, or none of ours
+
+
 def main(arguments: Sequence[str]) -> None:
     """`launcher.py <the real CLI> <its arguments>`; does not return."""
     cli, rest = Path(arguments[0]), arguments[1:]
@@ -92,6 +115,9 @@ def main(arguments: Sequence[str]) -> None:
         login=current_login(os.environ, Path.home()),
         names_backend=project_backend(checkout / "Pulumi.yaml"),
     )
+    backend = environ.get("PULUMI_BACKEND_URL", "")
+    if backend == local_settings(checkout)["PULUMI_BACKEND_URL"]:
+        release_dead_locks(backend)
     os.execve(cli, ["pulumi", *rest], environ)  # noqa: S606 - it must be this process that becomes the CLI
 
 

@@ -13,6 +13,7 @@ from customization.client import VisionClient
 from customization.contract import ModelStatus
 from customization.errors import VisionError
 from tests.stacks.project import Project
+from toolchain.launcher import release_dead_locks
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 
@@ -55,7 +56,7 @@ def test_pulumi_killed_while_a_model_trains(project: Project) -> None:
     [begun] = client.list_models()
     os.killpg(update.pid, signal.SIGKILL)
     update.communicate()
-    project.run("cancel", "--yes", "--stack", "local")
+    release_dead_locks(project.environment["PULUMI_BACKEND_URL"])  # as the launcher does for the checkout's own backend
     output = project.up().succeeded().output
     assert "a training of an earlier update is taken over" in output
     [model] = client.list_models()

@@ -1,12 +1,15 @@
 """What the launcher sets for the Pulumi CLI, and what of the user's it leaves alone."""
 
+import json
 import os
+import socket
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from toolchain.launcher import current_login, own_backend, project_backend, settings_for
+from toolchain.launcher import current_login, own_backend, project_backend, release_dead_locks, settings_for
 
 CHECKOUT = Path("/checkout")
 OURS = "file:///checkout/.vision/pulumi"
@@ -92,3 +95,29 @@ def test_project_backend(tmp_path: Path, text: str | None, answer: bool) -> None
 def test_own_backend_needs_one_reason() -> None:
     assert not own_backend({}, "", names_backend=False)
     assert own_backend({}, "", names_backend=True)
+
+
+def dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("lock", "released"),
+    [
+        ({"pid": dead_process(), "hostname": socket.gethostname()}, True),
+        # Alive, or of another machine: somebody's.
+        ({"pid": os.getpid(), "hostname": socket.gethostname()}, False),
+        ({"pid": dead_process(), "hostname": "another"}, False),
+        # Not a lock as we know it.
+        ({"process": 1}, False),
+        ([], False),
+    ],
+)
+def test_only_the_lock_of_a_dead_update_of_this_machine_is_released(tmp_path: Path, lock: object, released: bool) -> None:
+    file = tmp_path / ".pulumi" / "locks" / "organization" / "project" / "local" / "0.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(lock))
+    release_dead_locks(f"file://{tmp_path}")
+    assert file.exists() is not released
