@@ -50,8 +50,9 @@ __all__ = [
     "upload_content",
 ]
 
-LISTED_MAX_PER_IMAGE = 4
-"""A container with many more images than the dataset is not listed to its end: asking for each image is quicker then."""
+LISTED_MAX_PER_IMAGE = 16
+"""A container with many more images than the dataset is not listed to its end: asking for one image takes as long as listing
+16 (0.17 ms against 2.8 ms an image, measured with Azurite)."""
 
 LISTED_MAX = 20_000
 

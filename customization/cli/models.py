@@ -256,7 +256,9 @@ def _print_model(model: Model, as_json: bool) -> None:
     print_table(("", ""), rows, "")
     if model.model_performance is not None:
         performance = model.model_performance.to_wire()
+        click.echo()
         print_table(("metric", "value"), performance_rows(performance), "no metrics")
+        click.echo()
         tags = model.model_performance.tag_performance
         metrics = list(dict.fromkeys(metric for values in tags.values() for metric in values))
         print_table(("tag", *metrics), [(tag, *(tags[tag].get(metric) for metric in metrics)) for tag in tags], "")
