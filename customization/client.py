@@ -53,7 +53,7 @@ from customization.transport import RetryPolicy, TokenCredential, Transport
 __all__ = ["RetryPolicy", "TokenCredential", "VisionClient"]
 
 POLL_SECONDS = (0.5, 10.0)
-"""First and longest wait between two looks at work that goes on."""
+"""Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
 
 OUTAGE_SECONDS = 300.0
 """How long a wait goes on while the service can't be reached: it may be starting again."""
@@ -392,7 +392,7 @@ class VisionClient:
         on_progress: Callable[[Waited], None] | None,
     ) -> Waited:
         started = answered = self._clock()
-        pause, longest = POLL_SECONDS
+        shortest, longest = POLL_SECONDS
         while True:
             try:
                 seen = look()
@@ -405,10 +405,11 @@ class VisionClient:
                     on_progress(seen)
                 if seen.status.final:
                     return seen
-            if timeout_seconds is not None and self._clock() - started + pause > timeout_seconds:
+            elapsed = self._clock() - started
+            pause = min(longest, max(shortest, elapsed / 10))
+            if timeout_seconds is not None and elapsed + pause > timeout_seconds:
                 raise WaitTimedOut(f"{what}: not finished after {timeout_seconds:.0f} s; it goes on: wait again, or cancel it")
             self._sleep(pause)
-            pause = min(longest, pause * 1.3)
 
 
 def _segment(name: str) -> str:
