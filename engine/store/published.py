@@ -1,6 +1,7 @@
 """Published models: stable names, each answering with the model it points to now."""
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import ModelStatus
@@ -16,6 +17,29 @@ class PublishedModelStore(Database):
 
         Raises AlreadyExists (a model has the name), NotFound (the model), WrongState (it has not succeeded).
         """
+        try:
+            return self._point(name, model_name)
+        except IntegrityError:
+            # Another caller has just published the same new name: now there is one to move.
+            return self._point(name, model_name)
+
+    def published_model(self, name: str) -> PublishedModelRecord:
+        """Raises NotFound."""
+        with self._reading() as session:
+            return _record(_find(session, name))
+
+    def published_models(self, skip: int, top: int) -> list[PublishedModelRecord]:
+        """Up to `top` published models after the first `skip`, in the order they were first published."""
+        with self._reading() as session:
+            query = select(PublishedModelRow).order_by(PublishedModelRow.sequence).offset(skip).limit(top)
+            return [_record(row) for row in session.scalars(query)]
+
+    def unpublish_model(self, name: str) -> None:
+        """Raises NotFound."""
+        with self._writing() as session:
+            session.delete(_find(session, name))
+
+    def _point(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
         with self._writing() as session:
             if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
                 raise AlreadyExists("published model", name, "model")
@@ -34,22 +58,6 @@ class PublishedModelStore(Database):
                 row.model_name = model_name
                 row.updated = now
             return _record(row), created
-
-    def published_model(self, name: str) -> PublishedModelRecord:
-        """Raises NotFound."""
-        with self._reading() as session:
-            return _record(_find(session, name))
-
-    def published_models(self, skip: int, top: int) -> list[PublishedModelRecord]:
-        """Up to `top` published models after the first `skip`, in the order they were first published."""
-        with self._reading() as session:
-            query = select(PublishedModelRow).order_by(PublishedModelRow.sequence).offset(skip).limit(top)
-            return [_record(row) for row in session.scalars(query)]
-
-    def unpublish_model(self, name: str) -> None:
-        """Raises NotFound."""
-        with self._writing() as session:
-            session.delete(_find(session, name))
 
 
 def _find(session: Session, name: str) -> PublishedModelRow:

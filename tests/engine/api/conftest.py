@@ -100,7 +100,7 @@ class Caller:
 
         async def call() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url=self._base) as client:
+            async with httpx.AsyncClient(transport=transport, base_url=self._base, trust_env=False) as client:
                 return await client.request(method, url, headers=sent, **arguments)
 
         return asyncio.run(call())

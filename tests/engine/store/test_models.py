@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
@@ -171,3 +173,28 @@ def test_blobs_are_known_by_address_and_version(store: Store) -> None:
     many = [BlobRecord(f"https://h/{index}", "e", "d", 1, 1) for index in range(1200)]
     store.remember_blobs(many)
     assert len(store.blobs([blob.url for blob in many])) == 1200
+
+
+def test_a_name_published_by_many_at_once(store: Store) -> None:
+    for name in ("m", "n"):
+        train(store, name)
+    with ThreadPoolExecutor(8) as callers:
+        outcomes = list(callers.map(lambda index: store.publish_model("live", "mn"[index % 2]), range(24)))
+    assert sum(created for _, created in outcomes) == 1
+    assert [record.name for record in store.published_models(0, 5)] == ["live"]
+
+
+def test_a_model_ordered_and_cancelled_by_many_at_once(store: Store) -> None:
+    def order(_: int) -> bool:
+        try:
+            create(store)
+        except AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as callers:
+        assert sum(callers.map(order, range(24))) == 1
+        model_id = store.model("m").id
+        reports = [lambda: store.begin_training(model_id), lambda: store.request_cancellation("m")] * 8
+        list(callers.map(lambda report: report(), reports))
+    assert store.cancel_training(model_id).status is ModelStatus.CANCELLED
