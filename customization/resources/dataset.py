@@ -129,6 +129,8 @@ class DatasetProvider(VisionProvider):
             account_key=properties.get("account_key"),
             on_progress=tell,
         )
+        for warning in content.warnings:
+            row.warn(str(warning))
         if uploaded.uploaded_images:
             row.say(f"{uploaded.uploaded_images} images uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
         return uploaded.annotation_uris

@@ -1,5 +1,9 @@
 """What the providers of the four resources have in common."""
 
+import os
+import sys
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -15,6 +19,26 @@ Properties = dict[str, Any]
 
 PREVIEW_LIMIT = 20
 """Violations shown for one property; the rest is counted."""
+
+
+PARENT_INTERVAL_SECONDS = 1.0
+
+
+def end_with_parent() -> None:
+    """End this process soon after the one that started it."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_INTERVAL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__main__":
+    # A CLI that is killed leaves its provider process behind, which would go on waiting for a training.
+    end_with_parent()
 
 
 def is_known(*values: object) -> bool:

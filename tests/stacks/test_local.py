@@ -251,7 +251,7 @@ def test_no_secret_leaves_its_place(project: Project) -> None:
             if isinstance(secret, dict):
                 secrets.add(json.loads(secret["plaintext"]))
     signatures = {found for secret in secrets for found in re.findall(r"sig=([^&]+)", secret)}
-    assert len(secrets) >= 4
+    assert len(secrets) >= 3  # the engine's key, the storage account's, and the container's token
     assert signatures
     places = {"what the CLI printed": "\n".join(project.printed), "the state file": project.state()}
     for path in (project.folder / ".vision").rglob("*.txt"):
