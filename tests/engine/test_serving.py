@@ -1,0 +1,156 @@
+"""Models in memory: the bound, one loading for many callers, what was deleted, and what has just been trained."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from customization.contract import Artifact, ModelKind
+from engine.objects import FileObjects
+from engine.serving import CacheCounts, ModelCache, ModelGone, Warming, artifact_key
+from engine.settings import Settings
+from engine.store import Store
+
+PIXELS = np.zeros((50, 50, 3), np.uint8)
+
+
+class Sessions:
+    """Opens sessions that know their model's file, and counts."""
+
+    def __init__(self, pause_seconds: float = 0.0) -> None:
+        self.opened: list[str] = []
+        self.running = self.most_running = 0
+        self.pause_seconds = pause_seconds
+
+    def __call__(self, path: Path, threads: int) -> "Session":
+        time.sleep(self.pause_seconds)
+        self.opened.append(path.parent.name)
+        return Session(self, path.read_bytes().decode())
+
+
+class Session:
+    def __init__(self, sessions: Sessions, tags: str) -> None:
+        self._sessions = sessions
+        self.tags = tuple(tags.split(","))
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._sessions.running += 1
+        self._sessions.most_running = max(self._sessions.running, self._sessions.most_running)
+        time.sleep(self._sessions.pause_seconds)
+        self._sessions.running -= 1
+        return np.array([0.2, 0.7, 0.1], np.float32)[: len(self.tags)]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, cache_models=2, threads=2)
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> FileObjects:
+    objects = FileObjects(tmp_path / "objects")
+    for model in ("one", "two", "three"):
+        objects.put(artifact_key(model), b"a,b,c")
+    return objects
+
+
+def together(count: int, call: Callable[[], object]) -> list[object]:
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except ModelGone as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_the_most_probable_tag_comes_first(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions())
+    assert [tag for tag, _ in cache.classify("one", PIXELS)] == ["b", "a", "c"]
+    assert sum(probability for _, probability in cache.classify("one", PIXELS)) == pytest.approx(1)
+
+
+def test_the_model_used_longest_ago_makes_room(settings: Settings, objects: FileObjects) -> None:
+    sessions = Sessions()
+    cache = ModelCache(settings, objects, sessions)
+    for model in ("one", "two", "one", "three", "one", "two"):
+        cache.classify(model, PIXELS)
+    assert sessions.opened == ["one", "two", "three", "two"]
+    assert cache.counts() == CacheCounts(hits=2, loads=4, drops=2)
+
+
+def test_a_model_is_loaded_once_however_many_ask(settings: Settings, objects: FileObjects) -> None:
+    sessions = Sessions(pause_seconds=0.02)
+    cache = ModelCache(settings, objects, sessions)
+    assert len(together(16, lambda: cache.classify("one", PIXELS))) == 16
+    assert sessions.opened == ["one"]
+    assert sessions.most_running == 1
+
+
+def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions())
+    assert all(isinstance(result, ModelGone) for result in together(4, lambda: cache.classify("four", PIXELS)))
+    objects.put(artifact_key("four"), b"a")
+    assert cache.classify("four", PIXELS) == [("a", pytest.approx(0.2))]
+
+
+def test_a_broken_file_is_tried_again(settings: Settings, objects: FileObjects) -> None:
+    attempts = []
+
+    def broken(path: Path, threads: int) -> Session:
+        attempts.append(path)
+        raise ValueError("no model")
+
+    cache = ModelCache(settings, objects, broken)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no model"):
+            cache.load("one")
+    assert len(attempts) == 2
+
+
+def test_a_deleted_model_is_dropped(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions())
+    cache.load("one")
+    objects.delete("models/one")
+    cache.forget("one")
+    cache.forget("never-there")
+    with pytest.raises(ModelGone):
+        cache.classify("one", PIXELS)
+
+
+def test_what_has_been_trained_is_loaded_before_the_first_call(settings: Settings, objects: FileObjects) -> None:
+    store = Store.open(settings)
+    sessions = Sessions()
+    cache = ModelCache(settings, objects, sessions)
+    warming = Warming(store, cache)
+
+    def model(name: str) -> str:
+        return store.create_model(
+            name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER
+        ).id
+
+    good, cancelled, deleted = model("good"), model("cancelled"), model("deleted")
+    warming.look()
+    store.request_cancellation("cancelled")
+    store.cancel_training(cancelled)
+    store.cancel_training(deleted)
+    store.delete_model("deleted")
+    objects.put(artifact_key(good), b"a,b")
+    store.finish_training(good, None, 1, Artifact(digest="", size_bytes=3))
+    warming.look()
+    warming.look()
+    assert sessions.opened == [good]
+    warming.start()
+    warming.stop()
+    store.close()
