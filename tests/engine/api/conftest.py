@@ -4,7 +4,6 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from PIL import Image
+from sqlalchemy import delete
 
 from customization.contract import Artifact, ModelPerformance
 from engine.api import create_app
@@ -22,6 +22,7 @@ from engine.blobs import Blob, BlobError, BlobErrorKind
 from engine.objects import FileObjects
 from engine.settings import Settings
 from engine.store import Store
+from engine.store.tables import Table
 
 KEYS = ("first-key-of-this-engine", "second-key-of-this-engine")
 VERSION = "2023-04-01-preview"
@@ -152,29 +153,6 @@ def build(settings: Settings, store: Store, **arguments: Any) -> World:
     return World(settings, store, jobs, models, blobs, objects, Caller(app))
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings.from_environment({}, data_dir=tmp_path, keys=KEYS)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    store = Store.open(settings)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def world(settings: Settings, store: Store) -> World:
-    return build(settings, store)
-
-
-@pytest.fixture
-def build_world(store: Store) -> Any:
-    """Builds a world with other settings on the same store."""
-    return lambda settings, **arguments: build(settings, store, **arguments)
-
-
 @pytest.fixture(scope="session")
 def build_any_world() -> Any:
     """Builds a world of its own in a folder, for tests that share one."""
@@ -184,6 +162,28 @@ def build_any_world() -> Any:
         return build(settings, Store.open(settings))
 
     return build_in
+
+
+@pytest.fixture(scope="session")
+def shared_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: Any) -> Any:
+    return build_any_world(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    """An empty world. The application is one for all tests, since to put it together takes longer than most of them."""
+    with shared_world.store._writing() as session:
+        for table in reversed(Table.metadata.sorted_tables):
+            session.execute(delete(table))
+    for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs):
+        recorder.__init__()  # type: ignore[misc]
+    return shared_world
+
+
+@pytest.fixture
+def build_world(world: World) -> Any:
+    """Builds an application with other settings on the same store."""
+    return lambda settings, **arguments: build(settings, world.store, **arguments)
 
 
 def image_bytes(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: Any) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 
 from engine.api.service import from_this_machine
@@ -29,11 +30,8 @@ def lines() -> Iterator[Any]:
 def test_health_needs_no_key(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     reply = world.call("GET", "/healthz", key=None, version=None)
     assert (reply.status_code, reply.json()["status"]) == (200, "ok")
-    world.store.close()
 
     def broken() -> None:
-        from sqlalchemy.exc import OperationalError
-
         raise OperationalError("SELECT 1", {}, Exception("password=secret"))
 
     monkeypatch.setattr(world.store, "ping", broken)
@@ -41,7 +39,8 @@ def test_health_needs_no_key(world: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (reply.status_code, reply.json()["error"]["message"]) == (503, "The database does not answer.")
 
 
-def test_metrics(world: Any) -> None:
+def test_metrics(world: Any, build_world: Any) -> None:
+    world = build_world(world.settings)
     world.train("m")
     world.create("waiting")
     world.call("GET", "datasets/none")
