@@ -4,7 +4,7 @@ How a model computes is `learning`'s; here is which are loaded, how long they st
 """
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from engine.errors import EngineError
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.settings import Settings
 from engine.store import NotFound, Store
+
+_CALLS_AT_ONCE = 2
 
 
 class ModelGone(EngineError):
@@ -43,11 +45,37 @@ class CacheCounts:
     drops: int
 
 
+class _Turns:
+    """A semaphore that serves in order: `threading.Semaphore` lets whoever has just been served in front of those who wait."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
 class ModelCache:
     """The models used last, at most `settings.cache_models` of them; safe to use from many threads.
 
-    One call computes at a time, on all the threads that the settings give: on the same cores that serves more calls a second
-    than calls side by side do, and no call waits for another model's.
+    Two calls compute at a time, each on all the threads that the settings give, so that one uses the cores while the other
+    does what only one core can. The others wait for their turn, in the order they came.
     """
 
     def __init__(
@@ -59,7 +87,7 @@ class ModelCache:
         self._open = open_session or _open_classifier
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Future[Session]] = OrderedDict()
-        self._turn = threading.Semaphore(1)
+        self._turns = _Turns(_CALLS_AT_ONCE)
         self._hits = self._loads = self._drops = 0
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
@@ -72,7 +100,7 @@ class ModelCache:
             ModelGone: there is no such trained model.
         """
         session = self.load(model_id)
-        with self._turn:
+        with self._turns:
             probabilities = session.probabilities(pixels)
         order = np.argsort(-probabilities, kind="stable")
         return [(session.tags[index], float(probabilities[index])) for index in order]
@@ -89,15 +117,13 @@ class ModelCache:
         if known is not None:
             return known.result()
         try:
-            session = self._open(self._objects.path(artifact_key(model_id)), self._threads)
+            session = self._opened(model_id)
         except BaseException as error:
-            gone = isinstance(error, ObjectNotFound)
-            raised = ModelGone("The model's file is not there: was it deleted?") if gone else error
             with self._lock:
                 if self._sessions.get(model_id) is future:
                     del self._sessions[model_id]
-            future.set_exception(raised)
-            raise raised from None
+            future.set_exception(error)
+            raise
         future.set_result(session)
         with self._lock:
             self._loads += 1
@@ -105,6 +131,12 @@ class ModelCache:
                 self._sessions.popitem(last=False)
                 self._drops += 1
         return session
+
+    def _opened(self, model_id: str) -> Session:
+        try:
+            return self._open(self._objects.path(artifact_key(model_id)), self._threads)
+        except ObjectNotFound:
+            raise ModelGone("The model's file is not there: was it deleted?") from None
 
     def forget(self, model_id: str) -> None:
         """Drop a model, which was deleted."""
