@@ -1,6 +1,6 @@
 """Accuracy of what a training chooses by itself: `python benchmarks/accuracy.py`.
 
-For each dataset and number of images a tag, the mean top-1 accuracy over three draws of the training images: of the chosen
+For each dataset and number of images a tag, the mean top-1 accuracy over (three) draws of the training images: of the chosen
 recipe, of the default, and of the best candidate, which only the test images know. Ends with 1 where a goal is missed.
 """
 
@@ -25,7 +25,6 @@ from engine.learning.recipes import DEFAULT, RECIPES
 from engine.learning.training import fit_classifier
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-SEEDS = (0, 1, 2)
 ALL = 0
 
 GOALS: dict[str, dict[int, float | None]] = {
@@ -110,7 +109,10 @@ class FeatureCache:
 
 
 def read_coco_dataset(folder: Path, cache: FeatureCache) -> Dataset:
-    paths, labels, test, names = [], [], [], {}
+    paths: list[Path] = []
+    labels: list[int] = []
+    test: list[bool] = []
+    names: dict[int, str] = {}
     for part in ("train", "test"):
         content = json.loads((folder / f"{part}.json").read_text())
         names |= {category["id"]: category["name"] for category in content["categories"]}
@@ -134,12 +136,12 @@ def read_textile(folder: Path, cache: FeatureCache) -> Dataset:
     return Dataset("textile", TEXTILE_TAGS, cache.features_of(paths), np.array(labels), np.array(test))
 
 
-def measure(dataset: Dataset, images_a_tag: int, goal: float | None) -> Row:
+def measure(dataset: Dataset, images_a_tag: int, goal: float | None, draws: int) -> Row:
     test_labels, test_features = dataset.labels[dataset.test], dataset.features[dataset.test]
     chosen, precision, calibration = [], [], []
     by_recipe: dict[str, list[float]] = {recipe.name: [] for recipe in RECIPES}
     choices: Counter[str] = Counter()
-    for seed in SEEDS if images_a_tag else SEEDS[:1]:
+    for seed in range(draws if images_a_tag else 1):
         drawn = dataset.draw(images_a_tag, seed)
         features, labels = dataset.features[drawn], dataset.labels[drawn]
         training = train_classifier(features, labels, list(dataset.tags), estimate=False)
@@ -167,8 +169,8 @@ def measure(dataset: Dataset, images_a_tag: int, goal: float | None) -> Row:
     )
 
 
-def to_table(rows: Sequence[Row]) -> Table:
-    table = Table(title=f"Top-1 accuracy, mean of {len(SEEDS)} draws")
+def to_table(rows: Sequence[Row], draws: int) -> Table:
+    table = Table(title=f"Top-1 accuracy, mean of {draws} draws")
     for column in ("dataset", "images a tag", "goal", "chosen", "default", "best candidate", "AP", "ECE", "took", ""):
         table.add_column(column, justify="left" if column in ("dataset", "took", "best candidate", "") else "right")
     for row in rows:
@@ -217,11 +219,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "accuracy.json", help="where the figures go"
     )
+    parser.add_argument("--draws", type=int, default=3, help="draws of the training images in each row")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 128)
     datasets = read_datasets(options.data, FeatureCache(default_cache_dir()), console)
-    rows = [measure(dataset, images, goal) for dataset in datasets for images, goal in GOALS[dataset.name].items()]
-    console.print(to_table(rows))
+    rows = [
+        measure(dataset, images, goal, options.draws) for dataset in datasets for images, goal in GOALS[dataset.name].items()
+    ]
+    console.print(to_table(rows, options.draws))
     many = [row for row in rows if row.images_a_tag == ALL or row.images_a_tag >= 5]
     behind = float(np.mean([row.best - row.chosen for row in many])) if many else 0.0
     worst = max((row.default - row.chosen for row in rows), default=0.0)

@@ -38,10 +38,10 @@ def _both_ways(pooling: Pooling) -> tuple[tuple[View, ...], ...]:
     return tuple((subject(backbone, pooling), subject(backbone, pooling, mirrored=True)) for backbone in BACKBONES)
 
 
-CENTRE = Recipe("centre", _both_ways(Pooling.CENTRE), unit_length=True, shrinkage=0.5, logistic=True)
+CENTRE = Recipe("centre", _both_ways(Pooling.CENTRE), unit_length=True, shrinkage=0.9, logistic=True)
 """The subject, looked for around the middle of the picture, where people put it."""
 
-WHOLE = Recipe("whole", _both_ways(Pooling.MEAN), unit_length=True, shrinkage=0.5, logistic=True)
+WHOLE = Recipe("whole", _both_ways(Pooling.MEAN), unit_length=True, shrinkage=0.9, logistic=True)
 """The whole picture alike: scenes, and subjects that are anywhere."""
 
 TEXTURE = Recipe(
@@ -53,7 +53,10 @@ TEXTURE = Recipe(
 )
 """The surface alone: materials, weaves, grain, defects. No mirror image, since a weave has a direction."""
 
+DISCRIMINANT = Recipe("discriminant", CENTRE.blocks, unit_length=True, shrinkage=0.3, logistic=False)
+"""The default's views under the discriminant alone, trusting the measured covariance more: many tags, many images."""
+
 DEFAULT = CENTRE
 """What is taken unless the training images speak clearly against it."""
 
-RECIPES = (CENTRE, WHOLE, TEXTURE)
+RECIPES = (CENTRE, WHOLE, TEXTURE, DISCRIMINANT)
