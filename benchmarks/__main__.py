@@ -1,0 +1,22 @@
+"""`python -m benchmarks [accuracy | speed | all] [options of that benchmark]`: measure, and end with 1 where a goal is missed."""
+
+import sys
+
+from benchmarks import accuracy, speed
+
+BENCHMARKS = {"accuracy": accuracy.main, "speed": speed.main}
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    chosen = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "all"
+    if chosen == "all" and not arguments:
+        return max([run([]) for run in BENCHMARKS.values()])
+    if chosen not in BENCHMARKS:
+        print(f"usage: {__doc__}", file=sys.stderr)
+        return 2
+    return BENCHMARKS[chosen](arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

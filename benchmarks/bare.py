@@ -1,0 +1,132 @@
+"""`python -m benchmarks.bare THREADS NICENESS`: what the work itself costs, with nothing around it.
+
+A loop over files: decode, and run plain onnxruntime sessions. Answers JSON lines on stdin, and ends with its stdin:
+
+    {"do": "embed", "files": […]}                                 → {"seconds", "cpuSeconds"}
+    {"do": "classify", "model": …, "files": […]}                  → {"seconds": [… for each file]}
+    {"do": "throughput", "model": …, "files": […], "loops": n, "threads": m, "seconds": s} → {"perSecond"}
+"""
+
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from engine.learning import decode_image
+from engine.learning.backbones import BACKBONES, ensure_weights
+from engine.learning.graph import load_networks, resize_model, views_model
+from engine.learning.views import VIEWS
+from engine.settings import default_weights_dir
+
+BATCH = 4
+CHUNK = 16
+"""Images decoded at once: as many as there is room for in the caches and more than one batch of each shape."""
+
+
+def session(model: bytes | str, threads: int) -> onnxruntime.InferenceSession:
+    """As the engine opens its own: threads that wait for work sleep, since others want the cores too."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+class Bare:
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._classifier = cache(session)
+
+    @cached_property
+    def _networks(self) -> tuple[onnxruntime.InferenceSession, list[onnxruntime.InferenceSession]]:
+        networks = load_networks(ensure_weights(default_weights_dir()))
+        views = [
+            session(
+                views_model(
+                    backbone, tuple(view for view in VIEWS if view.source.backbone == backbone), networks[backbone.name]
+                ).SerializeToString(),
+                self._threads,
+            )
+            for backbone in BACKBONES
+        ]
+        return session(resize_model(BACKBONES).SerializeToString(), self._threads), views
+
+    def embed(self, files: Sequence[str]) -> dict[str, float]:
+        """All passes that a training takes, over images decoded on all cores."""
+        resize, views = self._networks
+        pool = ThreadPoolExecutor(self._threads)
+        started, cpu_started = time.perf_counter(), time.process_time()
+        for start in range(0, len(files), CHUNK):
+            resized = [resize.run(None, {"image": pixels}) for pixels in pool.map(read_pixels, files[start : start + CHUNK])]
+            for position, network in enumerate(views):
+                by_shape: dict[tuple[int, ...], list[NDArray[np.float32]]] = defaultdict(list)
+                for planes in resized:
+                    by_shape[planes[position].shape].append(planes[position])
+                for images in by_shape.values():
+                    for first in range(0, len(images), BATCH):
+                        network.run(None, {"planes": np.concatenate(images[first : first + BATCH])})
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        pool.shutdown()
+        return {"seconds": seconds, "cpuSeconds": cpu_seconds}
+
+    def classify(self, model: str, files: Sequence[str]) -> dict[str, list[float]]:
+        """One image after the other, from encoded bytes in memory to probabilities."""
+        network = self._classifier(model, self._threads)
+        seconds = []
+        for data in [Path(file).read_bytes() for file in files]:
+            started = time.perf_counter()
+            network.run(None, {"image": decode_image(data).pixels})
+            seconds.append(time.perf_counter() - started)
+        return {"seconds": seconds}
+
+    def throughput(self, model: str, files: Sequence[str], loops: int, threads: int, seconds: float) -> dict[str, float]:
+        """`loops` threads, each with a session of its own on `threads`, as fast as they can."""
+        networks = [self._classifier(model, threads) if loops == 1 else session(model, threads) for _ in range(loops)]
+        images = [Path(file).read_bytes() for file in files]
+        started = time.perf_counter()
+
+        def loop(network: onnxruntime.InferenceSession) -> int:
+            for done in count():
+                if time.perf_counter() - started >= seconds:
+                    return done
+                network.run(None, {"image": decode_image(images[done % len(images)]).pixels})
+            raise AssertionError
+
+        with ThreadPoolExecutor(loops) as pool:
+            done = sum(pool.map(loop, networks))
+        return {"perSecond": done / (time.perf_counter() - started)}
+
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        ways: dict[str, Callable[..., dict[str, Any]]] = {
+            "embed": self.embed,
+            "classify": self.classify,
+            "throughput": self.throughput,
+        }
+        return ways[question.pop("do")](**question)
+
+
+def read_pixels(file: str) -> NDArray[np.uint8]:
+    return decode_image(Path(file).read_bytes()).pixels
+
+
+def main() -> None:
+    threads, niceness = int(sys.argv[1]), int(sys.argv[2])
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    bare = Bare(threads)
+    for line in sys.stdin:
+        print(json.dumps(bare.answer(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Many clients at once: as little of a client as HTTP allows, so that the cores are the service's."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+API_VERSION = "2023-04-01-preview"
+
+
+def analyze_requests(endpoint: str, key: str, model_name: str, images: Sequence[bytes]) -> list[bytes]:
+    """Whole HTTP/1.1 requests, one for each image."""
+    head = (
+        f"POST /computervision/imageanalysis:analyze?api-version={API_VERSION}&model-name={model_name} HTTP/1.1\r\n"
+        f"Host: {urlsplit(endpoint).netloc}\r\nOcp-Apim-Subscription-Key: {key}\r\n"
+        "Content-Type: application/octet-stream\r\nContent-Length: "
+    )
+    return [f"{head}{len(image)}\r\n\r\n".encode() + image for image in images]
+
+
+def answers_per_second(endpoint: str, requests: Sequence[bytes], *, clients: int, seconds: float) -> float:
+    """How many requests are answered with 200 when each client sends its next as soon as it has its answer.
+
+    Raises:
+        RuntimeError: another answer came.
+    """
+    return asyncio.run(_run(endpoint, requests, clients, seconds))
+
+
+async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: float) -> float:
+    address = urlsplit(endpoint)
+    assert address.hostname is not None
+    connections = await asyncio.gather(*(asyncio.open_connection(address.hostname, address.port) for _ in range(clients)))
+    started = time.perf_counter()
+    try:
+        # A client that began a request in time finishes it, so the time counts until the last answer.
+        done = await asyncio.gather(
+            *(
+                _send(
+                    reader,
+                    writer,
+                    [requests[(first + offset) % len(requests)] for offset in range(len(requests))],
+                    started + seconds,
+                )
+                for first, (reader, writer) in enumerate(connections)
+            )
+        )
+        return sum(done) / (time.perf_counter() - started)
+    finally:
+        for _, writer in connections:
+            writer.close()
+
+
+async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Sequence[bytes], deadline: float) -> int:
+    done = 0
+    while time.perf_counter() < deadline:
+        writer.write(requests[done % len(requests)])
+        head = await reader.readuntil(b"\r\n\r\n")
+        lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        body = await reader.readexactly(int(lengths[0]))
+        if not head.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(f"the service answered {head.splitlines()[0].decode()}: {body[:300].decode(errors='replace')}")
+        done += 1
+    return done

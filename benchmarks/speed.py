@@ -1,0 +1,285 @@
+"""Speed, as ratios in one run: `python -m benchmarks speed`.
+
+The real engine with its worker, on this machine's cores, against the bare work: decoding, and plain onnxruntime sessions.
+Measured and bare runs take turns, since a machine is not equally busy all the time. Ends with 1 where a limit is missed.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+
+from benchmarks.figures import Figure, compare, percentile, to_table
+from benchmarks.load import analyze_requests, answers_per_second
+from benchmarks.preview import measure_preview
+from benchmarks.processes import Engine, Script, running_engine
+from benchmarks.samples import Samples, join, textile_sets
+from customization.contract import AnnotationKind, Model, ModelStatus
+from engine.settings import usable_cores
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+TRAINING_LIMIT = 1.25
+RETRAINING_LIMIT = 0.10
+CHANGED_SHARE = 0.01
+ANALYZE_LIMIT = 1.3
+TAIL_LIMIT = 3.0
+WHILE_TRAINING_LIMIT = 2.0
+CLIENTS = 32
+THROUGHPUT_LIMIT = 0.8
+
+WORKER_NICENESS = 19
+"""Of the engine's workers; the bare work has the same, since others may use this machine too."""
+
+CONTAINER = "samples"
+_POLL_SECONDS = 0.1
+_TRAINING_SECONDS_MAX = 600.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured."""
+
+    rounds: int = 3
+    images_a_tag: int = 100
+    analyze_blocks: int = 8
+    analyze_images: int = 100
+    throughput_seconds: float = 4.0
+    preview_images: int = 10_000
+    preview_runs: int = 5
+
+
+class Bench:
+    """One engine and its samples, measured figure by figure."""
+
+    def __init__(self, engine: Engine, blobs_url: str, sets: Sequence[Samples], sizes: Sizes, console: Console) -> None:
+        self._engine = engine
+        self._blobs_url = blobs_url
+        self._sizes = sizes
+        self._console = console
+        self._client = engine.client()
+        self._threads = usable_cores()
+        self._training_sets = sets[: sizes.rounds]
+        self._busy_set = join(sets[sizes.rounds :])
+        self._model = ""
+
+    def training(self) -> list[Figure]:
+        """First trainings, each of images of its own, and then the same with some of them changed."""
+        walls, computes, cpus, bares, bare_cpus, again_walls, again_computes = ([] for _ in range(7))
+        self._warm_up()
+        with Script("benchmarks.bare", str(self._threads), str(WORKER_NICENESS)) as bare:
+            bare.ask(do="embed", files=self._training_sets[0].files[:8])
+            for number, samples in enumerate(self._training_sets):
+                self._console.print(f"training {len(samples.images)} images, {number + 1} of {self._sizes.rounds} …")
+                alone = bare.ask(do="embed", files=samples.files)
+                bares.append(alone["seconds"])
+                bare_cpus.append(alone["cpuSeconds"])
+                cpu = self._engine.worker_cpu_seconds()
+                model, wall = self._train(f"first-{number}", samples)
+                cpus.append(self._engine.worker_cpu_seconds() - cpu)
+                walls.append(wall)
+                computes.append(_compute_seconds(model, embedded=len(samples.images)))
+                changed = samples.changed(CHANGED_SHARE, f"{CONTAINER}/changed{number}")
+                model, wall = self._train(f"again-{number}", changed)
+                again_walls.append(wall)
+                again_computes.append(_compute_seconds(model, embedded=round(CHANGED_SHARE * len(samples.images))))
+                self._model = model.name
+        images, load = len(self._training_sets[0].images), os.getloadavg()[0]
+        trained, retrained = f"training {images} images", f"retraining after {CHANGED_SHARE:.0%} changed"
+        return [
+            compare(f"{trained}, PUT to succeeded", "s", walls, bares, load=load, limit=TRAINING_LIMIT),
+            compare(f"{trained}, computing", "s", computes, bares, load=load),
+            compare(f"{trained}, processor time", "s", cpus, bare_cpus, load=load),
+            compare(f"{retrained}, PUT to succeeded", "s", again_walls, walls, load=load, limit=RETRAINING_LIMIT),
+            compare(f"{retrained}, computing", "s", again_computes, computes, load=load, limit=RETRAINING_LIMIT),
+        ]
+
+    def analyze(self) -> list[Figure]:
+        """One call after the other, by the project's own client; first on an idle engine, then while it trains."""
+        return self._analyze_idle() + self._analyze_while_training()
+
+    def throughput(self) -> list[Figure]:
+        """Many clients, against the faster of two ways to keep all cores busy without a service."""
+        images = self._training_sets[0].files
+        path = str(self._engine.model_file(self._model))
+        requests = analyze_requests(
+            self._engine.endpoint, self._engine.key, self._model, [Path(file).read_bytes() for file in images]
+        )
+        seconds = self._sizes.throughput_seconds
+        served, bares = [], []
+        with Script("benchmarks.bare", str(self._threads), "0") as bare:
+            for number in range(-1, self._sizes.rounds):
+                ways = [
+                    bare.ask(do="throughput", model=path, files=images, loops=loops, threads=threads, seconds=seconds / 2)
+                    for loops, threads in ((1, self._threads), (self._threads, 1))
+                ]
+                answered = answers_per_second(self._engine.endpoint, requests, clients=CLIENTS, seconds=seconds)
+                if number >= 0:  # the first round warms up
+                    bares.append(max(way["perSecond"] for way in ways))
+                    served.append(answered)
+        load = os.getloadavg()[0]
+        return [
+            compare(f"throughput, {CLIENTS} clients", "/s", served, bares, load=load, limit=THROUGHPUT_LIMIT, at_least=True)
+        ]
+
+    def _analyze_idle(self) -> list[Figure]:
+        images = self._training_sets[0].files[: self._sizes.analyze_images]
+        path = str(self._engine.model_file(self._model))
+        medians, bares, every, every_bare = [], [], [], []
+        with Script("benchmarks.bare", str(self._threads), "0") as bare:
+            for number in range(-1, self._sizes.analyze_blocks):
+                alone = bare.ask(do="classify", model=path, files=images)["seconds"]
+                served = self._call(images)
+                if number < 0:
+                    continue
+                medians.append(1000 * median(served))
+                bares.append(1000 * median(alone))
+                every += served
+                every_bare += alone
+        whole, bare_whole = 1000 * median(every), 1000 * median(every_bare)
+        tail, bare_tail = 1000 * percentile(every, 0.99), 1000 * percentile(every_bare, 0.99)
+        load = os.getloadavg()[0]
+        return [
+            compare("analyze p50", "ms", medians, bares, load=load, limit=ANALYZE_LIMIT),
+            compare(f"analyze p99 of {len(every)} calls, to p50", "ms", [tail], [whole], load=load, limit=TAIL_LIMIT),
+            compare("bare p99, to p50", "ms", [bare_tail], [bare_whole], load=load),
+        ]
+
+    def _analyze_while_training(self) -> list[Figure]:
+        """Idle and busy in turns. After each busy turn the training is cancelled; the next one goes on with other images."""
+        images = self._training_sets[0].files[: self._sizes.analyze_images]
+        idle, busy, shares = [], [], []
+        self._register("busy", self._busy_set)
+        for number in range(self._sizes.rounds):
+            idle.append(1000 * median(self._call(images)))
+            name = f"busy-{number}"
+            self._start_embedding(name)
+            started, cpu = time.perf_counter(), self._engine.worker_cpu_seconds()
+            busy.append(1000 * median(self._call(images)))
+            shares.append((self._engine.worker_cpu_seconds() - cpu) / (time.perf_counter() - started))
+            model = self._client.get_model(name)
+            if model.status is not ModelStatus.TRAINING or not shares[-1]:
+                raise RuntimeError(f"{name} was to train all the while: it is {model.status}")
+            self._client.cancel_model(name)
+            self._client.wait_for_model(name, timeout_seconds=60, raise_on_failure=False)
+        load = os.getloadavg()[0]
+        return [
+            compare("analyze p50 while a model trains, to idle", "ms", busy, idle, load=load, limit=WHILE_TRAINING_LIMIT),
+            Figure("cores that the training had meanwhile", "", tuple(shares), load),
+        ]
+
+    def _call(self, files: Sequence[str]) -> list[float]:
+        """Seconds of each call."""
+        seconds = []
+        for data in [Path(file).read_bytes() for file in files]:
+            started = time.perf_counter()
+            self._client.analyze(self._model, data)
+            seconds.append(time.perf_counter() - started)
+        return seconds
+
+    def _start_embedding(self, name: str) -> None:
+        """Start a training, and wait until it has embedded images."""
+        self._client.create_model(name, training_dataset_name="busy")
+        deadline = time.monotonic() + _TRAINING_SECONDS_MAX
+        while time.monotonic() < deadline:
+            model = self._client.get_model(name)
+            if _embedded(model) or model.status.final:
+                return
+            time.sleep(_POLL_SECONDS)
+        raise RuntimeError(f"{name} has embedded nothing after {_TRAINING_SECONDS_MAX:.0f} s")
+
+    def _warm_up(self) -> None:
+        """A training of three changed images, so that the worker has started and loaded what it needs."""
+        images = tuple(self._busy_set.images[position] for position in range(0, len(self._busy_set.images), 20))
+        self._train("warm-up", Samples(self._busy_set.root, images).changed(1.0, f"{CONTAINER}/warm-up"))
+
+    def _register(self, name: str, samples: Samples) -> None:
+        url = samples.annotations(self._blobs_url, f"{CONTAINER}/{name}.json")
+        self._client.register_dataset(name, annotation_kind=AnnotationKind.IMAGE_CLASSIFICATION, annotation_file_uris=[url])
+
+    def _train(self, name: str, samples: Samples) -> tuple[Model, float]:
+        """The model, and the seconds from the PUT until it has succeeded."""
+        self._register(name, samples)
+        started = time.perf_counter()
+        self._client.create_model(name, training_dataset_name=name)
+        while time.perf_counter() - started < _TRAINING_SECONDS_MAX:
+            model = self._client.get_model(name)
+            if model.status.final:
+                break
+            time.sleep(_POLL_SECONDS)
+        wall = time.perf_counter() - started
+        if model.status is not ModelStatus.SUCCEEDED:
+            raise RuntimeError(f"the training {name} is {model.status} after {wall:.0f} s: {model.error}")
+        return model, wall
+
+
+def _embedded(model: Model) -> int:
+    return model.training_progress.images_embedded if model.training_progress is not None else 0
+
+
+def _compute_seconds(model: Model, embedded: int) -> float:
+    """What the training's steps took. That it embedded what it should is part of the figure."""
+    if model.training_progress is None or _embedded(model) != embedded:
+        raise RuntimeError(f"{model.name} was to embed {embedded} images, and embedded {_embedded(model)}")
+    return model.training_progress.seconds
+
+
+def measure(work: Path, parts: Sequence[str], sizes: Sizes, console: Console) -> list[Figure]:
+    """All figures of `parts`; everything is written below `work`."""
+    figures: list[Figure] = []
+    if {"training", "analyze", "throughput"} & set(parts):
+        blobs = work / "blobs"
+        sets = textile_sets(blobs, CONTAINER, sizes.rounds + 2, sizes.images_a_tag)
+        with ExitStack() as stack:
+            server = stack.enter_context(Script("benchmarks.blobs", str(blobs)))
+            host = f"127.0.0.1:{server.ask(do='port')['port']}"
+            engine = stack.enter_context(running_engine(work / "engine", host))
+            bench = Bench(engine, f"http://{host}", sets, sizes, console)
+            for part, step in (("training", bench.training), ("analyze", bench.analyze), ("throughput", bench.throughput)):
+                if part in parts or part == "training":  # the others need what it trains
+                    console.print(f"{part} …")
+                    figures += step()
+    if "preview" in parts:
+        console.print("preview …")
+        figures += measure_preview(work, images=sizes.preview_images, runs=sizes.preview_runs)
+    return figures
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = ("training", "analyze", "throughput", "preview")
+    parser.add_argument("--only", choices=parts, action="append", help="part to measure (default: all; may be repeated)")
+    parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="turns of measured and bare (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="a tag in each training (default: %(default)s)")
+    parser.add_argument(
+        "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    sizes = Sizes(rounds=options.rounds, images_a_tag=options.images)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
+        figures = measure(Path(work), options.only or parts, sizes, console)
+    console.print(to_table(figures, f"Speed on {usable_cores()} cores: median (least–greatest)"))
+    met = all(figure.met for figure in figures)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    report = {"taken": datetime.now(UTC).isoformat(timespec="seconds"), "cores": usable_cores(), "met": met}
+    options.json.write_text(json.dumps({**report, "figures": [figure.to_json() for figure in figures]}, indent=1) + "\n")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
