@@ -18,11 +18,14 @@ from customization.contract import ModelStatus
 from engine.jobs.children import WorkerProcesses
 from engine.jobs.plan import SHARD_IMAGES
 from engine.jobs.queue import JobQueue
+from engine.learning import decode_image
 from engine.objects import open_objects
+from engine.serving import ModelCache
 from engine.settings import Settings
 from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
-from tests.engine.jobs.drawn import Engine, Gate, wait
+from tests.engine.jobs.drawn import Engine, Gate, drawn_image, wait
+from tests.engine.jobs.killing import gate_after_a_shard, killed_and_taken_up, whole_shards_embedded
 
 pytestmark = pytest.mark.process
 
@@ -44,17 +47,7 @@ def queue(engine: Engine) -> Iterator[JobQueue]:
 
 @pytest.fixture
 def gate(engine: Engine) -> Iterator[Gate]:
-    """Holds the blob server at the first image after a whole shard, when it is shut."""
-    gate = Gate()
-    served: Counter[str] = Counter()
-
-    def before_reply(path: str) -> None:
-        if path.endswith(".png"):
-            served[path] += 1
-            if len(served) > SHARD_IMAGES + 8:
-                gate.passed()
-
-    engine.blobs.before_reply = before_reply
+    gate = gate_after_a_shard(engine)
     yield gate
     gate.open()
 
@@ -66,19 +59,6 @@ def workers(engine: Engine, gate: Gate) -> Iterator[WorkerProcesses]:
     yield workers
     gate.open()
     workers.stop()
-
-
-def features_kept(engine: Engine) -> int:
-    return sum(1 for path in (engine.settings.data_dir / "objects").glob("features/*/*/*") if not path.name.startswith("."))
-
-
-def whole_shards_embedded(engine: Engine, gate: Gate, seconds: float = 120) -> None:
-    """Wait until the first shard is done, and the reading of the next is held."""
-    assert gate.reached.wait(seconds)
-    wait(lambda: features_kept(engine) >= SHARD_IMAGES, seconds)
-    # The step is over once its progress is told.
-    wait(lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models(0, 9)), seconds)
-    time.sleep(0.3)
 
 
 def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
@@ -118,35 +98,15 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
         "model.onnx",
     ]
     assert len(list((engine.settings.data_dir / "objects" / "models").iterdir())) == 1
+    cache = ModelCache(engine.settings, objects)
+    for number, tag in enumerate(("red", "green")):
+        answer = cache.classify(model.id, decode_image(drawn_image(number, 900)).pixels)
+        assert answer[0][0] == tag
+        assert sum(probability for _, probability in answer) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_work_of_a_worker_that_never_comes_back_is_taken_up_by_another(engine: Engine, queue: JobQueue, gate: Gate) -> None:
-    gate.shut()
-    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
-    model = engine.model("m", "train")
-    command = [sys.executable, "-m", "engine.jobs.child", str(os.getpid())]
-    environment = {**os.environ, **engine.settings.to_environment()}
-    processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
-    try:
-        locks = engine.settings.data_dir / "workers"
-        wait(lambda: len(list(locks.glob("*.lock"))) == 2, 60)
-        queue.enqueue_training(model.id)
-        whole_shards_embedded(engine, gate)
-        (running,) = queue.running()
-        busy = max(processes, key=lambda process: psutil.Process(process.pid).cpu_times().user)
-        busy.kill()
-        gate.open()
-        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
-        record = engine.store.model_by_id(model.id)
-        assert record.status is ModelStatus.SUCCEEDED, record.error
-        assert record.progress is not None
-        assert record.progress.images_embedded == 2 * SHARD_IMAGES
-        (status,) = queue.statuses([running.workflow_id]).values()
-        assert status.executor_id != running.executor_id
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    killed_and_taken_up(engine, queue, gate)
 
 
 def test_workers_stop_at_once_and_go_on_at_the_next_start(engine: Engine, queue: JobQueue, gate: Gate) -> None:

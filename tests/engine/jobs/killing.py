@@ -1,0 +1,70 @@
+"""What the tests with real worker processes share: holding a training at a known point, and killing who does it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import psutil
+
+from customization.contract import ModelStatus
+from engine.jobs.plan import SHARD_IMAGES
+from engine.jobs.queue import JobQueue
+from tests.engine.jobs.drawn import Engine, Gate, wait
+
+
+def gate_after_a_shard(engine: Engine) -> Gate:
+    """Holds the blob server at an image after a whole shard, when it is shut."""
+    gate = Gate()
+    served: Counter[str] = Counter()
+
+    def before_reply(path: str) -> None:
+        if path.endswith(".png"):
+            served[path] += 1
+            if len(served) > SHARD_IMAGES + 8:
+                gate.passed()
+
+    engine.blobs.before_reply = before_reply
+    return gate
+
+
+def features_kept(engine: Engine) -> int:
+    return sum(1 for path in (engine.settings.data_dir / "objects").glob("features/*/*/*") if not path.name.startswith("."))
+
+
+def whole_shards_embedded(engine: Engine, gate: Gate, seconds: float = 120) -> None:
+    """Wait until the first shard is done, and the reading of the next is held."""
+    assert gate.reached.wait(seconds)
+    wait(lambda: features_kept(engine) >= SHARD_IMAGES, seconds)
+    # The step is over once its progress is told.
+    wait(lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models(0, 9)), seconds)
+    time.sleep(0.3)
+
+
+def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
+    """Of two workers the one that trains is killed for good; the other goes on after the last finished step."""
+    gate.shut()
+    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
+    model = engine.model("m", "train")
+    command = [sys.executable, "-m", "engine.jobs.child", str(os.getpid())]
+    environment = {**os.environ, **engine.settings.to_environment()}
+    processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    try:
+        queue.enqueue_training(model.id)
+        whole_shards_embedded(engine, gate)
+        (running,) = queue.running()
+        busy = max(processes, key=lambda process: psutil.Process(process.pid).cpu_times().user)
+        busy.kill()
+        gate.open()
+        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+        record = engine.store.model_by_id(model.id)
+        assert record.status is ModelStatus.SUCCEEDED, record.error
+        assert record.progress is not None
+        assert record.progress.images_embedded == 2 * SHARD_IMAGES
+        (status,) = queue.statuses([running.workflow_id]).values()
+        assert status.executor_id != running.executor_id
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -1,0 +1,70 @@
+"""Workers that share a PostgreSQL database: their locks, and one taking up another's work."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.jobs.liveness import FileLocks, Locks, open_locks, take_name
+from engine.jobs.queue import JobQueue
+from engine.settings import Settings
+from engine.store import Store
+from tests.engine.jobs.blob_server import serving_blobs
+from tests.engine.jobs.drawn import Engine
+from tests.engine.jobs.killing import gate_after_a_shard, killed_and_taken_up
+from tests.engine.store.conftest import postgresql, postgresql_database
+
+__all__ = ["postgresql", "postgresql_database"]
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Locks:
+    url = request.getfixturevalue("postgresql_database") if request.param == "postgresql" else ""
+    return open_locks(Settings(data_dir=tmp_path, database_url=url))
+
+
+def test_a_name_has_one_worker_until_that_is_gone(locks: Locks) -> None:
+    first, first_lock = take_name(locks)
+    second, second_lock = take_name(locks)
+    assert (first[-2:], second[-2:]) == ("-1", "-2")
+    assert locks.take(first) is None
+    assert first_lock.held()
+    first_lock.release()
+    again = locks.take(first)
+    assert again is not None
+    again.release()
+    second_lock.release()
+
+
+def test_the_kernel_gives_a_lock_back_when_its_process_dies(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        FileLocks(tmp_path).take("w")
+        os.write(writer, b"x")
+        os.read(os.pipe()[0], 1)
+    assert os.read(reader, 1) == b"x"
+    locks = FileLocks(tmp_path)
+    assert locks.take("w") is None
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    lock = locks.take("w")
+    assert lock is not None
+    lock.release()
+    os.close(reader)
+    os.close(writer)
+
+
+def test_on_postgresql_the_work_of_a_dead_worker_is_taken_up_by_another(tmp_path: Path, postgresql_database: str) -> None:
+    with serving_blobs() as blobs:
+        settings = Settings(
+            data_dir=tmp_path / "data", database_url=postgresql_database, allowed_hosts=(blobs.netloc,), threads=2
+        )
+        store = Store.open(settings)
+        engine = Engine(settings, store, blobs)
+        gate = gate_after_a_shard(engine)
+        with JobQueue(settings) as queue:
+            killed_and_taken_up(engine, queue, gate)
+        store.close()
