@@ -114,7 +114,7 @@ def packages_step(places: Places) -> Step:
                 advice=f"This project runs on Python 3.11 to 3.13 (looked for: {wanted}). Install one of them,\n"
                 "or name one that uv finds: VISION_PYTHON=/path/to/python3.12 make setup",
             )
-        # Where Python may not write bytecode, as in many containers, each preview would compile its packages anew: over a second.
+        # Where Python may not write bytecode, as in many containers, each preview would compile packages anew: over a second.
         compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
         uv("pip", "sync", "--quiet", "--require-hashes", *compiled, "--python", places.python, lock, advice=NETWORK)
         uv("pip", "install", "--quiet", "--no-deps", "--python", places.python, "--editable", places.checkout, advice=NETWORK)
