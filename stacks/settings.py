@@ -32,16 +32,25 @@ class Settings(BaseModel):
 
 
 class DatasetSettings(Settings):
-    """Labelled images in a folder of this checkout."""
+    """Labelled images: in a folder of this checkout, or in blob storage."""
 
     annotation_kind: AnnotationKind
-    annotation_files: Annotated[list[str], Field(min_length=1, max_length=10)]
+    annotation_files: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
     """COCO files, relative to `source`."""
-    source: str
+    source: str | None = None
     """The folder, relative to the program."""
+    annotation_file_uris: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
+    """COCO files in blob storage, in place of `source` and `annotationFiles`."""
     custom_properties: Annotated[dict[str, str], Field(max_length=10)] = {}
     delete_images: bool = False
     """Delete the images from storage, too, when the dataset is."""
+
+    @model_validator(mode="after")
+    def _lies_in_one_place(self) -> Self:
+        local = self.source is not None and self.annotation_files is not None
+        if (self.source is None) != (self.annotation_files is None) or local == (self.annotation_file_uris is not None):
+            raise ValueError("give source and annotationFiles, or annotationFileUris")
+        return self
 
 
 class ModelSettings(Settings):

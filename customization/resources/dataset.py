@@ -13,11 +13,11 @@ from customization.client import VisionClient
 from customization.content import Content, DigestCache, Manifest, compare, read_content
 from customization.contract import AnnotationKind, Authentication, AuthenticationKind
 from customization.contract import Dataset as RegisteredDataset
-from customization.errors import AlreadyExists, DatasetInvalid, NotFound, VisionError
+from customization.errors import AlreadyExists, DatasetInvalid, NotFound, StorageError, VisionError
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
-from customization.upload import UploadProgress, delete_content, read_manifest, upload_content
+from customization.upload import UploadProgress, delete_content, digest_uris, read_manifest, upload_content
 
 STATE_FOLDER = Path(".vision")
 """Digests and manifests of what was seen, beside the program: a cache, safe to delete."""
@@ -32,6 +32,7 @@ class DatasetProvider(VisionProvider):
         "annotation_kind",
         "annotation_files",
         "source",
+        "uris",
         "purpose",
         "custom_properties",
         "delete_images",
@@ -42,6 +43,8 @@ class DatasetProvider(VisionProvider):
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Read the whole dataset: what a preview says of it, and every fault in it, comes from here."""
+        if news.get("uris") is not None:
+            return self._check_uris(news)
         if not is_known(news.get("source"), news.get("annotation_files"), news.get("annotation_kind")):
             return dynamic.CheckResult(news, [])
         try:
@@ -53,9 +56,19 @@ class DatasetProvider(VisionProvider):
         keep_manifest(content)
         return dynamic.CheckResult({**news, **described(content)}, [])
 
+    @staticmethod
+    def _check_uris(news: Properties) -> dynamic.CheckResult:
+        if not is_known(news["uris"], news.get("container_url"), news.get("account_key"), news.get("annotation_kind")):
+            return dynamic.CheckResult(news, [])
+        try:
+            content = digest_uris(news["uris"], news["annotation_kind"], account_key=key_of_uris(news))
+        except StorageError as error:
+            return dynamic.CheckResult(news, failures("uris", [str(error)]))
+        return dynamic.CheckResult({**news, "digest": content.digest}, [])
+
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         changed = self.changed(olds, news)
-        if "digest" in changed and is_known(news.get("digest")):
+        if "digest" in changed and is_known(news.get("digest")) and "tags" in news:
             for line in content_change(olds, news):
                 Row(news["row_urn"]).say(line)
         replaces = sorted(changed & {"dataset_name", "annotation_kind"})
@@ -96,7 +109,7 @@ class DatasetProvider(VisionProvider):
 
     def remove(self, properties: Properties) -> None:
         service = client(properties)
-        if not properties.get("delete_images"):
+        if not properties.get("delete_images") or properties.get("uris") is not None:
             service.delete_dataset(properties["dataset_name"])
             return
         with suppress(NotFound):
@@ -109,6 +122,9 @@ class DatasetProvider(VisionProvider):
         )
 
     def _upload(self, properties: Properties) -> list[str]:
+        """Upload what the container has not got yet; the annotation files' URIs."""
+        if properties.get("uris") is not None:
+            return list(properties["uris"])
         content = read(properties)
         if content.digest != properties["digest"]:
             raise VisionError(
@@ -166,9 +182,19 @@ def registered(dataset: RegisteredDataset) -> Properties:
 
 def authentication(properties: Mapping[str, Any]) -> Authentication:
     token = properties.get("sas_token")
-    if token is None:
+    if token is None or not lies_in_container(properties):
         return Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)
     return Authentication(kind=AuthenticationKind.SAS, sas_token=token)
+
+
+def lies_in_container(properties: Mapping[str, Any]) -> bool:
+    """Whether all annotation files are in the training container, which the account key and the SAS token are for."""
+    root = f"{str(properties['container_url']).rstrip('/')}/"
+    return all(uri.startswith(root) for uri in properties.get("uris") or ())
+
+
+def key_of_uris(properties: Mapping[str, Any]) -> str | None:
+    return properties.get("account_key") if lies_in_container(properties) else None
 
 
 def manifest_path(digest: str) -> Path:
@@ -213,10 +239,12 @@ def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str
 
 
 class Dataset(dynamic.Resource, module="vision", name="Dataset"):
-    """Labelled images, uploaded and registered.
+    """Labelled images, uploaded and registered, or already in blob storage and registered.
 
     `source` is a folder (relative to the program) that holds `annotation_files` (COCO) and the images that they name. Only what
     is new is uploaded; `pulumi destroy` unregisters the dataset and leaves the blobs, unless `delete_images`.
+    `uris` in place of both names COCO files in blob storage, whose images have absolute URLs; a change of one of these files is
+    seen by its ETag, and their content is the service's to check.
     `purpose` (`training` or `evaluation`) chooses the limits that the files are checked against.
     """
 
@@ -236,14 +264,17 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
         service: Service,
         container: TrainingContainer,
         annotation_kind: pulumi.Input[str],
-        annotation_files: pulumi.Input[Sequence[str]],
-        source: pulumi.Input[str],
+        annotation_files: pulumi.Input[Sequence[str]] | None = None,
+        source: pulumi.Input[str] | None = None,
+        uris: pulumi.Input[Sequence[str]] | None = None,
         dataset_name: pulumi.Input[str] | None = None,
         purpose: pulumi.Input[str] = "training",
         custom_properties: pulumi.Input[Mapping[str, str]] | None = None,
         delete_images: pulumi.Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        if (uris is None) == (source is None or annotation_files is None):
+            raise pulumi.RunError(f"dataset '{name}': give source and annotation_files, or uris")
         super().__init__(
             DatasetProvider(),
             name,
@@ -254,6 +285,7 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
                 "annotation_kind": annotation_kind,
                 "annotation_files": annotation_files,
                 "source": source,
+                "uris": uris,
                 "purpose": purpose,
                 "custom_properties": custom_properties,
                 "delete_images": delete_images,

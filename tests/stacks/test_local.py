@@ -155,6 +155,19 @@ def test_a_dataset_changed_behind_pulumis_back_is_put_right(deployed: Project) -
     assert dataset.annotation_file_uris == before
 
 
+def test_a_dataset_that_lies_in_blob_storage_is_registered_as_it_is(deployed: Project, config: dict[str, Any]) -> None:
+    uris = client_of(deployed).get_dataset("shapes-train").annotation_file_uris
+    config["datasets"]["there"] = {"annotationKind": "imageClassification", "annotationFileUris": uris}
+    deployed.configure(config)
+    deployed.up().succeeded()
+    assert client_of(deployed).get_dataset("there").annotation_file_uris == uris
+    deployed.preview("--expect-no-changes").succeeded()
+    deployed.refresh("--preview-only", "--expect-no-changes").succeeded()
+    config["datasets"]["there"]["annotationFileUris"] = [uris[0].replace("annotations/", "nowhere/")]
+    deployed.configure(config)
+    assert "nowhere/" in deployed.preview().failed().output
+
+
 def test_a_renamed_tag_is_a_rename_and_a_retraining(deployed: Project, config: dict[str, Any]) -> None:
     for name in ("train.json", "test.json"):
         path = deployed.folder / "shapes" / name

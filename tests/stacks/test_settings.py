@@ -47,6 +47,11 @@ def test_a_whole_stack() -> None:
             "vision-customization:datasets.train.sorce: unknown key; valid here: annotationKind, annotationFiles, source",
         ),
         ({"datasets": {"train": {"source": "x", "annotationFiles": ["a"]}}}, "datasets.train.annotationKind: missing"),
+        (
+            {"datasets": {"train": {"annotationKind": "imageClassification", "source": "x"}}},
+            "give source and annotationFiles, or",
+        ),
+        ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "give source and annotationFiles, or"),
         ({"datasets": {"-x": DATASETS["train"]}}, "vision-customization:datasets.-x: String should match pattern"),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "trian"}}},
