@@ -1,4 +1,4 @@
-"""`python -m benchmarks [accuracy | speed | all] [options of that benchmark]`: measure, and end with 1 where a goal is missed."""
+"""`python -m benchmarks [accuracy | speed | all] [options]`: measure, and end with 1 where a goal is missed."""
 
 import sys
 
