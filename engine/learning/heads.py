@@ -70,7 +70,7 @@ def fit_discriminant(x: Samples, labels: Labels, classes: int, shrinkage: float)
     return LinearHead(weights, bias)
 
 
-def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float) -> LinearHead:
+def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, tolerance: float = 1e-3) -> LinearHead:
     """Multinomial logistic regression: minimises `strength · Σ cross-entropy + ½ ‖weights‖²`, the bias free.
 
     The weights lie in the span of the (centred) samples, so with fewer samples than dimensions the fit runs on n × n
@@ -79,6 +79,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float) -> L
     Args:
         x: float32 [n, d].
         labels: int64 [n], each below `classes`.
+        tolerance: of the minimiser. The default is far finer than what decides an image's tag.
     """
     samples, dimensions = x.shape
     centre = x.mean(axis=0, dtype=np.float64)
@@ -104,7 +105,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float) -> L
         error *= strength
         return loss, np.concatenate([(coordinates.T @ error + weights).ravel(), error.sum(axis=0)])
 
-    solution = minimise(objective, np.zeros((width + 1) * classes))
+    solution = minimise(objective, np.zeros((width + 1) * classes), tolerance=tolerance)
     weights = solution[: width * classes].reshape(width, classes)
     if samples < dimensions:
         weights = centred.T @ np.linalg.solve(coordinates.T, weights)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 _MEMORY = 10
 _STEPS_MAX = 100
-_TOLERANCE = 1e-4
 _ARMIJO = 1e-4
 _HALVINGS_MAX = 30
 
@@ -17,19 +16,20 @@ Objective = Callable[[Vector], tuple[float, Vector]]
 History = deque[tuple[Vector, Vector, float]]
 
 
-def minimise(objective: Objective, start: Vector) -> Vector:
+def minimise(objective: Objective, start: Vector, *, tolerance: float) -> Vector:
     """Limited-memory BFGS with backtracking (Nocedal & Wright, "Numerical Optimization", algorithms 3.1 and 7.4).
 
     Args:
         objective: a strictly convex function of float64 [p], giving its value and its gradient.
         start: float64 [p].
+        tolerance: how far the gradient's greatest part must fall, as a share of what it was at the start.
 
     Returns:
-        Where the gradient has fallen to a ten-thousandth of what it was at the start, or where no progress is left.
+        Where the gradient has fallen so far, or after 100 steps, or where no progress is left.
     """
     point = start
     value, gradient = objective(point)
-    goal = _TOLERANCE * float(np.abs(gradient).max())
+    goal = tolerance * float(np.abs(gradient).max())
     history: History = deque(maxlen=_MEMORY)
     for _ in range(_STEPS_MAX):
         if float(np.abs(gradient).max()) <= goal:

@@ -8,8 +8,8 @@ from engine.learning.heads import Labels, LinearHead, Samples, add_heads, fit_di
 from engine.learning.views import Pooling, View, subject, texture
 
 _LOGISTIC_STRENGTH = 100.0
-_LOGISTIC_NUMBERS_MAX = 2e8
-"""Samples × coordinates × classes above which a logistic regression would cost more than it gives."""
+_LOGISTIC_NUMBERS_MAX = 1e7
+"""Samples × coordinates × classes above which a logistic regression is left out: with so many, it costs more than it gives."""
 
 
 @dataclass(frozen=True)
