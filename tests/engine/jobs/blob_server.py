@@ -53,7 +53,11 @@ def serving_blobs() -> Iterator[BlobServer]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A client that was killed is what these tests are about."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     blobs.netloc = f"127.0.0.1:{server.server_address[1]}"
     blobs.url = f"http://{blobs.netloc}"

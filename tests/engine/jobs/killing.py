@@ -1,10 +1,10 @@
 """What the tests with real worker processes share: holding a training at a known point, and killing who does it."""
 
 import os
+import re
 import subprocess
 import sys
 import time
-from collections import Counter
 
 import psutil
 
@@ -15,18 +15,20 @@ from tests.engine.jobs.drawn import Engine, Gate, wait
 
 
 def gate_after_a_shard(engine: Engine) -> Gate:
-    """Holds the blob server at an image after a whole shard, when it is shut."""
+    """Holds, when it is shut, the blob server at images of the second shard: those are read by turns of two tags."""
     gate = Gate()
-    served: Counter[str] = Counter()
 
     def before_reply(path: str) -> None:
-        if path.endswith(".png"):
-            served[path] += 1
-            if len(served) > SHARD_IMAGES + 8:
-                gate.passed()
+        number = re.search(r"-(\d+)\.png$", path)
+        if number is not None and int(number[1]) >= SHARD_IMAGES // 2 + 4:
+            gate.passed()
 
     engine.blobs.before_reply = before_reply
     return gate
+
+
+def images_of_first_shard(dataset: str) -> list[str]:
+    return [f"/account/{dataset}/{tag}-{number}.png" for number in range(SHARD_IMAGES // 2) for tag in ("green", "red")]
 
 
 def features_kept(engine: Engine) -> int:

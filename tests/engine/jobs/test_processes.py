@@ -25,7 +25,7 @@ from engine.settings import Settings
 from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine, Gate, drawn_image, wait
-from tests.engine.jobs.killing import gate_after_a_shard, killed_and_taken_up, whole_shards_embedded
+from tests.engine.jobs.killing import gate_after_a_shard, images_of_first_shard, killed_and_taken_up, whole_shards_embedded
 
 pytestmark = pytest.mark.process
 
@@ -71,7 +71,6 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
     whole_shards_embedded(engine, gate)
     kept = {path: path.stat().st_mtime_ns for path in (engine.settings.data_dir / "objects").glob("features/*/*/*")}
     (pid,) = workers.pids
-    asked_before = Counter(path for path, _ in engine.blobs.requests)
 
     os.kill(pid, signal.SIGKILL)
     gate.open()
@@ -85,8 +84,7 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
     # The steps before the kill were not done again: their images were neither asked for nor embedded a second time.
     assert record.progress.images_embedded == 2 * SHARD_IMAGES
     asked = Counter(path for path, _ in engine.blobs.requests)
-    done = [path for path in asked_before if path.endswith(".png")][:SHARD_IMAGES]
-    assert [asked[path] for path in done] == [1] * SHARD_IMAGES
+    assert [asked[path] for path in images_of_first_shard("train")] == [1] * SHARD_IMAGES
     assert asked["/account/train/annotations.json"] == 1
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     # One model came out.
