@@ -28,6 +28,24 @@ class LinearHead:
         return LinearHead(self.weights * factor, self.bias * factor)
 
 
+def coordinates_in_span(x: Samples) -> Samples:
+    """The samples in as many dimensions as there are samples, all inner products kept: what a linear head learns from them,
+    it learns from these at a fraction of the cost.
+
+    Args:
+        x: float32 [n, d].
+
+    Returns:
+        float32 [n, n], a Cholesky factor of the Gram matrix.
+    """
+    exact = x.astype(np.float64)
+    gram = exact @ exact.T
+    # Copies of an image make the matrix singular; the jitter keeps the factor regular.
+    gram[np.diag_indices(len(x))] += 1e-9 * np.trace(gram) + 1e-12
+    factor: Samples = np.linalg.cholesky(gram).astype(np.float32)
+    return factor
+
+
 def class_means(x: Samples, labels: Labels, classes: int) -> Matrix:
     """float64 [k, d]. Every class must have a sample."""
     indicator = np.zeros((classes, len(x)), np.float32)
@@ -36,7 +54,9 @@ def class_means(x: Samples, labels: Labels, classes: int) -> Matrix:
     return means
 
 
-def fit_discriminant(x: Samples, labels: Labels, classes: int, shrinkage: float) -> LinearHead:
+def fit_discriminant(
+    x: Samples, labels: Labels, classes: int, shrinkage: float, *, dimensions: int | None = None
+) -> LinearHead:
     """Linear discriminant with the covariance `S = (1 − λ)·S_w + λ·σ²·I`, σ² the mean variance, all classes equally likely.
 
     Shrinkage towards the identity as Friedman (JASA 1989) and Ledoit & Wolf (2004) have it. Solved in the dual (Woodbury's
@@ -46,25 +66,26 @@ def fit_discriminant(x: Samples, labels: Labels, classes: int, shrinkage: float)
         x: float32 [n, d].
         labels: int64 [n], each of 0…classes − 1 at least once.
         shrinkage: λ, above 0 and below 1.
+        dimensions: among how many the variance is shared out, where x are coordinates in the samples' span (default: d).
     """
-    samples, dimensions = x.shape
+    samples, width = x.shape
     means = class_means(x, labels, classes)
     centre = means.mean(axis=0)
     residuals = x - means.astype(np.float32)[labels]
     freedom = max(samples - classes, 1)
-    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * dimensions)
+    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * (dimensions or width))
     # No spread at all (one image a tag, or copies): any multiple of the identity ranks alike.
     ridge = shrinkage * (variance or 1.0)
     share = (1 - shrinkage) / freedom
     targets = means - centre
-    if samples <= dimensions:
+    if samples <= width:
         inner = (residuals @ residuals.T).astype(np.float64)
         inner[np.diag_indices(samples)] += ridge / share
         projected = np.linalg.solve(inner, (residuals @ targets.T.astype(np.float32)).astype(np.float64))
         weights = (targets.T - residuals.T @ projected.astype(np.float32)) / ridge
     else:
         covariance = share * (residuals.T @ residuals).astype(np.float64)
-        covariance[np.diag_indices(dimensions)] += ridge
+        covariance[np.diag_indices(width)] += ridge
         weights = np.linalg.solve(covariance, targets.T)
     bias = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
     return LinearHead(weights, bias)

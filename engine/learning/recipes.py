@@ -26,9 +26,14 @@ class Recipe:
     def fit_blocks(self, features: Samples) -> tuple[Block, ...]:
         return tuple(fit_block(views, features, unit_length=self.unit_length) for views in self.blocks)
 
-    def fit_head(self, x: Samples, labels: Labels, classes: int) -> LinearHead:
-        """Scores of the samples themselves spread by about one between the classes."""
-        heads = [fit_discriminant(x, labels, classes, self.shrinkage)]
+    def fit_head(self, x: Samples, labels: Labels, classes: int, *, dimensions: int | None = None) -> LinearHead:
+        """Scores of the samples themselves spread by about one between the classes.
+
+        Args:
+            x: float32 [n, d], the blocks' vectors, or their coordinates in their span and then `dimensions` of the former.
+            labels: int64 [n], each of 0…classes − 1 at least once.
+        """
+        heads = [fit_discriminant(x, labels, classes, self.shrinkage, dimensions=dimensions)]
         if self.logistic and len(x) * min(x.shape) * classes <= _LOGISTIC_NUMBERS_MAX:
             heads.append(fit_logistic(x, labels, classes, _LOGISTIC_STRENGTH))
         return add_heads(heads, x)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.learning.calibration import fit_sharpness, temper_sharpness
 from engine.learning.classifier import apply_blocks
-from engine.learning.heads import Labels, Samples
+from engine.learning.heads import Labels, Samples, coordinates_in_span
 from engine.learning.recipes import DEFAULT, RECIPES, Recipe
 
 FOLDS = 5
@@ -59,12 +59,15 @@ def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, 
     The standardisation is fitted once, on all images: it does not see the labels.
     """
     x = apply_blocks(recipe.fit_blocks(features), features)
+    dimensions = x.shape[1]
+    if len(x) <= dimensions // 2:
+        x = coordinates_in_span(x)
     tried = folds[0] != _NEVER
     scores = np.zeros((len(folds), len(labels), classes))
     for repeat, fold in enumerate(folds):
         for index in np.unique(fold[tried]):
             seen = fold != index
-            scores[repeat, ~seen] = recipe.fit_head(x[seen], labels[seen], classes).scores(x[~seen])
+            scores[repeat, ~seen] = recipe.fit_head(x[seen], labels[seen], classes, dimensions=dimensions).scores(x[~seen])
     scores, truth = scores[:, tried], labels[tried]
     sharpness = fit_sharpness(scores, truth)
     scaled = np.exp(sharpness * (scores - scores.max(axis=2, keepdims=True)))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from engine.learning.heads import add_heads, fit_discriminant, fit_logistic
+from engine.learning.heads import add_heads, coordinates_in_span, fit_discriminant, fit_logistic
 from engine.learning.lbfgs import minimise
 
 
@@ -82,3 +82,17 @@ def test_minimise_finds_the_bottom_of_a_narrow_valley() -> None:
 
 def test_minimise_stays_where_it_is_flat() -> None:
     np.testing.assert_array_equal(minimise(lambda at: (0.0, np.zeros_like(at)), np.ones(2), tolerance=1e-6), np.ones(2))
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_heads_in_the_span_give_the_same_scores(copies: int) -> None:
+    x, labels = _samples([6, 9], 60)
+    x, labels = np.repeat(x, copies, axis=0), np.repeat(labels, copies)
+    spanned = coordinates_in_span(x)
+    seen = np.arange(len(x)) % 3 > 0
+    whole = fit_discriminant(x[seen], labels[seen], 2, 0.5).scores(x)
+    short = fit_discriminant(spanned[seen], labels[seen], 2, 0.5, dimensions=60).scores(spanned)
+    np.testing.assert_allclose(short, whole, rtol=2e-3, atol=2e-3)
+    whole = fit_logistic(x[seen], labels[seen], 2, 1.0, tolerance=1e-6).scores(x)
+    short = fit_logistic(spanned[seen], labels[seen], 2, 1.0, tolerance=1e-6).scores(spanned)
+    np.testing.assert_allclose(short, whole, rtol=1e-2, atol=1e-2)
