@@ -23,6 +23,8 @@ from engine.store import BlobRecord, Store
 
 _CHUNK_IMAGES = 16
 _CHUNK_BYTES = 128 * 1024 * 1024
+_NOWHERE = Shard(-1, 0, 0)
+_LOST = "Kept features were lost or damaged while the job ran. Start it again: they are computed anew."
 
 
 class ShardDone(TypedDict):
@@ -71,7 +73,7 @@ class Embedding:
         self._plan = plan
         self._check = check
         self._reading: ImageReading | None = None
-        self._next = Shard(-1, 0, 0)
+        self._next = _NOWHERE
 
     def close(self) -> None:
         if self._reading is not None:
@@ -87,6 +89,8 @@ class Embedding:
         """See that the features of a shard's images are kept. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
         reading = self._reading_from(shard)
+        # Unless this shard ends, nobody goes on with this reading: a second attempt must begin at the first image again.
+        self._next = _NOWHERE
         digests: list[str] = []
         read = embedded = 0
         for images in _chunks(reading, shard.stop - shard.start, self._check):
@@ -112,8 +116,7 @@ class Embedding:
         for row, (_, digest) in enumerate(entries):
             kept = self._resources.kept.get(digest)
             if kept is None:
-                message = "Kept features were lost or damaged while the job ran. Start it again: they are computed anew."
-                raise JobFailed(FailureCode.UNKNOWN, message)
+                raise JobFailed(FailureCode.UNKNOWN, _LOST)
             features[row] = kept
         return features, np.array([tag for tag, _ in entries], np.int64), [digest for _, digest in entries]
 
@@ -126,7 +129,10 @@ class Embedding:
         return len(missing)
 
     def _digests(self, shard: Shard) -> list[str]:
+        """Of a shard's images, in its order. Raises JobFailed where they are not as many: tags would go to other images."""
         digests: list[str] = json.loads(self._resources.objects.get(_digests_key(self._job, shard)))
+        if len(digests) != shard.stop - shard.start:
+            raise JobFailed(FailureCode.UNKNOWN, _LOST)
         return digests
 
     def _reading_from(self, shard: Shard) -> ImageReading:
