@@ -97,6 +97,23 @@ def test_a_retraining_pays_for_what_is_new(engine: Engine, queue: JobQueue, extr
     assert len(engine.blobs.served(304)) == 59
 
 
+@pytest.mark.parametrize("damage", [b"", bytes(4096), None])
+def test_kept_features_that_were_damaged_are_computed_anew(engine: Engine, queue: JobQueue, damage: bytes | None) -> None:
+    name = f"damaged-{len(damage) if damage is not None else 'bit'}"
+    urls = engine.dataset(name, {"red": 4, "green": 4}, first_seed=2500)
+    before = succeeded(trained(engine, queue, engine.model(f"{name}-before", name)))
+    digest = hashlib.sha256(engine.blobs.blobs[urls[3].removeprefix(engine.blobs.url)]).hexdigest()
+    objects, key = open_objects(engine.settings), f"features/cheap/{digest[:2]}/{digest}"
+    whole = objects.get(key)
+    objects.put(key, whole[:-1] + bytes([whole[-1] ^ 1]) if damage is None else damage)
+
+    after = succeeded(trained(engine, queue, engine.model(f"{name}-after", name)))
+    assert after.progress is not None
+    assert (after.progress.images_read, after.progress.images_embedded) == (1, 1)
+    assert after.artifact == before.artifact
+    assert objects.get(key) == whole
+
+
 def test_an_image_that_is_known_by_content_is_not_embedded_again(engine: Engine, queue: JobQueue) -> None:
     engine.dataset("here", {"red": 4, "green": 4}, first_seed=3000)
     engine.dataset("there", {"red": 4, "green": 4}, first_seed=3000)
