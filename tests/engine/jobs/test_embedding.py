@@ -63,7 +63,7 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
     with whole, disturbed:
         for shard in plan.shards:
             whole.embed(shard)
-            if shard is plan.shards[1]:
+            if shard == plan.shards[1]:
                 with pytest.raises(OSError, match="no space left"):
                     disturbed.embed(shard)
             disturbed.embed(shard)
