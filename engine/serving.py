@@ -3,6 +3,7 @@
 How a model computes is `learning`'s; here is which are loaded, how long they stay, and how many calls run at once.
 """
 
+import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from engine.settings import Settings
 from engine.store import NotFound, Store
 
 _CALLS_AT_ONCE = 2
+_log = logging.getLogger(__name__)
 
 
 class ModelGone(EngineError):
@@ -151,7 +153,8 @@ class ModelCache:
 class Warming:
     """Loads each model once its training has succeeded, so that not even the first call has to wait for that.
 
-    It asks the store every `interval_seconds`, since trainings end in other processes.
+    It asks the store every `interval_seconds`, since trainings end in other processes. What goes wrong is logged: a first call
+    that finds its model cold loads it, or says why that cannot be.
     """
 
     def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
@@ -181,11 +184,20 @@ class Warming:
                     self._cache.load(model_id)
             except (NotFound, ModelGone):
                 continue  # deleted meanwhile
+            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+                _log.exception("model %s cannot be loaded", model_id)
         self._trained = unfinished
 
     def _run(self) -> None:
+        failing = False
         while not self._stopping.wait(self._interval):
-            self.look()
+            try:
+                self.look()
+                failing = False
+            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+                if not failing:
+                    _log.exception("what has been trained cannot be found out: it is tried again")
+                failing = True
 
 
 def artifact_key(model_id: str) -> str:

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sqlalchemy.exc import OperationalError
 
 from customization.contract import Artifact, ModelKind
 from engine.objects import FileObjects
 from engine.serving import CacheCounts, ModelCache, ModelGone, Warming, artifact_key
 from engine.settings import Settings
-from engine.store import Store
+from engine.store import Store, Unfinished
 
 PIXELS = np.zeros((50, 50, 3), np.uint8)
 
@@ -175,3 +176,45 @@ def test_what_has_been_trained_is_loaded_before_the_first_call(settings: Setting
     warming.start()
     warming.stop()
     store.close()
+
+
+def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
+    settings: Settings, objects: FileObjects, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.open(settings)
+    names = ("broken", "good")
+    models = [
+        store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER).id
+        for name in names
+    ]
+    sessions = Sessions()
+
+    def opened(path: Path, threads: int) -> Session:
+        if path.parent.name == models[0]:
+            raise RuntimeError("no model")
+        return sessions(path, threads)
+
+    warming = Warming(store, ModelCache(settings, objects, opened), interval_seconds=0.005)
+    warming.start()
+    unfinished, busy = store.unfinished, [OperationalError("SELECT", {}, Exception("database is locked"))] * 3
+
+    def sometimes_busy() -> Unfinished:
+        if busy:
+            raise busy.pop()
+        return unfinished()
+
+    monkeypatch.setattr(store, "unfinished", sometimes_busy)
+    for model in models:
+        objects.put(artifact_key(model), b"a,b")
+        store.finish_training(model, None, 1, Artifact(digest="", size_bytes=3))
+    deadline = time.monotonic() + 5
+    while not sessions.opened and time.monotonic() < deadline:
+        time.sleep(0.005)
+    warming.stop()
+    store.close()
+    assert sessions.opened == [models[1]]
+    told = [record.getMessage() for record in caplog.records if record.name == "engine.serving"]
+    assert sorted(told) == [
+        f"model {models[0]} cannot be loaded",
+        "what has been trained cannot be found out: it is tried again",
+    ]
