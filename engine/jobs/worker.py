@@ -14,6 +14,7 @@ from dbos import DBOS, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.blobs import BlobReader
+from engine.errors import EngineError
 from engine.jobs.caretaker import Caretaker
 from engine.jobs.embedding import Extractor, Resources
 from engine.jobs.features import KeptFeatures
@@ -38,6 +39,10 @@ from engine.store.cipher import TokenCipher
 LOOK_SECONDS = 1.0
 _QUEUE_POLLING_SECONDS = 0.25
 _log = logging.getLogger(__name__)
+
+
+class LockLost(EngineError):
+    """A worker that others take for dead; it must not go on."""
 
 
 class Worker:
@@ -88,10 +93,9 @@ class Worker:
         _log.info("worker %s takes jobs", self.name)
 
     def look(self) -> None:
-        """What is due now and then. Raises SystemExit where the worker has lost its lock, and with it its name."""
+        """What is due now and then. Raises LockLost where the worker has lost its lock, and with it its name."""
         if not self._lock.held():
-            _log.error("worker %s has lost its lock: another may have taken its work", self.name)
-            raise SystemExit(1)
+            raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
         try:
             self.caretaker.look()
         except SQLAlchemyError as error:
@@ -106,7 +110,7 @@ class Worker:
 
 
 def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; does not return."""
+    """Work until SIGTERM or SIGINT, or until it cannot go on; does not return."""
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
@@ -116,8 +120,14 @@ def run_worker(settings: Settings) -> None:
     signal(SIGINT, stop)
     worker = Worker(settings)
     worker.start()
-    while not stopping.wait(LOOK_SECONDS):
-        worker.look()
-    _log.info("worker %s stops", worker.name)
+    status = 0
+    try:
+        while not stopping.wait(LOOK_SECONDS):
+            worker.look()
+        _log.info("worker %s stops", worker.name)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
+        _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))
+        status = 1
+    # An orderly end of the interpreter would take the threads from the step that runs, which DBOS keeps as the step's failure.
     logging.shutdown()
-    os._exit(0)
+    os._exit(status)

@@ -107,6 +107,46 @@ def test_the_work_of_a_worker_that_never_comes_back_is_taken_up_by_another(engin
     killed_and_taken_up(engine, queue, gate)
 
 
+@pytest.mark.parametrize("held", ["False", "1 / 0"])
+def test_a_worker_that_cannot_go_on_ends_and_leaves_its_job_to_the_next(
+    engine: Engine, queue: JobQueue, gate: Gate, held: str, tmp_path: Path
+) -> None:
+    gate.shut()
+    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
+    model = engine.model("m", "train")
+    queue.enqueue_training(model.id)
+    sign = tmp_path / "sign"
+    program = f"""
+from pathlib import Path
+from engine.jobs import liveness, worker
+from engine.settings import Settings
+liveness.FileLock.held = lambda _: not Path({str(sign)!r}).exists() or {held}
+worker.run_worker(Settings.from_environment())
+"""
+    environment = {**os.environ, **engine.settings.to_environment()}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        whole_shards_embedded(engine, gate)
+        sign.touch()
+        _, told = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    assert ("has lost its lock" in told) != ("ZeroDivisionError" in told)
+
+    gate.open()
+    workers = WorkerProcesses(engine.settings)
+    workers.start()
+    try:
+        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+    finally:
+        workers.stop()
+    record = engine.store.model_by_id(model.id)
+    assert record.status is ModelStatus.SUCCEEDED, record.error
+    assert record.progress is not None
+    assert record.progress.images_embedded == 2 * SHARD_IMAGES
+
+
 def test_workers_stop_at_once_and_go_on_at_the_next_start(engine: Engine, queue: JobQueue, gate: Gate) -> None:
     gate.shut()
     engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
