@@ -15,7 +15,16 @@ JSON_BYTES_MAX = 1024 * 1024
 JSON_TYPES = ("application/json", "application/json-patch+json", "text/json")
 
 _DRAINED_BYTES_MAX = 64 * 1024 * 1024
-_LOOSE_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|,(?=\s*[}\]])', re.DOTALL)
+# A string without an end is one token, too: were it none, each quote in it would be tried as the start of another.
+_LOOSE_TOKEN = re.compile(
+    r"""
+      "  (?:[^"\\]|\\.)* "?
+    | '  (?P<text>(?:[^'\\]|\\.)*) (?P<end>'?)
+    | ,  (?=\s*[}\]])
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_ESCAPE_OR_QUOTE = re.compile(r'\\.|"', re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 Body = TypeVar("Body", bound=Wire)
@@ -93,12 +102,15 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON is any value
 
 
 def _strict_token(token: re.Match[str]) -> str:
-    text = token.group()
-    if text == ",":
+    if token.group() == ",":
         return ""
-    if text.startswith('"'):
-        return text
-    return '"' + re.sub(r'(?<!\\)"', '\\"', text[1:-1].replace("\\'", "'")) + '"'
+    if not token["end"]:
+        return token.group()
+    return f'"{_ESCAPE_OR_QUOTE.sub(_strict_character, token["text"])}"'
+
+
+def _strict_character(found: re.Match[str]) -> str:
+    return {'"': '\\"', "\\'": "'"}.get(found.group(), found.group())
 
 
 def _reason(error: Exception) -> str:
