@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customization.coco import Purpose
-from customization.contract import Artifact, FailureCode, ModelPerformance, TrainingProgress
+from customization.contract import Artifact, FailureCode, ModelPerformance, ModelStatus, TrainingProgress
 from engine.jobs.dataset import check_budget, read_dataset, with_tags
 from engine.jobs.embedding import Resources, ShardDone
 from engine.jobs.errors import JobCancelled, JobFailed
@@ -133,21 +133,21 @@ class Training(Job):
             cost = cost_minutes(progress.seconds, self.budget_seconds)
             record = self.resources.store.finish_training(self._model_id, measured, cost, Artifact.model_validate(artifact))
         except NotFound:
-            record = None
-        if record is None or record.artifact is None:
-            self.resources.objects.delete(f"models/{self._model_id}")  # cancelled or deleted at the last moment
-        self.clean_up()
+            record = None  # deleted at the last moment
+        self._discard(record)
 
     def fail(self, failure: JobFailed, seconds: float) -> None:
+        record = None
         with suppress(NotFound):
             cost = cost_minutes(seconds, self.budget_seconds)
-            self.resources.store.fail_training(self._model_id, failure.details(), cost)
-        self._discard()
+            record = self.resources.store.fail_training(self._model_id, failure.details(), cost)
+        self._discard(record)
 
     def cancel(self, seconds: float) -> None:
+        record = None
         with suppress(NotFound):
-            self.resources.store.cancel_training(self._model_id, cost_minutes(seconds, self.budget_seconds))
-        self._discard()
+            record = self.resources.store.cancel_training(self._model_id, cost_minutes(seconds, self.budget_seconds))
+        self._discard(record)
 
     def report(self, progress: TrainingProgress) -> None:
         try:
@@ -205,8 +205,10 @@ class Training(Job):
             "features": self.resources.extractor.key,
         }
 
-    def _discard(self) -> None:
-        self.resources.objects.delete(f"models/{self._model_id}")
+    def _discard(self, record: ModelRecord | None) -> None:
+        """Delete what the training no longer needs, and the model's files unless it has succeeded, be it earlier."""
+        if record is None or record.status is not ModelStatus.SUCCEEDED:
+            self.resources.objects.delete(f"models/{self._model_id}")
         self.clean_up()
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from engine.jobs.queue import JobQueue
 from engine.jobs.worker import Worker
-from engine.objects import open_objects
+from engine.objects import FileObjects, open_objects
 from engine.store import EvaluationRecord, ModelRecord
 from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, coco, drawn_image, encoded, wait
 
@@ -279,6 +279,25 @@ def test_an_unexpected_error_ends_as_unknown_and_tells_nothing_of_itself(
     assert model.error.message == "The engine failed in step 'embed 0/0'; its log says why. Start it again."
     assert len(attempts) == 3
     assert not [path for path in engine.settings.data_dir.glob("*.sqlite*") if b"Unforeseen" in path.read_bytes()]
+
+
+def test_a_model_that_has_succeeded_keeps_its_files_whatever_goes_wrong_after_that(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.dataset("untidy", {"red": 3, "green": 3}, first_seed=7500)
+    model = engine.model("untidy", "untidy")
+    attempts = []
+
+    def refused(self: FileObjects, prefix: str) -> None:
+        attempts.append(prefix)
+        if prefix.startswith("jobs/"):
+            raise PermissionError(prefix)
+
+    monkeypatch.setattr(FileObjects, "delete", refused)
+    record = succeeded(trained(engine, queue, model))
+    wait(lambda: queue.statuses([f"training-{model.id}"])[f"training-{model.id}"].status != "PENDING")
+    assert record.artifact is not None
+    assert set(attempts) == {f"jobs/training-{model.id}"}
 
 
 def test_a_training_is_cancelled_soon_and_leaves_nothing(engine: Engine, queue: JobQueue, gate: Gate) -> None:
