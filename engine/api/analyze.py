@@ -25,7 +25,7 @@ from engine.api.errors import JSON, ApiError, invalid
 from engine.api.multipart import first_file
 from engine.blobs import Blob, BlobError
 from engine.learning.errors import ImageError
-from engine.learning.images import decode_image
+from engine.learning.images import ImageSizeError, decode_image
 from engine.serving import ModelGone
 from engine.store import ModelRecord, NotFound
 
@@ -178,13 +178,11 @@ def _unknown_model(model_name: str) -> ApiError:
 def _answer(service: Service, model_name: str, image: bytes, api_version: str) -> str:
     record = _trained(service, model_name)
     try:
-        decoded = decode_image(image)
+        decoded = decode_image(image, IMAGE_SIDE_ANALYZE_PX)
+    except ImageSizeError as error:
+        raise invalid(f"The image cannot be analyzed: {error}.") from None
     except ImageError as error:
         raise invalid(f"The image cannot be read: {error}.", inner=ErrorCode.INVALID_IMAGE_FORMAT) from None
-    least, greatest = IMAGE_SIDE_ANALYZE_PX
-    if not (least <= decoded.width <= greatest and least <= decoded.height <= greatest):
-        size = f"{decoded.width} × {decoded.height}"
-        raise invalid(f"The image is {size} pixels: each side must have {least} to {greatest:,}.")
     try:
         tags = service.models.classify(record.id, decoded.pixels)
     except ModelGone:

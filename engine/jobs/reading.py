@@ -21,6 +21,7 @@ from engine.jobs.errors import JobFailed
 from engine.jobs.features import KeptFeatures
 from engine.jobs.plan import Access
 from engine.learning import ImageError, decode_image
+from engine.learning.images import check_sides
 from engine.store import BlobRecord
 
 READERS = 16
@@ -164,15 +165,9 @@ class ImageReading:
 
     def _decode(self, fetched: _Fetched) -> ReadImage:
         if fetched.known is not None:
-            self._check_sides(fetched.known.width, fetched.known.height)
+            check_sides(fetched.known.width, fetched.known.height, self._sides)
             return ReadImage(fetched.image, fetched.known, None, read=False)
-        decoded = decode_image(fetched.data)
-        self._check_sides(decoded.width, decoded.height)
+        decoded = decode_image(fetched.data, self._sides)
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if self._kept.has(fetched.sha256) else decoded.pixels
         return ReadImage(fetched.image, record, pixels, read=True)
-
-    def _check_sides(self, width: int, height: int) -> None:
-        least, greatest = self._sides
-        if min(width, height) < least or max(width, height) > greatest:
-            raise ImageError(f"the image has {width} × {height} pixels, each side must have {least} to {greatest:,}")

@@ -1,12 +1,15 @@
 """Images as pixels: every format the contract lists, upright, RGB, and no larger than what the networks can use."""
 
 import io
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from engine.learning.backbones import BACKBONES
 from engine.learning.errors import ImageError
@@ -18,28 +21,59 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
 PIXELS_MAX = 178_956_970
 """Pillow's own limit against decompression bombs: a file that claims more is refused before it is decoded."""
 
+WEBP_PIXELS_MAX = 64 * 1024 * 1024
+"""A WebP file is decoded in four buffers of its whole size, 16 bytes a pixel; the others take half of that at most."""
+
+LARGE_PIXELS = 16 * 1024 * 1024
+"""Above it an image is reduced before its channels are converted, and no two that take much memory are decoded at once."""
+
 # What Pillow warns of is damaged metadata, and images that are large but below the limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _REDUCED_SIDE = 2 * max(backbone.side for backbone in BACKBONES)
+_BAND_PIXELS = 1024 * 1024
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What sets an image of each EXIF orientation upright."""
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
+
+_large_one = threading.Lock()
+
+
+class ImageSizeError(ImageError):
+    """An image whose sides are not of the lengths asked for."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """`pixels` is uint8 [h, w, 3], RGB, upright. `width` and `height` are the upright image's own: a large JPEG's pixels may
-    be fewer, by a power of two on each side."""
+    """`pixels` is uint8 [h, w, 3], RGB, upright. `width` and `height` are the upright image's own: the pixels of a
+    large JPEG, and of any image of more than LARGE_PIXELS, may be fewer, by a whole factor on each side."""
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Greys of 16 or 32 bits, or of real numbers, as eight bits."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float32))
-    low, high = float(values.min()), float(values.max())
+def _is_deep(image: Image.Image) -> bool:
+    """Whether its values are greys of 16 or 32 bits, or real numbers."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _values(image: Image.Image) -> NDArray[np.float32]:
+    return np.nan_to_num(np.asarray(image).astype(np.float32))
+
+
+def _to_eight_bits(image: Image.Image, low: float, high: float) -> Image.Image:
+    """A deep image as eight bits; `low` and `high` are its least and greatest value, or those of what it is a part of."""
+    values = _values(image)
     if image.mode == "F":
         values = (values - low) * (255 / max(high - low, 1e-12))
     elif image.mode.startswith("I;16") or high > 255:
@@ -47,10 +81,10 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image, low: float, high: float) -> Image.Image:
     """Eight bits, three channels; what is transparent becomes white."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _to_eight_bits(image).convert("RGB")
+    if _is_deep(image):
+        return _to_eight_bits(image, low, high).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         page = Image.new("RGBA", layer.size, "white")
@@ -58,25 +92,59 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _reduce_while_decoding(image: Image.Image) -> None:
-    """Let a JPEG be decoded at half, a quarter or an eighth of its size where that is at least twice what a network sees."""
+def _bands(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
+    """The image from top to bottom, `rows` rows at a time, each with where it starts."""
+    if rows >= image.height:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _reduced_rgb(image: Image.Image) -> Image.Image:
+    """`image` as RGB: whole, or, if it is large, reduced by the whole factor that leaves it twice what a network sees.
+
+    What is reduced goes through the conversions in bands, since each makes a copy or two.
+    """
+    factor, rows = 1, image.height
+    if image.width * image.height > LARGE_PIXELS:
+        width, height = _sufficient_size(image)
+        factor = max(1, min(image.width // width, image.height // height))
+        rows = factor * max(1, _BAND_PIXELS // (image.width * factor))
+    low = high = 0.0
+    if _is_deep(image):
+        extremes = [(float(values.min()), float(values.max())) for values in (_values(band) for _, band in _bands(image, rows))]
+        low, high = min(least for least, _ in extremes), max(greatest for _, greatest in extremes)
+    if rows >= image.height:
+        return _to_rgb(image, low, high)
+    reduced = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for top, band in _bands(image, rows):
+        reduced.paste(_to_rgb(band, low, high).reduce(factor), (0, top // factor))
+    return reduced
+
+
+def _sufficient_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of twice what a network sees of an image of these proportions."""
     ratio = min(max((image.width / image.height) ** 0.5, 1 / ASPECT_ROOT_MAX), ASPECT_ROOT_MAX)
-    image.draft("RGB", (round(_REDUCED_SIDE * ratio), round(_REDUCED_SIDE / ratio)))
+    return round(_REDUCED_SIDE * ratio), round(_REDUCED_SIDE / ratio)
 
 
-def decode_image(data: bytes) -> DecodedImage:
+def decode_image(data: bytes, sides: tuple[int, int] | None = None) -> DecodedImage:
     """Decode one image file.
 
     Args:
         data: a JPEG, PNG, BMP, GIF, TIFF, WebP, ICO or MPO file; of an animation or a stack of pages the first is taken.
+        sides: the least and the greatest length in pixels that each side may have.
 
     Raises:
-        ImageError: the bytes are none of these, are cut off, or claim more than 178,956,970 pixels.
+        ImageSizeError: a side is shorter or longer; found out from the file's head, before anything is decoded.
+        ImageError: the bytes are none of these, are cut off, or claim more than 178,956,970 pixels (67,108,864 as WebP).
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, sides)
             return _decode(image)
     except ImageError:
         raise
@@ -90,15 +158,37 @@ def decode_image(data: bytes) -> DecodedImage:
         raise ImageError(f"the image is damaged or cut off: {error or type(error).__name__}") from error
 
 
+def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
+    """Raises ImageSizeError unless both sides, in pixels, are from `sides[0]` to `sides[1]`."""
+    least, greatest = sides
+    if min(width, height) < least or max(width, height) > greatest:
+        raise ImageSizeError(f"the image has {width} × {height} pixels, each side must have {least} to {greatest:,}")
+
+
+def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:
+    width, height = image.size
+    if sides is not None:
+        check_sides(width, height, sides)
+    most = WEBP_PIXELS_MAX if image.format == "WEBP" else PIXELS_MAX
+    if width < 1 or height < 1 or width * height > most:
+        raise ImageError(f"the image claims {width} × {height} pixels; at most {most:,} are read ({image.format})")
+
+
 def _decode(image: Image.Image) -> DecodedImage:
     width, height = image.size
-    if width < 1 or height < 1 or width * height > PIXELS_MAX:
-        raise ImageError(f"the image claims {width} × {height} pixels; at most {PIXELS_MAX:,} are read")
-    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-        _reduce_while_decoding(image)
+    drafted = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
+    if drafted:
+        # Decoded at half, a quarter or an eighth of its size, where that is at least twice what a network sees. Of a
+        # progressive one all coefficients are kept meanwhile.
+        image.draft("RGB", _sufficient_size(image))
+    hungry = width * height > LARGE_PIXELS and (not drafted or "progressive" in image.info)
+    with _large_one if hungry else nullcontext():
+        image.load()
+        upright = _reduced_rgb(image)
+    # Only now: a TIFF is set upright, and its orientation forgotten, when it is loaded.
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    image.load()
-    upright = _to_rgb(ImageOps.exif_transpose(image) if orientation != 1 else image)
+    if orientation in _UPRIGHT:
+        upright = upright.transpose(_UPRIGHT[orientation])
     if orientation in _QUARTER_TURNS:
         width, height = height, width
     return DecodedImage(np.asarray(upright, dtype=np.uint8), width, height)

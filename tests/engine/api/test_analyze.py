@@ -4,6 +4,8 @@
 
 import io
 import json
+import struct
+import zlib
 from typing import Any
 
 import pytest
@@ -203,6 +205,15 @@ def test_sizes(trained: Any, picture: Any, size: tuple[int, int], status: int) -
     reply = trained.call("POST", ANALYZE, content=picture(size=size))
     assert reply.status_code == status
     assert status == 200 or "each side must have 50 to 16,000" in reply.json()["error"]["message"]
+
+
+def test_more_pixels_than_are_decoded_are_refused(trained: Any) -> None:
+    # 16,000 pixels on each side are allowed, but a PNG file of both is more than is decoded.
+    head = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + struct.pack(">IIBBBBB", 16_000, 16_000, 8, 2, 0, 0, 0)
+    data = head + struct.pack(">I", zlib.crc32(head[12:])) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
+    error = trained.call("POST", ANALYZE, content=data).json()["error"]
+    assert error["innererror"]["code"] == "InvalidImageFormat"
+    assert "more than 178,956,970 pixels" in error["message"]
 
 
 def test_a_body_of_the_greatest_length_is_read(trained: Any, picture: Any) -> None:

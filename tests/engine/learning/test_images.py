@@ -1,4 +1,6 @@
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -6,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from engine.learning import ImageError, decode_image
+from engine.learning import ImageError, decode_image, images
+from engine.learning.images import ImageSizeError
 
 Encode = Callable[..., bytes]
 
@@ -99,6 +102,65 @@ def test_what_is_no_image_is_refused_with_the_reason(
 ) -> None:
     with pytest.raises(ImageError, match=says):
         decode_image(damage(encode(photo.resize((600, 400)), format_name)))
+
+
+@pytest.mark.parametrize("size", [(10_241, 60), (60, 10_241), (9, 60), (9000, 9)])
+def test_sides_are_refused_before_anything_is_decoded(size: tuple[int, int]) -> None:
+    head = _png_that_claims(*size)  # to decode it fails, since almost all of its pixels are missing
+    with pytest.raises(ImageError, match="damaged or cut off"):
+        decode_image(head)
+    with pytest.raises(ImageSizeError, match=r"each side must have 10 to 10,240"):
+        decode_image(head, (10, 10_240))
+
+
+def test_a_webp_file_has_a_limit_of_its_own(photo: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode(photo, "WEBP")
+    monkeypatch.setattr(images, "WEBP_PIXELS_MAX", 9599)
+    with pytest.raises(ImageError, match="120 × 80 pixels; at most 9,599 are read"):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16", "F"])
+@pytest.mark.parametrize("size", [(3217, 2003), (900, 7000)])
+def test_a_large_image_is_reduced_in_every_mode(
+    mode: str, size: tuple[int, int], photo: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ramp = np.linspace(0, 60_000, photo.height * photo.width).reshape(photo.height, photo.width)
+    picture = (
+        photo.convert(mode) if mode not in ("I;16", "F") else Image.fromarray(ramp.astype("<u2" if mode == "I;16" else "<f4"))
+    )
+    if mode in ("RGBA", "LA"):
+        picture.putalpha(Image.linear_gradient("L").resize(photo.size))
+    data = encode(picture.resize(size, Image.Resampling.NEAREST), "TIFF" if mode == "F" else "PNG")
+    whole = decode_image(data)
+    assert whole.pixels.shape == (size[1], size[0], 3)
+    monkeypatch.setattr(images, "LARGE_PIXELS", 1_000_000)
+    reduced = decode_image(data)
+    assert (reduced.width, reduced.height) == size
+    factor = 3 if size == (3217, 2003) else 2
+    assert reduced.pixels.shape == (-(-size[1] // factor), -(-size[0] // factor), 3)
+    np.testing.assert_array_equal(reduced.pixels, np.asarray(Image.fromarray(whole.pixels).reduce(factor)))
+
+
+@pytest.mark.process
+def test_a_large_transparent_image_takes_little_more_memory_than_its_pixels(encode: Encode) -> None:
+    data = encode(Image.new("RGBA", (5000, 5000), (200, 30, 30, 100)), "PNG")
+    peak = (
+        "import resource, sys; from engine.learning import decode_image; from pathlib import Path;"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak();"
+        "decode_image(sys.stdin.buffer.read()); print(peak() - before)"
+    )
+    kibibytes = int(subprocess.run([sys.executable, "-c", peak], input=data, capture_output=True, check=True).stdout)
+    assert kibibytes < 1.5 * 4 * 5000 * 5000 / 1024
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "TIFF", "PNG", "WEBP"])
+def test_every_format_is_turned_once(format_name: str, photo: Image.Image, encode: Encode) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    decoded = decode_image(encode(photo, format_name, exif=exif))
+    assert (decoded.width, decoded.height) == (80, 120)
+    assert decoded.pixels.shape == (120, 80, 3)
 
 
 def test_of_an_animation_the_first_picture_is_taken(encode: Encode) -> None:
