@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from customization.coco import Purpose
 from customization.coco_check import LIMITS
@@ -9,8 +10,9 @@ from customization.contract import AnnotationKind, AuthenticationKind, FailureCo
 from engine.annotations import AnnotationError, read_classification
 from engine.blob_address import Container, without_query
 from engine.blobs import Blob, BlobError, BlobReader
-from engine.jobs.errors import JobFailed
+from engine.jobs.errors import JobFailed, unreadable
 from engine.jobs.plan import Access, Part, interleaved
+from engine.jobs.steps import awaited, in_thread
 from engine.store import DatasetRecord, NotFound, Store
 
 ANNOTATION_BYTES_MAX = 512 * 1024 * 1024
@@ -22,7 +24,7 @@ _SUGGESTED_BUDGET_FACTOR = 5  # the service's advice is 5 to 10 times the minimu
 def read_dataset(
     store: Store, reader: BlobReader, name: str | None, purpose: Purpose, kind: ModelKind, check: Callable[[], None]
 ) -> Part:
-    """Raises JobFailed: datasetNotFound, incorrectModelKind or datasetCorrupt, and `check`'s."""
+    """Raises JobFailed (datasetNotFound, incorrectModelKind or datasetCorrupt), SourceUnreachable, and `check`'s."""
     try:
         dataset = store.dataset(name or "")
     except NotFound:
@@ -34,7 +36,8 @@ def read_dataset(
     files = []
     for uri in dict.fromkeys(dataset.annotation_file_uris):
         check()
-        files.append((without_query(uri).rsplit("/", 1)[-1], _read(reader, uri, access)))
+        data = awaited(in_thread(partial(_read, reader, uri, access)), check)
+        files.append((without_query(uri).rsplit("/", 1)[-1], data))
     try:
         annotations = read_classification(files, purpose)
     except AnnotationError as error:
@@ -95,7 +98,7 @@ def _read(reader: BlobReader, uri: str, access: Access) -> bytes:
             max_bytes=ANNOTATION_BYTES_MAX,
         )
     except BlobError as error:
-        raise JobFailed(FailureCode.DATASET_CORRUPT, f"Annotation file: {error.message}") from None
+        raise unreadable("Annotation file", uri, error) from None
     assert isinstance(blob, Blob)
     return blob.data
 

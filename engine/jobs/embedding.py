@@ -86,7 +86,7 @@ class Embedding:
         self.close()
 
     def embed(self, shard: Shard) -> ShardDone:
-        """See that the features of a shard's images are kept. Raises JobFailed, JobCancelled."""
+        """See that the features of a shard's images are kept. Raises JobFailed, JobCancelled, SourceUnreachable."""
         started = time.monotonic()
         reading = self._reading_from(shard)
         # Unless this shard ends, nobody goes on with this reading: a second attempt must begin at the first image again.
@@ -150,6 +150,7 @@ class Embedding:
             self._resources.kept,
             sides=part.sides,
             decoders=self._resources.decoders,
+            check=self._check,
         )
         return self._reading
 

@@ -6,7 +6,7 @@ the networks run on the images before them.
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,9 +17,10 @@ from customization.contract import FailureCode
 from engine.annotations import TaggedImage
 from engine.blob_address import BlobAddress, without_query
 from engine.blobs import BlobError, BlobReader, NotModified
-from engine.jobs.errors import JobFailed
+from engine.jobs.errors import JobFailed, unreadable
 from engine.jobs.features import KeptFeatures
 from engine.jobs.plan import Access
+from engine.jobs.steps import awaited, until_done
 from engine.learning import ImageError, decode_image
 from engine.learning.images import check_sides
 from engine.store import BlobRecord
@@ -62,6 +63,7 @@ class ImageReading:
         kept: the features there are.
         sides: least and greatest side in pixels.
         decoders: how many images are decoded at once.
+        check: asked while an image is waited for; what it raises ends the waiting.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class ImageReading:
         *,
         sides: tuple[int, int],
         decoders: int,
+        check: Callable[[], None],
     ) -> None:
+        self._check = check
         self._images = iter(images)
         self._reader = reader
         self._access = access
@@ -90,15 +94,15 @@ class ImageReading:
         return self
 
     def __next__(self) -> ReadImage:
-        """Raises JobFailed (datasetCorrupt) for an image that cannot be read, names it, and says why."""
+        """Raises JobFailed (datasetCorrupt) or SourceUnreachable for an image that cannot be read, names it, and says why."""
         self._work_ahead()
         if not self._decoding:
             raise StopIteration
         image, future, _ = self._decoding[0]
         try:
-            result = future.result()
+            result = awaited(future, self._check)
         except BlobError as error:
-            raise JobFailed(FailureCode.DATASET_CORRUPT, f"{image.place}: {error.message}") from None
+            raise unreadable(image.place, image.url, error) from None
         except ImageError as error:
             message = f"{image.place}, {without_query(image.url)}: {error.message}."
             raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
@@ -123,6 +127,7 @@ class ImageReading:
             # The first in line is waited for; those behind it are decoded as soon as they are there and there is room.
             if self._decoding and not (fetched.done() and self._decoded_bytes() < _AHEAD_BYTES):
                 return
+            until_done(fetched, self._check)
             self._reading.popleft()
             if fetched.exception() is not None:
                 failed: Future[ReadImage] = Future()

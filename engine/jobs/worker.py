@@ -7,6 +7,7 @@ goes on from there.
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from signal import SIGINT, SIGTERM, signal
 from types import FrameType
 
@@ -29,6 +30,7 @@ from engine.jobs.queue import (
     prepare_system_database,
     system_database_url,
 )
+from engine.jobs.steps import PAUSES_SECONDS
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor
 from engine.objects import open_objects
@@ -48,12 +50,16 @@ class LockLost(EngineError):
 class Worker:
     """A worker in this process, which can have one at a time, since DBOS can be there once.
 
-    `extractor` is opened with the pretrained networks unless it is given.
+    `extractor` is opened with the pretrained networks unless it is given; `pauses_seconds` are those between the
+    attempts of a step.
     """
 
-    def __init__(self, settings: Settings, extractor: Extractor | None = None) -> None:
+    def __init__(
+        self, settings: Settings, extractor: Extractor | None = None, pauses_seconds: Sequence[float] = PAUSES_SECONDS
+    ) -> None:
         self._settings = settings
         self._extractor = extractor
+        self._pauses_seconds = pauses_seconds
         self._locks = open_locks(settings)
         self.name, self._lock = take_name(self._locks)
         self._store = Store.open(settings)
@@ -84,7 +90,7 @@ class Worker:
         # DBOS gives its logger a console of its own unless it has a handler: its lines should be like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=config)
-        declare_workflows(resources, Plans(objects, TokenCipher.open(settings)), settings)
+        declare_workflows(resources, Plans(objects, TokenCipher.open(settings)), settings, self._pauses_seconds)
         DBOS.launch()
         for queue in (TRAINING_QUEUE, EVALUATION_QUEUE):
             DBOS.register_queue(

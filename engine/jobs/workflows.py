@@ -4,47 +4,43 @@ results of the steps it has finished, and goes on with the next.
 Whatever decides the order here must follow from such results alone, or a job would not go the same way twice.
 """
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from dbos import DBOS
-from dbos import error as dbos_error
 
-from customization.contract import FailureCode, TrainingProgress
+from customization.contract import TrainingProgress
 from engine.jobs.embedding import Resources
-from engine.jobs.errors import JobCancelled, JobError, JobFailed
+from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.evaluation import EvaluationRun
 from engine.jobs.job import Planned
 from engine.jobs.plan import Plans
 from engine.jobs.queue import EVALUATION_WORKFLOW, TRAINING_WORKFLOW
+from engine.jobs.steps import PAUSES_SECONDS, Steps
 from engine.jobs.training import Training, advanced, embedded
-from engine.learning import LearningError
 from engine.settings import Settings
 
 RECOVERY_ATTEMPTS_MAX = 10
 """How often a job is taken up again after its process died: one that always kills its worker must end."""
 
 _READING_BUDGET_SHARE = 0.9
-_log = logging.getLogger(__name__)
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
-def declare_workflows(resources: Resources, plans: Plans, settings: Settings) -> None:
-    """Make the workflows known to DBOS; to be called before it is launched."""
+def declare_workflows(
+    resources: Resources, plans: Plans, settings: Settings, pauses_seconds: Sequence[float] = PAUSES_SECONDS
+) -> None:
+    """Make the workflows known to DBOS; to be called before it is launched. `pauses_seconds`: see `Steps`."""
 
     @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
         with closing(Training(resources, plans, settings, model_id)) as training:
-            run_training(training, _step)
+            run_training(training, Steps(training.check, pauses_seconds))
 
     @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def evaluate(evaluation_id: str) -> None:
         with closing(EvaluationRun(resources, plans, evaluation_id)) as evaluation:
-            run_evaluation(evaluation, _step)
+            run_evaluation(evaluation, Steps(evaluation.check, pauses_seconds))
 
 
 def run_training(training: Training, step: Callable[..., Any]) -> None:
@@ -103,31 +99,3 @@ def _embedded(
     share = 0.02 + 0.78 * position / sum(planned["shards"])
     done = step(f"embed {part}/{index}", training.embed_and_report, part, index, before, share)
     return embedded(before, done, share)
-
-
-def _step(name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-    """Run a step of the current workflow. What goes wrong unexpectedly is tried twice more, and then ends the job."""
-
-    def guarded() -> R:
-        try:
-            return function(*arguments, **named)
-        except JobError:
-            raise
-        except LearningError as error:
-            raise JobFailed(error.code, error.message) from error
-        except Exception as error:
-            _log.exception("step %r of %s went wrong", name, DBOS.workflow_id)
-            raise _Unexpected(type(error).__name__) from error
-
-    try:
-        return DBOS.run_step(
-            {"name": name, "retries_allowed": True, "max_attempts": 3, "should_retry": lambda e: isinstance(e, _Unexpected)},
-            guarded,
-        )
-    except dbos_error.DBOSMaxStepRetriesExceeded as error:
-        message = f"The engine failed in step '{name}'; its log says why. Start it again."
-        raise JobFailed(FailureCode.UNKNOWN, message) from error
-
-
-class _Unexpected(Exception):
-    """An error that no one foresaw; only its type is kept, since its text may hold anything."""

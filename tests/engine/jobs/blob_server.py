@@ -16,6 +16,8 @@ class BlobServer:
     requests: list[tuple[str, int]] = field(default_factory=list)
     """Path with query, and the status it was answered with."""
     before_reply: Callable[[str], None] = lambda _path: None
+    busy: Callable[[str], bool] = lambda _path: False
+    """Whether a path is answered with 503 for now."""
     url: str = ""
     netloc: str = ""
 
@@ -39,7 +41,9 @@ def serving_blobs() -> Iterator[BlobServer]:
             blobs.before_reply(self.path)
             data = blobs.blobs.get(self.path.split("?")[0])
             etag = None if data is None else f'"{hashlib.sha256(data).hexdigest()[:16]}"'
-            status = 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
+            status = (
+                503 if blobs.busy(self.path) else 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
+            )
             blobs.requests.append((self.path, status))
             self.send_response(status)
             if etag is not None:

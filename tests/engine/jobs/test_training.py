@@ -277,8 +277,52 @@ def test_an_unexpected_error_ends_as_unknown_and_tells_nothing_of_itself(
     assert model.error is not None
     assert model.error.code == "unknown"
     assert model.error.message == "The engine failed in step 'embed 0/0'; its log says why. Start it again."
-    assert len(attempts) == 3
+    assert len(attempts) == 8
     assert not [path for path in engine.settings.data_dir.glob("*.sqlite*") if b"Unforeseen" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("what", ["annotations.json", "red-1.png"])
+def test_a_storage_server_that_is_gone_for_a_while_is_asked_again(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    name = f"gone-for-a-while-{what[:3]}"
+    engine.dataset(name, {"red": 3, "green": 3}, first_seed=7600)
+    left = [503] * 6  # of which a reader asks for four
+    monkeypatch.setattr(engine.blobs, "busy", lambda path: path.endswith(f"{name}/{what}") and bool(left) and bool(left.pop()))
+    succeeded(trained(engine, queue, engine.model(name, name)))
+    assert not left
+
+
+@pytest.mark.parametrize("what", ["annotations.json", "red-1.png"])
+def test_a_storage_server_that_stays_away_is_no_fault_of_the_dataset(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    name = f"stays-away-{what[:3]}"
+    engine.dataset(name, {"red": 3, "green": 3}, first_seed=7700)
+    monkeypatch.setattr(engine.blobs, "busy", lambda path: path.endswith(f"{name}/{what}"))
+    monkeypatch.setattr("engine.blobs._Busy.wait_seconds", lambda _busy, _attempt: 0.0)
+    model = trained(engine, queue, engine.model(name, name))
+    assert model.error is not None
+    assert model.error.code == "unknown"
+    place = "Annotation file" if what.endswith("json") else "annotations.json: images["
+    assert model.error.message.startswith(place)
+    assert "answers 503" in model.error.message
+    assert "It was tried 8 times: see that 127.0.0.1 answers" in model.error.message
+
+
+@pytest.mark.parametrize("what", ["annotations.json", "red-1.png"])
+def test_a_training_that_waits_for_a_silent_server_is_cancelled_soon(
+    engine: Engine, queue: JobQueue, gate: Gate, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    name = f"silent-{what[:3]}"
+    engine.dataset(name, {"red": 3, "green": 3}, first_seed=7800)
+    monkeypatch.setattr(engine.blobs, "before_reply", lambda path: gate.passed() if path.endswith(f"{name}/{what}") else None)
+    model = engine.model(name, name)
+    gate.shut()
+    queue.enqueue_training(model.id)
+    assert gate.reached.wait(10)
+    engine.store.request_cancellation(name)
+    wait(lambda: engine.store.model_by_id(model.id).status is ModelStatus.CANCELLED, seconds=3)
 
 
 def test_a_model_that_has_succeeded_keeps_its_files_whatever_goes_wrong_after_that(

@@ -1,0 +1,105 @@
+"""The attempts of a step, without a database."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+from dbos import DBOS
+
+from engine.jobs import steps
+from engine.jobs.errors import JobCancelled, JobFailed
+from engine.jobs.steps import PAUSES_SECONDS, Steps, awaited, in_thread
+
+
+@pytest.fixture(autouse=True)
+def without_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DBOS, "run_step", lambda _options, function: function())
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(steps, "time", clock)
+    return clock
+
+
+def failing(times: int, attempts: list[float], clock: Clock) -> Callable[[], str]:
+    def attempt() -> str:
+        attempts.append(clock.now)
+        if len(attempts) <= times:
+            raise OSError("busy")
+        return "done"
+
+    return attempt
+
+
+def test_the_attempts_are_eight_ever_further_apart_within_two_minutes(clock: Clock) -> None:
+    attempts: list[float] = []
+    assert Steps(lambda: None)("s", failing(7, attempts, clock)) == "done"
+    assert attempts == pytest.approx([sum(PAUSES_SECONDS[:count]) for count in range(8)])
+    assert 60 < attempts[-1] < 120
+    with pytest.raises(JobFailed, match="failed in step 's'"):
+        Steps(lambda: None)("s", failing(8, [], clock))
+
+
+def test_a_cancellation_ends_the_waiting_within_a_second(clock: Clock) -> None:
+    def check() -> None:
+        if clock.now >= 40:
+            raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        Steps(check)("s", failing(9, [], clock))
+    assert clock.now < 41
+
+
+def test_a_database_that_cannot_say_whether_the_job_was_cancelled_does_not_end_it(clock: Clock) -> None:
+    def check() -> None:
+        raise ConnectionError
+
+    assert Steps(check)("s", failing(7, [], clock)) == "done"
+
+
+def test_what_ends_a_job_is_not_itself_cancelled(clock: Clock) -> None:
+    def check() -> None:
+        raise JobCancelled
+
+    def fails() -> None:
+        raise JobCancelled
+
+    step = Steps(check)
+    with pytest.raises(JobCancelled):
+        step("embed", fails)
+    assert step("cancel", failing(3, [], clock)) == "done"
+
+
+@pytest.mark.parametrize("error", [TimeoutError("its own"), ValueError("its own")])
+def test_what_is_waited_for_in_a_thread_gives_its_own_error(error: Exception) -> None:
+    def work() -> None:
+        raise error
+
+    with pytest.raises(type(error), match="its own"):
+        awaited(in_thread(work), lambda: None)
+
+
+def test_waiting_ends_with_what_the_check_raises() -> None:
+    def check() -> None:
+        raise JobCancelled
+
+    future: Future[Any] = Future()
+    started = time.monotonic()
+    with pytest.raises(JobCancelled):
+        awaited(future, check)
+    assert time.monotonic() - started < 2
