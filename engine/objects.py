@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,10 @@ from engine.errors import EngineError
 from engine.settings import Settings
 
 _KEY = re.compile(r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$")
+
+_DRAFT, _DELETED = ".draft-", ".deleted-"
+_LEFT_BEHIND_SECONDS = 3600.0
+"""A draft or a deletion this old is nobody's."""
 
 
 class ObjectNotFound(EngineError):
@@ -35,6 +40,12 @@ class ObjectStore(Protocol):
     def delete(self, prefix: str) -> None:
         """Delete the object `prefix`, and all objects under `prefix/`. None of them is fine, too."""
 
+    def names(self, prefix: str) -> list[str]:
+        """The next parts of all keys under `prefix/`."""
+
+    def sweep(self) -> None:
+        """Delete what writes and deletions left behind that a killed process did not end. It looks at every object there is."""
+
     def path(self, key: str) -> Path:
         """A file of this machine that holds the object, which must not be changed. Raises ObjectNotFound."""
 
@@ -53,7 +64,7 @@ class FileObjects:
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         target = self._file(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=".draft-")
+        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=_DRAFT)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -80,12 +91,32 @@ class FileObjects:
         place = self._file(prefix)
         if place.is_dir():
             # Out of sight at once, so that nobody reads half of what is being deleted.
-            doomed = Path(tempfile.mkdtemp(dir=place.parent, prefix=".deleted-"))
+            doomed = Path(tempfile.mkdtemp(dir=place.parent, prefix=_DELETED))
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 place.replace(doomed / place.name)
             shutil.rmtree(doomed, ignore_errors=True)
         else:
             place.unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> list[str]:
+        try:
+            return sorted(entry for entry in os.listdir(self._file(prefix)) if not entry.startswith("."))  # noqa: PTH208 - names
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def sweep(self) -> None:
+        before = time.time() - _LEFT_BEHIND_SECONDS
+        for folder, folders, files in os.walk(self._root):
+            for name in [name for name in (*folders, *files) if name.startswith((_DRAFT, _DELETED))]:
+                place = Path(folder, name)
+                with contextlib.suppress(OSError):  # another process was faster
+                    if place.stat().st_mtime > before:
+                        continue
+                    if place.is_dir():
+                        shutil.rmtree(place, ignore_errors=True)
+                    else:
+                        place.unlink()
+            folders[:] = [name for name in folders if not name.startswith(_DELETED)]
 
     def path(self, key: str) -> Path:
         place = self._file(key)

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from dbos import WorkflowStatus
 
-from customization.contract import ErrorDetails, FailureCode
+from customization.contract import ErrorDetails, FailureCode, ModelStatus
 from engine.jobs.job import evaluation_job, training_job
 from engine.jobs.liveness import Locks
 from engine.jobs.queue import JobQueue
-from engine.store import NotFound, Store
+from engine.objects import ObjectStore
+from engine.store import ModelRecord, NotFound, Store
 
 _log = logging.getLogger(__name__)
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
@@ -22,8 +23,9 @@ _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCE
 class Caretaker:
     """Looks after all jobs of the engine, from within the worker named `worker`."""
 
-    def __init__(self, store: Store, queue: JobQueue, locks: Locks, worker: str) -> None:
+    def __init__(self, store: Store, objects: ObjectStore, queue: JobQueue, locks: Locks, worker: str) -> None:
         self._store = store
+        self._objects = objects
         self._queue = queue
         self._locks = locks
         self._worker = worker
@@ -31,6 +33,13 @@ class Caretaker:
     def look(self) -> None:
         self.settle()
         self.rescue()
+
+    def sweep(self) -> None:
+        """Delete what jobs have left that are at their end: a worker that is killed does not tidy up."""
+        left = self._objects.names("jobs")
+        models, evaluations = self._store.unfinished()  # asked for last: whoever is not in here has ended
+        for job in set(left) - {training_job(model) for model in models} - {evaluation_job(one) for one in evaluations}:
+            self._objects.delete(f"jobs/{job}")
 
     def settle(self) -> None:
         """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel
@@ -47,6 +56,7 @@ class Caretaker:
             elif status.status in _ENDED:
                 with suppress(NotFound):
                     self._store.fail_evaluation(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                self._objects.delete(f"jobs/{evaluation_job(evaluation_id)}")
 
     def rescue(self) -> list[str]:
         """Give back the work of workers that are gone; the ids of it."""
@@ -75,14 +85,17 @@ class Caretaker:
                 if self._store.cancellation_requested(model_id):
                     if status is not None:
                         self._queue.withdraw(status.workflow_id)
-                    self._store.cancel_training(model_id)
+                    self._discard(self._store.cancel_training(model_id))
                 elif status is None:
                     self._queue.enqueue_training(model_id)
-            elif status.status in _ENDED and not self._ended_meanwhile(model_id):
-                self._store.fail_training(model_id, _died(FailureCode.UNKNOWN))
+            elif status.status in _ENDED:
+                self._discard(self._store.fail_training(model_id, _died(FailureCode.UNKNOWN)))
 
-    def _ended_meanwhile(self, model_id: str) -> bool:
-        return self._store.model_by_id(model_id).status.final
+    def _discard(self, model: ModelRecord) -> None:
+        """Delete what the training's own last step would have deleted."""
+        if model.status is not ModelStatus.SUCCEEDED:
+            self._objects.delete(f"models/{model.id}")
+        self._objects.delete(f"jobs/{training_job(model.id)}")
 
 
 def _died(code: FailureCode) -> ErrorDetails:

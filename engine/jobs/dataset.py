@@ -8,8 +8,9 @@ from customization.coco import Purpose
 from customization.coco_check import LIMITS
 from customization.contract import AnnotationKind, AuthenticationKind, FailureCode, ModelKind
 from engine.annotations import AnnotationError, read_classification
-from engine.blob_address import Container, without_query
+from engine.blob_address import without_query
 from engine.blobs import Blob, BlobError, BlobReader
+from engine.errors import SettingsError
 from engine.jobs.errors import JobFailed, unreadable
 from engine.jobs.plan import Access, Part, interleaved
 from engine.jobs.steps import awaited, in_thread
@@ -32,7 +33,7 @@ def read_dataset(
         raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{named}: register it, and start again.") from None
     if dataset.annotation_kind is not kind.annotation_kind or kind is not ModelKind.GENERIC_CLASSIFIER:
         raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind))
-    access = _access(dataset)
+    access = _access(store, dataset)
     files = []
     for uri in dict.fromkeys(dataset.annotation_file_uris):
         check()
@@ -74,17 +75,17 @@ def check_budget(kind: ModelKind, images: int, budget_hours: int) -> None:
         raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
 
-def _access(dataset: DatasetRecord) -> Access:
-    scopes = dict.fromkeys(_container(uri) for uri in dataset.annotation_file_uris)
-    identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
-    return Access(dataset.sas_token, identity, tuple(scopes))
-
-
-def _container(uri: str) -> str:
+def _access(store: Store, dataset: DatasetRecord) -> Access:
     try:
-        return Container.of(uri).url
-    except BlobError as error:
-        raise JobFailed(FailureCode.DATASET_CORRUPT, f"Annotation file: {error.message}") from None
+        token = store.sas_token(dataset)
+    except SettingsError:
+        message = (
+            f"The SAS token of dataset '{dataset.name}' cannot be decrypted: the engine has another token key than the one it "
+            "was kept with. Set the token again (PATCH the dataset's authentication), and start again."
+        )
+        raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
+    identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
+    return Access(token, identity, dataset.sas_scopes)
 
 
 def _read(reader: BlobReader, uri: str, access: Access) -> bytes:

@@ -66,7 +66,8 @@ class Worker:
         self._reader = BlobReader(settings.allowed_hosts)
         prepare_system_database(settings)
         self._queue = JobQueue(settings)
-        self.caretaker = Caretaker(self._store, self._queue, self._locks, self.name)
+        self._objects = open_objects(settings)
+        self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
 
     @property
     def lock(self) -> Lock:
@@ -75,7 +76,7 @@ class Worker:
     def start(self) -> None:
         """Raises WeightsError where the pretrained networks are not there."""
         settings = self._settings
-        objects = open_objects(settings)
+        objects = self._objects
         extractor = self._extractor or FeatureExtractor(settings.weights_dir, settings.threads)
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(self._store, objects, self._reader, extractor, kept, decoders=settings.threads)
@@ -96,6 +97,8 @@ class Worker:
             DBOS.register_queue(
                 queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
             )
+        self.caretaker.sweep()
+        threading.Thread(target=objects.sweep, name="sweep", daemon=True).start()
         _log.info("worker %s takes jobs", self.name)
 
     def look(self) -> None:
@@ -104,7 +107,7 @@ class Worker:
             raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
         try:
             self.caretaker.look()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
 
     def stop(self) -> None:

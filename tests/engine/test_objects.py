@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,29 @@ def test_deleting_takes_all_under_a_prefix_and_nothing_beside_it(objects: FileOb
     assert not objects.exists("models/2")
     assert objects.exists("models/10/model.onnx")
     assert [path.name for path in (tmp_path / "root" / "models").iterdir()] == ["10"]
+
+
+def test_the_names_under_a_prefix(objects: FileObjects) -> None:
+    for key in ("jobs/b/plan", "jobs/b/digests", "jobs/a/plan", "models/c"):
+        objects.put(key, b"x")
+    assert objects.names("jobs") == ["a", "b"]
+    assert objects.names("none") == objects.names("models/c") == []
+
+
+def test_what_killed_processes_left_is_swept_once_it_is_old(objects: FileObjects, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    objects.put("features/k/ab/abcd", b"x")
+    for age_seconds, name in ((60, "new"), (7200, "old")):
+        draft, deleted = root / f"features/k/ab/.draft-{name}", root / f".deleted-{name}"
+        draft.write_bytes(b"x")
+        (deleted / "1").mkdir(parents=True)
+        (deleted / "1" / "model.onnx").write_bytes(b"x")
+        for place in (draft, deleted):
+            os.utime(place, (time.time() - age_seconds,) * 2)
+    objects.sweep()
+    assert sorted(path.name for path in root.rglob(".*")) == [".deleted-new", ".draft-new"]
+    assert objects.get("features/k/ab/abcd") == b"x"
+    FileObjects(tmp_path / "none").sweep()
 
 
 def test_a_failed_write_leaves_the_former_object_and_no_draft(

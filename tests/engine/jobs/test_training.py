@@ -5,12 +5,17 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from dbos import WorkflowStatus
 from pydantic import SecretStr
 
 from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from engine.jobs.caretaker import Caretaker
+from engine.jobs.liveness import FileLocks
 from engine.jobs.queue import JobQueue
 from engine.jobs.worker import Worker
 from engine.objects import FileObjects, open_objects
@@ -480,6 +485,54 @@ def test_a_row_whose_workflow_died_fails_with_a_word_on_why(
     record = engine.store.model_by_id(model.id)
     assert record.error is not None
     assert (record.status, record.error.code) == (ModelStatus.FAILED, "unknown")
+    assert not objects_of(engine, model.id)
+
+
+def objects_of(engine: Engine, id_: str) -> list[str]:
+    """The objects of a model or an evaluation, and of its job."""
+    root = engine.settings.data_dir / "objects"
+    return [str(path.relative_to(root)) for path in root.glob(f"*/*{id_}/*")]
+
+
+def test_nothing_is_left_of_jobs_that_their_caretaker_ends(engine: Engine, queue: JobQueue, worker: Worker) -> None:
+    engine.dataset("ended", {"red": 3, "green": 3}, first_seed=16_500)
+    good = succeeded(trained(engine, queue, engine.model("ended", "ended")))
+    failed, cancelled = engine.model("ended-failed", "ended"), engine.model("ended-cancelled", "ended")
+    evaluation = engine.store.create_evaluation("ended", "ended", test_dataset_name="ended")
+    objects = open_objects(engine.settings)
+    for model in (failed, cancelled):
+        objects.put(f"jobs/training-{model.id}/plan", b"x")
+        objects.put(f"models/{model.id}/head.npz", b"x")
+    for job in (f"evaluation-{evaluation.id}", f"training-{good.id}", "training-of-a-deleted-model"):
+        objects.put(f"jobs/{job}/plan", b"x")
+    engine.store.request_cancellation("ended-cancelled")
+    workflows = {f"training-{failed.id}": "ERROR", f"evaluation-{evaluation.id}": "ERROR"}
+    status = queue.statuses([f"training-{good.id}"])[f"training-{good.id}"]
+    caretaker = Caretaker(engine.store, objects, Told(status, workflows), FileLocks(engine.settings.data_dir), "w")  # type: ignore[arg-type]
+    caretaker.settle()
+    caretaker.sweep()
+    assert engine.store.model_by_id(failed.id).status is ModelStatus.FAILED
+    assert engine.store.model_by_id(cancelled.id).status is ModelStatus.CANCELLED
+    assert engine.store.evaluation_by_id(evaluation.id).status is EvaluationStatus.FAILED
+    for id_ in (failed.id, cancelled.id, evaluation.id):
+        assert not objects_of(engine, id_)
+    assert len(objects_of(engine, good.id)) == 3
+    assert not objects.exists("jobs/training-of-a-deleted-model/plan")
+
+
+@dataclass
+class Told:
+    """A queue whose workflows have the statuses it is told."""
+
+    example: WorkflowStatus
+    workflows: dict[str, str]
+
+    def statuses(self, jobs: list[str]) -> dict[str, WorkflowStatus]:
+        found = {}
+        for job in set(jobs) & self.workflows.keys():
+            found[job] = copy(self.example)
+            found[job].status = self.workflows[job]
+        return found
 
 
 def test_enqueuing_twice_is_once(engine: Engine, queue: JobQueue) -> None:
