@@ -12,7 +12,7 @@ from dbos import WorkflowStatus
 from customization.contract import ErrorDetails, FailureCode, ModelStatus
 from engine.jobs.job import evaluation_job, training_job
 from engine.jobs.liveness import Locks
-from engine.jobs.queue import JobQueue
+from engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
 from engine.objects import ObjectStore
 from engine.store import ModelRecord, NotFound, Store
 
@@ -59,7 +59,8 @@ class Caretaker:
                 self._objects.delete(f"jobs/{evaluation_job(evaluation_id)}")
 
     def rescue(self) -> list[str]:
-        """Give back the work of workers that are gone; the ids of it."""
+        """Give back the work of workers that are gone; the ids of it. What has had too many workers is withdrawn: it is
+        settled at the next look."""
         by_worker: defaultdict[str, list[WorkflowStatus]] = defaultdict(list)
         for workflow in self._queue.running():
             if workflow.executor_id is not None and workflow.executor_id != self._worker:
@@ -72,12 +73,24 @@ class Caretaker:
             try:
                 # Nobody else rescues it now, and it cannot come back: what is still its own, is nobody's.
                 for workflow in self._queue.running(worker):
+                    if self._begun_too_often(workflow):
+                        _log.error("%s is given up: each worker that took it died", workflow.workflow_id)
+                        self._queue.withdraw(workflow.workflow_id)
+                        continue
                     _log.warning("worker %s is gone: %s goes back to its queue", worker, workflow.workflow_id)
                     self._queue.give_back(workflow)
                     rescued.append(workflow.workflow_id)
             finally:
                 lock.release()
         return rescued
+
+    def _begun_too_often(self, workflow: WorkflowStatus) -> bool:
+        """Count how often a job was begun, by whichever worker. DBOS counts from none again where a job changes its worker."""
+        key = f"jobs/{workflow.workflow_id}/begun"
+        before = int(self._objects.get(key)) if self._objects.exists(key) else 0
+        begun = before + max(1, workflow.recovery_attempts or 0)
+        self._objects.put(key, str(begun).encode())
+        return begun > RECOVERY_ATTEMPTS_MAX
 
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):

@@ -16,6 +16,9 @@ WORKFLOWS_VERSION = "1"
 """Version of the workflows' order of steps. A worker takes up only work of its own version: count up, and drain the old
 version first, where a step is added, removed or moved."""
 
+RECOVERY_ATTEMPTS_MAX = 10
+"""How often a job is begun whose worker dies: one that always kills its worker must end."""
+
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
 TRAINING_QUEUE = "trainings"

@@ -16,13 +16,10 @@ from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.evaluation import EvaluationRun
 from engine.jobs.job import Planned
 from engine.jobs.plan import Plans
-from engine.jobs.queue import EVALUATION_WORKFLOW, TRAINING_WORKFLOW
+from engine.jobs.queue import EVALUATION_WORKFLOW, RECOVERY_ATTEMPTS_MAX, TRAINING_WORKFLOW
 from engine.jobs.steps import PAUSES_SECONDS, Steps
 from engine.jobs.training import Training, advanced, embedded
 from engine.settings import Settings
-
-RECOVERY_ATTEMPTS_MAX = 10
-"""How often a job is taken up again after its process died: one that always kills its worker must end."""
 
 _READING_BUDGET_SHARE = 0.9
 
