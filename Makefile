@@ -39,6 +39,7 @@ show: setup ## Print what the stack offers, and a curl to try it with.
 .PHONY: down
 down: setup ## Destroy the stack; no process stays behind.
 	@! $(BIN)/python -m toolchain.stack exists --stack $(STACK) || $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS)
+	@$(BIN)/python -m components.leftovers .vision/$(STACK)
 
 .PHONY: test
 test: lint ## Lint, types and all tests: what CI runs.

@@ -71,7 +71,20 @@ class LocalServiceProvider(dynamic.ResourceProvider):
     def delete(self, _id: str, props: Properties) -> None:
         """Stop the process; its data folder stays."""
         process_of(props).stop()
-        note_path(props).unlink(missing_ok=True)
+        stop_noted(Path(props["data_dir"]))
+
+
+def stop_noted(data_dir: Path) -> bool:
+    """Stop the process that a data folder's note tells of, which an interrupted update may not have told Pulumi about."""
+    note_file = data_dir / "service.json"
+    note = read_note(note_file)
+    if note is None:
+        return False
+    noted = process_of(note)
+    was_running = noted.is_running()
+    noted.stop()
+    note_file.unlink(missing_ok=True)
+    return was_running
 
 
 def ensure(properties: Properties) -> DetachedProcess:
@@ -100,7 +113,7 @@ def start(properties: Properties) -> DetachedProcess:
         raise LocalServiceError(f"{properties['command'][0]} cannot be started: {error.strerror}; run `make setup`") from error
     note = {"pid": started.pid, "started": started.started, "port": int(properties["port"]), "identity": identity(properties)}
     note_path(properties).write_text(json.dumps(note))
-    row, begun = Row(properties["row_urn"]), time.monotonic()
+    row, begun, said = Row(properties["row_urn"]), time.monotonic(), 0.0
     while not is_healthy(properties):
         waited = time.monotonic() - begun
         if not started.is_running():
@@ -114,7 +127,8 @@ def start(properties: Properties) -> DetachedProcess:
                 f"{properties['command'][0]} did not answer at {properties['endpoint']} within {HEALTH_TIMEOUT_SECONDS:.0f} s; "
                 f"the end of {log_file}:\n{process.last_lines(log_file)}"
             )
-        if waited > 1:
+        if waited > said + 1:
+            said = waited
             row.progress(f"waiting until {properties['endpoint']} answers ({waited:.0f} s)")
         time.sleep(HEALTH_INTERVAL_SECONDS)
     return started

@@ -48,9 +48,10 @@ class DetachedProcess:
 def start(command: Sequence[str], *, environment: Mapping[str, str], log_file: Path) -> DetachedProcess:
     """Start `command` detached, what it prints appended to `log_file`. Raises OSError where it cannot be started.
 
-    It inherits this process's environment, except what is Pulumi's own: the passphrase is nobody else's business.
+    It inherits this process's environment, except what is Pulumi's own (the passphrase is nobody else's business) and the
+    engine's settings, which come from the stack alone.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "VISION_ENGINE_"))}
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("ab") as log:
         process = subprocess.Popen(

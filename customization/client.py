@@ -52,7 +52,7 @@ from customization.transport import RetryPolicy, TokenCredential, Transport
 
 __all__ = ["RetryPolicy", "TokenCredential", "VisionClient"]
 
-POLL_SECONDS = (0.5, 10.0)
+POLL_SECONDS = (0.5, 3.0)
 """Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
 
 OUTAGE_SECONDS = 300.0
@@ -216,6 +216,18 @@ class VisionClient:
     def delete_model(self, name: str) -> None:
         """Delete a model that has come to its end, with its evaluations."""
         self._delete(f"/models/{_segment(name)}")
+
+    def end_model(self, name: str, timeout_seconds: float = 600) -> None:
+        """Delete a model; one that trains is cancelled first, since the service deletes only what has come to its end.
+
+        Raises:
+            NotFound: there is no such model.
+            WaitTimedOut: it was cancelled, and still is not at its end.
+        """
+        if not self.get_model(name).status.final:
+            self.cancel_model(name)
+            self.wait_for_model(name, timeout_seconds=timeout_seconds, raise_on_failure=False)
+        self.delete_model(name)
 
     def wait_for_model(
         self,

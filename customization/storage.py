@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from customization.errors import StorageError
+from customization.loopback import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +26,6 @@ API_VERSION = "2024-11-04"
 CONNECTIONS = 16
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 60
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from requests.auth import AuthBase
 
 from customization.contract import API_VERSION
 from customization.errors import RequestError, Unreachable, VisionError
+from customization.loopback import LOOPBACK_HOSTS
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
 RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 RETRY_AFTER_MAX_SECONDS = 60.0
 TOKEN_MARGIN_SECONDS = 300
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _SIGNATURE = re.compile(r"(?i)\b(sig|signature)=[^&\s\"']+")
 

@@ -151,8 +151,12 @@ def delete_content(
     account_key: str | None = None,
     credential: TokenCredential | None = None,
     registered_uris: Collection[str] = (),
+    keep_images: bool = False,
 ) -> DeletedContent:
     """Delete the blobs of a content that no other content's manifest names.
+
+    With `keep_images`, only forget that there was such a content: its images and annotation files stay, and are no longer a
+    reason to keep those that it shares with others.
 
     Two datasets with the same content share all blobs: give the annotation URIs of the datasets that stay registered as
     `registered_uris`, and nothing is deleted that they need. Deleting goes on where it was if it is called again.
@@ -171,10 +175,10 @@ def delete_content(
         if any(name.rpartition("/")[2] in registered for name in names if name.startswith(f"manifests/{digest}/")):
             return DeletedContent(0, 0)
 
-        unneeded = set(_read_manifest(container, digest).images)
+        unneeded = set[str]() if keep_images else set(_read_manifest(container, digest).images)
         annotation_files, needed_files, markers = set[str](), set[str](), []
         for name in names:
-            if name.endswith(".json"):
+            if name.endswith(".json") and not keep_images:
                 other = name.removeprefix("manifests/").removesuffix(".json")
                 if other != digest:
                     unneeded -= _read_manifest(container, other).images.keys()
@@ -183,8 +187,10 @@ def delete_content(
                 markers.append(name)
             else:
                 needed_files.add(name.rpartition("/")[2])
-        images = [name for name in container.list_blob_names(name_starts_with="images/") if _sha256_of(name) in unneeded]
-        files = [f"annotations/{sha256}.json" for sha256 in sorted(annotation_files - needed_files)]
+        images, files = [], []
+        if not keep_images:
+            images = [name for name in container.list_blob_names(name_starts_with="images/") if _sha256_of(name) in unneeded]
+            files = [f"annotations/{sha256}.json" for sha256 in sorted(annotation_files - needed_files)]
         _delete(container, [*files, *images, *markers])
         # Last: with it goes the knowledge of what belonged to this content.
         _delete(container, [f"manifests/{digest}.json"])

@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, AnnotationKind, ModelKind
-from customization.resources.evaluation import METRICS
+from customization.gate import faults
 
 PROJECT = "vision-customization"
 
@@ -65,9 +65,8 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _gate_is_judgeable(self) -> Self:
-        unknown = sorted(set(self.require) - set(METRICS))
-        if unknown:
-            raise ValueError(f"require names {', '.join(unknown)}; the metrics are {', '.join(METRICS)}")
+        if found := faults(self.require):
+            raise ValueError(f"require: {'; '.join(found)}")
         if self.require and self.evaluation_dataset is None:
             raise ValueError("require needs an evaluationDataset to be judged on")
         if self.time_budget_in_hours > self.model_kind.time_budget_max_hours:
@@ -131,6 +130,10 @@ def _explain(fault: ErrorDetails) -> str:
         return f"{where}: unknown key; valid here: {', '.join(_valid_keys(fault['loc']))}"
     if fault["type"] == "missing":
         return f"{where}: missing"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{where}: a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'"
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{where}: must hold keys of its own, not {fault['input']!r}"
     if fault["type"] == "value_error":
         return f"{where}: {fault['ctx']['error']}"
     return f"{where}: {fault['msg']}, not {fault['input']!r}"

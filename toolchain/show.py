@@ -17,6 +17,7 @@ from rich.table import Table
 from toolchain.places import Places
 
 API_VERSION = "2023-04-01-preview"
+SAMPLE_MODEL = "textile"
 # What one line has room for of a model's performance.
 METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
 
@@ -64,7 +65,9 @@ def datasets_table(datasets: Mapping[str, Mapping[str, Any]]) -> Table:
             if isinstance(tags, dict)
             else ", ".join(map(str, tags))
         )
-        table.add_row(str(dataset.get("name", name)), f"{dataset.get('images', 0):g}", counted)
+        images = dataset.get("images")
+        # A dataset that lies in blob storage is not read here.
+        table.add_row(str(dataset.get("name", name)), "–" if images is None else f"{images:g}", counted)
     return table
 
 
@@ -96,7 +99,7 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
     if outputs.get("studio"):
         console.print(f"Studio    {outputs['studio']}", highlight=False)
     for name in published_names(models)[:1]:
-        image = sample_image(places.checkout) or "image.jpg"
+        image = (sample_image(places.checkout) if name == SAMPLE_MODEL else None) or "image.jpg"
         console.print("\nTry it:\n", highlight=False)
         # As it is: rich would break its lines, and take what stands in brackets for markup.
         console.out(curl(endpoint, name, image, stack), highlight=False)

@@ -11,21 +11,11 @@ from customization.cli.connection import service_options
 from customization.cli.exit_code import ExitCode
 from customization.cli.models import resolve
 from customization.cli.output import json_option, performance_rows, print_json, print_table, progress_bar, say
+from customization.gate import faults, misses
 
 if TYPE_CHECKING:
     from customization.client import VisionClient
     from customization.contract import Evaluation
-
-METRICS = (
-    "averagePrecision",
-    "accuracyTop1",
-    "accuracyTop5",
-    "calibrationECE",
-    "meanAveragePrecision30",
-    "meanAveragePrecision50",
-    "meanAveragePrecision75",
-)
-LOWER_IS_BETTER = ("calibrationECE",)
 
 
 class Requirement(click.ParamType[tuple[str, float]]):
@@ -35,12 +25,13 @@ class Requirement(click.ParamType[tuple[str, float]]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
         metric, _, text = str(value).partition("=")
-        if metric not in METRICS:
-            self.fail(f"{metric!r} is no metric: {', '.join(METRICS)}", param, ctx)
         try:
-            return metric, float(text)
+            threshold = float(text)
         except ValueError:
-            self.fail(f"{value!r}: must be like {metric}=0.9", param, ctx)
+            self.fail(f"{value!r}: must be like accuracyTop1=0.9", param, ctx)
+        for fault in faults({metric: threshold}):
+            self.fail(fault, param, ctx)
+        return metric, threshold
 
 
 @click.command()
@@ -86,7 +77,7 @@ def evaluate(
         say(f"The evaluation {name!r} goes on.")
         raise
     performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
-    missed = misses(performance, require)
+    missed = misses(performance, dict(require))
     if as_json:
         print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed})
     else:
@@ -95,17 +86,3 @@ def evaluate(
             click.echo(f"missed: {line}")
     if missed:
         click.get_current_context().exit(ExitCode.NO)
-
-
-def misses(performance: dict[str, object], require: tuple[tuple[str, float], ...]) -> list[str]:
-    """The requirements that are not kept, each with metric, value and threshold."""
-    missed = []
-    for metric, threshold in require:
-        value = performance.get(metric)
-        if not isinstance(value, float | int):
-            missed.append(f"{metric} was not measured, must be {threshold:g}")
-        elif metric in LOWER_IS_BETTER and value > threshold:
-            missed.append(f"{metric} is {value:.4f}, must be at most {threshold:g}")
-        elif metric not in LOWER_IS_BETTER and value < threshold:
-            missed.append(f"{metric} is {value:.4f}, must be at least {threshold:g}")
-    return missed

@@ -38,6 +38,8 @@ def export(client: VisionClient, model: str, output: Path | None, as_json: bool)
     """
     model_name = resolve(client, model)
     path = output or Path()
+    if output is not None and not output.suffix:
+        output.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         path /= f"{model_name}.onnx"
     if not path.parent.is_dir():

@@ -165,10 +165,7 @@ def delete_model(client: VisionClient, name: str, yes: bool) -> None:
     """
     model = client.get_model(name)
     confirm(f"Delete model {name!r} ({model.status.value})?", yes)
-    if not model.status.final:
-        client.cancel_model(name)
-        client.wait_for_model(name, timeout_seconds=300, raise_on_failure=False)
-    client.delete_model(name)
+    client.end_model(name)
     say(f"model {name!r} is deleted")
 
 

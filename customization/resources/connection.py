@@ -1,10 +1,8 @@
 """How a resource reaches the service and the training container."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 
@@ -12,8 +10,6 @@ from customization.client import VisionClient
 
 CONNECTION_PROPERTIES = ("endpoint", "key", "container_url", "account_key", "sas_token")
 """Inputs that say how to get there, not what is declared: another value is stored, and changes nothing on the service."""
-
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
@@ -62,15 +58,3 @@ def client(properties: Mapping[str, Any]) -> VisionClient:
 
         credential = DefaultAzureCredential()
     return VisionClient(properties["endpoint"], credential)
-
-
-def is_stopped_local_service(properties: Mapping[str, Any]) -> bool:
-    """Whether the service is a process of this machine that is not running: `pulumi up` starts it again."""
-    endpoint = urlsplit(properties["endpoint"])
-    if endpoint.hostname not in LOOPBACK_HOSTS:
-        return False
-    try:
-        socket.create_connection((endpoint.hostname, endpoint.port or 80), timeout=5).close()
-    except ConnectionRefusedError:
-        return True
-    return False

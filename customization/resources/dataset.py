@@ -14,6 +14,7 @@ from customization.content import Content, DigestCache, Manifest, compare, read_
 from customization.contract import AnnotationKind, Authentication, AuthenticationKind
 from customization.contract import Dataset as RegisteredDataset
 from customization.errors import AlreadyExists, DatasetInvalid, NotFound, StorageError, VisionError
+from customization.loopback import is_stopped
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
@@ -41,10 +42,10 @@ class DatasetProvider(VisionProvider):
         "tags",
     )
 
-    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+    def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Read the whole dataset: what a preview says of it, and every fault in it, comes from here."""
         if news.get("uris") is not None:
-            return self._check_uris(news)
+            return self._check_uris(olds, news)
         if not is_known(news.get("source"), news.get("annotation_files"), news.get("annotation_kind")):
             return dynamic.CheckResult(news, [])
         try:
@@ -57,12 +58,14 @@ class DatasetProvider(VisionProvider):
         return dynamic.CheckResult({**news, **described(content)}, [])
 
     @staticmethod
-    def _check_uris(news: Properties) -> dynamic.CheckResult:
+    def _check_uris(olds: Properties, news: Properties) -> dynamic.CheckResult:
         if not is_known(news["uris"], news.get("container_url"), news.get("account_key"), news.get("annotation_kind")):
             return dynamic.CheckResult(news, [])
         try:
             content = digest_uris(news["uris"], news["annotation_kind"], account_key=key_of_uris(news))
         except StorageError as error:
+            if is_stopped(news["container_url"]):  # started again by the update, which checks anew
+                return dynamic.CheckResult({**news, **{name: olds[name] for name in ("digest",) if name in olds}}, [])
             return dynamic.CheckResult(news, failures("uris", [str(error)]))
         return dynamic.CheckResult({**news, "digest": content.digest}, [])
 
@@ -94,8 +97,12 @@ class DatasetProvider(VisionProvider):
             dataset = self._update(service, props, uris)
         return dynamic.CreateResult(name, {**props, **registered(dataset)})
 
-    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult({**news, **registered(self._update(client(news), news, self._upload(news)))})
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        service = client(news)
+        outs = {**news, **registered(self._update(service, news, self._upload(news)))}
+        if olds["digest"] != news["digest"] and olds.get("uris") is None:
+            retire(service, olds, keep_images=not news.get("delete_images"))
+        return dynamic.UpdateResult(outs)
 
     def look(self, properties: Properties) -> Properties:
         """Somebody else's annotation files are not the content that was declared: the digest in state is no longer true."""
@@ -114,12 +121,7 @@ class DatasetProvider(VisionProvider):
             return
         with suppress(NotFound):
             service.delete_dataset(properties["dataset_name"])
-        delete_content(
-            properties["container_url"],
-            properties["digest"],
-            account_key=properties.get("account_key"),
-            registered_uris=[uri for other in service.list_datasets() for uri in other.annotation_file_uris],
-        )
+        retire(service, properties, keep_images=False)
 
     def _upload(self, properties: Properties) -> list[str]:
         """Upload what the container has not got yet; the annotation files' URIs."""
@@ -159,6 +161,17 @@ class DatasetProvider(VisionProvider):
             authentication=authentication(properties),
             custom_properties=properties.get("custom_properties") or {},
         )
+
+
+def retire(service: VisionClient, properties: Properties, *, keep_images: bool) -> None:
+    """Forget a content that its dataset no longer has; what a registered dataset needs stays."""
+    delete_content(
+        properties["container_url"],
+        properties["digest"],
+        account_key=properties.get("account_key"),
+        registered_uris=[uri for other in service.list_datasets() for uri in other.annotation_file_uris],
+        keep_images=keep_images,
+    )
 
 
 def read(properties: Mapping[str, Any]) -> Content:

@@ -6,20 +6,14 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from customization.contract import EvaluationStatus, ModelPerformance
+from customization.contract import EvaluationStatus
 from customization.errors import AlreadyExists, NotFound, VisionError
+from customization.gate import METRICS, faults, misses
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
 from customization.resources.model import Model
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
-
-LOWER_IS_BETTER = ("calibrationECE",)
-
-METRICS = tuple(
-    field.alias or name for name, field in ModelPerformance.model_fields.items() if (field.alias or name) != "tagPerformance"
-)
-"""What `require` may name: the contract's metrics of a whole model."""
 
 TIMEOUT_SECONDS = 3600.0
 
@@ -33,10 +27,7 @@ class EvaluationProvider(VisionProvider):
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         require = news.get("require") or {}
-        problems = []
-        if is_known(require):
-            unknown = sorted(set(require) - set(METRICS))
-            problems = failures("require", [f"'{name}' is no metric; those are {', '.join(METRICS)}" for name in unknown])
+        problems = failures("require", faults(require)) if is_known(require) else []
         if is_known(news.get("dataset_name"), news.get("dataset_digest")):
             news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:8]}"}
         return dynamic.CheckResult(news, problems)
@@ -83,20 +74,6 @@ class EvaluationProvider(VisionProvider):
 
     def remove(self, properties: Properties) -> None:
         client(properties).delete_evaluation(properties["model_name"], properties["evaluation_name"])
-
-
-def misses(performance: Mapping[str, Any], require: Mapping[str, float]) -> list[str]:
-    """What of `require` the metrics do not reach: metric, value and threshold. A metric that is not there is not reached."""
-    found = []
-    for metric, threshold in sorted(require.items()):
-        value = performance.get(metric)
-        if value is None:
-            found.append(f"{metric} is not among the metrics of this model, and {threshold:g} is required")
-        elif metric in LOWER_IS_BETTER and value > threshold:
-            found.append(f"{metric} is {value:.4f}, above the {threshold:g} that is allowed")
-        elif metric not in LOWER_IS_BETTER and value < threshold:
-            found.append(f"{metric} is {value:.4f}, below the {threshold:g} that is required")
-    return found
 
 
 def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None:

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
+from customization.client import VisionClient
 from customization.contract import Model as TrainedModel
 from customization.contract import ModelKind, ModelStatus
 from customization.errors import AlreadyExists, NotFound
@@ -22,6 +24,9 @@ BUILT_KINDS = (ModelKind.GENERIC_CLASSIFIER,)
 SECONDS_PER_NEW_IMAGE = 0.1
 SECONDS_PER_KEPT_IMAGE = 0.005
 """What a training costs for an image that is new to the engine, and for one whose features it has kept (two cores)."""
+
+DIGEST_LENGTH = 8
+"""Hex digits of a model's name that say what it is trained from."""
 
 GRACE_SECONDS = 600
 """How much longer than its budget a training is waited for: a queue before it, and the evaluation behind it."""
@@ -68,6 +73,7 @@ class ModelProvider(VisionProvider):
                 service.delete_model(name)
         except NotFound:
             pass
+        remove_unfinished(service, props["logical_name"], name, row)
         try:
             service.create_model(
                 name,
@@ -93,12 +99,16 @@ class ModelProvider(VisionProvider):
         return trained(client(properties).get_model(properties["model_name"]))
 
     def remove(self, properties: Properties) -> None:
-        """A training model is cancelled first: the service deletes only what has come to its end."""
-        service, name = client(properties), properties["model_name"]
-        if not service.get_model(name).status.final:
-            service.cancel_model(name)
-            service.wait_for_model(name, timeout_seconds=GRACE_SECONDS, raise_on_failure=False)
-        service.delete_model(name)
+        client(properties).end_model(properties["model_name"])
+
+
+def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row: Row) -> None:
+    """End the trainings of this resource that interrupted updates began, and that are no longer wanted."""
+    of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{DIGEST_LENGTH}}}")
+    for model in list(service.list_models()):
+        if model.name != wanted and not model.status.final and of_this_resource.fullmatch(model.name):
+            row.say(f"the training of {model.name}, which an interrupted update began, is no longer wanted: ended")
+            service.end_model(model.name)
 
 
 def physical_name(properties: Mapping[str, Any]) -> str:
@@ -109,7 +119,7 @@ def physical_name(properties: Mapping[str, Any]) -> str:
         "time_budget_in_hours": int(properties["time_budget_in_hours"]),
     }
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-    return f"{properties['logical_name']}-{digest[:8]}"
+    return f"{properties['logical_name']}-{digest[:DIGEST_LENGTH]}"
 
 
 def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:

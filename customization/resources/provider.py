@@ -12,7 +12,8 @@ from pulumi import dynamic
 from pulumi.output import Unknown
 
 from customization.errors import NotFound, Unreachable
-from customization.resources.connection import CONNECTION_PROPERTIES, is_stopped_local_service
+from customization.loopback import is_stopped
+from customization.resources.connection import CONNECTION_PROPERTIES
 from customization.resources.row import Row
 
 Properties = dict[str, Any]
@@ -21,24 +22,23 @@ PREVIEW_LIMIT = 20
 """Violations shown for one property; the rest is counted."""
 
 
-PARENT_INTERVAL_SECONDS = 1.0
+ENGINE_INTERVAL_SECONDS = 1.0
 
 
-def end_with_parent() -> None:
-    """End this process soon after the one that started it."""
-    parent = os.getppid()
+def end_with_engine(address: str) -> None:
+    """End this process soon after Pulumi's engine, which listens at `address` (`host:port`) for as long as its CLI lives."""
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_INTERVAL_SECONDS)
+        while not is_stopped(f"http://{address}"):
+            time.sleep(ENGINE_INTERVAL_SECONDS)
         os._exit(1)
 
-    threading.Thread(target=watch, name="parent", daemon=True).start()
+    threading.Thread(target=watch, name="engine", daemon=True).start()
 
 
 if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__main__":
-    # A CLI that is killed leaves its provider process behind, which would go on waiting for a training.
-    end_with_parent()
+    # A CLI that is killed leaves its provider process behind, which would go on with what it was doing.
+    end_with_engine(sys.argv[1])
 
 
 def is_known(*values: object) -> bool:
@@ -86,7 +86,7 @@ class VisionProvider(dynamic.ResourceProvider, ABC):
         except NotFound:
             return dynamic.ReadResult("", {})
         except Unreachable:
-            if not is_stopped_local_service(props):
+            if not is_stopped(props["endpoint"]):
                 raise
             outs = props
         return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
@@ -97,7 +97,7 @@ class VisionProvider(dynamic.ResourceProvider, ABC):
         except NotFound:
             return
         except Unreachable:
-            if not is_stopped_local_service(props):
+            if not is_stopped(props["endpoint"]):
                 raise
             Row(props["row_urn"]).warn(
                 "the local engine is not running: this stays in its data folder, where the next `up` finds it"

@@ -1,6 +1,7 @@
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from components.local_service import LocalServiceError, LocalServiceProvider, free_port, process_of
+from components.local_service import LocalServiceError, LocalServiceProvider, free_port, process_of, stop_noted
 
 SERVER = (
     "import http.server, sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
@@ -27,6 +28,12 @@ def declared(tmp_path: Path) -> Properties:
         "health_path": "/",
         "row_urn": "urn",
     }
+
+
+def dead_process() -> int:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
 
 
 @pytest.fixture
@@ -73,6 +80,20 @@ class TestLife:
         outs = provider.create(service).outs
         assert outs is not None
         assert outs["pid"] == service["pid"]
+
+    def test_what_an_interrupted_update_started_is_stopped_by_its_note(
+        self, provider: LocalServiceProvider, service: Properties
+    ) -> None:
+        assert stop_noted(Path(service["data_dir"]))
+        assert not process_of(service).is_running()
+        assert not stop_noted(Path(service["data_dir"]))
+
+    def test_destroy_stops_a_process_that_only_the_note_knows(
+        self, provider: LocalServiceProvider, service: Properties
+    ) -> None:
+        stale = {**service, "pid": dead_process(), "started": 1.0}
+        provider.delete("id", stale)
+        assert not process_of(service).is_running()
 
     def test_a_dead_process_is_seen_and_started_again_on_its_port(
         self, provider: LocalServiceProvider, declared: Properties, service: Properties

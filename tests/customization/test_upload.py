@@ -183,6 +183,16 @@ def test_deleting_leaves_a_content_that_is_still_registered(dataset_folder: Make
     assert delete_content(container, content.digest, account_key=ACCOUNT_KEY) == DeletedContent(6, 1)
 
 
+def test_a_content_that_is_forgotten_keeps_no_images_of_others(dataset_folder: MakeFolder, container: str) -> None:
+    former, now = content_of(dataset_folder({"a": 3, "b": 3})), content_of(dataset_folder({"a": 5, "b": 4}, name="now"))
+    upload(former, container)
+    upload(now, container)
+    forgotten = delete_content(container, former.digest, account_key=ACCOUNT_KEY, keep_images=True)
+    assert forgotten == DeletedContent(0, 0)
+    assert upload(now, container).uploaded_images == 0
+    assert delete_content(container, now.digest, account_key=ACCOUNT_KEY) == DeletedContent(9, 1)
+
+
 def test_blobs_that_lie_there_already_have_a_digest(dataset_folder: MakeFolder, container: str) -> None:
     folder = dataset_folder()
     uris = upload(content_of(folder), container).annotation_uris

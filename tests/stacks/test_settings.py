@@ -52,7 +52,7 @@ def test_a_whole_stack() -> None:
             "give source and annotationFiles, or",
         ),
         ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "give source and annotationFiles, or"),
-        ({"datasets": {"-x": DATASETS["train"]}}, "vision-customization:datasets.-x: String should match pattern"),
+        ({"datasets": {"-x": DATASETS["train"]}}, "vision-customization:datasets.-x: a name starts with a letter or digit"),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "trian"}}},
             "models.m.trainingDataset is 'trian'; the stack's datasets are: train",
@@ -66,9 +66,17 @@ def test_a_whole_stack() -> None:
                 "datasets": DATASETS,
                 "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracy": 0.9}}},
             },
-            "models.m: require names accuracy; the metrics are averagePrecision, accuracyTop1",
+            "models.m: require: 'accuracy' is no metric; those are accuracyTop1",
         ),
         ({"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}}, "at most 336"),
+        (
+            {
+                "datasets": DATASETS,
+                "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracyTop1": 90}}},
+            },
+            "accuracyTop1 is required to be 90, and metrics are between 0 and 1",
+        ),
+        ({"datasets": {"train": "my-images"}}, "datasets.train: must hold keys of its own, not 'my-images'"),
         ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),
     ],
 )

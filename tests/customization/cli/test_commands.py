@@ -207,9 +207,10 @@ def test_ctrl_c_says_how_to_go_on(vision: Vision, service: FakeService, monkeypa
 
 
 def test_a_model_that_trains_is_cancelled_before_it_is_deleted(vision: Vision, service: FakeService) -> None:
-    service.answers = [Answer(200, model("training")), Answer(202, {}), Answer(200, model("cancelled")), Answer(204, b"")]
+    training, cancelled = Answer(200, model("training")), Answer(200, model("cancelled"))
+    service.answers = [training, training, Answer(202, {}), cancelled, Answer(204, b"")]
     assert vision("models", "delete", "m", "--yes").code == 0
-    assert [request.method for request in service.received] == ["GET", "POST", "GET", "DELETE"]
+    assert [request.method for request in service.received] == ["GET", "GET", "POST", "GET", "DELETE"]
 
 
 @pytest.mark.parametrize(("answer", "code"), [(None, 2), (False, 1)])
@@ -229,14 +230,17 @@ def test_deleting_asks(
     [
         ([], 0, []),
         (["accuracyTop1=0.875"], 0, []),
-        (["accuracyTop1=0.9"], 1, ["accuracyTop1 is 0.8750, must be at least 0.9"]),
+        (["accuracyTop1=0.9"], 1, ["accuracyTop1 is 0.8750, below the 0.9 that is required"]),
         (["calibrationECE=0.05"], 0, []),
         (
             ["calibrationECE=0.01", "accuracyTop1=1"],
             1,
-            ["calibrationECE is 0.0500, must be at most 0.01", "accuracyTop1 is 0.8750, must be at least 1"],
+            [
+                "accuracyTop1 is 0.8750, below the 1 that is required",
+                "calibrationECE is 0.0500, above the 0.01 that is allowed",
+            ],
         ),
-        (["averagePrecision=0.5"], 1, ["averagePrecision was not measured, must be 0.5"]),
+        (["averagePrecision=0.5"], 1, ["averagePrecision is not among the metrics of this model, and 0.5 is required"]),
     ],
 )
 def test_a_gate(vision: Vision, service: FakeService, require: list[str], code: int, missed: list[str]) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from customization.resources.evaluation import METRICS, EvaluationProvider, GateNotPassed, judge, metrics_line, misses
+from customization.gate import METRICS, misses
+from customization.resources.evaluation import EvaluationProvider, GateNotPassed, judge, metrics_line
 
 PERFORMANCE = {
     "accuracyTop1": 0.9,
@@ -68,4 +69,4 @@ def test_another_model_is_another_evaluation() -> None:
 
 
 def test_metrics_line_has_the_numbers_of_the_whole_model() -> None:
-    assert metrics_line(PERFORMANCE) == "averagePrecision 0.950, accuracyTop1 0.900, calibrationECE 0.040"
+    assert metrics_line(PERFORMANCE) == "accuracyTop1 0.900, averagePrecision 0.950, calibrationECE 0.040"

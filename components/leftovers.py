@@ -1,0 +1,19 @@
+"""`python -m components.leftovers FOLDER`: stop the local services in FOLDER that a killed update left behind.
+
+`pulumi destroy` stops what is in its state. A CLI that is killed while it starts a service has not written it there yet.
+"""
+
+import sys
+from pathlib import Path
+
+from components.local_service import stop_noted
+
+
+def main() -> None:
+    for note in sorted(Path(sys.argv[1]).glob("*/service.json")):
+        if stop_noted(note.parent):
+            print(f"stopped the {note.parent.name} that an interrupted update left running")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""The gate: the metrics that a model must reach. One rule for stacks, the Evaluation resource and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+METRICS = ("accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE")
+"""What can be required: the contract's metrics of a whole classifier, each in 0…1."""
+
+LOWER_IS_BETTER = ("calibrationECE",)
+
+
+def faults(require: Mapping[str, float]) -> list[str]:
+    """What is wrong with a gate, whatever the model: an unknown metric, or a threshold that no metric can have."""
+    found = []
+    for metric, threshold in require.items():
+        if metric not in METRICS:
+            found.append(f"'{metric}' is no metric; those are {', '.join(METRICS)}")
+        elif not 0 <= threshold <= 1:
+            found.append(f"{metric} is required to be {threshold:g}, and metrics are between 0 and 1")
+    return found
+
+
+def misses(performance: Mapping[str, object], require: Mapping[str, float]) -> list[str]:
+    """What of `require` the metrics do not reach: metric, value and threshold. A metric that is not there is not reached."""
+    found = []
+    for metric, threshold in sorted(require.items()):
+        value = performance.get(metric)
+        if not isinstance(value, float | int):
+            found.append(f"{metric} is not among the metrics of this model, and {threshold:g} is required")
+        elif metric in LOWER_IS_BETTER and value > threshold:
+            found.append(f"{metric} is {value:.4f}, above the {threshold:g} that is allowed")
+        elif metric not in LOWER_IS_BETTER and value < threshold:
+            found.append(f"{metric} is {value:.4f}, below the {threshold:g} that is required")
+    return found
