@@ -35,6 +35,7 @@ def serve(settings: Settings) -> None:
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
+        stack.enter_context(_alone(settings))
         listening = stack.enter_context(_listen(settings))
         store = Store.open(settings)
         stack.callback(store.close)
@@ -64,6 +65,35 @@ def serve(settings: Settings) -> None:
             signal.signal(number, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listening])
         log.info("stopping")
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold the data folder: two engines on one SQLite database would take each other's jobs, with other keys and hosts."""
+    from engine.jobs.liveness import FileLocks
+
+    if not settings.database_url.startswith("sqlite"):
+        yield
+        return
+    lock = FileLocks(settings.data_dir).take("serve")
+    if lock is None:
+        raise SettingsError(
+            f"Another vision-engine serves {settings.data_dir} already{_other(settings.data_dir / SERVE_FILE)}. "
+            "Stop it, or give this one a data_dir of its own."
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _other(file: Path) -> str:
+    """`, process 4711 on port 8080`, as far as it is known."""
+    try:
+        other = json.loads(file.read_text())
+        return f", process {int(other['pid'])} on port {int(other['port'])}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 @contextmanager

@@ -99,6 +99,26 @@ def test_a_taken_port_is_said(data_dir: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_a_data_folder_is_served_by_one_engine(data_dir: Path, process: subprocess.Popen[str]) -> None:
+    port = announced(data_dir, process)["port"]
+    second = start(data_dir, "--port", "0")
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 1
+    assert f"serves {data_dir} already, process {process.pid} on port {port}" in err
+    process.kill()
+    process.wait()
+    third = start(data_dir, "--port", "0")
+    try:
+        deadline = time.monotonic() + 60
+        while json.loads((data_dir / "serve.json").read_text())["pid"] != third.pid:
+            assert third.poll() is None, third.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        third.kill()
+        third.communicate()
+
+
 def test_a_request_in_hand_is_answered_before_the_end(data_dir: Path, process: subprocess.Popen[str]) -> None:
     content = announced(data_dir, process)
     key = (data_dir / "keys").read_text().split()[0]
