@@ -13,6 +13,7 @@ from engine.api.collaborators import Service
 from engine.api.document import failures, json_body
 from engine.api.errors import ApiError, invalid
 from engine.api.parameters import VERSIONED, IfMatch, Name, PageQuery, wire_response
+from engine.blob_address import BlobAddress, BlobError
 from engine.store import DatasetRecord
 
 URI_LENGTH_MAX = 2048
@@ -63,11 +64,9 @@ def datasets_router(service: Service) -> APIRouter:
         if body.annotation_file_uris is not None:
             check_uris(body.annotation_file_uris)
         authentication = None
-        if body.authentication is not None:
-            kept = body.authentication.kind is AuthenticationKind.SAS and body.authentication.sas_token is None
+        if (given := body.authentication) is not None:
             # What was read and is sent back has no token, since none is ever shown: the one there is stays.
-            token = store.dataset(name).sas_token if kept else None
-            authentication = (body.authentication.kind, token or sas_token(body.authentication))
+            authentication = (given.kind, sas_token(given) if given.sas_token is not None else None)
         record = store.update_dataset(
             name,
             if_match=if_match,
@@ -138,6 +137,10 @@ def uri_fault(uri: str) -> str | None:
         return "the URI names no file"
     if any(key.lower() == "sig" for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
         return "the URI holds a SAS token; give it as authentication.sasToken, where it is kept encrypted"
+    try:
+        BlobAddress.parse(uri)
+    except BlobError as error:
+        return error.message.removesuffix(".")
     return None
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from customization.contract import API_VERSION, ErrorCode, ErrorDetails, ErrorResponse, InnerError, RequestError
 from engine.errors import EngineError
-from engine.store import AlreadyExists, NotFound, PreconditionFailed, StoreError, WrongState
+from engine.store import AlreadyExists, NotFound, PreconditionFailed, StoreError, TokenNeeded, WrongState
 
 JSON = "application/json; charset=utf-8"
 
@@ -88,6 +88,9 @@ def store_refusal(error: StoreError) -> ApiError:
         return ApiError(409, _ALREADY_EXISTS[error.kind], str(error), target=error.name)
     if isinstance(error, PreconditionFailed):
         return ApiError(412, ErrorCode.PRECONDITION_FAILED, str(error), target="If-Match")
+    if isinstance(error, TokenNeeded):
+        target = "authentication.sasToken"
+        return ApiError(400, ErrorCode.INVALID_REQUEST, f"{target}: {error}", target=target)
     if isinstance(error, WrongState):
         return ApiError(400, ErrorCode.INVALID_REQUEST, str(error), target=error.name)
     raise error

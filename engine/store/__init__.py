@@ -15,7 +15,7 @@ from engine.settings import Settings
 from engine.store.blobs import BlobStore
 from engine.store.database import unreachable
 from engine.store.datasets import DatasetStore
-from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed, StoreError, WrongState
+from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed, StoreError, TokenNeeded, WrongState
 from engine.store.evaluations import EvaluationStore
 from engine.store.models import ModelStore
 from engine.store.published import PublishedModelStore
@@ -40,6 +40,7 @@ __all__ = [
     "PublishedModelRecord",
     "Store",
     "StoreError",
+    "TokenNeeded",
     "Unfinished",
     "WrongState",
 ]

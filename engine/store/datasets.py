@@ -3,6 +3,7 @@
 import secrets
 import string
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
@@ -11,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import AnnotationKind, AuthenticationKind
+from engine.blob_address import BlobAddress, BlobError, Container, without_query
 from engine.store.database import Database
-from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed
+from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed, TokenNeeded
 from engine.store.records import DatasetRecord
 from engine.store.tables import DatasetRow
 
@@ -28,7 +30,8 @@ class DatasetStore(Database):
         sas_token: SecretStr | None = None,
         custom_properties: dict[str, str] | None = None,
     ) -> DatasetRecord:
-        """Raises AlreadyExists."""
+        """`sas_token` is without a leading `?`, and only ever sent to the containers of these annotation files. Raises
+        AlreadyExists."""
         now = self._now()
         row = DatasetRow(
             name=name,
@@ -36,6 +39,7 @@ class DatasetStore(Database):
             annotation_file_uris=list(annotation_file_uris),
             authentication_kind=authentication_kind and authentication_kind.value,
             sas_token_encrypted=sas_token and self._cipher.encrypt(sas_token),
+            sas_scopes=_containers(annotation_file_uris) if sas_token else None,
             custom_properties=custom_properties,
             e_tag=_new_e_tag(),
             created=now,
@@ -46,18 +50,18 @@ class DatasetStore(Database):
                 session.add(row)
         except IntegrityError:
             raise AlreadyExists("dataset", name) from None
-        return self._dataset(row)
+        return _record(row)
 
     def dataset(self, name: str) -> DatasetRecord:
         """Raises NotFound."""
         with self._reading() as session:
-            return self._dataset(_find(session, name))
+            return _record(_find(session, name))
 
     def datasets(self, skip: int, top: int) -> list[DatasetRecord]:
         """Up to `top` datasets after the first `skip`, in the order they were registered."""
         with self._reading() as session:
             rows = session.scalars(select(DatasetRow).order_by(DatasetRow.sequence).offset(skip).limit(top))
-            return [self._dataset(row) for row in rows]
+            return [_record(row) for row in rows]
 
     def update_dataset(
         self,
@@ -69,7 +73,13 @@ class DatasetStore(Database):
         authentication: tuple[AuthenticationKind, SecretStr | None] | None = None,
         custom_properties: dict[str, str] | None = None,
     ) -> DatasetRecord:
-        """What is given replaces, what is None stays. Raises NotFound, PreconditionFailed (its eTag is not in `if_match`)."""
+        """What is given replaces, what is None stays; of kind `sas` without a token, the token there is stays, too.
+
+        Raises:
+            NotFound: there is no such dataset.
+            PreconditionFailed: its eTag is not in `if_match`.
+            TokenNeeded: there is no token to stay, or annotation files would lie outside the containers that it is for.
+        """
         with self._writing() as session:
             row = _find(session, name, if_match, lock=True)
             changes: dict[str, Any] = {}
@@ -77,35 +87,32 @@ class DatasetStore(Database):
                 changes["annotation_kind"] = annotation_kind.value
             if annotation_file_uris is not None:
                 changes["annotation_file_uris"] = list(annotation_file_uris)
-            if authentication is not None:
-                kind, token = authentication
+            kind, token = authentication or (None, None)
+            if kind is not None:
                 changes["authentication_kind"] = kind.value
-                changes["sas_token_encrypted"] = token and self._cipher.encrypt(token)
+            if token is not None:
+                changes["sas_token_encrypted"] = self._cipher.encrypt(token)
+                changes["sas_scopes"] = _containers(changes.get("annotation_file_uris", row.annotation_file_uris))
+            elif kind in (None, AuthenticationKind.SAS):
+                _keep_token(row, kind, annotation_file_uris or ())
+            else:
+                changes["sas_token_encrypted"] = changes["sas_scopes"] = None
             if custom_properties is not None:
                 changes["custom_properties"] = custom_properties
             for column, value in changes.items():
                 setattr(row, column, value)
             row.e_tag = _new_e_tag()
             row.updated = self._now()
-        return self._dataset(row)
+        return _record(row)
 
     def delete_dataset(self, name: str, *, if_match: frozenset[str] | None = None) -> None:
         """Raises NotFound, PreconditionFailed."""
         with self._writing() as session:
             session.delete(_find(session, name, if_match, lock=True))
 
-    def _dataset(self, row: DatasetRow) -> DatasetRecord:
-        return DatasetRecord(
-            name=row.name,
-            annotation_kind=AnnotationKind(row.annotation_kind),
-            annotation_file_uris=tuple(row.annotation_file_uris),
-            authentication_kind=AuthenticationKind(row.authentication_kind) if row.authentication_kind else None,
-            sas_token=self._cipher.decrypt(row.sas_token_encrypted) if row.sas_token_encrypted else None,
-            custom_properties=row.custom_properties,
-            created=row.created,
-            updated=row.updated,
-            e_tag=row.e_tag,
-        )
+    def sas_token(self, dataset: DatasetRecord) -> SecretStr | None:
+        """The token of `dataset` in clear; None if it has none. Raises SettingsError if it was encrypted with another key."""
+        return self._cipher.decrypt(dataset.sas_token_encrypted) if dataset.sas_token_encrypted else None
 
 
 def _find(session: Session, name: str, if_match: frozenset[str] | None = None, *, lock: bool = False) -> DatasetRow:
@@ -118,5 +125,57 @@ def _find(session: Session, name: str, if_match: frozenset[str] | None = None, *
     return row
 
 
+def _keep_token(row: DatasetRow, kind: AuthenticationKind | None, uris: Sequence[str]) -> None:
+    """Raises TokenNeeded where the token of `row` cannot stay: it has none, or the new `uris` lie where it is not sent."""
+    if row.sas_token_encrypted is None:
+        if kind is AuthenticationKind.SAS:
+            raise TokenNeeded("authentication of kind 'sas' needs the token.")
+        return
+    scopes = row.sas_scopes or []
+    outside = _first_outside(uris, scopes)
+    if outside is not None:
+        raise TokenNeeded(
+            f"the dataset's token was given for {', '.join(scopes) or 'no container'} and is not sent elsewhere: give the "
+            f"token with which {without_query(outside)} can be read, or another kind of authentication."
+        )
+
+
+def _containers(uris: Sequence[str]) -> list[str]:
+    """URLs of the containers that `uris` lie in. What is no address of a blob is in none."""
+    containers: dict[str, None] = {}
+    for uri in uris:
+        with suppress(BlobError):
+            containers[Container.of(uri).url] = None
+    return list(containers)
+
+
+def _first_outside(uris: Sequence[str], scopes: Sequence[str]) -> str | None:
+    """The first of `uris` that lies in none of the containers `scopes`."""
+    containers = [Container.of(f"{scope}/-") for scope in scopes]
+    for uri in uris:
+        try:
+            address = BlobAddress.parse(uri)
+        except BlobError:
+            return uri
+        if not any(container.holds(address) for container in containers):
+            return uri
+    return None
+
+
 def _new_e_tag() -> str:
     return "".join(secrets.choice(string.ascii_lowercase) for _ in range(26))
+
+
+def _record(row: DatasetRow) -> DatasetRecord:
+    return DatasetRecord(
+        name=row.name,
+        annotation_kind=AnnotationKind(row.annotation_kind),
+        annotation_file_uris=tuple(row.annotation_file_uris),
+        authentication_kind=AuthenticationKind(row.authentication_kind) if row.authentication_kind else None,
+        sas_token_encrypted=row.sas_token_encrypted,
+        sas_scopes=tuple(row.sas_scopes or ()),
+        custom_properties=row.custom_properties,
+        created=row.created,
+        updated=row.updated,
+        e_tag=row.e_tag,
+    )

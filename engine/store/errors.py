@@ -6,7 +6,8 @@ EngineError
     ├── NotFound              no dataset, model, evaluation or published name of that name or id
     ├── AlreadyExists         the name is taken
     ├── WrongState            the status does not allow it
-    └── PreconditionFailed    `If-Match` names another version
+    ├── PreconditionFailed    `If-Match` names another version
+    └── TokenNeeded           a dataset's SAS token must be given, or given again
 ```
 """
 
@@ -59,3 +60,7 @@ class PreconditionFailed(StoreError):
         super().__init__(f"The {kind} '{name}' has changed since: its eTag is not the one in If-Match. Read it again.")
         self.kind = kind
         self.name = name
+
+
+class TokenNeeded(StoreError):
+    """A dataset is to be read with a SAS token, and the one it has, if any, is not for where its files lie now."""

@@ -1,10 +1,8 @@
 """What the store hands out: one frozen record for each row, with the types of the contract."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
-
-from pydantic import SecretStr
 
 from customization.contract import (
     AnnotationKind,
@@ -21,13 +19,18 @@ from customization.contract import (
 
 @dataclass(frozen=True, slots=True)
 class DatasetRecord:
-    """A registered dataset. `sas_token` is the token in clear, without a leading `?`."""
+    """A registered dataset.
+
+    Its SAS token stays encrypted until a blob is read (`Store.sas_token`). `sas_scopes` are the URLs of the containers that
+    the token was given for, those of the annotation files it came with, and is sent to.
+    """
 
     name: str
     annotation_kind: AnnotationKind
     annotation_file_uris: tuple[str, ...]
     authentication_kind: AuthenticationKind | None
-    sas_token: SecretStr | None
+    sas_token_encrypted: str | None = field(repr=False)
+    sas_scopes: tuple[str, ...]
     custom_properties: dict[str, str] | None
     created: datetime
     updated: datetime

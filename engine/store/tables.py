@@ -46,6 +46,7 @@ class DatasetRow(Table):
     annotation_file_uris: Mapped[list[str]]
     authentication_kind: Mapped[str | None] = mapped_column(String(32))
     sas_token_encrypted: Mapped[str | None] = mapped_column(Text)
+    sas_scopes: Mapped[list[str] | None]
     custom_properties: Mapped[dict[str, Any] | None]
     e_tag: Mapped[str] = mapped_column(String(64))
     created: Mapped[datetime]

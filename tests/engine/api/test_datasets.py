@@ -11,6 +11,11 @@ from customization.contract import AnnotationKind, AuthenticationKind
 from engine.api.datasets import uri_fault
 
 
+def token_of(world: Any) -> str | None:
+    token = world.store.sas_token(world.store.dataset("cats"))
+    return None if token is None else str(token.get_secret_value())
+
+
 def test_a_registered_dataset(world: Any) -> None:
     sas = {"kind": "SAS", "sasToken": "?sv=2021&sig=Hidden%2B"}
     reply = world.register("cats", authentication=sas, customProperties={"k": "v"}, unknownKey=1, authenticationKind="sas")
@@ -31,8 +36,7 @@ def test_a_registered_dataset(world: Any) -> None:
     assert reply.headers["etag"] == f'"{body["eTag"]}"'
     assert world.call("GET", "datasets/cats").json() == body
     assert world.call("GET", "datasets").json() == {"value": [body]}
-    token = world.store.dataset("cats").sas_token
-    assert token.get_secret_value() == "sv=2021&sig=Hidden%2B"
+    assert token_of(world) == "sv=2021&sig=Hidden%2B"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,8 @@ def test_authentication_that_is_refused_without_repeating_it(world: Any, authent
         ("https://me:secret@host/c/t.json", "a user name"),
         ("https://host/c/t.json?sv=1&sig=secret", "authentication.sasToken"),
         ("https://host/" + "c" * 2048, "longer than 2048"),
+        ("https://host/c/../t.json", "'..' segment"),
+        ("https://my host.example/c/t.json".replace(" ", "!"), "names no host"),
         ("", "not absolute"),
     ],
 )
@@ -135,13 +141,52 @@ def test_an_update_changes_what_it_names(world: Any) -> None:
 def test_what_was_read_can_be_sent_back(world: Any) -> None:
     body = world.register("cats", authentication={"kind": "sas", "sasToken": "sig=1"}).json()
     assert world.call("PATCH", "datasets/cats", json=body).status_code == 200
-    assert world.store.dataset("cats").sas_token.get_secret_value() == "sig=1"
+    assert token_of(world) == "sig=1"
     world.call("PATCH", "datasets/cats", json={"authentication": {"kind": "sas", "sasToken": "sig=2"}})
-    assert world.store.dataset("cats").sas_token.get_secret_value() == "sig=2"
+    assert token_of(world) == "sig=2"
     world.call("PATCH", "datasets/cats", json={"authentication": {"kind": "managedIdentity"}})
     record = world.store.dataset("cats")
-    assert (record.authentication_kind, record.sas_token) == (AuthenticationKind.MANAGED_IDENTITY, None)
+    assert (record.authentication_kind, record.sas_token_encrypted) == (AuthenticationKind.MANAGED_IDENTITY, None)
     assert world.call("PATCH", "datasets/cats", json={"authentication": {"kind": "sas"}}).status_code == 400
+
+
+ELSEWHERE = "https://other.blob.core.windows.net/c/train.json"
+
+
+def test_a_token_does_not_follow_the_files_to_another_container(world: Any) -> None:
+    world.register("cats", authentication={"kind": "sas", "sasToken": "sig=Hidden"})
+    before = world.store.dataset("cats")
+    for changes in (
+        {"annotationFileUris": [ELSEWHERE]},
+        {"annotationFileUris": ["https://acct.blob.core.windows.net/other/train.json"]},
+        {"annotationFileUris": [*before.annotation_file_uris, ELSEWHERE], "authentication": {"kind": "sas"}},
+    ):
+        reply = world.call("PATCH", "datasets/cats", json=changes)
+        assert (reply.status_code, reply.json()["error"]["target"]) == (400, "authentication.sasToken")
+        assert (
+            "was given for https://acct.blob.core.windows.net/c and is not sent elsewhere" in reply.json()["error"]["message"]
+        )
+        assert "Hidden" not in reply.text
+    assert world.store.dataset("cats") == before
+    inside = {"annotationFileUris": ["https://acct.blob.core.windows.net/c/folder/test.json"]}
+    assert world.call("PATCH", "datasets/cats", json=inside).status_code == 200
+    assert token_of(world) == "sig=Hidden"
+
+
+@pytest.mark.parametrize(
+    ("authentication", "token", "scopes"),
+    [
+        ({"kind": "sas", "sasToken": "sig=2"}, "sig=2", ("https://other.blob.core.windows.net/c",)),
+        ({"kind": "none"}, None, ()),
+    ],
+)
+def test_the_files_move_with_a_token_or_without_authentication(
+    world: Any, authentication: Any, token: str | None, scopes: tuple[str, ...]
+) -> None:
+    world.register("cats", authentication={"kind": "sas", "sasToken": "sig=1"})
+    changes = {"annotationFileUris": [ELSEWHERE], "authentication": authentication}
+    assert world.call("PATCH", "datasets/cats", json=changes).status_code == 200
+    assert (token_of(world), world.store.dataset("cats").sas_scopes) == (token, scopes)
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', 'W/"{}"', '"other", "{}"', "*", ""])

@@ -21,8 +21,8 @@ def register(store: Store, name: str = "cats", **changes: object) -> DatasetReco
 def test_a_dataset_comes_back_as_it_was_registered(store: Store) -> None:
     record = register(store)
     assert store.dataset("cats") == record
-    assert record.sas_token is not None
-    assert record.sas_token.get_secret_value() == TOKEN
+    assert store.sas_token(record) == SecretStr(TOKEN)
+    assert record.sas_scopes == ("https://a.blob.core.windows.net/c",)
     assert record.annotation_file_uris == ("https://a.blob.core.windows.net/c/t.json",) * 2
     assert record.created == record.updated
     assert record.created.utcoffset() is not None
@@ -39,11 +39,11 @@ def test_an_update_replaces_what_is_given(store: Store) -> None:
     first = register(store)
     second = store.update_dataset("cats", custom_properties={"a": "b"})
     assert (second.custom_properties, second.annotation_file_uris) == ({"a": "b"}, first.annotation_file_uris)
-    assert second.sas_token == first.sas_token
+    assert (second.sas_token_encrypted, second.sas_scopes) == (first.sas_token_encrypted, first.sas_scopes)
     assert second.e_tag != first.e_tag
     assert second.updated >= first.updated
     third = store.update_dataset("cats", authentication=(AuthenticationKind.NONE, None))
-    assert (third.authentication_kind, third.sas_token) == (AuthenticationKind.NONE, None)
+    assert (third.authentication_kind, store.sas_token(third), third.sas_scopes) == (AuthenticationKind.NONE, None, ())
 
 
 def test_an_e_tag_guards_updates_and_deletion(store: Store) -> None:
@@ -77,19 +77,24 @@ def test_a_token_is_nowhere_in_clear(settings: Settings, store: Store) -> None:
     key_file = settings.data_dir / "token.key"
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     again = Store.open(settings)
-    token = again.dataset("cats").sas_token
+    record = again.dataset("cats")
+    token = again.sas_token(record)
     again.close()
-    assert token is not None
-    assert token.get_secret_value() == TOKEN
+    assert token == SecretStr(TOKEN)
     assert "NeverInClear" not in repr(token)
+    assert str(record.sas_token_encrypted) not in repr(record)
 
 
 def test_a_lost_key_is_said(settings: Settings, store: Store) -> None:
     register(store)
     store.close()
     other = Store.open(settings.model_copy(update={"token_key": SecretStr(Fernet.generate_key().decode())}))
+    record = other.dataset("cats")
+    assert other.datasets(0, 10) == [record]
     with pytest.raises(SettingsError, match="encrypted with another key"):
-        other.dataset("cats")
+        other.sas_token(record)
+    again = other.update_dataset("cats", authentication=(AuthenticationKind.SAS, SecretStr("sig=new")))
+    assert other.sas_token(again) == SecretStr("sig=new")
     other.close()
 
 

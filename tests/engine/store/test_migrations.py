@@ -4,13 +4,17 @@ import subprocess
 import sys
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
 from sqlalchemy import text
 
+from customization.contract import AnnotationKind
 from engine.errors import SettingsError
 from engine.settings import Settings
 from engine.store import Store
+from engine.store.database import _alembic
 from engine.store.tables import Table
 
 OPEN = "from engine.settings import Settings; from engine.store import Store; Store.open(Settings.from_environment()).close()"
@@ -25,8 +29,20 @@ def test_opening_twice_changes_nothing(settings: Settings) -> None:
     for _ in range(2):
         store = Store.open(settings)
         with store._engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0001",)]
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0002",)]
         store.close()
+
+
+def test_a_token_kept_before_its_scopes_were_is_for_where_its_files_lay(settings: Settings) -> None:
+    store = Store.open(settings)
+    uris = ["https://a.blob.core.windows.net/c/1.json", "https://a.blob.core.windows.net/c/2.json", "no address"]
+    for name, token in (("sas", SecretStr("sig=1")), ("open", None)):
+        store.create_dataset(name, AnnotationKind.IMAGE_CLASSIFICATION, uris, sas_token=token)
+    with store._writing_engine.begin() as connection:
+        command.downgrade(_alembic(connection), "0001")
+    store.migrate()
+    assert [record.sas_scopes for record in store.datasets(0, 9)] == [("https://a.blob.core.windows.net/c",), ()]
+    store.close()
 
 
 @pytest.mark.process
