@@ -98,7 +98,14 @@ def serve(**flags: object) -> None:
     settings = _settings(flags)
     from engine.api.server import serve as run
 
-    _run(lambda: run(settings))
+    def check_and_run() -> None:
+        if settings.workers:  # whose workers would each say the same, again and again
+            from engine.learning import ensure_weights
+
+            ensure_weights(settings.weights_dir)
+        run(settings)
+
+    _run(check_and_run)
 
 
 @main.command()

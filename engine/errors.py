@@ -2,8 +2,18 @@
 
 ```
 EngineError
-├── SettingsError        settings that contradict themselves or cannot be read
-└── store.StoreError     what the store refuses: NotFound, AlreadyExists, WrongState, PreconditionFailed
+├── SettingsError                settings that contradict themselves or cannot be read
+├── annotations.AnnotationError  an annotation file that breaks a rule
+├── api.errors.ApiError          a request that the API refuses
+├── blob_address.BlobError       a blob that was not read
+├── jobs.errors                  how a job ends early
+│   ├── JobError: JobFailed, JobCancelled
+│   └── SourceUnreachable        a host of blobs does not answer
+├── jobs.worker.LockLost         a worker that others take for dead
+├── learning.LearningError       what cannot be learnt: ImageError, WeightsError, ArtifactError
+├── objects.ObjectNotFound       there is no object of that key
+├── serving.ModelGone            the model's file is not there
+└── store.StoreError             what the store refuses: see store.errors
 ```
 """
 

@@ -1,9 +1,19 @@
-"""What can go wrong in learning: one tree, each with the contract's code for a failed training."""
+"""What can go wrong in learning, each with the contract's code for a failed training.
+
+```
+EngineError
+└── LearningError
+    ├── ImageError        bytes that are no image
+    ├── WeightsError      the pretrained networks are missing or damaged
+    └── ArtifactError     a stored classifier or model file is
+```
+"""
 
 from customization.contract import FailureCode
+from engine.errors import EngineError
 
 
-class LearningError(Exception):
+class LearningError(EngineError):
     """A training, an evaluation or a prediction that cannot be done. `code` is what the contract calls it."""
 
     def __init__(self, code: FailureCode, message: str) -> None:

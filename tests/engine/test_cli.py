@@ -1,4 +1,7 @@
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -33,6 +36,15 @@ def test_worker_shows_what_concerns_it() -> None:
     _, text = run("worker", "--help")
     assert "--database-url" in text
     assert "--port" not in text
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
+def test_without_weights_it_says_in_a_line_how_to_get_them(command: tuple[str, ...], tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "from engine.cli import main; main()", *command]
+    folders = ["--data-dir", str(tmp_path / "data"), "--weights-dir", str(tmp_path)]
+    ended = subprocess.run([*program, *folders], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"Error: the weights of EfficientNet-Lite0 are not in \S+ \(\S+\): run `make setup`\n", ended.stderr)
 
 
 def test_version() -> None:
