@@ -28,11 +28,13 @@ _TRAINING, _TEST = 0, 1
 
 
 class Fitted(TypedDict):
-    """What the fit found: `performance` is the held-out estimate, absent where a test dataset is named."""
+    """What the fit found: `performance` is the held-out estimate, absent where a test dataset is named; `digest` and `images`
+    are of the images fitted on, which are fewer than the dataset's where the budget ended the reading."""
 
     recipe: dict[str, Any]
     performance: dict[str, Any] | None
     digest: str
+    images: int
     seconds: float
 
 
@@ -101,6 +103,7 @@ class Training(Job):
             recipe=training.recipe,
             performance=performance,
             digest=dataset_digest(part.tags, labels, digests),
+            images=len(labels),
             seconds=time.monotonic() - started,
         )
 
@@ -197,7 +200,7 @@ class Training(Job):
             "recipe": fitted["recipe"],
             "performance": performance,
             "performanceOn": measured_on,
-            "dataset": {"name": part.dataset, "digest": fitted["digest"], "images": len(part.images)},
+            "dataset": {"name": part.dataset, "digest": fitted["digest"], "images": fitted["images"]},
             "artifact": artifact.to_wire(),
             "versions": {
                 name: importlib.metadata.version(name) for name in ("vision-customization", "onnxruntime", "onnx", "numpy")

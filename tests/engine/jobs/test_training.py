@@ -4,6 +4,7 @@ that cost nothing."""
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from engine.jobs.caretaker import Caretaker
 from engine.jobs.liveness import FileLocks
+from engine.jobs.plan import SHARD_IMAGES
 from engine.jobs.queue import JobQueue
 from engine.jobs.worker import Worker
 from engine.objects import FileObjects, open_objects
@@ -145,6 +147,17 @@ def test_several_annotation_files_are_merged_by_the_tags_names(engine: Engine, q
     model = succeeded(trained(engine, queue, engine.model("merged", "merged")))
     assert model.progress is not None
     assert model.progress.images == 12
+
+
+def test_a_model_tells_how_many_images_it_was_trained_on_when_the_budget_ended_the_reading(
+    engine: Engine, queue: JobQueue, extractor: CheapExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.dataset("too-many", {"red": 40, "green": 40}, first_seed=5500)
+    monkeypatch.setattr("engine.jobs.workflows._READING_BUDGET_SHARE", 1 / 3600)
+    monkeypatch.setattr(extractor, "before", lambda _images: time.sleep(0.6))
+    model = succeeded(trained(engine, queue, engine.model("too-many", "too-many")))
+    sidecar = json.loads(open_objects(engine.settings).get(f"models/{model.id}/model.json"))
+    assert sidecar["dataset"]["images"] == SHARD_IMAGES
 
 
 def png_of_side(side: int) -> bytes:
