@@ -31,7 +31,8 @@ def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 class FeatureExtractor:
-    """Turns pixels into features, with all views that any recipe may take. Not to be shared between threads.
+    """Turns pixels into features, with all views that any recipe may take. May be shared between threads: nothing in it changes
+    after it was made, and several runs of an ONNX Runtime session may overlap.
 
     `key` names everything that features depend on besides the pixels: features kept under another key are of no use.
     """

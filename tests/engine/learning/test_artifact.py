@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,15 @@ def pictures() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def features(extractor: FeatureExtractor, pictures: list[np.ndarray]) -> np.ndarray:
     return np.stack(extractor.extract(pictures))
+
+
+def test_an_extractor_may_be_shared_between_threads(
+    extractor: FeatureExtractor, pictures: list[np.ndarray], features: np.ndarray
+) -> None:
+    """As a worker's training and its evaluation do."""
+    with ThreadPoolExecutor(3) as threads:
+        for found in threads.map(lambda _: np.stack(extractor.extract(pictures)), range(3)):
+            np.testing.assert_array_equal(found, features)
 
 
 LABELS = np.array([0, 1, 2, 0, 1, 2])
