@@ -57,6 +57,8 @@ class Resources:
     extractor: Extractor
     kept: KeptFeatures
     decoders: int
+    workers: int = 1
+    """How many workers share the machine's memory."""
 
 
 class Embedding:

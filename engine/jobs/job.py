@@ -3,6 +3,7 @@
 from typing import TypedDict
 
 from engine.jobs.embedding import Embedding, Resources, ShardDone
+from engine.jobs.memory import check_memory
 from engine.jobs.plan import Plan, Plans
 
 
@@ -54,6 +55,9 @@ class Job:
         return self._embedding
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
+        """Raises JobFailed where the features of a part would not fit into memory."""
+        for part in plan.parts:
+            check_memory(part, self.resources.extractor.dimensions, self.resources.workers)
         self._plans.put(self._job, plan)
         self._plan = plan
         counts = [0] * len(plan.parts)

@@ -79,7 +79,9 @@ class Worker:
         objects = self._objects
         extractor = self._extractor or FeatureExtractor(settings.weights_dir, settings.threads)
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
-        resources = Resources(self._store, objects, self._reader, extractor, kept, decoders=settings.threads)
+        resources = Resources(
+            self._store, objects, self._reader, extractor, kept, decoders=settings.threads, workers=settings.workers
+        )
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": system_database_url(settings),

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from engine.jobs.caretaker import Caretaker
 from engine.jobs.liveness import FileLocks
+from engine.jobs.memory import FEATURES_SHARE
 from engine.jobs.plan import SHARD_IMAGES
 from engine.jobs.queue import JobQueue
 from engine.jobs.worker import Worker
@@ -147,6 +148,21 @@ def test_several_annotation_files_are_merged_by_the_tags_names(engine: Engine, q
     model = succeeded(trained(engine, queue, engine.model("merged", "merged")))
     assert model.progress is not None
     assert model.progress.images == 12
+
+
+def test_more_images_than_fit_into_memory_are_refused_before_any_is_read(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.dataset("huge", {"red": 6, "green": 6}, first_seed=5600)
+    room_for_ten = int(10 * 4 * CheapExtractor.dimensions / FEATURES_SHARE)
+    monkeypatch.setattr("engine.jobs.memory.memory_bytes", lambda: room_for_ten)
+    model = trained(engine, queue, engine.model("huge", "huge"))
+    assert model.error is not None
+    assert model.error.message == (
+        "Dataset 'huge' has 12 images; in the memory of this engine (0.0 GiB) it can learn from 10: "
+        "give it more memory, or register fewer images."
+    )
+    assert not [path for path in engine.blobs.served() if "/huge/" in path and path.endswith(".png")]
 
 
 def test_a_model_tells_how_many_images_it_was_trained_on_when_the_budget_ended_the_reading(
