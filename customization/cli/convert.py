@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
 from customization.errors import ConversionFailed
@@ -42,7 +43,7 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
     show_default=True,
     help="The share of each tag's images to set apart in test.json.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Another number parts the images otherwise.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Part the images anew, each number otherwise.")
 @click.option("--copy-images", is_flag=True, help="Copy images that are not below the output folder to its folder `images`.")
 @json_option
 def convert(
@@ -57,7 +58,8 @@ def convert(
 ) -> None:
     """Turn labels of other tools into COCO files that the service takes: boxes as fractions, ids without gaps.
 
-    The parts are the same each time, keep the share of each tag, and never part two equal images. Nothing is written unless
+    The parts are the same each time, keep the share of each tag, and never part two equal images. Where the output folder holds
+    both parts already, their images stay where they were, and new ones are dealt out. Nothing is written unless
     everything can be converted; 1 is the exit code otherwise, and each problem is listed with its file and line or index.
 
     \b
@@ -66,8 +68,8 @@ def convert(
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --from csv --images photos
     """
+    from customization.convert import FormerParts, split, to_coco, write_coco
     from customization.convert import copy_images as copy
-    from customization.convert import split, to_coco, write_coco
 
     folder = output or (source if source.is_dir() else source.parent)
     with progress_bar("reading images") as advance:
@@ -79,7 +81,9 @@ def convert(
         labelled = copy(labelled, images or (source if source.is_dir() else source.parent), folder)
     parts = {"train.json": labelled}
     if test_share:
-        parts["train.json"], parts["test.json"] = split(labelled, test_share, seed)
+        parts_anew = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
+        former = None if parts_anew else FormerParts.read(folder)
+        parts["train.json"], parts["test.json"] = split(labelled, test_share, seed, former)
     for part in parts.values():
         to_coco(part, folder)
     for name, part in parts.items():

@@ -9,11 +9,12 @@ from customization.convert.csv_rows import read_csv
 from customization.convert.folders import read_folders
 from customization.convert.labelled import LabelledImage, LabelledImages
 from customization.convert.pascal_voc import read_voc
-from customization.convert.split import split
+from customization.convert.split import FormerParts, split
 from customization.convert.write import copy_images, to_coco, write_coco
 from customization.convert.yolo import read_yolo
 
 __all__ = [
+    "FormerParts",
     "LabelledImage",
     "LabelledImages",
     "copy_images",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from customization.convert.labelled import LabelledImage, LabelledImages
 
@@ -12,7 +16,30 @@ TRAINING_MIN = 2
 """A classifier needs this many training images of a tag; the split leaves them where there are more."""
 
 
-def split(images: LabelledImages, test_share: float, seed: int = 0) -> tuple[LabelledImages, LabelledImages]:
+@dataclass(frozen=True)
+class FormerParts:
+    """The image files of an earlier parting. They stay where they were: otherwise two models would be measured on different
+    images, and the second perhaps on some that the first was trained with."""
+
+    training: frozenset[Path] = frozenset()
+    testing: frozenset[Path] = frozenset()
+
+    @classmethod
+    def read(cls, folder: Path) -> FormerParts:
+        """What `train.json` and `test.json` of the folder name; nothing unless both are there and can be read."""
+        try:
+            return cls(*(_files(folder, json.loads((folder / name).read_bytes())) for name in ("train.json", "test.json")))
+        except (OSError, ValueError, LookupError, TypeError):
+            return cls()
+
+
+def _files(folder: Path, document: Any) -> frozenset[Path]:  # noqa: ANN401 - whatever JSON holds
+    return frozenset((folder / image["file_name"]).resolve() for image in document["images"])
+
+
+def split(
+    images: LabelledImages, test_share: float, seed: int = 0, former: FormerParts | None = None
+) -> tuple[LabelledImages, LabelledImages]:
     """Part the images: the first for training, the second for testing.
 
     The same images, share and seed give the same parts, in whatever order and under whatever names the files come. Each tag is
@@ -20,6 +47,7 @@ def split(images: LabelledImages, test_share: float, seed: int = 0) -> tuple[Lab
 
     Args:
         test_share: 0…1, of each tag's images.
+        former: an earlier parting: its images stay where they were, and the new ones fill up the share.
     """
     groups: defaultdict[str, list[LabelledImage]] = defaultdict(list)
     for image in images.images:
@@ -29,8 +57,11 @@ def split(images: LabelledImages, test_share: float, seed: int = 0) -> tuple[Lab
         for tag in _tags(groups[sha256]):
             by_tag[tag].append(sha256)
 
-    test, decided = set[str](), set[str]()
-    in_test = Counter[str | None]()
+    former = former or FormerParts()
+    trained = _contents(images, former.training)
+    test = _contents(images, former.testing) - trained
+    decided = test | trained
+    in_test = Counter(tag for sha256 in test for tag in _tags(groups[sha256]))
     # Rare tags choose first: what is decided for them counts for the common ones, too.
     for tag in sorted(by_tag, key=lambda tag: (len(by_tag[tag]), tag or "")):
         wanted = _test_count(len(by_tag[tag]), test_share)
@@ -53,6 +84,10 @@ def _test_count(images: int, share: float) -> int:
         return 0
     most = max(0, images - TRAINING_MIN) if images > TRAINING_MIN else 0
     return min(max(1, round(share * images)), most)
+
+
+def _contents(images: LabelledImages, files: frozenset[Path]) -> set[str]:
+    return {image.sha256 for image in images.images if files and image.path.resolve() in files}
 
 
 def _tags(copies: Iterable[LabelledImage]) -> set[str | None]:

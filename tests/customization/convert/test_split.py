@@ -7,7 +7,7 @@ import pytest
 
 from customization.coco import Box
 from customization.coco_check import CLASSIFICATION, DETECTION
-from customization.convert import LabelledImage, LabelledImages, split
+from customization.convert import FormerParts, LabelledImage, LabelledImages, split
 
 BOX: Box = (0.0, 0.0, 1.0, 1.0)
 
@@ -53,6 +53,25 @@ def test_the_order_and_names_of_files_do_not_matter() -> None:
     one, two = ({image.sha256 for image in split(given, 0.3)[1].images} for given in (whole, other))
     assert one == two
     assert one != {image.sha256 for image in split(whole, 0.3, seed=1)[1].images}
+
+
+def test_new_images_displace_none_of_the_former_parts() -> None:
+    parts = split(images({"a": 20, "b": 20}), 0.2)
+    former = FormerParts(*(frozenset(image.path.resolve() for image in part.images) for part in parts))
+    training, testing = split(images({"a": 40, "b": 25}), 0.2, former=former)
+    assert set(parts[0].images) <= set(training.images)
+    assert set(parts[1].images) <= set(testing.images)
+    assert counts(testing) == {"a": 8, "b": 5}
+
+
+def test_former_parts_are_read_from_the_files_or_are_none(tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_text('{"images": [{"file_name": "a.jpg"}]}')
+    assert FormerParts.read(tmp_path) == FormerParts()
+    (tmp_path / "test.json").write_text('{"images": [{"file_name": "b.jpg"}]}')
+    former = FormerParts.read(tmp_path)
+    assert former == FormerParts(frozenset({(tmp_path / "a.jpg").resolve()}), frozenset({(tmp_path / "b.jpg").resolve()}))
+    (tmp_path / "test.json").write_text('{"images": 7}')
+    assert FormerParts.read(tmp_path) == FormerParts()
 
 
 def test_equal_images_stay_together() -> None:
