@@ -6,10 +6,9 @@ checked like the first URL, and a connection is made to the very address that wa
 
 import os
 import random
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -18,6 +17,7 @@ import httpcore
 from pydantic import SecretStr
 
 from engine.blob_address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
+from engine.blob_connection import CheckedBackend, Resolve, seconds_left, time_limit
 
 __all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified"]
 
@@ -27,9 +27,6 @@ _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _STORAGE_VERSION = "2021-12-02"  # a bearer token is refused without one
 _STORAGE_SCOPE = "https://storage.azure.com/.default"
-
-Resolve = Callable[[str, int], Sequence[str]]
-"""Host and port → IP addresses; raises OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +98,14 @@ class BlobReader:
         self._policy = HostPolicy.of(allowed_hosts)
         self._identity = identity or ManagedIdentity()
         self._attempts = attempts
-        self._timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_seconds)
+        self._timeout_seconds = timeout_seconds
         self._sleep = sleep
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=20.0,
-            network_backend=_CheckedBackend(self._policy, resolve or _resolve),
+            network_backend=CheckedBackend(self._policy, resolve),
         )
 
     def close(self) -> None:
@@ -120,10 +117,6 @@ class BlobReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def check(self, url: str) -> None:
-        """Raises BlobError (notAllowed) for a URL that would not be read; asks no one."""
-        self._policy.check(BlobAddress.parse(url))
-
     def read(
         self,
         url: str,
@@ -133,6 +126,7 @@ class BlobReader:
         identity: bool = False,
         etag: str | None = None,
         max_bytes: int = IMAGE_BYTES_MAX,
+        limit_seconds: float | None = None,
     ) -> Blob | NotModified:
         """The blob at `url`, or NotModified if it still is the version `etag`.
 
@@ -141,20 +135,28 @@ class BlobReader:
             sas_scope: URL of that container.
             identity: ask as the engine's own identity, where it has one and the host is Azure's.
             max_bytes: the most that is read.
+            limit_seconds: the most that all attempts take together; without it a server may send for as long as it likes.
 
         Raises:
             BlobError: notAllowed, notFound, denied, tooLarge or unreachable.
         """
         address = BlobAddress.parse(url)
-        for attempt in range(1, self._attempts + 1):
-            try:
-                return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
-            except _Busy as busy:
-                if attempt == self._attempts:
+        with time_limit(limit_seconds):
+            for attempt in range(1, self._attempts + 1):
+                try:
+                    return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
+                except _Busy as busy:
+                    wait_seconds = busy.wait_seconds(attempt)
+                    if wait_seconds >= seconds_left():
+                        tried = f"within {limit_seconds:g} seconds"
+                    elif attempt == self._attempts:
+                        tried = f"in {attempt} attempts"
+                    else:
+                        self._sleep(wait_seconds)
+                        continue
                     raise BlobError(
-                        BlobErrorKind.UNREACHABLE, f"{address.url} could not be read in {attempt} attempts: {busy.why}."
+                        BlobErrorKind.UNREACHABLE, f"{address.url} could not be read {tried}: {busy.why}."
                     ) from None
-                self._sleep(busy.wait_seconds(attempt))
         raise AssertionError("attempts is at least 1")
 
     def _follow(
@@ -196,8 +198,10 @@ class BlobReader:
             port=target.port,
             target=(f"{target.path}?{target.query}" if target.query else target.path).encode(),
         )
+        seconds = max(0.0, min(self._timeout_seconds, seconds_left()))
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
         try:
-            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": self._timeouts}) as reply:
+            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as reply:
                 yield reply
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
             raise _Busy(f"{target.host}:{target.port} does not answer ({type(error).__name__})") from None
@@ -220,44 +224,6 @@ class _Busy(Exception):
         backoff: float = 0.2 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
         asked = self._retry_after or ""
         return max(backoff, min(float(asked), 10.0)) if asked.isdigit() else backoff
-
-
-class _CheckedBackend(httpcore.NetworkBackend):
-    """Connects to the address that was checked, so that a name cannot mean one machine at the check and another after it."""
-
-    def __init__(self, policy: HostPolicy, resolve: Resolve) -> None:
-        self._policy = policy
-        self._resolve = resolve
-        self._backend = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        try:
-            addresses = list(dict.fromkeys(self._resolve(host, port)))
-        except OSError:
-            raise httpcore.ConnectError(f"{host} cannot be resolved") from None
-        for address in addresses:
-            self._policy.check_address(host, port, address)
-        refused: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in addresses:
-            try:
-                return self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                refused = error
-        raise refused
-
-    def sleep(self, seconds: float) -> None:
-        self._backend.sleep(seconds)
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import contextvars
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from customization.contract import (
     API_VERSIONS,
@@ -35,6 +35,10 @@ GA_VERSIONS = ("2023-10-01", "2024-02-01")
 WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
 
+FETCH_SECONDS_MAX = 30.0
+"""The most that an image may take to come from its URL."""
+
+_FETCHES = 16
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/webp", "image/x-icon")
 _STREAM = "application/octet-stream"
 _FORM = "multipart/form-data"
@@ -57,6 +61,9 @@ _REQUEST_BODY = {
     }
 }
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 ApiVersion = Annotated[
     Literal["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"],
     Query(alias="api-version", description="Only the preview versions know `model-name`; the others ignore it."),
@@ -70,7 +77,13 @@ Features = Annotated[
 def analyze_router(service: Service) -> APIRouter:
     router = APIRouter(prefix="/computervision", tags=["Analyze"])
     images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
+    # Threads of their own: those that all other operations share must not wait for strangers' servers.
+    fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
     waiting = 0
+
+    async def in_thread(pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(work, *arguments, **named))
 
     @router.post(
         "/imageanalysis:analyze",
@@ -93,10 +106,10 @@ def analyze_router(service: Service) -> APIRouter:
             )
         waiting += 1
         try:
-            image = await _read_image(request, service, name)
-            context = contextvars.copy_context()
-            loop = asyncio.get_running_loop()
-            body = await loop.run_in_executor(images, context.run, _answer, service, name, image, api_version)
+            url, image = await _read_body(request)
+            if url is not None:
+                image = await in_thread(fetches, _fetch, service, name, url)
+            body = await in_thread(images, _answer, service, name, image, api_version)
         finally:
             waiting -= 1
         return Response(body, 200, media_type=JSON)
@@ -123,11 +136,11 @@ def requested_model(api_version: str, model_name: str | None, features: str | No
     return model_name
 
 
-async def _read_image(request: Request, service: Service, model_name: str) -> bytes:
+async def _read_body(request: Request) -> tuple[str | None, bytes]:
+    """The image's URL, or the image."""
     declared = media_type(request)
     if declared in JSON_TYPES:
-        url = parse(AnalyzeUrl, await read_body(request, JSON_BYTES_MAX)).url
-        return await run_in_threadpool(_fetch, service, model_name, url)
+        return parse(AnalyzeUrl, await read_body(request, JSON_BYTES_MAX)).url, b""
     if declared not in ("", _STREAM, _FORM) and not declared.startswith("image/"):
         message = (
             f"The content type is not supported: expected application/json, {_STREAM}, {_FORM} or {', '.join(_IMAGE_TYPES)}."
@@ -143,13 +156,13 @@ async def _read_image(request: Request, service: Service, model_name: str) -> by
         raise invalid(f"The image is longer than {IMAGE_BYTES_MAX_ANALYZE:,} bytes.")
     if not body:
         raise invalid("The image is empty.")
-    return body
+    return None, body
 
 
 def _fetch(service: Service, model_name: str, url: str) -> bytes:
     _trained(service, model_name)  # before anything is read for a model that cannot answer
     try:
-        blob = service.blobs.read(url, max_bytes=IMAGE_BYTES_MAX_ANALYZE)
+        blob = service.blobs.read(url, max_bytes=IMAGE_BYTES_MAX_ANALYZE, limit_seconds=FETCH_SECONDS_MAX)
     except BlobError as error:
         raise invalid(f"The image could not be read from its URL: {error}", target="url") from None
     assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"

@@ -33,7 +33,7 @@ class Models(Protocol):
 class Blobs(Protocol):
     """Reads images from allowed hosts; `engine.blobs.BlobReader`."""
 
-    def read(self, url: str, *, max_bytes: int = ...) -> Blob | NotModified:
+    def read(self, url: str, *, max_bytes: int = ..., limit_seconds: float | None = ...) -> Blob | NotModified:
         """Raises `engine.blobs.BlobError`."""
         ...
 

@@ -1,6 +1,8 @@
 """Reading over real HTTP on the loopback interface: versions, sizes, redirects, retries, and where credentials go."""
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -178,6 +180,49 @@ def test_it_gives_up_after_four_attempts(site: Site, reader: BlobReader, pauses:
     error = refusal(lambda: reader.read(url, sas=SAS, sas_scope=f"http://{site.netloc}/a/c"))
     assert (error.kind, len(site.requests), len(pauses)) == (BlobErrorKind.UNREACHABLE, 4, 3)
     assert "answers 503" in error.message
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"HTTP/1.1 200 OK\r\nx: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"],
+    ids=["silence", "head", "body"],
+)
+def test_a_server_that_sends_byte_after_byte_is_left_in_time(start: bytes) -> None:
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(start)
+            while start and not ended.wait(0.02):
+                connection.sendall(b".")
+            ended.wait(10)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        netloc = f"127.0.0.1:{listening.getsockname()[1]}"
+        with BlobReader([netloc]) as reader:
+            started = time.monotonic()
+            error = refusal(lambda: reader.read(f"http://{netloc}/a/c/b.png?sig=TOPSECRET", limit_seconds=0.3))
+            taken = time.monotonic() - started
+        ended.set()
+        listening.shutdown(socket.SHUT_RDWR)
+    assert error.kind is BlobErrorKind.UNREACHABLE
+    assert "could not be read within 0.3 seconds" in error.message
+    assert taken < 2
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_not_waited_for(
+    site: Site, reader: BlobReader, pauses: list[float]
+) -> None:
+    url = site.on("/a/c/b.png", Reply(503, {"Retry-After": "9"}))
+    assert "within 5 seconds" in refusal(lambda: reader.read(url, limit_seconds=5)).message
+    assert (len(site.requests), pauses) == (1, [])
 
 
 def test_a_port_that_nobody_listens_on(reader: BlobReader, other_site: Site, pauses: list[float]) -> None:

@@ -4,6 +4,7 @@
 
 import asyncio
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,11 @@ class FixedBlobs:
     """Knows a few addresses."""
 
     content: dict[str, bytes] = field(default_factory=dict)
+    before_reply: Callable[[], object] = lambda: None
 
-    def read(self, url: str, *, max_bytes: int = 0) -> Blob:
+    def read(self, url: str, *, max_bytes: int = 0, limit_seconds: float | None = None) -> Blob:
+        assert limit_seconds is not None
+        self.before_reply()
         if url not in self.content:
             raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
         assert max_bytes == 20_971_520

@@ -2,12 +2,15 @@
 
 # ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
 
+import asyncio
 import io
 import json
 import struct
+import threading
 import zlib
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -103,6 +106,29 @@ def test_by_url(trained: Any, picture: Any) -> None:
     assert (reply.status_code, reply.json()["error"]["target"]) == (400, "url")
     assert "https://elsewhere/a.png is not on an allowed host" in reply.json()["error"]["message"]
     assert "Hidden" not in reply.text
+
+
+def test_slow_servers_of_images_hold_up_nothing_else(trained: Any, picture: Any) -> None:
+    url = "https://acct.blob.core.windows.net/c/a.png"
+    trained.blobs.content[url] = picture()
+    slow = threading.Event()
+    trained.blobs.before_reply = lambda: slow.wait(20)
+
+    async def call() -> list[int]:
+        transport = httpx.ASGITransport(trained.call.app)
+        headers = {"Ocp-Apim-Subscription-Key": trained.settings.keys[0].get_secret_value()}
+        async with httpx.AsyncClient(transport=transport, base_url="http://engine.test", headers=headers) as client:
+            path = f"/computervision/{ANALYZE}&api-version=2023-04-01-preview"
+            slow_ones = [asyncio.create_task(client.post(path, json={"url": url})) for _ in range(60)]
+            try:
+                others = ("/healthz", "/computervision/models?api-version=2023-04-01-preview")
+                statuses = [(await asyncio.wait_for(client.get(other), 5)).status_code for other in others]
+                image = await asyncio.wait_for(client.post(path, content=picture()), 5)
+            finally:
+                slow.set()
+            return [*statuses, image.status_code, *{(await task).status_code for task in slow_ones}]
+
+    assert asyncio.run(call()) == [200, 200, 200, 200]
 
 
 @pytest.mark.parametrize(
