@@ -19,7 +19,7 @@ from engine.errors import EngineError
 from engine.jobs.caretaker import Caretaker
 from engine.jobs.embedding import Extractor, Resources
 from engine.jobs.features import KeptFeatures
-from engine.jobs.liveness import Lock, open_locks, take_name
+from engine.jobs.liveness import open_locks, take_name
 from engine.jobs.plan import Plans
 from engine.jobs.queue import (
     APPLICATION,
@@ -68,10 +68,6 @@ class Worker:
         self._queue = JobQueue(settings)
         self._objects = open_objects(settings)
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
-
-    @property
-    def lock(self) -> Lock:
-        return self._lock
 
     def start(self) -> None:
         """Raises WeightsError where the pretrained networks are not there."""
