@@ -5,9 +5,9 @@ published COCO files have them. What could not be trained on is refused.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from customization.coco import Purpose, Violation, parse_json
 from customization.coco_check import LIMITS, Limits
@@ -15,6 +15,8 @@ from customization.contract import AnnotationKind
 from engine.errors import EngineError
 
 _SHOWN_VIOLATIONS = 5
+_SHOWN_CHARACTERS = 100
+_ID_BITS_MAX = 64
 
 
 class AnnotationError(EngineError):
@@ -83,19 +85,21 @@ class _Reading:
         tag_of: dict[int, str] = {}
         for index, id_, entry in self._entries(name, document, "annotations", ids_required=False):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
-            if image_id not in urls:
-                self._refuse(name, f"image_id {image_id!r} is no image of this file", "annotations", index, id_)
-            elif category_id not in names:
-                self._refuse(name, f"category_id {category_id!r} is no category of this file", "annotations", index, id_)
+            if not _among(image_id, urls):
+                self._refuse(name, f"image_id {shown(image_id)} is no image of this file", "annotations", index, id_)
+            elif not _among(category_id, names):
+                self._refuse(name, f"category_id {shown(category_id)} is no category of this file", "annotations", index, id_)
             elif tag_of.setdefault(image_id, names[category_id]) != names[category_id]:
-                message = f"image {image_id} has the tags {tag_of[image_id]!r} and {names[category_id]!r}: one tag an image"
+                message = (
+                    f"image {image_id} has the tags {shown(tag_of[image_id])} and {shown(names[category_id])}: one tag an image"
+                )
                 self._refuse(name, message, "annotations", index, id_)
         for image_id, tag in tag_of.items():
             url, place = urls[image_id]
             image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place)
             first = self.images.setdefault(url, image)
             if first.tag != image.tag:
-                self.violations.append(Violation(place, f"is {first.place}, too, with another tag ({tag!r})"))
+                self.violations.append(Violation(place, f"is {first.place}, too, with another tag ({shown(tag)})"))
 
     def annotations(self) -> Annotations:
         tags = sorted(self.tags)
@@ -113,7 +117,7 @@ class _Reading:
                 pixels = entry.get(side)
                 if isinstance(pixels, int | float) and not self.limits.side_min <= pixels <= self.limits.side_max:
                     allowed = f"{self.limits.side_min} to {self.limits.side_max:,}"
-                    self._refuse(name, f"{side} is {pixels} px, must be {allowed}", "images", index, id_)
+                    self._refuse(name, f"{side} is {shown(pixels)} px, must be {allowed}", "images", index, id_)
             yield id_, (url, f"{name}: images[{index}] (id {id_})")
 
     def _categories(self, name: str, document: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
@@ -139,9 +143,9 @@ class _Reading:
                 self._refuse(name, "must be an object", section, index)
                 continue
             id_ = entry.get("id")
-            if type(id_) is not int:
+            if type(id_) is not int or id_.bit_length() > _ID_BITS_MAX:
                 if ids_required or id_ is not None:
-                    self._refuse(name, f"id is {id_!r}, must be an integer", section, index)
+                    self._refuse(name, f"id is {shown(id_)}, must be an integer", section, index)
                     continue
                 id_ = -index - 1
             if index_of.setdefault(id_, index) != index:
@@ -167,11 +171,23 @@ def _beyond_limits(annotations: Annotations, limits: Limits, purpose: Purpose) -
         violations.append(Violation(name, f"has images of {tags:,} tags, must be {least} to {limits.categories_max:,}"))
     counts = Counter(image.tag for image in annotations.images)
     violations += [
-        Violation(name, f"has {counts[index]} image of tag {tag!r}, {purpose} needs at least {limits.annotations_per_tag_min}")
+        Violation(
+            name, f"has {counts[index]} image of tag {shown(tag)}, {purpose} needs at least {limits.annotations_per_tag_min}"
+        )
         for index, tag in enumerate(annotations.tags)
         if counts[index] < limits.annotations_per_tag_min
     ]
     return violations
+
+
+def _among(value: object, ids: Mapping[int, object]) -> TypeGuard[int]:
+    return isinstance(value, Hashable) and value in ids
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: a file may hold one of any length, and a message is kept and sent."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
 def _told(violations: Sequence[Violation]) -> str:

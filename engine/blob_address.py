@@ -71,7 +71,7 @@ class BlobAddress:
             raise _refused(shown, "holds a user name")
         if _UNSAFE.search(url):
             raise _refused(shown, "holds a backslash or a control character")
-        if not _HOST.match(host) and ":" not in host:
+        if ":" not in host and not (_HOST.match(host) and len(host) <= 253 and max(map(len, host.split("."))) <= 63):
             raise _refused(shown, "names no host that can be read")
         path = _percent_encoded(parts.path) or "/"
         if any(unquote(segment) in (".", "..") for segment in path.split("/")):
@@ -101,7 +101,10 @@ class BlobAddress:
 
     def redirected_to(self, location: str) -> "BlobAddress":
         """Raises BlobError as `parse` does."""
-        return BlobAddress.parse(urljoin(self.url, location))
+        try:
+            return BlobAddress.parse(urljoin(self.url, location))
+        except ValueError:
+            raise _refused(without_query(location), f"is no URL ({self.url} redirects there)") from None
 
 
 @dataclass(frozen=True, slots=True)

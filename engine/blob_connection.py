@@ -61,7 +61,7 @@ class CheckedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         try:
             addresses = list(dict.fromkeys(self._resolve(host, port)))
-        except OSError:
+        except (OSError, UnicodeError):  # a name that cannot be one is found out by its encoding
             raise httpcore.ConnectError(f"{host} cannot be resolved") from None
         for address in addresses:
             self._policy.check_address(host, port, address)

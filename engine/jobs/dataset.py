@@ -7,7 +7,7 @@ from functools import partial
 from customization.coco import Purpose
 from customization.coco_check import LIMITS
 from customization.contract import AnnotationKind, AuthenticationKind, FailureCode, ModelKind
-from engine.annotations import AnnotationError, read_classification
+from engine.annotations import AnnotationError, read_classification, shown
 from engine.blob_address import without_query
 from engine.blobs import Blob, BlobError, BlobReader
 from engine.errors import SettingsError
@@ -52,7 +52,7 @@ def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
     """A test dataset with its tags numbered as the model numbers them. Raises JobFailed where the model lacks one."""
     unknown = [tag for tag in part.tags if tag not in tags]
     if unknown:
-        named = ", ".join(repr(tag) for tag in unknown[:5])
+        named = ", ".join(shown(tag) for tag in unknown[:5])
         message = (
             f"Dataset '{part.dataset}' has images of {len(unknown)} tags that '{model_name}' was not trained on: {named}. "
             "Tags are compared by name, letter by letter."

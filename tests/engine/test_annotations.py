@@ -73,6 +73,9 @@ def test_what_is_taken(changes: dict[str, Any], images: int) -> None:
         (coco(categories=[{"id": 1, "name": ""}]), "0.json: categories[0] (id 1): name is missing"),
         (coco(annotations=[{"id": 3, "image_id": 9, "category_id": 1}]), "annotations[0] (id 3): image_id 9 is no image"),
         (coco(annotations=[{"id": 3, "image_id": 1, "category_id": 9}]), "annotations[0] (id 3): category_id 9 is no category"),
+        (coco(annotations=[{"id": 3, "image_id": [1], "category_id": 1}]), "annotations[0] (id 3): image_id [1] is no image"),
+        (coco(annotations=[{"id": 3, "image_id": 1, "category_id": {}}]), "annotations[0] (id 3): category_id {} is no"),
+        (coco(images=[{"id": 10**99}]), "0.json: images[0]: id is 1000"),
         (
             coco(annotations=[*coco()["annotations"], {"id": 5, "image_id": 1, "category_id": 1}]),
             "annotations[4] (id 5): image 1 has the tags 'green' and 'red': one tag an image",
@@ -85,6 +88,29 @@ def test_what_is_refused(document: object, says: str) -> None:
     with pytest.raises(AnnotationError) as refused:
         read(document)
     assert says in str(refused.value)
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images": [{"id": LONG}] * 9},
+        {"annotations": [{"id": 1, "image_id": LONG}, {"id": 2, "image_id": 1, "category_id": [LONG]}]},
+        {"images": [{"id": 10**4200, "absolute_url": "https://h/c/1.png"}]},
+        {"images": [{"id": 1, "absolute_url": "https://h/c/1.png", "width": 10**4200}]},
+        {
+            "categories": [{"id": 1, "name": LONG}, {"id": 2, "name": LONG + "y"}],
+            "annotations": [{"image_id": 1, "category_id": 1}, {"image_id": 1, "category_id": 2}],
+        },
+        {"categories": [{"id": 1, "name": LONG}, {"id": 2, "name": "y"}], "annotations": coco()["annotations"][:1]},
+    ],
+)
+def test_what_is_told_is_short_however_long_the_values_are(changes: dict[str, Any]) -> None:
+    with pytest.raises(AnnotationError) as refused:
+        read(coco(**changes))
+    assert len(str(refused.value)) < 1500
 
 
 def test_of_many_violations_the_first_are_told() -> None:

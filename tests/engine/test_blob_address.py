@@ -28,6 +28,8 @@ AZURE = "https://acct.blob.core.windows.net"
         ("https://acct.blob.core.windows.net/c/%2e%2E/d/b", "'..' segment"),
         ("https:///c/b", "names no host"),
         ("https://bücher.example/c/b", "names no host"),
+        (f"https://{'a' * 64}.blob.core.windows.net/c/b", "names no host"),
+        (f"https://{'a.' * 126}blob.core.windows.net/c/b", "names no host"),
         ("https://acct.blob.core.windows.net:99999/c/b", "is no URL"),
         ("https://[::1/c/b", "is no URL"),
     ],

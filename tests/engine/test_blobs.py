@@ -256,6 +256,9 @@ def test_a_redirect_takes_no_token_out_of_its_container(site: Site, other_site: 
         ("http://169.254.169.254/metadata/identity", BlobErrorKind.NOT_ALLOWED, "169.254.169.254:80, which is not read"),
         ("http://localhost:1/", BlobErrorKind.NOT_ALLOWED, "is not read"),
         ("file:///etc/passwd", BlobErrorKind.NOT_ALLOWED, "absolute http"),
+        ("http://[", BlobErrorKind.NOT_ALLOWED, "http://[ is no URL"),
+        ("//[?sig=TOPSECRET", BlobErrorKind.NOT_ALLOWED, "is no URL"),
+        (f"http://{'a' * 64}.blob.core.windows.net/", BlobErrorKind.NOT_ALLOWED, "names no host"),
         ("//metadata.google.internal/x", BlobErrorKind.NOT_ALLOWED, "is not read"),
         ("http://me:TOPSECRET@localhost/", BlobErrorKind.NOT_ALLOWED, "user name"),
         ("/a/c/b.png", BlobErrorKind.UNREACHABLE, "redirects more than 5 times"),
@@ -301,9 +304,10 @@ def test_the_address_that_was_checked_is_the_one_connected_to(site: Site) -> Non
     assert site.requests[0][1]["host"] == f"images.test:{site.port}"
 
 
-def test_a_name_that_does_not_resolve(pauses: list[float]) -> None:
+@pytest.mark.parametrize("why", [OSError("no such name"), UnicodeError("label empty or too long")])
+def test_a_name_that_does_not_resolve(pauses: list[float], why: Exception) -> None:
     def unknown(host: str, port: int) -> Sequence[str]:
-        raise OSError("no such name")
+        raise why
 
     with BlobReader(["images.test"], resolve=unknown, sleep=pauses.append) as reader:
         assert refusal(lambda: reader.read("http://images.test/c/b")).kind is BlobErrorKind.UNREACHABLE
