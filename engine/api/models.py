@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 from customization import contract
 from customization.contract import (
     AnnotationKind,
+    ErrorCode,
     EvaluationParameters,
     Model,
     ModelCreate,
@@ -19,8 +20,9 @@ from customization.contract import (
 from engine.api.body import body_of
 from engine.api.collaborators import Service
 from engine.api.document import failures, json_body
-from engine.api.errors import JSON, invalid
+from engine.api.errors import JSON, ApiError, invalid
 from engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from engine.objects import ObjectNotFound
 from engine.store import ModelRecord, NotFound, Store
 
 TRAINABLE = (ModelKind.GENERIC_CLASSIFIER,)
@@ -115,8 +117,12 @@ def models_router(service: Service) -> APIRouter:
     def artifact(name: Name) -> Response:
         record = _with_artifact(store, name)
         assert record.artifact is not None
+        try:
+            file = service.objects.path(f"models/{record.id}/model.onnx")
+        except ObjectNotFound:
+            raise _without_file(name) from None
         return FileResponse(
-            service.objects.path(f"models/{record.id}/model.onnx"),
+            file,
             media_type="application/octet-stream",
             filename=f"{name}.onnx",
             headers={"x-ms-artifact-digest": record.artifact.digest},
@@ -136,7 +142,11 @@ def models_router(service: Service) -> APIRouter:
     )
     def artifact_metadata(name: Name) -> Response:
         record = _with_artifact(store, name)
-        return Response(service.objects.get(f"models/{record.id}/model.json"), media_type=JSON)
+        try:
+            sidecar = service.objects.get(f"models/{record.id}/model.json")
+        except ObjectNotFound:
+            raise _without_file(name) from None
+        return Response(sidecar, media_type=JSON)
 
     return router
 
@@ -192,3 +202,9 @@ def _with_artifact(store: Store, name: str) -> ModelRecord:
     if record.status is not ModelStatus.SUCCEEDED or record.artifact is None:
         raise invalid(f"The model '{name}' is '{record.status.value}': only one that has succeeded has a file.", target=name)
     return record
+
+
+def _without_file(name: str) -> ApiError:
+    """404: the model is being deleted, or its files are not where this process looks for them."""
+    message = f"The file of the model '{name}' is not there: the model was deleted meanwhile, or the data folder is incomplete."
+    return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message, target=name)

@@ -157,6 +157,14 @@ def test_the_trained_model_is_handed_out(world: Any) -> None:
     assert (reply.json(), reply.headers["content-type"]) == ({"labels": ["cat"]}, "application/json; charset=utf-8")
 
 
+@pytest.mark.parametrize("operation", ["artifact", "artifact:metadata"])
+def test_a_file_that_is_gone(world: Any, operation: str) -> None:
+    world.objects.delete(f"models/{world.train('m')}")
+    reply = world.call("GET", f"models/m/{operation}")
+    assert (reply.status_code, reply.json()["error"]["target"]) == (404, "m")
+    assert "is not there" in reply.json()["error"]["message"]
+
+
 def test_an_evaluation_from_order_to_success(world: Any) -> None:
     world.train("m")
     reply = world.call("PUT", "models/m/evaluations/e", json={"EvaluationParameters": {"TestDatasetName": "cats"}})
