@@ -38,6 +38,7 @@ def test_worker_shows_what_concerns_it() -> None:
     assert "--port" not in text
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
 def test_without_weights_it_says_in_a_line_how_to_get_them(command: tuple[str, ...], tmp_path: Path) -> None:
     program = [sys.executable, "-c", "from engine.cli import main; main()", *command]
