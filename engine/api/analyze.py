@@ -27,7 +27,7 @@ from engine.blobs import Blob, BlobError
 from engine.learning.errors import ImageError
 from engine.learning.images import ImageSizeError, decode_image
 from engine.serving import ModelGone
-from engine.store import ModelRecord, NotFound
+from engine.store import AnswerableModel, NotFound
 
 GA_VERSIONS = ("2023-10-01", "2024-02-01")
 """Versions without custom models, which some SDKs send by themselves."""
@@ -171,7 +171,7 @@ def _fetch(service: Service, model_name: str, url: str) -> bytes:
     return blob.data
 
 
-def _trained(service: Service, model_name: str) -> ModelRecord:
+def _trained(service: Service, model_name: str) -> AnswerableModel:
     """The model behind a name. Refuses an unknown one with 404 and one that has not succeeded with 400."""
     try:
         record = service.store.model_to_analyze(model_name)

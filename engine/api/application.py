@@ -49,11 +49,12 @@ def create_app(
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
+    # First, since routes are tried in turn, and it is asked most.
+    app.include_router(analyze_router(service))
     app.include_router(datasets_router(service))
     app.include_router(evaluations_router(service))
     app.include_router(models_router(service))
     app.include_router(published_models_router(service))
-    app.include_router(analyze_router(service))
     app.include_router(service_router(service, authenticator, metrics))
     answer_errors(app)
     describe(app, engine_version())

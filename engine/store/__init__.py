@@ -20,6 +20,7 @@ from engine.store.evaluations import EvaluationStore
 from engine.store.models import ModelStore
 from engine.store.published import PublishedModelStore
 from engine.store.records import (
+    AnswerableModel,
     BlobRecord,
     DatasetRecord,
     EvaluationRecord,
@@ -31,6 +32,7 @@ from engine.store.tables import EvaluationRow, ModelRow
 
 __all__ = [
     "AlreadyExists",
+    "AnswerableModel",
     "BlobRecord",
     "DatasetRecord",
     "EvaluationRecord",

@@ -38,6 +38,15 @@ class DatasetRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerableModel:
+    """As much of a model as an analyze call asks for."""
+
+    id: str
+    name: str
+    status: ModelStatus
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRecord:
     """A model and its training. `id` is a UUID: a name may be used again after its model was deleted, an id never is."""
 

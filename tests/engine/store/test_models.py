@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
-from engine.store import AlreadyExists, BlobRecord, ModelRecord, NotFound, Store, WrongState
+from engine.store import AlreadyExists, AnswerableModel, BlobRecord, ModelRecord, NotFound, Store, WrongState
 
 PERFORMANCE = ModelPerformance(average_precision=0.9, accuracy_top1=0.8, tag_performance={"cat": {"accuracy": 0.75}})
 ARTIFACT = Artifact(digest="ab", size_bytes=3)
@@ -128,11 +128,12 @@ def test_a_published_name_moves_and_survives_its_model(store: Store) -> None:
     first, second = train(store, "m"), train(store, "m2")
     published, created = store.publish_model("live", "m")
     assert created
-    assert store.model_to_analyze("live") == first
+    assert store.model_to_analyze("live").id == first.id
     assert store.publish_model("live", "m") == (published, False)
     moved, created = store.publish_model("live", "m2")
     assert (moved.model_name, moved.created, created) == ("m2", published.created, False)
-    assert store.model_to_analyze("live") == second
+    assert store.model_to_analyze("live") == AnswerableModel(second.id, "m2", ModelStatus.SUCCEEDED)
+    assert store.model_to_analyze("m").id == first.id
     assert [record.name for record in store.published_models(0, 5)] == ["live"]
     store.delete_model("m2")
     assert store.published_model("live").model_name == "m2"
