@@ -14,11 +14,6 @@ _BATCH = 500  # below SQLite's bound on parameters of a statement
 
 
 class BlobStore(Database):
-    def blob_digest(self, url: str, etag: str) -> BlobRecord | None:
-        """What the blob at `url` (without its query) held in the version `etag`; None if that was never read."""
-        record = self.blobs([url]).get(url)
-        return record if record is not None and record.etag == etag else None
-
     def blobs(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
         """What is known of the blobs at `urls` (without their queries), by URL; the unknown are left out."""
         known = {}

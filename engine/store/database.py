@@ -4,20 +4,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from engine.errors import SettingsError
 from engine.settings import Settings
 from engine.store.cipher import TokenCipher
+from engine.store.errors import Kind, NotFound
 
 _BUSY_TIMEOUT_SECONDS = 30
 _POSTGRESQL_MIGRATION_LOCK = 0x766973696F6E  # "vision": any number does, as long as every engine takes the same
+
+R = TypeVar("R")
 
 
 class Database:
@@ -56,6 +59,14 @@ class Database:
     def _writing(self) -> Iterator[Session]:
         with Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def found(session: Session, query: Select[R], kind: Kind, name: str, *, lock: bool = False) -> R:
+    """The one row of `query`; if `lock`, nobody else changes it before the session ends. Raises NotFound."""
+    row = session.scalar(query.with_for_update() if lock else query)
+    if row is None:
+        raise NotFound(kind, name)
+    return row
 
 
 def _connect(settings: Settings) -> Engine:

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from customization.contract import AnnotationKind, AuthenticationKind
 from engine.blob_address import BlobAddress, BlobError, Container, without_query
-from engine.store.database import Database
-from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed, TokenNeeded
+from engine.store.database import Database, found
+from engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
 from engine.store.records import DatasetRecord
 from engine.store.tables import DatasetRow
 
@@ -116,10 +116,7 @@ class DatasetStore(Database):
 
 
 def _find(session: Session, name: str, if_match: frozenset[str] | None = None, *, lock: bool = False) -> DatasetRow:
-    query = select(DatasetRow).where(DatasetRow.name == name)
-    row = session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("dataset", name)
+    row = found(session, select(DatasetRow).where(DatasetRow.name == name), "dataset", name, lock=lock)
     if if_match is not None and row.e_tag not in if_match:
         raise PreconditionFailed("dataset", name)
     return row

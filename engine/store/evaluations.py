@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import ErrorDetails, EvaluationStatus, ModelPerformance, ModelStatus
-from engine.store.database import Database
-from engine.store.errors import AlreadyExists, NotFound, WrongState
+from engine.store.database import Database, found
+from engine.store.errors import AlreadyExists, WrongState
 from engine.store.records import EvaluationRecord
 from engine.store.tables import EvaluationRow, ModelRow
 from engine.store.transitions import EvaluationEvent, next_evaluation_status
@@ -19,9 +19,7 @@ class EvaluationStore(Database):
         """Raises NotFound (the model), AlreadyExists, WrongState (the model has not succeeded)."""
         now = self._now()
         with self._writing() as session:
-            model = session.scalar(select(ModelRow).where(ModelRow.name == model_name).with_for_update())
-            if model is None:
-                raise NotFound("model", model_name)
+            model = found(session, select(ModelRow).where(ModelRow.name == model_name), "model", model_name, lock=True)
             taken = select(EvaluationRow.id).where(EvaluationRow.model_id == model.id, EvaluationRow.name == name)
             if session.scalar(taken) is not None:
                 raise AlreadyExists("evaluation", name)
@@ -108,10 +106,7 @@ class EvaluationStore(Database):
 
 
 def _model_id(session: Session, model_name: str) -> str:
-    model_id = session.scalar(select(ModelRow.id).where(ModelRow.name == model_name))
-    if model_id is None:
-        raise NotFound("model", model_name)
-    return model_id
+    return found(session, select(ModelRow.id).where(ModelRow.name == model_name), "model", model_name)
 
 
 def _model_name(session: Session, row: EvaluationRow) -> str:
@@ -123,18 +118,13 @@ def _model_name(session: Session, row: EvaluationRow) -> str:
 def _find(session: Session, model_name: str, name: str, *, lock: bool = False) -> EvaluationRow:
     model_id = _model_id(session, model_name)
     query = select(EvaluationRow).where(EvaluationRow.model_id == model_id, EvaluationRow.name == name)
-    row = session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("evaluation", name)
-    return row
+    return found(session, query, "evaluation", name, lock=lock)
 
 
 def _find_id(session: Session, evaluation_id: str, *, lock: bool = False) -> EvaluationRow:
-    query = select(EvaluationRow).where(EvaluationRow.id == evaluation_id)
-    row = session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("evaluation", evaluation_id)
-    return row
+    return found(
+        session, select(EvaluationRow).where(EvaluationRow.id == evaluation_id), "evaluation", evaluation_id, lock=lock
+    )
 
 
 def _record(row: EvaluationRow, model_name: str) -> EvaluationRecord:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
-from engine.store.database import Database
+from engine.store.database import Database, found
 from engine.store.errors import AlreadyExists, NotFound, WrongState
 from engine.store.records import AnswerableModel, ModelRecord
 from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow
@@ -188,19 +188,11 @@ def _set_status(row: ModelRow, status: ModelStatus, now: datetime) -> None:
 
 
 def _find(session: Session, name: str, *, lock: bool = False) -> ModelRow:
-    query = select(ModelRow).where(ModelRow.name == name)
-    row = session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("model", name)
-    return row
+    return found(session, select(ModelRow).where(ModelRow.name == name), "model", name, lock=lock)
 
 
 def _find_id(session: Session, model_id: str, *, lock: bool = False) -> ModelRow:
-    query = select(ModelRow).where(ModelRow.id == model_id)
-    row = session.scalar(query.with_for_update() if lock else query)
-    if row is None:
-        raise NotFound("model", model_id)
-    return row
+    return found(session, select(ModelRow).where(ModelRow.id == model_id), "model", model_id, lock=lock)
 
 
 def _record(row: ModelRow) -> ModelRecord:

@@ -5,7 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import ModelStatus
-from engine.store.database import Database
+from engine.store.database import Database, found
 from engine.store.errors import AlreadyExists, NotFound, WrongState
 from engine.store.records import PublishedModelRecord
 from engine.store.tables import ModelRow, PublishedModelRow
@@ -61,10 +61,7 @@ class PublishedModelStore(Database):
 
 
 def _find(session: Session, name: str) -> PublishedModelRow:
-    row = session.scalar(select(PublishedModelRow).where(PublishedModelRow.name == name))
-    if row is None:
-        raise NotFound("published model", name)
-    return row
+    return found(session, select(PublishedModelRow).where(PublishedModelRow.name == name), "published model", name)
 
 
 def _record(row: PublishedModelRow) -> PublishedModelRecord:

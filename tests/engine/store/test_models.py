@@ -158,12 +158,11 @@ def test_what_is_unfinished(store: Store) -> None:
     assert sum(store.model_counts().values()) == 4
 
 
-def test_blobs_are_known_by_address_and_version(store: Store) -> None:
+def test_of_a_blob_the_last_version_is_known_by_its_address(store: Store) -> None:
     long = "https://a.blob.core.windows.net/c/" + "x" * 4000
     first = BlobRecord(long, '"1"', "aa", 10, 20)
     store.remember_blobs([first, BlobRecord("https://h/b", '"1"', "bb", 1, 2)])
-    assert store.blob_digest(long, '"1"') == first
-    assert store.blob_digest(long, '"2"') is None
+    assert store.blobs([long]) == {long: first}
     second = BlobRecord(long, '"2"', "cc", 30, 40)
     store.remember_blobs([second])
     assert store.blobs([long, "https://h/b", "https://h/unknown"]) == {
