@@ -3,7 +3,7 @@
 import uuid
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import BindParameter, bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from engine.store.records import AnswerableModel, ModelRecord
 from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow
 from engine.store.transitions import ModelEvent, next_model_status
 
-_WANTED = bindparam("wanted")
+_WANTED: BindParameter[str] = bindparam("wanted")
 _PUBLISHED = select(PublishedModelRow.model_name).where(PublishedModelRow.name == _WANTED).scalar_subquery()
 # Asked with every analyze call: as rows of the mapper, all columns of them, it took four times as long.
 _MODEL_TO_ANALYZE = (
