@@ -171,7 +171,7 @@ def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:
         check_sides(width, height, sides)
     most = WEBP_PIXELS_MAX if image.format == "WEBP" else PIXELS_MAX
     if width < 1 or height < 1 or width * height > most:
-        raise ImageError(f"the image claims {width} × {height} pixels; at most {most:,} are read ({image.format})")
+        raise ImageError(f"the image claims more than {most:,} pixels ({width} × {height}, {image.format})")
 
 
 def _decode(image: Image.Image) -> DecodedImage:
