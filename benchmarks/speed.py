@@ -271,6 +271,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     sizes = Sizes(rounds=options.rounds, images_a_tag=options.images)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    # A shell has its background jobs ignore SIGINT, and so all that they start. Pulumi ends its plugins by it, and waits for
+    # five seconds where that does not help.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
         figures = measure(Path(work), options.only or parts, sizes, console)
     console.print(to_table(figures, f"Speed on {usable_cores()} cores: median (least–greatest)"))
