@@ -18,6 +18,30 @@ def analyze_requests(endpoint: str, key: str, model_name: str, images: Sequence[
     return [f"{head}{len(image)}\r\n\r\n".encode() + image for image in images]
 
 
+def answer_seconds(endpoint: str, requests: Sequence[bytes]) -> list[float]:
+    """How long each request takes, one after the other on one connection.
+
+    Raises:
+        RuntimeError: an answer is not 200.
+    """
+
+    async def send_all() -> list[float]:
+        address = urlsplit(endpoint)
+        assert address.hostname is not None
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        seconds = []
+        try:
+            for request in requests:
+                started = time.perf_counter()
+                await _exchange(reader, writer, request)
+                seconds.append(time.perf_counter() - started)
+        finally:
+            writer.close()
+        return seconds
+
+    return asyncio.run(send_all())
+
+
 def answers_per_second(endpoint: str, requests: Sequence[bytes], *, clients: int, seconds: float) -> float:
     """How many requests are answered with 200 when each client sends its next as soon as it has its answer.
 
@@ -54,11 +78,15 @@ async def _run(endpoint: str, requests: Sequence[bytes], clients: int, seconds: 
 async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, requests: Sequence[bytes], deadline: float) -> int:
     done = 0
     while time.perf_counter() < deadline:
-        writer.write(requests[done % len(requests)])
-        head = await reader.readuntil(b"\r\n\r\n")
-        lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        body = await reader.readexactly(int(lengths[0]))
-        if not head.startswith(b"HTTP/1.1 200 "):
-            raise RuntimeError(f"the service answered {head.splitlines()[0].decode()}: {body[:300].decode(errors='replace')}")
+        await _exchange(reader, writer, requests[done % len(requests)])
         done += 1
     return done
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [line[15:] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    body = await reader.readexactly(int(lengths[0]))
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise RuntimeError(f"the service answered {head.splitlines()[0].decode()}: {body[:300].decode(errors='replace')}")

@@ -21,7 +21,7 @@ from statistics import median
 from rich.console import Console
 
 from benchmarks.figures import Figure, compare, percentile, to_table
-from benchmarks.load import analyze_requests, answers_per_second
+from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
 from benchmarks.preview import measure_preview
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, join, textile_sets
@@ -113,9 +113,7 @@ class Bench:
         """Many clients, against the faster of two ways to keep all cores busy without a service."""
         images = self._training_sets[0].files
         path = str(self._engine.model_file(self._model))
-        requests = analyze_requests(
-            self._engine.endpoint, self._engine.key, self._model, [Path(file).read_bytes() for file in images]
-        )
+        requests = self._requests(images)
         seconds = self._sizes.throughput_seconds
         served, bares = [], []
         with Script("benchmarks.bare", str(self._threads), "0") as bare:
@@ -136,13 +134,16 @@ class Bench:
     def _analyze_idle(self) -> list[Figure]:
         images = self._training_sets[0].files[: self._sizes.analyze_images]
         path = str(self._engine.model_file(self._model))
-        medians, bares, every, every_bare = [], [], [], []
+        requests = self._requests(images)
+        medians, thin, bares, every, every_bare = [], [], [], [], []
         with Script("benchmarks.bare", str(self._threads), "0") as bare:
             for number in range(-1, self._sizes.analyze_blocks):
                 alone = bare.ask(do="classify", model=path, files=images)["seconds"]
                 served = self._call(images)
+                by_socket = answer_seconds(self._engine.endpoint, requests)
                 if number < 0:
                     continue
+                thin.append(1000 * median(by_socket))
                 medians.append(1000 * median(served))
                 bares.append(1000 * median(alone))
                 every += served
@@ -152,6 +153,7 @@ class Bench:
         load = os.getloadavg()[0]
         return [
             compare("analyze p50", "ms", medians, bares, load=load, limit=ANALYZE_LIMIT),
+            compare("the same without the client's own work", "ms", thin, bares, load=load),
             compare(f"analyze p99 of {len(every)} calls, to p50", "ms", [tail], [whole], load=load, limit=TAIL_LIMIT),
             compare("bare p99, to p50", "ms", [bare_tail], [bare_whole], load=load),
         ]
@@ -178,6 +180,11 @@ class Bench:
             compare("analyze p50 while a model trains, to idle", "ms", busy, idle, load=load, limit=WHILE_TRAINING_LIMIT),
             Figure("cores that the training had meanwhile", "", tuple(shares), load),
         ]
+
+    def _requests(self, files: Sequence[str]) -> list[bytes]:
+        return analyze_requests(
+            self._engine.endpoint, self._engine.key, self._model, [Path(file).read_bytes() for file in files]
+        )
 
     def _call(self, files: Sequence[str]) -> list[float]:
         """Seconds of each call."""
