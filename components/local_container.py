@@ -2,25 +2,21 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
 from customization.errors import StorageError
-from customization.resources.provider import is_known
+from customization.resources.provider import DeclaredProvider, Properties, is_known
 from customization.storage import container_exists, container_sas, ensure_container
 
 SAS_LIFETIME = timedelta(days=3650)
 """As long as a local stack may live: a token of one's own machine, for one container, to read and list."""
 
-Properties = dict[str, Any]
 
-
-class LocalContainerProvider(dynamic.ResourceProvider):
-    serialize_as_secret_always = False
-
+class LocalContainerProvider(DeclaredProvider):
     inputs = ("blob_endpoint", "account", "account_key", "container", "url")
+    same_while_unknown = inputs
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         if is_known(news.get("blob_endpoint")):
@@ -28,8 +24,7 @@ class LocalContainerProvider(dynamic.ResourceProvider):
         return dynamic.CheckResult(news, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        changed = {name for name in self.inputs if is_known(news.get(name)) and olds.get(name) != news.get(name)}
-        return dynamic.DiffResult(bool(changed))
+        return dynamic.DiffResult(bool(self.changed(olds, news)))
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         return dynamic.CreateResult(props["container"], self._ensured(props))
@@ -42,7 +37,7 @@ class LocalContainerProvider(dynamic.ResourceProvider):
         with suppress(StorageError):
             if not container_exists(props["url"], account_key=props["account_key"]):
                 return dynamic.ReadResult("", {})
-        return dynamic.ReadResult(id_, props, inputs={name: props[name] for name in self.inputs if name in props})
+        return self.observed(id_, props)
 
     @staticmethod
     def _ensured(properties: Properties) -> Properties:

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import requests
@@ -17,7 +16,7 @@ from pulumi import dynamic
 
 from components import process
 from components.process import DetachedProcess
-from customization.resources.provider import is_known
+from customization.resources.provider import DeclaredProvider, Properties, is_known
 from customization.resources.row import Row, row_urn
 
 HOST = "127.0.0.1"
@@ -26,19 +25,16 @@ HEALTH_INTERVAL_SECONDS = 0.1
 
 HTTP_SERVER_ERROR = 500
 
-Properties = dict[str, Any]
-
 
 class LocalServiceError(Exception):
     """A server of this machine did not come up."""
 
 
-class LocalServiceProvider(dynamic.ResourceProvider):
+class LocalServiceProvider(DeclaredProvider):
     """The data folder keeps a note (`service.json`) of the process: who finds it running takes it over."""
 
-    serialize_as_secret_always = False
-
     inputs = ("command", "environment", "data_dir", "health_path", "port", "endpoint", "running")
+    same_while_unknown = inputs
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         """The port is chosen here, so that a preview knows the endpoint: the one given, else the former, else a free one."""
@@ -50,7 +46,7 @@ class LocalServiceProvider(dynamic.ResourceProvider):
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         """A process that died is a difference: the next update starts it again, on the same port and data."""
-        changed = {name for name in self.inputs if is_known(news.get(name)) and olds.get(name) != news.get(name)}
+        changed = self.changed(olds, news)
         if not changed and not process_of(olds).is_running():
             Row(news["row_urn"]).say("not running: will be started again")
             return dynamic.DiffResult(changes=True)
@@ -65,8 +61,7 @@ class LocalServiceProvider(dynamic.ResourceProvider):
         return dynamic.UpdateResult({**news, **running(ensure(news))})
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        outs = {**props, "running": process_of(props).is_running()}
-        return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
+        return self.observed(id_, {**props, "running": process_of(props).is_running()})
 
     def delete(self, _id: str, props: Properties) -> None:
         """Stop the process; its data folder stays."""
@@ -76,20 +71,19 @@ class LocalServiceProvider(dynamic.ResourceProvider):
 
 def stop_noted(data_dir: Path) -> bool:
     """Stop the process that a data folder's note tells of, which an interrupted update may not have told Pulumi about."""
-    note_file = data_dir / "service.json"
-    note = read_note(note_file)
+    note = read_note(data_dir)
     if note is None:
         return False
     noted = process_of(note)
     was_running = noted.is_running()
     noted.stop()
-    note_file.unlink(missing_ok=True)
+    note_path(data_dir).unlink(missing_ok=True)
     return was_running
 
 
 def ensure(properties: Properties) -> DetachedProcess:
     """The running, healthy server: taken over if the note's process is alive and the same, else started."""
-    note = read_note(note_path(properties))
+    note = read_note(Path(properties["data_dir"]))
     if note:
         found = process_of(note)
         if found.is_running():
@@ -112,7 +106,7 @@ def start(properties: Properties) -> DetachedProcess:
     except OSError as error:
         raise LocalServiceError(f"{properties['command'][0]} cannot be started: {error.strerror}; run `make setup`") from error
     note = {"pid": started.pid, "started": started.started, "port": int(properties["port"]), "identity": identity(properties)}
-    note_path(properties).write_text(json.dumps(note))
+    note_path(Path(properties["data_dir"])).write_text(json.dumps(note))
     row, begun, said = Row(properties["row_urn"]), time.monotonic(), 0.0
     while not is_healthy(properties):
         waited = time.monotonic() - begun
@@ -166,20 +160,20 @@ def running(found: DetachedProcess) -> Properties:
     return {"pid": found.pid, "started": found.started, "running": True}
 
 
-def note_path(properties: Mapping[str, Any]) -> Path:
-    return Path(properties["data_dir"]) / "service.json"
+def note_path(data_dir: Path) -> Path:
+    return data_dir / "service.json"
 
 
-def read_note(path: Path) -> Properties | None:
+def read_note(data_dir: Path) -> Properties | None:
     try:
-        note: Properties = json.loads(path.read_text())
+        note: Properties = json.loads(note_path(data_dir).read_text())
     except (FileNotFoundError, ValueError):
         return None
     return note
 
 
 def former_port(data_dir: object) -> int | None:
-    note = read_note(Path(data_dir) / "service.json") if isinstance(data_dir, str | os.PathLike) else None
+    note = read_note(Path(data_dir)) if isinstance(data_dir, str | os.PathLike) else None
     return int(note["port"]) if note else None
 
 

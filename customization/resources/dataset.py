@@ -65,7 +65,7 @@ class DatasetProvider(VisionProvider):
             content = digest_uris(news["uris"], news["annotation_kind"], account_key=key_of_uris(news))
         except StorageError as error:
             if is_stopped(news["container_url"]):  # started again by the update, which checks anew
-                return dynamic.CheckResult({**news, **{name: olds[name] for name in ("digest",) if name in olds}}, [])
+                return dynamic.CheckResult({**news, "digest": olds["digest"]} if "digest" in olds else news, [])
             return dynamic.CheckResult(news, failures("uris", [str(error)]))
         return dynamic.CheckResult({**news, "digest": content.digest}, [])
 

@@ -1,4 +1,4 @@
-"""What the providers of the four resources have in common."""
+"""What the providers of all resources have in common, and those of the four resources behind the REST contract."""
 
 import os
 import sys
@@ -20,7 +20,6 @@ Properties = dict[str, Any]
 
 PREVIEW_LIMIT = 20
 """Violations shown for one property; the rest is counted."""
-
 
 ENGINE_INTERVAL_SECONDS = 1.0
 
@@ -54,13 +53,34 @@ def failures(property_name: str, messages: list[str]) -> list[dynamic.CheckFailu
     return shown
 
 
-class VisionProvider(dynamic.ResourceProvider, ABC):
-    """A provider whose resource lives behind the REST contract."""
+class DeclaredProvider(dynamic.ResourceProvider):
+    """A provider that says once what its resource is declared by."""
 
     serialize_as_secret_always = False
 
     inputs: ClassVar[tuple[str, ...]]
     """The names of the resource's inputs, those that `check` fills in among them."""
+
+    same_while_unknown: ClassVar[tuple[str, ...]]
+    """Inputs that are as they were where a preview does not know them yet."""
+
+    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
+        """The names of the inputs that differ."""
+        return {
+            name
+            for name in self.inputs
+            if olds.get(name) != news.get(name) and not (name in self.same_while_unknown and not is_known(news.get(name)))
+        }
+
+    def observed(self, id_: str, outs: Properties) -> dynamic.ReadResult:
+        """What a refresh has seen. With the inputs: a drift in outputs alone is swallowed."""
+        return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
+
+
+class VisionProvider(DeclaredProvider, ABC):
+    """A provider whose resource lives behind the REST contract."""
+
+    same_while_unknown = CONNECTION_PROPERTIES  # a service that is being started again answers where it did before
 
     @abstractmethod
     def look(self, properties: Properties) -> Properties:
@@ -69,15 +89,6 @@ class VisionProvider(dynamic.ResourceProvider, ABC):
     @abstractmethod
     def remove(self, properties: Properties) -> None:
         """Remove the resource from the service. Raises NotFound."""
-
-    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
-        """The inputs that differ. One that a preview does not know yet differs, except for the connection's: a service that is
-        being started again answers where it did before."""
-        return {
-            name
-            for name in self.inputs
-            if olds.get(name) != news.get(name) and not (name in CONNECTION_PROPERTIES and not is_known(news.get(name)))
-        }
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         """An engine of this machine that is not running is seen on its own row; what it holds is as it was."""
@@ -89,7 +100,7 @@ class VisionProvider(dynamic.ResourceProvider, ABC):
             if not is_stopped(props["endpoint"]):
                 raise
             outs = props
-        return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
+        return self.observed(id_, outs)
 
     def delete(self, _id: str, props: Properties) -> None:
         try:
