@@ -171,30 +171,31 @@ def delete_content(
         names = set(container.list_blob_names(name_starts_with="manifests/"))
         if f"manifests/{digest}.json" not in names:
             return DeletedContent(0, 0)
+        markers = [name for name in names if name.startswith(f"manifests/{digest}/")]
         registered = {uri.rpartition("/")[2].removesuffix(".json") for uri in registered_uris}
-        if any(name.rpartition("/")[2] in registered for name in names if name.startswith(f"manifests/{digest}/")):
+        if any(marker.rpartition("/")[2] in registered for marker in markers):
             return DeletedContent(0, 0)
-
-        unneeded = set[str]() if keep_images else set(_read_manifest(container, digest).images)
-        annotation_files, needed_files, markers = set[str](), set[str](), []
-        for name in names:
-            if name.endswith(".json") and not keep_images:
-                other = name.removeprefix("manifests/").removesuffix(".json")
-                if other != digest:
-                    unneeded -= _read_manifest(container, other).images.keys()
-            elif name.startswith(f"manifests/{digest}/"):
-                annotation_files.add(name.rpartition("/")[2])
-                markers.append(name)
-            else:
-                needed_files.add(name.rpartition("/")[2])
-        images, files = [], []
-        if not keep_images:
-            images = [name for name in container.list_blob_names(name_starts_with="images/") if _sha256_of(name) in unneeded]
-            files = [f"annotations/{sha256}.json" for sha256 in sorted(annotation_files - needed_files)]
+        images, files = ([], []) if keep_images else _needed_by_no_other(container, digest, names)
         _delete(container, [*files, *images, *markers])
         # Last: with it goes the knowledge of what belonged to this content.
         _delete(container, [f"manifests/{digest}.json"])
     return DeletedContent(len(images), len(files))
+
+
+def _needed_by_no_other(container: ContainerClient, digest: str, names: Collection[str]) -> tuple[list[str], list[str]]:
+    """The images and annotation files of a content that no other one of `names`, all blobs below `manifests/`, has too."""
+    unneeded = set(_read_manifest(container, digest).images)
+    annotation_files, needed_files = set[str](), set[str]()
+    for name in names:
+        if name.endswith(".json"):
+            other = name.removeprefix("manifests/").removesuffix(".json")
+            if other != digest:
+                unneeded -= _read_manifest(container, other).images.keys()
+        else:
+            of_this = name.startswith(f"manifests/{digest}/")
+            (annotation_files if of_this else needed_files).add(name.rpartition("/")[2])
+    images = [name for name in container.list_blob_names(name_starts_with="images/") if _sha256_of(name) in unneeded]
+    return images, [f"annotations/{sha256}.json" for sha256 in sorted(annotation_files - needed_files)]
 
 
 def digest_uris(
