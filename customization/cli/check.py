@@ -6,22 +6,15 @@ from pathlib import Path
 
 import click
 
-from customization.cli.dataset_files import guess_kind, images_option, kind_option, locate
+from customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
 from customization.cli.exit_code import ExitCode
 from customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
-from customization.coco import Purpose
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @kind_option
-@click.option(
-    "--purpose",
-    type=click.Choice([purpose.value for purpose in Purpose]),
-    default=Purpose.TRAINING.value,
-    show_default=True,
-    help="What the dataset is for: the limits differ.",
-)
+@purpose_option
 @images_option
 @json_option
 def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path | None, as_json: bool) -> None:

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import click
 
-from customization.coco import read_json
+from customization.coco import Purpose, read_json
 from customization.coco_check import CLASSIFICATION, DETECTION
 
 kind_option = click.option(
     "--kind",
     type=click.Choice([CLASSIFICATION, DETECTION]),
     help="What the labels are for. [default: object detection if any annotation has a bbox]",
+)
+purpose_option = click.option(
+    "--purpose",
+    type=click.Choice([purpose.value for purpose in Purpose]),
+    default=Purpose.TRAINING.value,
+    show_default=True,
+    help="What the dataset is for: the limits that it is checked against differ.",
 )
 images_option = click.option(
     "--images",

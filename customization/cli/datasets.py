@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from customization.cli.connection import service_options
-from customization.cli.dataset_files import guess_kind, images_option, kind_option, locate
+from customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
 from customization.cli.output import confirm, digest_cache, json_option, print_json, print_table, progress_bar, say
-from customization.coco import Purpose
 from customization.errors import AlreadyExists, counted
 
 if TYPE_CHECKING:
@@ -70,13 +69,7 @@ def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--uri", "uris", multiple=True, metavar="URI", help="A COCO file that lies in blob storage already. Repeatable.")
 @kind_option
-@click.option(
-    "--purpose",
-    type=click.Choice([purpose.value for purpose in Purpose]),
-    default=Purpose.TRAINING.value,
-    show_default=True,
-    help="What the dataset is for: the limits that it is checked against.",
-)
+@purpose_option
 @images_option
 @click.option(
     "--container",
