@@ -54,6 +54,8 @@ def serve(settings: Settings) -> None:
         stack.enter_context(_announced(settings, listening))
         config = uvicorn.Config(
             app,
+            loop="uvloop",
+            http="httptools",
             log_config=None,
             access_log=False,
             server_header=False,
