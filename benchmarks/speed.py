@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from rich.console import Console
 
@@ -75,21 +75,22 @@ class Bench:
         self._model = ""
 
     def training(self) -> list[Figure]:
-        """First trainings, each of images of its own, and then the same with some of them changed."""
+        """First trainings, each of images of its own and between two bare runs, and then the same with some of them changed."""
         walls, computes, cpus, bares, bare_cpus, again_walls, again_computes = ([] for _ in range(7))
         self._warm_up()
         with Script("benchmarks.bare", str(self._threads), str(WORKER_NICENESS)) as bare:
             bare.ask(do="embed", files=self._training_sets[0].files[:8])
             for number, samples in enumerate(self._training_sets):
                 self._console.print(f"training {len(samples.images)} images, {number + 1} of {self._sizes.rounds} …")
-                alone = bare.ask(do="embed", files=samples.files)
-                bares.append(alone["seconds"])
-                bare_cpus.append(alone["cpuSeconds"])
+                before = bare.ask(do="embed", files=samples.files)
                 cpu = self._engine.worker_cpu_seconds()
                 model, wall = self._train(f"first-{number}", samples)
                 cpus.append(self._engine.worker_cpu_seconds() - cpu)
                 walls.append(wall)
                 computes.append(_compute_seconds(model, embedded=len(samples.images)))
+                after = bare.ask(do="embed", files=samples.files)
+                bares.append(mean((before["seconds"], after["seconds"])))
+                bare_cpus.append(mean((before["cpuSeconds"], after["cpuSeconds"])))
                 changed = samples.changed(CHANGED_SHARE, f"{CONTAINER}/changed{number}")
                 model, wall = self._train(f"again-{number}", changed)
                 again_walls.append(wall)

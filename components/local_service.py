@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
-import requests
 from pulumi import dynamic
 
 from components import process
@@ -130,6 +129,8 @@ def start(properties: Properties) -> DetachedProcess:
 
 def is_healthy(properties: Properties) -> bool:
     """Whether the server answers its health path without a server error."""
+    import requests  # a preview asks nothing
+
     try:
         answer = requests.get(f"{properties['endpoint']}{properties['health_path']}", timeout=5)
     except requests.RequestException:

@@ -22,6 +22,12 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from customization.kinds import AnnotationKind as AnnotationKind
+from customization.kinds import AuthenticationKind as AuthenticationKind
+from customization.kinds import EvaluationStatus as EvaluationStatus
+from customization.kinds import ModelKind as ModelKind
+from customization.kinds import ModelStatus as ModelStatus
+
 API_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
 API_VERSION = API_VERSIONS[-1]
 
@@ -36,67 +42,6 @@ IMAGE_BYTES_MAX_ANALYZE = 20_971_520
 IMAGE_BYTES_MAX_TRAINING = 20 * 1024 * 1024
 IMAGE_SIDE_ANALYZE_PX = (50, 16_000)
 """Least and greatest side of an image to analyze, in pixels."""
-
-
-class AnnotationKind(StrEnum):
-    IMAGE_CLASSIFICATION = "imageClassification"
-    IMAGE_OBJECT_DETECTION = "imageObjectDetection"
-
-
-class AuthenticationKind(StrEnum):
-    NONE = "none"
-    MANAGED_IDENTITY = "managedIdentity"
-    SAS = "sas"
-
-
-class ModelKind(StrEnum):
-    GENERIC_CLASSIFIER = "Generic-Classifier"
-    GENERIC_DETECTOR = "Generic-Detector"
-    PRODUCT_RECOGNIZER = "Product-Recognizer"
-
-    @property
-    def annotation_kind(self) -> AnnotationKind:
-        """The kind of dataset that a model of this kind is trained from."""
-        if self is ModelKind.GENERIC_CLASSIFIER:
-            return AnnotationKind.IMAGE_CLASSIFICATION
-        return AnnotationKind.IMAGE_OBJECT_DETECTION
-
-    @property
-    def time_budget_max_hours(self) -> int:
-        """The longest `timeBudgetInHours` (swagger 2023-04-01-preview and its FAQ)."""
-        return 1344 if self is ModelKind.GENERIC_DETECTOR else 336
-
-    def minimum_budget_hours(self, images: int, boxes_per_image: float = 1.0) -> float:
-        """The least compute time, in hours, that a training of `images` images is accepted with (the service's FAQ)."""
-        if self is ModelKind.GENERIC_DETECTOR:
-            return 0.0066667 * images
-        if self is ModelKind.PRODUCT_RECOGNIZER:
-            return 0.0003334 * images * boxes_per_image
-        return 0.0003334 * images
-
-
-class ModelStatus(StrEnum):
-    NOT_STARTED = "notStarted"
-    TRAINING = "training"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLING = "cancelling"
-    CANCELLED = "cancelled"
-
-    @property
-    def final(self) -> bool:
-        return self in (ModelStatus.SUCCEEDED, ModelStatus.FAILED, ModelStatus.CANCELLED)
-
-
-class EvaluationStatus(StrEnum):
-    NOT_STARTED = "notStarted"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-
-    @property
-    def final(self) -> bool:
-        return self in (EvaluationStatus.SUCCEEDED, EvaluationStatus.FAILED)
 
 
 class FailureCode(StrEnum):

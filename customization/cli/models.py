@@ -9,12 +9,13 @@ import click
 from customization.cli.connection import service_options
 from customization.cli.output import confirm, json_option, performance_rows, print_json, print_table, progress_bar, say
 from customization.errors import AlreadyExists, VisionError
+from customization.kinds import ModelKind
 
 if TYPE_CHECKING:
     from customization.client import VisionClient
     from customization.contract import Model
 
-KINDS = ("Generic-Classifier", "Generic-Detector", "Product-Recognizer")
+KINDS = [kind.value for kind in ModelKind]
 
 timeout_option = click.option(
     "--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then; the training goes on."
@@ -73,7 +74,9 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--dataset", required=True, metavar="NAME", help="The dataset to train from.")
 @click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
-@click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What to train.")
+@click.option(
+    "--kind", type=click.Choice(list(ModelKind)), default=ModelKind.GENERIC_CLASSIFIER, show_default=True, help="What to train."
+)
 @click.option("--hours", type=click.IntRange(1, 1344), default=1, show_default=True, help="The most compute time it may take.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the end, with progress.")
 @timeout_option

@@ -1,12 +1,15 @@
 """How a resource reaches the service and the training container."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from customization.client import VisionClient
+if TYPE_CHECKING:
+    from customization.client import VisionClient
 
 CONNECTION_PROPERTIES = ("endpoint", "key", "container_url", "account_key", "sas_token")
 """Inputs that say how to get there, not what is declared: another value is stored, and changes nothing on the service."""
@@ -52,6 +55,8 @@ def _secret(value: pulumi.Input[str] | None) -> pulumi.Output[str] | None:
 
 def client(properties: Mapping[str, Any]) -> VisionClient:
     """The REST client of a resource's service."""
+    from customization.client import VisionClient  # a preview that finds nothing changed sends nothing
+
     credential: Any = properties.get("key")
     if credential is None:
         from azure.identity import DefaultAzureCredential  # half a second that only these callers pay

@@ -1,24 +1,29 @@
 """The Dataset resource: labelled images of a folder, or already in blob storage, registered with the service."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi import dynamic
 
-from customization.client import VisionClient
 from customization.content import Content, DigestCache, Manifest, compare, read_content
-from customization.contract import AnnotationKind, Authentication, AuthenticationKind
-from customization.contract import Dataset as RegisteredDataset
 from customization.errors import AlreadyExists, DatasetInvalid, NotFound, StorageError, VisionError
+from customization.kinds import AnnotationKind, AuthenticationKind
 from customization.loopback import is_stopped
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
 from customization.upload import UploadProgress, delete_content, digest_uris, read_manifest, upload_content
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+    from customization.contract import Authentication
+    from customization.contract import Dataset as RegisteredDataset
 
 STATE_FOLDER = Path(".vision")
 """Digests and manifests of what was seen, beside the program: a cache, safe to delete."""
@@ -194,6 +199,8 @@ def registered(dataset: RegisteredDataset) -> Properties:
 
 
 def authentication(properties: Mapping[str, Any]) -> Authentication:
+    from customization.contract import Authentication
+
     token = properties.get("sas_token")
     if token is None or not lies_in_container(properties):
         return Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)

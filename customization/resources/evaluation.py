@@ -6,9 +6,9 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from customization.contract import EvaluationStatus
 from customization.errors import AlreadyExists, NotFound, VisionError
 from customization.gate import METRICS, faults, misses
+from customization.kinds import EvaluationStatus
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
 from customization.resources.model import Model

@@ -1,23 +1,27 @@
 """The Model resource: an image model, trained from a dataset. A change trains a new model beside the old one."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi import dynamic
 
-from customization.client import VisionClient
-from customization.contract import Model as TrainedModel
-from customization.contract import ModelKind, ModelStatus
 from customization.errors import AlreadyExists, NotFound
+from customization.kinds import ModelKind, ModelStatus
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+    from customization.contract import Model as TrainedModel
 
 BUILT_KINDS = (ModelKind.GENERIC_CLASSIFIER,)
 
