@@ -14,11 +14,18 @@ help: ## List the targets.
 	@echo
 	@echo "  STACK=name chooses another stack than local; ARGS='…' goes on to pytest, the benchmark or pulumi."
 
-.PHONY: setup
-setup: ## Get everything that is needed into .venv and the cache, once.
+.PHONY: python
+python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
 		{ echo "make needs a python3 of 3.9 or later to start with: make PYTHON=/path/to/python3 …"; exit 1; }
-	@$(PYTHON) -m toolchain.setup
+
+.PHONY: setup
+setup: python ## Get everything that the stack needs into .venv and the cache, once.
+	@$(PYTHON) -m toolchain.setup $(if $(filter local,$(STACK)),,--azure)
+
+.PHONY: setup-all
+setup-all: python
+	@$(PYTHON) -m toolchain.setup --azure
 
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
@@ -46,7 +53,7 @@ test: lint ## Lint, types and all tests: what CI runs.
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup ## Lint, format check and types.
+lint: setup-all ## Lint, format check and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -61,7 +68,7 @@ bench: setup ## Measure accuracy and speed.
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: lock
-lock: setup ## Pin the latest packages that pyproject.toml and toolchain/locks allow.
+lock: setup-all ## Pin the latest packages that pyproject.toml and toolchain/locks allow.
 	@$(BIN)/python -m toolchain.lock
 
 .PHONY: clean

@@ -24,7 +24,9 @@ def main() -> int:
 
     try:
         groups = ("--extra", "engine", "--extra", "samples", "--group", "dev", "--upgrade")
-        compile_lock(places.checkout / "pyproject.toml", places.checkout / "requirements.lock", *groups)
+        project, lock = places.checkout / "pyproject.toml", places.checkout / "requirements.lock"
+        compile_lock(project, lock, *groups)
+        compile_lock(project, lock.with_name("requirements-azure.lock"), "--extra", "azure", "--constraints", str(lock))
         for source in sorted(places.locks.glob("*.in")):
             # The least Python that set-up starts with.
             compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")

@@ -130,6 +130,20 @@ def packages_step(places: Places) -> Step:
     )
 
 
+def azure_step(places: Places) -> Step:
+    """What the Azure stacks are made of, beside the other packages: the local platform does without its 400 MB."""
+    lock = places.checkout / "requirements-azure.lock"
+
+    def make() -> Made:
+        uv = find_uv(places)
+        compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
+        uv("pip", "install", "--quiet", "--require-hashes", *compiled, "--python", places.python, "-r", lock, advice=NETWORK)
+        found = sorted(places.environment.glob("lib/python*/site-packages/pulumi_azure_native/__init__.py"))
+        return Made((*found,), "pulumi-azure-native")
+
+    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, by the network", digest_of(lock), make)
+
+
 def _fits(places: Places, wanted: str) -> bool:
     """Whether `.venv` is an environment of this place with a Python that will do."""
     activate = places.programs / "activate"

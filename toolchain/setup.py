@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
+from collections.abc import Sequence
 
 from toolchain.azurite import azurite_step
 from toolchain.commands import duration, say
 from toolchain.errors import ToolchainError
 from toolchain.local_state import state_step
-from toolchain.packages import packages_step
+from toolchain.packages import azure_step, packages_step
 from toolchain.places import Places, find_places
 from toolchain.pulumi_cli import pulumi_step
 from toolchain.steps import Step, alone, do_steps
 from toolchain.weights import samples_step, weights_step
 
 
-def steps(places: Places) -> list[Step]:
-    """All steps, in an order in which each finds what it needs."""
-    return [make(places) for make in (packages_step, azurite_step, pulumi_step, state_step, weights_step, samples_step)]
+def steps(places: Places, *, azure: bool) -> list[Step]:
+    """All steps, in an order in which each finds what it needs; `azure`: those of the Azure stacks, too."""
+    made = [make(places) for make in (packages_step, azurite_step, pulumi_step, state_step, weights_step, samples_step)]
+    return [*made, azure_step(places)] if azure else made
 
 
-def set_up(places: Places) -> None:
+def set_up(places: Places, *, azure: bool) -> None:
     """Do what is not done yet.
 
     Raises:
@@ -29,14 +32,17 @@ def set_up(places: Places) -> None:
     """
     started = time.monotonic()
     with alone(places.cache / "setup.lock"):
-        done = do_steps(steps(places), places.state / "setup.json")
+        done = do_steps(steps(places, azure=azure), places.state / "setup.json")
     if done:
         say(f"Set-up done in {duration(time.monotonic() - started)}. The cache is {places.cache}.")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m toolchain.setup")
+    parser.add_argument("--azure", action="store_true", help="what the Azure stacks need, too")
+    options = parser.parse_args(arguments)
     try:
-        set_up(find_places())
+        set_up(find_places(), azure=options.azure)
     except ToolchainError as error:
         print(f"\nSet-up stopped: {error}", file=sys.stderr)
         return 1

@@ -68,6 +68,7 @@ class Project:
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE": "a passphrase of this test",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # nothing is fetched: a local stack needs no plugin
             "NO_COLOR": "1",
         }
 
