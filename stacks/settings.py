@@ -44,7 +44,7 @@ class DatasetSettings(Settings):
     """The folder, relative to the program."""
     annotation_file_uris: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
     """COCO files in blob storage, in place of `source` and `annotationFiles`."""
-    custom_properties: Annotated[dict[str, str], Field(max_length=10)] = {}
+    custom_properties: Annotated[dict[str, str], Field(max_length=10)] = Field(default={})
     delete_images: bool = False
     """Delete the images from storage, too, when the dataset is."""
 
@@ -61,7 +61,7 @@ class ModelSettings(Settings):
     training_dataset: str
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
-    require: dict[str, float] = {}
+    require: dict[str, float] = Field(default={})
     """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
     publish: bool = False
     """Answer `model-name=<this model's name>` with it, once it has passed its gate."""
@@ -91,8 +91,8 @@ class StackSettings(Settings):
     platform: Literal["local", "azure"] = "local"
     local: LocalSettings = LocalSettings()
     azure: AzureSettings | None = None
-    datasets: dict[Name, DatasetSettings] = {}
-    models: dict[Name, ModelSettings] = {}
+    datasets: dict[Name, DatasetSettings] = Field(default={})
+    models: dict[Name, ModelSettings] = Field(default={})
 
     @model_validator(mode="after")
     def _models_name_datasets(self) -> Self:
