@@ -28,9 +28,7 @@ def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     try:
         from components.azure import AzureArgs, AzureWorkspace, DatabaseSize, EngineSize
     except ModuleNotFoundError as error:
-        raise pulumi.RunError(
-            f"{error.name} is not installed: `make setup STACK={stack}` gets what Azure stacks need"
-        ) from None
+        raise pulumi.RunError(f"{error.name} is not installed: `make setup STACK={stack}` gets what it needs") from None
     given = settings.model_dump(exclude={"name", "names", "engine", "database"})
     try:
         return AzureWorkspace(
