@@ -241,6 +241,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
+        if network is not None:
+            network.name_apps(environment.default_domain, environment.static_ip)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
         engine = EngineApp(

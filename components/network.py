@@ -81,6 +81,25 @@ class PrivateNetwork(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def name_apps(self, domain: pulumi.Input[str], address: pulumi.Input[str]) -> None:
+        """Let the apps of an environment without a public address be found by name inside of the network.
+
+        Args:
+            domain: the environment's default domain.
+            address: its static address.
+        """
+        zone = self._zone("apps", domain)
+        privatedns.PrivateRecordSet(
+            f"{self._name}-apps",
+            resource_group_name=self._resource_group_name,
+            private_zone_name=zone.name,
+            relative_record_set_name="*",
+            record_type="A",
+            ttl=300,
+            a_records=[privatedns.ARecordArgs(ipv4_address=address)],
+            opts=self._child,
+        )
+
     def _subnet(self, what: str, prefix: str, delegate: str | None, after: network.Subnet | None = None) -> network.Subnet:
         return network.Subnet(
             f"{self._name}-{what}",
@@ -93,7 +112,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[after] if after else [])),
         )
 
-    def _zone(self, what: str, zone_name: str) -> privatedns.PrivateZone:
+    def _zone(self, what: str, zone_name: pulumi.Input[str]) -> privatedns.PrivateZone:
         zone = privatedns.PrivateZone(
             f"{self._name}-{what}",
             resource_group_name=self._resource_group_name,
