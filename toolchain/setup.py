@@ -27,8 +27,8 @@ def set_up(places: Places) -> None:
     Raises:
         ToolchainError: a step can't be done.
     """
-    started = time.monotonic()
     with alone(places.cache / "setup.lock"):
+        started = time.monotonic()
         done = do_steps(steps(places), places.state / "setup.json")
     if done:
         say(f"Set-up done in {duration(time.monotonic() - started)}. The cache is {places.cache}.")
