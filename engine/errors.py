@@ -6,6 +6,7 @@ EngineError
 ├── annotations.AnnotationError  an annotation file that breaks a rule
 ├── api.errors.ApiError          a request that the API refuses
 ├── blob_address.BlobError       a blob that was not read
+├── identity.NoToken             the engine's identity gives no token
 ├── jobs.errors                  how a job ends early
 │   ├── JobError: JobFailed, JobCancelled
 │   └── SourceUnreachable        a host of blobs does not answer
