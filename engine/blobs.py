@@ -72,7 +72,7 @@ class BlobReader:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._policy = HostPolicy.of(allowed_hosts, identity_hosts)
-        self.identity = identity or ManagedIdentity()
+        self.identity: Identity = identity or ManagedIdentity()
         self._roles = RoleWait(role_wait_seconds, clock=clock, sleep=sleep)
         self._tell: Callable[[str], None] = lambda _why: None
         self._attempts = attempts

@@ -14,6 +14,7 @@ from engine.api.metrics import Metrics
 from engine.api.models import models_router
 from engine.api.published import published_models_router
 from engine.api.service import engine_version, service_router
+from engine.api.storage import storage_router
 from engine.settings import Settings
 from engine.store import Store
 
@@ -55,6 +56,7 @@ def create_app(
     app.include_router(evaluations_router(service))
     app.include_router(models_router(service))
     app.include_router(published_models_router(service))
+    app.include_router(storage_router(service))
     app.include_router(service_router(service, authenticator, metrics))
     answer_errors(app)
     describe(app, engine_version())

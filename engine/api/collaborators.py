@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.blobs import Blob, NotModified
+from engine.identity import Identity
 from engine.settings import Settings
 from engine.store import Store
 
@@ -36,6 +37,13 @@ class Blobs(Protocol):
     def read(self, url: str, *, max_bytes: int = ..., limit_seconds: float | None = ...) -> Blob | NotModified:
         """Raises `engine.blobs.BlobError`."""
         ...
+
+    @property
+    def identity(self) -> Identity:
+        """Whose tokens are sent where a dataset says managed identity."""
+
+    def check(self, url: str, limit_seconds: float) -> None:
+        """Raises `engine.blobs.BlobError` where that identity cannot read a blob or a container."""
 
 
 class Objects(Protocol):

@@ -15,10 +15,11 @@ from customization.contract import (
     EvaluationCreate,
     ModelCreate,
     PublishedModelPut,
+    StorageCheck,
 )
 from engine.api.body import JSON_TYPES
 
-REQUEST_BODIES = (AnalyzeUrl, DatasetCreate, DatasetUpdate, EvaluationCreate, ModelCreate, PublishedModelPut)
+REQUEST_BODIES = (AnalyzeUrl, DatasetCreate, DatasetUpdate, EvaluationCreate, ModelCreate, PublishedModelPut, StorageCheck)
 
 _FAILURES = {
     400: "The request is not valid, or the state of what it names does not allow it.",
