@@ -13,6 +13,8 @@ EngineError
 ├── jobs.worker.LockLost         a worker that others take for dead
 ├── learning.LearningError       what cannot be learnt: ImageError, WeightsError, ArtifactError
 ├── objects.ObjectNotFound       there is no object of that key
+├── objects.ObjectsUnavailable   the container of the objects refuses the engine, or does not answer
+├── prebuilt.ResourceUnavailable the Vision resource gives no answer
 ├── serving.ModelGone            the model's file is not there
 └── store.StoreError             what the store refuses: see store.errors
 ```

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from engine.api.analyze import analyze_router
 from engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from engine.api.collaborators import Blobs, Jobs, Models, Objects, Service
+from engine.api.collaborators import Blobs, Jobs, Models, Objects, Prebuilt, Service
 from engine.api.datasets import datasets_router
 from engine.api.document import describe
 from engine.api.errors import answer_errors
@@ -27,6 +27,7 @@ def create_app(
     blobs: Blobs,
     objects: Objects,
     *,
+    prebuilt: Prebuilt | None = None,
     entra_keys: KeySource | None = None,
 ) -> FastAPI:
     """The ASGI application.
@@ -36,9 +37,10 @@ def create_app(
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.
+        prebuilt: answers prebuilt features; without it they are refused.
         entra_keys: where the public keys of the Entra tenant come from; by default from Entra.
     """
-    service = Service(settings, store, jobs, models, blobs, objects)
+    service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store)
     app = FastAPI(

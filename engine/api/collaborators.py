@@ -1,5 +1,6 @@
 """What the API needs of the engine's other parts, as the few methods that it calls."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.blobs import Blob, NotModified
 from engine.identity import Identity
+from engine.prebuilt import PrebuiltReply
 from engine.settings import Settings
 from engine.store import Store
 
@@ -56,6 +58,14 @@ class Objects(Protocol):
     def path(self, key: str) -> Path: ...
 
 
+class Prebuilt(Protocol):
+    """What answers prebuilt features; `engine.prebuilt.VisionResource`."""
+
+    def analyze(self, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
+        """Raises `engine.prebuilt.ResourceUnavailable`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Service:
     """What the routes work with."""
@@ -66,3 +76,4 @@ class Service:
     models: Models
     blobs: Blobs
     objects: Objects
+    prebuilt: Prebuilt | None = None

@@ -30,6 +30,7 @@ _FAILURES = {
     412: "If-Match names another eTag.",
     413: "The body is too long.",
     429: "Too many requests wait; try again after Retry-After seconds.",
+    502: "The Vision resource that `features` are passed on to does not answer, or refuses the engine.",
     503: "The database does not answer.",
 }
 
