@@ -41,6 +41,7 @@ def serve(settings: Settings) -> None:
         store = Store.open(settings)
         stack.callback(store.close)
         objects = open_objects(settings)
+        stack.callback(objects.close)
         models = ModelCache(settings, objects)
         reader = BlobReader(settings.allowed_hosts, identity_hosts=settings.identity_hosts, attempts=2, timeout_seconds=10.0)
         blobs = stack.enter_context(reader)

@@ -33,7 +33,7 @@ from engine.jobs.queue import (
 from engine.jobs.steps import PAUSES_SECONDS
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor
-from engine.objects import open_objects
+from engine.objects import ObjectsUnavailable, open_objects
 from engine.role_wait import ROLE_WAIT_SECONDS
 from engine.settings import Settings
 from engine.store import Store
@@ -112,13 +112,14 @@ class Worker:
             raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
         try:
             self.caretaker.look()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, ObjectsUnavailable) as error:
             _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
 
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
         self._queue.close()
         self._reader.close()
+        self._objects.close()
         self._store.close()
         self._lock.release()
 
