@@ -34,6 +34,8 @@ from customization.contract import (
     ModelStatus,
     PublishedModel,
     PublishedModelPut,
+    StorageAccess,
+    StorageCheck,
     TrainingParameters,
     Wire,
 )
@@ -349,6 +351,13 @@ class VisionClient:
     def artifact_metadata(self, name: str) -> dict[str, Any]:
         """The sidecar of a model's ONNX file: labels, preprocessing, recipe, metrics, where it came from."""
         return cast("dict[str, Any]", self._transport.send("GET", f"/models/{_segment(name)}/artifact:metadata").json())
+
+    # Storage: an extension of the contract
+
+    def check_storage(self, url: str) -> StorageAccess:
+        """Whether the service's own identity can read the blob or container at `url` now: a new role takes minutes to work."""
+        body = StorageCheck(url=url).to_wire()
+        return _parse(StorageAccess, self._transport.send("POST", "/storage:check", json=body).json())
 
     # Analysis
 

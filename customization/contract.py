@@ -65,6 +65,7 @@ class ErrorCode(StrEnum):
     INVALID_IMAGE_FORMAT = "InvalidImageFormat"
     NOT_SUPPORTED_VISUAL_FEATURE = "NotSupportedVisualFeature"
     BAD_ARGUMENT = "BadArgument"
+    FAILED_TO_PROCESS = "FailedToProcess"
     UNAUTHORIZED = "401"
     RESOURCE_NOT_FOUND = "404"
     DATASET_NOT_FOUND = "DatasetNotFound"
@@ -306,6 +307,20 @@ class PublishedModel(Wire):
     updated_date_time: Timestamp
 
 
+class StorageCheck(Wire):
+    """Extension. Body of `POST /storage:check`: the URL of a blob or a container, without a query."""
+
+    url: str
+
+
+class StorageAccess(Wire):
+    """Extension: whether the service's own identity can read a place in storage; if not, why, and which identity that is."""
+
+    readable: bool
+    reason: str | None = None
+    identity: str | None = None
+
+
 Item = TypeVar("Item")
 
 
@@ -360,7 +375,19 @@ class ImageMetadata(Wire):
     height: int
 
 
+PrebuiltResult = dict[str, Any]
+"""What a Vision resource finds for one of `features`, as it says it."""
+
+
 class ImageAnalysisResult(Wire):
     custom_model_result: CustomModelResult | None = None
+    caption_result: PrebuiltResult | None = None
+    dense_captions_result: PrebuiltResult | None = None
+    tags_result: PrebuiltResult | None = None
+    objects_result: PrebuiltResult | None = None
+    read_result: PrebuiltResult | None = None
+    smart_crops_result: PrebuiltResult | None = None
+    people_result: PrebuiltResult | None = None
+    adult_result: PrebuiltResult | None = None
     model_version: str
     metadata: ImageMetadata

@@ -126,6 +126,13 @@ class Container:
         depth = 1 if address.is_azure else 2
         return cls(address.origin, "/".join(["", *folders[:depth], ""]))
 
+    @classmethod
+    def at(cls, address: BlobAddress) -> Self | None:
+        """The container whose own address this is; None for a blob's."""
+        folders = address.path.strip("/").split("/")
+        depth = 1 if address.is_azure else 2
+        return cls(address.origin, "/".join(["", *folders, ""])) if len(folders) == depth and all(folders) else None
+
     @property
     def url(self) -> str:
         return self.origin + self.prefix.rstrip("/")
@@ -140,21 +147,29 @@ class Container:
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
     """Which hosts are read. Azure's blob endpoints are, over https on its own port and at public addresses only; hosts
-    allowed by name (`host` or `host:port`) are, over http too and at any address."""
+    allowed by name (`host` or `host:port`) are, over http too and at any address; identity hosts are at any address, too, but
+    over https alone, since they get tokens of the engine's own identity, as Azure's endpoints do."""
 
     allowed_hosts: frozenset[str] = frozenset()
+    identity_hosts: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, allowed_hosts: Sequence[str]) -> Self:
-        return cls(frozenset(host.lower() for host in allowed_hosts))
+    def of(cls, allowed_hosts: Sequence[str], identity_hosts: Sequence[str] = ()) -> Self:
+        return cls(frozenset(map(str.lower, allowed_hosts)), frozenset(map(str.lower, identity_hosts)))
 
-    def allows_by_name(self, host: str, port: int) -> bool:
-        bare = f"[{host}]" if ":" in host else host
-        return bare in self.allowed_hosts or f"{bare}:{port}" in self.allowed_hosts
+    def takes_identity(self, address: BlobAddress) -> bool:
+        """Whether a token of the engine's own identity may be sent there."""
+        if address.scheme != "https":
+            return False
+        return address.is_azure or _names(self.identity_hosts, address.host, address.port)
 
     def check(self, address: BlobAddress) -> None:
         """Raises BlobError (notAllowed) for a blob that must not be asked for."""
-        if self.allows_by_name(address.host, address.port):
+        if _names(self.allowed_hosts, address.host, address.port):
+            return
+        if _names(self.identity_hosts, address.host, address.port):
+            if address.scheme != "https":
+                raise _refused(address.url, "is only read over https (VISION_ENGINE_IDENTITY_HOSTS)")
             return
         if not address.is_azure:
             raise _refused(
@@ -167,12 +182,17 @@ class HostPolicy:
 
     def check_address(self, host: str, port: int, ip: str) -> None:
         """Raises BlobError (notAllowed) for a network address that `host` must not resolve to."""
-        if not self.allows_by_name(host, port) and not is_public(ip):
+        if not _names(self.allowed_hosts | self.identity_hosts, host, port) and not is_public(ip):
             raise BlobError(
                 BlobErrorKind.NOT_ALLOWED,
-                f"{host} resolves to {ip}, which is not a public address: allow the host with VISION_ENGINE_ALLOWED_HOSTS "
-                "if that is meant (a private endpoint, for instance)",
+                f"{host} resolves to {ip}, which is not a public address: allow the host with VISION_ENGINE_IDENTITY_HOSTS "
+                "(or VISION_ENGINE_ALLOWED_HOSTS) if that is meant, as with a private endpoint",
             )
+
+
+def _names(hosts: frozenset[str], host: str, port: int) -> bool:
+    bare = f"[{host}]" if ":" in host else host
+    return bare in hosts or f"{bare}:{port}" in hosts
 
 
 def is_public(ip: str) -> bool:

@@ -4,20 +4,22 @@ What may be read and where a SAS token may go is `blob_address`'s to say. Redire
 checked like the first URL, and a connection is made to the very address that was checked.
 """
 
-import os
 import random
 import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Self
 
 import httpcore
 from pydantic import SecretStr
 
 from engine.blob_address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
 from engine.blob_connection import CheckedBackend, Resolve, seconds_left, time_limit
+from engine.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
+from engine.role_wait import RoleWait
 
 __all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified"]
 
@@ -25,8 +27,9 @@ IMAGE_BYTES_MAX = 20 * 1024 * 1024
 REDIRECTS_MAX = 5
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LISTING = "restype=container&comp=list&maxresults=1"
+_LISTING_BYTES_MAX = 1024 * 1024
 _STORAGE_VERSION = "2021-12-02"  # a bearer token is refused without one
-_STORAGE_SCOPE = "https://storage.azure.com/.default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,44 +45,14 @@ class NotModified:
     """The blob is still the version that was asked about."""
 
 
-class TokenSource(Protocol):
-    """Where bearer tokens of the engine's own identity come from."""
-
-    def token(self) -> str | None:
-        """A token for Azure Storage, or None where the engine has no identity."""
-
-
-class ManagedIdentity:
-    """The identity that Azure gives the place the engine runs in, if it does: App Service, Container Apps, AKS."""
-
-    def __init__(self) -> None:
-        self._credential: Any = None
-
-    def token(self) -> str | None:
-        places = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")
-        if not any(os.environ.get(place) for place in places):
-            return None
-        from azure.core.exceptions import ClientAuthenticationError
-        from azure.identity import CredentialUnavailableError, DefaultAzureCredential
-
-        if self._credential is None:
-            self._credential = DefaultAzureCredential(
-                exclude_cli_credential=True, exclude_powershell_credential=True, exclude_developer_cli_credential=True
-            )
-        try:
-            return str(self._credential.get_token(_STORAGE_SCOPE).token)
-        except (ClientAuthenticationError, CredentialUnavailableError) as error:
-            raise BlobError(
-                BlobErrorKind.UNREACHABLE, f"The engine's managed identity gives no token ({type(error).__name__})."
-            ) from None
-
-
 class BlobReader:
     """Reads blobs; safe to use from many threads, which share its connections.
 
     Args:
         allowed_hosts: hosts beside Azure's blob endpoints, `host` or `host:port`; these may be http and private.
+        identity_hosts: such hosts that are https, and get tokens of the identity as Azure's blob endpoints do.
         identity: whose bearer tokens are used where a dataset says managed identity.
+        role_wait_seconds: how long a blob is asked for that the identity may not read, since its role may be new.
         attempts: how often a blob is asked for until a server that is busy or gone counts as unreachable.
         timeout_seconds: for connecting, and for each piece of a reply.
     """
@@ -88,15 +61,20 @@ class BlobReader:
         self,
         allowed_hosts: Sequence[str] = (),
         *,
-        identity: TokenSource | None = None,
+        identity_hosts: Sequence[str] = (),
+        identity: Identity | None = None,
+        role_wait_seconds: float = 0.0,
         connections: int = 32,
         attempts: int = 4,
         timeout_seconds: float = 30.0,
         resolve: Resolve | None = None,
+        clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._policy = HostPolicy.of(allowed_hosts)
-        self._identity = identity or ManagedIdentity()
+        self._policy = HostPolicy.of(allowed_hosts, identity_hosts)
+        self.identity: Identity = identity or ManagedIdentity()
+        self._roles = RoleWait(role_wait_seconds, clock=clock, sleep=sleep)
+        self._tell: Callable[[str], None] = lambda _why: None
         self._attempts = attempts
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep
@@ -117,6 +95,13 @@ class BlobReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def telling(self, tell: Callable[[str], None]) -> Self:
+        """The same reader, over the same connections, which says why it waits whenever it waits for a role. `tell` is called
+        from whichever thread reads; what it raises ends the reading."""
+        other = copy(self)
+        other._tell = tell  # noqa: SLF001 - it is its own
+        return other
+
     def read(
         self,
         url: str,
@@ -133,7 +118,7 @@ class BlobReader:
         Args:
             sas: query string that opens the container `sas_scope`, and is sent to no other.
             sas_scope: URL of that container.
-            identity: ask as the engine's own identity, where it has one and the host is Azure's.
+            identity: ask as the engine's own identity, where it has one and the host may get its tokens.
             max_bytes: the most that is read.
             limit_seconds: the most that all attempts take together; without it a server may send for as long as it likes.
 
@@ -141,22 +126,58 @@ class BlobReader:
             BlobError: notAllowed, notFound, denied, tooLarge or unreachable.
         """
         address = BlobAddress.parse(url)
+
+        def follow() -> Blob | NotModified:
+            return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
+
         with time_limit(limit_seconds):
-            for attempt in range(1, self._attempts + 1):
+            began = self._roles.began()
+            while True:
                 try:
-                    return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
-                except _Busy as busy:
-                    wait_seconds = busy.wait_seconds(attempt)
-                    if wait_seconds >= seconds_left():
-                        tried = f"within {limit_seconds:g} seconds"
-                    elif attempt == self._attempts:
-                        tried = f"in {attempt} attempts"
-                    else:
-                        self._sleep(wait_seconds)
-                        continue
-                    raise BlobError(
-                        BlobErrorKind.UNREACHABLE, f"{address.url} could not be read {tried}: {busy.why}."
-                    ) from None
+                    return self._attempted(address, follow, limit_seconds)
+                except _RoleMissing as missing:
+                    container, who = missing.container, named(self.identity)
+                    if not self._roles.pause(began, who, container, self._tell, seconds_left()):
+                        raise missing.error(who, self._roles.began() - began) from None
+
+    def check(self, url: str, limit_seconds: float) -> None:
+        """Whether the engine's own identity can read a blob, or list a container, where `url` names one. Nothing is read of it.
+
+        Raises:
+            BlobError: why it cannot; notAllowed also for a URL with a query, which would be somebody else's token.
+        """
+        address = BlobAddress.parse(url)
+        if address.query:
+            raise BlobError(
+                BlobErrorKind.NOT_ALLOWED, f"{address.url} has a query: only what the engine's own identity reads is checked."
+            )
+        try:
+            if (container := Container.at(address)) is not None:
+                listing = f"{container.url}?{_LISTING}"
+                self.read(listing, identity=True, max_bytes=_LISTING_BYTES_MAX, limit_seconds=limit_seconds)
+            else:
+                self.read(url, identity=True, max_bytes=0, limit_seconds=limit_seconds)
+        except BlobError as error:
+            if error.kind is not BlobErrorKind.TOO_LARGE:  # which only somebody who may read it can know
+                raise
+
+    def _attempted(
+        self, address: BlobAddress, attempt_once: Callable[[], Blob | NotModified], limit_seconds: float | None
+    ) -> Blob | NotModified:
+        """The result of an attempt, of several where the server is busy."""
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return attempt_once()
+            except _Busy as busy:
+                wait_seconds = busy.wait_seconds(attempt)
+                if wait_seconds >= seconds_left():
+                    tried = f"within {limit_seconds:g} seconds"
+                elif attempt == self._attempts:
+                    tried = f"in {attempt} attempts"
+                else:
+                    self._sleep(wait_seconds)
+                    continue
+                raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read {tried}: {busy.why}.") from None
         raise AssertionError("attempts is at least 1")
 
     def _follow(
@@ -175,6 +196,8 @@ class BlobReader:
                 if reply.status in _REDIRECTS:
                     address = address.redirected_to(_header(reply, b"location") or "")
                     continue
+                if reply.status == 403 and any(name == b"Authorization" for name, _ in headers):
+                    raise _RoleMissing(address, _header(reply, b"x-ms-error-code"))
                 _refuse_status(reply, address)
                 return Blob(_body(reply, address, max_bytes), _header(reply, b"etag"))
         raise BlobError(BlobErrorKind.UNREACHABLE, f"{first.url} redirects more than {REDIRECTS_MAX} times.")
@@ -186,9 +209,15 @@ class BlobReader:
         headers = [(b"Host", host.encode()), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"vision-engine")]
         if sas is not None and sas_scope is not None and Container.of(sas_scope.rstrip("/") + "/x").holds(address):
             return address.with_query(sas.get_secret_value().lstrip("?")), headers
-        if identity and address.is_azure and (token := self._identity.token()) is not None:
+        if identity and self._policy.takes_identity(address) and (token := self._token()) is not None:
             headers += [(b"Authorization", f"Bearer {token}".encode()), (b"x-ms-version", _STORAGE_VERSION.encode())]
         return address, headers
+
+    def _token(self) -> str | None:
+        try:
+            return self.identity.token(STORAGE_SCOPE)
+        except NoToken as error:
+            raise BlobError(BlobErrorKind.UNREACHABLE, str(error)) from None
 
     @contextmanager
     def _asked(self, target: BlobAddress, headers: list[tuple[bytes, bytes]]) -> Iterator[httpcore.Response]:
@@ -226,6 +255,25 @@ class _Busy(Exception):
         return max(backoff, min(float(asked), 10.0)) if asked.isdigit() else backoff
 
 
+class _RoleMissing(Exception):
+    """403 to the engine's identity."""
+
+    def __init__(self, address: BlobAddress, code: str | None) -> None:
+        super().__init__(code)
+        self._address = address
+        self._answer = f"403 {code}" if code else "403"
+        self.container = _container_of(address).url
+
+    def error(self, identity: str, seconds: float) -> BlobError:
+        asked = f" It was asked for {seconds:.0f} seconds." if seconds >= 1 else ""
+        return BlobError(
+            BlobErrorKind.DENIED,
+            f"{self._address.url} may not be read ({self._answer}): {identity} lacks the role Storage Blob Data Reader on the "
+            f"container {self.container}, or the account's network rules refuse it. A new role takes up to 30 minutes to work."
+            f"{asked}",
+        )
+
+
 def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
     status = reply.status
     if status == 200:
@@ -235,13 +283,18 @@ def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
     if status in (404, 410):
         raise BlobError(BlobErrorKind.NOT_FOUND, f"{address.url} does not exist ({status}).")
     if status in (401, 403, 409):  # Azure answers 409 to a caller without credentials where public access is off
-        container = Container.of(address.url).url
+        container = _container_of(address).url
         raise BlobError(
             BlobErrorKind.DENIED,
             f"{address.url} may not be read ({status}): the container {container} needs a SAS token with read right "
             "that has not expired, or the engine's identity needs the role Storage Blob Data Reader there.",
         )
     raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read: {address.host} answers {status}.")
+
+
+def _container_of(address: BlobAddress) -> Container:
+    listed = Container.at(address) if address.query.startswith(_LISTING) else None
+    return listed or Container.of(address.url)
 
 
 def _body(reply: httpcore.Response, address: BlobAddress, max_bytes: int) -> bytes:

@@ -13,7 +13,7 @@ from engine.settings import LogLevel, Settings, unknown_variables, variable_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_FROM_ENVIRONMENT_ONLY = ("keys", "token_key")
+_FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key")
 """Secrets are no flags: the list of processes shows those to everybody."""
 
 _OF_THE_API = (
@@ -26,12 +26,14 @@ _OF_THE_API = (
     "entra_audience",
     "public_url",
     "metrics_public",
+    "vision_endpoint",
 )
 
 _SECRETS_HELP = """\b
 Environment only, since a command line is seen by everybody on the machine:
   VISION_ENGINE_KEYS       {keys}
   VISION_ENGINE_TOKEN_KEY  {token_key}
+  VISION_ENGINE_VISION_KEY {vision_key}
 """
 
 
@@ -63,9 +65,9 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
 def _metavar(name: str) -> str | None:
     if name.endswith("_dir"):
         return "FOLDER"
-    if name.endswith("_url"):
+    if name.endswith(("_url", "_endpoint")):
         return "URL"
-    return "HOST,…" if name == "allowed_hosts" else None
+    return "HOST,…" if name.endswith("_hosts") else None
 
 
 @click.group(
@@ -86,7 +88,7 @@ def main() -> None:
 
 @main.command(
     epilog=_SECRETS_HELP.format(
-        keys=Settings.model_fields["keys"].description, token_key=Settings.model_fields["token_key"].description
+        **{name: Settings.model_fields[name].description for name in _FROM_ENVIRONMENT_ONLY},
     )
 )
 @_options()
@@ -114,7 +116,7 @@ def worker(**flags: object) -> None:
     """Train and evaluate what `serve` has queued in the same database.
 
     Start as many as there are machines; they share the work. The data folder must be shared too, since the API reads the
-    trained models there.
+    trained models there, unless objects_url names a container for them.
     """
     settings = _settings(flags)
     from engine.jobs.worker import run_worker

@@ -6,12 +6,15 @@ EngineError
 ├── annotations.AnnotationError  an annotation file that breaks a rule
 ├── api.errors.ApiError          a request that the API refuses
 ├── blob_address.BlobError       a blob that was not read
+├── identity.NoToken             the engine's identity gives no token
 ├── jobs.errors                  how a job ends early
 │   ├── JobError: JobFailed, JobCancelled
 │   └── SourceUnreachable        a host of blobs does not answer
 ├── jobs.worker.LockLost         a worker that others take for dead
 ├── learning.LearningError       what cannot be learnt: ImageError, WeightsError, ArtifactError
 ├── objects.ObjectNotFound       there is no object of that key
+├── objects.ObjectsUnavailable   the container of the objects refuses the engine, or does not answer
+├── prebuilt.ResourceUnavailable the Vision resource gives no answer
 ├── serving.ModelGone            the model's file is not there
 └── store.StoreError             what the store refuses: see store.errors
 ```

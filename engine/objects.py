@@ -1,4 +1,4 @@
-"""Where the engine keeps files: kept features, trained models, and what a job needs from step to step.
+"""Where the engine keeps objects: kept features, trained models, and what a job needs from step to step.
 
 A key is a relative path with `/` between its parts. Whoever reads a key sees a whole object or none, whatever is killed when.
 """
@@ -9,16 +9,17 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from engine.errors import EngineError
+from engine.errors import EngineError, SettingsError
 from engine.settings import Settings
 
 _KEY = re.compile(r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$")
 
-_DRAFT, _DELETED = ".draft-", ".deleted-"
-_LEFT_BEHIND_SECONDS = 3600.0
+DRAFT, _DELETED = ".draft-", ".deleted-"
+LEFT_BEHIND_SECONDS = 3600.0
 """A draft or a deletion this old is nobody's."""
 
 
@@ -26,14 +27,27 @@ class ObjectNotFound(EngineError):
     """There is no object of that key."""
 
 
+class ObjectsUnavailable(EngineError):
+    """Where the objects are kept refuses the engine, or does not answer."""
+
+
 class ObjectStore(Protocol):
-    """Objects by key. Several processes may use the same one."""
+    """Objects by key. Several processes may use the same one. Everything may raise ObjectsUnavailable."""
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         """Write an object, in place of the one there is. Unless `durable`, a power cut may lose or damage it."""
 
+    def put_many(self, objects: Mapping[str, bytes], *, durable: bool = True) -> None:
+        """Write objects, in no order; where one fails, others may be there."""
+
     def get(self, key: str) -> bytes:
         """Raises ObjectNotFound."""
+
+    def get_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
+        """The objects of `keys`, in their order; None for each that there is not."""
 
     def exists(self, key: str) -> bool: ...
 
@@ -50,9 +64,26 @@ class ObjectStore(Protocol):
         """A file of this machine that holds the object, which must not be changed. Raises ObjectNotFound."""
 
 
-def open_objects(settings: Settings) -> "FileObjects":
-    """The engine's objects: files in the folder `objects` of its data folder."""
-    return FileObjects(settings.data_dir / "objects")
+def open_objects(settings: Settings) -> ObjectStore:
+    """The engine's objects: blobs of the container `objects_url`, else files in the folder `objects` of its data folder.
+
+    Raises:
+        SettingsError: they are blobs, and the engine has no identity to read them with.
+    """
+    if settings.objects_url is None:
+        return FileObjects(settings.data_dir / "objects")
+    from customization.storage import open_container
+    from engine.blob_objects import BlobObjects
+    from engine.identity import ManagedIdentity, named
+
+    identity = ManagedIdentity()
+    if not identity.exists:
+        raise SettingsError(
+            "objects_url (VISION_ENGINE_OBJECTS_URL): the engine has no managed identity here to read and write "
+            f"{settings.objects_url} with. Assign one to where it runs, or leave the setting out."
+        )
+    container = open_container(settings.objects_url, credential=identity.credential)
+    return BlobObjects(container, settings.data_dir / "cache" / "objects", named(identity))
 
 
 class FileObjects:
@@ -61,10 +92,13 @@ class FileObjects:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         target = self._file(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=_DRAFT)
+        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=DRAFT)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -78,11 +112,22 @@ class FileObjects:
         if durable:
             _sync_folder(target.parent)
 
+    def put_many(self, objects: Mapping[str, bytes], *, durable: bool = True) -> None:
+        for key, data in objects.items():
+            self.put(key, data, durable=durable)
+
     def get(self, key: str) -> bytes:
         try:
             return self._file(key).read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             raise ObjectNotFound(f"There is no object {key}.") from None
+
+    def get_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
+        for key in keys:
+            try:
+                yield self.get(key)
+            except ObjectNotFound:
+                yield None
 
     def exists(self, key: str) -> bool:
         return self._file(key).is_file()
@@ -105,9 +150,9 @@ class FileObjects:
             return []
 
     def sweep(self) -> None:
-        before = time.time() - _LEFT_BEHIND_SECONDS
+        before = time.time() - LEFT_BEHIND_SECONDS
         for folder, folders, files in os.walk(self._root):
-            for name in [name for name in (*folders, *files) if name.startswith((_DRAFT, _DELETED))]:
+            for name in [name for name in (*folders, *files) if name.startswith((DRAFT, _DELETED))]:
                 place = Path(folder, name)
                 with contextlib.suppress(OSError):  # another process was faster
                     if place.stat().st_mtime > before:
@@ -125,9 +170,14 @@ class FileObjects:
         return place
 
     def _file(self, key: str) -> Path:
-        if not _KEY.match(key):
-            raise ValueError(f"{key!r} is no key of an object")
+        check_key(key)
         return self._root.joinpath(*key.split("/"))
+
+
+def check_key(key: str) -> None:
+    """Raises ValueError for what is no key."""
+    if not _KEY.match(key):
+        raise ValueError(f"{key!r} is no key of an object")
 
 
 def _sync_folder(folder: Path) -> None:

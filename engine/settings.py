@@ -11,12 +11,16 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from customization.errors import StorageError
+from customization.storage import ContainerUrl
 from engine.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "VISION_ENGINE_"
 
-_LISTS = frozenset({"keys", "allowed_hosts"})
+_LISTS = frozenset({"keys", "allowed_hosts", "identity_hosts"})
 _HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]{1,5})?$")
+
+_ENDPOINT = re.compile(r"^(https://[a-zA-Z0-9._-]+|http://127\.[0-9.]+|http://localhost)(:[0-9]{1,5})?(/[a-zA-Z0-9._/-]*)?$")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -54,6 +58,10 @@ class Settings(BaseModel):
         repr=False,
         description="URL of the database: sqlite:///… or postgresql+psycopg://… [default: engine.sqlite in data_dir]",
     )
+    objects_url: str | None = Field(
+        None,
+        description="Blob container (https) for features and models, by the engine's identity. [default: files in data_dir]",
+    )
     keys: tuple[SecretStr, ...] = Field(
         (),
         max_length=2,
@@ -66,6 +74,16 @@ class Settings(BaseModel):
     allowed_hosts: tuple[str, ...] = Field(
         (),
         description="Blob hosts to read beside Azure's, `host` or `host:port`, comma between; these may be http and private.",
+    )
+    identity_hosts: tuple[str, ...] = Field(
+        (),
+        description="Hosts beside Azure's blob endpoints that are read, over https, with tokens of the engine's own identity.",
+    )
+    vision_endpoint: str | None = Field(
+        None, description="Azure AI Vision resource that `features` of analyze are passed on to. [default: they are refused]"
+    )
+    vision_key: SecretStr | None = Field(
+        None, description="Key of that resource. [default: tokens of the engine's own identity]"
     )
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained backbones.")
     threads: int = Field(
@@ -96,16 +114,41 @@ class Settings(BaseModel):
     def _folders_are_absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @field_validator("keys", mode="after")
+    @field_validator("keys", "vision_key", mode="after")
     @classmethod
-    def _keys_fit_a_header(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for key in keys:
+    def _keys_fit_a_header(cls, given: tuple[SecretStr, ...] | SecretStr | None) -> tuple[SecretStr, ...] | SecretStr | None:
+        for key in (given,) if isinstance(given, SecretStr) else given or ():
             text = key.get_secret_value()
             if not text.isascii() or not text.isprintable() or " " in text:
                 raise ValueError("a key must be printable ASCII characters, without spaces")
-        return keys
+        return given
 
-    @field_validator("allowed_hosts", mode="after")
+    @field_validator("objects_url", mode="after")
+    @classmethod
+    def _objects_lie_in_a_container(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        try:
+            parsed = ContainerUrl.parse(url)
+        except StorageError as error:
+            raise ValueError(str(error)) from None
+        if not parsed.url.startswith("https://"):
+            raise ValueError("it must be https: tokens of the engine's identity go there")
+        return parsed.url
+
+    @field_validator("vision_endpoint", mode="after")
+    @classmethod
+    def _endpoint_takes_a_key(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if not _ENDPOINT.match(url):
+            raise ValueError(
+                "it must be like https://name.cognitiveservices.azure.com, without query or user name; "
+                "http is for this machine alone"
+            )
+        return url.rstrip("/").removesuffix("/computervision")
+
+    @field_validator("allowed_hosts", "identity_hosts", mode="after")
     @classmethod
     def _hosts_are_bare(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for host in hosts:
@@ -117,6 +160,8 @@ class Settings(BaseModel):
     def _complete(self) -> Self:
         if (self.entra_tenant is None) != (self.entra_audience is None):
             raise ValueError("entra_tenant and entra_audience are needed together, or neither")
+        if self.vision_key is not None and self.vision_endpoint is None:
+            raise ValueError("vision_key is of no use without vision_endpoint")
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'engine.sqlite'}")
         return self

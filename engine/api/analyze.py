@@ -21,13 +21,15 @@ from customization.contract import (
     ModelStatus,
 )
 from engine.api.body import JSON_BYTES_MAX, JSON_TYPES, media_type, parse, read_body
-from engine.api.collaborators import Service
+from engine.api.collaborators import Prebuilt, Service
 from engine.api.document import failures
 from engine.api.errors import JSON, ApiError, invalid, invalid_values
+from engine.api.features import combined, passed_on
 from engine.api.multipart import first_file
 from engine.blobs import Blob, BlobError
 from engine.learning.errors import ImageError
 from engine.learning.images import ImageSizeError, decode_image
+from engine.prebuilt import CONNECTIONS
 from engine.serving import ModelGone
 from engine.store import AnswerableModel, NotFound
 
@@ -69,10 +71,17 @@ class AnalyzeQuery(BaseModel):
 
     # The last two, which some SDKs send by themselves, have no custom models.
     api_version: Literal["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"] = Field(
-        alias="api-version", description="Only the preview versions know `model-name`; the others ignore it."
+        alias="api-version", description="Only the preview versions know `model-name`; the others, with `features`, ignore it."
     )
     model_name: str | None = Field(None, alias="model-name", description="A model's name, or a published one.")
-    features: str | None = Field(None, description="Prebuilt features, which need a Vision resource of Azure; not served here.")
+    features: str | None = Field(
+        None,
+        description="Prebuilt features, comma between; passed on to the Vision resource of the settings, refused without one.",
+    )
+    language: str | None = Field(None, description="Of prebuilt features.")
+    gender_neutral_caption: str | None = Field(None, alias="gender-neutral-caption", description="Of prebuilt features.")
+    smartcrops_aspect_ratios: str | None = Field(None, alias="smartcrops-aspect-ratios", description="Of prebuilt features.")
+    model_version: str | None = Field(None, alias="model-version", description="Of prebuilt features.")
 
 
 class AnalyzeRoute(APIRoute):
@@ -100,22 +109,28 @@ def analyze_router(service: Service) -> APIRouter:
     images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
     # Threads of their own: those that all other operations share must not wait for strangers' servers.
     fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
+    resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
     waiting = 0
 
     async def in_thread(pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         context = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(work, *arguments, **named))
 
+    async def custom(name: str, url: str | None, image: bytes, api_version: str) -> str:
+        if url is not None:
+            image = await in_thread(fetches, _fetch, service, name, url)
+        return await in_thread(images, _answer, service, name, image, api_version)
+
     @router.post(
         "/imageanalysis:analyze",
-        summary="Analyze an image with a trained model",
+        summary="Analyze an image with a trained model, with prebuilt features, or both",
         response_model=ImageAnalysisResult,
-        responses=failures(400, 401, 404, 413, 429),
+        responses=failures(400, 401, 404, 413, 429, 502),
         openapi_extra=_REQUEST_BODY,
     )
     async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
         nonlocal waiting
-        name = requested_model(query.api_version, query.model_name, query.features)
+        name, resource = asked_for(query, service.prebuilt)
         if waiting >= WAITING_MAX:
             raise ApiError(
                 429,
@@ -126,9 +141,15 @@ def analyze_router(service: Service) -> APIRouter:
         waiting += 1
         try:
             url, image = await _read_body(request)
-            if url is not None:
-                image = await in_thread(fetches, _fetch, service, name, url)
-            body = await in_thread(images, _answer, service, name, image, query.api_version)
+            if resource is not None:
+                if name is not None:  # nothing is asked of the resource, which costs, for a model that cannot answer
+                    await in_thread(fetches, _trained, service, name)
+                standard = in_thread(resource_calls, resource.analyze, request.query_params, url, image)
+                if name is None:
+                    return await passed_on(standard)
+                return await combined(custom(name, url, image, query.api_version), standard)
+            assert name is not None, "otherwise nothing is asked for"
+            body = await custom(name, url, image, query.api_version)
         finally:
             waiting -= 1
         return Response(body, 200, media_type=JSON)
@@ -136,23 +157,26 @@ def analyze_router(service: Service) -> APIRouter:
     return router
 
 
-def requested_model(api_version: str, model_name: str | None, features: str | None) -> str:
-    """The model that a call asks for. Refuses with 400 a call that asks for a prebuilt feature, or for nothing."""
-    if wanted := [feature for feature in (features or "").replace(" ", "").split(",") if feature]:
+def asked_for(query: AnalyzeQuery, prebuilt: Prebuilt | None) -> tuple[str | None, Prebuilt | None]:
+    """The model that a call asks for, and who answers the features that it asks for. Refuses with 400 a call that asks for
+    features without a resource, or for nothing."""
+    if wanted := [feature for feature in (query.features or "").replace(" ", "").split(",") if feature]:
+        if prebuilt is None:
+            message = (
+                f"The features {', '.join(wanted)[:200]} are prebuilt ones, which need an Azure AI Vision resource, and this "
+                "engine has none (VISION_ENGINE_VISION_ENDPOINT). Leave `features` out and give `model-name`."
+            )
+            raise invalid(message, target="features", inner=ErrorCode.NOT_SUPPORTED_VISUAL_FEATURE)
+        return (query.model_name or None) if query.api_version in API_VERSIONS else None, prebuilt
+    if query.api_version not in API_VERSIONS:
         message = (
-            f"The features {', '.join(wanted)[:200]} are prebuilt ones, which need an Azure AI Vision resource: "
-            "this engine answers with custom models only. Leave `features` out and give `model-name`."
-        )
-        raise invalid(message, target="features", inner=ErrorCode.NOT_SUPPORTED_VISUAL_FEATURE)
-    if api_version not in API_VERSIONS:
-        message = (
-            f"Neither `features` nor `model-name` is given: version {api_version} has no custom models and ignores it. "
+            f"Neither `features` nor `model-name` is given: version {query.api_version} has no custom models and ignores it. "
             f"Use api-version={API_VERSIONS[-1]}."
         )
         raise invalid(message, target="model-name")
-    if not model_name:
+    if not query.model_name:
         raise invalid("Neither `features` nor `model-name` is given. Name a model.", target="model-name")
-    return model_name
+    return query.model_name, None
 
 
 async def _read_body(request: Request) -> tuple[str | None, bytes]:

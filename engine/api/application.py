@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from engine.api.analyze import analyze_router
 from engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from engine.api.collaborators import Blobs, Jobs, Models, Objects, Service
+from engine.api.collaborators import Blobs, Jobs, Models, Objects, Prebuilt, Service
 from engine.api.datasets import datasets_router
 from engine.api.document import describe
 from engine.api.errors import answer_errors
@@ -14,6 +14,7 @@ from engine.api.metrics import Metrics
 from engine.api.models import models_router
 from engine.api.published import published_models_router
 from engine.api.service import engine_version, service_router
+from engine.api.storage import storage_router
 from engine.settings import Settings
 from engine.store import Store
 
@@ -26,6 +27,7 @@ def create_app(
     blobs: Blobs,
     objects: Objects,
     *,
+    prebuilt: Prebuilt | None = None,
     entra_keys: KeySource | None = None,
 ) -> FastAPI:
     """The ASGI application.
@@ -35,9 +37,10 @@ def create_app(
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.
+        prebuilt: answers prebuilt features; without it they are refused.
         entra_keys: where the public keys of the Entra tenant come from; by default from Entra.
     """
-    service = Service(settings, store, jobs, models, blobs, objects)
+    service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store)
     app = FastAPI(
@@ -55,6 +58,7 @@ def create_app(
     app.include_router(evaluations_router(service))
     app.include_router(models_router(service))
     app.include_router(published_models_router(service))
+    app.include_router(storage_router(service))
     app.include_router(service_router(service, authenticator, metrics))
     answer_errors(app)
     describe(app, engine_version())

@@ -1,5 +1,6 @@
 """What the API needs of the engine's other parts, as the few methods that it calls."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.blobs import Blob, NotModified
+from engine.identity import Identity
+from engine.prebuilt import PrebuiltReply
 from engine.settings import Settings
 from engine.store import Store
 
@@ -37,6 +40,13 @@ class Blobs(Protocol):
         """Raises `engine.blobs.BlobError`."""
         ...
 
+    @property
+    def identity(self) -> Identity:
+        """Whose tokens are sent where a dataset says managed identity."""
+
+    def check(self, url: str, limit_seconds: float) -> None:
+        """Raises `engine.blobs.BlobError` where that identity cannot read a blob or a container."""
+
 
 class Objects(Protocol):
     """Where artifacts are kept; `engine.objects.ObjectStore`."""
@@ -46,6 +56,14 @@ class Objects(Protocol):
     def delete(self, prefix: str) -> None: ...
 
     def path(self, key: str) -> Path: ...
+
+
+class Prebuilt(Protocol):
+    """What answers prebuilt features; `engine.prebuilt.VisionResource`."""
+
+    def analyze(self, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
+        """Raises `engine.prebuilt.ResourceUnavailable`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,3 +76,4 @@ class Service:
     models: Models
     blobs: Blobs
     objects: Objects
+    prebuilt: Prebuilt | None = None

@@ -15,10 +15,11 @@ from customization.contract import (
     EvaluationCreate,
     ModelCreate,
     PublishedModelPut,
+    StorageCheck,
 )
 from engine.api.body import JSON_TYPES
 
-REQUEST_BODIES = (AnalyzeUrl, DatasetCreate, DatasetUpdate, EvaluationCreate, ModelCreate, PublishedModelPut)
+REQUEST_BODIES = (AnalyzeUrl, DatasetCreate, DatasetUpdate, EvaluationCreate, ModelCreate, PublishedModelPut, StorageCheck)
 
 _FAILURES = {
     400: "The request is not valid, or the state of what it names does not allow it.",
@@ -29,6 +30,7 @@ _FAILURES = {
     412: "If-Match names another eTag.",
     413: "The body is too long.",
     429: "Too many requests wait; try again after Retry-After seconds.",
+    502: "The Vision resource that `features` are passed on to does not answer, or refuses the engine.",
     503: "The database does not answer.",
 }
 

@@ -31,6 +31,7 @@ def serve(settings: Settings) -> None:
     from engine.jobs.children import WorkerProcesses
     from engine.jobs.queue import JobQueue
     from engine.objects import open_objects
+    from engine.prebuilt import VisionResource
     from engine.serving import ModelCache, Warming
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -40,10 +41,15 @@ def serve(settings: Settings) -> None:
         store = Store.open(settings)
         stack.callback(store.close)
         objects = open_objects(settings)
+        stack.callback(objects.close)
         models = ModelCache(settings, objects)
-        blobs = stack.enter_context(BlobReader(settings.allowed_hosts, attempts=2, timeout_seconds=10.0))
+        reader = BlobReader(settings.allowed_hosts, identity_hosts=settings.identity_hosts, attempts=2, timeout_seconds=10.0)
+        blobs = stack.enter_context(reader)
         queue = stack.enter_context(JobQueue(settings))
-        app = create_app(settings, store, queue, models, blobs, objects)
+        prebuilt = VisionResource.open(settings)
+        if prebuilt is not None:
+            stack.enter_context(prebuilt)
+        app = create_app(settings, store, queue, models, blobs, objects, prebuilt=prebuilt)
         warming = Warming(store, models)
         warming.start()
         stack.callback(warming.stop)

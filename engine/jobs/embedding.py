@@ -115,8 +115,7 @@ class Embedding:
             (images[shard.start + offset].tag, digest) for shard in mine for offset, digest in enumerate(self._digests(shard))
         )
         features = np.empty((len(entries), self._resources.extractor.dimensions), np.float32)
-        for row, (_, digest) in enumerate(entries):
-            kept = self._resources.kept.get(digest)
+        for row, kept in enumerate(self._resources.kept.get([digest for _, digest in entries])):
             if kept is None:
                 raise JobFailed(FailureCode.UNKNOWN, _LOST)
             features[row] = kept
@@ -125,9 +124,10 @@ class Embedding:
     def _embed(self, images: Sequence[ReadImage]) -> int:
         """Keep the features of images that have none yet; how many that were."""
         by_digest = {image.record.sha256: image.pixels for image in images if image.pixels is not None}
-        missing = {digest: pixels for digest, pixels in by_digest.items() if self._resources.kept.get(digest) is None}
-        for digest, vector in zip(missing, self._resources.extractor.extract(list(missing.values())), strict=True):
-            self._resources.kept.put(digest, vector)
+        kept = self._resources.kept.get(list(by_digest))
+        missing = {digest: pixels for (digest, pixels), found in zip(by_digest.items(), kept, strict=True) if found is None}
+        extracted = self._resources.extractor.extract(list(missing.values()))
+        self._resources.kept.put(dict(zip(missing, extracted, strict=True)))
         return len(missing)
 
     def _digests(self, shard: Shard) -> list[str]:

@@ -1,8 +1,10 @@
 """What trainings and evaluations have in common: a plan, features, and the objects of a job."""
 
+from dataclasses import replace
 from typing import TypedDict
 
 from engine.jobs.embedding import Embedding, Resources, ShardDone
+from engine.jobs.errors import JobCancelled
 from engine.jobs.memory import check_memory
 from engine.jobs.plan import Plan, Plans
 
@@ -28,19 +30,29 @@ class Job:
     """One run of a job in this process. Every public method that a workflow calls is a step: it may run twice."""
 
     def __init__(self, resources: Resources, plans: Plans, job: str) -> None:
-        self.resources = resources
+        self.resources = replace(resources, reader=resources.reader.telling(self._waits))
         self._plans = plans
         self._job = job
+        self._closed = False
         self._plan: Plan | None = None
         self._embedding: Embedding | None = None
 
     def close(self) -> None:
+        self._closed = True
         if self._embedding is not None:
             self._embedding.close()
 
     def check(self) -> None:
         """Raises JobCancelled where the job should stop."""
         raise NotImplementedError
+
+    def tell_waiting(self, why: str) -> None:
+        """Blobs cannot be read yet. Called from the threads that read, again and again while they wait."""
+
+    def _waits(self, why: str) -> None:
+        if self._closed:
+            raise JobCancelled  # nobody waits for the blob any more
+        self.tell_waiting(why)
 
     @property
     def plan(self) -> Plan:

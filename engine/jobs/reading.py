@@ -49,8 +49,10 @@ class _Fetched:
     etag: str | None
     sha256: str
     data: bytes
-    """Empty where the features are kept."""
+    """Empty where the blob is a known one, whose features are kept."""
     known: BlobRecord | None
+    kept: bool
+    """Whether the features are kept: found out by the many threads that read, since it takes time where objects are blobs."""
 
 
 class ImageReading:
@@ -165,8 +167,9 @@ class ImageReading:
         )
         if isinstance(blob, NotModified):
             assert known is not None
-            return _Fetched(image, url, known.etag, known.sha256, b"", known)
-        return _Fetched(image, url, blob.etag, hashlib.sha256(blob.data).hexdigest(), blob.data, None)
+            return _Fetched(image, url, known.etag, known.sha256, b"", known, kept=True)
+        sha256 = hashlib.sha256(blob.data).hexdigest()
+        return _Fetched(image, url, blob.etag, sha256, blob.data, None, self._kept.has(sha256))
 
     def _decode(self, fetched: _Fetched) -> ReadImage:
         if fetched.known is not None:
@@ -174,5 +177,5 @@ class ImageReading:
             return ReadImage(fetched.image, fetched.known, None, read=False)
         decoded = decode_image(fetched.data, self._sides)
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
-        pixels = None if self._kept.has(fetched.sha256) else decoded.pixels
+        pixels = None if fetched.kept else decoded.pixels
         return ReadImage(fetched.image, record, pixels, read=True)

@@ -12,6 +12,7 @@ from dbos import DBOS
 from customization.contract import FailureCode
 from engine.jobs.errors import JobCancelled, JobError, JobFailed, SourceUnreachable
 from engine.learning import LearningError
+from engine.objects import ObjectsUnavailable
 
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
 """Between the attempts of a step: a minute and a half, in which a database is free again and a storage server has restarted."""
@@ -106,7 +107,7 @@ def in_thread(work: Callable[[], R]) -> Future[R]:
 
 
 def _tell(step: str, error: Exception) -> None:
-    if isinstance(error, SourceUnreachable):
+    if isinstance(error, SourceUnreachable | ObjectsUnavailable):
         _log.warning("step %r of %s: %s", step, DBOS.workflow_id, error)
     else:
         _log.error("step %r of %s went wrong", step, DBOS.workflow_id, exc_info=error)
@@ -118,6 +119,8 @@ def _failure(step: str, error: Exception, attempts: int) -> JobFailed:
             f"{error} It was tried {attempts} times: see that {error.host} answers and that this engine can reach it, "
             "and start it again."
         )
+    elif isinstance(error, ObjectsUnavailable):
+        message = f"{error} It was tried {attempts} times: see to it, and start it again."
     else:
         message = f"The engine failed in step '{step}'; its log says why. Start it again."
     return JobFailed(FailureCode.UNKNOWN, message)

@@ -45,6 +45,7 @@ class Training(Job):
         super().__init__(resources, plans, training_job(model_id))
         self._model_id = model_id
         self._settings = settings
+        self._reported = TrainingProgress(stage="reading annotations")
 
     def check(self) -> None:
         if self.resources.store.cancellation_requested(self._model_id):
@@ -152,7 +153,12 @@ class Training(Job):
             record = self.resources.store.cancel_training(self._model_id, cost_minutes(seconds, self.budget_seconds))
         self._discard(record)
 
+    def tell_waiting(self, why: str) -> None:
+        if self._reported.message != why:
+            self.report(advanced(self._reported, message=why))
+
     def report(self, progress: TrainingProgress) -> None:
+        self._reported = progress
         try:
             self.resources.store.report_progress(self._model_id, progress)
         except NotFound:

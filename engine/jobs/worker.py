@@ -33,7 +33,8 @@ from engine.jobs.queue import (
 from engine.jobs.steps import PAUSES_SECONDS
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor
-from engine.objects import open_objects
+from engine.objects import ObjectsUnavailable, open_objects
+from engine.role_wait import ROLE_WAIT_SECONDS
 from engine.settings import Settings
 from engine.store import Store
 from engine.store.cipher import TokenCipher
@@ -51,11 +52,15 @@ class Worker:
     """A worker in this process, which can have one at a time, since DBOS can be there once.
 
     `extractor` is opened with the pretrained networks unless it is given; `pauses_seconds` are those between the
-    attempts of a step.
+    attempts of a step; `role_wait_seconds` is how long a blob is asked for that the engine's identity may not read.
     """
 
     def __init__(
-        self, settings: Settings, extractor: Extractor | None = None, pauses_seconds: Sequence[float] = PAUSES_SECONDS
+        self,
+        settings: Settings,
+        extractor: Extractor | None = None,
+        pauses_seconds: Sequence[float] = PAUSES_SECONDS,
+        role_wait_seconds: float = ROLE_WAIT_SECONDS,
     ) -> None:
         self._settings = settings
         self._extractor = extractor
@@ -63,7 +68,9 @@ class Worker:
         self._locks = open_locks(settings)
         self.name, self._lock = take_name(self._locks)
         self._store = Store.open(settings)
-        self._reader = BlobReader(settings.allowed_hosts)
+        self._reader = BlobReader(
+            settings.allowed_hosts, identity_hosts=settings.identity_hosts, role_wait_seconds=role_wait_seconds
+        )
         prepare_system_database(settings)
         self._queue = JobQueue(settings)
         self._objects = open_objects(settings)
@@ -105,13 +112,14 @@ class Worker:
             raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
         try:
             self.caretaker.look()
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, ObjectsUnavailable) as error:
             _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
 
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
         self._queue.close()
         self._reader.close()
+        self._objects.close()
         self._store.close()
         self._lock.release()
 

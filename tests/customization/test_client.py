@@ -112,10 +112,19 @@ OPERATIONS = [
     Operation(lambda c: c.unpublish_model("live"), "DELETE", "/publishedmodels/live", 204, b""),
     Operation(lambda c: c.artifact_metadata("m"), "GET", "/models/m/artifact:metadata", 200, {"labels": ["cat"]}),
     Operation(
+        lambda c: c.check_storage("https://x/c"), "POST", "/storage:check", 200, {"readable": True}, {"url": "https://x/c"}
+    ),
+    Operation(
         lambda c: c.analyze("m", "https://x/a.jpg"), "POST", "/imageanalysis:analyze", 200, ANALYSIS,
         {"url": "https://x/a.jpg"},
     ),
 ]  # fmt: skip
+
+
+def test_storage_that_cannot_be_read_is_an_answer(service: FakeService) -> None:
+    service.answers = [Answer(200, {"readable": False, "reason": "why", "identity": None})]
+    access = service.client().check_storage("https://x/c")
+    assert (access.readable, access.reason, access.identity) == (False, "why", None)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")

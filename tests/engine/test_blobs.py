@@ -5,97 +5,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from pydantic import SecretStr
 
 from engine.blobs import Blob, BlobError, BlobErrorKind, BlobReader, NotModified
+from tests.engine.site import Reply, Site, serving
 
 SAS = SecretStr("?sv=2024&sig=TOPSECRET")
 
 
-@dataclass
-class Reply:
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    length: bool = True
-    """Whether the reply says how long it is."""
-
-
-@dataclass
-class Site:
-    """What each path answers: one reply, or several, of which the last stays."""
-
-    port: int = 0
-    replies: dict[str, list[Reply]] = field(default_factory=dict)
-    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    connections: set[int] = field(default_factory=set)
-
-    @property
-    def netloc(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    def on(self, path: str, *replies: Reply) -> str:
-        self.replies[path] = list(replies)
-        return f"http://{self.netloc}{path}"
-
-    def asked(self) -> list[str]:
-        return [path for path, _ in self.requests]
-
-
-def serve(site: Site) -> ThreadingHTTPServer:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            site.requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}))
-            site.connections.add(self.client_address[1])
-            replies = site.replies.get(self.path.split("?")[0], [Reply(404)])
-            reply = replies.pop(0) if len(replies) > 1 else replies[0]
-            if reply.status == 0:
-                self.close_connection = True
-                return
-            body = reply.body if reply.status != 304 else b""
-            self.send_response(reply.status)
-            for key, value in reply.headers.items():
-                self.send_header(key, value)
-            if reply.length and reply.status != 304:
-                self.send_header("Content-Length", str(len(body)))
-            elif not reply.length:
-                self.send_header("Connection", "close")
-            self.end_headers()
-            with suppress(ConnectionError):
-                self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    site.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return server
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
-    site = Site()
-    server = serve(site)
-    yield site
-    server.shutdown()
-    server.server_close()
+    with serving() as site:
+        yield site
 
 
 @pytest.fixture
 def other_site() -> Iterator[Site]:
-    site = Site()
-    server = serve(site)
-    yield site
-    server.shutdown()
-    server.server_close()
+    with serving() as site:
+        yield site
 
 
 @pytest.fixture
@@ -311,39 +240,3 @@ def test_a_name_that_does_not_resolve(pauses: list[float], why: Exception) -> No
 
     with BlobReader(["images.test"], resolve=unknown, sleep=pauses.append) as reader:
         assert refusal(lambda: reader.read("http://images.test/c/b")).kind is BlobErrorKind.UNREACHABLE
-
-
-class Identity:
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def token(self) -> str | None:
-        return self._token
-
-
-@pytest.mark.parametrize(("token", "identity"), [("TOPSECRET", True), ("TOPSECRET", False), (None, True)])
-def test_the_engines_own_identity_is_shown_to_azure_alone(site: Site, token: str | None, identity: bool) -> None:
-    with BlobReader([site.netloc], identity=Identity(token)) as reader:
-        reader.read(site.on("/a/c/b.png", Reply(body=b"x")), identity=identity)
-    assert "authorization" not in site.requests[0][1]
-
-
-def test_the_engines_own_identity_asks_azure_with_a_bearer_token(site: Site) -> None:
-    from engine.blob_address import BlobAddress
-
-    reader = BlobReader(identity=Identity("TOPSECRET"))
-    address = BlobAddress.parse("https://acct.blob.core.windows.net/c/b")
-    assert (b"Authorization", b"Bearer TOPSECRET") in reader._authorized(address, None, None, True)[1]
-    assert not any(name == b"Authorization" for name, _ in reader._authorized(address, None, None, False)[1])
-    # A token of the dataset's own goes before the engine's.
-    target, headers = reader._authorized(address, SAS, "https://acct.blob.core.windows.net/c", True)
-    assert target.query == "sv=2024&sig=TOPSECRET"
-    assert not any(name == b"Authorization" for name, _ in headers)
-
-
-def test_without_an_identity_nothing_of_azure_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from engine.blobs import ManagedIdentity
-
-    for place in ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE"):
-        monkeypatch.delenv(place, raising=False)
-    assert ManagedIdentity().token() is None

@@ -29,7 +29,9 @@ def test_serve_shows_every_setting_with_its_variable() -> None:
     words = " ".join(text.split())
     for name in Settings.model_fields:
         assert variable_of(name) in words
-        assert (f"--{name.replace('_', '-')}" in words) == (name not in ("keys", "token_key")), "secrets are no flags"
+        assert (f"--{name.replace('_', '-')}" in words) == (name not in ("keys", "token_key", "vision_key")), (
+            "secrets are no flags"
+        )
 
 
 def test_worker_shows_what_concerns_it() -> None:

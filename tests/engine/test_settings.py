@@ -28,6 +28,10 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("keys", "one", (SecretStr("one"),)),
         ("keys", " one , two ,", (SecretStr("one"), SecretStr("two"))),
         ("allowed_hosts", "Blobs.example, 127.0.0.1:10000,[::1]:80", ("blobs.example", "127.0.0.1:10000", "[::1]:80")),
+        ("identity_hosts", "127.0.0.2:443, Acct.blob.core.windows.net", ("127.0.0.2:443", "acct.blob.core.windows.net")),
+        ("objects_url", "https://acct.blob.core.windows.net/artifacts/", "https://acct.blob.core.windows.net/artifacts"),
+        ("vision_endpoint", "https://v.cognitiveservices.azure.com/", "https://v.cognitiveservices.azure.com"),
+        ("vision_endpoint", "http://127.0.0.1:8080/computervision", "http://127.0.0.1:8080"),
         ("port", "0", 0),
         ("metrics_public", "true", True),
         ("log_level", "debug", "debug"),
@@ -50,6 +54,10 @@ def test_settings_survive_the_environment() -> None:
         {},
         keys=("one", "two"),
         allowed_hosts="a,b:1",
+        identity_hosts="c,d:2",
+        objects_url="https://acct.blob.core.windows.net/artifacts",
+        vision_endpoint="https://v.cognitiveservices.azure.com",
+        vision_key="k",
         data_dir="/d",
         metrics_public=True,
         token_key="t",
@@ -69,6 +77,16 @@ def test_settings_survive_the_environment() -> None:
         ({"keys": "schlüssel"}, "printable ASCII"),
         ({"allowed_hosts": "https://h"}, "leave out the scheme"),
         ({"allowed_hosts": "*.h"}, "wildcards"),
+        ({"identity_hosts": "https://h"}, "leave out the scheme"),
+        ({"objects_url": "https://acct.blob.core.windows.net/c?sig=secret"}, "a token or key does not belong in it"),
+        ({"objects_url": "https://acct:secret@acct.blob.core.windows.net/c"}, "a token or key does not belong in it"),
+        ({"objects_url": "https://acct.blob.core.windows.net"}, "VISION_ENGINE_OBJECTS_URL"),
+        ({"objects_url": "http://127.0.0.1:10000/acct/c"}, "must be https"),
+        ({"vision_endpoint": "http://v.example"}, "VISION_ENGINE_VISION_ENDPOINT"),
+        ({"vision_endpoint": "https://v.example?key=secret"}, "without query"),
+        ({"vision_endpoint": "https://me:secret@v.example"}, "without query or user name"),
+        ({"vision_key": "a secret"}, "VISION_ENGINE_VISION_KEY"),
+        ({"vision_key": "a-secret"}, "of no use without vision_endpoint"),
         ({"threads": 0}, "VISION_ENGINE_THREADS"),
         ({"workers": -1}, "VISION_ENGINE_WORKERS"),
         ({"entra_tenant": "t"}, "needed together"),
@@ -86,7 +104,12 @@ def test_what_is_refused_and_how(values: dict[str, object], expected: str) -> No
 
 def test_secrets_do_not_show() -> None:
     settings = Settings.from_environment(
-        {}, keys=("hidden-1",), token_key="hidden-2", database_url="postgresql://u:hidden-3@h/d"
+        {},
+        keys=("hidden-1",),
+        token_key="hidden-2",
+        database_url="postgresql://u:hidden-3@h/d",
+        vision_endpoint="https://v.example",
+        vision_key="hidden-4",
     )
     assert "hidden" not in repr(settings)
     assert "hidden" not in str(settings)

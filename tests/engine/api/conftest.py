@@ -65,10 +65,22 @@ class FixedModels:
 
 
 @dataclass
+class FixedIdentity:
+    """An identity of Azure."""
+
+    client_id: str | None = "7d1c3c0e"
+
+    def token(self, scope: str) -> str | None:
+        return f"token-for-{scope}"
+
+
+@dataclass
 class FixedBlobs:
-    """Knows a few addresses."""
+    """Knows a few addresses, and which of them the engine's identity cannot read."""
 
     content: dict[str, bytes] = field(default_factory=dict)
+    denied: dict[str, BlobErrorKind] = field(default_factory=dict)
+    identity: FixedIdentity = field(default_factory=FixedIdentity)
     before_reply: Callable[[], object] = lambda: None
 
     def read(self, url: str, *, max_bytes: int = 0, limit_seconds: float | None = None) -> Blob:
@@ -78,6 +90,12 @@ class FixedBlobs:
             raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
         assert max_bytes == 20_971_520
         return Blob(self.content[url], None)
+
+    def check(self, url: str, limit_seconds: float) -> None:
+        if url in self.denied:
+            raise BlobError(self.denied[url], f"{url} may not be read.")
+        if url not in self.content:
+            raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
 
 
 class Caller:

@@ -11,6 +11,7 @@ from customization.contract import ModelPerformance
 
 DATASET = {"annotationKind": "imageClassification", "annotationFileUris": ["https://acct.blob.core.windows.net/c/t.json"]}
 MODEL = {"trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}}
+CONTAINER = "https://acct.blob.core.windows.net/c"
 EVALUATION = {"evaluationParameters": {"testDatasetName": "cats"}}
 
 Prepare = Callable[[Any], object]
@@ -44,6 +45,10 @@ def ended_evaluation(world: Any) -> None:
 def published(world: Any) -> None:
     world.train("m")
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
+
+
+def stored(world: Any) -> None:
+    world.blobs.content = {CONTAINER: b"", f"{CONTAINER}/a.png": b"pixels"}
 
 
 OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]] = [
@@ -136,6 +141,13 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
     (trained, "GET", "models/m/artifact:metadata", None, {}, 200, None),
     (model, "GET", "models/m/artifact:metadata", None, {}, 400, "InvalidRequest"),
     (nothing, "GET", "models/m/artifact:metadata", None, {}, 404, "ModelNotFound"),
+    # storage, an extension
+    (stored, "POST", "storage:check", {"url": f"{CONTAINER}/a.png"}, {}, 200, None),
+    (stored, "POST", "storage:check", {"URL": CONTAINER}, {}, 200, None),
+    (nothing, "POST", "storage:check", {"url": "https://elsewhere/c"}, {}, 400, "InvalidRequest"),
+    (nothing, "POST", "storage:check", {}, {}, 400, "InvalidRequest"),
+    (nothing, "POST", "storage:check", {"url": "https://elsewhere/" + "c" * 1_048_576}, {}, 413, "InvalidRequest"),
+    (nothing, "GET", "storage:check", None, {}, 405, "InvalidRequest"),
     # what is no operation
     (nothing, "GET", "productrecognition/m/runs/r", None, {}, 404, "404"),
     (nothing, "GET", "", None, {}, 404, "404"),
@@ -198,6 +210,7 @@ def test_operation(
         ("PUT", "publishedmodels/p"),
         ("GET", "publishedmodels"),
         ("GET", "models/m/artifact"),
+        ("POST", "storage:check"),
     ],
 )
 def test_every_operation_needs_a_key_and_a_version(world: Any, method: str, path: str) -> None:

@@ -45,6 +45,7 @@ OPERATIONS = {
     "/computervision/models/{name}/evaluations/{evaluation_name}": {"put", "get", "delete"},
     "/computervision/publishedmodels": {"get"},
     "/computervision/publishedmodels/{name}": {"put", "get", "delete"},
+    "/computervision/storage:check": {"post"},
     "/computervision/imageanalysis:analyze": {"post"},
     "/healthz": {"get"},
     "/metrics": {"get"},

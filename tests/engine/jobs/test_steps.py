@@ -136,15 +136,15 @@ def test_damaged_features_count_as_absent(tmp_path: Path, damage: bytes | None) 
     objects = FileObjects(tmp_path)
     kept = KeptFeatures(objects, "key", 3)
     features = np.array([1, 2, 3], np.float32)
-    assert kept.get("ab12") is None
-    kept.put("ab12", features)
-    found = kept.get("ab12")
+    assert next(kept.get(["ab12"])) is None
+    kept.put({"ab12": features})
+    (found,) = kept.get(["ab12"])
     assert found is not None
     np.testing.assert_array_equal(found, features)
     whole = objects.get("features/key/ab/ab12")
     objects.put("features/key/ab/ab12", whole[:-1] + bytes([whole[-1] ^ 1]) if damage is None else damage)
-    assert kept.get("ab12") is None
-    assert KeptFeatures(objects, "other", 3).get("ab12") is None
+    assert next(kept.get(["ab12"])) is None
+    assert next(KeptFeatures(objects, "other", 3).get(["ab12"])) is None
 
 
 def test_the_digest_of_a_dataset_is_of_its_images_and_tags_whatever_their_order() -> None:
