@@ -1,13 +1,13 @@
 """What the API needs of the engine's other parts, as the few methods that it calls."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.blobs import Blob, NotModified
+from engine.objects import ObjectStore
 from engine.settings import Settings
 from engine.store import Store
 
@@ -38,16 +38,6 @@ class Blobs(Protocol):
         ...
 
 
-class Objects(Protocol):
-    """Where artifacts are kept; `engine.objects.ObjectStore`."""
-
-    def get(self, key: str) -> bytes: ...
-
-    def delete(self, prefix: str) -> None: ...
-
-    def path(self, key: str) -> Path: ...
-
-
 @dataclass(frozen=True)
 class Service:
     """What the routes work with."""
@@ -57,4 +47,4 @@ class Service:
     jobs: Jobs
     models: Models
     blobs: Blobs
-    objects: Objects
+    objects: ObjectStore
