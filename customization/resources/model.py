@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 from pulumi import dynamic
@@ -215,6 +215,28 @@ def trained(model: TrainedModel) -> Properties:
         "performance": model.model_performance.to_wire() if model.model_performance else None,
         "artifact_digest": model.artifact.digest if model.artifact else None,
     }
+
+
+class ModelResource(Protocol):
+    """A model that can be evaluated and published: a `Model`, or a `PromotedModel`."""
+
+    @property
+    def model_name(self) -> pulumi.Output[str]: ...
+
+    @property
+    def model_kind(self) -> pulumi.Output[str]: ...
+
+    @property
+    def status(self) -> pulumi.Output[str]: ...
+
+    @property
+    def performance(self) -> pulumi.Output[dict[str, Any]]: ...
+
+    @property
+    def training_minutes(self) -> pulumi.Output[float]: ...
+
+    @property
+    def artifact_digest(self) -> pulumi.Output[str]: ...
 
 
 class Model(dynamic.Resource, module="vision", name="Model"):
