@@ -25,6 +25,10 @@ class Models(Protocol):
 
     def forget(self, model_id: str) -> None: ...
 
+    def load(self, model_id: str) -> object:
+        """Have a model in memory before it is asked. Raises `engine.serving.ModelGone`."""
+        ...
+
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.serving.ModelGone`."""
         ...

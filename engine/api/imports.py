@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
@@ -20,6 +21,7 @@ from engine.api.models import model
 from engine.api.multipart import parts
 from engine.api.parameters import VERSIONED, Name, wire_response
 from engine.imports import ImportRefused, Sidecar, import_model
+from engine.serving import ModelGone
 from engine.store import ModelRecord
 
 IMPORT_BYTES_MAX = 512 * 1024 * 1024
@@ -84,9 +86,12 @@ def imports_router(service: Service) -> APIRouter:
 def _import(service: Service, name: str, digest: str, file: BinaryIO, content_type: str) -> ModelRecord:
     onnx, metadata = _read_form(file, content_type)
     try:
-        return import_model(service.store, service.objects, name, onnx, digest, metadata)
+        record = import_model(service.store, service.objects, name, onnx, digest, metadata)
     except ImportRefused as error:
         raise invalid(str(error), target=error.part) from None
+    with suppress(ModelGone):  # it has just been deleted
+        service.models.load(record.id)
+    return record
 
 
 def _read_form(file: BinaryIO, content_type: str) -> tuple[bytes, dict[str, Any]]:

@@ -54,6 +54,7 @@ class FixedModels:
 
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         assert pixels.dtype == np.uint8
@@ -62,6 +63,9 @@ class FixedModels:
 
     def forget(self, model_id: str) -> None:
         self.forgotten.append(model_id)
+
+    def load(self, model_id: str) -> None:
+        self.loaded.append(model_id)
 
 
 @dataclass

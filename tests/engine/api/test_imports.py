@@ -53,6 +53,7 @@ def test_nobody_trains_an_imported_model(world: Any, exported: Any) -> None:
     assert world.jobs.trainings == []
     assert world.store.unfinished().models == ()
     assert world.store.training_seconds() == 0.0
+    assert world.models.loaded == [world.store.model("m").id], "its first caller need not wait"
 
 
 def test_an_imported_model_can_be_handed_on(world: Any, exported: Any) -> None:
