@@ -7,20 +7,43 @@ from typing import Any
 import pulumi
 
 from components import LocalWorkspace, Workspace
+from components.azure_names import NameNotAllowed
 from customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
+from stacks.azure_settings import AzureSettings
 from stacks.promotion import promote
 from stacks.settings import ModelSettings, SettingsError, StackSettings, read_settings
 
 
 def make_workspace(settings: StackSettings, stack: str) -> Workspace:
-    if settings.platform == "azure":
-        raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml: platform 'azure' is not built yet; use 'local'")
+    if settings.azure is not None and settings.platform == "azure":
+        return make_azure_workspace(settings.azure, stack)
     return LocalWorkspace(
         "workspace",
         data_dir=settings.local.data_dir or f".vision/{stack}",
         engine_port=settings.local.engine_port,
         storage_port=settings.local.storage_port,
     )
+
+
+def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
+    try:
+        from components.azure import AzureArgs, AzureWorkspace, DatabaseSize, EngineSize
+    except ModuleNotFoundError as error:
+        raise pulumi.RunError(f"{error.name} is not installed: `make setup STACK={stack}` gets what it needs") from None
+    given = settings.model_dump(exclude={"name", "names", "engine", "database"})
+    try:
+        return AzureWorkspace(
+            "vision",
+            AzureArgs(
+                base=settings.name or f"vision-{stack}",
+                names=settings.names.model_dump(exclude_none=True),
+                engine=EngineSize(**settings.engine.model_dump()),
+                database=DatabaseSize(**settings.database.model_dump()),
+                **given,
+            ),
+        )
+    except NameNotAllowed as error:
+        raise pulumi.RunError(f"stacks/Pulumi.{stack}.yaml: azure: {error}") from None
 
 
 def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str, Dataset]:

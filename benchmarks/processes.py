@@ -48,6 +48,16 @@ class Engine:
         times = [child.cpu_times() for child in psutil.Process(self.process.pid).children()]
         return sum(time_.user + time_.system for time_ in times)
 
+    def wait_until_worker_rests(self) -> None:
+        """Until the worker takes next to no processor time: nothing that comes after shares the cores with it."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
+            before = self.worker_cpu_seconds()
+            time.sleep(0.5)
+            if self.worker_cpu_seconds() - before < 0.05:
+                return
+        raise RuntimeError("the worker still works, though nothing is to be done")
+
 
 class Script:
     """A Python module that answers a JSON line on stdin with one on stdout, and ends with its stdin."""

@@ -88,14 +88,15 @@ class Bench:
                 cpus.append(self._engine.worker_cpu_seconds() - cpu)
                 walls.append(wall)
                 computes.append(_compute_seconds(model, embedded=len(samples.images)))
-                after = bare.ask(do="embed", files=samples.files)
-                bares.append(mean((before["seconds"], after["seconds"])))
-                bare_cpus.append(mean((before["cpuSeconds"], after["cpuSeconds"])))
                 changed = samples.changed(CHANGED_SHARE, f"{CONTAINER}/changed{number}")
                 model, wall = self._train(f"again-{number}", changed)
                 again_walls.append(wall)
                 again_computes.append(_compute_seconds(model, embedded=round(CHANGED_SHARE * len(samples.images))))
                 self._model = model.name
+                self._engine.wait_until_worker_rests()
+                after = bare.ask(do="embed", files=samples.files)
+                bares.append(mean((before["seconds"], after["seconds"])))
+                bare_cpus.append(mean((before["cpuSeconds"], after["cpuSeconds"])))
         images, load = len(self._training_sets[0].images), os.getloadavg()[0]
         trained, retrained = f"training {images} images", f"retraining after {CHANGED_SHARE:.0%} changed"
         return [

@@ -143,6 +143,12 @@ def container_exists(url: str, *, account_key: str | None = None, credential: To
         return container.exists()
 
 
+def list_one(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> None:
+    """Ask for the first blob of the container. Raises StorageError where that is refused, or the storage can't be reached."""
+    with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
+        next(iter(container.list_blobs(results_per_page=1)), None)
+
+
 def ensure_container(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> None:
     """Make the container, without public access, unless it is there."""
     from azure.core.exceptions import ResourceExistsError

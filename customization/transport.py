@@ -29,6 +29,7 @@ RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 RETRY_AFTER_MAX_SECONDS = 60.0
 TOKEN_MARGIN_SECONDS = 300
 
+_HEADERS = {**requests.utils.default_headers(), "Accept": "application/json"}
 _SIGNATURE = re.compile(r"(?i)\b(sig|signature)=[^&\s\"']+")
 
 
@@ -132,18 +133,23 @@ class Transport:
         for attempt in range(self._retry.attempts):
             last = attempt + 1 == self._retry.attempts
             try:
-                response = self._session.request(
+                # Prepared here and not by the session, which first looks for settings of its own to merge.
+                request = requests.Request(
                     method,
                     f"{self.endpoint}/computervision{path}",
                     params={"api-version": API_VERSION, **(params or {})},
                     json=json,
                     data=data,
-                    headers={"Accept": "application/json", **(headers or {})},
+                    headers={**_HEADERS, **(headers or {})},
                     auth=self._auth,
+                ).prepare()
+                assert request.url is not None
+                response = self._session.send(
+                    request,
                     timeout=self._timeout_seconds,
                     # A redirect would carry the key to wherever it points.
                     allow_redirects=False,
-                    stream=stream,
+                    **self._session.merge_environment_settings(request.url, {}, stream, None, None),
                 )
             except requests.RequestException as error:
                 if last or not _is_transient(error):

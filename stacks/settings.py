@@ -8,12 +8,19 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, AnnotationKind, ModelKind
 from customization.gate import faults
+from stacks.azure_settings import (
+    AzureNameSettings,
+    AzureSettings,
+    DatabaseSizeSettings,
+    EngineSizeSettings,
+    Settings,
+)
 
 PROJECT = "vision-customization"
 
@@ -27,10 +34,6 @@ class SettingsError(Exception):
     """A stack's file is not as it must be. The text has one line for each fault."""
 
 
-class Settings(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
-
-
 class DatasetSettings(Settings):
     """Labelled images: in a folder of this checkout, or in blob storage."""
 
@@ -41,7 +44,7 @@ class DatasetSettings(Settings):
     """The folder, relative to the program."""
     annotation_file_uris: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
     """COCO files in blob storage, in place of `source` and `annotationFiles`."""
-    custom_properties: Annotated[dict[str, str], Field(max_length=10)] = {}
+    custom_properties: Annotated[dict[str, str], Field(max_length=10)] = Field(default={})
     delete_images: bool = False
     """Delete the images from storage, too, when the dataset is."""
 
@@ -62,7 +65,7 @@ class ModelSettings(Settings):
     """The model's name in that stack, if it is another."""
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
-    require: dict[str, float] = {}
+    require: dict[str, float] = Field(default={})
     """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
     publish: bool = False
     """Answer `model-name=<this model's name>` with it, once it has passed its gate."""
@@ -104,8 +107,9 @@ class LocalSettings(Settings):
 class StackSettings(Settings):
     platform: Literal["local", "azure"] = "local"
     local: LocalSettings = LocalSettings()
-    datasets: dict[Name, DatasetSettings] = {}
-    models: dict[Name, ModelSettings] = {}
+    azure: AzureSettings | None = None
+    datasets: dict[Name, DatasetSettings] = Field(default={})
+    models: dict[Name, ModelSettings] = Field(default={})
 
     @model_validator(mode="after")
     def _models_name_datasets(self) -> Self:
@@ -115,6 +119,12 @@ class StackSettings(Settings):
                 dataset = getattr(model, role)
                 if dataset is not None and dataset not in self.datasets:
                     raise ValueError(f"models.{name}.{to_camel(role)} is '{dataset}'; the stack's datasets are: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _azure_is_described(self) -> Self:
+        if self.platform == "azure" and self.azure is None:
+            raise ValueError("platform 'azure' needs the key `azure`, at least with `image`: see docs/azure.md")
         return self
 
     def is_trained_on(self, dataset: str) -> bool:
@@ -157,6 +167,19 @@ def _explain(fault: ErrorDetails) -> str:
 
 
 def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
-    shapes: dict[str, type[Settings]] = {"datasets": DatasetSettings, "models": ModelSettings, "local": LocalSettings}
-    shape = StackSettings if len(location) == 1 else shapes[str(location[0])]
+    shape: type[Settings] = StackSettings
+    for part in location[:-1]:
+        shape = _SHAPES.get(str(part), shape)
     return [field.alias or name for name, field in shape.model_fields.items()]
+
+
+_SHAPES: dict[str, type[Settings]] = {
+    "datasets": DatasetSettings,
+    "models": ModelSettings,
+    "local": LocalSettings,
+    "azure": AzureSettings,
+    "names": AzureNameSettings,
+    "engine": EngineSizeSettings,
+    "database": DatabaseSizeSettings,
+}
+"""What the values below a key are like."""

@@ -30,8 +30,8 @@ def set_up(places: Places, *, azure: bool) -> None:
     Raises:
         ToolchainError: a step can't be done.
     """
-    started = time.monotonic()
     with alone(places.cache / "setup.lock"):
+        started = time.monotonic()
         done = do_steps(steps(places, azure=azure), places.state / "setup.json")
     if done:
         say(f"Set-up done in {duration(time.monotonic() - started)}. The cache is {places.cache}.")

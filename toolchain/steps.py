@@ -71,12 +71,18 @@ def new_folder(target: Path) -> Iterator[Path]:
 def alone(lock: Path) -> Iterator[None]:
     """Hold a lock file, so that two set-ups never write the same folder; says so when it has to wait."""
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"Another set-up is at work (lock {lock}); waiting for it …")
+            holder = lock.read_text().strip() or "another process"
+            say(f"Another set-up is at work ({holder}); waiting for it …")
+            started = time.monotonic()
             fcntl.flock(file, fcntl.LOCK_EX)
+            say(f"      waited {duration(time.monotonic() - started)}")
+        file.truncate(0)
+        file.write(f"process {os.getpid()} in {Path.cwd()}\n")
+        file.flush()
         yield
 
 

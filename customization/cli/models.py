@@ -77,9 +77,7 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--dataset", required=True, metavar="NAME", help="The dataset to train from.")
 @click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
-@click.option(
-    "--kind", type=click.Choice(list(ModelKind)), default=ModelKind.GENERIC_CLASSIFIER, show_default=True, help="What to train."
-)
+@click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What to train.")
 @click.option("--hours", type=click.IntRange(1, 1344), default=1, show_default=True, help="The most compute time it may take.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the end, with progress.")
 @timeout_option
@@ -105,8 +103,6 @@ def train_model(
       vision models train trees-1 --dataset trees --test-dataset trees-test
       vision models train trees-1 --dataset trees --no-wait
     """
-    from customization.contract import ModelKind
-
     try:
         model = client.create_model(
             name,

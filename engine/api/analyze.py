@@ -31,9 +31,6 @@ from engine.learning.images import ImageSizeError, decode_image
 from engine.serving import ModelGone
 from engine.store import AnswerableModel, NotFound
 
-GA_VERSIONS = ("2023-10-01", "2024-02-01")
-"""Versions without custom models, which some SDKs send by themselves."""
-
 WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
 
@@ -70,6 +67,7 @@ T = TypeVar("T")
 class AnalyzeQuery(BaseModel):
     """What an analyze call asks for."""
 
+    # The last two, which some SDKs send by themselves, have no custom models.
     api_version: Literal["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"] = Field(
         alias="api-version", description="Only the preview versions know `model-name`; the others ignore it."
     )
@@ -78,9 +76,14 @@ class AnalyzeQuery(BaseModel):
 
 
 class AnalyzeRoute(APIRoute):
-    """Documented as any other route, and answered without FastAPI's solving of dependencies, which takes a tenth of a call."""
+    """Documented as any other route, and answered without FastAPI's solving of dependencies, which takes a tenth of a call.
+
+    Its endpoint is called with the request and the query, and nothing else: dependencies would not be solved.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        assert not self.dependant.dependencies
+
         async def handle(request: Request) -> Response:
             try:
                 query = AnalyzeQuery.model_validate(dict(request.query_params))

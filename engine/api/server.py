@@ -55,7 +55,7 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http="h11",  # httptools neither bounds a head nor reads the body of a request that offers an upgrade
             log_config=None,
             access_log=False,
             server_header=False,

@@ -1,18 +1,16 @@
 """The connection to SQLite or PostgreSQL, and bringing its tables up to date."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, ClauseElement, Connection, Engine, Select, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from engine.errors import SettingsError
 from engine.settings import Settings
@@ -35,7 +33,6 @@ class Database:
         self._engine = _connect(settings)
         self._writing_engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         self._cipher = TokenCipher.open(settings)
-        self._compiled = cache(self._compile)
         self._now = now
 
     def migrate(self) -> None:
@@ -52,20 +49,6 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    def _first(self, query: ClauseElement, **values: str) -> Sequence[Any] | None:
-        """The first row, by the driver alone: every analyze call asks, and SQLAlchemy's execution takes four times as long."""
-        statement, order = self._compiled(query)
-        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-            cursor.execute(statement, values if order is None else [values[name] for name in order])
-            row: Sequence[Any] | None = cursor.fetchone()
-            return row
-
-    def _compile(self, query: ClauseElement) -> tuple[str, list[str] | None]:
-        """The query in the dialect's words, and the order of its parameters where they go by position."""
-        compiled = query.compile(self._engine)
-        assert isinstance(compiled, SQLCompiler)
-        return compiled.string, compiled.positiontup
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

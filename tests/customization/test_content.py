@@ -311,6 +311,16 @@ def test_reading_imports_nothing_heavy(dataset_folder: MakeFolder, tmp_path: Pat
     assert done.stdout.strip() == "[]"
 
 
+def test_declaring_resources_imports_nothing_that_sends() -> None:
+    """A preview that finds nothing changed starts a process for these, and does without the rest."""
+    code = (
+        "import sys; import components, customization.resources; "
+        "print(sorted({'PIL', 'pydantic', 'requests', 'azure'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
 @pytest.mark.parametrize(

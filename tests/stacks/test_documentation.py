@@ -1,15 +1,23 @@
-"""docs/stacks.md is the reference of the stack's file: every key is in it."""
+"""docs/stacks.md and docs/azure.md are the reference of the stack's file: every key is in them."""
 
 from pathlib import Path
 
 import pytest
 
-from stacks.settings import DatasetSettings, LocalSettings, ModelSettings, Settings, StackSettings
+from stacks.azure_settings import AzureNameSettings, AzureSettings, DatabaseSizeSettings, EngineSizeSettings, Settings
+from stacks.settings import DatasetSettings, LocalSettings, ModelSettings, StackSettings
 
-REFERENCE = (Path(__file__).parents[2] / "docs" / "stacks.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("settings", [StackSettings, DatasetSettings, ModelSettings, LocalSettings])
-def test_every_setting_is_documented(settings: type[Settings]) -> None:
+@pytest.mark.parametrize(
+    ("page", "settings"),
+    [
+        *(("stacks.md", settings) for settings in (StackSettings, DatasetSettings, ModelSettings, LocalSettings)),
+        *(("azure.md", settings) for settings in (AzureSettings, AzureNameSettings, EngineSizeSettings, DatabaseSizeSettings)),
+    ],
+)
+def test_every_setting_is_documented(page: str, settings: type[Settings]) -> None:
+    reference = (DOCS / page).read_text()
     for name, field in settings.model_fields.items():
-        assert f"| `{field.alias or name}` |" in REFERENCE
+        assert f"| `{field.alias or name}` |" in reference

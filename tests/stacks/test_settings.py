@@ -45,7 +45,10 @@ def test_a_whole_stack() -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"platfrom": "local"}, "vision-customization:platfrom: unknown key; valid here: platform, local, datasets, models"),
+        (
+            {"platfrom": "local"},
+            "vision-customization:platfrom: unknown key; valid here: platform, local, azure, datasets, models",
+        ),
         ({"platform": "gcp"}, "vision-customization:platform: Input should be 'local' or 'azure', not 'gcp'"),
         (
             {"datasets": {"train": {**DATASETS["train"], "sorce": "x"}}},

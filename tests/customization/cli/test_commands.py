@@ -147,6 +147,11 @@ def test_nothing_is_written_unless_everything_can_be(vision: Vision, tmp_path: P
         (["datasets", "delete", "cats", "--yes"], b"", None),
         (["datasets", "register", "cats", "--uri", URI, "--kind", "imageClassification"], DATASET, URI),
         (["models", "train", "m", "--dataset", "cats", "--no-wait"], model("notStarted"), "notStarted"),
+        (
+            ["models", "train", "m", "--dataset", "cats", "--kind", "Generic-Classifier", "--no-wait"],
+            model("notStarted"),
+            "notStarted",
+        ),
     ],
 )
 def test_a_table_and_json(

@@ -253,3 +253,27 @@ def test_a_full_queue_is_said(trained: Any, picture: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr("engine.api.analyze.WAITING_MAX", 0)
     reply = trained.call("POST", ANALYZE, content=picture())
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        # of a parameter that is repeated the last counts
+        ("api-version=2023-04-01-preview&model-name=other&model-name=m", 200),
+        ("api-version=2023-04-01-preview&model-name=m&model-name=other", 404),
+        ("api-version=1999-01-01&api-version=2023-04-01-preview&model-name=m", 200),
+        # an empty one is as good as none
+        ("api-version=2023-04-01-preview&model-name=", 400),
+        ("api-version=2023-04-01-preview&model-name", 400),
+        ("api-version=2023-04-01-preview&model-name=m&features=", 200),
+        ("api-version=&model-name=m", 400),
+        ("model-name=m", 400),
+        ("API-VERSION=2023-04-01-preview&model-name=m", 400),
+        # what no database has a text for
+        ("api-version=2023-04-01-preview&model-name=%00", 404),
+        ("api-version=2023-04-01-preview&model-name=%ff", 404),
+    ],
+)
+def test_the_query(trained: Any, picture: Any, query: str, status: int) -> None:
+    reply = trained.call("POST", f"imageanalysis:analyze?{query}", version=None, content=picture(size=(60, 80)))
+    assert reply.status_code == status, reply.text

@@ -145,3 +145,45 @@ def test_small_answers_do_not_wait(data_dir: Path) -> None:
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_request_that_offers_another_protocol_is_read_like_any_other(
+    data_dir: Path, process: subprocess.Popen[str], chunked: bool
+) -> None:
+    """Java's HTTP client offers HTTP/2 with each first request over plain HTTP, and so does `curl --http2`."""
+    content = announced(data_dir, process)
+    key = (data_dir / "keys").read_text().split()[0]
+    body = b'{"annotationKind": "imageClassification", "annotationFileUris": ["https://h/c/t.json"]}'
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    head = (
+        "PUT /computervision/datasets/cats?api-version=2023-04-01-preview HTTP/1.1\r\nHost: h\r\n"
+        f"Ocp-Apim-Subscription-Key: {key}\r\n{length}\r\n"
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", content["port"]), timeout=30) as connection:
+        connection.sendall(head.encode())
+        time.sleep(0.1)  # the body comes apart from the head
+        connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if chunked else body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 201")
+
+
+def test_a_head_without_an_end_is_cut_off(data_dir: Path, process: subprocess.Popen[str]) -> None:
+    content = announced(data_dir, process)
+    refused, sent = False, 0
+    with socket.create_connection(("127.0.0.1", content["port"]), timeout=30) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        try:
+            while sent < 64 * 1024 * 1024 and not refused:
+                connection.sendall(b"a" * 65536)
+                sent += 65536
+                connection.setblocking(False)
+                try:
+                    refused = connection.recv(65536) is not None
+                except BlockingIOError:
+                    pass
+                finally:
+                    connection.settimeout(30)
+        except OSError:
+            refused = True
+    assert refused, f"{sent} bytes were taken"

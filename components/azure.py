@@ -1,0 +1,308 @@
+"""AzureWorkspace: the resource group and everything in it that datasets and models need."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+from pulumi_azure_native import app, authorization, managedidentity, resources
+
+from components.access import BlobContributor, BlobReader, PrincipalType, VisionUser
+from components.azure_names import AzureNames
+from components.blob_access import BlobAccess
+from components.database import DatabaseSize, EngineDatabase
+from components.engine import EngineApp, EngineSize
+from components.generated_key import GeneratedKey
+from components.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork
+from components.observability import Observability
+from components.preflight import MANAGEMENT_ENDPOINT, Caller, Found, preflight
+from components.roles import Role
+from components.storage import TRAINING, TrainingStorage
+from components.vision import LOCATIONS, VisionAccount
+from customization.errors import VisionError
+from customization.resources import Service, TrainingContainer
+
+
+@dataclass(frozen=True)
+class AzureArgs:
+    """What an environment in Azure is like.
+
+    `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
+    `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
+    """
+
+    base: str
+    image: str
+    location: str = LOCATIONS[0]
+    names: dict[str, str] = field(default_factory=dict)
+    registry: str | None = None
+    engine: EngineSize = field(default_factory=EngineSize)
+    database: DatabaseSize = field(default_factory=DatabaseSize)
+    storage_sku: str = "Standard_LRS"
+    log_retention_days: int = 30
+    soft_delete_days: int = 7
+    private_network: bool = False
+    protect: bool = False
+    restore: bool = False
+    alert_emails: tuple[str, ...] = ()
+    deployer_type: PrincipalType = "User"
+    role_timeout_minutes: float = 30
+    management_endpoint: str = MANAGEMENT_ENDPOINT
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class AzureWorkspace(pulumi.ComponentResource):
+    """Vision account, training storage, and the engine with its database, in one resource group.
+
+    Before anything is made, also in a preview, Azure is asked whether the caller may do it. `container` is known only once the
+    engine's identity, and whoever deploys, can really read it.
+    """
+
+    service: Service
+    container: TrainingContainer
+    vision_endpoint: pulumi.Output[str]
+    resource_group: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AzureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vision-customization:index:AzureWorkspace", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        config = authorization.get_client_config()
+        self._caller = Caller(config.subscription_id, config.object_id)
+        self._names = AzureNames.of(args.base, config.subscription_id, args.names)
+        self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
+        found = self._ask_first()
+
+        group = resources.ResourceGroup(
+            name,
+            resource_group_name=self._names.resource_group,
+            location=args.location,
+            tags=self._tags,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=args.protect)),
+        )
+        self.resource_group = group.name
+        network = self._network()
+        observability = Observability(
+            f"{name}-logs",
+            resource_group_name=group.name,
+            workspace_name=self._names.log_workspace,
+            location=args.location,
+            retention_days=args.log_retention_days,
+            tags=self._tags,
+            opts=self._child,
+        )
+        vision = VisionAccount(
+            f"{name}-vision",
+            resource_group_name=group.name,
+            account_name=self._names.vision_account,
+            subdomain=self._names.subdomain,
+            location=args.location,
+            public_network=network is None,
+            restore=found.restore,
+            tags=self._tags,
+            protect=args.protect,
+            opts=self._child,
+        )
+        self.vision_endpoint = vision.endpoint
+        storage = TrainingStorage(
+            f"{name}-storage",
+            resource_group_name=group.name,
+            account_name=self._names.storage_account,
+            location=args.location,
+            sku=args.storage_sku,
+            soft_delete_days=args.soft_delete_days,
+            public_network=network is None,
+            tags=self._tags,
+            protect=args.protect,
+            opts=self._child,
+        )
+        database = EngineDatabase(
+            f"{name}-database",
+            resource_group_name=group.name,
+            server_name=self._names.database_server,
+            location=args.location,
+            size=args.database,
+            subnet_id=network.database_subnet_id if network else None,
+            zone_id=network.database_zone_id if network else None,
+            tags=self._tags,
+            protect=args.protect,
+            opts=self._child,
+        )
+        if network is not None:
+            network.connect("blob", storage.account_id, "blob", BLOB_ZONE)
+            network.connect("vision", vision.account_id, "account", VISION_ZONE)
+        observability.watch("vision", vision.account_id)
+        observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
+        observability.watch("database", database.server_id)
+        observability.alert(self._names.worker, args.alert_emails)
+
+        identity = managedidentity.UserAssignedIdentity(
+            f"{name}-engine",
+            resource_group_name=group.name,
+            resource_name_=self._names.identity,
+            location=args.location,
+            tags=self._tags,
+            opts=self._child,
+        )
+        reader = self._roles(storage, vision, identity.principal_id)
+        self.service = self._engine(network, observability, vision, storage, database, identity)
+        self.container = TrainingContainer(self._readable(storage, reader.assignment_id, deployer_writes=found.writes_blobs))
+        self.register_outputs({"endpoint": self.service.endpoint, "resourceGroup": self.resource_group})
+
+    def _ask_first(self) -> Found:
+        from azure.identity import DefaultAzureCredential
+
+        names, subscription = self._names, self._caller.subscription_id
+        group = f"/subscriptions/{subscription}/resourceGroups/{names.resource_group}"
+        account = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
+        try:
+            return preflight(
+                self._args.management_endpoint,
+                DefaultAzureCredential(),
+                self._caller,
+                resource_group=names.resource_group,
+                location=self._args.location,
+                account=names.vision_account,
+                container_id=f"{account}/blobServices/default/containers/{TRAINING}",
+                networks=self._args.private_network,
+                restore=self._args.restore,
+            )
+        except VisionError as error:
+            raise pulumi.RunError(str(error)) from None
+
+    def _network(self) -> PrivateNetwork | None:
+        if not self._args.private_network:
+            return None
+        return PrivateNetwork(
+            f"{self._name}-net",
+            resource_group_name=self.resource_group,
+            network_name=self._names.network,
+            location=self._args.location,
+            tags=self._tags,
+            opts=self._child,
+        )
+
+    def _roles(self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]) -> BlobReader:
+        """What the engine's identity and the Vision account's own may do; the engine's right to read is returned."""
+        subscription = self._caller.subscription_id
+        reader = BlobReader(
+            f"{self._name}-engine-reads",
+            subscription_id=subscription,
+            container_id=storage.training_id,
+            principal_id=principal_id,
+            opts=self._child,
+        )
+        BlobReader(
+            f"{self._name}-vision-reads",
+            subscription_id=subscription,
+            container_id=storage.training_id,
+            principal_id=vision.principal_id,
+            opts=self._child,
+        )
+        BlobContributor(
+            f"{self._name}-engine-writes",
+            subscription_id=subscription,
+            container_id=storage.artifacts_id,
+            principal_id=principal_id,
+            opts=self._child,
+        )
+        VisionUser(
+            f"{self._name}-engine-calls",
+            subscription_id=subscription,
+            account_id=vision.account_id,
+            principal_id=principal_id,
+            opts=self._child,
+        )
+        return reader
+
+    def _engine(
+        self,
+        network: PrivateNetwork | None,
+        observability: Observability,
+        vision: VisionAccount,
+        storage: TrainingStorage,
+        database: EngineDatabase,
+        identity: managedidentity.UserAssignedIdentity,
+    ) -> Service:
+        args, names = self._args, self._names
+        environment = app.ManagedEnvironment(
+            f"{self._name}-apps",
+            resource_group_name=self.resource_group,
+            environment_name=names.environment,
+            location=args.location,
+            app_logs_configuration=app.AppLogsConfigurationArgs(
+                destination="log-analytics",
+                log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
+                    customer_id=observability.customer_id, shared_key=observability.shared_key
+                ),
+            ),
+            vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
+            if network
+            else None,
+            workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
+            tags=self._tags,
+            opts=self._child,
+        )
+        if network is not None:
+            network.name_apps(environment.default_domain, environment.static_ip)
+        key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
+        token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
+        engine = EngineApp(
+            f"{self._name}-engine",
+            resource_group_name=self.resource_group,
+            environment_id=environment.id,
+            api_name=names.engine,
+            worker_name=names.worker,
+            location=args.location,
+            image=args.image,
+            registry=args.registry,
+            identity_id=identity.id,
+            settings={
+                "AZURE_CLIENT_ID": identity.client_id,
+                "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
+                "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
+            },
+            secrets={
+                "VISION_ENGINE_KEYS": key.value,
+                "VISION_ENGINE_DATABASE_URL": database.url,
+                "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
+            },
+            size=args.engine,
+            tags=self._tags,
+            opts=self._child,
+        )
+        return Service(engine.endpoint, key.value)
+
+    def _readable(
+        self, storage: TrainingStorage, assignment_id: pulumi.Output[str], *, deployer_writes: bool
+    ) -> pulumi.Output[str]:
+        """The training container's URL, once the engine can read it, and whoever deploys can, too."""
+        args = self._args
+        role = None
+        if not deployer_writes:
+            role = BlobContributor(
+                f"{self._name}-deployer-writes",
+                subscription_id=self._caller.subscription_id,
+                container_id=storage.training_id,
+                principal_id=self._caller.object_id,
+                principal_type=args.deployer_type,
+                opts=self._child,
+            )
+        deployer = BlobAccess(
+            f"{self._name}-deployer-access",
+            container_url=storage.training_url,
+            identity="whoever deploys",
+            role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR.label,
+            assignment_id=role.assignment_id if role else None,
+            timeout_minutes=args.role_timeout_minutes,
+            opts=self._child,
+        )
+        engine = BlobAccess(
+            f"{self._name}-engine-access",
+            container_url=deployer.container_url,
+            identity="the engine",
+            role=Role.STORAGE_BLOB_DATA_READER.label,
+            assignment_id=assignment_id,
+            service=self.service,
+            timeout_minutes=args.role_timeout_minutes,
+            opts=self._child,
+        )
+        return engine.container_url

@@ -1,0 +1,103 @@
+"""Names in Azure: each is given or made from one base, and keeps the rules of its kind of resource before anything is sent.
+
+The rules are those of Azure's page "Naming rules and restrictions for Azure resources". What must be unique in all of Azure
+ends with digits made from the subscription and the base: the same ones on every machine, so that nothing is made twice.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+UNIQUE_DIGITS = 6
+
+
+class NameNotAllowed(ValueError):
+    """A name breaks Azure's rules. The text says which name, what it is, and what the rule asks for."""
+
+
+@dataclass(frozen=True)
+class _Rule:
+    pattern: str
+    says: str
+
+    def check(self, what: str, name: str) -> None:
+        if not re.fullmatch(self.pattern, name):
+            raise NameNotAllowed(f"{what} '{name}': must have {self.says}")
+
+
+_LABEL = r"[a-z]([a-z0-9]|-(?!-))*[a-z0-9]"
+
+RULES: Mapping[str, _Rule] = {
+    "resource_group": _Rule(r"[\w().-]{0,89}[\w()-]", "1–90 letters, digits, '_', '-', '.', '(' or ')', and no '.' at its end"),
+    "vision_account": _Rule(
+        r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,62}[a-zA-Z0-9]|[a-zA-Z0-9]{2}",
+        "2–64 letters, digits, '.' or '-', a letter or digit at both ends",
+    ),
+    "subdomain": _Rule(
+        r"[a-zA-Z0-9][a-zA-Z0-9-]{0,62}[a-zA-Z0-9]", "2–64 letters, digits or '-', a letter or digit at both ends"
+    ),
+    "storage_account": _Rule(r"[a-z0-9]{3,24}", "3–24 lowercase letters and digits"),
+    "identity": _Rule(r"[a-zA-Z0-9][\w-]{2,127}", "3–128 letters, digits, '-' or '_', starting with a letter or digit"),
+    "log_workspace": _Rule(
+        r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", "4–63 letters, digits or '-', a letter or digit at both ends"
+    ),
+    "environment": _Rule(rf"(?=.{{2,32}}$){_LABEL}", "2–32 lowercase letters, digits or single '-', starting with a letter"),
+    "engine": _Rule(rf"(?=.{{2,32}}$){_LABEL}", "2–32 lowercase letters, digits or single '-', starting with a letter"),
+    "worker": _Rule(rf"(?=.{{2,32}}$){_LABEL}", "2–32 lowercase letters, digits or single '-', starting with a letter"),
+    "database_server": _Rule(
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3–63 lowercase letters, digits or '-', a letter or digit at both ends"
+    ),
+    "network": _Rule(r"[a-zA-Z0-9][\w.-]{0,62}\w|\w", "1–64 letters, digits, '_', '.' or '-'"),
+}
+
+
+@dataclass(frozen=True)
+class AzureNames:
+    """The name of everything that a workspace has in Azure; `subdomain`, `storage_account` and `database_server` are global."""
+
+    resource_group: str
+    vision_account: str
+    subdomain: str
+    storage_account: str
+    identity: str
+    log_workspace: str
+    environment: str
+    engine: str
+    worker: str
+    database_server: str
+    network: str
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            RULES[field.name].check(field.name.replace("_", " "), getattr(self, field.name))
+
+    @classmethod
+    def of(cls, base: str, subscription_id: str, given: Mapping[str, str] | None = None) -> "AzureNames":
+        """Names made from `base`, in place of which `given` ones are taken.
+
+        Args:
+            base: lowercase letters, digits and '-', at most 20 of them, like `vision-dev`.
+            given: field → name.
+
+        Raises:
+            NameNotAllowed: a name that breaks a rule of Azure's.
+        """
+        _Rule(rf"(?=.{{2,20}}$){_LABEL}", "2–20 lowercase letters, digits or single '-', starting with a letter").check(
+            "name", base
+        )
+        unique = hashlib.sha256(f"{subscription_id.lower()}/{base}".encode()).hexdigest()[:UNIQUE_DIGITS]
+        made = {
+            "resource_group": base,
+            "vision_account": base,
+            "subdomain": f"{base}-{unique}",
+            "storage_account": f"{base.replace('-', '')[: 24 - UNIQUE_DIGITS]}{unique}",
+            "identity": f"{base}-engine",
+            "log_workspace": f"{base}-logs",
+            "environment": f"{base}-apps",
+            "engine": f"{base}-engine",
+            "worker": f"{base}-worker",
+            "database_server": f"{base}-{unique}",
+            "network": f"{base}-net",
+        }
+        return cls(**{**made, **(given or {})})

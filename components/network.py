@@ -1,0 +1,134 @@
+"""PrivateNetwork: a virtual network in which engine, database, storage and Vision account see each other, and nobody else."""
+
+import pulumi
+from pulumi_azure_native import network, privatedns
+
+BLOB_ZONE = "privatelink.blob.core.windows.net"
+VISION_ZONE = "privatelink.cognitiveservices.azure.com"
+DATABASE_ZONE = "private.postgres.database.azure.com"
+
+
+class PrivateNetwork(pulumi.ComponentResource):
+    """A virtual network with subnets for the apps, the database, and private endpoints, and the private DNS zones for them."""
+
+    apps_subnet_id: pulumi.Output[str]
+    database_subnet_id: pulumi.Output[str]
+    database_zone_id: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        resource_group_name: pulumi.Input[str],
+        network_name: str,
+        location: str,
+        address_prefix: str = "10.42.0.0/16",
+        tags: dict[str, str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """
+        Args:
+            address_prefix: a /16 that is free where the network is to be reached from.
+        """
+        super().__init__("vision-customization:index:PrivateNetwork", name, None, opts)
+        self._name, self._resource_group_name, self._location, self._tags = name, resource_group_name, location, tags
+        self._child = pulumi.ResourceOptions(parent=self)
+        first, second = address_prefix.split(".")[:2]
+        self._network = network.VirtualNetwork(
+            name,
+            resource_group_name=resource_group_name,
+            virtual_network_name=network_name,
+            location=location,
+            address_space=network.AddressSpaceArgs(address_prefixes=[address_prefix]),
+            tags=tags,
+            # The subnets are resources of their own; as a property of the network each would be a difference.
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["subnets"])),
+        )
+        apps = self._subnet("apps", f"{first}.{second}.0.0/23", "Microsoft.App/environments")
+        database = self._subnet("database", f"{first}.{second}.2.0/28", "Microsoft.DBforPostgreSQL/flexibleServers", after=apps)
+        self._endpoints = self._subnet("endpoints", f"{first}.{second}.3.0/24", None, after=database)
+        self.apps_subnet_id, self.database_subnet_id = apps.id, database.id
+        self.database_zone_id = self._zone("database", DATABASE_ZONE).id
+        self.register_outputs({"networkId": self._network.id})
+
+    def connect(self, what: str, resource_id: pulumi.Input[str], group_id: str, zone_name: str) -> None:
+        """A private endpoint to a resource, under its usual name.
+
+        Args:
+            what: names the endpoint.
+            group_id: the part of the resource that it leads to: `blob`, `account`.
+            zone_name: the DNS zone of such endpoints.
+        """
+        zone = self._zone(what, zone_name)
+        endpoint = network.PrivateEndpoint(
+            f"{self._name}-{what}",
+            resource_group_name=self._resource_group_name,
+            private_endpoint_name=f"{self._name}-{what}",
+            location=self._location,
+            subnet=network.SubnetArgs(id=self._endpoints.id),
+            private_link_service_connections=[
+                network.PrivateLinkServiceConnectionArgs(name=what, private_link_service_id=resource_id, group_ids=[group_id])
+            ],
+            tags=self._tags,
+            opts=self._child,
+        )
+        network.PrivateDnsZoneGroup(
+            f"{self._name}-{what}",
+            resource_group_name=self._resource_group_name,
+            private_endpoint_name=endpoint.name,
+            private_dns_zone_group_name="default",
+            private_dns_zone_configs=[network.PrivateDnsZoneConfigArgs(name=what, private_dns_zone_id=zone.id)],
+            opts=self._child,
+        )
+
+    def name_apps(self, domain: pulumi.Input[str], address: pulumi.Input[str]) -> None:
+        """Let the apps of an environment without a public address be found by name inside of the network.
+
+        Args:
+            domain: the environment's default domain.
+            address: its static address.
+        """
+        zone = self._zone("apps", domain)
+        privatedns.PrivateRecordSet(
+            f"{self._name}-apps",
+            resource_group_name=self._resource_group_name,
+            private_zone_name=zone.name,
+            relative_record_set_name="*",
+            record_type="A",
+            ttl=300,
+            a_records=[privatedns.ARecordArgs(ipv4_address=address)],
+            opts=self._child,
+        )
+
+    def _subnet(self, what: str, prefix: str, delegate: str | None, after: network.Subnet | None = None) -> network.Subnet:
+        return network.Subnet(
+            f"{self._name}-{what}",
+            resource_group_name=self._resource_group_name,
+            virtual_network_name=self._network.name,
+            subnet_name=what,
+            address_prefix=prefix,
+            delegations=[network.DelegationArgs(name=what, service_name=delegate)] if delegate else None,
+            # Azure changes one subnet of a network at a time.
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[after] if after else [])),
+        )
+
+    def _zone(self, what: str, zone_name: pulumi.Input[str]) -> privatedns.PrivateZone:
+        zone = privatedns.PrivateZone(
+            f"{self._name}-{what}",
+            resource_group_name=self._resource_group_name,
+            private_zone_name=zone_name,
+            location="global",
+            tags=self._tags,
+            opts=self._child,
+        )
+        privatedns.VirtualNetworkLink(
+            f"{self._name}-{what}",
+            resource_group_name=self._resource_group_name,
+            private_zone_name=zone.name,
+            virtual_network_link_name=what,
+            location="global",
+            virtual_network=privatedns.SubResourceArgs(id=self._network.id),
+            registration_enabled=False,
+            opts=self._child,
+        )
+        return zone

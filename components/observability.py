@@ -1,0 +1,114 @@
+"""Observability: logs in one place, diagnostic settings, and an alert on failed trainings."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_azure_native import monitor, operationalinsights
+
+FAILED_TRAININGS = """\
+ContainerAppConsoleLogs_CL
+| where ContainerAppName_s == '{worker}'
+| extend line = parse_json(Log_s)
+| where tostring(line.event) == 'training failed'"""
+
+
+class Observability(pulumi.ComponentResource):
+    """A Log Analytics workspace; what else there is reports to it by `watch` and `alert`."""
+
+    workspace_id: pulumi.Output[str]
+    """ARM id."""
+    customer_id: pulumi.Output[str]
+    shared_key: pulumi.Output[str]
+    """What a Container Apps environment needs to send its logs; the key is a secret."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        resource_group_name: pulumi.Input[str],
+        workspace_name: str,
+        location: str,
+        retention_days: int = 30,
+        tags: dict[str, str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("vision-customization:index:Observability", name, None, opts)
+        self._name, self._resource_group_name, self._location, self._tags = name, resource_group_name, location, tags
+        self._child = pulumi.ResourceOptions(parent=self)
+        workspace = operationalinsights.Workspace(
+            name,
+            resource_group_name=resource_group_name,
+            workspace_name=workspace_name,
+            location=location,
+            sku=operationalinsights.WorkspaceSkuArgs(name="PerGB2018"),
+            retention_in_days=retention_days,
+            tags=tags,
+            opts=self._child,
+        )
+        self.workspace_id, self.customer_id = workspace.id, workspace.customer_id
+        keys = operationalinsights.get_shared_keys_output(
+            resource_group_name=resource_group_name, workspace_name=workspace.name, opts=pulumi.InvokeOptions(parent=self)
+        )
+        self.shared_key = pulumi.Output.secret(keys.apply(lambda found: found.primary_shared_key or ""))
+        self.register_outputs({"workspaceId": self.workspace_id})
+
+    def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> None:
+        """Send what a resource (its ARM id) logs and measures to the workspace; `metrics` is the category of its metrics."""
+        monitor.DiagnosticSetting(
+            f"{self._name}-{what}",
+            name="vision-customization",
+            resource_uri=resource_id,
+            workspace_id=self.workspace_id,
+            logs=[monitor.DiagnosticsLogSettingsArgs(category_group="allLogs", enabled=True)],
+            metrics=[monitor.DiagnosticsMetricSettingsArgs(category=metrics, enabled=True)],
+            opts=self._child,
+        )
+
+    def alert(self, worker_name: str, emails: Sequence[str]) -> None:
+        """Raise an alert for each quarter of an hour in which a training failed, and tell `emails` of it."""
+        groups = []
+        if emails:
+            group = monitor.ActionGroup(
+                f"{self._name}-people",
+                resource_group_name=self._resource_group_name,
+                action_group_name=f"{worker_name}-people",
+                location="global",
+                group_short_name="vision",
+                enabled=True,
+                email_receivers=[
+                    monitor.MicrosoftCommonEmailReceiverArgs(name=email, email_address=email, use_common_alert_schema=True)
+                    for email in emails
+                ],
+                tags=self._tags,
+                opts=self._child,
+            )
+            groups.append(group.id)
+        monitor.ScheduledQueryRule(
+            f"{self._name}-failed-trainings",
+            resource_group_name=self._resource_group_name,
+            rule_name=f"{worker_name}-failed-trainings",
+            location=self._location,
+            display_name="A training failed",
+            description="The engine's log says why; the model's `error` does, too.",
+            kind=monitor.Kind.LOG_ALERT,
+            enabled=True,
+            severity=2,
+            scopes=[self.workspace_id],
+            evaluation_frequency="PT15M",
+            window_size="PT15M",
+            # The table comes into being with the first line that is logged.
+            skip_query_validation=True,
+            criteria=monitor.ScheduledQueryRuleCriteriaArgs(
+                all_of=[
+                    monitor.ConditionArgs(
+                        query=FAILED_TRAININGS.format(worker=worker_name),
+                        time_aggregation=monitor.TimeAggregation.COUNT,
+                        operator=monitor.ConditionOperator.GREATER_THAN,
+                        threshold=0,
+                    )
+                ]
+            ),
+            actions=monitor.ActionsArgs(action_groups=groups) if groups else None,
+            tags=self._tags,
+            opts=self._child,
+        )

@@ -1,0 +1,101 @@
+"""TrainingStorage: a storage account that only identities reach, and its containers."""
+
+import pulumi
+from pulumi_azure_native import storage
+
+TRAINING, ARTIFACTS = "training", "artifacts"
+
+
+class TrainingStorage(pulumi.ComponentResource):
+    """A storage account with the containers `training` (images, annotation files) and `artifacts` (models, kept features).
+
+    No public blobs, no account keys, TLS 1.2, encrypted twice, deleted blobs kept for a while.
+    """
+
+    account_id: pulumi.Output[str]
+    blob_endpoint: pulumi.Output[str]
+    """`https://<account>.blob.core.windows.net/`."""
+    training_id: pulumi.Output[str]
+    artifacts_id: pulumi.Output[str]
+    """ARM ids of the containers: the scopes of roles."""
+    training_url: pulumi.Output[str]
+    artifacts_url: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        resource_group_name: pulumi.Input[str],
+        account_name: str,
+        location: str,
+        sku: str = "Standard_LRS",
+        soft_delete_days: int = 7,
+        public_network: bool = True,
+        tags: dict[str, str] | None = None,
+        protect: bool = False,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """
+        Args:
+            account_name: 3–24 lowercase letters and digits, unique in all of Azure.
+            sku: `Standard_LRS`, `Standard_ZRS`, …
+            soft_delete_days: how long deleted blobs and containers can be brought back, 1–365.
+            public_network: whether it answers from outside of private endpoints.
+            protect: refuse to destroy it.
+        """
+        super().__init__("vision-customization:index:TrainingStorage", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self, protect=protect)
+        account = storage.StorageAccount(
+            name,
+            resource_group_name=resource_group_name,
+            account_name=account_name,
+            location=location,
+            kind=storage.Kind.STORAGE_V2,
+            sku=storage.SkuArgs(name=sku),
+            allow_blob_public_access=False,
+            allow_shared_key_access=False,
+            allow_cross_tenant_replication=False,
+            default_to_o_auth_authentication=True,
+            enable_https_traffic_only=True,
+            minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            public_network_access="Enabled" if public_network else "Disabled",
+            network_rule_set=storage.NetworkRuleSetArgs(
+                default_action=storage.DefaultAction.ALLOW if public_network else storage.DefaultAction.DENY,
+                bypass=storage.Bypass.AZURE_SERVICES,
+            ),
+            encryption=storage.EncryptionArgs(
+                key_source=storage.KeySource.MICROSOFT_STORAGE,
+                require_infrastructure_encryption=True,
+                services=storage.EncryptionServicesArgs(blob=storage.EncryptionServiceArgs(enabled=True)),
+            ),
+            tags=tags,
+            opts=child,
+        )
+        kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=soft_delete_days)
+        service = storage.BlobServiceProperties(
+            f"{name}-blobs",
+            resource_group_name=resource_group_name,
+            account_name=account.name,
+            blob_services_name="default",
+            delete_retention_policy=kept,
+            container_delete_retention_policy=kept,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+        def container(container_name: str) -> storage.BlobContainer:
+            return storage.BlobContainer(
+                f"{name}-{container_name}",
+                resource_group_name=resource_group_name,
+                account_name=account.name,
+                container_name=container_name,
+                public_access=storage.PublicAccess.NONE,
+                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[service])),
+            )
+
+        training, artifacts = container(TRAINING), container(ARTIFACTS)
+        self.account_id = account.id
+        self.blob_endpoint = account.primary_endpoints.apply(lambda endpoints: f"{endpoints.blob.rstrip('/')}/")
+        self.training_id, self.artifacts_id = training.id, artifacts.id
+        self.training_url = pulumi.Output.concat(self.blob_endpoint, training.name)
+        self.artifacts_url = pulumi.Output.concat(self.blob_endpoint, artifacts.name)
+        self.register_outputs({"trainingUrl": self.training_url, "artifactsUrl": self.artifacts_url})

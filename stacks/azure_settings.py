@@ -1,0 +1,85 @@
+"""The typed shape of a stack's key `azure`: what an environment in Azure is like."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True)
+
+
+class AzureNameSettings(Settings):
+    """Names in place of those made from `name`; `subdomain`, `storageAccount` and `databaseServer` are global."""
+
+    resource_group: str | None = None
+    vision_account: str | None = None
+    subdomain: str | None = None
+    storage_account: str | None = None
+    identity: str | None = None
+    log_workspace: str | None = None
+    environment: str | None = None
+    engine: str | None = None
+    worker: str | None = None
+    database_server: str | None = None
+    network: str | None = None
+
+
+class EngineSizeSettings(Settings):
+    """CPU cores and memory of a replica of API and workers, and how many there are."""
+
+    cpu: Annotated[float, Field(ge=0.25, le=4)] = 1.0
+    memory_gib: Annotated[float, Field(ge=0.5, le=8)] = 2.0
+    min_replicas: Annotated[int, Field(ge=0, le=300)] = 1
+    max_replicas: Annotated[int, Field(ge=1, le=300)] = 3
+    worker_cpu: Annotated[float, Field(ge=0.25, le=4)] = 2.0
+    worker_memory_gib: Annotated[float, Field(ge=0.5, le=8)] = 4.0
+    min_workers: Annotated[int, Field(ge=0, le=300)] = 0
+    max_workers: Annotated[int, Field(ge=1, le=300)] = 2
+
+
+class DatabaseSizeSettings(Settings):
+    """PostgreSQL flexible server, as Azure names its sizes."""
+
+    sku: str = "Standard_B1ms"
+    tier: Literal["Burstable", "GeneralPurpose", "MemoryOptimized"] = "Burstable"
+    storage_gb: Annotated[int, Field(ge=32, le=32_768)] = 32
+    backup_days: Annotated[int, Field(ge=7, le=35)] = 7
+    geo_redundant_backup: bool = False
+    high_availability: bool = False
+
+
+class AzureSettings(Settings):
+    """Platform `azure`."""
+
+    name: str | None = None
+    """What names are made from, at most 20 lowercase letters, digits and '-'; `vision-<stack>` if not given."""
+    image: str
+    """The engine's container image, best with its digest."""
+    registry: str | None = None
+    """A registry that the engine's identity may pull from (`contoso.azurecr.io`); none for a public image."""
+    location: Literal["eastus", "westus2", "westeurope"] = "eastus"
+    """The regions that had model customization."""
+    names: AzureNameSettings = AzureNameSettings()
+    engine: EngineSizeSettings = EngineSizeSettings()
+    database: DatabaseSizeSettings = DatabaseSizeSettings()
+    storage_sku: Literal["Standard_LRS", "Standard_ZRS", "Standard_GRS", "Standard_GZRS"] = "Standard_LRS"
+    log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
+    soft_delete_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """How long deleted blobs can be brought back."""
+    private_network: bool = False
+    """Reach storage, database, Vision account and engine from a virtual network alone."""
+    protect: bool = False
+    """Refuse to destroy what holds data."""
+    restore: bool = False
+    """Bring back a deleted Vision account of the same name."""
+    alert_emails: tuple[str, ...] = ()
+    """Who is told of a failed training."""
+    deployer_type: Literal["User", "ServicePrincipal", "Group"] = "User"
+    """What whoever deploys is: a person, or a pipeline's identity."""
+    role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
+    """How long a new role is waited for."""
+    management_endpoint: str = "https://management.azure.com"
+    """Azure Resource Manager; another in a sovereign cloud."""
+    tags: dict[str, str] = {}
