@@ -8,9 +8,10 @@ import pulumi
 
 from components import LocalWorkspace, Workspace
 from components.azure_names import NameNotAllowed
-from customization.resources import Dataset, Evaluation, Model, PublishedModel
+from customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
 from stacks.azure_settings import AzureSettings
-from stacks.settings import SettingsError, StackSettings, read_settings
+from stacks.promotion import promote
+from stacks.settings import ModelSettings, SettingsError, StackSettings, read_settings
 
 
 def make_workspace(settings: StackSettings, stack: str) -> Workspace:
@@ -63,16 +64,24 @@ def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str,
     }
 
 
-def declare_model(name: str, settings: StackSettings, workspace: Workspace, datasets: dict[str, Dataset]) -> dict[str, Any]:
-    """A model, its gate and its published name; what the stack exports of it."""
-    declared = settings.models[name]
-    model = Model(
+def trained_or_promoted(
+    name: str, declared: ModelSettings, workspace: Workspace, datasets: dict[str, Dataset]
+) -> Model | PromotedModel:
+    if declared.training_dataset is None:
+        return promote(name, declared, workspace.service)
+    return Model(
         name,
         service=workspace.service,
         training_dataset=datasets[declared.training_dataset],
         model_kind=declared.model_kind,
         time_budget_in_hours=declared.time_budget_in_hours,
     )
+
+
+def declare_model(name: str, settings: StackSettings, workspace: Workspace, datasets: dict[str, Dataset]) -> dict[str, Any]:
+    """A model, its gate and its published name; what the stack exports of it."""
+    declared = settings.models[name]
+    model = trained_or_promoted(name, declared, workspace, datasets)
     evaluations = []
     if declared.evaluation_dataset is not None:
         evaluations.append(
@@ -90,6 +99,7 @@ def declare_model(name: str, settings: StackSettings, workspace: Workspace, data
         "status": model.status,
         "performance": evaluations[0].performance if evaluations else model.performance,
         "trainingMinutes": model.training_minutes,
+        "artifactDigest": model.artifact_digest,
     }
     if declared.publish:
         published = PublishedModel(name, service=workspace.service, model=model, evaluations=evaluations)

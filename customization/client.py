@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 import time
@@ -50,7 +51,8 @@ from customization.errors import (
     VisionError,
     WaitTimedOut,
 )
-from customization.transport import RetryPolicy, TokenCredential, Transport
+from customization.form import Form, file_digest
+from customization.transport import Reply, RetryPolicy, TokenCredential, Transport
 
 __all__ = ["RetryPolicy", "TokenCredential", "VisionClient"]
 
@@ -352,6 +354,29 @@ class VisionClient:
         """The sidecar of a model's ONNX file: labels, preprocessing, recipe, metrics, where it came from."""
         return cast("dict[str, Any]", self._transport.send("GET", f"/models/{_segment(name)}/artifact:metadata").json())
 
+    def import_artifact(self, name: str, model_path: Path, metadata: Mapping[str, Any]) -> Model:
+        """Import a model that another service trained: nothing is trained, and the model has succeeded.
+
+        Args:
+            model_path: the ONNX file, as `download_artifact` wrote it.
+            metadata: its sidecar, as `artifact_metadata` gives it; what is added to it is kept.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            BadRequest: the file is damaged, is not the sidecar's, or is no model that this service can run.
+        """
+        digest = file_digest(model_path)
+        form = Form({"metadata": json.dumps(metadata, ensure_ascii=False).encode()}, {"model": model_path})
+
+        def is_ours(found: Model) -> bool:
+            return found.artifact is not None and found.artifact.digest == digest
+
+        headers = {"Content-Type": form.content_type, "x-ms-artifact-digest": f"sha256:{digest}"}
+        path = f"/models/{_segment(name)}"
+        return self._created(
+            Model, path, is_ours, lambda: self._transport.send("PUT", f"{path}/artifact", data=form, headers=headers)
+        )
+
     # Storage: an extension of the contract
 
     def check_storage(self, url: str) -> StorageAccess:
@@ -375,9 +400,12 @@ class VisionClient:
         return _parse(kind, self._transport.send("GET", path).json())
 
     def _create(self, kind: type[Body], path: str, body: Mapping[str, Any], is_ours: Callable[[Body], bool]) -> Body:
+        return self._created(kind, path, is_ours, lambda: self._transport.send("PUT", path, json=body))
+
+    def _created(self, kind: type[Body], path: str, is_ours: Callable[[Body], bool], put: Callable[[], Reply]) -> Body:
         """PUT, which creates or answers 409. After a broken connection a 409 may be our own first attempt's doing."""
         try:
-            return _parse(kind, self._transport.send("PUT", path, json=body).json())
+            return _parse(kind, put().json())
         except AlreadyExists as error:
             if error.retried:
                 with suppress(NotFound):

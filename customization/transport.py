@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -117,11 +117,13 @@ class Transport:
         *,
         params: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
-        data: bytes | None = None,
+        data: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
     ) -> Reply:
         """Send a request to `{endpoint}/computervision{path}` until there is an answer that counts.
+
+        `data` may be iterated over once for each attempt.
 
         Raises:
             RequestError: the subclass for the status; with `retried` set where an earlier attempt may have had its effect.

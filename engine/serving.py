@@ -205,6 +205,16 @@ def artifact_key(model_id: str) -> str:
     return f"models/{model_id}/model.onnx"
 
 
+def sidecar_key(model_id: str) -> str:
+    """Key of what is to be known of a model's ONNX file."""
+    return f"models/{model_id}/model.json"
+
+
+def head_key(model_id: str) -> str:
+    """Key of a model's classifier without its backbones."""
+    return f"models/{model_id}/head.npz"
+
+
 def _open_classifier(path: Path, threads: int) -> Session:
     from engine.learning import ClassifierSession
 

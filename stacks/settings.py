@@ -58,13 +58,30 @@ class DatasetSettings(Settings):
 
 class ModelSettings(Settings):
     model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER
-    training_dataset: str
+    training_dataset: str | None = None
+    promote_from: str | None = None
+    """In place of `trainingDataset`: the stack whose trained model is taken as it is."""
+    promote_model: Name | None = None
+    """The model's name in that stack, if it is another."""
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
     require: dict[str, float] = Field(default={})
     """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
     publish: bool = False
     """Answer `model-name=<this model's name>` with it, once it has passed its gate."""
+
+    @model_validator(mode="after")
+    def _is_trained_or_promoted(self) -> Self:
+        if (self.training_dataset is None) == (self.promote_from is None):
+            raise ValueError("give trainingDataset, or promoteFrom")
+        if self.promote_from is None and self.promote_model is not None:
+            raise ValueError("promoteModel goes with promoteFrom")
+        decided_there = sorted(to_camel(name) for name in self.model_fields_set & {"model_kind", "time_budget_in_hours"})
+        if self.promote_from is not None and decided_there:
+            raise ValueError(
+                f"{' and '.join(decided_there)} cannot go with promoteFrom: stack '{self.promote_from}' has trained it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _gate_is_judgeable(self) -> Self:

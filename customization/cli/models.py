@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +11,7 @@ import click
 from customization.cli.connection import service_options
 from customization.cli.output import confirm, json_option, performance_rows, print_json, print_table, progress_bar, say
 from customization.errors import AlreadyExists, VisionError
+from customization.form import file_digest
 from customization.kinds import ModelKind
 
 if TYPE_CHECKING:
@@ -166,6 +169,43 @@ def delete_model(client: VisionClient, name: str, yes: bool) -> None:
     confirm(f"Delete model {name!r} ({model.status.value})?", yes)
     client.end_model(name)
     say(f"model {name!r} is deleted")
+
+
+@models.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--metadata",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its JSON file, as `vision export` wrote it. [default: FILE with the suffix .json]",
+)
+@service_options
+@json_option
+def import_model(client: VisionClient, name: str, file: Path, metadata: Path | None, as_json: bool) -> None:
+    """Import a model that another service trained, as `vision export` wrote it: the ONNX FILE, and the JSON file beside it.
+
+    Nothing is trained. If this very file is there already under NAME, that is fine, too.
+
+    \b
+    Example:
+      vision export trees-1 --endpoint https://dev.example --output models/
+      vision models import trees-1 models/trees-1.onnx --endpoint https://prod.example
+    """
+    sidecar = metadata or file.with_suffix(".json")
+    try:
+        described = json.loads(sidecar.read_text("utf-8"))
+    except FileNotFoundError:
+        raise click.UsageError(f"--metadata: {sidecar} is not there; `vision export` writes it beside the ONNX file") from None
+    except ValueError:
+        raise click.UsageError(f"--metadata: {sidecar} is not JSON") from None
+    try:
+        model = client.import_artifact(name, file, described)
+    except AlreadyExists:
+        model = client.get_model(name)
+        if model.artifact is None or model.artifact.digest != file_digest(file):
+            raise
+        say("this very model is there already")
+    _print_model(model, as_json)
 
 
 @models.command("publish")

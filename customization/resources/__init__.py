@@ -1,4 +1,4 @@
-"""Datasets, models, evaluations and published models as Pulumi resources.
+"""Datasets, models (trained or promoted), evaluations and published models as Pulumi resources.
 
 Each module holds one resource and its provider, a thin adapter over `customization`'s plain modules. The modules' paths and the
 classes' names are part of every user's state (the provider is pickled by reference): they stay.
@@ -7,7 +7,8 @@ classes' names are part of every user's state (the provider is pickled by refere
 from customization.resources.connection import Service, TrainingContainer
 from customization.resources.dataset import Dataset
 from customization.resources.evaluation import Evaluation
-from customization.resources.model import Model
+from customization.resources.model import Model, ModelResource
+from customization.resources.promoted_model import PromotedModel
 from customization.resources.published_model import PublishedModel
 
-__all__ = ["Dataset", "Evaluation", "Model", "PublishedModel", "Service", "TrainingContainer"]
+__all__ = ["Dataset", "Evaluation", "Model", "ModelResource", "PromotedModel", "PublishedModel", "Service", "TrainingContainer"]

@@ -11,7 +11,7 @@ from customization.gate import METRICS, faults, misses
 from customization.kinds import EvaluationStatus
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
-from customization.resources.model import Model
+from customization.resources.model import ModelResource
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
 
@@ -107,7 +107,7 @@ class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
         name: str,
         *,
         service: Service,
-        model: Model,
+        model: ModelResource,
         dataset: Dataset,
         require: pulumi.Input[Mapping[str, float]] | None = None,
         opts: pulumi.ResourceOptions | None = None,

@@ -7,12 +7,12 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 from pulumi import dynamic
 
-from customization.errors import AlreadyExists, NotFound
+from customization.errors import AlreadyExists, NotFound, VisionError
 from customization.kinds import ModelKind, ModelStatus
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
@@ -34,6 +34,10 @@ DIGEST_LENGTH = 8
 
 GRACE_SECONDS = 600
 """How much longer than its budget a training is waited for: a queue before it, and the evaluation behind it."""
+
+
+class NameTaken(VisionError):
+    """The service has another model under the name that is to be trained."""
 
 
 class ModelProvider(VisionProvider):
@@ -73,7 +77,9 @@ class ModelProvider(VisionProvider):
         """Train, or take over the training that an interrupted update began."""
         service, name, row = client(props), props["model_name"], Row(props["row_urn"])
         try:
-            if service.get_model(name).status in (ModelStatus.FAILED, ModelStatus.CANCELLED):
+            found = service.get_model(name)
+            check_trained_here(found)
+            if found.status in (ModelStatus.FAILED, ModelStatus.CANCELLED):
                 service.delete_model(name)
         except NotFound:
             pass
@@ -104,6 +110,16 @@ class ModelProvider(VisionProvider):
 
     def remove(self, properties: Properties) -> None:
         client(properties).end_model(properties["model_name"])
+
+
+def check_trained_here(model: TrainedModel) -> None:
+    """Raises NameTaken where the model was imported: it is another resource's, which deletes it."""
+    if model.status is ModelStatus.SUCCEEDED and model.training_progress is None:
+        raise NameTaken(
+            f"model '{model.name}' is there, but was not trained here: it was promoted or imported. "
+            "Take it out of the stack, run `pulumi up`, and run it again with the model in the stack, or delete it "
+            f"with `vision models delete {model.name}`"
+        )
 
 
 def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row: Row) -> None:
@@ -215,6 +231,28 @@ def trained(model: TrainedModel) -> Properties:
         "performance": model.model_performance.to_wire() if model.model_performance else None,
         "artifact_digest": model.artifact.digest if model.artifact else None,
     }
+
+
+class ModelResource(Protocol):
+    """A model that can be evaluated and published: a `Model`, or a `PromotedModel`."""
+
+    @property
+    def model_name(self) -> pulumi.Output[str]: ...
+
+    @property
+    def model_kind(self) -> pulumi.Output[str]: ...
+
+    @property
+    def status(self) -> pulumi.Output[str]: ...
+
+    @property
+    def performance(self) -> pulumi.Output[dict[str, Any]]: ...
+
+    @property
+    def training_minutes(self) -> pulumi.Output[float]: ...
+
+    @property
+    def artifact_digest(self) -> pulumi.Output[str]: ...
 
 
 class Model(dynamic.Resource, module="vision", name="Model"):

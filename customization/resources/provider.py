@@ -80,7 +80,9 @@ class DeclaredProvider(dynamic.ResourceProvider):
 class VisionProvider(DeclaredProvider, ABC):
     """A provider whose resource lives behind the REST contract."""
 
-    same_while_unknown = CONNECTION_PROPERTIES  # a service that is being started again answers where it did before
+    same_while_unknown: ClassVar[tuple[str, ...]] = (
+        CONNECTION_PROPERTIES  # a service that is being started again answers where it did before
+    )
 
     @abstractmethod
     def look(self, properties: Properties) -> Properties:

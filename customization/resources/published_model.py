@@ -7,7 +7,7 @@ from pulumi import dynamic
 
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.evaluation import Evaluation
-from customization.resources.model import Model
+from customization.resources.model import ModelResource
 from customization.resources.provider import Properties, VisionProvider
 from customization.resources.row import Row, row_urn
 
@@ -52,7 +52,7 @@ class PublishedModel(dynamic.Resource, module="vision", name="PublishedModel"):
         name: str,
         *,
         service: Service,
-        model: Model,
+        model: ModelResource,
         evaluations: Sequence[Evaluation] = (),
         published_name: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,

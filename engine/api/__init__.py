@@ -4,6 +4,6 @@ Holds no state of its own: what it answers comes from the store, the job queue, 
 """
 
 from engine.api.application import create_app
-from engine.api.collaborators import Blobs, Jobs, Models, Objects
+from engine.api.collaborators import Blobs, Jobs, Models
 
-__all__ = ["Blobs", "Jobs", "Models", "Objects", "create_app"]
+__all__ = ["Blobs", "Jobs", "Models", "create_app"]

@@ -4,17 +4,19 @@ from fastapi import FastAPI
 
 from engine.api.analyze import analyze_router
 from engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from engine.api.collaborators import Blobs, Jobs, Models, Objects, Prebuilt, Service
+from engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
 from engine.api.datasets import datasets_router
 from engine.api.document import describe
 from engine.api.errors import answer_errors
 from engine.api.evaluations import evaluations_router
 from engine.api.gateway import Gateway
+from engine.api.imports import imports_router
 from engine.api.metrics import Metrics
 from engine.api.models import models_router
 from engine.api.published import published_models_router
 from engine.api.service import engine_version, service_router
 from engine.api.storage import storage_router
+from engine.objects import ObjectStore
 from engine.settings import Settings
 from engine.store import Store
 
@@ -25,7 +27,7 @@ def create_app(
     jobs: Jobs,
     models: Models,
     blobs: Blobs,
-    objects: Objects,
+    objects: ObjectStore,
     *,
     prebuilt: Prebuilt | None = None,
     entra_keys: KeySource | None = None,
@@ -57,6 +59,7 @@ def create_app(
     app.include_router(datasets_router(service))
     app.include_router(evaluations_router(service))
     app.include_router(models_router(service))
+    app.include_router(imports_router(service))
     app.include_router(published_models_router(service))
     app.include_router(storage_router(service))
     app.include_router(service_router(service, authenticator, metrics))

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from customization.contract import ErrorCode, Wire
 from engine.api.errors import ApiError, invalid, invalid_values
@@ -51,6 +52,18 @@ async def read_body(request: Request, max_bytes: int) -> bytes | None:
         elif parts is not None:
             parts.append(part)
     return None if parts is None else b"".join(parts)
+
+
+async def spool_body(request: Request, max_bytes: int, file: BinaryIO) -> bool:
+    """Write the body to `file`; false if it is longer than `max_bytes`."""
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= max_bytes:
+            await run_in_threadpool(file.write, part)
+        elif size > max_bytes + _DRAINED_BYTES_MAX:
+            break
+    return size <= max_bytes
 
 
 def body_of(kind: type[Body]) -> Callable[[Request], Awaitable[Body]]:

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.blobs import Blob, NotModified
+<<<<<<< HEAD
 from engine.identity import Identity
 from engine.prebuilt import PrebuiltReply
+=======
+from engine.objects import ObjectStore
+>>>>>>> az-promote
 from engine.settings import Settings
 from engine.store import Store
 
@@ -27,6 +30,10 @@ class Models(Protocol):
     """Trained models in memory; `engine.serving.ModelCache`."""
 
     def forget(self, model_id: str) -> None: ...
+
+    def load(self, model_id: str) -> object:
+        """Have a model in memory before it is asked. Raises `engine.serving.ModelGone`."""
+        ...
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.serving.ModelGone`."""
@@ -48,6 +55,7 @@ class Blobs(Protocol):
         """Raises `engine.blobs.BlobError` where that identity cannot read a blob or a container."""
 
 
+<<<<<<< HEAD
 class Objects(Protocol):
     """Where artifacts are kept; `engine.objects.ObjectStore`."""
 
@@ -66,6 +74,8 @@ class Prebuilt(Protocol):
         ...
 
 
+=======
+>>>>>>> az-promote
 @dataclass(frozen=True)
 class Service:
     """What the routes work with."""
@@ -75,5 +85,9 @@ class Service:
     jobs: Jobs
     models: Models
     blobs: Blobs
+<<<<<<< HEAD
     objects: Objects
     prebuilt: Prebuilt | None = None
+=======
+    objects: ObjectStore
+>>>>>>> az-promote

@@ -1,5 +1,6 @@
 """`/models`: trainings, what came out of them, and the file it is in."""
 
+import json
 import logging
 from typing import Annotated
 
@@ -20,8 +21,8 @@ from customization.contract import (
 from engine.api.body import body_of
 from engine.api.collaborators import Service
 from engine.api.document import failures, json_body
-from engine.api.errors import JSON, ApiError, invalid
-from engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from engine.api.errors import ApiError, invalid
+from engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
 from engine.objects import ObjectNotFound
 from engine.store import ModelRecord, NotFound, Store
 
@@ -135,7 +136,7 @@ def models_router(service: Service) -> APIRouter:
         responses={
             **failures(400, 401, 404, 405),
             200: {
-                "description": "Labels, preprocessing, recipe, metrics, dataset digest and versions.",
+                "description": "Labels, preprocessing, recipe, metrics, dataset digest, versions, and how it was trained.",
                 "content": {"application/json": {"schema": {"type": "object"}}},
             },
         },
@@ -143,10 +144,13 @@ def models_router(service: Service) -> APIRouter:
     def artifact_metadata(name: Name) -> Response:
         record = _with_artifact(store, name)
         try:
-            sidecar = service.objects.get(f"models/{record.id}/model.json")
+            sidecar = json.loads(service.objects.get(f"models/{record.id}/model.json"))
         except ObjectNotFound:
             raise _without_file(name) from None
-        return Response(sidecar, media_type=JSON)
+        # What an import elsewhere needs, and a training knows only after it has written the sidecar.
+        described = model(record).to_wire()
+        kept = ("trainingParameters", "evaluationParameters", "trainingCostInMinutes")
+        return json_response({**sidecar, **{key: described[key] for key in kept if key in described}})
 
     return router
 

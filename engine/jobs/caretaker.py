@@ -10,6 +10,7 @@ from contextlib import suppress
 from dbos import WorkflowStatus
 
 from customization.contract import ErrorDetails, FailureCode, ModelStatus
+from engine.imports import sweep_imports
 from engine.jobs.job import evaluation_job, training_job
 from engine.jobs.liveness import Locks
 from engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
@@ -35,11 +36,13 @@ class Caretaker:
         self.rescue()
 
     def sweep(self) -> None:
-        """Delete what jobs have left that are at their end: a worker that is killed does not tidy up."""
+        """Delete what jobs have left that are at their end, and imports that never came to one: a process that is killed does
+        not tidy up."""
         left = self._objects.names("jobs")
         models, evaluations = self._store.unfinished()  # asked for last: whoever is not in here has ended
         for job in set(left) - {training_job(model) for model in models} - {evaluation_job(one) for one in evaluations}:
             self._objects.delete(f"jobs/{job}")
+        sweep_imports(self._store, self._objects)
 
     def settle(self) -> None:
         """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel

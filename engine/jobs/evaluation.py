@@ -10,9 +10,10 @@ from engine.jobs.embedding import Resources
 from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.job import Job, Planned, evaluation_job
 from engine.jobs.plan import Plan, Plans
-from engine.jobs.training import head_key, measure
+from engine.jobs.training import measure
 from engine.learning import Classifier
 from engine.objects import ObjectNotFound
+from engine.serving import head_key
 from engine.store import EvaluationRecord, ModelRecord, NotFound
 
 

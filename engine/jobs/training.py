@@ -20,7 +20,7 @@ from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.job import Job, Planned, training_job
 from engine.jobs.plan import Part, Plan, Plans
 from engine.learning import Classifier, LearningError, classification_performance, export_classifier, train_classifier
-from engine.serving import artifact_key
+from engine.serving import artifact_key, head_key, sidecar_key
 from engine.settings import Settings
 from engine.store import ModelRecord, NotFound
 
@@ -123,9 +123,7 @@ class Training(Job):
             raise JobFailed(error.code, error.message) from None
         artifact = Artifact(digest=hashlib.sha256(onnx).hexdigest(), size_bytes=len(onnx))
         sidecar = self._sidecar(fitted, performance, artifact)
-        self.resources.objects.put(
-            f"models/{self._model_id}/model.json", json.dumps(sidecar, indent=2, ensure_ascii=False).encode()
-        )
+        self.resources.objects.put(sidecar_key(self._model_id), json.dumps(sidecar, indent=2, ensure_ascii=False).encode())
         # Last: whoever finds the model's file finds the other two.
         self.resources.objects.put(artifact_key(self._model_id), onnx)
         return artifact.to_wire()
@@ -241,11 +239,6 @@ def measure(job: Job, head: str, part: int, shards: int) -> ModelPerformance:
     classifier = Classifier.from_npz(job.resources.objects.get(head))
     features, labels, _ = job.embedding.features(part, shards)
     return classification_performance(labels, classifier.probabilities(features), list(classifier.tags))
-
-
-def head_key(model_id: str) -> str:
-    """Key of a model's classifier without its backbones."""
-    return f"models/{model_id}/head.npz"
 
 
 def cost_minutes(seconds: float, budget_seconds: float) -> int:

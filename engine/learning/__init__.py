@@ -3,7 +3,7 @@
 Nothing here knows of HTTP, databases or storage.
 """
 
-from engine.learning.artifact import ClassifierSession, export_classifier
+from engine.learning.artifact import ClassifierSession, export_classifier, read_classifier
 from engine.learning.backbones import ensure_weights
 from engine.learning.classifier import Classifier
 from engine.learning.errors import ArtifactError, ImageError, LearningError, WeightsError
@@ -26,5 +26,6 @@ __all__ = [
     "decode_image",
     "ensure_weights",
     "export_classifier",
+    "read_classifier",
     "train_classifier",
 ]

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from engine.learning.backbones import BACKBONES, ensure_weights
-from engine.learning.classifier import LENGTH_LEAST, Classifier
+from engine.learning.classifier import LENGTH_LEAST, Block, Classifier
 from engine.learning.errors import ArtifactError
 from engine.learning.features import Pixels, open_session
 from engine.learning.graph import Graph, add_resize, add_views, load_networks
-from engine.learning.views import View, passes_of
+from engine.learning.views import VIEWS, View, passes_of
 
 IMAGE = "image"
 PROBABILITIES = "probabilities"
@@ -73,6 +74,47 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
     )
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def read_classifier(onnx: bytes) -> Classifier:
+    """The classifier that `export_classifier` wrote the file from. Its networks are not looked at: features of another layout
+    than this version's are the caller's to refuse.
+
+    Raises:
+        ArtifactError: the file is no exported classifier.
+    """
+    try:
+        model = ModelProto.FromString(onnx)
+        tensors = {tensor.name: tensor for tensor in model.graph.initializer}
+        if any(tensor.data_location == TensorProto.EXTERNAL for tensor in tensors.values()):
+            raise ArtifactError("it refers to other files")
+        inputs = {node.name: list(node.input) for node in model.graph.node}
+        blocks = tuple(
+            _read_block(inputs[name], tensors[f"head/mean{index}"], tensors[f"head/scale{index}"])
+            for index, name in enumerate(inputs["head/joined"])
+        )
+        (labels,) = [entry.value for entry in model.metadata_props if entry.key == "labels"]
+        weights, bias = (numpy_helper.to_array(tensors[f"head/{name}"]) for name in ("weights", "bias"))
+        classifier = Classifier(tuple(json.loads(labels)), blocks, weights, bias)
+    except (DecodeError, KeyError, ValueError, TypeError) as error:
+        raise ArtifactError(f"it is no classifier that this engine exported ({type(error).__name__}: {error})") from error
+    expected = (sum(len(block.mean) for block in classifier.blocks), len(classifier.tags))
+    if weights.shape != expected or bias.shape != expected[1:]:
+        raise ArtifactError(f"its weights are of shape {weights.shape}, and its views and labels ask for {expected}")
+    return classifier
+
+
+def _read_block(vectors: Sequence[str], mean: TensorProto, scale: TensorProto) -> Block:
+    """A block of the head from the names of what it is the mean of: `head/<view>/unit` or `head/<view>/scaled`."""
+    by_name = {view.name: view for view in VIEWS}
+    names = [vector.removeprefix("head/").rpartition("/") for vector in vectors]
+    (kind,) = {kind for _, _, kind in names}
+    views = tuple(by_name[name] for name, _, _ in names)
+    block = Block(views, kind == "unit", numpy_helper.to_array(mean), numpy_helper.to_array(scale))
+    for array in (block.mean, block.scale):
+        if array.shape != (views[0].dimensions,):
+            raise ValueError(f"{array.shape} numbers for {views[0].name}")
+    return block
 
 
 class ClassifierSession:

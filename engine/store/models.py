@@ -37,19 +37,51 @@ class ModelStore(Database):
         test_dataset_name: str | None = None,
     ) -> ModelRecord:
         """Raises AlreadyExists, also where a published model has the name: analyze could not tell the two apart."""
-        now = self._now()
-        row = ModelRow(
-            id=str(uuid.uuid4()),
-            name=name,
-            training_dataset_name=training_dataset_name,
-            time_budget_in_hours=time_budget_in_hours,
-            model_kind=model_kind.value,
-            test_dataset_name=test_dataset_name,
-            status=ModelStatus.NOT_STARTED.value,
-            cancel_requested=False,
-            created=now,
-            updated=now,
+        return self._insert(
+            ModelRow(
+                id=str(uuid.uuid4()),
+                name=name,
+                training_dataset_name=training_dataset_name,
+                time_budget_in_hours=time_budget_in_hours,
+                model_kind=model_kind.value,
+                test_dataset_name=test_dataset_name,
+                status=ModelStatus.NOT_STARTED.value,
+            )
         )
+
+    def import_model(
+        self,
+        model_id: str,
+        name: str,
+        *,
+        training_dataset_name: str,
+        time_budget_in_hours: int,
+        model_kind: ModelKind,
+        test_dataset_name: str | None,
+        performance: ModelPerformance | None,
+        cost_minutes: int | None,
+        artifact: Artifact,
+    ) -> ModelRecord:
+        """A model that was trained elsewhere, and whose files are there: it has succeeded. Raises AlreadyExists, as above."""
+        return self._insert(
+            ModelRow(
+                id=model_id,
+                name=name,
+                training_dataset_name=training_dataset_name,
+                time_budget_in_hours=time_budget_in_hours,
+                model_kind=model_kind.value,
+                test_dataset_name=test_dataset_name,
+                status=ModelStatus.SUCCEEDED.value,
+                performance=performance.to_wire() if performance is not None else None,
+                cost_minutes=cost_minutes,
+                artifact=artifact.to_wire(),
+            )
+        )
+
+    def _insert(self, row: ModelRow) -> ModelRecord:
+        row.cancel_requested = False
+        row.created = row.updated = self._now()
+        name = row.name
         try:
             with self._writing() as session:
                 if session.scalar(select(PublishedModelRow.name).where(PublishedModelRow.name == name)) is not None:

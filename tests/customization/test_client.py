@@ -1,7 +1,9 @@
 """The client against a service on a loopback port: what it sends, what it makes of the answers, what it sends again."""
 
 import base64
+import email
 import hashlib
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -298,6 +300,40 @@ def test_a_training_whose_answer_was_lost_is_not_started_twice(service: FakeServ
     service.handler = handle
     started = service.client().create_model("m", training_dataset_name="cats", model_kind=ModelKind.GENERIC_CLASSIFIER)
     assert started.status is ModelStatus.TRAINING
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    path = tmp_path / "trees.onnx"
+    path.write_bytes(b"onnx" * 600_000)
+    return path
+
+
+def test_a_model_is_imported_as_a_form(service: FakeService, onnx: Path) -> None:
+    service.answers = [Answer(201, model("succeeded"))]
+    assert service.client().import_artifact("m", onnx, {"labels": ["dög"]}).status is ModelStatus.SUCCEEDED
+    [request] = service.received
+    assert (request.method, request.path) == ("PUT", "/computervision/models/m/artifact")
+    assert request.headers["x-ms-artifact-digest"] == f"sha256:{hashlib.sha256(onnx.read_bytes()).hexdigest()}"
+    assert int(request.headers["Content-Length"]) == len(request.body)
+    message = email.message_from_bytes(f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode() + request.body)
+    parts = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in message.walk()}
+    assert parts["model"] == onnx.read_bytes()
+    assert json.loads(parts["metadata"]) == {"labels": ["dög"]}
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_an_import_whose_answer_was_lost_is_recognised(service: FakeService, onnx: Path, ours: bool) -> None:
+    digest = hashlib.sha256(onnx.read_bytes()).hexdigest() if ours else "0" * 64
+    taken = Answer(409, {"error": {"code": "ModelAlreadyExists", "message": "taken"}})
+    found = model("succeeded", artifact={"digest": digest, "sizeBytes": 1})
+    service.answers = [Answer(cut=True), taken, Answer(200, found)]
+    if ours:
+        assert service.client().import_artifact("m", onnx, {}).name == "m"
+        assert service.received[1].body == service.received[0].body
+    else:
+        with pytest.raises(AlreadyExists):
+            service.client().import_artifact("m", onnx, {})
 
 
 def test_a_delete_whose_answer_was_lost_is_done(service: FakeService) -> None:

@@ -34,26 +34,28 @@ class Outcome:
 
 @dataclass
 class Project:
-    """The program with one stack, `local`."""
+    """The program with one stack. Several stacks may share a folder, and with it a backend."""
 
     folder: Path
+    stack: str = "local"
     printed: list[str] = field(default_factory=list)
 
     @classmethod
-    def create(cls, folder: Path, config: dict[str, Any]) -> "Project":
-        for name in ("Pulumi.yaml", "__main__.py"):
-            shutil.copy(CHECKOUT / name, folder / name)
-        (folder / ".venv").symlink_to(VENV_BIN.parent)
-        (folder / "stacks").mkdir()
-        (folder / "state").mkdir()
-        project = cls(folder)
+    def create(cls, folder: Path, config: dict[str, Any], stack: str = "local") -> "Project":
+        if not (folder / "Pulumi.yaml").exists():
+            for name in ("Pulumi.yaml", "__main__.py"):
+                shutil.copy(CHECKOUT / name, folder / name)
+            (folder / ".venv").symlink_to(VENV_BIN.parent)
+            (folder / "stacks").mkdir()
+            (folder / "state").mkdir()
+        project = cls(folder, stack)
         project.configure(config)
-        project.run("stack", "init", "local").succeeded()
+        project.run("stack", "init", stack).succeeded()
         return project
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write the stack's file, as a person would; what Pulumi itself keeps in it (the salt) stays."""
-        path = self.folder / "stacks" / "Pulumi.local.yaml"
+        path = self.folder / "stacks" / f"Pulumi.{self.stack}.yaml"
         kept = yaml.safe_load(path.read_text()) if path.exists() else {}
         kept["config"] = {f"vision-customization:{key}": value for key, value in config.items()}
         path.write_text(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
@@ -91,21 +93,21 @@ class Project:
         return Outcome(process.returncode, output)
 
     def up(self) -> Outcome:
-        return self.run("up", "--yes", "--stack", "local")
+        return self.run("up", "--yes", "--stack", self.stack)
 
     def preview(self, *options: str) -> Outcome:
-        return self.run("preview", "--stack", "local", *options)
+        return self.run("preview", "--stack", self.stack, *options)
 
     def refresh(self, *options: str) -> Outcome:
         consent = () if "--preview-only" in options else ("--yes",)
-        return self.run("refresh", *consent, "--stack", "local", *options)
+        return self.run("refresh", *consent, "--stack", self.stack, *options)
 
     def destroy(self) -> Outcome:
-        return self.run("destroy", "--yes", "--stack", "local")
+        return self.run("destroy", "--yes", "--stack", self.stack)
 
     def outputs(self) -> dict[str, Any]:
         text = subprocess.run(
-            ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", "local"],
+            ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", self.stack],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -117,5 +119,5 @@ class Project:
 
     def state(self) -> str:
         """The state file as it lies on disk."""
-        files = (self.folder / "state" / ".pulumi" / "stacks").rglob("local.json")
+        files = (self.folder / "state" / ".pulumi" / "stacks").rglob(f"{self.stack}.json")
         return next(files).read_text()

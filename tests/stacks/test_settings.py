@@ -24,6 +24,11 @@ def test_a_stack_needs_nothing() -> None:
     assert settings.models == {}
 
 
+def test_a_promoted_model_needs_no_dataset() -> None:
+    model = settings_of(models={"leaves": {"promoteFrom": "dev", "promoteModel": "trees"}}).models["leaves"]
+    assert (model.training_dataset, model.promote_from, model.promote_model) == (None, "dev", "trees")
+
+
 def test_other_projects_keys_are_theirs() -> None:
     assert read_settings({"aws:region": "x"}, "dev").platform == "local"
 
@@ -78,6 +83,23 @@ def test_a_whole_stack() -> None:
                 "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracyTop1": 90}}},
             },
             "accuracyTop1 is required to be 90, and metrics are between 0 and 1",
+        ),
+        ({"models": {"m": {}}}, "models.m: give trainingDataset, or promoteFrom"),
+        (
+            {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "promoteFrom": "dev"}}},
+            "models.m: give trainingDataset, or promoteFrom",
+        ),
+        (
+            {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "promoteModel": "n"}}},
+            "models.m: promoteModel goes with promoteFrom",
+        ),
+        (
+            {"models": {"m": {"promoteFrom": "dev", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}}},
+            "models.m: modelKind and timeBudgetInHours cannot go with promoteFrom: stack 'dev' has trained it",
+        ),
+        (
+            {"models": {"m": {"promoteFrom": "dev", "evaluationDataset": "test"}}},
+            "models.m.evaluationDataset is 'test'; the stack's datasets are: none",
         ),
         ({"datasets": {"train": "my-images"}}, "datasets.train: must hold keys of its own, not 'my-images'"),
         ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),

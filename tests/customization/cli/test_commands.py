@@ -310,6 +310,36 @@ def test_a_model_is_exported_with_its_sidecar(vision: Vision, service: FakeServi
     assert ran.json["digest"] == hashlib.sha256(ONNX).hexdigest()
 
 
+# What the service says to the import, what it has under the name, and how the command ends.
+@pytest.mark.parametrize(
+    ("status", "digest", "code"),
+    [(201, None, 0), (409, hashlib.sha256(ONNX).hexdigest(), 0), (409, "0" * 64, 3), (400, None, 3)],
+)
+def test_an_exported_model_is_imported(
+    vision: Vision, service: FakeService, tmp_path: Path, status: int, digest: str | None, code: int
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(ONNX)
+    (tmp_path / "m.json").write_text('{"labels": ["cat"]}')
+    error = {"error": {"code": "Code", "message": "for a reason"}}
+    found = model(artifact={"digest": digest, "sizeBytes": 4}) if digest else model()
+    service.handler = lambda request: Answer(status, error) if status != 201 and request.method == "PUT" else Answer(201, found)
+    ran = vision("models", "import", "m", "m.onnx", "--json")
+    assert ran.code == code
+    assert service.received[0].path == "/computervision/models/m/artifact"
+    assert b'{"labels": ["cat"]}' in service.received[0].body
+    if code == 0:
+        assert ran.json["name"] == "m"
+        assert ("there already" in ran.err) == (status == 409)
+
+
+@pytest.mark.parametrize("text", [None, "{"])
+def test_a_model_without_its_sidecar_is_not_imported(vision: Vision, tmp_path: Path, text: str | None) -> None:
+    (tmp_path / "m.onnx").write_bytes(ONNX)
+    if text is not None:
+        (tmp_path / "m.json").write_text(text)
+    assert vision("models", "import", "m", "m.onnx").code == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

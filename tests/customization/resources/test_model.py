@@ -2,7 +2,16 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from customization.contract import Model as TrainedModel
-from customization.resources.model import ModelProvider, duration, estimate, outcome_line, physical_name, why_retrained
+from customization.resources.model import (
+    ModelProvider,
+    NameTaken,
+    check_trained_here,
+    duration,
+    estimate,
+    outcome_line,
+    physical_name,
+    why_retrained,
+)
 
 DECLARED = {
     "endpoint": "http://127.0.0.1:1",
@@ -109,16 +118,35 @@ def test_duration(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 
+SUCCEEDED = {
+    "name": "m",
+    "createdDateTime": "2023-01-13T20:46:20.189Z",
+    "updatedDateTime": "2023-01-13T20:46:20.189Z",
+    "status": "succeeded",
+    "trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
+    "modelPerformance": {"accuracyTop1": 0.975, "tagPerformance": {}},
+    "trainingProgress": {"stage": "done", "images": 25, "imagesRead": 5, "imagesEmbedded": 5, "seconds": 3.2},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "here"),
+    [
+        ({}, True),
+        ({"trainingProgress": None}, False),
+        ({"status": "notStarted", "trainingProgress": None}, True),  # nobody has begun it
+        ({"status": "failed", "trainingProgress": None}, True),
+    ],
+)
+def test_a_model_that_was_promoted_is_not_taken_for_a_training(changes: dict[str, object], here: bool) -> None:
+    model = TrainedModel.model_validate({**SUCCEEDED, **changes})
+    if here:
+        check_trained_here(model)
+    else:
+        with pytest.raises(NameTaken, match="was not trained here"):
+            check_trained_here(model)
+
+
 def test_the_row_says_what_the_training_cost() -> None:
-    model = TrainedModel.model_validate(
-        {
-            "name": "m",
-            "createdDateTime": "2023-01-13T20:46:20.189Z",
-            "updatedDateTime": "2023-01-13T20:46:20.189Z",
-            "status": "succeeded",
-            "trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
-            "modelPerformance": {"accuracyTop1": 0.975, "tagPerformance": {}},
-            "trainingProgress": {"stage": "done", "images": 25, "imagesRead": 5, "imagesEmbedded": 5, "seconds": 3.2},
-        }
-    )
+    model = TrainedModel.model_validate(SUCCEEDED)
     assert outcome_line(model) == "trained in 3 s on 25 images (5 read, 5 embedded); estimated accuracyTop1 0.975"

@@ -10,10 +10,11 @@ from pulumi.dynamic.dynamic import serialize_provider
 from components.generated_key import GeneratedKey, GeneratedKeyProvider
 from components.local_container import LocalContainer, LocalContainerProvider
 from components.local_service import LocalService, LocalServiceProvider
-from customization.resources import Dataset, Evaluation, Model, PublishedModel
+from customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
 from customization.resources.dataset import DatasetProvider
 from customization.resources.evaluation import EvaluationProvider
 from customization.resources.model import ModelProvider
+from customization.resources.promoted_model import PromotedModelProvider
 from customization.resources.published_model import PublishedModelProvider
 
 
@@ -22,6 +23,7 @@ from customization.resources.published_model import PublishedModelProvider
     [
         (DatasetProvider(), "customization.resources.dataset.DatasetProvider"),
         (ModelProvider(), "customization.resources.model.ModelProvider"),
+        (PromotedModelProvider(), "customization.resources.promoted_model.PromotedModelProvider"),
         (EvaluationProvider(), "customization.resources.evaluation.EvaluationProvider"),
         (PublishedModelProvider(), "customization.resources.published_model.PublishedModelProvider"),
         (LocalServiceProvider(), "components.local_service.LocalServiceProvider"),
@@ -42,6 +44,7 @@ def test_a_provider_is_pickled_by_reference(provider: dynamic.ResourceProvider, 
     [
         (Dataset, "Dataset"),
         (Model, "Model"),
+        (PromotedModel, "PromotedModel"),
         (Evaluation, "Evaluation"),
         (PublishedModel, "PublishedModel"),
         (LocalService, "LocalService"),

@@ -54,6 +54,7 @@ class FixedModels:
 
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    loaded: list[str] = field(default_factory=list)
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         assert pixels.dtype == np.uint8
@@ -62,6 +63,9 @@ class FixedModels:
 
     def forget(self, model_id: str) -> None:
         self.forgotten.append(model_id)
+
+    def load(self, model_id: str) -> None:
+        self.loaded.append(model_id)
 
 
 @dataclass
@@ -197,6 +201,7 @@ def world(shared_world: World) -> World:
     with shared_world.store._writing() as session:
         for table in reversed(Table.metadata.sorted_tables):
             session.execute(delete(table))
+    shared_world.objects.delete("models")
     for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs):
         recorder.__init__()  # type: ignore[misc]
     return shared_world

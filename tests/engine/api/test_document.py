@@ -39,7 +39,7 @@ OPERATIONS = {
     "/computervision/models": {"get"},
     "/computervision/models/{name}": {"put", "get", "delete"},
     "/computervision/models/{name}:cancel": {"post"},
-    "/computervision/models/{name}/artifact": {"get"},
+    "/computervision/models/{name}/artifact": {"get", "put"},
     "/computervision/models/{name}/artifact:metadata": {"get"},
     "/computervision/models/{name}/evaluations": {"get"},
     "/computervision/models/{name}/evaluations/{evaluation_name}": {"put", "get", "delete"},

@@ -154,7 +154,12 @@ def test_the_trained_model_is_handed_out(world: Any) -> None:
     assert reply.headers["x-ms-artifact-digest"] == "ab" * 32
     assert reply.headers["content-disposition"] == 'attachment; filename="m.onnx"'
     reply = world.call("GET", "models/m/artifact:metadata")
-    assert (reply.json(), reply.headers["content-type"]) == ({"labels": ["cat"]}, "application/json; charset=utf-8")
+    assert reply.headers["content-type"] == "application/json; charset=utf-8"
+    assert reply.json() == {
+        "labels": ["cat"],
+        "trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
+        "trainingCostInMinutes": 1,
+    }
 
 
 @pytest.mark.parametrize("operation", ["artifact", "artifact:metadata"])

@@ -1,5 +1,4 @@
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,21 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.learning import FeatureExtractor, WeightsError, ensure_weights
+from engine.learning import FeatureExtractor
 from engine.learning.views import DIMENSIONS
-
-
-@pytest.fixture(scope="session")
-def weights_dir() -> Path:
-    cache = os.environ.get("VISION_CACHE_DIR") or Path(
-        os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "vision-customization"
-    )
-    folder = Path(cache) / "weights"
-    try:
-        ensure_weights(folder)
-    except WeightsError as error:
-        pytest.skip(str(error))
-    return folder
 
 
 @pytest.fixture(scope="session")

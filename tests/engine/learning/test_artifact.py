@@ -1,9 +1,11 @@
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from PIL import Image
@@ -14,6 +16,7 @@ from engine.learning import (
     ClassifierSession,
     FeatureExtractor,
     export_classifier,
+    read_classifier,
 )
 from engine.learning.recipes import RECIPES, Recipe
 from engine.learning.training import fit_classifier
@@ -92,6 +95,51 @@ def test_the_file_says_what_it_is(features: np.ndarray, weights_dir: Path, tmp_p
     path = tmp_path / "model.onnx"
     path.write_bytes(data)
     assert ClassifierSession(path, threads=1).tags == TAGS
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_classifier_is_read_back_from_its_file(recipe: Recipe, make_features: MakeFeatures, weights_dir: Path) -> None:
+    features, labels = make_features([4, 4, 4])
+    classifier = _train(recipe, features, labels, TAGS)
+    assert read_classifier(export_classifier(classifier, weights_dir)).to_npz() == classifier.to_npz()
+
+
+def _drop_label(model: onnx.ModelProto) -> None:
+    model.metadata_props[0].value = json.dumps(TAGS[:2])
+
+
+def _rename_view(model: onnx.ModelProto) -> None:
+    next(node for node in model.graph.node if node.name == "head/block0").input[0] = "head/unheard.of/unit"
+
+
+def _refer_to_a_file(model: onnx.ModelProto) -> None:
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "/etc/hostname")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_drop_label, "its weights are of shape"),
+        (_rename_view, "KeyError: 'unheard.of'"),
+        (_refer_to_a_file, "it refers to other files"),
+        (lambda model: model.graph.ClearField("initializer"), "it is no classifier that this engine exported"),
+        (lambda model: model.ClearField("metadata_props"), "it is no classifier that this engine exported"),
+        (lambda model: model.Clear(), "it is no classifier that this engine exported"),
+    ],
+)
+def test_another_file_is_no_classifier(
+    change: Callable[[onnx.ModelProto], None], said: str, make_features: MakeFeatures, weights_dir: Path
+) -> None:
+    features, labels = make_features([4, 4, 4])
+    model = onnx.ModelProto.FromString(export_classifier(_train(RECIPES[2], features, labels, TAGS), weights_dir))
+    change(model)
+    with pytest.raises(ArtifactError, match=re.escape(said)):
+        read_classifier(model.SerializeToString())
+
+
+def test_bytes_are_no_classifier() -> None:
+    with pytest.raises(ArtifactError, match="it is no classifier that this engine exported"):
+        read_classifier(b"no model")
 
 
 def test_only_what_the_recipe_takes_is_in_the_file(features: np.ndarray, weights_dir: Path) -> None:

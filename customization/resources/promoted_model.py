@@ -1,0 +1,181 @@
+"""The PromotedModel resource: the very model that another stack has trained, on this stack's service. Nothing is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi import dynamic
+
+from customization.errors import NotFound, ServiceError, VisionError
+from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from customization.resources.model import trained
+from customization.resources.provider import Properties, VisionProvider, failures, is_known
+from customization.resources.row import Row, row_urn
+
+if TYPE_CHECKING:
+    from customization.client import VisionClient
+    from customization.contract import Model as TrainedModel
+
+SOURCE_CONNECTION = ("source_endpoint", "source_key")
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+_DIGEST_SHOWN = 12
+"""Hex digits of a digest that a person is shown."""
+
+
+class NotPromoted(VisionError):
+    """The model can't be had from where it was trained, or its name is taken here."""
+
+
+class PromotedModelProvider(VisionProvider):
+    inputs = (*CONNECTION_PROPERTIES[:2], *SOURCE_CONNECTION, "source", "model_name", "artifact_digest")
+    same_while_unknown = (*CONNECTION_PROPERTIES, *SOURCE_CONNECTION)
+
+    def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
+        name, digest = news.get("model_name"), news.get("artifact_digest")
+        if not is_known(name, digest):
+            return dynamic.CheckResult(news, [])
+        if not _DIGEST.fullmatch(str(digest)):
+            return dynamic.CheckResult(news, failures("artifact_digest", [f"{digest!r} is no SHA-256 in hex"]))
+        if (olds.get("model_name"), olds.get("artifact_digest")) != (name, digest):
+            Row(news["row_urn"]).say(f"promotes {promotion(news)}: the same file, nothing is trained")
+        return dynamic.CheckResult(news, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        changed = self.changed(olds, news)
+        replaces = sorted(changed & {"model_name", "artifact_digest"})
+        # Another file under the same name: the service would answer that the name is taken.
+        return dynamic.DiffResult(bool(changed), replaces, delete_before_replace=replaces == ["artifact_digest"])
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        """Take the model over from its source, unless an interrupted update has done so."""
+        service, row = client(props), Row(props["row_urn"])
+        try:
+            model = service.get_model(props["model_name"])
+        except NotFound:
+            model = self._import(service, props, row)
+        else:
+            check_imported(model, props)
+            row.say("imported by an earlier update")
+        return dynamic.CreateResult(model.name, {**props, **promoted(model)})
+
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        """Only how to reach the two services can change; the model stays what it is."""
+        return dynamic.UpdateResult({**olds, **news})
+
+    def look(self, properties: Properties) -> Properties:
+        return promoted(client(properties).get_model(properties["model_name"]))
+
+    def remove(self, properties: Properties) -> None:
+        client(properties).end_model(properties["model_name"])
+
+    @staticmethod
+    def _import(service: VisionClient, properties: Properties, row: Row) -> TrainedModel:
+        name, digest = properties["model_name"], properties["artifact_digest"]
+        with TemporaryDirectory(prefix="vision-promote-") as folder, source_client(properties) as source:
+            file = Path(folder, "model.onnx")
+
+            def tell(done: int, total: int | None) -> None:
+                of = f" of {total / 1e6:.0f}" if total else ""
+                row.progress(f"downloading from {properties['source']}: {done / 1e6:.0f}{of} MB")
+
+            try:
+                metadata = source.artifact_metadata(name)
+                artifact = source.download_artifact(name, file, tell)
+            except ServiceError as error:
+                raise NotPromoted(f"{promotion(properties)}: the model can't be had from there: {error}") from None
+            if artifact.digest != digest:
+                raise NotPromoted(
+                    f"{promotion(properties)}: the file there is sha256:{artifact.digest} now: "
+                    f"run `pulumi up` on {properties['source']}, then here again"
+                )
+            row.progress(f"importing {artifact.size_bytes / 1e6:.0f} MB")
+            origin = {"stack": properties["source"], "endpoint": source.endpoint, "model": name}
+            if "promotedFrom" in metadata:
+                origin["promotedFrom"] = metadata["promotedFrom"]
+            model = service.import_artifact(name, file, {**metadata, "promotedFrom": origin})
+        row.say(f"promoted from {properties['source']} ({artifact.size_bytes / 1e6:.1f} MB, SHA-256 {artifact.digest})")
+        return model
+
+
+def source_client(properties: Mapping[str, Any]) -> VisionClient:
+    return client({"endpoint": properties["source_endpoint"], "key": properties.get("source_key")})
+
+
+def promotion(properties: Mapping[str, Any]) -> str:
+    """`leaves-0123abcd (sha256:0123456789ab…) from dev`."""
+    digest = str(properties["artifact_digest"])[:_DIGEST_SHOWN]
+    return f"{properties['model_name']} (sha256:{digest}…) from {properties['source']}"
+
+
+def promoted(model: TrainedModel) -> Properties:
+    return {**trained(model), "model_kind": model.training_parameters.model_kind}
+
+
+def check_imported(model: TrainedModel, properties: Mapping[str, Any]) -> None:
+    """Raises NotPromoted where the model of that name is not this very model, imported: what was trained here is another
+    resource's, which deletes it."""
+    if model.training_progress is not None:
+        raise NotPromoted(
+            f"{promotion(properties)}: this service has trained a model of that name itself. "
+            "Take the model out of the stack, run `pulumi up`, put it in again as a promoted one, and run `pulumi up` again"
+        )
+    found = model.artifact.digest if model.artifact else None
+    if found != properties["artifact_digest"]:
+        raise NotPromoted(
+            f"{promotion(properties)}: this service has another model of that name (sha256:{found}): "
+            f"delete it with `vision models delete {model.name}`"
+        )
+
+
+class PromotedModel(dynamic.Resource, module="vision", name="PromotedModel"):
+    """A model that another stack has trained: the same file, under the same name, on this stack's service.
+
+    `source` names that stack; `source_service` is its service, of which `model_name` is taken if its file still has the digest
+    `artifact_digest` (SHA-256, in hex). Another name or digest is promoted beside the old model, which is deleted afterwards.
+    """
+
+    model_name: pulumi.Output[str]
+    model_kind: pulumi.Output[str]
+    status: pulumi.Output[str]
+    performance: pulumi.Output[dict[str, Any]]
+    """What was measured where the model was trained; an `Evaluation` measures it here."""
+    training_minutes: pulumi.Output[float]
+    """What the training has cost there."""
+    artifact_digest: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        service: Service,
+        source: str,
+        source_service: Service,
+        model_name: pulumi.Input[str],
+        artifact_digest: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        there = source_service.properties()
+        super().__init__(
+            PromotedModelProvider(),
+            name,
+            {
+                **service.properties(),
+                "source_endpoint": there["endpoint"],
+                "source_key": there["key"],
+                "source": source,
+                "model_name": model_name,
+                "artifact_digest": artifact_digest,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "model_kind": None,
+                "status": None,
+                "performance": None,
+                "training_minutes": None,
+            },
+            opts,
+        )

@@ -1,0 +1,134 @@
+"""Models that were trained elsewhere: checked against their sidecar, kept, and registered as if they had been trained here."""
+
+import hashlib
+import json
+import time
+import uuid
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from customization.contract import Artifact, EvaluationParameters, ModelKind, ModelPerformance, TrainingParameters, Wire
+from engine.errors import EngineError
+from engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
+from engine.learning.views import layout_key
+from engine.objects import ObjectNotFound, ObjectStore
+from engine.serving import artifact_key, head_key, sidecar_key
+from engine.store import ModelRecord, NotFound, Store, StoreError
+
+_IMPORTS = "imports"
+_LEFT_BEHIND_SECONDS = 3600.0
+"""An import that has not ended by then was killed."""
+
+
+class ImportRefused(EngineError):
+    """The file or its sidecar is not what an engine hands out. `part` is the one at fault: `model` or `metadata`."""
+
+    def __init__(self, part: str, message: str) -> None:
+        super().__init__(f"{part}: {message}")
+        self.part = part
+
+
+class Sidecar(Wire):
+    """As much of what `artifact:metadata` gives as an engine goes by; the rest is kept as it came."""
+
+    kind: ModelKind
+    labels: list[str]
+    features: str
+    artifact: Artifact
+    performance: ModelPerformance | None = None
+    training_parameters: TrainingParameters
+    evaluation_parameters: EvaluationParameters | None = None
+    training_cost_in_minutes: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+
+
+def import_model(
+    store: Store, objects: ObjectStore, name: str, onnx: bytes, digest: str, metadata: dict[str, Any]
+) -> ModelRecord:
+    """Register an ONNX file as the model `name`, with the parameters and numbers of its sidecar.
+
+    Whatever is killed when, there is the whole model or none: its files are there before its row, and what an import has
+    left behind without a row is swept.
+
+    Args:
+        digest: SHA-256 that the file must have, in hex.
+        metadata: the sidecar, which `Sidecar` has been read from without a fault.
+
+    Raises:
+        ImportRefused: the file is damaged, is no exported classifier, or is not the sidecar's.
+        AlreadyExists: a model, or a published name, is called `name`.
+    """
+    sidecar = Sidecar.model_validate(metadata)
+    classifier = check_model(onnx, digest, sidecar)
+    parameters, evaluation = sidecar.training_parameters, sidecar.evaluation_parameters
+    model_id = str(uuid.uuid4())
+    objects.put(_mark(model_id), str(time.time()).encode())
+    try:
+        objects.put(head_key(model_id), classifier.to_npz())
+        objects.put(sidecar_key(model_id), json.dumps(metadata, indent=2, ensure_ascii=False).encode())
+        objects.put(artifact_key(model_id), onnx)
+        record = store.import_model(
+            model_id,
+            name,
+            training_dataset_name=parameters.training_dataset_name,
+            time_budget_in_hours=parameters.time_budget_in_hours,
+            model_kind=sidecar.kind,
+            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+            performance=sidecar.performance,
+            cost_minutes=sidecar.training_cost_in_minutes,
+            artifact=Artifact(digest=digest, size_bytes=len(onnx)),
+        )
+    except (StoreError, OSError):
+        _discard(objects, model_id)
+        raise
+    # A database that fails while it commits may have the row all the same: the sweep finds out.
+    objects.delete(_mark(model_id))
+    return record
+
+
+def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier:
+    """The file's classifier. Raises ImportRefused."""
+    found = hashlib.sha256(onnx).hexdigest()
+    if found != digest:
+        raise ImportRefused("model", f"damaged on the way: its SHA-256 is {found}, and must be {digest}. Send it again.")
+    if sidecar.artifact.digest != digest:
+        message = f"it is of the file {sidecar.artifact.digest}, and not of the one that was sent, {digest}."
+        raise ImportRefused("metadata", message)
+    if sidecar.kind is not ModelKind.GENERIC_CLASSIFIER:
+        raise ImportRefused("metadata", f"this engine does not serve {sidecar.kind} yet.")
+    if sidecar.features != layout_key():
+        message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "
+        raise ImportRefused("metadata", f"{message}engines to the same version.")
+    try:
+        classifier = read_classifier(onnx)
+        session = ClassifierSession(onnx, threads=1)
+    except ArtifactError as error:
+        raise ImportRefused("model", f"{error}.") from None
+    if list(session.tags) != sidecar.labels:
+        raise ImportRefused("metadata", "its labels are not those in the file.")
+    return classifier
+
+
+def sweep_imports(store: Store, objects: ObjectStore) -> None:
+    """Delete the files of imports that were killed before their model was registered."""
+    for model_id in objects.names(_IMPORTS):
+        try:
+            begun = float(objects.get(_mark(model_id)))
+        except ObjectNotFound:
+            continue  # it has just ended
+        if time.time() - begun < _LEFT_BEHIND_SECONDS:
+            continue
+        try:
+            store.model_by_id(model_id)
+            objects.delete(_mark(model_id))
+        except NotFound:
+            _discard(objects, model_id)
+
+
+def _discard(objects: ObjectStore, model_id: str) -> None:
+    objects.delete(f"models/{model_id}")
+    objects.delete(_mark(model_id))
+
+
+def _mark(model_id: str) -> str:
+    return f"{_IMPORTS}/{model_id}"

@@ -1,0 +1,61 @@
+"""Models that another stack has trained: what that stack exports of them, as this stack takes it."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pulumi
+
+from customization.resources import PromotedModel, Service
+from stacks.settings import ModelSettings
+
+
+class PromotionError(Exception):
+    """A stack's outputs do not hold what is to be promoted. The text says which stack, what is missing, and what to do."""
+
+
+def promote(name: str, declared: ModelSettings, service: Service) -> PromotedModel:
+    """The model `name` of this stack, as the stack `declared.promote_from` has it now."""
+    source, theirs = str(declared.promote_from), declared.promote_model or name
+    if source == pulumi.get_stack():
+        raise pulumi.RunError(f"models.{name}.promoteFrom is '{source}', which is this very stack: name the one that trains it")
+    outputs = _outputs_of(source)
+
+    def found(models: object) -> dict[str, str]:
+        try:
+            return promotable(models, source, theirs)
+        except PromotionError as error:
+            raise pulumi.RunError(f"models.{name}.promoteFrom: {error}") from None
+
+    model = outputs.get_output("models").apply(found)
+    return PromotedModel(
+        name,
+        service=service,
+        source=source,
+        source_service=Service(outputs.get_output("endpoint"), outputs.get_output("key")),
+        model_name=model["name"],
+        artifact_digest=model["artifactDigest"],
+    )
+
+
+def promotable(models: object, stack: str, name: str) -> dict[str, str]:
+    """A model's name on its service, and its file's digest, from the output `models` of a stack. Raises PromotionError."""
+    if not isinstance(models, Mapping):
+        raise PromotionError(f"stack '{stack}' exports no models: run `pulumi up --stack {stack}` first")
+    if name not in models:
+        there = ", ".join(models) or "none"
+        raise PromotionError(f"stack '{stack}' has no model '{name}'; its models are: {there}. promoteModel names another")
+    model: Mapping[str, Any] = models[name]
+    if model.get("status") != "succeeded":
+        status = model.get("status", "not trained")
+        raise PromotionError(f"model '{name}' of stack '{stack}' is {status}: only one that has succeeded can be promoted")
+    if not model.get("artifactDigest"):
+        message = f"stack '{stack}' does not export the artifactDigest of its model '{name}'"
+        raise PromotionError(f"{message}: run `pulumi up --stack {stack}` with this version of the program")
+    return {"name": model["name"], "artifactDigest": model["artifactDigest"]}
+
+
+@cache
+def _outputs_of(stack: str) -> pulumi.StackReference:
+    """Another stack of this project. One reference for each stack, however many models are promoted from it."""
+    return pulumi.StackReference(stack, f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}")
