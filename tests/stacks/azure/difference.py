@@ -28,7 +28,7 @@ def changes(old: dict[str, Any], new: dict[str, Any], kind: Kind) -> dict[str, C
     found = {}
     for path, change in compared(normalized(old), normalized(new), ""):
         plain = re.sub(r"\[\d+\]", "", path)
-        # A whole object that comes or goes takes along what in it can't change.
+        # An object that only the update knows may hold a change of what can't change.
         fixed = any(f"{plain}.".startswith(f"{name}.") or f"{name}.".startswith(f"{plain}.") for name in unchangeable)
         found[path] = Change(f"{change}_REPLACE") if fixed else change
     return found
@@ -40,12 +40,14 @@ def normalized(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def compared(old: object, new: object, path: str) -> list[tuple[str, Change]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            found
-            for key in sorted(old.keys() | new.keys())
-            for found in compared(old.get(key), new.get(key), f"{path}.{key}" if path else key)
-        ]
+    if isinstance(old, dict) or isinstance(new, dict):
+        # An object that comes or goes is compared with an empty one, so that what in it differs is named.
+        before, after = ({} if value is None else value for value in (old, new))
+        if isinstance(before, dict) and isinstance(after, dict) and (before or after):
+            keys = sorted(before.keys() | after.keys())
+            return [
+                found for key in keys for found in compared(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+            ]
     if isinstance(old, list) and isinstance(new, list):
         longest = max(len(old), len(new))
         pairs = zip(old + [None] * (longest - len(old)), new + [None] * (longest - len(new)), strict=True)

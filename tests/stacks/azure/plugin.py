@@ -89,10 +89,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             inputs, mismatches = self.provider.check(
                 resource_type, name, values(request.olds), values(request.news), request.randomSeed
             )
-            failures = [
-                provider_pb2.CheckFailure(property=found.path, reason=f"{resource_type}: {found.path}: {found.reason}")
-                for found in mismatches
-            ]
+            failures = [provider_pb2.CheckFailure(property=found.path, reason=found.reason) for found in mismatches]
             return provider_pb2.CheckResponse(inputs=message(inputs), failures=failures)
 
         return answered(act, context)

@@ -93,10 +93,14 @@ def check_delete(resource_type: str, resource_id: str, state: State) -> None:
     """Refuse to delete what others need."""
     if not kind_of(resource_type).held_by_references:
         return
-    needle = resource_id.lower()
+
+    def concerns(text: str) -> bool:
+        return f"{text}/".lower().startswith(f"{resource_id}/".lower())
+
     for other, resource in state.resources.items():
-        held = other.lower().startswith(f"{needle}/") and not is_extension(other, resource_id)
-        if not same(other, resource_id) and (held or needle in map(str.lower, strings(resource["inputs"]))):
+        if same(other, resource_id) or is_extension(other, resource_id):
+            continue
+        if concerns(other) or any(map(concerns, strings(resource["inputs"]))):
             raise Failure(409, "CannotDeleteResource", f"'{resource_id}' is in use by '{other}' and cannot be deleted")
 
 
