@@ -25,6 +25,7 @@ Answer = TypeVar("Answer")
 
 VERSION = "3.29.0"
 THREADS = 16
+ORPHAN_SECONDS = 1
 MESSAGE_BYTES = 400 * 1024 * 1024
 # The engine's words for a value not known yet, one for each type (sdk/go/common/resource/plugin/rpc.go).
 UNKNOWNS = {
@@ -199,7 +200,9 @@ def serve() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    server.wait_for_termination()
+    engine = os.getppid()
+    while server.wait_for_termination(timeout=ORPHAN_SECONDS) and os.getppid() == engine:
+        pass  # a CLI that was killed tells nobody; its plugins must not outlive it
 
 
 if __name__ == "__main__":

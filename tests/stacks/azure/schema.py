@@ -56,6 +56,13 @@ class OneOf:
 
 Shape = Scalar | Choice | Items | Entries | Nested | OneOf
 
+# Where the SDK is wrong: two enumerations of Azure have the same name, and it kept the one of another service.
+CORRECTIONS: dict[tuple[str, str, str], Shape] = {
+    ("monitor/_inputs.py", "ConditionArgs", "operator"): Choice(
+        ("Equals", "GreaterThan", "GreaterThanOrEqual", "LessThan", "LessThanOrEqual")
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Property:
@@ -110,7 +117,7 @@ def properties(file: str, name: str) -> dict[str, Property]:
         raise LookupError(f"the SDK has no class {name} in {file}")
     required = required_arguments(found)
     return {
-        wire: Property(shape_of(function.returns, file), function.name in required)
+        wire: Property(CORRECTIONS.get((file, name, wire)) or shape_of(function.returns, file), function.name in required)
         for function, wire in getters(found)
         if function.returns is not None
     }

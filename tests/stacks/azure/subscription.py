@@ -1,5 +1,6 @@
 """What exists in the subscription, and how Azure behaves: two files in one folder, shared by processes under a lock."""
 
+import copy
 import fcntl
 import json
 import os
@@ -62,11 +63,13 @@ class Subscription:
 
     @contextmanager
     def locked(self) -> Iterator[State]:
-        """The state, to be changed; it is written when the block ends well."""
+        """The state, to be changed; it is written when the block ends well and has changed it."""
         with self._lock():
             state = self.state()
+            before = copy.deepcopy(state)
             yield state
-            self._write("state.json", {"resources": state.resources, "deleted": state.deleted})
+            if state != before:
+                self._write("state.json", {"resources": state.resources, "deleted": state.deleted})
 
     def state(self) -> State:
         stored = self._read("state.json")
