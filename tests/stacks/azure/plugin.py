@@ -192,6 +192,7 @@ def type_and_name(urn: str) -> tuple[str, str]:
 
 
 def serve() -> None:
+    engine = os.getppid()
     servicer = Servicer(Provider(Path(os.environ["AZURE_STAND_IN"]), world()))
     options = [("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.max_send_message_length", MESSAGE_BYTES)]
     server = grpc.server(ThreadPoolExecutor(max_workers=THREADS), options=options)
@@ -200,7 +201,6 @@ def serve() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    engine = os.getppid()
     while server.wait_for_termination(timeout=ORPHAN_SECONDS) and os.getppid() == engine:
         pass  # a CLI that was killed tells nobody; its plugins must not outlive it
 
