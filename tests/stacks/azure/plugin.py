@@ -18,7 +18,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.stacks.azure.difference import Change
 from tests.stacks.azure.failure import Failure
-from tests.stacks.azure.provider import Provider, Values, world
+from tests.stacks.azure.provider import CREATE_BEFORE_DELETE, Provider, Values, world
 from tests.stacks.azure.schema import UNKNOWN
 
 Answer = TypeVar("Answer")
@@ -99,14 +99,15 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource_type, _ = type_and_name(request.urn)
 
         def act() -> provider_pb2.DiffResponse:
-            found = self.provider.diff(resource_type, values(request.old_inputs), values(request.news))
+            inputs = values(request.news)
+            found = self.provider.diff(resource_type, values(request.old_inputs), inputs)
             replaces = [path for path, change in found.items() if change.replaces]
             return provider_pb2.DiffResponse(
                 changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
                 diffs=sorted({path.partition(".")[0].partition("[")[0] for path in found}),
                 replaces=replaces,
-                # Names are the program's own, so the old resource must be gone before the new one can be made.
-                deleteBeforeReplace=bool(replaces),
+                # Where the name is the program's own, the old resource must be gone before the new one can be made.
+                deleteBeforeReplace=bool(replaces) and not inputs.get(CREATE_BEFORE_DELETE),
                 detailedDiff={path: property_diff(change) for path, change in found.items()},
                 hasDetailedDiff=True,
             )

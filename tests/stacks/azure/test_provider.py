@@ -344,8 +344,14 @@ def test_check_fills_in_what_azure_native_does(caller: Caller) -> None:
     assert first["accountName"].startswith("storage")
     assert len(first["accountName"]) == len("storage") + 8
     assert first["location"] == "eastus"
+    assert first["__createBeforeDelete"] is True
     # A name that was made up stays; children are named as the program names them.
-    assert checked("storage:StorageAccount", {"accountName": "visiontraining"}, IN_GROUP)["accountName"] == "visiontraining"
+    assert checked("storage:StorageAccount", first, IN_GROUP) == first
+    assert checked("storage:StorageAccount", {"accountName": "visiontraining"}, IN_GROUP) == IN_GROUP | {
+        "accountName": "visiontraining",
+        "location": "eastus",
+    }
+    assert checked("storage:StorageAccount", {}, {"resourceGroupName": UNKNOWN})["location"] == UNKNOWN
     assert checked("storage:BlobContainer", {}, IN_GROUP)["containerName"] == "storage"
     caller.provider.config = {"location": "westeurope"}
     assert checked("storage:StorageAccount", {}, IN_GROUP)["location"] == "westeurope"
