@@ -1,0 +1,145 @@
+"""The types of resources that the stand-in knows: where each lies in Azure, and what of it can never change."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tests.stacks.azure.failure import Failure
+
+GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
+STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{{accountName}}"
+POSTGRESQL = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/{{serverName}}"
+NETWORK = f"{GROUP}/providers/Microsoft.Network"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of resource. `path` is its id; the last placeholder of it is the resource's own name."""
+
+    path: str
+    # Properties that only a replacement changes, beside the names in the path and the location.
+    immutable: tuple[str, ...] = ()
+    # A singleton is there with its parent: it is set, and reset, never made or removed.
+    singleton: bool = False
+    # It lies in no region.
+    is_global: bool = False
+    # It can't be removed while another resource refers to it or lies below it.
+    held_by_references: bool = False
+
+    @property
+    def placeholders(self) -> list[str]:
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def name_property(self) -> str:
+        return self.placeholders[-1]
+
+    @property
+    def arm_type(self) -> str:
+        """`Microsoft.Storage/storageAccounts/blobServices`, of which the actions of roles are made."""
+        if "/providers/" not in self.path:
+            return "Microsoft.Resources/subscriptions/resourceGroups"
+        namespace, *segments = self.path.rpartition("/providers/")[2].split("/")
+        return "/".join([namespace, *segments[::2]])
+
+    @property
+    def is_top_level(self) -> bool:
+        """Whether it lies right below a resource group: those are named with a random suffix when no name is given."""
+        return self.path == GROUP or (self.path.startswith(f"{GROUP}/") and self.path.count("/") == GROUP.count("/") + 4)
+
+    def id_of(self, inputs: dict[str, Any], subscription_id: str) -> str:
+        values = {"subscriptionId": subscription_id, **inputs}
+        values |= {key: str(values[key]).strip("/") for key in ("scope", "resourceUri") if key in values}
+        path = self.path if self.path.startswith("/") else f"/{self.path}"
+        return path.format(**{name: values[name] for name in self.placeholders})
+
+
+CATALOG: dict[str, Kind] = {
+    "resources:ResourceGroup": Kind(GROUP),
+    "cognitiveservices:Account": Kind(
+        f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/{{accountName}}", ("kind", "properties.customSubDomainName")
+    ),
+    "storage:StorageAccount": Kind(
+        STORAGE,
+        (
+            "dnsEndpointType",
+            "enableNfsV3",
+            "encryption.requireInfrastructureEncryption",
+            "extendedLocation",
+            "immutableStorageWithVersioning",
+            "isHnsEnabled",
+            "kind",
+        ),
+    ),
+    "storage:BlobServiceProperties": Kind(f"{STORAGE}/blobServices/{{blobServicesName}}", singleton=True),
+    "storage:BlobContainer": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}"),
+    "storage:Blob": Kind(f"{STORAGE}/blobServices/default/containers/{{containerName}}/blobs/{{blobName}}", ("type",)),
+    "managedidentity:UserAssignedIdentity": Kind(
+        f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{{resourceName}}"
+    ),
+    "authorization:RoleAssignment": Kind(
+        "{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
+        ("principalId", "roleDefinitionId", "scope"),
+    ),
+    "operationalinsights:Workspace": Kind(f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}"),
+    "app:ManagedEnvironment": Kind(
+        f"{GROUP}/providers/Microsoft.App/managedEnvironments/{{environmentName}}",
+        ("infrastructureResourceGroup", "vnetConfiguration", "zoneRedundant"),
+        held_by_references=True,
+    ),
+    "app:ContainerApp": Kind(
+        f"{GROUP}/providers/Microsoft.App/containerApps/{{containerAppName}}",
+        ("environmentId", "extendedLocation", "managedEnvironmentId"),
+    ),
+    "dbforpostgresql:Server": Kind(
+        POSTGRESQL, ("administratorLogin", "createMode", "network.delegatedSubnetResourceId", "pointInTimeUTC")
+    ),
+    "dbforpostgresql:Database": Kind(f"{POSTGRESQL}/databases/{{databaseName}}", ("charset", "collation")),
+    "dbforpostgresql:FirewallRule": Kind(f"{POSTGRESQL}/firewallRules/{{firewallRuleName}}"),
+    "monitor:DiagnosticSetting": Kind("{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}"),
+    "monitor:ActionGroup": Kind(f"{GROUP}/providers/Microsoft.Insights/actionGroups/{{actionGroupName}}", is_global=True),
+    "monitor:ScheduledQueryRule": Kind(f"{GROUP}/providers/Microsoft.Insights/scheduledQueryRules/{{ruleName}}", ("kind",)),
+    "network:VirtualNetwork": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}", held_by_references=True),
+    "network:Subnet": Kind(f"{NETWORK}/virtualNetworks/{{virtualNetworkName}}/subnets/{{subnetName}}", held_by_references=True),
+    "network:PrivateEndpoint": Kind(f"{NETWORK}/privateEndpoints/{{privateEndpointName}}", ("subnet",)),
+    "network:PrivateDnsZoneGroup": Kind(
+        f"{NETWORK}/privateEndpoints/{{privateEndpointName}}/privateDnsZoneGroups/{{privateDnsZoneGroupName}}"
+    ),
+    "privatedns:PrivateZone": Kind(f"{NETWORK}/privateDnsZones/{{privateZoneName}}", is_global=True, held_by_references=True),
+    "privatedns:VirtualNetworkLink": Kind(
+        f"{NETWORK}/privateDnsZones/{{privateZoneName}}/virtualNetworkLinks/{{virtualNetworkLinkName}}",
+        ("virtualNetwork",),
+        is_global=True,
+    ),
+}
+
+
+def kind_of(resource_type: str) -> Kind:
+    """The kind of `azure-native:storage:StorageAccount`."""
+    try:
+        return CATALOG[resource_type.removeprefix("azure-native:")]
+    except KeyError:
+        known = ", ".join(sorted(CATALOG))
+        raise Failure(501, "NotImplemented", f"the stand-in for Azure doesn't know {resource_type}; it knows {known}") from None
+
+
+def parent_of(resource_id: str) -> str | None:
+    """The id of what must exist before a resource can: its parent, or what it extends. None for a resource group."""
+    above, _, own = resource_id.rpartition("/providers/")
+    if not above:
+        return None
+    segments = own.split("/")
+    if len(segments) <= 3:
+        return above
+    parent = "/".join(segments[:-2])
+    if parent.endswith("/blobServices/default"):
+        parent = parent.removesuffix("/blobServices/default")
+    return f"{above}/providers/{parent}"
+
+
+def type_of(resource_id: str) -> str:
+    """`Microsoft.Storage/storageAccounts` for the id of a storage account."""
+    if "/providers/" not in resource_id:
+        return "Microsoft.Resources/resourceGroups"
+    namespace, *segments = resource_id.rpartition("/providers/")[2].split("/")
+    return "/".join([namespace, *segments[::2]])

@@ -1,0 +1,231 @@
+"""What Azure requires of a resource's own properties, beyond the types of the SDK: pure functions of the inputs."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.stacks.azure.failure import Failure
+
+Values = dict[str, Any]
+
+
+def check_requirements(resource_type: str, inputs: Values) -> None:
+    """Refuse what Azure refuses whatever else there is. `resource_type` is like `app:ContainerApp`."""
+    tags = inputs.get("tags") or {}
+    if len(tags) > 50 or any(len(name) > 512 or len(value) > 256 for name, value in tags.items()):
+        raise Failure(400, "InvalidTags", "a resource has at most 50 tags, with names of 512 characters and values of 256")
+    for code, message in REQUIREMENTS.get(resource_type, nothing)(inputs):
+        raise Failure(400, code, message)
+
+
+Complaints = Iterator[tuple[str, str]]
+
+
+def nothing(inputs: Values) -> Complaints:
+    yield from ()
+
+
+def storage_account(inputs: Values) -> Complaints:
+    if inputs.get("minimumTlsVersion") == "TLS1_3":
+        yield (
+            "InvalidValuesForRequestParameters",
+            "TLS 1.3 is not supported as a minimum: minimumTlsVersion is TLS1_0, TLS1_1 or TLS1_2",
+        )
+    if not inputs.get("location"):
+        yield "LocationRequired", "The location property is required for this definition."
+
+
+def blob_service(inputs: Values) -> Complaints:
+    for name in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
+        policy = inputs.get(name) or {}
+        if policy.get("enabled") and not 1 <= policy.get("days", 0) <= 365:
+            yield "InvalidValuesForRequestParameters", f"{name}.days is 1 to 365 where it is enabled, not {policy.get('days')}"
+
+
+def cognitive_account(inputs: Values) -> Complaints:
+    if not inputs.get("kind"):
+        yield "InvalidResourceProperties", "kind is required"
+    if not (inputs.get("sku") or {}).get("name"):
+        yield "InvalidResourceProperties", "sku.name is required"
+    elif inputs.get("kind") == "ComputerVision" and inputs["sku"]["name"] not in {"F0", "S1"}:
+        yield "InvalidSkuId", f"the SKUs of ComputerVision are F0 and S1, not {inputs['sku']['name']}"
+    properties = inputs.get("properties") or {}
+    if not properties.get("customSubDomainName") and (properties.get("networkAcls") or properties.get("disableLocalAuth")):
+        yield "CustomSubDomainNameRequired", "network rules and sign-in by identity take a customSubDomainName"
+
+
+def workspace(inputs: Values) -> Complaints:
+    days = inputs.get("retentionInDays", 30)
+    if days != 7 and not 30 <= days <= 730:
+        yield "InvalidParameter", f"retentionInDays is 30 to 730 (or 7 for the Free tier), not {days}"
+
+
+# https://learn.microsoft.com/azure/container-apps/containers#allocations
+CPU_STEP, CPU_MOST, GIBIBYTES_PER_CPU = 0.25, 4.0, 2
+
+
+def container_app(inputs: Values) -> Complaints:
+    if not (inputs.get("managedEnvironmentId") or inputs.get("environmentId")):
+        yield "ContainerAppInvalidEnvironmentId", "environmentId or managedEnvironmentId is required"
+    template, configuration = inputs.get("template") or {}, inputs.get("configuration") or {}
+    containers = template.get("containers") or []
+    if not containers:
+        yield "ContainerAppContainersRequired", "template.containers needs at least one container"
+    cpu = sum((container.get("resources") or {}).get("cpu", 0.5) for container in containers)
+    memory = sum(gibibytes((container.get("resources") or {}).get("memory", "1Gi")) for container in containers)
+    consumption = inputs.get("workloadProfileName", "Consumption") == "Consumption"
+    fits = cpu and cpu % CPU_STEP == 0 and cpu <= CPU_MOST and memory == cpu * GIBIBYTES_PER_CPU
+    if consumption and containers and not fits:
+        yield (
+            "ContainerAppInvalidResourceTotal",
+            f"cpu {cpu:g} with memory {memory:g}Gi is not offered: cpu is 0.25 to 4 in steps of 0.25, memory 2Gi for each cpu",
+        )
+    names = [secret.get("name", "") for secret in configuration.get("secrets") or []]
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", name):
+            yield "ContainerAppSecretNameInvalid", f"the secret name '{name}' must be lowercase letters, digits, - and ."
+    for secret in configuration.get("secrets") or []:
+        if not secret.get("value") and not secret.get("keyVaultUrl"):
+            yield "ContainerAppSecretInvalid", f"the secret '{secret.get('name')}' needs a value or a keyVaultUrl"
+    for reference in secret_references(inputs):
+        if reference not in names:
+            yield "ContainerAppSecretRefNotFound", f"SecretRef '{reference}' is not defined; configuration.secrets has {names}"
+    yield from scale(template.get("scale") or {})
+
+
+def scale(values: Values) -> Complaints:
+    least, most = values.get("minReplicas", 0), values.get("maxReplicas", 10)
+    if not 0 <= least <= most or not 1 <= most <= 1000:
+        yield "ContainerAppInvalidScale", f"minReplicas {least} and maxReplicas {most}: 0 <= min <= max, 1 <= max <= 1000"
+    for rule in values.get("rules") or []:
+        if not rule.get("name") or sum(kind in rule for kind in ("azureQueue", "custom", "http", "tcp")) != 1:
+            yield (
+                "ContainerAppInvalidScaleRule",
+                f"the scale rule {rule.get('name')!r} needs a name and one of azureQueue, custom, http, tcp",
+            )
+
+
+def gibibytes(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(Gi|Mi)", text)
+    return float("nan") if found is None else float(found[1]) / (1 if found[2] == "Gi" else 1024)
+
+
+def secret_references(value: object) -> Iterator[str]:
+    """Every secret that a variable, a scale rule or a registry names."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in {"secretRef", "passwordSecretRef"} and isinstance(item, str):
+                yield item
+            else:
+                yield from secret_references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from secret_references(item)
+
+
+TIERS = {"Burstable": "Standard_B", "GeneralPurpose": "Standard_D", "MemoryOptimized": "Standard_E"}
+STORAGE_GIB = (32, 64, 128, 256, 512, 1024, 2048, 4096, 4095, 8192, 16384, 32767)
+RESERVED_LOGINS = {"azure_superuser", "azure_pg_admin", "admin", "administrator", "root", "guest", "public"}
+
+
+def server(inputs: Values) -> Complaints:
+    sku = inputs.get("sku") or {}
+    if sku.get("tier") and not str(sku.get("name", "")).startswith(TIERS[sku["tier"]]):
+        yield (
+            "InvalidParameterValue",
+            f"the SKU {sku.get('name')} is not of the tier {sku['tier']}: names start with {TIERS[sku['tier']]}",
+        )
+    mode = (inputs.get("highAvailability") or {}).get("mode", "Disabled")
+    if sku.get("tier") == "Burstable" and mode != "Disabled":
+        yield "HANotSupportedForBurstableTier", "high availability is not offered in the tier Burstable"
+    size = (inputs.get("storage") or {}).get("storageSizeGB")
+    if size is not None and size not in STORAGE_GIB:
+        yield "InvalidParameterValue", f"storageSizeGB is one of {', '.join(map(str, STORAGE_GIB))}, not {size}"
+    days = (inputs.get("backup") or {}).get("backupRetentionDays", 7)
+    if not 7 <= days <= 35:
+        yield "InvalidParameterValue", f"backupRetentionDays is 7 to 35, not {days}"
+    if inputs.get("createMode", "Default") in {"Default", "Create"}:
+        yield from administrator(inputs)
+    network = inputs.get("network") or {}
+    if bool(network.get("delegatedSubnetResourceId")) != bool(network.get("privateDnsZoneArmResourceId")):
+        yield "InvalidParameterValue", "a delegated subnet and a private DNS zone go together"
+
+
+def administrator(inputs: Values) -> Complaints:
+    if (inputs.get("authConfig") or {}).get("passwordAuth", "Enabled") == "Disabled":
+        return
+    login, password = inputs.get("administratorLogin", ""), inputs.get("administratorLoginPassword", "")
+    if (
+        not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]{0,62}", login)
+        or login.lower() in RESERVED_LOGINS
+        or login.lower().startswith("pg_")
+    ):
+        yield "InvalidAdministratorLogin", f"administratorLogin '{login}' is not valid, or reserved"
+    kinds = sum(bool(re.search(pattern, password)) for pattern in ("[a-z]", "[A-Z]", "[0-9]", "[^a-zA-Z0-9]"))
+    if not 8 <= len(password) <= 128 or kinds < 3:
+        yield (
+            "PasswordNotComplex",
+            "administratorLoginPassword has 8 to 128 characters of three of: lowercase, uppercase, digits, others",
+        )
+
+
+def firewall_rule(inputs: Values) -> Complaints:
+    try:
+        first, last = (ipaddress.IPv4Address(inputs[name]) for name in ("startIpAddress", "endIpAddress"))
+    except ipaddress.AddressValueError as error:
+        yield "InvalidParameterValue", f"startIpAddress and endIpAddress are IPv4 addresses: {error}"
+        return
+    if first > last:
+        yield "InvalidParameterValue", f"startIpAddress {first} comes after endIpAddress {last}"
+
+
+def diagnostic_setting(inputs: Values) -> Complaints:
+    if not any(
+        inputs.get(name) for name in ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
+    ):
+        yield "BadRequest", "a diagnostic setting needs a destination: workspaceId, storageAccountId or an event hub"
+    if not (inputs.get("logs") or inputs.get("metrics")):
+        yield "BadRequest", "a diagnostic setting needs logs or metrics"
+
+
+def action_group(inputs: Values) -> Complaints:
+    if not 1 <= len(inputs["groupShortName"]) <= 12:
+        yield "InvalidGroupShortName", f"groupShortName has 1 to 12 characters, not {len(inputs['groupShortName'])}"
+    if not inputs.get("location"):
+        yield "LocationRequired", "The location property is required for this definition."
+
+
+def scheduled_query_rule(inputs: Values) -> Complaints:
+    if not inputs.get("scopes"):
+        yield "BadRequest", "scopes needs the workspace that is queried"
+    if not (inputs.get("criteria") or {}).get("allOf"):
+        yield "BadRequest", "criteria.allOf needs a condition"
+    if inputs.get("severity", 3) not in range(5):
+        yield "BadRequest", f"severity is 0 to 4, not {inputs['severity']}"
+    window, every = (minutes(inputs.get(name, "PT5M")) for name in ("windowSize", "evaluationFrequency"))
+    if window < every:
+        yield "BadRequest", f"windowSize ({window:g} minutes) is at least evaluationFrequency ({every:g} minutes)"
+
+
+def minutes(duration: str) -> float:
+    """The minutes of an ISO 8601 duration such as PT1H30M or P1D."""
+    found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", duration)
+    if found is None or duration in {"P", "PT"}:
+        raise Failure(400, "BadRequest", f"'{duration}' is not an ISO 8601 duration")
+    days, hours, rest = (int(part or 0) for part in found.groups())
+    return days * 1440 + hours * 60 + rest
+
+
+REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
+    "storage:StorageAccount": storage_account,
+    "storage:BlobServiceProperties": blob_service,
+    "cognitiveservices:Account": cognitive_account,
+    "operationalinsights:Workspace": workspace,
+    "app:ContainerApp": container_app,
+    "dbforpostgresql:Server": server,
+    "dbforpostgresql:FirewallRule": firewall_rule,
+    "monitor:DiagnosticSetting": diagnostic_setting,
+    "monitor:ActionGroup": action_group,
+    "monitor:ScheduledQueryRule": scheduled_query_rule,
+}

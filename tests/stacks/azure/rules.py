@@ -1,0 +1,255 @@
+"""What Azure refuses because of what there is already, or who asks: pure functions of a state."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
+from tests.stacks.azure.failure import Failure, Throttled
+from tests.stacks.azure.names import GUID, NAME_RULES, check_name, check_region, check_subdomain
+from tests.stacks.azure.subscription import Resource, State, same
+
+# For so long the directory may not have heard of a fresh identity; a caller that names the principal's type needs not wait.
+DIRECTORY_DELAY_SECONDS = 600
+RETRY_AFTER_SECONDS = 0.02
+
+GROUP_ID = re.compile(r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+")
+
+
+def authorize(action: str, scope: str, caller: dict[str, Any]) -> None:
+    """Refuse what the caller's roles don't allow."""
+
+    def matches(patterns: list[str]) -> bool:
+        return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)
+
+    if not matches(caller["actions"]) or matches(caller["notActions"]):
+        raise Failure(
+            403,
+            "AuthorizationFailed",
+            f"The client '{caller['clientId']}' with object id '{caller['objectId']}' does not have authorization to perform "
+            f"action '{action}' over scope '{scope}' or the scope is invalid. If access was recently granted, please refresh "
+            "your credentials.",
+        )
+
+
+def planned_failure(
+    operation: str, resource_type: str, scenario: dict[str, Any], calls: list[dict[str, Any]]
+) -> Failure | None:
+    """The failure that the scenario has for this call, if it has not happened often enough yet."""
+    every = scenario.get("throttleEvery")
+    if every and (len(calls) + 1) % every == 0:
+        return Throttled(RETRY_AFTER_SECONDS)
+    for rule in scenario.get("fail", []):
+        if same(rule["type"].removeprefix("azure-native:"), resource_type) and rule["operation"] == operation:
+            answer = failure_key(rule)
+            if sum(call["answer"] == answer for call in calls) < rule.get("times", 1):
+                failure = Failure(
+                    rule.get("status", 500), rule.get("code", "InternalServerError"), rule.get("message", "planned")
+                )
+                failure.add_note(answer)
+                return failure
+    return None
+
+
+def failure_key(rule: dict[str, Any]) -> str:
+    """What stands in the record of calls when this rule has struck."""
+    return json.dumps(rule, sort_keys=True)
+
+
+def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State, scenario: dict[str, Any]) -> None:
+    """Refuse to make what Azure would refuse. `resource_type` is without `azure-native:`."""
+    kind = kind_of(resource_type)
+    check_name(resource_type, str(inputs[kind.name_property]))
+    check_parent(resource_id, kind, state)
+    if state.get(resource_id):
+        raise Failure(409, "AlreadyExists", f"cannot create already existing resource '{resource_id}'")
+    check_taken(resource_type, kind, inputs, state, scenario)
+    check_references(resource_id, inputs, state)
+    if location := inputs.get("location"):
+        check_region(location, kind.arm_type, kind.is_global)
+    match resource_type:
+        case "authorization:RoleAssignment":
+            check_role_assignment(inputs, state, scenario["caller"])
+        case "cognitiveservices:Account":
+            check_soft_deleted(resource_id, inputs, state, scenario)
+        case "storage:Blob":
+            check_shared_key(resource_id, state)
+        case "storage:BlobContainer":
+            check_public_access(resource_id, inputs, state)
+
+
+def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State) -> None:
+    """Refuse a change that Azure would refuse."""
+    check_parent(resource_id, kind_of(resource_type), state)
+    check_references(resource_id, inputs, state)
+    if resource_type == "storage:BlobContainer":
+        check_public_access(resource_id, inputs, state)
+
+
+def check_delete(resource_type: str, resource_id: str, state: State) -> None:
+    """Refuse to delete what others need."""
+    if not kind_of(resource_type).held_by_references:
+        return
+
+    def concerns(text: str) -> bool:
+        return f"{text}/".lower().startswith(f"{resource_id}/".lower())
+
+    for other, resource in state.resources.items():
+        if same(other, resource_id) or is_extension(other, resource_id):
+            continue
+        if concerns(other) or any(map(concerns, strings(resource["inputs"]))):
+            raise Failure(409, "CannotDeleteResource", f"'{resource_id}' is in use by '{other}' and cannot be deleted")
+
+
+def is_extension(resource_id: str, of: str) -> bool:
+    """Whether a role assignment or a diagnostic setting is on a resource: it goes with it."""
+    return same(resource_id.rpartition("/providers/")[0], of)
+
+
+def check_parent(resource_id: str, kind: Kind, state: State) -> None:
+    parent = parent_of(resource_id)
+    group = GROUP_ID.match(resource_id)
+    if group and not same(group[0], resource_id) and not state.get(group[0]):
+        raise Failure(404, "ResourceGroupNotFound", f"Resource group '{group[0].rpartition('/')[2]}' could not be found.")
+    if parent and GROUP_ID.match(parent) and not exists(parent, state):
+        raise Failure(
+            404,
+            "ParentResourceNotFound",
+            f"Failed to perform '{kind.arm_type}' on '{resource_id}': the parent '{parent}' was not found",
+        )
+
+
+def exists(resource_id: str, state: State) -> bool:
+    """Whether there is such a resource, be it declared as a part of another one."""
+    if state.get(resource_id) or not GROUP_ID.match(resource_id):
+        return True
+    network, separator, name = resource_id.rpartition("/subnets/")
+    parent = state.get(network) if separator else None
+    if parent and any(same(subnet.get("name", ""), name) for subnet in parent["inputs"].get("subnets", [])):
+        return True
+    account, separator, _ = resource_id.rpartition("/blobServices/default")
+    return bool(separator and resource_id.lower().endswith("/blobservices/default") and state.get(account))
+
+
+def check_references(resource_id: str, inputs: dict[str, Any], state: State) -> None:
+    """Refuse an id, anywhere in the properties, of something that does not exist."""
+    for text in strings(inputs):
+        if GROUP_ID.match(text) and not same(text, resource_id) and not exists(text, state):
+            raise Failure(
+                404, "LinkedResourceNotFound", f"'{resource_id}' refers to '{text}' ({type_of(text)}), which was not found"
+            )
+
+
+def strings(value: object) -> Iterator[str]:
+    """All texts in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from strings(item)
+
+
+def check_taken(resource_type: str, kind: Kind, inputs: dict[str, Any], state: State, scenario: dict[str, Any]) -> None:
+    """Refuse a name that is taken somewhere in the world."""
+    taken = [name.lower() for name in scenario.get("takenNames", [])]
+    if NAME_RULES[resource_type].everywhere:
+        name = str(inputs[kind.name_property])
+        others = [resource["outputs"].get("name", "").lower() for resource in state.of_type(resource_type).values()]
+        if name.lower() in taken + others:
+            code = "StorageAccountAlreadyTaken" if resource_type == "storage:StorageAccount" else "ServerNameAlreadyExists"
+            raise Failure(409, code, f"the name {name} of a {resource_type} is already taken")
+    subdomain = (
+        (inputs.get("properties") or {}).get("customSubDomainName") if resource_type == "cognitiveservices:Account" else None
+    )
+    if subdomain:
+        check_subdomain(subdomain)
+        others = [subdomain_of(account) for account in state.of_type(resource_type).values()]
+        own_id = kind.id_of(inputs, scenario["subscriptionId"])
+        held = [subdomain_of(account) for key, account in state.deleted.items() if not same(key, own_id)]
+        if subdomain.lower() in taken + others + held:
+            raise Failure(
+                409,
+                "CustomDomainInUse",
+                f"The custom subdomain name '{subdomain}' is already used, maybe by an account that was deleted less than 48 "
+                "hours ago: pick another one",
+            )
+
+
+def subdomain_of(account: Resource) -> str:
+    return str((account["inputs"].get("properties") or {}).get("customSubDomainName", "")).lower()
+
+
+def check_soft_deleted(resource_id: str, inputs: dict[str, Any], state: State, scenario: dict[str, Any]) -> None:
+    if (inputs.get("properties") or {}).get("restore"):
+        return
+    if any(same(known, resource_id) for known in state.deleted) or inputs["accountName"] in scenario.get("softDeleted", []):
+        raise Failure(
+            409,
+            "FlagMustBeSetForRestore",
+            f"An existing resource with ID '{resource_id}' has been soft-deleted. To restore the resource, you must specify "
+            "'restore' to be 'true' in the property. If you don't want to restore existing resource, please purge it first.",
+        )
+
+
+def check_shared_key(resource_id: str, state: State) -> None:
+    """azure-native uploads with the account's key (pulumi-azure-native#2015)."""
+    account = state.get(resource_id.rpartition("/blobServices/")[0])
+    if account and account["inputs"].get("allowSharedKeyAccess") is False:
+        raise Failure(
+            403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
+        )
+
+
+def check_public_access(resource_id: str, inputs: dict[str, Any], state: State) -> None:
+    account = state.get(resource_id.rpartition("/blobServices/")[0])
+    public = inputs.get("publicAccess", "None") != "None"
+    if public and account and not account["inputs"].get("allowBlobPublicAccess"):
+        raise Failure(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
+
+
+def principals(state: State) -> dict[str, float]:
+    """The object ids of all identities in the subscription, with the time of each one's creation."""
+    found = {}
+    for resource in state.resources.values():
+        outputs = resource["outputs"]
+        identity = outputs.get("identity") or {}
+        for principal in (outputs.get("principalId"), identity.get("principalId")):
+            if principal and resource["type"] != "azure-native:authorization:RoleAssignment":
+                found[principal] = resource["created"]
+    return found
+
+
+def check_role_assignment(inputs: dict[str, Any], state: State, caller: dict[str, Any], now: float | None = None) -> None:
+    """Refuse an assignment for nobody, a second one of the same, and one without principal type for a fresh identity."""
+    scope, principal, role = inputs["scope"], inputs["principalId"], inputs["roleDefinitionId"]
+    if not re.fullmatch(rf"(?i)(/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/{GUID}", role):
+        raise Failure(404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist.")
+    if not exists(scope, state):
+        raise Failure(404, "ResourceNotFound", f"The scope '{scope}' was not found.")
+    created = principals(state).get(principal)
+    is_caller = principal == caller["objectId"]
+    young = created is not None and (now or time.time()) - created < DIRECTORY_DELAY_SECONDS
+    if (created is None and not is_caller) or (young and not inputs.get("principalType")):
+        raise Failure(
+            400,
+            "PrincipalNotFound",
+            f"Principal {principal} does not exist in the directory. If you are creating this principal and then immediately "
+            "assigning a role, set principalType to ServicePrincipal: replication may take a while.",
+        )
+    if created is not None and inputs.get("principalType") not in {None, "ServicePrincipal"}:
+        raise Failure(
+            400,
+            "UnmatchedPrincipalType",
+            f"The principal {principal} has type ServicePrincipal, not {inputs['principalType']}.",
+        )
+    for other in state.of_type("authorization:RoleAssignment").values():
+        parts = (
+            other["inputs"]["scope"],
+            other["inputs"]["principalId"],
+            other["inputs"]["roleDefinitionId"].rpartition("/")[2],
+        )
+        if all(map(same, parts, (scope, principal, role.rpartition("/")[2]))):
+            raise Failure(409, "RoleAssignmentExists", "The role assignment already exists.")

@@ -1,0 +1,158 @@
+"""Each type that the stand-in knows, made, read, changed and deleted, with inputs as a program would give them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.stacks.azure.catalog import CATALOG
+from tests.stacks.azure.provider import EmptyWorld, Provider, Values
+from tests.stacks.azure.subscription import DEFAULT_SCENARIO
+
+SUBSCRIPTION = f"/subscriptions/{DEFAULT_SCENARIO['subscriptionId']}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/vision/providers"
+NETWORK = f"{GROUP}/Microsoft.Network/virtualNetworks/vision"
+STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/visiontraining"
+WORKSPACE = f"{GROUP}/Microsoft.OperationalInsights/workspaces/vision-logs"
+ZONE = f"{GROUP}/Microsoft.Network/privateDnsZones/privatelink.blob.core.windows.net"
+
+PROGRAM: list[tuple[str, Values]] = [
+    ("resources:ResourceGroup", {"resourceGroupName": "vision", "location": "eastus"}),
+    ("network:VirtualNetwork", {"virtualNetworkName": "vision", "addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}}),
+    (
+        "network:Subnet",
+        {
+            "virtualNetworkName": "vision",
+            "subnetName": "apps",
+            "addressPrefix": "10.0.0.0/23",
+            "delegations": [{"name": "apps", "serviceName": "Microsoft.App/environments"}],
+        },
+    ),
+    ("storage:StorageAccount", {"accountName": "visiontraining", "kind": "StorageV2", "sku": {"name": "Standard_ZRS"}}),
+    ("storage:BlobServiceProperties", {"accountName": "visiontraining", "isVersioningEnabled": True}),
+    ("storage:BlobContainer", {"accountName": "visiontraining", "containerName": "training", "publicAccess": "None"}),
+    ("storage:Blob", {"accountName": "visiontraining", "containerName": "training", "blobName": "a.png", "type": "Block"}),
+    ("managedidentity:UserAssignedIdentity", {"resourceName": "engine"}),
+    (
+        "cognitiveservices:Account",
+        {"accountName": "vision", "kind": "ComputerVision", "sku": {"name": "S1"}, "identity": {"type": "SystemAssigned"}},
+    ),
+    (
+        "authorization:RoleAssignment",
+        {
+            "scope": f"{STORAGE}/blobServices/default/containers/training",
+            "principalId": DEFAULT_SCENARIO["caller"]["objectId"],
+            "principalType": "User",
+            "roleDefinitionId": f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/"
+            "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+        },
+    ),
+    ("operationalinsights:Workspace", {"workspaceName": "vision-logs", "sku": {"name": "PerGB2018"}, "retentionInDays": 30}),
+    (
+        "app:ManagedEnvironment",
+        {
+            "environmentName": "vision",
+            "vnetConfiguration": {"infrastructureSubnetId": f"{NETWORK}/subnets/apps", "internal": False},
+        },
+    ),
+    (
+        "app:ContainerApp",
+        {
+            "containerAppName": "engine",
+            "managedEnvironmentId": f"{GROUP}/Microsoft.App/managedEnvironments/vision",
+            "template": {"containers": [{"name": "engine", "image": "registry.example/engine:1"}]},
+        },
+    ),
+    (
+        "dbforpostgresql:Server",
+        {
+            "serverName": "vision-jobs",
+            "version": "16",
+            "administratorLogin": "vision",
+            "administratorLoginPassword": "Correct-horse-7",
+            "sku": {"name": "Standard_B1ms", "tier": "Burstable"},
+        },
+    ),
+    ("dbforpostgresql:Database", {"serverName": "vision-jobs", "databaseName": "engine"}),
+    (
+        "dbforpostgresql:FirewallRule",
+        {"serverName": "vision-jobs", "firewallRuleName": "azure", "startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"},
+    ),
+    (
+        "monitor:DiagnosticSetting",
+        {
+            "resourceUri": WORKSPACE,
+            "name": "audit",
+            "workspaceId": WORKSPACE,
+            "logs": [{"categoryGroup": "audit", "enabled": True}],
+        },
+    ),
+    ("monitor:ActionGroup", {"actionGroupName": "on-call", "groupShortName": "on-call", "enabled": True, "location": "Global"}),
+    (
+        "monitor:ScheduledQueryRule",
+        {
+            "ruleName": "failed-trainings",
+            "scopes": [WORKSPACE],
+            "severity": 2,
+            "evaluationFrequency": "PT5M",
+            "windowSize": "PT15M",
+            "criteria": {"allOf": [{"query": "Logs", "timeAggregation": "Count", "operator": "GreaterThan", "threshold": 0}]},
+            "actions": {"actionGroups": [f"{GROUP}/Microsoft.Insights/actionGroups/on-call"]},
+        },
+    ),
+    ("privatedns:PrivateZone", {"privateZoneName": "privatelink.blob.core.windows.net", "location": "Global"}),
+    (
+        "privatedns:VirtualNetworkLink",
+        {
+            "privateZoneName": "privatelink.blob.core.windows.net",
+            "virtualNetworkLinkName": "vision",
+            "virtualNetwork": {"id": NETWORK},
+            "registrationEnabled": False,
+            "location": "Global",
+        },
+    ),
+    (
+        "network:PrivateEndpoint",
+        {
+            "privateEndpointName": "blobs",
+            "subnet": {"id": f"{NETWORK}/subnets/apps"},
+            "privateLinkServiceConnections": [{"name": "blobs", "privateLinkServiceId": STORAGE, "groupIds": ["blob"]}],
+        },
+    ),
+    (
+        "network:PrivateDnsZoneGroup",
+        {
+            "privateEndpointName": "blobs",
+            "privateDnsZoneGroupName": "default",
+            "privateDnsZoneConfigs": [{"name": "blob", "privateDnsZoneId": ZONE}],
+        },
+    ),
+]
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Provider:
+    return Provider(tmp_path, EmptyWorld())
+
+
+def test_every_type_from_its_making_to_its_end(provider: Provider) -> None:
+    assert sorted(resource_type for resource_type, _ in PROGRAM) == sorted(CATALOG)
+    made: list[tuple[str, str]] = []
+    for resource_type, given in PROGRAM:
+        full = f"azure-native:{resource_type}"
+        scoped = (
+            {}
+            if resource_type in {"authorization:RoleAssignment", "monitor:DiagnosticSetting"}
+            else {"resourceGroupName": "vision"}
+        )
+        inputs, mismatches = provider.check(full, "a-name", {}, scoped | given, b"a seed")
+        assert mismatches == []
+        resource_id, outputs = provider.create(full, inputs)
+        assert provider.read(full, resource_id) == (outputs, inputs)
+        assert outputs["name"] in resource_id
+        assert provider.diff(full, inputs, inputs) == {}
+        assert provider.update(full, resource_id, inputs).keys() == outputs.keys()
+        made.append((full, resource_id))
+    for full, resource_id in reversed(made):
+        provider.delete(full, resource_id)
+        assert provider.read(full, resource_id) is None
+    assert provider.subscription.state().resources == {}

@@ -1,0 +1,403 @@
+"""What Azure refuses, because of what there is or who asks; the provider is called as the plugin calls it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stacks.azure.failure import Failure
+from tests.stacks.azure.provider import ATTEMPTS, EmptyWorld, Provider, Values
+from tests.stacks.azure.rules import DIRECTORY_DELAY_SECONDS, authorize, check_role_assignment
+from tests.stacks.azure.schema import UNKNOWN
+from tests.stacks.azure.stand_in import Azure
+from tests.stacks.azure.subscription import DEFAULT_SCENARIO
+
+SUBSCRIPTION = f"/subscriptions/{DEFAULT_SCENARIO['subscriptionId']}"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/vision"
+STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/visiontraining"
+CONTAINER = f"{STORAGE}/blobServices/default/containers/training"
+ACCOUNT = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/vision"
+READER = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+GUID = "2a2b9908-0000-4000-8000-00000000000{}"
+
+IN_GROUP = {"resourceGroupName": "vision"}
+INPUTS: dict[str, Values] = {
+    "resources:ResourceGroup": IN_GROUP | {"location": "East US"},
+    "storage:StorageAccount": IN_GROUP
+    | {"accountName": "visiontraining", "location": "eastus", "kind": "StorageV2", "allowSharedKeyAccess": False},
+    "storage:BlobContainer": IN_GROUP | {"accountName": "visiontraining", "containerName": "training"},
+    "storage:BlobServiceProperties": IN_GROUP | {"accountName": "visiontraining", "blobServicesName": "default"},
+    "storage:Blob": IN_GROUP | {"accountName": "visiontraining", "containerName": "training", "blobName": "a.png"},
+    "managedidentity:UserAssignedIdentity": IN_GROUP | {"resourceName": "engine", "location": "eastus"},
+    "cognitiveservices:Account": IN_GROUP
+    | {
+        "accountName": "vision",
+        "location": "eastus",
+        "kind": "ComputerVision",
+        "sku": {"name": "S1"},
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"customSubDomainName": "vision-of-a-test"},
+    },
+    "app:ManagedEnvironment": IN_GROUP | {"environmentName": "vision", "location": "eastus"},
+    "network:VirtualNetwork": IN_GROUP | {"virtualNetworkName": "vision", "location": "eastus"},
+    "network:Subnet": IN_GROUP | {"virtualNetworkName": "vision", "subnetName": "endpoints", "addressPrefix": "10.0.0.0/24"},
+}
+
+
+class Caller:
+    """A caller of the stand-in, with few words for many calls."""
+
+    def __init__(self, folder: Path) -> None:
+        self.azure = Azure(folder)
+        self.provider = Provider(folder, EmptyWorld())
+
+    def create(self, resource_type: str, **changes: Any) -> tuple[str, Values]:  # noqa: ANN401 - JSON
+        return self.provider.create(f"azure-native:{resource_type}", INPUTS.get(resource_type, {}) | changes)
+
+    def create_all(self, *resource_types: str) -> None:
+        for resource_type in resource_types:
+            self.create(resource_type)
+
+    def assign(self, principal: str, number: int = 1, **changes: Any) -> tuple[str, Values]:  # noqa: ANN401 - JSON
+        inputs = {"scope": CONTAINER, "principalId": principal, "principalType": "ServicePrincipal", "roleDefinitionId": READER}
+        return self.create("authorization:RoleAssignment", roleAssignmentName=GUID.format(number), **(inputs | changes))
+
+    def refused(self, code: str, resource_type: str, **changes: Any) -> None:  # noqa: ANN401 - JSON
+        with pytest.raises(Failure) as refused:
+            self.create(resource_type, **changes)
+        assert refused.value.code == code
+
+
+@pytest.fixture
+def caller(tmp_path: Path) -> Caller:
+    return Caller(tmp_path)
+
+
+@pytest.fixture
+def with_container(caller: Caller) -> Caller:
+    caller.create_all("resources:ResourceGroup", "storage:StorageAccount", "storage:BlobContainer")
+    return caller
+
+
+def test_parents_come_first(caller: Caller) -> None:
+    caller.refused("ResourceGroupNotFound", "storage:StorageAccount")
+    caller.create("resources:ResourceGroup")
+    caller.refused("ParentResourceNotFound", "storage:BlobContainer")
+    caller.create("storage:StorageAccount")
+    assert caller.create("storage:BlobContainer")[0] == CONTAINER
+
+
+def test_what_is_referred_to_exists(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    missing = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/engine"
+    identity = {"type": "UserAssigned", "userAssignedIdentities": [missing]}
+    caller.refused("LinkedResourceNotFound", "storage:StorageAccount", identity=identity)
+    _, known = caller.create("managedidentity:UserAssignedIdentity")
+    _, outputs = caller.create("storage:StorageAccount", identity=identity)
+    expected = {key: known[key] for key in ("clientId", "principalId")}
+    assert outputs["identity"]["userAssignedIdentities"] == {missing: expected}
+
+
+def test_a_subnet_may_stand_in_its_network(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    network, _ = caller.create("network:VirtualNetwork", subnets=[{"name": "endpoints"}])
+    subnet = {"subnet": {"id": f"{network}/subnets/endpoints"}, "location": "eastus"}
+    caller.create("network:PrivateEndpoint", resourceGroupName="vision", privateEndpointName="blobs", **subnet)
+    with pytest.raises(Failure, match=r"CannotDeleteResource.*privateEndpoints/blobs"):
+        caller.provider.delete("azure-native:network:VirtualNetwork", network)
+
+
+def test_names_are_taken_once(with_container: Caller) -> None:
+    with_container.refused("AlreadyExists", "storage:BlobContainer")
+    with_container.create("resources:ResourceGroup", resourceGroupName="other")
+    with_container.refused("StorageAccountAlreadyTaken", "storage:StorageAccount", resourceGroupName="other")
+    with_container.create("cognitiveservices:Account")
+    with_container.refused("CustomDomainInUse", "cognitiveservices:Account", accountName="second")
+    with_container.azure.scenario(takenNames=["worldsfirst", "worlds-second"])
+    with_container.refused("StorageAccountAlreadyTaken", "storage:StorageAccount", accountName="worldsfirst")
+    with_container.refused(
+        "CustomDomainInUse",
+        "cognitiveservices:Account",
+        accountName="second",
+        properties={"customSubDomainName": "Worlds-Second"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"roleDefinitionId": "Storage Blob Data Reader"}, "RoleDefinitionDoesNotExist"),
+        ({"scope": f"{CONTAINER}s"}, "ParentResourceNotFound"),
+        ({"principalId": GUID.format(9)}, "PrincipalNotFound"),
+        # A fresh identity, whose type is not said: the directory may not have heard of it.
+        ({"principalType": None}, "PrincipalNotFound"),
+        ({"principalType": "User"}, "UnmatchedPrincipalType"),
+        ({"roleAssignmentName": "reader"}, "InvalidRoleAssignmentId"),
+    ],
+)
+def test_role_assignments_that_are_refused(with_container: Caller, changes: Values, code: str) -> None:
+    _, identity = with_container.create("managedidentity:UserAssignedIdentity")
+    with_container.refused(
+        code,
+        "authorization:RoleAssignment",
+        **{
+            "scope": CONTAINER,
+            "principalId": identity["principalId"],
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": READER,
+            "roleAssignmentName": GUID.format(1),
+        }
+        | changes,
+    )
+
+
+def test_role_assignments(with_container: Caller) -> None:
+    _, identity = with_container.create("managedidentity:UserAssignedIdentity")
+    assignment, _ = with_container.assign(identity["principalId"])
+    assert assignment == f"{CONTAINER}/providers/Microsoft.Authorization/roleAssignments/{GUID.format(1)}"
+    with pytest.raises(Failure, match="RoleAssignmentExists"):
+        with_container.assign(identity["principalId"], 2)
+    # For another scope, for an identity that a resource has of its own, and for whoever deploys.
+    with_container.assign(identity["principalId"], 3, scope=STORAGE)
+    _, vision = with_container.create("cognitiveservices:Account")
+    with_container.assign(vision["identity"]["principalId"], 4)
+    with_container.assign(DEFAULT_SCENARIO["caller"]["objectId"], 5, principalType="User")
+    assert len(with_container.azure.resources("authorization:RoleAssignment")) == 4
+
+
+def test_the_directory_hears_of_an_identity_in_time(with_container: Caller) -> None:
+    _, identity = with_container.create("managedidentity:UserAssignedIdentity")
+    inputs = {"scope": CONTAINER, "principalId": identity["principalId"], "roleDefinitionId": READER}
+    state = with_container.azure.subscription.state()
+    (created,) = [resource["created"] for resource in state.of_type("managedidentity:UserAssignedIdentity").values()]
+    check_role_assignment(inputs, state, DEFAULT_SCENARIO["caller"], now=created + DIRECTORY_DELAY_SECONDS)
+    with pytest.raises(Failure, match="set principalType to ServicePrincipal"):
+        check_role_assignment(inputs, state, DEFAULT_SCENARIO["caller"], now=created + DIRECTORY_DELAY_SECONDS - 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "actions", "not_actions", "allowed"),
+    [
+        ("Microsoft.Storage/storageAccounts/write", ["*"], [], True),
+        ("Microsoft.Storage/storageAccounts/write", ["microsoft.storage/*"], [], True),
+        ("Microsoft.Storage/storageAccounts/write", ["*/read"], [], False),
+        # What a Contributor may do.
+        ("Microsoft.Authorization/roleAssignments/write", ["*"], ["Microsoft.Authorization/*/Write"], False),
+        ("Microsoft.Authorization/roleAssignments/read", ["*"], ["Microsoft.Authorization/*/Write"], True),
+    ],
+)
+def test_rights(action: str, actions: list[str], not_actions: list[str], *, allowed: bool) -> None:
+    caller = {"clientId": "app", "objectId": "person", "actions": actions, "notActions": not_actions}
+    if allowed:
+        authorize(action, GROUP, caller)
+    else:
+        with pytest.raises(Failure, match=f"AuthorizationFailed.*'person'.*'{action}' over scope '{GROUP}'"):
+            authorize(action, GROUP, caller)
+
+
+def test_each_operation_takes_a_right(with_container: Caller) -> None:
+    with_container.azure.scenario(caller={"actions": []})
+    provider, container = with_container.provider, "azure-native:storage:BlobContainer"
+    for act in (
+        lambda: provider.create(container, INPUTS["storage:BlobContainer"] | {"containerName": "artifacts"}),
+        lambda: provider.read(container, CONTAINER),
+        lambda: provider.update(container, CONTAINER, INPUTS["storage:BlobContainer"]),
+        lambda: provider.delete(container, CONTAINER),
+        lambda: provider.invoke("azure-native:storage:listStorageAccountKeys", INPUTS["storage:StorageAccount"]),
+    ):
+        with pytest.raises(Failure, match="AuthorizationFailed"):
+            act()
+    assert len(with_container.azure.resources()) == 3
+
+
+def test_a_deleted_account_can_be_restored(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    _, first = caller.create("cognitiveservices:Account")
+    caller.provider.delete("azure-native:cognitiveservices:Account", ACCOUNT)
+    assert (list(caller.azure.resources()), list(caller.azure.deleted())) == ([GROUP], [ACCOUNT])
+    caller.refused("FlagMustBeSetForRestore", "cognitiveservices:Account")
+    # Its subdomain is held, too.
+    caller.refused("CustomDomainInUse", "cognitiveservices:Account", accountName="second")
+    properties = {"customSubDomainName": "vision-of-a-test", "restore": True}
+    _, second = caller.create("cognitiveservices:Account", properties=properties)
+    assert second["identity"] == first["identity"]
+    assert "restore" not in second["properties"]
+    assert caller.azure.deleted() == {}
+
+
+def test_an_account_that_somebody_deleted_before(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    caller.azure.scenario(softDeleted=["vision"])
+    caller.refused("FlagMustBeSetForRestore", "cognitiveservices:Account")
+    caller.create("cognitiveservices:Account", properties={"restore": True})
+
+
+def test_a_group_takes_along_what_is_in_it(with_container: Caller) -> None:
+    with_container.create("cognitiveservices:Account")
+    with_container.provider.delete("azure-native:resources:ResourceGroup", GROUP)
+    assert with_container.azure.resources() == {}
+    assert list(with_container.azure.deleted()) == [ACCOUNT]
+    # What is gone is as good as deleted.
+    with_container.provider.delete("azure-native:storage:StorageAccount", STORAGE)
+
+
+def test_keys_that_are_switched_off(with_container: Caller) -> None:
+    with_container.refused("KeyBasedAuthenticationNotPermitted", "storage:Blob")
+    arguments = {"resourceGroupName": "vision", "accountName": "visiontraining"}
+    with pytest.raises(Failure, match="KeyBasedAuthenticationNotPermitted"):
+        with_container.provider.invoke("azure-native:storage:listStorageAccountKeys", arguments)
+    with_container.azure.change(STORAGE, "allowSharedKeyAccess", value=True)
+    (first, _) = with_container.provider.invoke("azure-native:storage:listStorageAccountKeys", arguments)["keys"]
+    assert (first["keyName"], len(first["value"])) == ("key1", 64)
+    with_container.create("storage:Blob")
+
+
+def test_public_access_that_the_account_forbids(with_container: Caller) -> None:
+    public = {"containerName": "public", "publicAccess": "Blob"}
+    with_container.refused("PublicAccessNotPermitted", "storage:BlobContainer", **public)
+    with_container.azure.change(STORAGE, "allowBlobPublicAccess", value=True)
+    with_container.create("storage:BlobContainer", **public)
+
+
+def test_a_singleton_is_there_with_its_parent(with_container: Caller) -> None:
+    for days in (7, 14):
+        policy = {"enabled": True, "days": days}
+        _, outputs = with_container.create("storage:BlobServiceProperties", deleteRetentionPolicy=policy)
+        assert (outputs["name"], outputs["deleteRetentionPolicy"]) == ("default", policy)
+
+
+def test_who_is_asking(caller: Caller) -> None:
+    caller.azure.scenario(tenantId="a tenant", caller={"objectId": "a person"})
+    found = caller.provider.invoke("azure-native:authorization:getClientConfig", {})
+    defaults = DEFAULT_SCENARIO
+    assert found == {
+        "clientId": defaults["caller"]["clientId"],
+        "objectId": "a person",
+        "subscriptionId": defaults["subscriptionId"],
+        "tenantId": "a tenant",
+    }
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_throttled_call_is_sent_again(caller: Caller, every: int) -> None:
+    caller.azure.scenario(throttleEvery=every)
+    caller.create_all("resources:ResourceGroup", "storage:StorageAccount", "storage:BlobContainer")
+    assert [call["answer"] for call in caller.azure.calls()].count("TooManyRequests") >= 1
+    assert len(caller.azure.resources()) == 3
+
+
+def test_throttling_that_does_not_end(caller: Caller) -> None:
+    caller.azure.scenario(throttleEvery=1)
+    caller.refused("TooManyRequests", "resources:ResourceGroup")
+    assert len(caller.azure.calls()) == ATTEMPTS
+
+
+def test_failures_that_are_planned(caller: Caller) -> None:
+    planned = {
+        "type": "storage:StorageAccount",
+        "operation": "create",
+        "times": 2,
+        "code": "ServerBusy",
+        "message": "try later",
+    }
+    for _ in range(2):  # told again, it happens again
+        caller.azure.scenario(fail=[planned])
+        caller.create("resources:ResourceGroup")
+        for _ in range(2):
+            caller.refused("ServerBusy", "storage:StorageAccount")
+        caller.create("storage:StorageAccount")
+        caller.provider.delete("azure-native:resources:ResourceGroup", GROUP)
+
+
+def test_drift(with_container: Caller) -> None:
+    container = "azure-native:storage:BlobContainer"
+    before = with_container.provider.read(container, CONTAINER)
+    with_container.azure.change(CONTAINER, "metadata.owner", value="somebody")
+    after = with_container.provider.read(container, CONTAINER)
+    assert before
+    assert after
+    assert [part.get("metadata") for part in (*before, *after)] == [None, None, {"owner": "somebody"}, {"owner": "somebody"}]
+    with_container.azure.remove(STORAGE)
+    assert with_container.provider.read(container, CONTAINER) is None
+    with pytest.raises(KeyError, match=r"there is no .*storageAccounts/visiontraining"):
+        with_container.azure.change(STORAGE, "tags.owner", value="somebody")
+
+
+def test_an_update_keeps_what_azure_made_up(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+    identity, first = caller.create("managedidentity:UserAssignedIdentity")
+    inputs = INPUTS["managedidentity:UserAssignedIdentity"] | {"tags": {"owner": "vision"}}
+    second = caller.provider.update("azure-native:managedidentity:UserAssignedIdentity", identity, inputs)
+    assert second == first | {"tags": {"owner": "vision"}}
+    # Deleted and made again, it is another one.
+    caller.azure.remove(identity)
+    assert caller.create("managedidentity:UserAssignedIdentity")[1]["principalId"] != first["principalId"]
+
+
+def test_check_fills_in_what_azure_native_does(caller: Caller) -> None:
+    caller.create("resources:ResourceGroup")
+
+    def checked(resource_type: str, old: Values, new: Values) -> Values:
+        return caller.provider.check(f"azure-native:{resource_type}", "storage", old, new, b"seed")[0]
+
+    first = checked("storage:StorageAccount", {}, IN_GROUP)
+    assert first["accountName"].startswith("storage")
+    assert len(first["accountName"]) == len("storage") + 8
+    assert first["location"] == "eastus"
+    assert first["__createBeforeDelete"] is True
+    # A name that was made up stays; children are named as the program names them.
+    assert checked("storage:StorageAccount", first, IN_GROUP) == first
+    assert checked("storage:StorageAccount", {"accountName": "visiontraining"}, IN_GROUP) == IN_GROUP | {
+        "accountName": "visiontraining",
+        "location": "eastus",
+    }
+    assert checked("storage:StorageAccount", {}, {"resourceGroupName": UNKNOWN})["location"] == UNKNOWN
+    assert checked("storage:BlobContainer", {}, IN_GROUP)["containerName"] == "storage"
+    caller.provider.config = {"location": "westeurope"}
+    assert checked("storage:StorageAccount", {}, IN_GROUP)["location"] == "westeurope"
+
+
+def test_a_preview_knows_the_inputs_alone(caller: Caller) -> None:
+    inputs = INPUTS["storage:StorageAccount"]
+    new = caller.provider.preview("azure-native:storage:StorageAccount", inputs, None)
+    assert (new["kind"], new["primaryEndpoints"], new["name"]) == ("StorageV2", UNKNOWN, UNKNOWN)
+    old = {"name": "visiontraining", "location": "eastus", "primaryEndpoints": {"blob": "https://…"}}
+    changed = caller.provider.preview("azure-native:storage:StorageAccount", inputs, old)
+    assert (changed["name"], changed["primaryEndpoints"]) == ("visiontraining", UNKNOWN)
+
+
+def test_a_type_and_a_function_that_are_not_known(caller: Caller) -> None:
+    caller.refused("NotImplemented", "sql:Server")
+    with pytest.raises(Failure, match="it knows authorization:getClientConfig, "):
+        caller.provider.invoke("azure-native:sql:getServer", {})
+
+
+class RecordingWorld:
+    """Notes what it is told, and gives storage accounts an endpoint of its own."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def apply(self, resource_type: str, resource_id: str, inputs: Values, outputs: Values) -> Values:
+        self.told.append(("apply", resource_type))
+        if inputs.get("containerName") == "broken":
+            raise RuntimeError("the container doesn't start")
+        return outputs | ({"primaryEndpoints": {"blob": "https://127.0.0.2:1/"}} if "primaryEndpoints" in outputs else {})
+
+    def remove(self, resource_type: str, resource_id: str) -> None:
+        self.told.append(("remove", resource_type))
+
+
+def test_what_runs_follows(with_container: Caller) -> None:
+    world = RecordingWorld()
+    with_container.provider.running = world
+    account, container = "azure-native:storage:StorageAccount", "azure-native:storage:BlobContainer"
+    changed = with_container.provider.update(account, STORAGE, INPUTS["storage:StorageAccount"])
+    assert changed["primaryEndpoints"] == {"blob": "https://127.0.0.2:1/"}
+    assert with_container.azure.resources()[STORAGE]["outputs"] == changed
+    with pytest.raises(RuntimeError):
+        with_container.create("storage:BlobContainer", containerName="broken")
+    assert list(with_container.azure.resources()) == [GROUP, STORAGE, CONTAINER]
+    with_container.create("managedidentity:UserAssignedIdentity")
+    with_container.provider.delete("azure-native:resources:ResourceGroup", GROUP)
+    assert world.told == [("apply", account), ("apply", container), ("remove", container), ("remove", account)]
