@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.blobs import Blob, NotModified
-<<<<<<< HEAD
 from engine.identity import Identity
-from engine.prebuilt import PrebuiltReply
-=======
 from engine.objects import ObjectStore
->>>>>>> az-promote
+from engine.prebuilt import PrebuiltReply
 from engine.settings import Settings
 from engine.store import Store
 
@@ -55,17 +52,6 @@ class Blobs(Protocol):
         """Raises `engine.blobs.BlobError` where that identity cannot read a blob or a container."""
 
 
-<<<<<<< HEAD
-class Objects(Protocol):
-    """Where artifacts are kept; `engine.objects.ObjectStore`."""
-
-    def get(self, key: str) -> bytes: ...
-
-    def delete(self, prefix: str) -> None: ...
-
-    def path(self, key: str) -> Path: ...
-
-
 class Prebuilt(Protocol):
     """What answers prebuilt features; `engine.prebuilt.VisionResource`."""
 
@@ -74,8 +60,6 @@ class Prebuilt(Protocol):
         ...
 
 
-=======
->>>>>>> az-promote
 @dataclass(frozen=True)
 class Service:
     """What the routes work with."""
@@ -85,9 +69,5 @@ class Service:
     jobs: Jobs
     models: Models
     blobs: Blobs
-<<<<<<< HEAD
-    objects: Objects
-    prebuilt: Prebuilt | None = None
-=======
     objects: ObjectStore
->>>>>>> az-promote
+    prebuilt: Prebuilt | None = None
