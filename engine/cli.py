@@ -17,7 +17,6 @@ _FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key")
 """Secrets are no flags: the list of processes shows those to everybody."""
 
 _OF_THE_API = (
-    "host",
     "port",
     "keys",
     "workers",
@@ -81,8 +80,8 @@ def main() -> None:
     \b
     On one machine:       vision-engine serve
     A free port:          vision-engine serve --port 0
-    Many machines:        vision-engine serve --workers 0 --database-url postgresql+psycopg://…
-                          vision-engine worker --database-url postgresql+psycopg://…
+    Many machines:        vision-engine serve --workers 0 --database-url postgresql://…
+                          vision-engine worker --database-url postgresql://…
     """
 
 
@@ -116,12 +115,13 @@ def worker(**flags: object) -> None:
     """Train and evaluate what `serve` has queued in the same database.
 
     Start as many as there are machines; they share the work. The data folder must be shared too, since the API reads the
-    trained models there, unless objects_url names a container for them.
+    trained models there, unless objects_url names a container for them. SIGTERM stops it at once; what it was doing,
+    another goes on with.
     """
     settings = _settings(flags)
     from engine.jobs.worker import run_worker
 
-    _run(lambda: run_worker(settings))
+    _run(lambda: run_worker(settings, settings.health_port))
 
 
 def _settings(flags: dict[str, object]) -> Settings:

@@ -18,6 +18,7 @@ from engine.errors import SettingsError
 ENVIRONMENT_PREFIX = "VISION_ENGINE_"
 
 _LISTS = frozenset({"keys", "allowed_hosts", "identity_hosts"})
+_POSTGRESQL = re.compile(r"^postgres(ql)?(\+psycopg)?://")
 _HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]{1,5})?$")
 
 _ENDPOINT = re.compile(r"^(https://[a-zA-Z0-9._-]+|http://127\.[0-9.]+|http://localhost)(:[0-9]{1,5})?(/[a-zA-Z0-9._/-]*)?$")
@@ -56,7 +57,7 @@ class Settings(BaseModel):
     database_url: str = Field(
         "",
         repr=False,
-        description="URL of the database: sqlite:///… or postgresql+psycopg://… [default: engine.sqlite in data_dir]",
+        description="URL of the database: sqlite:///… or postgresql://… [default: engine.sqlite in data_dir]",
     )
     objects_url: str | None = Field(
         None,
@@ -90,6 +91,12 @@ class Settings(BaseModel):
         default_factory=usable_cores, ge=1, le=256, description="Threads that images are decoded and analyzed with."
     )
     workers: int = Field(1, ge=0, le=64, description="Training processes that `serve` starts; 0 where `worker` runs elsewhere.")
+    health_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port on which `worker` answers /healthz, at `host`; 0 takes a free one. [default: none]",
+    )
     cache_models: int = Field(
         8, ge=1, le=10_000, description="Models kept in memory for analyze, least recently used leave first."
     )
@@ -113,6 +120,11 @@ class Settings(BaseModel):
     @classmethod
     def _folders_are_absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _postgresql_has_the_driver_there_is(cls, url: str) -> str:
+        return _POSTGRESQL.sub("postgresql+psycopg://", url)
 
     @field_validator("keys", "vision_key", mode="after")
     @classmethod
@@ -165,6 +177,11 @@ class Settings(BaseModel):
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'engine.sqlite'}")
         return self
+
+    @property
+    def on_postgresql(self) -> bool:
+        """Whether the database is PostgreSQL: then several processes, on several machines, may be one engine."""
+        return self.database_url.startswith("postgresql")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:  # noqa: ANN401

@@ -14,13 +14,13 @@ import uvicorn
 
 from engine.api.application import create_app
 from engine.errors import SettingsError
+from engine.listening import base_url, listening
 from engine.settings import Settings
 from engine.store import Store
 
 SERVE_FILE = "serve.json"
 
 _SHUTDOWN_SECONDS = 15
-_BACKLOG = 1024
 
 log = logging.getLogger("engine.server")
 
@@ -37,9 +37,10 @@ def serve(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(_alone(settings))
-        listening = stack.enter_context(_listen(settings))
+        listener = stack.enter_context(listening(settings.host, settings.port))
         store = Store.open(settings)
         stack.callback(store.close)
+        store.check_token_key(settings)
         objects = open_objects(settings)
         stack.callback(objects.close)
         models = ModelCache(settings, objects)
@@ -57,7 +58,7 @@ def serve(settings: Settings) -> None:
             workers = WorkerProcesses(settings)
             workers.start()
             stack.callback(workers.stop)
-        stack.enter_context(_announced(settings, listening))
+        stack.enter_context(_announced(settings, listener))
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -71,7 +72,7 @@ def serve(settings: Settings) -> None:
         # uvicorn raises the signal again when it is done; what comes after it here must still be done then.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listener])
         log.info("stopping")
 
 
@@ -80,7 +81,7 @@ def _alone(settings: Settings) -> Iterator[None]:
     """Hold the data folder: two engines on one SQLite database would take each other's jobs, with other keys and hosts."""
     from engine.jobs.liveness import FileLocks
 
-    if not settings.database_url.startswith("sqlite"):
+    if settings.on_postgresql:
         yield
         return
     lock = FileLocks(settings.data_dir).take("serve")
@@ -105,38 +106,14 @@ def _other(file: Path) -> str:
 
 
 @contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
-    try:
-        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror:
-        raise SettingsError(f"host: {settings.host} is no address of this machine.") from None
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. asyncio sets it only where it knows the protocol; without it a small answer waits 40 ms.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.bind(address)
-        listening.listen(_BACKLOG)
-    except OSError as error:
-        listening.close()
-        raise SettingsError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}). Is another process there? "
-            "--port 0 takes a free port."
-        ) from None
-    with listening:
-        yield listening
-
-
-@contextmanager
-def _announced(settings: Settings, listening: socket.socket) -> Iterator[None]:
+def _announced(settings: Settings, listener: socket.socket) -> Iterator[None]:
     """Say where the engine listens: a line on stdout, and `serve.json` in the data folder while it does."""
-    port = int(listening.getsockname()[1])
+    port = int(listener.getsockname()[1])
     file = settings.data_dir / SERVE_FILE
     draft = file.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps({"pid": os.getpid(), "port": port}) + "\n")
     draft.replace(file)
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    click.echo(f"vision-engine listens on http://{f'[{host}]' if ':' in host else host}:{port}")
+    click.echo(f"vision-engine listens on {base_url(settings.host, port)}")
     if not settings.keys:
         click.echo(f"The keys are in {settings.data_dir / 'keys'}.")
     log.info("listening", extra={"host": settings.host, "port": port, "workers": settings.workers})

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Self
 
 from dbos import DBOS, DBOSClient, WorkflowStatus
-from sqlalchemy import make_url
 
 from engine.jobs.job import evaluation_job, training_job
 from engine.settings import Settings
@@ -27,7 +26,7 @@ EVALUATION_QUEUE = "evaluations"
 
 def system_database_url(settings: Settings) -> str:
     """DBOS's own tables: `jobs.sqlite` in the data folder, or the schema `dbos` of the PostgreSQL database."""
-    if make_url(settings.database_url).get_backend_name() == "postgresql":
+    if settings.on_postgresql:
         return settings.database_url
     return f"sqlite:///{_sqlite_file(settings)}"
 

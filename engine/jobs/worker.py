@@ -8,9 +8,12 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from signal import SIGINT, SIGTERM, signal
 from types import FrameType
+from typing import NoReturn
 
+import click
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +22,7 @@ from engine.errors import EngineError
 from engine.jobs.caretaker import Caretaker
 from engine.jobs.embedding import Extractor, Resources
 from engine.jobs.features import KeptFeatures
+from engine.jobs.health import Pulse, answering_health
 from engine.jobs.liveness import open_locks, take_name
 from engine.jobs.plan import Plans
 from engine.jobs.queue import (
@@ -33,6 +37,7 @@ from engine.jobs.queue import (
 from engine.jobs.steps import PAUSES_SECONDS
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor
+from engine.listening import base_url
 from engine.objects import ObjectsUnavailable, open_objects
 from engine.role_wait import ROLE_WAIT_SECONDS
 from engine.settings import Settings
@@ -68,6 +73,7 @@ class Worker:
         self._locks = open_locks(settings)
         self.name, self._lock = take_name(self._locks)
         self._store = Store.open(settings)
+        self._store.check_token_key(settings)
         self._reader = BlobReader(
             settings.allowed_hosts, identity_hosts=settings.identity_hosts, role_wait_seconds=role_wait_seconds
         )
@@ -124,8 +130,8 @@ class Worker:
         self._lock.release()
 
 
-def run_worker(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT, or until it cannot go on; does not return."""
+def run_worker(settings: Settings, health_port: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT, or until it cannot go on; does not return. `health_port` answers /healthz, if given."""
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
@@ -133,12 +139,22 @@ def run_worker(settings: Settings) -> None:
 
     signal(SIGTERM, stop)
     signal(SIGINT, stop)
-    worker = Worker(settings)
-    worker.start()
+    pulse = Pulse()
+    with ExitStack() as stack:
+        if health_port is not None:
+            port = stack.enter_context(answering_health(settings.host, health_port, pulse))
+            click.echo(f"This worker answers {base_url(settings.host, port)}/healthz")
+        worker = Worker(settings)
+        worker.start()
+        _work(worker, stopping, pulse)
+
+
+def _work(worker: Worker, stopping: threading.Event, pulse: Pulse) -> NoReturn:
     status = 0
     try:
         while not stopping.wait(LOOK_SECONDS):
             worker.look()
+            pulse.beat()
         _log.info("worker %s stops", worker.name)
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
         _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))

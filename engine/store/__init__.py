@@ -29,6 +29,7 @@ from engine.store.records import (
     Unfinished,
 )
 from engine.store.tables import EvaluationRow, ModelRow
+from engine.store.token_key import TokenKeyStore
 
 __all__ = [
     "AlreadyExists",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 
-class Store(DatasetStore, ModelStore, EvaluationStore, PublishedModelStore, BlobStore):
+class Store(DatasetStore, ModelStore, EvaluationStore, PublishedModelStore, BlobStore, TokenKeyStore):
     """The engine's memory. Safe to use from many threads, and from many processes at once."""
 
     @classmethod

@@ -1,5 +1,7 @@
 """SAS tokens are kept encrypted: Fernet (AES-128-CBC with HMAC-SHA-256), with a key from a file or a secret."""
 
+import hashlib
+
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 
@@ -18,6 +20,7 @@ class TokenCipher:
             self._fernet = Fernet(key.get_secret_value())
         except ValueError:
             raise SettingsError("token_key is no Fernet key: expected 32 bytes in URL-safe base64.") from None
+        self.fingerprint = hashlib.sha256(b"token key:" + key.get_secret_value().encode()).hexdigest()
 
     @classmethod
     def open(cls, settings: Settings) -> "TokenCipher":

@@ -73,13 +73,12 @@ def _connect(settings: Settings) -> Engine:
     try:
         url = make_url(settings.database_url)
     except ArgumentError:
-        raise SettingsError("database_url is no URL: expected sqlite:///… or postgresql+psycopg://…") from None
+        raise SettingsError("database_url is no URL: expected sqlite:///… or postgresql://…") from None
     if url.drivername == "sqlite":
         return _connect_sqlite(url)
-    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
-        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername == "postgresql+psycopg":
         return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
-    raise SettingsError(f"database_url: {url.drivername} is not supported: expected sqlite or postgresql+psycopg.")
+    raise SettingsError(f"database_url: {url.drivername} is not supported: expected sqlite or postgresql.")
 
 
 def _connect_sqlite(url: URL) -> Engine:

@@ -101,6 +101,15 @@ class PublishedModelRow(Table):
     updated: Mapped[datetime]
 
 
+class TokenKeyRow(Table):
+    """One row at most, `id` 1: which key the SAS tokens are encrypted with."""
+
+    __tablename__ = "token_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+
+
 class BlobRow(Table):
     """An image's digest by its address. The key is a digest of the URL, since a URL may be longer than an index entry."""
 

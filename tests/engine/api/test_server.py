@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.api.server import _listen
-from engine.settings import Settings
+from engine.listening import listening
 
 pytestmark = pytest.mark.process
 
@@ -139,10 +138,9 @@ def test_a_request_in_hand_is_answered_before_the_end(data_dir: Path, process: s
     assert process.returncode == 0
 
 
-def test_small_answers_do_not_wait(data_dir: Path) -> None:
-    settings = Settings.from_environment({}, data_dir=data_dir, port=0)
-    with _listen(settings) as listening, socket.create_connection(listening.getsockname()):
-        accepted, _ = listening.accept()
+def test_small_answers_do_not_wait() -> None:
+    with listening("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

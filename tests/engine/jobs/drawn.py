@@ -135,17 +135,18 @@ class CheapExtractor:
         return np.abs(small @ self._projection)
 
 
-def wait(ended: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait(ended: Callable[[], bool], seconds: float = 60.0, every_seconds: float = 0.02) -> None:
     deadline = time.monotonic() + seconds
     while not ended():
         assert time.monotonic() < deadline, "it did not end in time"
-        time.sleep(0.02)
+        time.sleep(every_seconds)
 
 
 class Gate:
-    """Holds whoever passes, from when it is shut until it is opened."""
+    """Holds whoever passes, from when it is shut until it is opened, or for so many seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 30) -> None:
+        self._seconds = seconds
         self._open = threading.Event()
         self._open.set()
         self.reached = threading.Event()
@@ -160,4 +161,4 @@ class Gate:
     def passed(self) -> None:
         if not self._open.is_set():
             self.reached.set()
-            self._open.wait(30)
+            self._open.wait(self._seconds)

@@ -1,0 +1,8 @@
+"""How many workers there is work for, as an autoscaler asks the database."""
+
+QUEUE_LENGTH_QUERY = (
+    "SELECT (SELECT count(*) FROM models WHERE status IN ('notStarted', 'training', 'cancelling'))"
+    " + (SELECT count(*) FROM evaluations WHERE status IN ('notStarted', 'running'))"
+)
+"""Trainings and evaluations that wait or run, as one number. What runs counts too: else the last job's worker would be taken
+away while it works, and a job whose worker died would wait for a worker until the next job comes."""

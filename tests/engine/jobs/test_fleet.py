@@ -1,0 +1,171 @@
+"""Two API processes and two workers on one PostgreSQL database: nothing is lost or done twice, whichever of them dies."""
+
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from customization.client import VisionClient
+from customization.contract import Model, ModelStatus
+from customization.errors import NotFound
+from engine.jobs.plan import SHARD_IMAGES
+from tests.engine.jobs.drawn import Gate, drawn_image, wait
+from tests.engine.jobs.fleet import Fleet, Member, running_fleet
+from tests.postgresql import PostgreSQL
+
+pytestmark = [pytest.mark.process, pytest.mark.postgresql]
+
+TRAININGS = 20
+SMALL_PER_TAG, LARGE_PER_TAG = 3, 20
+LARGE = "large"
+"""A dataset of two shards: its training is the one that is interrupted, between its finished and its unfinished steps."""
+
+SERVE = ("serve", "--workers", "0", "--port", "0")
+WORKER = ("worker", "--health-port", "0")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, postgresql_database: str) -> Iterator[Fleet]:
+    with running_fleet(tmp_path, postgresql_database) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def gate(fleet: Fleet) -> Iterator[Gate]:
+    """Holds, while it is shut, the training of the large dataset in its second shard."""
+    gate = Gate(seconds=240)
+
+    def before_reply(path: str) -> None:
+        number = re.search(rf"/{LARGE}/\w+-(\d+)\.png", path)
+        if number is not None and int(number[1]) >= SHARD_IMAGES // 2 + 1:
+            gate.passed()
+
+    fleet.blobs.before_reply = before_reply
+    yield gate
+    gate.open()
+
+
+def asked(fleet: Fleet, name: str) -> dict[str, int]:
+    """How often the blobs of a dataset were asked for, as the storage server saw it."""
+    return dict(Counter(path.partition("?")[0] for path, _ in fleet.blobs.requests if f"/{name}/" in path))
+
+
+def held_in_second_shard(gate: Gate, client: VisionClient, model: str) -> None:
+    """Wait until a training's first shard is done, and the reading of the second is held."""
+    assert gate.reached.wait(240)
+    wait(lambda: _embedded(client.get_model(model)) == SHARD_IMAGES, 240, every_seconds=0.2)
+    time.sleep(0.5)  # the step is over once its progress is told and DBOS has noted its result
+
+
+def _embedded(model: Model) -> int:
+    return model.training_progress.images_embedded or 0 if model.training_progress else 0
+
+
+def worker_of(fleet: Fleet, workers: list[Member], model: str) -> Member:
+    name = fleet.executor(model)
+    (found,) = [worker for worker in workers if worker.name == name]
+    return found
+
+
+def done_once(fleet: Fleet, dataset: str, images: int) -> None:
+    """The storage server was asked for each blob of a dataset once: nobody read it a second time."""
+    requests = asked(fleet, dataset)
+    assert set(requests.values()) == {1}
+    assert len(requests) == images + 1
+
+
+def interrupted_and_finished(fleet: Fleet, model: Model) -> None:
+    """The large training went on after its last finished step: of its first shard nothing was read or embedded twice."""
+    requests = asked(fleet, LARGE)
+    first = [f"/account/{LARGE}/{tag}-{number}.png" for tag in ("red", "green") for number in range(SHARD_IMAGES // 2)]
+    assert requests[f"/account/{LARGE}/annotations.json"] == 1
+    assert {requests[path] for path in first} == {1}
+    assert _embedded(model) == 2 * LARGE_PER_TAG
+
+
+def test_twenty_trainings_all_end_once_though_a_worker_is_killed_and_never_comes_back(fleet: Fleet, gate: Gate) -> None:
+    *apis, first_worker, second_worker = fleet.start_all(SERVE, SERVE, WORKER, WORKER)
+    workers = [first_worker, second_worker]
+    clients = [fleet.client(api) for api in apis]
+    names = [LARGE if number == 5 else f"small-{number}" for number in range(TRAININGS)]
+    gate.shut()
+    for number, name in enumerate(names):
+        per_tag = LARGE_PER_TAG if name == LARGE else SMALL_PER_TAG
+        fleet.register(clients[number % 2], name, per_tag, first_seed=100 * number)
+        clients[number % 2].create_model(name, training_dataset_name=name)
+
+    held_in_second_shard(gate, clients[0], LARGE)
+    killed = worker_of(fleet, workers, LARGE)
+    killed.end(signal.SIGKILL)
+    gate.open()
+
+    written: dict[str, int] = {}
+
+    def all_have_ended() -> bool:
+        models = list(clients[0].list_models())
+        for model in models:
+            if model.status is ModelStatus.SUCCEEDED:
+                written.setdefault(model.name, fleet.artifact(model.name).stat().st_mtime_ns)
+        return all(model.status.final for model in models)
+
+    wait(all_have_ended, 480, every_seconds=0.5)
+
+    models = list(clients[0].list_models())
+    assert models == list(clients[1].list_models())
+    assert [model.name for model in models] == names
+    assert {model.status for model in models} == {ModelStatus.SUCCEEDED}, [model.error for model in models]
+    assert {name: fleet.artifact(name).stat().st_mtime_ns for name in names} == written
+    assert len(list((fleet.objects / "models").iterdir())) == TRAININGS
+    assert not any((fleet.objects / "jobs").iterdir())
+    for name in names:
+        if name != LARGE:
+            done_once(fleet, name, 2 * SMALL_PER_TAG)
+    interrupted_and_finished(fleet, clients[0].get_model(LARGE))
+    (survivor,) = [worker for worker in workers if worker is not killed]
+    assert fleet.executor(LARGE) == survivor.name
+    assert "OfTheFleet" not in "".join(member.log + member.out for member in fleet.members)
+
+    # What is done through one API, the other knows at once.
+    image = drawn_image(0, 900)
+    for name in names[:2]:
+        clients[0].publish_model("live", name)
+        answer = clients[1].analyze("live", image).custom_model_result
+        assert answer == clients[0].analyze(name, image).custom_model_result
+    clients[1].delete_model(names[1])
+    for call in (lambda: clients[0].get_model(names[1]), lambda: clients[0].analyze("live", image)):
+        with pytest.raises(NotFound):
+            call()
+
+    # And when one is gone, the other goes on.
+    apis[0].end(signal.SIGKILL)
+    clients[1].create_model("after", training_dataset_name=LARGE)
+    assert clients[1].wait_for_model("after", timeout_seconds=240).status is ModelStatus.SUCCEEDED
+    assert len(list(clients[1].list_models())) == TRAININGS
+
+
+def test_a_worker_that_is_told_to_stop_leaves_its_job_to_another_and_a_lost_database_ends_it(
+    fleet: Fleet, gate: Gate, postgresql: PostgreSQL
+) -> None:
+    api, *workers = fleet.start_all(SERVE, WORKER, WORKER)
+    client = fleet.client(api)
+    gate.shut()
+    fleet.register(client, LARGE, LARGE_PER_TAG, first_seed=0)
+    client.create_model(LARGE, training_dataset_name=LARGE)
+    held_in_second_shard(gate, client, LARGE)
+    told = worker_of(fleet, workers, LARGE)
+    assert told.end(signal.SIGTERM) == 0
+    gate.open()
+    client.wait_for_model(LARGE, timeout_seconds=240)
+    interrupted_and_finished(fleet, client.get_model(LARGE))
+
+    (survivor,) = [worker for worker in workers if worker is not told]
+    assert survivor.healthy
+    postgresql.restart()
+    assert survivor.process.wait(60) == 1
+    assert "has lost its lock" in survivor.log
+    wait(lambda: api.healthy, 60)
+    assert [model.name for model in client.list_models()] == [LARGE]

@@ -1,0 +1,122 @@
+"""What PostgreSQL alone asks of the store: no transaction left open, and a server that was restarted meanwhile."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from customization.contract import AnnotationKind, Artifact, ErrorDetails, ModelKind
+from engine.jobs.queue import JobQueue
+from engine.jobs.scaling import QUEUE_LENGTH_QUERY
+from engine.settings import Settings
+from engine.store import NotFound, Store
+from tests.postgresql import PostgreSQL
+
+pytestmark = pytest.mark.postgresql
+
+CALLS: dict[str, Callable[[Store], object]] = {
+    "an analyze call's look-up": lambda store: store.model_to_analyze("m"),
+    "reading": lambda store: store.model("m"),
+    "writing": lambda store: store.update_dataset("d", custom_properties={"k": "v"}),
+    "ping": lambda store: store.ping(),
+    "unfinished": lambda store: store.unfinished(),
+}
+
+
+@pytest.fixture
+def settings(postgresql_database: str, tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=postgresql_database)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = Store.open(settings)
+    store.create_dataset("d", AnnotationKind.IMAGE_CLASSIFICATION, ["https://a.blob.core.windows.net/c/t.json"])
+    order(store, "m")
+    yield store
+    store.close()
+
+
+def order(store: Store, name: str) -> str:
+    kind = ModelKind.GENERIC_CLASSIFIER
+    return store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=kind).id
+
+
+def sessions(postgresql: PostgreSQL, settings: Settings) -> list[object]:
+    """The states of the connections to the engine's database."""
+    database = make_url(settings.database_url).database
+    return [state for (state,) in postgresql.execute(f"SELECT state FROM pg_stat_activity WHERE datname = '{database}'")]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_no_call_leaves_a_transaction_open(
+    call: Callable[[Store], object], postgresql: PostgreSQL, settings: Settings, store: Store
+) -> None:
+    for _ in range(3):
+        call(store)
+    with pytest.raises(NotFound):
+        store.model_to_analyze("none")
+    assert set(sessions(postgresql, settings)) == {"idle"}
+
+
+def test_after_a_restart_of_the_server_each_call_goes_on(postgresql: PostgreSQL, settings: Settings, store: Store) -> None:
+    with JobQueue(settings) as queue:
+        queue.enqueue_training(store.model("m").id)
+        for call in CALLS.values():
+            postgresql.restart()
+            call(store)
+        postgresql.restart()
+        queue.enqueue_training(order(store, "second"))
+        assert len(queue.statuses([f"training-{model}" for model in store.unfinished().models])) == 2
+
+
+def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL, settings: Settings, store: Store) -> None:
+    database = make_url(settings.database_url).database
+
+    def length() -> object:
+        ((number,),) = postgresql.execute(QUEUE_LENGTH_QUERY, database=database)
+        models, evaluations = store.unfinished()
+        assert number == len(models) + len(evaluations)
+        return number
+
+    assert length() == 1
+    first, second = store.model("m").id, order(store, "second")
+    assert length() == 2
+    store.begin_training(first)
+    store.begin_training(second)
+    store.request_cancellation("second")
+    assert length() == 2  # the one that is cancelled needs a worker for that
+    store.cancel_training(second)
+    store.finish_training(first, None, 1, Artifact(digest="ab", size_bytes=1))
+    assert length() == 0
+    evaluation = store.create_evaluation("m", "e", test_dataset_name="d")
+    assert length() == 1
+    store.begin_evaluation(evaluation.id)
+    assert length() == 1
+    store.fail_evaluation(evaluation.id, ErrorDetails(code="c", message="m"))
+    assert length() == 0
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
+def test_each_way_to_write_the_url_is_the_same(scheme: str, settings: Settings, store: Store) -> None:
+    url = settings.database_url.replace("postgresql+psycopg", scheme)
+    again = Settings(data_dir=settings.data_dir, database_url=url)
+    assert again.on_postgresql
+    second = Store.open(again)
+    assert second.model("m") == store.model("m")
+    second.close()
+    with JobQueue(again):
+        assert not (settings.data_dir / "jobs.sqlite").exists()
+
+
+def test_a_role_that_owns_nothing_but_the_database_is_enough(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    password = postgresql.create_user("engine")
+    url = postgresql.url(postgresql.create_database(owner="engine"), "engine", password)
+    settings = Settings(data_dir=tmp_path, database_url=url, token_key=SecretStr("A" * 43 + "="))
+    store = Store.open(settings)
+    store.check_token_key(settings)
+    with JobQueue(settings) as queue:
+        queue.enqueue_training(order(store, "m"))
+    store.close()
