@@ -12,14 +12,11 @@ from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine
 from tests.engine.jobs.killing import gate_after_a_shard, killed_and_taken_up
-from tests.engine.store.conftest import postgresql, postgresql_database
-
-__all__ = ["postgresql", "postgresql_database"]
 
 pytestmark = pytest.mark.process
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Locks:
     url = request.getfixturevalue("postgresql_database") if request.param == "postgresql" else ""
     return open_locks(Settings(data_dir=tmp_path, database_url=url))
@@ -57,6 +54,7 @@ def test_the_kernel_gives_a_lock_back_when_its_process_dies(tmp_path: Path) -> N
     os.close(writer)
 
 
+@pytest.mark.postgresql
 def test_on_postgresql_the_work_of_a_dead_worker_is_taken_up_by_another(tmp_path: Path, postgresql_database: str) -> None:
     with serving_blobs() as blobs:
         settings = Settings(

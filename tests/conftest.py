@@ -1,0 +1,28 @@
+"""What tests of several packages share: a real PostgreSQL."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgresql import NOT_INSTALLED, PostgreSQL, binaries, running_postgresql
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server for all tests; each takes a database of its own. Tests skip where there is none, except in CI."""
+    if binaries() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(NOT_INSTALLED)
+        pytest.skip(NOT_INSTALLED)
+    # pytest's own folders are closed to the user that the server runs as.
+    with tempfile.TemporaryDirectory(prefix="postgresql-") as folder, running_postgresql(Path(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_database(postgresql: PostgreSQL) -> str:
+    """URL of an empty database."""
+    return postgresql.url(postgresql.create_database())
