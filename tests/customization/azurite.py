@@ -27,13 +27,18 @@ class Azurite:
 
 
 @contextlib.contextmanager
-def azurite(folder: Path) -> Iterator[Azurite]:
+def azurite(
+    folder: Path, *, account: str = ACCOUNT, key: str = ACCOUNT_KEY, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Azurite]:
+    """With `certificate` (files of it and of its key in PEM) over https, and with bearer tokens beside the key."""
     assert PROGRAM is not None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [PROGRAM, "--silent", "--skipApiVersionCheck", "--location", str(folder), "--blobPort", str(port)]
-    environ = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{ACCOUNT_KEY}"}
+    if certificate is not None:
+        command += ["--oauth", "basic", "--cert", str(certificate[0]), "--key", str(certificate[1])]
+    environ = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             deadline = time.monotonic() + START_SECONDS
@@ -45,7 +50,7 @@ def azurite(folder: Path) -> Iterator[Azurite]:
                     assert process.poll() is None, "Azurite ended"
                     assert time.monotonic() < deadline, "Azurite did not start"
                     time.sleep(0.05)
-            yield Azurite(f"http://127.0.0.1:{port}")
+            yield Azurite(f"{'https' if certificate else 'http'}://127.0.0.1:{port}")
         finally:
             # On SIGTERM it waits for its clients to hang up, a minute and more.
             process.kill()

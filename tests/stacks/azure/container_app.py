@@ -1,0 +1,285 @@
+"""A Container App: its containers as processes of this machine, behind TLS, healthy before they are called, kept running."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from components.process import DetachedProcess, last_lines
+from tests.stacks.azure.authority import Authority
+from tests.stacks.azure.container_spec import PROGRAM, ContainerSpec, Probe, variable_of
+from tests.stacks.azure.directory import Principal
+from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
+from tests.stacks.azure.identity import IdentityEndpoint, Place
+from tests.stacks.azure.world import WorldFailure
+
+PROCESSES_MAX = 2
+"""Replicas of one app that are played at most."""
+
+START_SECONDS = 240
+RESTART_SECONDS = 5.0
+"""What is waited with a replica in place of one that ended."""
+
+_TICK_SECONDS = 0.5
+_INHERITED = ("HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_CACHE_HOME", "VISION_CACHE_DIR")
+
+
+@dataclass
+class Replica:
+    process: "subprocess.Popen[bytes]"
+    detached: DetachedProcess
+    port: int
+    log_file: Path
+
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def stop(self) -> None:
+        self.detached.stop()
+        self.process.wait()
+
+
+@dataclass
+class Revision:
+    """One declaration of an app, and what runs of it."""
+
+    name: str
+    spec: ContainerSpec
+    folder: Path
+    environment: Mapping[str, str]
+    stopping: threading.Event = field(default_factory=threading.Event)
+    changing: threading.Lock = field(default_factory=threading.Lock)
+    replicas: list[Replica] = field(default_factory=list)
+    started: int = 0
+    start_after: float = 0.0
+    idle_since: float | None = None
+
+    def start_replica(self) -> None:
+        """Start one more, and wait until it is healthy. Raises WorldFailure, with the end of its log."""
+        self.started += 1
+        place = self.folder / str(self.started)
+        place.mkdir(parents=True)
+        port = _free_port()
+        environment = {
+            **self.environment,
+            **self.spec.environment,
+            variable_of("host"): OWN_HOST,
+            variable_of("port"): str(port),
+            variable_of("data-dir"): str(place / "data"),
+            "CONTAINER_APP_REVISION": self.name,
+            "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}",
+        }
+        log_file = place / "log.txt"
+        with log_file.open("ab") as log:
+            process = subprocess.Popen(
+                [Path(sys.executable).parent / PROGRAM, *self.spec.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=place,
+                env=environment,
+                start_new_session=True,
+            )
+        replica = Replica(process, DetachedProcess(process.pid, psutil.Process(process.pid).create_time()), port, log_file)
+        try:
+            self._await(replica)
+        except BaseException:
+            replica.stop()
+            raise
+        self.replicas.append(replica)
+
+    def _await(self, replica: Replica) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        for probe in self.spec.probes if self.spec.has_ingress else ():
+            while (found := ask(probe, replica.port)) is not None:
+                if not replica.is_running():
+                    raise self._failure(f"the container exited with {replica.process.returncode}", replica)
+                if time.monotonic() > deadline or self.stopping.wait(0.1):
+                    raise self._failure(f"probe {probe.kind} of {probe.path}: {found}", replica)
+
+    def _failure(self, why: str, replica: Replica) -> WorldFailure:
+        end = last_lines(replica.log_file)
+        return WorldFailure(400, "ContainerAppOperationError", f"Failed to provision revision '{self.name}': {why}\n{end}")
+
+    def keep(self) -> None:
+        """Replace replicas that ended, after a while, and follow the queue."""
+        with self.changing:
+            running = [replica for replica in self.replicas if replica.is_running()]
+            if len(running) < len(self.replicas):
+                self.start_after = time.monotonic() + RESTART_SECONDS
+            self.replicas = running
+            wanted = self._wanted()
+            while len(self.replicas) < wanted and time.monotonic() >= self.start_after and not self.stopping.is_set():
+                self.start_replica()
+            while len(self.replicas) > wanted:
+                self.replicas.pop().stop()
+
+    def _wanted(self) -> int:
+        spec = self.spec
+        least = spec.min_replicas
+        if spec.queue is not None:
+            try:
+                waiting = spec.queue.replicas(queue_length(spec.queue.connection, spec.queue.query))
+            except psycopg.Error as error:  # the tables may be still to come; while it can't be asked, nothing changes
+                (self.folder / "scale.txt").write_text(f"{type(error).__name__}: {error}")
+                waiting = len(self.replicas)
+            self.idle_since = None if waiting else self.idle_since or time.monotonic()
+            cooling = self.idle_since is None or time.monotonic() - self.idle_since < spec.cooldown_seconds
+            least = max(least, waiting, len(self.replicas) if cooling else 0)
+        return min(least, spec.max_replicas, PROCESSES_MAX)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        with self.changing:
+            while self.replicas:
+                self.replicas.pop().stop()
+
+
+class ContainerApp:
+    """Lives from the first `apply` to `stop`. Its address stays the same across revisions."""
+
+    def __init__(self, name: str, folder: Path, identities: IdentityEndpoint, authority: Authority) -> None:
+        self.name = name
+        self._folder = folder
+        self._identities = identities
+        self._authority = authority
+        self._revision: Revision | None = None
+        self._revisions = 0
+        self._calls = 0
+        self._front: Server | None = None
+        self._header: str | None = None
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+
+    @property
+    def fqdn(self) -> str | None:
+        return self._front.authority if self._front else None
+
+    def processes(self) -> list[int]:
+        """Ids of the replicas that run."""
+        with self._lock:
+            replicas = self._revision.replicas if self._revision else []
+            return [replica.process.pid for replica in replicas if replica.is_running()]
+
+    def apply(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str | None:
+        """Run it as it is declared; its name in DNS, if it has ingress. The old revision serves until the new one is healthy.
+
+        Raises WorldFailure.
+        """
+        spec = ContainerSpec.of(inputs)
+        former = self._revision
+        if former is not None and former.spec == spec:
+            return self.fqdn
+        self._revisions += 1
+        name = f"{self.name}--{self._revisions:07d}"
+        header = self._identities.open(Place(_system_identity(outputs), spec.identity_ids))
+        revision = Revision(name, spec, self._folder / name, self._environment(header))
+        try:
+            for _ in range(min(spec.min_replicas, PROCESSES_MAX)):
+                revision.start_replica()
+        except WorldFailure:
+            revision.stop()
+            self._identities.close(header)
+            raise
+        with self._lock:
+            self._revision = revision
+        if former is not None:
+            former.stop()
+        if self._header is not None:
+            self._identities.close(self._header)
+        self._header = header
+        if spec.has_ingress and self._front is None:
+            self._front = Server(self._respond, host=AZURE_HOST, context=self._authority.server_context())
+        elif not spec.has_ingress and self._front is not None:
+            self._front.stop()
+            self._front = None
+        if not self._keeper.is_alive():
+            self._keeper.start()
+        return self.fqdn
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._revision is not None:
+            self._revision.stopping.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        if self._front is not None:
+            self._front.stop()
+        if self._revision is not None:
+            self._revision.stop()
+        if self._header is not None:
+            self._identities.close(self._header)
+
+    def _keep(self) -> None:
+        while not self._stopped.wait(_TICK_SECONDS):
+            with self._lock:
+                revision = self._revision
+            if revision is not None:
+                with contextlib.suppress(WorldFailure):  # the log has it, and it is tried again
+                    revision.keep()
+
+    def _respond(self, _call: Call, _body: Body) -> Answer | Upstream:
+        with self._lock:
+            replicas = self._revision.replicas if self._revision else []
+            running = [replica for replica in replicas if replica.is_running()]
+            self._calls += 1
+            if not running:
+                return Answer(503, b"no replica of the app is running", {"Content-Type": "text/plain"})
+            return Upstream(OWN_HOST, running[self._calls % len(running)].port)
+
+    def _environment(self, header: str) -> dict[str, str]:
+        """What the platform gives, and nothing of whoever deploys."""
+        search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return {
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+            "PATH": search,
+            "PYTHONUNBUFFERED": "1",
+            "CONTAINER_APP_NAME": self.name,
+            "IDENTITY_ENDPOINT": self._identities.url,
+            "IDENTITY_HEADER": header,
+            "SSL_CERT_FILE": str(self._authority.ca_file),
+            "REQUESTS_CA_BUNDLE": str(self._authority.ca_file),
+        }
+
+
+def ask(probe: Probe, port: int) -> str | None:
+    """What is wrong with a probe's answer; None if nothing is."""
+    connection = http.client.HTTPConnection(OWN_HOST, port, timeout=10)
+    try:
+        connection.request("GET", probe.path, headers=dict(probe.headers))
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return repr(error)
+    finally:
+        connection.close()
+    return None if 200 <= status < 400 else f"answered {status}"
+
+
+def queue_length(connection: str, query: str) -> float:
+    """The first value that a query gives. Raises psycopg.Error."""
+    with psycopg.connect(connection, autocommit=True, connect_timeout=10) as opened:
+        row = opened.execute(query.encode()).fetchone()
+        return float(row[0] or 0) if row else 0.0
+
+
+def _system_identity(outputs: Mapping[str, Any]) -> Principal | None:
+    object_id = (outputs.get("identity") or {}).get("principalId")
+    return Principal(object_id, object_id) if object_id else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((OWN_HOST, 0))
+        return int(probe.getsockname()[1])

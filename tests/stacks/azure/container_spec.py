@@ -1,0 +1,177 @@
+"""What a Container App's declaration says of the process that runs in it. Pure: nothing is started here."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from tests.stacks.azure.world import WorldFailure
+
+PROGRAM = "vision-engine"
+"""The entry point of the engine's image, and the only program that is played."""
+
+COOLDOWN_SECONDS = 300
+_DEFAULTS = {"host": "127.0.0.1", "port": "8080"}
+_OF_THIS_MACHINE = ("host", "port", "data-dir", "weights-dir")
+"""Settings whose values hold in the container alone."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    kind: str
+    path: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class QueueRule:
+    """A scale rule that counts rows of PostgreSQL: so many replicas as `query` gives, divided by `target`."""
+
+    connection: str
+    query: str
+    target: float
+
+    def replicas(self, value: float) -> int:
+        return math.ceil(value / self.target)
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """`arguments` of `vision-engine` and its environment, as the container has them, secrets and all."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    has_ingress: bool
+    probes: Sequence[Probe]
+    identity_ids: Sequence[str]
+    min_replicas: int
+    max_replicas: int
+    queue: QueueRule | None
+    cooldown_seconds: float
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any]) -> "ContainerSpec":
+        """Raises WorldFailure for what Azure would refuse, or would start and find unhealthy."""
+        configuration = inputs.get("configuration") or {}
+        template = inputs.get("template") or {}
+        secrets = {secret["name"]: secret.get("value", "") for secret in configuration.get("secrets") or ()}
+        containers: list[Mapping[str, Any]] = template.get("containers") or []
+        if len(containers) != 1:
+            raise _refusal("ContainerAppInvalidTemplate", f"an app of one container is played, not of {len(containers)}")
+        container = containers[0]
+        command: list[str] = [*(container.get("command") or [PROGRAM]), *(container.get("args") or [])]
+        if PurePath(command[0]).name != PROGRAM:
+            raise _refusal("ContainerAppInvalidTemplate", f"the image has {PROGRAM}, not {command[0]}")
+        environment = {
+            variable["name"]: _secret(secrets, variable["secretRef"])
+            if variable.get("secretRef")
+            else variable.get("value", "")
+            for variable in container.get("env") or ()
+        }
+        ingress = configuration.get("ingress")
+        probes = tuple(container.get("probes") or ())
+        if ingress:
+            _check_listening(command[1:], environment, int(ingress.get("targetPort", 0)), probes)
+        scale = template.get("scale") or {}
+        # Without a rule, and with ingress, Azure starts a replica at the first call.
+        least = max(int(scale.get("minReplicas") or 0), 1 if ingress else 0)
+        return cls(
+            tuple(without_settings(command[1:], _OF_THIS_MACHINE)),
+            {name: value for name, value in environment.items() if name not in map(variable_of, _OF_THIS_MACHINE)},
+            bool(ingress),
+            tuple(_probe(probe) for probe in sorted(probes, key=lambda probe: str(probe.get("type")), reverse=True)),
+            identity_ids(inputs),
+            least,
+            max(int(scale.get("maxReplicas") or 10), least),
+            _queue_rule(scale.get("rules") or (), secrets),
+            float(scale.get("cooldownPeriod") or COOLDOWN_SECONDS),
+        )
+
+
+def variable_of(setting: str) -> str:
+    return f"VISION_ENGINE_{setting.replace('-', '_').upper()}"
+
+
+def setting_of(arguments: Sequence[str], environment: Mapping[str, str], name: str) -> str | None:
+    """What a setting of the engine is: a flag wins over the environment."""
+    for index, argument in enumerate(arguments):
+        if argument == f"--{name}":
+            return arguments[index + 1] if index + 1 < len(arguments) else ""
+        if argument.startswith(f"--{name}="):
+            return argument.partition("=")[2]
+    return environment.get(variable_of(name), _DEFAULTS.get(name))
+
+
+def without_settings(arguments: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The arguments without the flags of some settings, and their values."""
+    kept, skip = [], False
+    for argument in arguments:
+        flag, equals, _ = argument.partition("=")
+        if not skip and flag.removeprefix("--") not in names:
+            kept.append(argument)
+        skip = not skip and not equals and argument.startswith("--") and argument.removeprefix("--") in names
+    return kept
+
+
+def identity_ids(inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """ARM ids of an app's user-assigned identities."""
+    return tuple((inputs.get("identity") or {}).get("userAssignedIdentities") or ())
+
+
+def _check_listening(
+    arguments: Sequence[str], environment: Mapping[str, str], target_port: int, probes: Sequence[Mapping[str, Any]]
+) -> None:
+    host, port = (setting_of(arguments, environment, name) for name in ("host", "port"))
+    if host != "0.0.0.0":
+        raise _unhealthy(f"the container listens on {host}: ingress and probes reach it on 0.0.0.0 only")
+    if port != str(target_port):
+        raise _unhealthy(f"ingress calls port {target_port} (targetPort), and the container listens on {port}")
+    for probe in probes:
+        asked = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
+        if int(asked or 0) != target_port:
+            raise _unhealthy(f"probe {probe.get('type')} asks port {asked}, and the container listens on {port}")
+
+
+def _probe(probe: Mapping[str, Any]) -> Probe:
+    get = probe.get("httpGet")
+    if not get:
+        raise _refusal("ContainerAppInvalidTemplate", f"probe {probe.get('type')}: only httpGet is played")
+    headers = {header["name"]: header["value"] for header in get.get("httpHeaders") or ()}
+    return Probe(str(probe.get("type", "")), str(get.get("path", "/")), headers)
+
+
+def _queue_rule(rules: Sequence[Mapping[str, Any]], secrets: Mapping[str, str]) -> QueueRule | None:
+    for rule in rules:
+        custom = rule.get("custom")
+        if not custom:
+            continue
+        if custom.get("type") != "postgresql":
+            raise _refusal(
+                "ContainerAppInvalidTemplate", f"scale rule {rule.get('name')}: type {custom.get('type')} is not played"
+            )
+        by = {auth.get("triggerParameter"): auth.get("secretRef", "") for auth in custom.get("auth") or ()}
+        metadata = custom.get("metadata") or {}
+        missing = [name for name in ("query", "targetQueryValue") if name not in metadata]
+        if missing or "connection" not in by:
+            raise _refusal(
+                "ContainerAppInvalidTemplate", f"scale rule {rule.get('name')} lacks {', '.join(missing) or 'connection'}"
+            )
+        return QueueRule(_secret(secrets, by["connection"]), metadata["query"], float(metadata["targetQueryValue"]))
+    return None
+
+
+def _secret(secrets: Mapping[str, str], name: str) -> str:
+    if name not in secrets:
+        raise _refusal(
+            "ContainerAppSecretRefNotFound", f"SecretRef '{name}' is not one of the app's secrets: {sorted(secrets)}"
+        )
+    return secrets[name]
+
+
+def _refusal(code: str, message: str) -> WorldFailure:
+    return WorldFailure(400, code, message)
+
+
+def _unhealthy(message: str) -> WorldFailure:
+    return WorldFailure(400, "ContainerAppOperationError", f"Failed to provision revision: {message}")

@@ -1,0 +1,183 @@
+"""What azure-mgmt-authorization and a preflight ask of Azure Resource Manager: permissions, roles, deleted accounts."""
+
+import re
+from collections.abc import Iterable
+
+from tests.stacks.azure.authority import Authority, NotAToken
+from tests.stacks.azure.directory import RESOURCE_GROUP, VISION_ACCOUNT, Assignment, Directory, SharedFolder, is_within
+from tests.stacks.azure.front import AZURE_HOST, Answer, Body, Call, Server
+
+AUDIENCES = ("https://management.azure.com", "https://management.core.windows.net")
+
+_AUTHORIZATION = re.compile(
+    r"(?P<scope>.*)/providers/Microsoft\.Authorization/(?P<what>permissions|roleAssignments|roleDefinitions/(?P<role>[^/]+))",
+    re.IGNORECASE,
+)
+_DELETED_ACCOUNT = re.compile(
+    r"/subscriptions/[^/]+/providers/Microsoft\.CognitiveServices/locations/(?P<location>[^/]+)"
+    r"/resourceGroups/(?P<group>[^/]+)/deletedAccounts/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+_GROUP = re.compile(r"(?P<id>/subscriptions/[^/]+/resourceGroups/(?P<name>[^/]+))(/.*)?", re.IGNORECASE)
+_FILTER = re.compile(r"atScope\(\)|assignedTo\('(?P<assigned>[^']+)'\)|principalId eq '(?P<principal>[^']+)'")
+
+
+class Refused(Exception):
+    """An error in ARM's shape."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.answer = Answer.of(status, {"error": {"code": code, "message": message}}, {"x-ms-failure-cause": "gateway"})
+
+
+class ManagementEndpoint:
+    def __init__(self, shared: SharedFolder, authority: Authority) -> None:
+        self._shared = shared
+        self._authority = authority
+        self._server = Server(self._respond, host=AZURE_HOST, context=authority.server_context())
+        self.url = self._server.url
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _respond(self, call: Call, _body: Body) -> Answer:
+        try:
+            object_id = self._authority.claims(call.headers.get("authorization"), *AUDIENCES)["oid"]
+        except NotAToken as error:
+            return Answer.of(
+                401,
+                {"error": {"code": "InvalidAuthenticationToken", "message": f"The access token is invalid: {error}."}},
+                {"WWW-Authenticate": 'Bearer authorization_uri="https://login.windows.net/"'},
+            )
+        try:
+            return Answer.of(200, reply(call, object_id, self._shared.directory()))
+        except Refused as refused:
+            return refused.answer
+
+
+def reply(call: Call, object_id: str, directory: Directory) -> object:
+    """The document that answers a principal's GET. Raises Refused."""
+    if call.method != "GET" or "api-version" not in call.query:
+        raise Refused(400, "MissingApiVersionParameter", f"{call.method} {call.path} needs an api-version, and must be a GET.")
+    if not is_within(call.path, f"/subscriptions/{directory.subscription_id}"):
+        raise Refused(404, "SubscriptionNotFound", f"{call.path} is not in subscription {directory.subscription_id}.")
+    if match := _DELETED_ACCOUNT.fullmatch(call.path):
+        _check(directory, object_id, "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts/read", call.path)
+        return _deleted_account(call.path, match["name"], match["group"], directory)
+    match = _AUTHORIZATION.fullmatch(call.path)
+    if match is None:
+        raise Refused(404, "InvalidResourceType", f"{call.path} is not played here.")
+    scope = match["scope"]
+    group = _GROUP.fullmatch(scope)
+    if group and not any(found.id.lower() == group["id"].lower() for found in directory.of_type(RESOURCE_GROUP)):
+        raise Refused(404, "ResourceGroupNotFound", f"Resource group '{group['name']}' could not be found.")
+    if match["what"].lower() == "permissions":
+        # Whoever may do nothing may still ask what.
+        is_caller = object_id == directory.caller.principal.object_id
+        return {"value": [_permission(directory)] if is_caller else []}
+    if match["role"]:
+        _check(directory, object_id, "Microsoft.Authorization/roleDefinitions/read", scope)
+        return _role_definition(match["role"], directory)
+    _check(directory, object_id, "Microsoft.Authorization/roleAssignments/read", scope)
+    return {"value": [_assignment(found) for found in _assignments(scope, call.query.get("$filter", ""), directory)]}
+
+
+def _check(directory: Directory, object_id: str, action: str, scope: str) -> None:
+    caller = directory.caller
+    if object_id != caller.principal.object_id or not caller.may(action):
+        raise Refused(
+            403,
+            "AuthorizationFailed",
+            f"The client with object id '{object_id}' does not have authorization to perform action '{action}' "
+            f"over scope '{scope}' or the scope is invalid.",
+        )
+
+
+def _permission(directory: Directory) -> dict[str, object]:
+    caller = directory.caller
+    return {
+        "actions": list(caller.actions),
+        "notActions": list(caller.not_actions),
+        "dataActions": [],
+        "notDataActions": [],
+    }
+
+
+def _assignments(scope: str, wanted: str, directory: Directory) -> Iterable[Assignment]:
+    """Those at a scope, above it, and (unless `atScope()`) below it."""
+    match = _FILTER.fullmatch(wanted) if wanted else None
+    if wanted and match is None:
+        raise Refused(400, "UnsupportedQuery", f"The filter '{wanted}' is not supported.")
+    principal = (match["assigned"] or match["principal"]) if match else None
+    caller = directory.caller.principal.object_id
+    subscription = f"/subscriptions/{directory.subscription_id}"
+    root = f"{subscription}/providers/Microsoft.Authorization"
+    own = Assignment(
+        f"{root}/roleAssignments/{directory.owner_role}",
+        subscription,
+        caller,
+        f"{root}/roleDefinitions/{directory.owner_role}",
+        "ServicePrincipal",
+        0,
+    )
+    for found in (own, *directory.assignments):
+        related = is_within(scope, found.scope) or (wanted != "atScope()" and is_within(found.scope, scope))
+        if related and principal in (None, found.object_id):
+            yield found
+
+
+def _assignment(found: Assignment) -> dict[str, object]:
+    return {
+        "id": found.id,
+        "name": found.id.rsplit("/", 1)[-1],
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "scope": found.scope,
+            "roleDefinitionId": found.role_definition_id,
+            "principalId": found.object_id,
+            "principalType": found.principal_type,
+        },
+    }
+
+
+_CONTROL_ACTIONS = {
+    # Owner, Contributor, Role Based Access Control Administrator: (actions, notActions), as Azure has them built in.
+    "8e3af657-a8ff-443c-a75c-2fe8c4bcb635": (["*"], []),
+    "b24988ac-6180-42a0-ab88-20f7382dd24c": (
+        ["*"],
+        ["Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write", "Microsoft.Authorization/elevateAccess/Action"],
+    ),
+    "f58310d9-a9f6-439a-9e8d-f62e7b41a168": (
+        ["Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleAssignments/delete", "*/read"],
+        [],
+    ),
+}
+
+
+def _role_definition(role: str, directory: Directory) -> dict[str, object]:
+    permission = _permission(directory)
+    if role.lower() != directory.owner_role:
+        actions, not_actions = _CONTROL_ACTIONS.get(role.lower(), ([], []))  # the data roles allow nothing of this kind
+        permission = {**permission, "actions": actions, "notActions": not_actions}
+    return {
+        "id": f"/subscriptions/{directory.subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{role}",
+        "name": role,
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "properties": {
+            "roleName": role,
+            "type": "CustomRole" if role.lower() == directory.owner_role else "BuiltInRole",
+            "permissions": [permission],
+            "assignableScopes": ["/"],
+        },
+    }
+
+
+def _deleted_account(path: str, name: str, group: str, directory: Directory) -> dict[str, object]:
+    """One that the state says was deleted, in that group; one of the scenario's is deleted in every group."""
+    deleted = any(
+        found.get("type") == VISION_ACCOUNT and id_.lower().endswith(f"/accounts/{name}".lower()) and f"/{group}/" in id_
+        for id_, found in (directory.state.get("deleted") or {}).items()
+    )
+    if not deleted and name not in (directory.scenario.get("softDeleted") or ()):
+        raise Refused(404, "ResourceNotFound", f"The deleted account '{name}' was not found.")
+    return {"id": path, "name": name, "type": "Microsoft.CognitiveServices/locations/resourceGroups/deletedAccounts"}

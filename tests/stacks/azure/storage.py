@@ -1,0 +1,227 @@
+"""A storage account of Azure: Azurite, behind Azure's own authorization.
+
+Which credentials an account takes, and which roles allow what, is decided here by what stands in the stand-in's state; who
+passes is served by a real Azurite, one for each account.
+"""
+
+import hashlib
+import http.client
+import re
+import threading
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum, auto
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tests.customization.azurite import azurite
+from tests.stacks.azure.authority import Authority, NotAToken
+from tests.stacks.azure.directory import Directory, Resource, SharedFolder
+from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
+
+AUDIENCE = "https://storage.azure.com"
+
+
+class Right(Enum):
+    READ = auto()
+    WRITE = auto()
+    DELEGATE = auto()
+
+
+_EVERYTHING = frozenset(Right)
+RIGHTS: Mapping[str, frozenset[Right]] = {
+    # Storage Blob Data Reader, Contributor, Owner, and Storage Blob Delegator.
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": frozenset({Right.READ, Right.DELEGATE}),
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": _EVERYTHING,
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": _EVERYTHING,
+    "db58b8e5-c6ad-4a2a-8342-4190687cbf4a": frozenset({Right.DELEGATE}),
+}
+
+_API_VERSION = re.compile(r"20\d\d-\d\d-\d\d")
+_OLDEST_WITH_TOKENS = "2017-11-09"
+
+
+class Credential(Enum):
+    NONE = auto()
+    TOKEN = auto()
+    SHARED_KEY = auto()
+    ACCOUNT_SAS = auto()
+    SERVICE_SAS = auto()
+    USER_DELEGATION_SAS = auto()
+
+
+BY_KEY = frozenset({Credential.SHARED_KEY, Credential.ACCOUNT_SAS, Credential.SERVICE_SAS})
+
+
+class Refused(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.message = message
+
+    def answer(self, call: Call) -> Answer:
+        """In Azure's shape."""
+        request_id = str(uuid.uuid4())
+        text = f"{self.message}\nRequestId:{request_id}\nTime:{datetime.now(UTC).isoformat()}"
+        headers = {
+            "Content-Type": "application/xml",
+            "x-ms-error-code": self.code,
+            "x-ms-request-id": request_id,
+            "x-ms-version": call.headers.get("x-ms-version", _OLDEST_WITH_TOKENS),
+        }
+        if self.status == 401:
+            headers["WWW-Authenticate"] = f"Bearer authorization_uri=https://login.microsoftonline.com resource_id={AUDIENCE}"
+        body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{self.code}</Code><Message>{text}</Message></Error>'
+        return Answer(self.status, body.encode(), headers)
+
+
+def credential(call: Call) -> Credential:
+    """What a call proves itself with."""
+    scheme = call.headers.get("authorization", "").partition(" ")[0].lower()
+    query = call.query
+    if scheme == "bearer":
+        return Credential.TOKEN
+    if scheme:
+        return Credential.SHARED_KEY
+    if "sig" not in query:
+        return Credential.NONE
+    if "skoid" in query:
+        return Credential.USER_DELEGATION_SAS
+    return Credential.ACCOUNT_SAS if "ss" in query else Credential.SERVICE_SAS
+
+
+def right(call: Call, container: str) -> Right:
+    """What a call needs to be allowed."""
+    if call.query.get("comp") == "userdelegationkey" and not container:
+        return Right.DELEGATE
+    return Right.READ if call.method in ("GET", "HEAD", "OPTIONS") else Right.WRITE
+
+
+def check_roles(directory: Directory, object_id: str, call: Call, account: Resource, container: str) -> None:
+    """Raises Refused unless a role that works allows a principal the call."""
+    target = f"{account.id}/blobServices/default/containers/{container}" if container else account.id
+    roles = directory.working_roles(object_id, target)
+    if not any(right(call, container) in RIGHTS.get(role, ()) for role in roles):
+        raise Refused(
+            403,
+            "AuthorizationPermissionMismatch",
+            "This request is not authorized to perform this operation using this permission.",
+        )
+
+
+def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resource, str]:
+    """The account and the container of a call that may go on. Raises Refused."""
+    name, _, rest = unquote(call.path).lstrip("/").partition("/")
+    container = rest.partition("/")[0]
+    account = directory.storage_account(name)
+    if account is None:
+        raise Refused(404, "ResourceNotFound", f"There is no storage account '{name}'.")
+    kind = credential(call)
+    allowed = account.inputs
+    if kind in BY_KEY and allowed.get("allowSharedKeyAccess") is False:
+        raise Refused(
+            403, "KeyBasedAuthenticationNotPermitted", "Key based authentication is not permitted on this storage account."
+        )
+    if kind is Credential.NONE and not allowed.get("allowBlobPublicAccess", False):
+        raise Refused(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
+    if kind is Credential.USER_DELEGATION_SAS:  # it can do no more than whoever signed it can now
+        check_roles(directory, call.query["skoid"], call, account, container)
+    if kind is Credential.TOKEN:
+        version = call.headers.get("x-ms-version", "")
+        if not _API_VERSION.fullmatch(version) or version < _OLDEST_WITH_TOKENS:
+            raise Refused(403, "AuthenticationFailed", f"A bearer token needs x-ms-version {_OLDEST_WITH_TOKENS} or later.")
+        try:
+            claims = authority.claims(call.headers["authorization"], AUDIENCE, f"https://{name}.blob.core.windows.net")
+        except NotAToken as error:
+            raise Refused(
+                401,
+                "InvalidAuthenticationInfo",
+                f"Server failed to authenticate the request. Please refer to the information in the www-authenticate header. "
+                f"{error}",
+            ) from None
+        check_roles(directory, claims["oid"], call, account, container)
+    return account, container
+
+
+def account_key(account_id: str) -> str:
+    """The first key of an account, as the plugin's stand-in lists it."""
+    return hashlib.sha256(f"{account_id.lower()} 1".encode()).hexdigest()
+
+
+@dataclass
+class _Running:
+    """An account's Azurite, and the containers in it that ARM made."""
+
+    upstream: Upstream
+    closing: ExitStack
+    containers: set[str] = field(default_factory=set)
+
+
+class StorageFront:
+    """All accounts of the subscription, at `https://127.0.0.2:<port>/<account>/`."""
+
+    def __init__(self, shared: SharedFolder, authority: Authority, folder: Path) -> None:
+        self._shared = shared
+        self._authority = authority
+        self._folder = folder
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.Lock()
+        self._server = Server(self._respond, host=AZURE_HOST, context=authority.server_context())
+        self._context = authority.client_context()
+        self.url = self._server.url
+
+    def stop(self) -> None:
+        self._server.stop()
+        with self._lock:
+            while self._running:
+                self._running.popitem()[1].closing.close()
+
+    def _respond(self, call: Call, _body: Body) -> Answer | Upstream:
+        directory = self._shared.directory()
+        try:
+            account, _ = admit(call, directory, self._authority)
+        except Refused as refused:
+            return refused.answer(call)
+        return self._serving(account, directory)
+
+    def _serving(self, account: Resource, directory: Directory) -> Upstream:
+        """The Azurite of an account, with the very containers that ARM made."""
+        with self._lock:
+            running = self._running.get(account.id) or self._start(account, directory)
+            wanted = directory.containers(account)
+            for container in running.containers ^ wanted:
+                self._ask(running.upstream, account, directory, "PUT" if container in wanted else "DELETE", container)
+            running.containers = set(wanted)
+            return running.upstream
+
+    def _start(self, account: Resource, directory: Directory) -> _Running:
+        for id_ in [id_ for id_ in self._running if directory.resource(id_) is None]:
+            self._running.pop(id_).closing.close()
+        folder = self._folder / f"{account.name}-{uuid.uuid4().hex[:8]}"  # an account made again is an empty one
+        folder.mkdir(parents=True)
+        closing = ExitStack()
+        certificate = (self._authority.certificate_file, self._authority.key_file)
+        served = closing.enter_context(
+            azurite(folder, account=account.name, key=account_key(account.id), certificate=certificate)
+        )
+        port = urlsplit(served.url).port
+        assert port is not None
+        self._running[account.id] = _Running(Upstream(OWN_HOST, port, self._context), closing)
+        return self._running[account.id]
+
+    def _ask(self, upstream: Upstream, account: Resource, directory: Directory, method: str, container: str) -> None:
+        """Make or remove a container as ARM does, past the authorization."""
+        token, _ = self._authority.token(object_id="arm", client_id="arm", tenant_id=directory.tenant_id, audience=AUDIENCE)
+        headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2024-11-04", "Content-Length": "0"}
+        assert upstream.context is not None
+        connection = http.client.HTTPSConnection(upstream.host, upstream.port, timeout=60, context=upstream.context)
+        try:
+            connection.request(method, f"/{account.name}/{container}?restype=container", headers=headers)
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+        assert status in (201, 202, 404, 409), f"Azurite answers {status} to {method} of container {container}"

@@ -1,0 +1,108 @@
+"""What a Container App's declaration is read as, and what of it Azure would refuse."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.stacks.azure.container_spec import ContainerSpec, setting_of, without_settings
+from tests.stacks.azure.world import WorldFailure
+
+APP: dict[str, Any] = {
+    "identity": {"type": "UserAssigned", "userAssignedIdentities": ["/subscriptions/s/identity"]},
+    "configuration": {
+        "ingress": {"external": True, "targetPort": 8080},
+        "secrets": [{"name": "database-url", "value": "postgresql://secret"}],
+    },
+    "template": {
+        "containers": [
+            {
+                "name": "engine",
+                "image": "registry/engine@sha256:0",
+                "args": ["serve", "--host", "0.0.0.0", "--port", "8080", "--workers=0"],
+                "env": [
+                    {"name": "VISION_ENGINE_DATA_DIR", "value": "/data"},
+                    {"name": "VISION_ENGINE_LOG_LEVEL", "value": "debug"},
+                    {"name": "VISION_ENGINE_DATABASE_URL", "secretRef": "database-url"},
+                ],
+                "probes": [
+                    {"type": "Liveness", "httpGet": {"path": "/healthz", "port": 8080}},
+                    {"type": "Startup", "httpGet": {"path": "/healthz", "port": 8080}},
+                ],
+            }
+        ],
+        "scale": {"minReplicas": 1, "maxReplicas": 3},
+    },
+}
+QUEUE: dict[str, Any] = {
+    "name": "jobs",
+    "custom": {
+        "type": "postgresql",
+        "metadata": {"query": "SELECT 5", "targetQueryValue": "2"},
+        "auth": [{"secretRef": "database-url", "triggerParameter": "connection"}],
+    },
+}
+
+
+def changed(path: Sequence[str | int], value: object) -> dict[str, Any]:
+    app = copy.deepcopy(APP)
+    place: Any = app
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    return app
+
+
+def test_what_holds_in_the_container_alone_is_left_out() -> None:
+    spec = ContainerSpec.of(APP)
+    assert spec.arguments == ("serve", "--workers=0")
+    assert spec.environment == {"VISION_ENGINE_LOG_LEVEL": "debug", "VISION_ENGINE_DATABASE_URL": "postgresql://secret"}
+    assert [probe.kind for probe in spec.probes] == ["Startup", "Liveness"]
+    assert spec.identity_ids == ("/subscriptions/s/identity",)
+    assert (spec.min_replicas, spec.max_replicas) == (1, 3)
+
+
+def test_workers_follow_their_queue() -> None:
+    worker = changed(("configuration", "ingress"), None)
+    worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [QUEUE]}
+    spec = ContainerSpec.of(worker)
+    assert (spec.has_ingress, spec.min_replicas) == (False, 0)
+    assert spec.queue is not None
+    assert (spec.queue.connection, spec.queue.replicas(5), spec.queue.replicas(0)) == ("postgresql://secret", 3, 0)
+
+
+CONTAINER = ("template", "containers", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ((*CONTAINER, "env", 2, "secretRef"), "databse-url", "'databse-url' is not one of the app's secrets"),
+        ((*CONTAINER, "args"), ["serve"], "listens on 127.0.0.1"),
+        ((*CONTAINER, "args"), ["serve", "--host=0.0.0.0", "--port=80"], "calls port 8080 .targetPort., and .* on 80"),
+        ((*CONTAINER, "probes", 0, "httpGet", "port"), 80, "probe Liveness asks port 80"),
+        ((*CONTAINER, "probes", 0), {"type": "Liveness", "tcpSocket": {"port": 8080}}, "only httpGet"),
+        ((*CONTAINER, "command"), ["/bin/sh"], "not /bin/sh"),
+        (("template", "containers"), [], "not of 0"),
+        (("template", "scale", "rules"), [{**QUEUE, "custom": {**QUEUE["custom"], "auth": []}}], "jobs lacks connection"),
+        (("template", "scale", "rules"), [{**QUEUE, "custom": {"type": "cron"}}], "type cron is not played"),
+    ],
+)
+def test_what_would_not_come_up_is_refused(path: Sequence[str | int], value: object, message: str) -> None:
+    with pytest.raises(WorldFailure, match=message):
+        ContainerSpec.of(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept", "port"),
+    [
+        (["serve"], ["serve"], "81"),  # by the environment
+        (["serve", "--port", "80"], ["serve"], "80"),
+        (["serve", "--port=80", "--threads", "2"], ["serve", "--threads", "2"], "80"),
+        (["--port", "80", "--host", "--port"], [], "80"),  # a value that looks like a flag
+    ],
+)
+def test_flags_are_taken_out_with_their_values(arguments: list[str], kept: list[str], port: str) -> None:
+    assert without_settings(arguments, ("host", "port")) == kept
+    assert setting_of(arguments, {"VISION_ENGINE_PORT": "81"}, "port") == port

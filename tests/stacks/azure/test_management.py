@@ -1,0 +1,131 @@
+"""What azure-mgmt-authorization and DefaultAzureCredential are answered."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import jwt
+import pytest
+import requests
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.identity import DefaultAzureCredential
+from azure.mgmt.authorization import AuthorizationManagementClient
+
+from tests.stacks.azure.conftest import CONTAINER, GROUP, IDENTITY, READER, State
+from tests.stacks.azure.directory import CALLER_CLIENT_ID, CALLER_OBJECT_ID, SUBSCRIPTION_ID, TENANT_ID, write_scenario
+from tests.stacks.azure.identity import Place
+from tests.stacks.azure.services import AzureWorld
+
+pytestmark = pytest.mark.process
+
+Credentials = Callable[..., DefaultAzureCredential]
+SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION_ID}"
+
+
+@pytest.fixture
+def management(world: AzureWorld, state: State, credential: Credentials) -> Iterator[AuthorizationManagementClient]:
+    with AuthorizationManagementClient(
+        credential(),
+        SUBSCRIPTION_ID,
+        base_url=world.management.url,
+        credential_scopes=["https://management.azure.com/.default"],
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def caller(world: AzureWorld) -> Iterator[Callable[..., None]]:
+    """Says what the caller may."""
+
+    def may(*actions: str, but: tuple[str, ...] = ()) -> None:
+        who = {"objectId": CALLER_OBJECT_ID, "clientId": CALLER_CLIENT_ID}
+        write_scenario(world.folder, {"caller": {**who, "actions": actions, "notActions": but}})
+
+    yield may
+    may("*")
+
+
+def test_the_callers_permissions_are_the_scenarios(
+    management: AuthorizationManagementClient, caller: Callable[..., None]
+) -> None:
+    assert [found.actions for found in management.permissions.list_for_resource_group("RG")] == [["*"]]
+    caller("*", but=("Microsoft.Authorization/*/Write",))
+    found = next(
+        iter(management.permissions.list_for_resource("rg", "Microsoft.Storage", "", "storageAccounts", "visiontraining"))
+    )
+    assert (found.actions, found.not_actions) == (["*"], ["Microsoft.Authorization/*/Write"])
+    with pytest.raises(ResourceNotFoundError, match="ResourceGroupNotFound"):
+        list(management.permissions.list_for_resource_group("none"))
+
+
+def test_assignments_are_those_of_the_state_and_the_callers_own(
+    management: AuthorizationManagementClient, state: State, caller: Callable[..., None]
+) -> None:
+    caller("Microsoft.Authorization/*/read", "Microsoft.Storage/*")
+    assignment = state.assign(READER, "engine-object", CONTAINER)
+    own = list(management.role_assignments.list_for_subscription(filter=f"assignedTo('{CALLER_OBJECT_ID}')"))
+    assert [found.scope for found in own] == [SUBSCRIPTION]
+    (permission,) = management.role_definitions.get_by_id(own[0].role_definition_id).permissions
+    assert permission.actions == ["Microsoft.Authorization/*/read", "Microsoft.Storage/*"]
+    (permission,) = management.role_definitions.get_by_id(
+        f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{READER}"
+    ).permissions
+    assert permission.actions == []
+    of_container = list(management.role_assignments.list_for_scope(CONTAINER))
+    assert [found.principal_id for found in of_container] == [CALLER_OBJECT_ID, "engine-object"]
+    assert of_container[1].id == assignment
+    of_group = management.role_assignments.list_for_scope(GROUP, filter="atScope()")
+    assert [found.principal_id for found in of_group] == [CALLER_OBJECT_ID]
+
+
+def test_who_may_not_read_roles_is_told_which_action_is_missing(
+    management: AuthorizationManagementClient, caller: Callable[..., None]
+) -> None:
+    caller("Microsoft.Storage/*")
+    with pytest.raises(HttpResponseError, match=r"Microsoft\.Authorization/roleAssignments/read") as refused:
+        list(management.role_assignments.list_for_scope(GROUP))
+    assert refused.value.status_code == 403
+
+
+def test_without_a_token_of_its_own_nothing_is_answered(world: AzureWorld, state: State, credential: Credentials) -> None:
+    url = f"{world.management.url}{GROUP}/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+    assert requests.get(url, timeout=10).status_code == 401
+    token = credential().get_token("https://storage.azure.com/.default").token
+    assert requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code == 401
+
+
+def test_a_deleted_account_is_found_where_it_was(world: AzureWorld, state: State, credential: Credentials) -> None:
+    headers = {"Authorization": f"Bearer {credential().get_token('https://management.azure.com/.default').token}"}
+    location = f"{SUBSCRIPTION}/providers/Microsoft.CognitiveServices/locations/eastus/resourceGroups/rg/deletedAccounts"
+
+    def status(name: str) -> int:
+        url = f"{world.management.url}{location}/{name}?api-version=2023-05-01"
+        return requests.get(url, headers=headers, timeout=10).status_code
+
+    write_scenario(world.folder, {"softDeleted": ["gone"]})
+    assert (status("gone"), status("there")) == (200, 404)
+    write_scenario(world.folder, {"softDeleted": []})
+    assert status("gone") == 404
+
+
+def test_the_caller_gets_its_token_by_the_environment_alone(state: State, credential: Credentials) -> None:
+    token = credential().get_token("https://storage.azure.com/.default")
+    claims = jwt.decode(token.token, options={"verify_signature": False})
+    assert (claims["oid"], claims["appid"]) == (CALLER_OBJECT_ID, CALLER_CLIENT_ID)
+    assert (claims["aud"], claims["tid"]) == ("https://storage.azure.com", TENANT_ID)
+    assert claims["exp"] == token.expires_on > time.time()
+
+
+def test_a_place_gives_tokens_of_its_identities_only(
+    world: AzureWorld, state: State, credential: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for assigned, expected in (((IDENTITY.upper(),), "engine-object"), ((), None)):
+        monkeypatch.setenv("IDENTITY_HEADER", world.identities.open(Place(identity_ids=assigned)))
+        if expected is None:
+            with pytest.raises(ClientAuthenticationError):
+                credential("engine-client").get_token("https://storage.azure.com/.default")
+        else:
+            token = credential("engine-client").get_token("https://storage.azure.com/.default").token
+            assert jwt.decode(token, options={"verify_signature": False})["oid"] == expected
+    monkeypatch.setenv("IDENTITY_HEADER", "another")
+    with pytest.raises(ClientAuthenticationError):
+        credential().get_token("https://storage.azure.com/.default")
