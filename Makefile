@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
 	@echo "  STACK=name chooses another stack than local; ARGS='…' goes on to pytest, the benchmark or pulumi."
 
@@ -35,9 +35,27 @@ up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview
-preview: setup ## Say what `make up` would do, and why.
+preview: setup ## Say what `make up` would do, and why; also as Markdown, in .vision/<stack>/preview.md.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/pulumi preview --stack $(STACK) $(ARGS)
+	@$(BIN)/python -m pipeline preview --stack $(STACK) $(ARGS)
+
+.PHONY: drift
+drift: setup ## Say what is no longer as the last update left it; fails where something is.
+	@$(BIN)/python -m pipeline drift --stack $(STACK) $(ARGS)
+
+.PHONY: refresh
+refresh: setup ## Take note of what has changed outside of Pulumi; changes nothing but the stack's state.
+	@$(BIN)/pulumi refresh --yes --stack $(STACK) $(ARGS)
+
+.PHONY: comment
+comment: setup ## Write the last preview into one comment of the pull request PULL_REQUEST.
+	@$(BIN)/python -m pipeline comment --stack $(STACK) --pull-request "$(PULL_REQUEST)"
+
+.PHONY: drift-issue-open drift-issue-close
+drift-issue-open: setup ## Write the last drift check into one issue, or close it (drift-issue-close).
+	@$(BIN)/python -m pipeline issue-open --stack $(STACK)
+drift-issue-close: setup
+	@$(BIN)/python -m pipeline issue-close --stack $(STACK)
 
 .PHONY: show
 show: setup ## Print what the stack offers, and a curl to try it with.
