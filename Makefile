@@ -8,6 +8,12 @@ STACK ?= local
 ARGS ?=
 BIN := .venv/bin
 
+# The names of images are lower-case, those of repositories need not be.
+VERSION ?= dev
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+REGISTRY ?= localhost/vision-customization
+IMAGE ?= $(shell printf %s "$(REGISTRY)/vision-engine:$(VERSION)" | tr '[:upper:]' '[:lower:]')
+
 .PHONY: help
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -65,6 +71,15 @@ show: setup ## Print what the stack offers, and a curl to try it with.
 down: setup ## Destroy the stack; no process stays behind.
 	@! $(BIN)/python -m toolchain.stack exists --stack $(STACK) || $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS)
 	@$(BIN)/python -m components.leftovers .vision/$(STACK)
+
+.PHONY: image image-digest
+image: ## Build the engine's image; PUSH=1 pushes it, with its SBOM and provenance.
+	@mkdir -p .vision
+	@docker buildx build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)" \
+		$(if $(PUSH),--push --sbom=true --provenance=mode=max,--load) --metadata-file .vision/image.json .
+image-digest:
+	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
+		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
 .PHONY: test
 test: lint ## Lint, types and all tests: what CI runs.
