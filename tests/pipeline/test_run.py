@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.__main__ import main
 from pipeline.run import run
 from tests.pipeline.test_events import recorded
 from toolchain.places import Places
@@ -55,3 +56,11 @@ def test_the_event_log_which_holds_secrets_is_gone(places: Places) -> None:
     run("preview", "dev", places)
     assert not Path((places.checkout / "where").read_text().strip()).exists()
     assert (places.checkout / "mode").read_text().strip() == "700"
+
+
+def test_what_is_meant_for_the_cli_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("pipeline.__main__.run", lambda kind, stack, _places, rest: asked.extend([kind, stack, *rest]) or 0)
+    options = ["--policy-pack", ".vision/policy", "--policy-pack-config", "policy/config/dev.json", "--diff", "--target=x"]
+    assert main(["preview", "--stack", "dev", *options]) == 0
+    assert asked == ["preview", "dev", *options]

@@ -68,3 +68,18 @@ def test_a_stack_through_its_life(
     for place in (text, drift, failed, printed.out, printed.err):
         assert outputs["key"] not in place
         assert "sig=" not in place
+
+
+def test_the_stacks_files_may_lie_where_the_kubernetes_operator_looks(make_project: Callable[..., Project]) -> None:
+    """docs/gitops.md: it knows no `stackConfigDir`."""
+    project = make_project()
+    for path in (project.folder / "stacks").iterdir():
+        path.rename(project.folder / path.name)
+    file = project.folder / "Pulumi.yaml"
+    lines = file.read_text().splitlines(keepends=True)
+    try:
+        file.write_text("".join(line for line in lines if not line.startswith("stackConfigDir:")))
+        assert "+ 12 to create" in project.preview().succeeded().output
+    finally:
+        file.write_text("".join(lines))
+        (project.folder / "Pulumi.local.yaml").rename(project.folder / "stacks" / "Pulumi.local.yaml")
