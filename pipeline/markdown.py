@@ -30,7 +30,8 @@ _UNINTERESTING = re.compile(r"^(row_urn|__provider|(training_)?tags(\..*)?)$")
 _VERBS = {"create": "create", "update": "update", "replace": "**replace**", "delete": "**delete**", "import": "import"}
 _DRIFTED = {"create": "new", "update": "changed", "replace": "replaced", "delete": "**gone**", "import": "new"}
 _ORDER = ("delete", "replace", "update", "import", "create")
-_OF_DATA = ("vision:Dataset", "vision:Model", "vision:Evaluation", "vision:PublishedModel")
+_MODELS = ("vision:Model", "vision:PromotedModel")
+_OF_DATA = ("vision:Dataset", *_MODELS, "vision:Evaluation")
 
 
 def marker(kind: str, stack: str) -> str:
@@ -53,8 +54,8 @@ def preview_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) 
         *_errors(preview, said),
         *_violations(preview),
         *_plan("Plan", preview, _VERBS),
-        *_remarks("Datasets", preview, "vision:Dataset", _tag_table(preview)),
-        *_remarks("Models", preview, "vision:Model", []),
+        *_remarks("Datasets", preview, ("vision:Dataset",), _tag_table(preview)),
+        *_remarks("Models", preview, _MODELS, []),
         *_gates(preview),
         *_costs(preview),
         *_others(preview),
@@ -187,11 +188,11 @@ def _tag_table(preview: Preview) -> list[str]:
     return _table(("dataset", "tag", "before", "after"), rows)
 
 
-def _remarks(title: str, preview: Preview, resource_type: str, table: list[str]) -> list[str]:
+def _remarks(title: str, preview: Preview, resource_types: Sequence[str], table: list[str]) -> list[str]:
     lines = [
         f"- {code(name_of(remark.urn))}: {plain(line)}"
         for remark in preview.remarks
-        if type_of(remark.urn) == resource_type and remark.severity != "error"
+        if type_of(remark.urn) in resource_types and remark.severity != "error"
         for line in remark.text.splitlines()
     ]
     return _section(title, [*lines, *([""] if lines and table else []), *table])

@@ -144,6 +144,20 @@ def test_a_model_whose_data_is_not_known_yet_costs_what_is_not_known_yet() -> No
     assert "- Training of `leaves`: its length is known once its dataset is registered" in text
 
 
+def test_a_promoted_model_is_named_among_the_models_and_costs_no_training() -> None:
+    urn = f"{URN}pulumi-python:dynamic/vision:PromotedModel::leaves"
+    remark = Remark(urn, "info", "promotes leaves-0123abcd from dev: the same file, nothing is trained")
+    text = preview_markdown(Preview((Step("create", urn, (), {}, {}),), (remark,), finished=True), "staging")
+    assert "### Models\n\n- `leaves`: promotes leaves-0123abcd from dev: the same file, nothing is trained" in text
+    assert "Training of" not in text
+
+
+@pytest.mark.parametrize("kind", ["vision:PublishedModel", "vision:LocalService"], ids=["of the data", "of the platform"])
+def test_every_warning_is_somewhere(kind: str) -> None:
+    remark = Remark(f"{URN}pulumi-python:dynamic/{kind}::leaves", "warning", "not running: will be started again")
+    assert "### Warnings\n\n- `leaves`: not running" in preview_markdown(Preview((), (remark,), finished=True), "dev")
+
+
 @pytest.mark.parametrize(
     ("change", "shown"),
     [
