@@ -52,6 +52,7 @@ FREE = frozenset(
         "network:PrivateDnsZoneGroup",
         "network:Subnet",
         "network:VirtualNetwork",
+        "privatedns:PrivateRecordSet",
         "privatedns:VirtualNetworkLink",
         "resources:ResourceGroup",
         "storage:BlobContainer",

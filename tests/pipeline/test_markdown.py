@@ -1,7 +1,9 @@
 """The comment and the issue: each section, on what the real CLI recorded where there is something recorded."""
 
+import ast
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from pipeline.events import Change, Preview, Remark, Step, Violation, read_event
 from pipeline.markdown import LIMIT_CHARACTERS, code, drift_markdown, plain, preview_markdown
 from tests.pipeline.test_events import ACCOUNT, URN, recorded
 
+CHECKOUT = Path(__file__).parents[2]
 MODEL = f"{URN}pulumi-python:dynamic/vision:Model::leaves"
 EVALUATION = f"{URN}pulumi-python:dynamic/vision:Evaluation::leaves"
 
@@ -115,8 +118,26 @@ def test_what_is_new_in_azure_is_said_with_what_bills_it() -> None:
     assert "1 more resource is not billed." in text
 
 
+def azure_types(source: str) -> set[str]:
+    """The resources of azure-native that a module makes: `storage:BlobContainer`."""
+    tree = ast.parse(source)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "pulumi_azure_native"]
+    modules = {alias.name for node in imports for alias in node.names}
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return {
+        f"{call.value.id}:{call.attr}"
+        for call in calls
+        if isinstance(call.value, ast.Name)
+        and call.value.id in modules
+        and call.attr[0].isupper()
+        and not call.attr.endswith("Args")
+    }
+
+
 def test_a_resource_is_billed_or_free() -> None:
     assert not FREE & BILLED.keys()
+    used = {kind for path in (CHECKOUT / "components").glob("*.py") for kind in azure_types(path.read_text())}
+    assert used - BILLED.keys() - FREE == set()
 
 
 def test_policies_the_mandatory_ones_first() -> None:
