@@ -8,9 +8,15 @@ STACK ?= local
 ARGS ?=
 BIN := .venv/bin
 
+# The names of images are lower-case, those of repositories need not be.
+VERSION ?= dev
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+REGISTRY ?= localhost/vision-customization
+IMAGE ?= $(shell printf %s "$(REGISTRY)/vision-engine:$(VERSION)" | tr '[:upper:]' '[:lower:]')
+
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
 	@echo "  STACK=name chooses another stack than local; ARGS='…' goes on to pytest, the benchmark or pulumi."
 
@@ -35,9 +41,27 @@ up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview
-preview: setup ## Say what `make up` would do, and why.
+preview: setup ## Say what `make up` would do, and why; also as Markdown, in .vision/<stack>/preview.md.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/pulumi preview --stack $(STACK) $(ARGS)
+	@$(BIN)/python -m pipeline preview --stack $(STACK) $(ARGS)
+
+.PHONY: drift
+drift: setup ## Say what is no longer as the last update left it; fails where something is.
+	@$(BIN)/python -m pipeline drift --stack $(STACK) $(ARGS)
+
+.PHONY: refresh
+refresh: setup ## Take note of what has changed outside of Pulumi; changes nothing but the stack's state.
+	@$(BIN)/pulumi refresh --yes --stack $(STACK) $(ARGS)
+
+.PHONY: comment
+comment: setup ## Write the last preview into one comment of the pull request PULL_REQUEST.
+	@$(BIN)/python -m pipeline comment --stack $(STACK) --pull-request "$(PULL_REQUEST)"
+
+.PHONY: drift-issue-open drift-issue-close
+drift-issue-open: setup ## Write the last drift check into one issue, or close it (drift-issue-close).
+	@$(BIN)/python -m pipeline issue-open --stack $(STACK)
+drift-issue-close: setup
+	@$(BIN)/python -m pipeline issue-close --stack $(STACK)
 
 .PHONY: show
 show: setup ## Print what the stack offers, and a curl to try it with.
@@ -47,6 +71,15 @@ show: setup ## Print what the stack offers, and a curl to try it with.
 down: setup ## Destroy the stack; no process stays behind.
 	@! $(BIN)/python -m toolchain.stack exists --stack $(STACK) || $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS)
 	@$(BIN)/python -m components.leftovers .vision/$(STACK)
+
+.PHONY: image image-digest
+image: ## Build the engine's image; PUSH=1 pushes it, with its SBOM and provenance.
+	@mkdir -p .vision
+	@docker buildx build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)" \
+		$(if $(PUSH),--push --sbom=true --provenance=mode=max,--load) --metadata-file .vision/image.json .
+image-digest:
+	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
+		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
 .PHONY: test
 test: lint ## Lint, types and all tests: what CI runs.

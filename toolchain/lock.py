@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 from toolchain.azurite import find_node
@@ -12,6 +13,9 @@ from toolchain.packages import NETWORK, find_uv
 from toolchain.places import find_places
 
 _FORM = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--custom-compile-command", "make lock")
+
+# What the project needs and its engine does not: the image is without it, and without what it brings.
+NOT_OF_THE_ENGINE = ("pulumi",)
 
 
 def main() -> int:
@@ -27,6 +31,11 @@ def main() -> int:
         project, lock = places.checkout / "pyproject.toml", places.checkout / "requirements.lock"
         compile_lock(project, lock, *groups)
         compile_lock(project, lock.with_name("requirements-azure.lock"), "--extra", "azure", "--constraints", str(lock))
+        with tempfile.TemporaryDirectory(prefix="vision-lock-") as folder:
+            excludes = Path(folder) / "excludes.txt"
+            excludes.write_text("\n".join(NOT_OF_THE_ENGINE))
+            engine = ("--extra", "engine", "--constraints", str(lock), "--excludes", str(excludes))
+            compile_lock(project, lock.with_name("requirements-engine.lock"), *engine)
         for source in sorted(places.locks.glob("*.in")):
             # The least Python that set-up starts with.
             compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")

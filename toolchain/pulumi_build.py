@@ -70,15 +70,15 @@ def build(version: str, modules: Path, folder: Path) -> None:
     _build_program(go, modules / "cli", CLI_PACKAGE, folder / "pulumi", version)
     _build_program(go, modules / "language", LANGUAGE_PACKAGE, folder / "pulumi-language-python", version)
     sdk = Path(
-        run([go, "list", "-m", "-f", "{{.Dir}}", SDK_MODULE], cwd=modules / "cli", env=_environ(), advice=_ADVICE).strip()
+        run([go, "list", "-m", "-f", "{{.Dir}}", SDK_MODULE], cwd=modules / "cli", env=go_environment(), advice=_ADVICE).strip()
     )
     for name in SDK_PROGRAMS:
         shutil.copyfile(sdk / name, folder / Path(name).name)
         (folder / Path(name).name).chmod(0o755)
 
 
-def _environ() -> dict[str, str]:
-    # Of a Go workspace or flags of the user's own nothing may get into a pinned build; no C compiler is needed.
+def go_environment() -> dict[str, str]:
+    """For a pinned build: nothing of a Go workspace or flags of the user's own gets in, and no C compiler is needed."""
     return {**os.environ, "GOWORK": "off", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
 
 
@@ -88,7 +88,7 @@ def _build_program(go: Path, module: Path, package: str, program: Path, version:
         [go, "list", "-deps", package],
         lambda lines, seconds: f"{lines} modules so far, {duration(seconds)}",
         cwd=module,
-        env=_environ(),
+        env=go_environment(),
         advice=_ADVICE,
     ).count("\n")
     cores = os.cpu_count() or 1
@@ -103,6 +103,6 @@ def _build_program(go: Path, module: Path, package: str, program: Path, version:
         ],
         lambda lines, seconds: f"{lines:,} of at most {packages:,} packages compiled, {duration(seconds)} so far",
         cwd=module,
-        env=_environ(),
+        env=go_environment(),
         advice=_ADVICE,
     )

@@ -1,0 +1,63 @@
+"""`python -m pipeline`: what `make preview`, `make drift`, `make comment` and `make drift-issue` do."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.github import GitHubError, Repository
+from pipeline.markdown import marker
+from pipeline.run import KINDS, file_of, run
+from toolchain.commands import say
+from toolchain.places import find_places
+
+_STACK = re.compile(r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+")
+
+
+def stack_name(text: str) -> str:
+    """A stack's own name, without the organization and the project before it; it becomes a folder and a hidden line."""
+    name = text.rsplit("/", 1)[-1]
+    if not _STACK.fullmatch(text) or name in (".", ".."):
+        raise argparse.ArgumentTypeError(f"{text!r} is no stack: a name has letters, digits, '_', '.' and '-'")
+    return name
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__, allow_abbrev=False)
+    parser.add_argument("command", choices=(*KINDS, "comment", "issue-open", "issue-close"))
+    parser.add_argument("--stack", type=stack_name, default="local")
+    parser.add_argument("--pull-request", type=int, help="number of the pull request to comment on")
+    options, rest = parser.parse_known_args(arguments)
+    places = find_places()
+    if options.command in KINDS:
+        return run(options.command, options.stack, places, rest)
+    if rest:
+        parser.error(f"unknown: {' '.join(rest)}")
+    kind = "preview" if options.command == "comment" else "drift"
+    try:
+        say(_publish(options.command, kind, options.stack, options.pull_request, file_of(kind, options.stack, places)))
+    except GitHubError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _publish(command: str, kind: str, stack: str, pull_request: int | None, file: Path) -> str:
+    if not file.is_file():
+        raise GitHubError(f"{file} is not there: run `make {kind} STACK={stack}` first")
+    repository, first, body = Repository.from_environment(os.environ), marker(kind, stack), file.read_text()
+    if command == "comment":
+        if pull_request is None:
+            raise GitHubError("which pull request? `make comment PULL_REQUEST=<number>`")
+        return repository.comment(pull_request, first, body)
+    if command == "issue-open":
+        return repository.open_issue(first, f"Drift in stack {stack}", body)
+    return repository.close_issue(first, body) or "no drift, and no issue that is open"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""A preview as Markdown, for a pull request's comment or an issue: pure text out of what the engine said.
+
+What comes from elsewhere (names, values, messages) may hold anything: it is escaped, so that it can neither break the page nor
+mention anybody, and signatures of SAS tokens are struck out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from customization.gate import METRICS, misses
+from customization.resources.model import estimate
+from pipeline.billing import BILLED, FREE
+from pipeline.events import Change, Preview, Step, name_of, type_of
+
+LIMIT_CHARACTERS = 60_000
+"""GitHub's comments and issues end at 65,536."""
+
+_SHOWN_CHARACTERS = 60
+_SHOWN_ROWS = 150
+_SECRET = "[secret]"  # noqa: S105 - what the CLI writes in place of one
+_SIGNATURE = re.compile(r"(\bsig=)[^&\s\"'`|)]+", re.IGNORECASE)
+_SENSITIVE = re.compile(r"key$|token|secret|password|passphrase|connectionstring", re.IGNORECASE)
+# What the program's end is called after its own error; and properties that other sections tell of.
+_PROGRAM_ENDED = re.compile(r"^an unhandled error occurred: program exited with non-zero exit code")
+_UNINTERESTING = re.compile(r"^(row_urn|__provider|(training_)?tags(\..*)?)$")
+_VERBS = {"create": "create", "update": "update", "replace": "**replace**", "delete": "**delete**", "import": "import"}
+_DRIFTED = {"create": "new", "update": "changed", "replace": "replaced", "delete": "**gone**", "import": "new"}
+_ORDER = ("delete", "replace", "update", "import", "create")
+_MODELS = ("vision:Model", "vision:PromotedModel")
+_OF_DATA = ("vision:Dataset", *_MODELS, "vision:Evaluation")
+
+
+def marker(kind: str, stack: str) -> str:
+    """The hidden line by which a later run finds its comment or issue again; `kind` is `preview` or `drift`."""
+    return f"<!-- vision-customization {kind} {stack} -->"
+
+
+def preview_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) -> str:
+    """The comment of a pull request.
+
+    Args:
+        preview: what the engine said.
+        stack: the stack's name.
+        said: the CLI's last words, for a preview that ended before its engine could say anything.
+    """
+    body = [
+        f"## Preview of stack {code(stack)}",
+        "",
+        _headline(preview),
+        *_errors(preview, said),
+        *_violations(preview),
+        *_plan("Plan", preview, _VERBS),
+        *_remarks("Datasets", preview, ("vision:Dataset",), _tag_table(preview)),
+        *_remarks("Models", preview, _MODELS, []),
+        *_gates(preview),
+        *_costs(preview),
+        *_others(preview),
+    ]
+    return _page(marker("preview", stack), body)
+
+
+def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) -> str:
+    """The issue of a drift check: what in the world is no longer as the stack's last update left it."""
+    changed = preview.changed
+    if not preview.finished or preview.errors:
+        headline = "**The drift check failed**: it says nothing of what may have changed."
+    elif changed:
+        headline = (
+            f"**{len(changed)} {'resource is' if len(changed) == 1 else 'resources are'} not as the last update left it.**"
+        )
+    else:
+        headline = "No drift: everything is as the last update left it."
+    body = [
+        f"## Drift of stack {code(stack)}",
+        "",
+        headline,
+        *_errors(preview, said),
+        *_plan("What differs", preview, _DRIFTED),
+    ]
+    if changed:
+        repair = (
+            f"`make refresh STACK={stack}`, then `make up STACK={stack}`: the first takes note of it, the second puts it right."
+        )
+        body += ["", repair]
+    return _page(marker("drift", stack), body)
+
+
+def code(text: str) -> str:
+    """A text as it is, in a code span of a table's cell."""
+    flat = " ".join(text.split()).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
+    return f"{fence}{flat}{fence}" if fence == "`" else f"{fence} {flat} {fence}"
+
+
+def plain(text: str) -> str:
+    """A text as prose of one line: no markup, no mention, no link."""
+    flat = " ".join(text.split())
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
+    # The zero-width space keeps a mention from being one, and looks like nothing.
+    return (
+        escaped.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("@", "@\u200b")
+        .replace("://", ":\u200b//")
+    )
+
+
+def _page(first: str, body: Iterable[str]) -> str:
+    text = _SIGNATURE.sub(r"\1…", "\n".join([first, *body]))
+    if len(text) > LIMIT_CHARACTERS:
+        text = text[:LIMIT_CHARACTERS].rsplit("\n", 1)[0] + "\n\n… the rest is in the log of the run."
+    return text + "\n"
+
+
+def _headline(preview: Preview) -> str:
+    counts = Counter(step.operation for step in preview.steps)
+    if not preview.finished or preview.errors:
+        return "**The preview failed.** Nothing was changed."
+    if not preview.changed:
+        return "No changes."
+    parts = [f"{counts[operation]} to {operation}" for operation in reversed(_ORDER) if counts[operation]]
+    unchanged = f"; {counts['same']} unchanged" if counts["same"] else ""
+    return f"**{', '.join(parts)}**{unchanged}."
+
+
+def _errors(preview: Preview, said: Sequence[str]) -> list[str]:
+    errors = [(remark.urn, remark.text) for remark in preview.errors]
+    errors = [error for error in errors if not _PROGRAM_ENDED.match(error[1])] or errors
+    if not errors and not preview.finished:
+        errors = [("", "\n".join(said) or "The Pulumi CLI ended without a word; the log of the run may say more.")]
+    lines = []
+    for urn, text in errors:
+        where = f"{code(name_of(urn))} ({type_of(urn)})" if urn and type_of(urn) != "pulumi:pulumi:Stack" else "The stack"
+        lines += [f"- {where}", "", *(f"      {line}" for line in text.splitlines()), ""]
+    return _section("Errors", lines)
+
+
+def _violations(preview: Preview) -> list[str]:
+    rows = [
+        (
+            "**mandatory**" if violation.level == "mandatory" else code(violation.level),
+            code(violation.policy),
+            code(name_of(violation.urn)) if violation.urn else "",
+            plain(violation.text),
+        )
+        for violation in sorted(preview.violations, key=lambda violation: violation.level != "mandatory")
+    ]
+    return _section("Policies", _table(("level", "policy", "resource", "what is wrong"), rows))
+
+
+def _plan(title: str, preview: Preview, verbs: Mapping[str, str]) -> list[str]:
+    steps = sorted(preview.changed, key=lambda step: _ORDER.index(step.operation))
+    rows = [(verbs[step.operation], code(step.name), code(step.type), _change_text(step)) for step in steps]
+    return _section(title, _table(("", "resource", "type", "what changes"), rows))
+
+
+def _change_text(step: Step) -> str:
+    changes = [change for change in step.changes if not _UNINTERESTING.match(change.path)]
+    shown = "<br>".join(_one_change(change) for change in changes[:10])
+    return f"{shown}<br>… and {len(changes) - 10} more" if len(changes) > 10 else shown
+
+
+def _one_change(change: Change) -> str:
+    values = (change.before, change.after)
+    readable = all(value is None or (len(value) <= _SHOWN_CHARACTERS and _SECRET not in value) for value in values)
+    if values == (None, None) or not readable or _SENSITIVE.search(change.path):
+        return code(change.path)
+    before, after = (code(value) if value else "–" for value in values)
+    return f"{code(change.path)}: {before} → {after}"
+
+
+def _tag_table(preview: Preview) -> list[str]:
+    rows = []
+    for step in _steps(preview, "vision:Dataset"):
+        before, after = (_counts(side.get("tags")) for side in (step.before, step.after))
+        if step.operation == "delete":
+            after = {}
+        rows += [
+            (code(step.name), code(tag), f"{before.get(tag, 0):g}", f"{after.get(tag, 0):g}")
+            for tag in sorted({*before, *after})
+            if before.get(tag, 0) != after.get(tag, 0)
+        ]
+    return _table(("dataset", "tag", "before", "after"), rows)
+
+
+def _remarks(title: str, preview: Preview, resource_types: Sequence[str], table: list[str]) -> list[str]:
+    lines = [
+        f"- {code(name_of(remark.urn))}: {plain(line)}"
+        for remark in preview.remarks
+        if type_of(remark.urn) in resource_types and remark.severity != "error"
+        for line in remark.text.splitlines()
+    ]
+    return _section(title, [*lines, *([""] if lines and table else []), *table])
+
+
+def _gates(preview: Preview) -> list[str]:
+    """The numbers of the last update, against the gate as it would be."""
+    rows = []
+    for step in preview.steps:
+        if step.type != "vision:Evaluation" or step.operation == "delete":
+            continue
+        performance, require = _counts(step.before.get("performance")), _counts(step.after.get("require"))
+        measured = ", ".join(f"{name} {performance[name]:.3f}" for name in METRICS if name in performance)
+        gate = ", ".join(f"{code(name)} {threshold:g}" for name, threshold in sorted(require.items()))
+        judged = "not measured yet" if not performance else "passed" if not misses(performance, require) else "**not passed**"
+        again = "; measured anew by the update" if step.operation in ("replace", "create") and performance else ""
+        rows.append(
+            (code(step.name), measured or "–", gate or "none", f"{judged if require or not performance else '–'}{again}")
+        )
+    remarks = [
+        f"- {code(name_of(remark.urn))}: {plain(remark.text)}"
+        for remark in preview.remarks
+        if type_of(remark.urn) == "vision:Evaluation" and remark.severity == "warning"
+    ]
+    table = _table(("evaluation", "measured in the last update", "gate", ""), rows)
+    return _section("Gates", [*remarks, *([""] if remarks and table else []), *table])
+
+
+def _costs(preview: Preview) -> list[str]:
+    lines = [
+        f"- Training of {code(step.name)}: {_estimate(step)}, at most {_counts(step.after).get('time_budget_in_hours', 1):g} h."
+        for step in _steps(preview, "vision:Model")
+        if step.operation in ("create", "replace")
+    ]
+    new = Counter(
+        step.type for step in preview.changed if step.operation in ("create", "replace") and "azure-native:" in step.urn
+    )
+    rows = [
+        (f"{count} × {code(kind)}", f"[{BILLED[kind].meters}]({BILLED[kind].url})", "yes" if BILLED[kind].idle else "no")
+        for kind, count in sorted(new.items())
+        if kind in BILLED
+    ]
+    rows += [
+        (f"{count} × {code(kind)}", "not known here: see Azure's pricing pages", "?")
+        for kind, count in sorted(new.items())
+        if kind not in BILLED and kind not in FREE
+    ]
+    table = _table(("new in Azure", "billed by", "also while idle"), rows)
+    free = sum(count for kind, count in new.items() if kind in FREE)
+    note = [f"{free} more {'resource is' if free == 1 else 'resources are'} not billed."] if free else []
+    return _section(
+        "What it may cost", [*lines, *([""] if lines and table else []), *table, *([""] if table and note else []), *note]
+    )
+
+
+def _estimate(step: Step) -> str:
+    tags = _counts(step.after.get("training_tags"))
+    if not tags:
+        return "its length is known once its dataset is registered"
+    return estimate(_counts(step.before.get("training_tags")), tags)
+
+
+def _others(preview: Preview) -> list[str]:
+    lines = [
+        f"- {f'{code(name_of(remark.urn))}: ' if remark.urn else ''}{plain(remark.text)}"
+        for remark in preview.remarks
+        if remark.severity == "warning" and type_of(remark.urn) not in _OF_DATA
+    ]
+    return _section("Warnings", lines)
+
+
+def _steps(preview: Preview, resource_type: str) -> list[Step]:
+    return [step for step in preview.changed if step.type == resource_type]
+
+
+def _counts(value: object) -> dict[str, float]:
+    """The numbers of a mapping; an empty one where a preview does not know the value yet."""
+    items: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+    return {str(name): float(number) for name, number in items.items() if isinstance(number, int | float)}
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    shown = rows[:_SHOWN_ROWS]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in shown)]
+    return [*lines, "", f"… and {len(rows) - len(shown)} more"] if len(rows) > len(shown) else lines
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"### {title}", "", *lines] if lines else []

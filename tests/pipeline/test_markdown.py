@@ -1,0 +1,252 @@
+"""The comment and the issue: each section, on what the real CLI recorded where there is something recorded."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from pipeline.billing import BILLED, FREE
+from pipeline.events import Change, Preview, Remark, Step, Violation, read_events
+from pipeline.markdown import LIMIT_CHARACTERS, code, drift_markdown, plain, preview_markdown
+from tests.pipeline.test_events import ACCOUNT, URN, recorded
+
+CHECKOUT = Path(__file__).parents[2]
+MODEL = f"{URN}pulumi-python:dynamic/vision:Model::leaves"
+EVALUATION = f"{URN}pulumi-python:dynamic/vision:Evaluation::leaves"
+
+
+def azure(kind: str) -> str:
+    return f"{URN}vision-customization:index:AzureWorkspace$azure-native:{kind}::{kind.rsplit(':', 1)[-1].lower()}"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "not_said"),
+    [
+        (
+            "first",
+            [
+                "**11 to create**.",
+                "| create | `shapes` | `vision:Model` |",
+                "| `shapes-train` | `circle` | 0 | 10 |",
+                "| `shapes` | – | `accuracyTop1` 0.6 | not measured yet |",
+                "- Training of `shapes`: about 4 s of training on two cores, at most 1 h.",
+            ],
+            ["### Errors", "### Models"],
+        ),
+        (
+            "unchanged",
+            ["No changes.", "| `shapes` | accuracyTop1 0.950,", "| `accuracyTop1` 0.6 | passed |"],
+            ["### Plan", "### Datasets", "### What it may cost"],
+        ),
+        (
+            "images-added",
+            [
+                "**2 to update, 2 to replace**; 1 unchanged.",
+                "- `shapes-train`: 5 images added to 'circle' (10 → 15)",
+                "| `shapes-train` | `circle` | 10 | 15 |",
+                "- `shapes`: retrains because dataset 'shapes-train' changes (circle 10 → 15); about 3 s of training",
+                "`model_name`: `shapes-",
+                "passed; measured anew by the update",
+                "- Training of `shapes`: about 3 s of training on two cores, at most 1 h.",
+            ],
+            ["row_urn", "__provider"],
+        ),
+        (
+            "tag-renamed",
+            ["- `shapes-train`: tag 'circle' renamed to 'disc' (10 images)", "| `shapes-train` | `disc` | 0 | 10 |"],
+            [],
+        ),
+        (
+            "gate-raised",
+            [
+                "`require.accuracyTop1`: `0.6` → `0.99`",
+                "- `shapes`: the update will stop here: accuracyTop1 is 0.9500, below the 0.99 that is required",
+                "| `accuracyTop1` 0.99 | **not passed** |",
+            ],
+            ["Training of"],
+        ),
+        (
+            "data-wrong",
+            ["**The preview failed.** Nothing was changed.", "- `shapes-train` (vision:Dataset)", "images[3] (id 4)"],
+            ["### Plan", "No changes."],
+        ),
+        (
+            "settings-wrong",
+            ["**The preview failed.**", "vision-customization:models.shapes.requires: unknown key; valid here: modelKind"],
+            ["non-zero exit code"],
+        ),
+    ],
+)
+def test_previews_as_recorded(name: str, said: list[str], not_said: list[str]) -> None:
+    text = preview_markdown(read_events(recorded(name)), "local")
+    assert text.startswith("<!-- vision-customization preview local -->\n")
+    assert [part for part in said if part not in text] == [], text
+    assert [part for part in not_said if part in text] == [], text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no-drift", ["No drift: everything is as the last update left it."]),
+        (
+            "drift",
+            [
+                "**3 resources are not as the last update left it.**",
+                "| **gone** | `shapes` | `vision:Model` |",
+                "| changed | `shapes-test` | `vision:Dataset` | `custom_properties` |",
+                "`make refresh STACK=local`",
+            ],
+        ),
+        ("data-wrong", ["**The drift check failed**"]),
+    ],
+)
+def test_drifts_as_recorded(name: str, said: list[str]) -> None:
+    text = drift_markdown(read_events(recorded(name)), "local")
+    assert text.startswith("<!-- vision-customization drift local -->\n")
+    assert [part for part in said if part not in text] == [], text
+
+
+def test_what_is_new_in_azure_is_said_with_what_bills_it() -> None:
+    kinds = ["dbforpostgresql:Server", "app:ContainerApp", "app:ContainerApp", "resources:ResourceGroup", "quantum:Workspace"]
+    steps = [Step("create", f"{azure(kind)}{number}", (), {}, {}) for number, kind in enumerate(kinds)]
+    text = preview_markdown(Preview(tuple(steps), finished=True), "dev")
+    assert "| 2 × `app:ContainerApp` | [vCPU and memory of each running replica by the second, and requests](https://" in text
+    assert "| 1 × `dbforpostgresql:Server` |" in text
+    assert "| 1 × `quantum:Workspace` | not known here: see Azure's pricing pages | ? |" in text
+    assert "1 more resource is not billed." in text
+
+
+def azure_types(source: str) -> set[str]:
+    """The resources of azure-native that a module makes: `storage:BlobContainer`."""
+    tree = ast.parse(source)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "pulumi_azure_native"]
+    modules = {alias.name for node in imports for alias in node.names}
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return {
+        f"{call.value.id}:{call.attr}"
+        for call in calls
+        if isinstance(call.value, ast.Name)
+        and call.value.id in modules
+        and call.attr[0].isupper()
+        and not call.attr.endswith("Args")
+    }
+
+
+def test_a_resource_is_billed_or_free() -> None:
+    assert not FREE & BILLED.keys()
+    used = {kind for path in (CHECKOUT / "components").glob("*.py") for kind in azure_types(path.read_text())}
+    assert used - BILLED.keys() - FREE == set()
+
+
+def test_policies_the_mandatory_ones_first() -> None:
+    violations = (
+        Violation(ACCOUNT, "advisory", "vision: region", "not in East US"),
+        Violation(ACCOUNT, "mandatory", "vision: tls", "TLS 1.0"),
+    )
+    lines = preview_markdown(Preview(violations=violations, finished=True), "prod").splitlines()
+    rows = [line for line in lines if "`vision: " in line]
+    assert rows == [
+        "| **mandatory** | `vision: tls` | `account` | TLS 1.0 |",
+        "| `advisory` | `vision: region` | `account` | not in East US |",
+    ]
+
+
+def test_a_preview_that_never_began_says_what_the_cli_said_last() -> None:
+    text = preview_markdown(Preview(), "dev", said=["error: no stack named 'dev' found"])
+    assert "**The preview failed.**" in text
+    assert "      error: no stack named 'dev' found" in text
+
+
+def test_a_model_whose_data_is_not_known_yet_costs_what_is_not_known_yet() -> None:
+    unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+    text = preview_markdown(Preview((Step("create", MODEL, (), {}, {"training_tags": unknown}),), finished=True), "dev")
+    assert "- Training of `leaves`: its length is known once its dataset is registered" in text
+
+
+def test_a_promoted_model_is_named_among_the_models_and_costs_no_training() -> None:
+    urn = f"{URN}pulumi-python:dynamic/vision:PromotedModel::leaves"
+    remark = Remark(urn, "info", "promotes leaves-0123abcd from dev: the same file, nothing is trained")
+    text = preview_markdown(Preview((Step("create", urn, (), {}, {}),), (remark,), finished=True), "staging")
+    assert "### Models\n\n- `leaves`: promotes leaves-0123abcd from dev: the same file, nothing is trained" in text
+    assert "Training of" not in text
+
+
+@pytest.mark.parametrize("kind", ["vision:PublishedModel", "vision:LocalService"], ids=["of the data", "of the platform"])
+def test_every_warning_is_somewhere(kind: str) -> None:
+    remark = Remark(f"{URN}pulumi-python:dynamic/{kind}::leaves", "warning", "not running: will be started again")
+    assert "### Warnings\n\n- `leaves`: not running" in preview_markdown(Preview((), (remark,), finished=True), "dev")
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        (Change("sku", "B1ms", "D2s"), "`sku`: `B1ms` → `D2s`"),
+        (Change("sku", None, "D2s"), "`sku`: – → `D2s`"),
+        (Change("probes"), "`probes`"),
+        (Change("text", "x" * 80, "y"), "`text`"),
+        # Whatever the engine blinded, and whatever is called like a secret, is named alone.
+        (Change("value", "[secret]", "[secret]"), "`value`"),
+        (Change("administratorLoginPassword", "hunter2", "hunter3"), "`administratorLoginPassword`"),
+        (Change("sas_token", "a", "b"), "`sas_token`"),
+        (Change("primaryKey", "a", "b"), "`primaryKey`"),
+    ],
+)
+def test_changed_properties(change: Change, shown: str) -> None:
+    text = preview_markdown(Preview((Step("update", ACCOUNT, (change,), {}, {}),), finished=True), "dev")
+    assert f"| update | `account` | `storage:StorageAccount` | {shown} |" in text
+
+
+def test_no_secret_reaches_the_markdown() -> None:
+    secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+    lines = [
+        *recorded("images-added"),
+        # The CLI's own debug messages are in the log, and hold properties in plain text.
+        json.dumps({"diagnosticEvent": {"message": f"register resource, props={{key: {secret}}}", "severity": "debug"}}),
+        json.dumps({"preludeEvent": {"config": {"key": secret}}}),
+        json.dumps({"diagnosticEvent": {"message": f"403 for https://a.blob/x?sv=1&sig={secret}&se=2", "severity": "error"}}),
+    ]
+    for write in (preview_markdown, drift_markdown):
+        text = write(read_events(lines), "dev")
+        assert secret not in text
+        assert secret[:12] not in text
+        assert "sig=…&" in text.replace("&amp;", "&")
+        assert "[secret]" not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@everyone", "<script>", "a | b", "`code`", "[link](https://example.org)", "line\nline", "**bold**", "<!-- x -->", "#1"],
+)
+def test_names_and_messages_stay_text(text: str) -> None:
+    remark = Remark(MODEL, "info", text)
+    change = Change("name", text, None)
+    page = preview_markdown(Preview((Step("update", MODEL, (change,), {}, {}),), (remark,), finished=True), "dev")
+    said = next(line for line in page.splitlines() if line.startswith("- `leaves`: "))
+    assert not re.search(r"@e|<s|<!|(?<!\\)\]\(| \*\*|: #|://", said)
+    row = next(line for line in page.splitlines() if line.startswith("| update"))
+    assert row.replace("\\|", "").count("|") == 5
+    assert page.count("<!--") == 1 or "`<!-- x -->`" in page
+
+
+@pytest.mark.parametrize(("text", "span"), [("a", "`a`"), ("a`b", "`` a`b ``"), ("a|b", "`a\\|b`"), ("a\nb", "`a b`")])
+def test_code(text: str, span: str) -> None:
+    assert code(text) == span
+
+
+def test_plain() -> None:
+    assert plain("5 images added to 'circle' (10 → 15)") == "5 images added to 'circle' (10 → 15)"
+
+
+def test_a_comment_that_github_would_not_take_is_cut_at_a_line() -> None:
+    remarks = tuple(Remark(MODEL, "info", f"line {number} {'x' * 500}") for number in range(300))
+    text = preview_markdown(Preview((), remarks, finished=True), "dev")
+    assert len(text) < LIMIT_CHARACTERS + 100
+    assert text.endswith("… the rest is in the log of the run.\n")
+    assert text.splitlines()[-3].endswith("x")
+
+
+def test_a_deleted_evaluation_has_no_gate() -> None:
+    step = Step("delete", EVALUATION, (), {"performance": {"accuracyTop1": 0.9}}, {})
+    assert "### Gates" not in preview_markdown(Preview((step,), finished=True), "dev")

@@ -1,0 +1,174 @@
+"""The workflows: by actionlint, and by rules of our own that it does not know."""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from toolchain.actionlint import find_actionlint
+from toolchain.errors import NotHere
+from toolchain.places import find_places
+
+CHECKOUT = Path(__file__).parents[2]
+WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
+MAKEFILE = (CHECKOUT / "Makefile").read_text()
+GUIDE = (CHECKOUT / "docs" / "gitops.md").read_text()
+
+per_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+
+
+def jobs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from yaml.safe_load(path.read_text())["jobs"].items()
+
+
+def steps(path: Path) -> Iterator[dict[str, Any]]:
+    for _, job in jobs(path):
+        yield from job.get("steps", ())
+
+
+def test_actionlint() -> None:
+    try:
+        program = find_actionlint(find_places())
+    except NotHere as reason:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(reason))
+    # What shellcheck and pyflakes a machine has differs; the commands here are targets of make.
+    command = [program, "-no-color", "-shellcheck=", "-pyflakes=", *WORKFLOWS]
+    done = subprocess.run(command, cwd=CHECKOUT, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@per_workflow
+def test_every_action_is_pinned_by_commit_with_its_version_beside_it(path: Path) -> None:
+    for line in path.read_text().splitlines():
+        if "uses:" not in line or "uses: ./" in line:
+            continue
+        assert re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), line
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    pins = {pin for path in WORKFLOWS for pin in re.findall(r"uses: ([\w./-]+@[0-9a-f]{40} # \S+)", path.read_text())}
+    assert len(pins) == len({pin.partition("@")[0] for pin in pins})
+
+
+@per_workflow
+def test_every_job_says_what_it_may_and_how_long_it_takes(path: Path) -> None:
+    assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
+    for name, job in jobs(path):
+        assert isinstance(job["permissions"], dict), name
+        # A job that calls another workflow has its limit there.
+        assert "uses" in job or 0 < job["timeout-minutes"] <= 360, name
+
+
+@pytest.mark.parametrize(
+    ("permission", "where"),
+    [
+        (
+            "id-token",
+            {"preview/dev", "stack/up", "deploy/dev", "deploy/staging", "deploy/prod", "drift/check", "release/image"},
+        ),
+        ("pull-requests", {"preview/dev"}),
+        ("issues", {"drift/check"}),
+        ("packages", {"release/image"}),
+        ("attestations", {"release/image"}),
+        ("contents", set()),
+    ],
+)
+def test_who_may_write_what(permission: str, where: set[str]) -> None:
+    writes = {
+        f"{path.stem}/{name}" for path in WORKFLOWS for name, job in jobs(path) if job["permissions"].get(permission) == "write"
+    }
+    assert writes == where
+
+
+@per_workflow
+def test_each_command_is_a_target_of_make(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    for step in steps(path):
+        if "run" not in step:
+            continue
+        command = re.fullmatch(r'make ([a-z-]+)( [A-Z]+=\w+)*( >> "\$GITHUB_OUTPUT")?', step["run"].strip())
+        assert command, step["run"]
+        assert command[1] in targets
+
+
+@per_workflow
+def test_nothing_from_outside_gets_in(path: Path) -> None:
+    text = path.read_text()
+    # It would run with the secrets of this repository on the code of anybody.
+    assert "pull_request_target" not in text
+    assert "workflow_run" not in text
+    # The token of the job is all; what else is needed is a variable, or signed for the job.
+    assert "secrets." not in text
+    for expression in re.findall(r"\$\{\{(.*?)\}\}", text):
+        assert not re.search(r"title|body|head_ref|head\.ref|message|author|label", expression), expression
+    for step in steps(path):
+        if str(step.get("uses", "")).startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False
+
+
+def test_a_fork_gets_no_identity() -> None:
+    [(_, job)] = jobs(CHECKOUT / ".github" / "workflows" / "preview.yml")
+    assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+
+
+@pytest.mark.parametrize("name", ["stack", "drift"])
+def test_a_stack_is_updated_by_one_at_a_time(name: str) -> None:
+    [(_, job)] = jobs(CHECKOUT / ".github" / "workflows" / f"{name}.yml")
+    assert job["concurrency"]["group"].startswith("stack-${{ ")
+    assert job["concurrency"]["cancel-in-progress"] is False
+    assert job["environment"]
+
+
+def test_promotion_goes_one_stack_after_the_other() -> None:
+    deploy = dict(jobs(CHECKOUT / ".github" / "workflows" / "deploy.yml"))
+    assert {name: (job.get("needs"), job["with"]["stack"]) for name, job in deploy.items()} == {
+        "dev": (None, "dev"),
+        "staging": ("dev", "staging"),
+        "prod": ("staging", "prod"),
+    }
+
+
+@per_workflow
+def test_the_guide_knows_every_workflow_and_every_variable(path: Path) -> None:
+    assert f"`{path.name}`" in GUIDE
+    for variable in re.findall(r"vars\.(\w+)", path.read_text()):
+        assert f"`{variable}`" in GUIDE
+    for name in re.findall(r"environment: (\w+)$", path.read_text(), re.MULTILINE):
+        assert f"`{name}`" in GUIDE
+
+
+@pytest.mark.parametrize("block", re.findall(r"^ *```yaml\n(.*?)^ *```", GUIDE, re.MULTILINE | re.DOTALL))
+def test_yaml_of_the_guide_can_be_read(block: str) -> None:
+    assert isinstance(yaml.safe_load(block), dict)
+
+
+@pytest.mark.parametrize("block", re.findall(r"^ *```bash\n(.*?)^ *```", GUIDE, re.MULTILINE | re.DOTALL))
+def test_commands_of_the_guide_are_of_a_shell(block: str) -> None:
+    subprocess.run(["bash", "-n"], input=block, text=True, check=True, timeout=30)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", GUIDE)) - {"azure.md"}))
+def test_what_the_guide_links_to_is_there(target: str) -> None:
+    assert (CHECKOUT / "docs" / target).exists()
+
+
+def test_gitlab_does_the_same() -> None:
+    pipeline = yaml.safe_load((CHECKOUT / "examples" / "gitlab" / "gitlab-ci.yml").read_text())
+    shared = {"stages", "default", "variables"}
+    run = {name: job for name, job in pipeline.items() if name not in shared and not name.startswith(".")}
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    for name, job in run.items():
+        assert job["stage"] in pipeline["stages"], name
+        assert "timeout" in {**pipeline.get(job.get("extends"), {}), **job}, name
+        script = job.get("script") or pipeline[job["extends"]]["script"]
+        assert all(command.startswith("make ") and command.removeprefix("make ") in targets for command in script), name
+    assert pipeline["up-staging"]["rules"][0]["when"] == pipeline["up-prod"]["rules"][0]["when"] == "manual"
+    assert pipeline[".up"]["resource_group"] == "$STACK"
+    assert re.fullmatch(r"python:3\.1[123]-\w+", pipeline["default"]["image"])
