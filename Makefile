@@ -7,6 +7,9 @@ PYTHON ?= python3
 STACK ?= local
 ARGS ?=
 BIN := .venv/bin
+# A stack without a policy configuration of its own is held to that of prod.
+POLICY_CONFIG = $(firstword $(wildcard policy/config/$(STACK).json) policy/config/prod.json)
+POLICY = $(if $(filter local,$(STACK)),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
 
 .PHONY: help
 help: ## List the targets.
@@ -30,14 +33,14 @@ setup-all: python
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(ARGS) || \
+	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
 		{ echo; echo "Logs of the local platform: .vision/$(STACK)/*/log.txt. \`make up\` goes on where it stopped."; exit 1; }
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview
 preview: setup ## Say what `make up` would do, and why.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/pulumi preview --stack $(STACK) $(ARGS)
+	@$(BIN)/pulumi preview --stack $(STACK) $(POLICY) $(ARGS)
 
 .PHONY: show
 show: setup ## Print what the stack offers, and a curl to try it with.
