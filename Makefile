@@ -7,6 +7,9 @@ PYTHON ?= python3
 STACK ?= local
 ARGS ?=
 BIN := .venv/bin
+# A stack without a policy configuration of its own is held to that of prod.
+POLICY_CONFIG = $(firstword $(wildcard policy/config/$(STACK).json) policy/config/prod.json)
+POLICY = $(if $(filter local,$(STACK)),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
 
 # The names of images are lower-case, those of repositories need not be.
 VERSION ?= dev
@@ -36,14 +39,14 @@ setup-all: python
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(ARGS) || \
+	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
 		{ echo; echo "Logs of the local platform: .vision/$(STACK)/*/log.txt. \`make up\` goes on where it stopped."; exit 1; }
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview
 preview: setup ## Say what `make up` would do, and why; also as Markdown, in .vision/<stack>/preview.md.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
-	@$(BIN)/python -m pipeline preview --stack $(STACK) $(ARGS)
+	@$(BIN)/python -m pipeline preview --stack $(STACK) $(POLICY) $(ARGS)
 
 .PHONY: drift
 drift: setup ## Say what is no longer as the last update left it; fails where something is.

@@ -11,7 +11,7 @@ from toolchain.commands import say
 from toolchain.errors import ToolchainError
 from toolchain.places import Places, find_places
 
-MADE = (".venv", ".vision", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "dist")
+MADE = (".venv", ".vision", "policy/.venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "dist")
 MADE_OF_SAMPLES = ("examples/textile/images", "examples/textile/train.json", "examples/textile/test.json")
 
 

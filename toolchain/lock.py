@@ -39,6 +39,8 @@ def main() -> int:
         for source in sorted(places.locks.glob("*.in")):
             # The least Python that set-up starts with.
             compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")
+        pack = places.checkout / "policy" / "requirements.in"
+        compile_lock(pack, pack.with_suffix(".txt"), "--python-version", "3.11")
         node = find_node(places)
         npm = [node.npm] if node.where == "from PATH" else [node.program, node.npm]
         run([*npm, "install", "--package-lock-only", "--loglevel=error"], cwd=places.toolchain / "azurite", advice=NETWORK)

@@ -13,6 +13,7 @@ from toolchain.errors import ToolchainError
 from toolchain.local_state import state_step
 from toolchain.packages import azure_step, packages_step
 from toolchain.places import Places, find_places
+from toolchain.policy_pack import policy_step
 from toolchain.pulumi_cli import pulumi_step
 from toolchain.steps import Step, alone, do_steps
 from toolchain.weights import samples_step, weights_step
@@ -21,7 +22,7 @@ from toolchain.weights import samples_step, weights_step
 def steps(places: Places, *, azure: bool) -> list[Step]:
     """All steps, in an order in which each finds what it needs; `azure`: those of the Azure stacks, too."""
     made = [make(places) for make in (packages_step, azurite_step, pulumi_step, state_step, weights_step, samples_step)]
-    return [*made, azure_step(places)] if azure else made
+    return [*made, azure_step(places), policy_step(places)] if azure else made
 
 
 def set_up(places: Places, *, azure: bool) -> None:

@@ -1,0 +1,168 @@
+"""`python -m policy.report STATE.json`: a stack's resources and their security-relevant properties, as a Markdown table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from policy.rules import ConfigurationInvalid, apps, database, identity, stack, storage, vision
+from policy.rules.rule import HIDDEN, UNKNOWN, Resource
+from policy.state import StateInvalid, resources_in, violations_of
+
+
+def _target(path: str) -> Callable[[Resource], str]:
+    """What an ARM id leads to, without the subscription, which is nobody's business."""
+
+    def told(resource: Resource) -> str:
+        _, provider, rest = (id_ := str(resource.at(path))).rpartition("/providers/")
+        return rest.partition("/")[2] if provider else id_.rpartition("/")[2]
+
+    return told
+
+
+def _role(resource: Resource) -> str:
+    role = identity.role_of(resource)
+    return role.name if role else str(resource.at("roleDefinitionId")).rsplit("/", 1)[-1]
+
+
+def _images(resource: Resource) -> str:
+    return ", ".join(str(container.get("image")) for _, container in apps.containers(resource)) or "none"
+
+
+def _variables(resource: Resource) -> str:
+    """Names alone: what is a secret is told by its reference."""
+    marked = [
+        f"{variable.get('name')}{' (secret)' if variable.get('secretRef') else ''}" for _, variable in apps.variables(resource)
+    ]
+    return ", ".join(marked) or "none"
+
+
+def _given(path: str) -> Callable[[Resource], str]:
+    """Whether something is there, for what may be a secret."""
+    return lambda resource: "given" if resource.at(path) else "none"
+
+
+Property = str | tuple[str, Callable[[Resource], str]]
+
+PROPERTIES: Mapping[str, tuple[Property, ...]] = {
+    vision.ACCOUNT: (
+        "kind",
+        "sku.name",
+        "identity.type",
+        "properties.customSubDomainName",
+        "properties.disableLocalAuth",
+        "properties.publicNetworkAccess",
+    ),
+    storage.ACCOUNT: (
+        "allowBlobPublicAccess",
+        "allowSharedKeyAccess",
+        "defaultToOAuthAuthentication",
+        "enableHttpsTrafficOnly",
+        "minimumTlsVersion",
+        "encryption.requireInfrastructureEncryption",
+        "publicNetworkAccess",
+    ),
+    storage.CONTAINER: ("publicAccess",),
+    storage.BLOB_SERVICE: (
+        "deleteRetentionPolicy.enabled",
+        "deleteRetentionPolicy.days",
+        "containerDeleteRetentionPolicy.enabled",
+        "containerDeleteRetentionPolicy.days",
+    ),
+    identity.ROLE_ASSIGNMENT: (("role", _role), ("scope", _target("scope")), "principalType"),
+    database.SERVER: ("network.publicNetworkAccess", "backup.backupRetentionDays", "backup.geoRedundantBackup", "version"),
+    database.FIREWALL_RULE: ("startIpAddress", "endIpAddress"),
+    database.CONFIGURATION: ("configurationName", "value"),
+    apps.CONTAINER_APP: (
+        "identity.type",
+        "configuration.ingress.external",
+        "configuration.ingress.allowInsecure",
+        "template.scale.minReplicas",
+        ("images", _images),
+        ("variables", _variables),
+    ),
+    stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
+    stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
+    identity.DATASET: (("account_key", _given("account_key")), ("sas_token", _given("sas_token"))),
+    stack.MODEL: ("time_budget_in_hours",),
+    stack.EVALUATION: ("require",),
+}
+"""What is worth a look, by type. Only these are printed, so no secret can be among them."""
+
+
+def table(resources: Sequence[Resource]) -> str:
+    """One row for each resource, in order of type and name; structure alone (the stack, components, providers) is left out."""
+    principals = dict(principal for resource in resources for principal in _principals(resource))
+    lines = ["| type | name | region | properties |", "|---|---|---|---|"]
+    for resource in sorted(resources, key=lambda resource: (resource.type, resource.name)):
+        if resource.type.startswith(("azure-native:", "pulumi-python:")):
+            cells = (
+                _short(resource.type),
+                resource.name,
+                _shown(resource.at("location"), ""),
+                "<br>".join(_properties(resource, principals)),
+            )
+            lines.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _principals(resource: Resource) -> Iterator[tuple[str, str]]:
+    """The Entra identities that a resource is or has, and its name."""
+    for path in ("principalId", "identity.principalId"):
+        if resource.type != identity.ROLE_ASSIGNMENT and isinstance(resource.at(path), str):
+            yield resource.at(path), f"{resource.name} ({_short(resource.type)})"
+
+
+def _properties(resource: Resource, principals: Mapping[str, str]) -> list[str]:
+    told = [
+        f"{entry}: {_shown(resource.at(entry), 'not set')}" if isinstance(entry, str) else f"{entry[0]}: {entry[1](resource)}"
+        for entry in PROPERTIES.get(resource.type, ())
+    ]
+    if resource.type == identity.ROLE_ASSIGNMENT:
+        told.append(f"principal: {principals.get(str(resource.at('principalId')), 'none of this stack')}")
+    return [*told, "protect: true"] if resource.protect else told
+
+
+def _short(type_: str) -> str:
+    return type_.removeprefix("azure-native:").removeprefix("pulumi-python:dynamic/")
+
+
+def _shown(value: Any, absent: str) -> str:  # noqa: ANN401 - whatever JSON holds
+    if value is None:
+        return absent
+    if value is UNKNOWN or value == HIDDEN or isinstance(value, str):
+        return str(value)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return json.dumps(value)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m policy.report", description=__doc__)
+    parser.add_argument("state", type=Path, help="JSON of `pulumi stack export`")
+    parser.add_argument(
+        "--config", type=Path, help="a policy configuration: say what violates it, too, and end with 1 if it must not"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        state = json.loads(options.state.read_text())
+        print(table(resources_in(state)))
+        found = violations_of(state, json.loads(options.config.read_text())) if options.config else []
+    except (OSError, ValueError, StateInvalid, ConfigurationInvalid) as error:
+        print(f"{options.state}: {error}" if isinstance(error, (ValueError, StateInvalid)) else error, file=sys.stderr)
+        return 2
+    if options.config:
+        print(f"\n{len(found)} violations of {options.config}" + "".join(f"\n- {violation}" for violation in found))
+    return 1 if any(violation.level == "mandatory" for violation in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The engine's Container Apps."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .rule import HIDDEN, UNKNOWN, Resource, Rule, Settings, texts_in
+from .signature import signatures_in
+
+CONTAINER_APP = "azure-native:app:ContainerApp"
+
+KEY_NAMES = re.compile(r"STORAGE\w*KEY|ACCOUNT_KEY|CONNECTION_STRING|SAS_TOKEN|^VISION_ENGINE_VISION_KEY$|COGNITIVE\w*KEY")
+"""Variables that hand an app a key of another service; the engine's own keys are something else."""
+
+SECRET_NAMES = re.compile(r"(KEYS?|PASSWORD|SECRET|TOKEN|DATABASE_URL)$")
+CREDENTIALS_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
+ACCOUNT_KEY = re.compile(r"AccountKey=|(?<![\w+/])[A-Za-z0-9+/]{86}==")
+"""In a connection string, or bare: 64 bytes in base64."""
+
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+
+
+def containers(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The containers of an app, each with its path."""
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(resource.items_at(f"template.{kind}")):
+            yield f"template.{kind}[{index}]", container
+
+
+def variables(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The environment variables of all containers, each with its path."""
+    for path, container in containers(resource):
+        env = container.get("env")
+        for index, variable in enumerate(env if isinstance(env, list) else []):
+            if isinstance(variable, Mapping):
+                yield f"{path}.env[{index}]", variable
+
+
+def has_an_identity(resource: Resource, _settings: Settings) -> Iterator[str]:
+    kind = resource.at("identity.type")
+    if kind is not UNKNOWN and "Assigned" not in str(kind):
+        yield "identity.type is not set; the app needs an identity to read blobs with"
+
+
+def holds_no_foreign_keys(resource: Resource, _settings: Settings) -> Iterator[str]:
+    for path, variable in variables(resource):
+        if KEY_NAMES.search(str(variable.get("name"))):
+            yield f"{path}: {variable['name']} hands the app a key of another service"
+    for path, text in texts_in(resource.properties):
+        if ACCOUNT_KEY.search(text):
+            yield f"{path} holds an account key"
+        if any(signatures_in(text)):
+            yield f"{path} holds a SAS"
+    for index, registry in enumerate(resource.items_at("configuration.registries")):
+        if str(registry.get("server")).endswith(".azurecr.io") and registry.get("passwordSecretRef"):
+            yield f"configuration.registries[{index}] is used with a password; `identity` can pull, too"
+
+
+def refers_to_secrets(resource: Resource, _settings: Settings) -> Iterator[str]:
+    for path, variable in variables(resource):
+        value = variable.get("value")
+        if not value:
+            continue
+        named = SECRET_NAMES.search(str(variable.get("name")))
+        if named or value == HIDDEN or (isinstance(value, str) and CREDENTIALS_IN_URL.search(value)):
+            yield f"{path}: {variable.get('name')} is given as a value; it must be a `secretRef`"
+
+
+def has_tls_at_its_ingress(resource: Resource, _settings: Settings) -> Iterator[str]:
+    if resource.at("configuration.ingress.allowInsecure") is True:
+        yield "configuration.ingress.allowInsecure is True; it must be False"
+
+
+def keeps_replicas(resource: Resource, settings: Settings) -> Iterator[str]:
+    replicas, least = resource.at("template.scale.minReplicas"), settings.number("replicas")
+    if resource.at("configuration.ingress") and replicas is not UNKNOWN and (replicas or 0) < least:
+        yield f"template.scale.minReplicas is {replicas or 0:g}; it must be {least:g} or more"
+
+
+def names_a_version(resource: Resource, _settings: Settings) -> Iterator[str]:
+    for path, container in containers(resource):
+        image = container.get("image")
+        if isinstance(image, str) and not DIGEST.search(image):
+            _, colon, tag = image.rsplit("/", 1)[-1].partition(":")
+            if not colon or tag == "latest":
+                yield f"{path}.image is {image!r}; it must name a version"
+
+
+def names_a_digest(resource: Resource, _settings: Settings) -> Iterator[str]:
+    for path, container in containers(resource):
+        image = container.get("image")
+        if isinstance(image, str) and not DIGEST.search(image):
+            yield f"{path}.image is {image!r}; it must end with @sha256: and the image's digest"
+
+
+RULES = (
+    Rule(
+        name="app-identity",
+        says="An app has an identity.",
+        why="What has none needs keys.",
+        fix='Set `identity.type` to "UserAssigned", and name the engine\'s identity.',
+        types=(CONTAINER_APP,),
+        check=has_an_identity,
+    ),
+    Rule(
+        name="app-no-foreign-keys",
+        says="An app is given no keys, SAS or connection strings of storage, Vision or a registry.",
+        why="Whoever reads the app's configuration could take them along; its identity can't be copied.",
+        fix="Remove the variable or secret, and assign the app's identity the role that it needs.",
+        types=(CONTAINER_APP,),
+        check=holds_no_foreign_keys,
+    ),
+    Rule(
+        name="app-secrets-by-reference",
+        says="Keys, passwords and URLs with a password reach a container as secrets.",
+        why="A plain value is shown to everybody who may read the app.",
+        fix="Put it into `configuration.secrets`, and refer to it by `secretRef`.",
+        types=(CONTAINER_APP,),
+        check=refers_to_secrets,
+    ),
+    Rule(
+        name="app-ingress-tls",
+        says="An app answers over https alone.",
+        why="Keys and images would cross the network in the clear.",
+        fix="Leave `configuration.ingress.allowInsecure` at false.",
+        types=(CONTAINER_APP,),
+        check=has_tls_at_its_ingress,
+    ),
+    Rule(
+        name="app-min-replicas",
+        says="An app with an ingress always has replicas running.",
+        why="With none, the first caller waits for a start; with one, everybody waits for its update.",
+        fix="Set `template.scale.minReplicas`.",
+        types=(CONTAINER_APP,),
+        settings={"replicas": {"type": "integer", "minimum": 1, "maximum": 30, "default": 1}},
+        check=keeps_replicas,
+    ),
+    Rule(
+        name="app-image-version",
+        says="An image is named by its version, not `latest`.",
+        why="Nobody could tell what runs, or go back to what ran.",
+        fix="Name a tag of a release, or a digest.",
+        types=(CONTAINER_APP,),
+        check=names_a_version,
+    ),
+    Rule(
+        name="app-image-digest",
+        says="An image is named by its digest.",
+        why="A tag can be moved; what was tested is what runs.",
+        fix="End the image's name with `@sha256:…`, as the release names it.",
+        types=(CONTAINER_APP,),
+        check=names_a_digest,
+    ),
+)

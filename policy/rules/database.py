@@ -1,0 +1,77 @@
+"""PostgreSQL flexible servers."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+from .rule import UNKNOWN, Resource, Rule, Settings, texts_in
+
+SERVER = "azure-native:dbforpostgresql:Server"
+DATABASE = "azure-native:dbforpostgresql:Database"
+FIREWALL_RULE = "azure-native:dbforpostgresql:FirewallRule"
+CONFIGURATION = "azure-native:dbforpostgresql:Configuration"
+CONTAINER_APP = "azure-native:app:ContainerApp"
+
+AZURE_SERVICES = "0.0.0.0"  # noqa: S104 - how Azure's firewall calls "services of Azure"
+
+SECURE_MODES = ("require", "verify-ca", "verify-full")
+_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S+")
+
+PARAMETERS = {
+    "require_secure_transport": ("on",),
+    "ssl_min_protocol_version": ("tlsv1.2", "tlsv1.3"),
+}
+"""Server parameters whose defaults are safe, and the values that stay so."""
+
+
+def enforces_tls(resource: Resource, _settings: Settings) -> Iterator[str]:
+    if resource.type == CONFIGURATION:
+        allowed, value = PARAMETERS.get(str(resource.at("configurationName"))), resource.at("value")
+        if allowed and value is not UNKNOWN and str(value).lower() not in allowed:
+            yield f"{resource.at('configurationName')} is {value!r}; it must be {' or '.join(allowed)}"
+        return
+    for path, text in texts_in(resource.properties):
+        for url in _POSTGRESQL.findall(text):
+            if parse_qs(urlsplit(url).query).get("sslmode", ["prefer"])[-1] not in SECURE_MODES:
+                yield f"{path} holds a PostgreSQL URL without sslmode={'|'.join(SECURE_MODES)}"
+
+
+def opens_to_azure_alone(resource: Resource, _settings: Settings) -> Iterator[str]:
+    start, end = resource.at("startIpAddress"), resource.at("endIpAddress")
+    if UNKNOWN not in (start, end) and (start, end) != (AZURE_SERVICES, AZURE_SERVICES):
+        yield f"it opens {start} to {end}; {AZURE_SERVICES} to {AZURE_SERVICES} (services of Azure) is the one rule that may be"
+
+
+def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
+    days, least = resource.at("backup.backupRetentionDays"), settings.number("days")
+    if days is not UNKNOWN and (days or 0) < least:
+        yield f"backup.backupRetentionDays is {'not set' if days is None else f'{days:g}'}; it must be {least:g} or more"
+
+
+RULES = (
+    Rule(
+        name="database-tls",
+        says="PostgreSQL is reached over TLS 1.2 or later, and the engine insists on it.",
+        why="Without `sslmode` a client falls back to plain text when it is told to.",
+        fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=require`.",
+        types=(CONFIGURATION, CONTAINER_APP),
+        check=enforces_tls,
+    ),
+    Rule(
+        name="database-firewall",
+        says="The database's firewall lets in services of Azure at most.",
+        why="A range of addresses is somebody's office today and anybody's tomorrow.",
+        fix="Remove the rule; with a private network, all rules.",
+        types=(FIREWALL_RULE,),
+        check=opens_to_azure_alone,
+    ),
+    Rule(
+        name="database-backups",
+        says="The database is backed up for some days.",
+        why="It knows which datasets, models and published names there are.",
+        fix="Set `backup.backupRetentionDays`.",
+        types=(SERVER,),
+        settings={"days": {"type": "integer", "minimum": 7, "maximum": 35, "default": 7}},
+        check=is_backed_up,
+    ),
+)

@@ -1,0 +1,148 @@
+"""Identities instead of keys: roles, shared access signatures, and how a dataset's images are reached."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from .rule import ANY, UNKNOWN, Resource, Rule, Settings, expect, texts_in
+from .signature import signatures_in
+
+ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+DATASET = "pulumi-python:dynamic/vision:Dataset"
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Azurite on this machine has nothing but its keys."""
+
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A built-in role that the project needs, and what it may be assigned on: a name for people, and the end of its ARM id."""
+
+    name: str
+    scope_name: str
+    scope: re.Pattern[str]
+
+
+_CONTAINER = re.compile(
+    r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+$", re.IGNORECASE
+)
+_VISION = re.compile(r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+$", re.IGNORECASE)
+
+ROLES = {
+    "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": Role("Storage Blob Data Reader", "a blob container", _CONTAINER),
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": Role("Storage Blob Data Contributor", "a blob container", _CONTAINER),
+    "a97b65f3-24c7-4388-baec-2e87135dc908": Role("Cognitive Services User", "the Vision account", _VISION),
+}
+
+
+def role_of(resource: Resource) -> Role | None:
+    """The role that an assignment gives, where it is one that the project needs."""
+    found = GUID.search(str(resource.at("roleDefinitionId")))
+    return ROLES.get(found.group().lower()) if found else None
+
+
+def is_needed(resource: Resource, _settings: Settings) -> Iterator[str]:
+    definition = resource.at("roleDefinitionId")
+    if definition is not UNKNOWN and role_of(resource) is None:
+        needed = ", ".join(role.name for role in ROLES.values())
+        yield f"roleDefinitionId is {definition!r}; the roles that the project needs are {needed}"
+
+
+def has_least_scope(resource: Resource, _settings: Settings) -> Iterator[str]:
+    scope, role = resource.at("scope"), role_of(resource)
+    if scope is not UNKNOWN and role is not None and not role.scope.search(str(scope)):
+        yield f"scope is {scope!r}; {role.name} may be assigned on {role.scope_name} alone"
+
+
+def names_principal_type(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "principalType", "ServicePrincipal", "User", "Group")
+
+
+def holds_no_account_sas(resource: Resource, _settings: Settings) -> Iterator[str]:
+    for path, text in texts_in(resource.properties):
+        if any(signature.is_for_account for signature in signatures_in(text)):
+            yield f"{path} holds an account SAS; it opens every container of the account"
+
+
+def needs_no_account_key(resource: Resource, _settings: Settings) -> Iterator[str]:
+    key = resource.at("account_key")
+    if key and key is not UNKNOWN and not _is_local(resource):
+        yield "account_key is given; upload with an Entra identity"
+
+
+def has_bounded_sas(resource: Resource, settings: Settings) -> Iterator[str]:
+    if _is_local(resource):
+        return
+    most = timedelta(hours=settings.number("hours"))
+    for path, text in texts_in(resource.properties):
+        for signature in signatures_in(text):
+            if not signature.is_by_identity:
+                yield f"{path} holds a SAS that is signed with an account key; it must be a user delegation SAS"
+            if signature.writes:
+                yield f"{path} holds a SAS that does not say, or allows more than, reading and listing (`sp=rl`)"
+            lifetime = signature.lifetime(settings.now)
+            if lifetime is None or lifetime > most:
+                lasts = "has no expiry" if lifetime is None else f"is valid for {lifetime / timedelta(hours=1):.0f} hours"
+                yield f"{path} holds a SAS that {lasts}; it may be valid for {most / timedelta(hours=1):.0f}"
+
+
+def _is_local(resource: Resource) -> bool:
+    url = resource.at("container_url")
+    return isinstance(url, str) and urlsplit(url).hostname in LOOPBACK_HOSTS
+
+
+RULES = (
+    Rule(
+        name="role-needed",
+        says="Only the roles that the project needs are assigned.",
+        why="Owner or Contributor would do as well, and everything else, too.",
+        fix="Assign Storage Blob Data Reader or Contributor, or Cognitive Services User.",
+        types=(ROLE_ASSIGNMENT,),
+        check=is_needed,
+    ),
+    Rule(
+        name="role-least-scope",
+        says="A role is assigned on the container or the Vision account, not on what holds it.",
+        why="A role on the account, the resource group or the subscription opens all that is and will be in there.",
+        fix="Set `scope` to the id of the container (or of the Vision account).",
+        types=(ROLE_ASSIGNMENT,),
+        check=has_least_scope,
+    ),
+    Rule(
+        name="role-principal-type",
+        says="A role assignment says what its principal is.",
+        why="Without it Azure looks the principal up, and a fresh identity is not found (`PrincipalNotFound`).",
+        fix='Set `principalType`, for an identity to "ServicePrincipal".',
+        types=(ROLE_ASSIGNMENT,),
+        check=names_principal_type,
+    ),
+    Rule(
+        name="no-account-sas",
+        says="No account SAS stands in any property of any resource.",
+        why="It opens all containers of an account, names nobody, and can't be revoked but by new account keys.",
+        fix="Use managed identity; where that can't be, a user delegation SAS of one container.",
+        types=(ANY,),
+        check=holds_no_account_sas,
+    ),
+    Rule(
+        name="dataset-no-account-key",
+        says="A dataset in Azure is uploaded without an account key.",
+        why="The key would lie in the state, and shared keys are off anyway.",
+        fix="Give TrainingContainer no `account_key`: the caller's Entra identity uploads.",
+        types=(DATASET,),
+        check=needs_no_account_key,
+    ),
+    Rule(
+        name="dataset-sas-bounded",
+        says="A SAS that a dataset is read with is a user delegation SAS, short-lived, to read and list only.",
+        why="It ends with the identity's own rights, and soon; it can't change what it trains from.",
+        fix="Register with managed identity (no `sas_token`), or make a user delegation SAS with `sp=rl` and a near `se`.",
+        types=(DATASET,),
+        settings={"hours": {"type": "integer", "minimum": 1, "maximum": 168, "default": 24}},
+        check=has_bounded_sas,
+    ),
+)

@@ -1,0 +1,121 @@
+"""What a stack must hold as a whole: private network, diagnostics, protection, gates, a budget."""
+
+from collections.abc import Iterator, Sequence
+
+from . import database, storage, vision
+from .rule import UNKNOWN, Resource, Rule, Settings, StackRule, expect
+
+PRIVATE_ENDPOINT = "azure-native:network:PrivateEndpoint"
+DIAGNOSTIC_SETTING = "azure-native:monitor:DiagnosticSetting"
+ENVIRONMENT = "azure-native:app:ManagedEnvironment"
+
+MODEL = "pulumi-python:dynamic/vision:Model"
+EVALUATION = "pulumi-python:dynamic/vision:Evaluation"
+PUBLISHED_MODEL = "pulumi-python:dynamic/vision:PublishedModel"
+
+CLOSABLE = {
+    vision.ACCOUNT: "properties.publicNetworkAccess",
+    storage.ACCOUNT: "publicNetworkAccess",
+    database.SERVER: "network.publicNetworkAccess",
+}
+"""What has a door to the internet, and the property that shuts it."""
+
+OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER)
+DATA = (storage.ACCOUNT, storage.CONTAINER, database.SERVER, database.DATABASE)
+
+
+def is_closed(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    endpoints = [resource for resource in resources if resource.type == PRIVATE_ENDPOINT]
+    if not endpoints and not settings.flag("required"):
+        return
+    for resource in resources:
+        if resource.type == database.FIREWALL_RULE:
+            yield resource, "a database in a private network has no firewall rules"
+        if resource.type not in CLOSABLE:
+            continue
+        in_subnet = resource.type == database.SERVER and resource.at("network.delegatedSubnetResourceId")
+        if in_subnet:
+            continue  # it has no public address that could be shut
+        for problem in expect(resource, CLOSABLE[resource.type], "Disabled"):
+            yield resource, problem
+        if not any(resource.key in endpoint.depends_on for endpoint in endpoints):
+            yield resource, "it has no private endpoint"
+
+
+def is_observed(resources: Sequence[Resource], _settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    diagnostics = [resource for resource in resources if resource.type == DIAGNOSTIC_SETTING]
+    for resource in resources:
+        if resource.type in OBSERVED and not any(resource.key in setting.depends_on for setting in diagnostics):
+            yield resource, "no DiagnosticSetting is about it"
+        if resource.type == ENVIRONMENT:
+            for problem in expect(resource, "appLogsConfiguration.destination", "log-analytics", "azure-monitor"):
+                yield resource, problem
+    for setting in diagnostics:
+        if not setting.at("workspaceId"):
+            yield setting, "workspaceId is not set; it must be a Log Analytics workspace"
+
+
+def is_protected(resource: Resource, _settings: Settings) -> Iterator[str]:
+    if resource.protect is False:
+        yield "the option protect is not set"
+
+
+def has_gates(resources: Sequence[Resource], _settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    gates = {resource.key for resource in resources if resource.type == EVALUATION and resource.at("require")}
+    for published in resources:
+        if published.type == PUBLISHED_MODEL and not published.depends_on & gates:
+            yield published, "it depends on no Evaluation with `require`"
+
+
+def is_within_budget(resources: Sequence[Resource], settings: Settings) -> Iterator[tuple[Resource | None, str]]:
+    budgets = [resource.at("time_budget_in_hours") for resource in resources if resource.type == MODEL]
+    total = sum(float(hours) for hours in budgets if hours is not UNKNOWN and hours is not None)
+    most = settings.number("hours")
+    if total > most:
+        yield None, f"the time budgets of its {len(budgets)} models sum up to {total:g} hours; the stack may spend {most:g}"
+
+
+RULES = (
+    StackRule(
+        name="private-network",
+        says="With a private network, storage, Vision and the database have a private endpoint and no other door.",
+        why="A private endpoint beside an open door keeps nobody out.",
+        fix="Set `privateNetwork: true` for the stack, which makes the endpoints and sets `publicNetworkAccess` to Disabled.",
+        types=(*CLOSABLE, database.FIREWALL_RULE, PRIVATE_ENDPOINT),
+        settings={"required": {"type": "boolean", "default": False}},
+        check=is_closed,
+    ),
+    StackRule(
+        name="diagnostics",
+        says="Vision, storage, the database and the apps send their logs to Log Analytics.",
+        why="Who read which image can't be told afterwards otherwise.",
+        fix="Declare a DiagnosticSetting with `workspaceId` for each, and `appLogsConfiguration` for the apps' environment.",
+        types=(*OBSERVED, ENVIRONMENT, DIAGNOSTIC_SETTING),
+        check=is_observed,
+    ),
+    Rule(
+        name="protected-data",
+        says="What holds data can't be deleted by an update.",
+        why="A renamed resource is a deleted one, with all that is in it.",
+        fix="Set `protect: true` for the stack.",
+        types=DATA,
+        check=is_protected,
+    ),
+    StackRule(
+        name="gates",
+        says="Each published model has passed a gate.",
+        why="Else whatever is trained last answers, however bad it is.",
+        fix="Give the model an `evaluationDataset` and `require`.",
+        types=(PUBLISHED_MODEL, EVALUATION),
+        check=has_gates,
+    ),
+    StackRule(
+        name="budget-ceiling",
+        says="The models' time budgets stay below what the stack may spend.",
+        why="A training costs what its machine costs; a forgotten model trains with each change of its data.",
+        fix="Lower `timeBudgetInHours`, remove models, or raise `hours` in the stack's policy configuration.",
+        types=(MODEL,),
+        settings={"hours": {"type": "number", "minimum": 0, "default": 8}},
+        check=is_within_budget,
+    ),
+)

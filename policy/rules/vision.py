@@ -1,0 +1,81 @@
+"""Where things are, and the Azure AI Vision account."""
+
+from collections.abc import Iterator
+
+from .rule import ANY, UNKNOWN, Resource, Rule, Settings, expect
+
+ACCOUNT = "azure-native:cognitiveservices:Account"
+
+REGIONS = ("eastus", "westus2", "westeurope")
+"""The regions that model customization was offered in."""
+
+GLOBAL_TYPES = ("azure-native:privatedns:", "azure-native:monitor:ActionGroup")
+"""Services without a region of their own; Azure calls their location `global`."""
+
+
+def in_allowed_region(resource: Resource, settings: Settings) -> Iterator[str]:
+    location = resource.at("location")
+    if not resource.type.startswith("azure-native:") or location is None or location is UNKNOWN:
+        return
+    region = str(location).replace(" ", "").lower()
+    allowed = settings.texts("regions")
+    if region not in allowed and not (region == "global" and resource.type.startswith(GLOBAL_TYPES)):
+        yield f"location is {location!r}; this stack allows {', '.join(allowed)}"
+
+
+def is_computer_vision(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "kind", "ComputerVision")
+    yield from expect(resource, "sku.name", "S1")
+
+
+def has_subdomain(resource: Resource, _settings: Settings) -> Iterator[str]:
+    if not resource.at("properties.customSubDomainName"):
+        yield "properties.customSubDomainName is not set; it must be a name of its own"
+
+
+def refuses_keys(resource: Resource, _settings: Settings) -> Iterator[str]:
+    yield from expect(resource, "properties.disableLocalAuth", True)
+
+
+RULES = (
+    Rule(
+        name="allowed-region",
+        says="Resources lie in East US, or in West US 2 or West Europe where the stack allows them.",
+        why="Images are personal data often enough: they stay where the stack says, and beside the service that reads them.",
+        fix="Set `region` of the stack to an allowed one, or allow it by `regions` in the stack's policy configuration.",
+        types=(ANY,),
+        settings={
+            "regions": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(REGIONS)},
+                "minItems": 1,
+                "default": ["eastus"],
+            }
+        },
+        check=in_allowed_region,
+    ),
+    Rule(
+        name="vision-kind-and-sku",
+        says="The Vision account is of kind ComputerVision and SKU S1.",
+        why="Other kinds answer another contract; F0 is throttled to 20 calls a minute, and there is one in a subscription.",
+        fix='Set `kind` to "ComputerVision" and `sku.name` to "S1".',
+        types=(ACCOUNT,),
+        check=is_computer_vision,
+    ),
+    Rule(
+        name="vision-custom-subdomain",
+        says="The Vision account has a custom subdomain.",
+        why="Entra identities and private endpoints work with an account's own subdomain only, and it can't be changed later.",
+        fix="Set `properties.customSubDomainName`.",
+        types=(ACCOUNT,),
+        check=has_subdomain,
+    ),
+    Rule(
+        name="vision-no-local-auth",
+        says="The Vision account refuses keys.",
+        why="A key names nobody, does not expire and can be copied; callers have identities.",
+        fix="Set `properties.disableLocalAuth` to true, and give each caller the role Cognitive Services User.",
+        types=(ACCOUNT,),
+        check=refuses_keys,
+    ),
+)

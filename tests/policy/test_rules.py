@@ -1,0 +1,287 @@
+"""Each rule lets a resource pass as it should be, and finds the one that is not."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from customization.loopback import LOOPBACK_HOSTS
+from policy.rules import RULES, ConfigurationInvalid, Violation, identity
+from policy.rules.rule import UNKNOWN, Resource, Rule
+from policy.rules.signature import signatures_in
+from policy.state import SECRET_KIND, SECRET_MARK, violations_of
+from tests.policy import sample
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PRIVATE: dict[str, Any] = {"private-network": {"required": True}, "app-min-replicas": {"replicas": 2}}
+
+ACCOUNT_SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rl&se=2026-01-01T18:00:00Z&sig=abc%3D"
+SERVICE_SAS = "sv=2024-11-04&sr=c&sp=rl&se=2026-01-01T18:00:00Z&sig=abc%3D"
+DELEGATION_SAS = f"{SERVICE_SAS}&skoid=9a8b7c6d-0000-4000-8000-000000000005&sktid=x"
+KEY = f"{'A1+/' * 21}Bc=="
+SECRET = {SECRET_MARK: SECRET_KIND, "ciphertext": "v1:…"}
+
+VISION, STORAGE = "azure-native:cognitiveservices:Account", "azure-native:storage:StorageAccount"
+CONTAINER, SERVICE = "azure-native:storage:BlobContainer", "azure-native:storage:BlobServiceProperties"
+ROLE, APP = "azure-native:authorization:RoleAssignment", "azure-native:app:ContainerApp"
+SERVER, PARAMETER = "azure-native:dbforpostgresql:Server", "azure-native:dbforpostgresql:Configuration"
+LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network:PrivateEndpoint"
+ENVIRONMENT = "azure-native:app:ManagedEnvironment"
+
+# rule, type, path, value, what the error says
+FAILING: list[tuple[str, str, str, Any, str]] = [
+    ("allowed-region", STORAGE, "location", "westus2", "location is 'westus2'; this stack allows eastus"),
+    ("allowed-region", VISION, "location", "global", "location is 'global'"),
+    ("vision-kind-and-sku", VISION, "kind", "CognitiveServices", "it must be 'ComputerVision'"),
+    ("vision-kind-and-sku", VISION, "sku.name", "F0", "sku.name is 'F0'"),
+    ("vision-custom-subdomain", VISION, "properties.customSubDomainName", None, "is not set"),
+    ("vision-no-local-auth", VISION, "properties.disableLocalAuth", False, "is False; it must be True"),
+    ("storage-no-public-blobs", STORAGE, "allowBlobPublicAccess", None, "allowBlobPublicAccess is not set"),
+    ("storage-no-public-blobs", CONTAINER, "publicAccess", "Blob", "publicAccess is 'Blob'"),
+    ("storage-no-shared-keys", STORAGE, "allowSharedKeyAccess", True, "it must be False"),
+    ("storage-infrastructure-encryption", STORAGE, "encryption", {}, "requireInfrastructureEncryption is not set"),
+    ("storage-https-only", STORAGE, "enableHttpsTrafficOnly", False, "it must be True"),
+    ("storage-tls-1-2", STORAGE, "minimumTlsVersion", "TLS1_0", "'TLS1_2' or 'TLS1_3'"),
+    ("storage-soft-delete", SERVICE, "deleteRetentionPolicy.enabled", False, "deleteRetentionPolicy.enabled is False"),
+    ("storage-soft-delete", SERVICE, "containerDeleteRetentionPolicy.days", 1, "days is 1; it must be 7 or more"),
+    ("role-needed", ROLE, "roleDefinitionId", sample.OWNER, "the roles that the project needs are Storage Blob Data Reader"),
+    ("role-least-scope", ROLE, "scope", sample.STORAGE, "may be assigned on a blob container alone"),
+    ("role-least-scope", ROLE, "scope", sample.SUBSCRIPTION, "may be assigned on a blob container alone"),
+    ("role-principal-type", ROLE, "principalType", None, "principalType is not set"),
+    (
+        "no-account-sas",
+        APP,
+        "configuration.secrets.0.value",
+        f"https://a.example/c?{ACCOUNT_SAS}",
+        "secrets[0].value holds an account",
+    ),
+    ("no-account-sas", sample.DATASET, "sas_token", ACCOUNT_SAS, "sas_token holds an account SAS"),
+    ("dataset-no-account-key", sample.DATASET, "account_key", KEY, "account_key is given"),
+    ("dataset-no-account-key", sample.DATASET, "account_key", SECRET, "account_key is given"),
+    ("dataset-sas-bounded", sample.DATASET, "sas_token", SERVICE_SAS, "must be a user delegation SAS"),
+    ("dataset-sas-bounded", sample.DATASET, "sas_token", DELEGATION_SAS.replace("sp=rl", "sp=rwl"), "more than, reading"),
+    ("dataset-sas-bounded", sample.DATASET, "sas_token", DELEGATION_SAS.replace("01T18", "09T18"), "is valid for 198 hours"),
+    ("dataset-sas-bounded", sample.DATASET, "sas_token", DELEGATION_SAS.replace("se=", "xx="), "has no expiry"),
+    ("dataset-sas-bounded", sample.DATASET, "uris", [f"https://a.example/c/train.json?{SERVICE_SAS}"], "uris[0] holds a SAS"),
+    ("database-tls", PARAMETER, "value", "OFF", "require_secure_transport is 'OFF'; it must be on"),
+    ("database-tls", APP, "configuration.secrets.0.value", "postgresql://u:p@h/d", "secrets[0].value holds a PostgreSQL URL"),
+    ("database-tls", APP, "configuration.secrets.0.value", "postgresql+psycopg://h/d?sslmode=prefer", "URL without sslmode="),
+    ("database-backups", SERVER, "backup", {}, "backupRetentionDays is not set; it must be 7 or more"),
+    ("app-identity", APP, "identity", None, "identity.type is not set"),
+    (
+        "app-no-foreign-keys",
+        APP,
+        "template.containers.0.env.0.name",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "key of another service",
+    ),
+    (
+        "app-no-foreign-keys",
+        APP,
+        "template.containers.0.env.1.name",
+        "VISION_ENGINE_VISION_KEY",
+        "VISION_KEY hands the app a key",
+    ),
+    ("app-no-foreign-keys", APP, "configuration.secrets.1.value", KEY, "secrets[1].value holds an account key"),
+    ("app-no-foreign-keys", APP, "configuration.secrets.1.value", f"?{DELEGATION_SAS}", "secrets[1].value holds a SAS"),
+    ("app-no-foreign-keys", APP, "configuration.registries.0.passwordSecretRef", "keys", "is used with a password"),
+    (
+        "app-secrets-by-reference",
+        APP,
+        "template.containers.0.env.2",
+        {"name": "VISION_ENGINE_KEYS", "value": "k"},
+        "a `secretRef`",
+    ),
+    (
+        "app-secrets-by-reference",
+        APP,
+        "template.containers.0.env.0.value",
+        "https://u:p@h",
+        "AZURE_CLIENT_ID is given as a value",
+    ),
+    ("app-secrets-by-reference", APP, "template.containers.0.env.0.value", SECRET, "AZURE_CLIENT_ID is given as a value"),
+    ("app-ingress-tls", APP, "configuration.ingress.allowInsecure", True, "it must be False"),
+    ("app-min-replicas", APP, "template.scale.minReplicas", 1, "minReplicas is 1; it must be 2 or more"),
+    ("app-image-version", APP, "template.containers.0.image", "ghcr.io:443/example/vision-engine", "must name a version"),
+    ("app-image-version", APP, "template.containers.0.image", "vision-engine:latest", "must name a version"),
+    ("app-image-digest", APP, "template.containers.0.image", "vision-engine:1.0.0", "must end with @sha256:"),
+    ("private-network", STORAGE, "publicNetworkAccess", "Enabled", "publicNetworkAccess is 'Enabled'; it must be 'Disabled'"),
+    ("private-network", VISION, "properties.publicNetworkAccess", None, "properties.publicNetworkAccess is not set"),
+    ("private-network", SERVER, "network", None, "network.publicNetworkAccess is not set"),
+    ("diagnostics", LOGS, "workspaceId", None, "workspaceId is not set"),
+    ("diagnostics", ENVIRONMENT, "appLogsConfiguration", None, "appLogsConfiguration.destination is not set"),
+    ("protected-data", STORAGE, "protect", False, "protect is not set"),
+    ("gates", sample.EVALUATION, "require", None, "depends on no Evaluation with `require`"),
+    ("gates", sample.PUBLISHED, "dependencies", [], "depends on no Evaluation with `require`"),
+    ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models sum up to 9 hours; the stack may spend 8"),
+]
+
+# rule, the type of which none is left, what the error says
+MISSING = [
+    ("storage-soft-delete", SERVICE, "it has no BlobServiceProperties"),
+    ("diagnostics", LOGS, "no DiagnosticSetting is about it"),
+    ("private-network", ENDPOINT, "it has no private endpoint"),
+]
+
+FIREWALL = {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"}
+
+
+def found(state: dict[str, Any], config: dict[str, Any] | None = None) -> list[Violation]:
+    return violations_of(state, PRIVATE if config is None else config, NOW)
+
+
+def with_firewall(**addresses: str) -> dict[str, Any]:
+    state = sample.exported()
+    type_ = "azure-native:dbforpostgresql:FirewallRule"
+    state["deployment"]["resources"].append(
+        {
+            "urn": sample.urn(type_, "azure"),
+            "type": type_,
+            "id": f"{sample.SERVER}/firewallRules/azure",
+            "inputs": {**FIREWALL, **addresses},
+        }
+    )
+    sample.remove(state, ENDPOINT)
+    return state
+
+
+def test_a_stack_as_it_should_be_passes_every_rule() -> None:
+    state = sample.exported()
+    assert list(map(str, found(state))) == []
+    concerned = {rule.name for rule in RULES for entry in state["deployment"]["resources"] if rule.concerns(entry["type"])}
+    assert concerned | {"database-firewall"} == {rule.name for rule in RULES}
+    assert "database-firewall" not in {violation.rule.name for violation in found(with_firewall(), {})}
+
+
+def test_every_rule_has_a_resource_that_fails() -> None:
+    assert {case[0] for case in FAILING} | {"database-firewall"} == {rule.name for rule in RULES}
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize(("rule", "type_", "path", "value", "message"), FAILING)
+def test_what_fails(rule: str, type_: str, path: str, value: object, message: str) -> None:
+    state = sample.exported()
+    sample.change(state, type_, path, value)
+    violation = next(violation for violation in found(state) if violation.rule.name == rule)
+    assert message in violation.message
+    assert violation.resource is None or violation.resource.type in (type_, sample.PUBLISHED)
+    assert violation.level == "mandatory"
+
+
+@pytest.mark.parametrize(("rule", "type_", "message"), MISSING)
+def test_what_is_missing(rule: str, type_: str, message: str) -> None:
+    state = sample.exported()
+    sample.remove(state, type_)
+    assert any(violation.message.startswith(message) for violation in found(state) if violation.rule.name == rule)
+
+
+@pytest.mark.parametrize("addresses", [{"endIpAddress": "255.255.255.255"}, {"startIpAddress": "203.0.113.7"}])
+def test_a_firewall_opened_to_addresses_fails(addresses: dict[str, str]) -> None:
+    assert "database-firewall" in {violation.rule.name for violation in found(with_firewall(**addresses), {})}
+
+
+def test_a_private_network_has_no_firewall_rules() -> None:
+    messages = [violation.message for violation in found(with_firewall()) if violation.rule.name == "private-network"]
+    assert "a database in a private network has no firewall rules" in messages
+
+
+@pytest.mark.parametrize(
+    ("type_", "path", "value"),
+    [
+        (VISION, "location", "WestUS2"),
+        (sample.DATASET, "sas_token", DELEGATION_SAS),
+        (sample.DATASET, "sas_token", DELEGATION_SAS.replace("se=2026-01-01T18", "st=2026-05-01T00:00:00Z&se=2026-05-01T18")),
+        (APP, "template.scale.minReplicas", 2.0),
+        (APP, "template.containers.0.image", f"vision-engine@sha256:{'0' * 64}"),
+        (APP, "configuration.secrets.0.value", SECRET),
+        (SERVER, "network", {"delegatedSubnetResourceId": "/subnets/database", "publicNetworkAccess": "Disabled"}),
+    ],
+)
+def test_what_passes_beside_the_sample(type_: str, path: str, value: object) -> None:
+    state = sample.exported()
+    sample.change(state, type_, path, value)
+    assert list(map(str, found(state, {**PRIVATE, "allowed-region": {"regions": ["eastus", "westus2"]}}))) == []
+
+
+def test_on_this_machine_a_key_and_a_service_sas_may_be() -> None:
+    state = sample.exported()
+    for path, value in (("container_url", "http://127.0.0.1:10000/a/c"), ("account_key", KEY), ("sas_token", SERVICE_SAS)):
+        sample.change(state, sample.DATASET, path, value)
+    assert found(state) == []
+    sample.change(state, sample.DATASET, "sas_token", ACCOUNT_SAS)
+    assert [violation.rule.name for violation in found(state)] == ["no-account-sas"]
+    assert identity.LOOPBACK_HOSTS == LOOPBACK_HOSTS
+
+
+def test_a_workers_app_needs_no_replicas() -> None:
+    state = sample.exported()
+    sample.change(state, APP, "configuration.ingress", None)
+    sample.change(state, APP, "template.scale.minReplicas", 0)
+    assert found(state) == []
+
+
+def everything_unknown(type_: str) -> Resource:
+    entry = sample.entry(sample.exported(), type_)
+    return Resource(type_, "unknown", "urn", dict.fromkeys(entry["inputs"], UNKNOWN))
+
+
+@pytest.mark.parametrize("type_", sorted({case[1] for case in FAILING}))
+def test_what_a_preview_does_not_know_is_not_judged(type_: str) -> None:
+    resource = everything_unknown(type_)
+    for rule in RULES:
+        if isinstance(rule, Rule) and rule.concerns(type_):
+            assert list(rule.check(resource, rule.settings_from({}, NOW))) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "level"),
+    [
+        ({}, "mandatory"),
+        ({"all": "advisory"}, "advisory"),
+        ({"all": "advisory", "storage-https-only": "mandatory"}, "mandatory"),
+        ({"all": {"enforcementLevel": "advisory"}, "storage-https-only": {}}, "advisory"),
+        ({"all": "advisory", "storage-https-only": "disabled"}, None),
+    ],
+)
+def test_levels(config: dict[str, Any], level: str | None) -> None:
+    state = sample.exported()
+    sample.change(state, STORAGE, "enableHttpsTrafficOnly", False)
+    assert [violation.level for violation in found(state, config)] == ([level] if level else [])
+
+
+@pytest.mark.parametrize("config", [{"storage-https": "advisory"}, {"storage-https-only": "loud"}])
+def test_a_configuration_with_an_unknown_name_is_an_error(config: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"the (rules are|levels are)"):
+        found(sample.exported(), config)
+
+
+@pytest.mark.parametrize(
+    ("text", "account", "delegated", "writes"),
+    [
+        (ACCOUNT_SAS, True, False, False),
+        (f"?{SERVICE_SAS}", False, False, False),
+        (f"https://a.example/c/x.jpg?{DELEGATION_SAS}", False, True, False),
+        (f"BlobEndpoint=https://a.example;SharedAccessSignature={ACCOUNT_SAS.replace('sp=rl', 'sp=rwdl')};", True, False, True),
+        ("sv=1&si=stored-policy&sig=a", False, False, True),
+    ],
+)
+def test_signatures(text: str, account: bool, delegated: bool, writes: bool) -> None:
+    [signature] = signatures_in(text)
+    assert (signature.is_for_account, signature.is_by_identity, signature.writes) == (account, delegated, writes)
+    assert "sig" not in signature.parameters
+
+
+@pytest.mark.parametrize("text", ["", "a design=1", "https://a.example/?sig=1", "ss=b&srt=c"])
+def test_no_signature(text: str) -> None:
+    assert list(signatures_in(text)) == []
+
+
+def test_no_message_shows_a_secret() -> None:
+    state = sample.exported()
+    for path, value in (("configuration.secrets.0.value", f"AccountKey={KEY}"), ("configuration.secrets.1.value", ACCOUNT_SAS)):
+        sample.change(state, APP, path, value)
+    sample.change(state, sample.DATASET, "account_key", KEY)
+    told = "\n".join(map(str, found(state)))
+    assert "account key" in told
+    assert KEY not in told
+    assert "abc%3D" not in told

@@ -1,0 +1,59 @@
+"""The sample and the report use azure-native's own names: a rule about a property that there is not would find nothing."""
+
+import importlib
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from pulumi._types import input_type_types
+
+from policy.report import PROPERTIES
+from tests.policy import sample
+
+AZURE = "azure-native:"
+
+
+def arguments(type_: str) -> type:
+    """The SDK's arguments of a resource type."""
+    module, name = type_.removeprefix(AZURE).split(":")
+    file = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+    found: type = getattr(importlib.import_module(f"pulumi_azure_native.{module}.{file}"), f"{name}Args")
+    return found
+
+
+def nested(hint: Any) -> type | None:  # noqa: ANN401 - a type of the SDK
+    """The input type that a property's type holds, in a list, a mapping or an output."""
+    if isinstance(hint, type) and hint.__module__.startswith("pulumi_azure_native"):
+        return hint
+    return next((found for part in typing.get_args(hint) if (found := nested(part))), None)
+
+
+def unknown_names(value: object, of: type | None, path: str = "") -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from unknown_names(item, of, path)
+    elif isinstance(value, Mapping) and of is not None:
+        names = input_type_types(of)
+        for key, item in value.items():
+            if key not in names:
+                yield f"{path}{key}"
+            else:
+                yield from unknown_names(item, nested(names[key]), f"{path}{key}.")
+
+
+@pytest.mark.parametrize("type_", sorted({entry["type"] for entry in sample.recorded()["resources"].values()}))
+def test_the_sample_has_the_names_of_the_sdk(type_: str) -> None:
+    for entry in sample.recorded()["resources"].values():
+        if entry["type"] == type_:
+            assert list(unknown_names(entry["inputs"], arguments(type_))) == []
+
+
+@pytest.mark.parametrize("type_", sorted(type_ for type_ in PROPERTIES if type_.startswith(AZURE)))
+def test_the_report_has_the_names_of_the_sdk(type_: str) -> None:
+    for entry in PROPERTIES[type_]:
+        value: object = None
+        if isinstance(entry, str):
+            for part in reversed(entry.split(".")):
+                value = {part: value}
+            assert list(unknown_names(value, arguments(type_))) == [], entry
