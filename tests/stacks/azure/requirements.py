@@ -61,6 +61,13 @@ def workspace(inputs: Values) -> Complaints:
         yield "InvalidParameter", f"retentionInDays is 30 to 730 (or 7 for the Free tier), not {days}"
 
 
+def managed_environment(inputs: Values) -> Complaints:
+    logs = inputs.get("appLogsConfiguration") or {}
+    analytics = logs.get("logAnalyticsConfiguration") or {}
+    if logs.get("destination") == "log-analytics" and not (analytics.get("customerId") and analytics.get("sharedKey")):
+        yield "LogAnalyticsConfigurationInvalid", "the destination log-analytics needs customerId and sharedKey of a workspace"
+
+
 # https://learn.microsoft.com/azure/container-apps/containers#allocations
 CPU_STEP, CPU_MOST, GIBIBYTES_PER_CPU = 0.25, 4.0, 2
 
@@ -222,6 +229,7 @@ REQUIREMENTS: dict[str, Callable[[Values], Complaints]] = {
     "storage:BlobServiceProperties": blob_service,
     "cognitiveservices:Account": cognitive_account,
     "operationalinsights:Workspace": workspace,
+    "app:ManagedEnvironment": managed_environment,
     "app:ContainerApp": container_app,
     "dbforpostgresql:Server": server,
     "dbforpostgresql:FirewallRule": firewall_rule,

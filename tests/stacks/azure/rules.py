@@ -10,6 +10,7 @@ from typing import Any
 from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
 from tests.stacks.azure.failure import Failure, Throttled
 from tests.stacks.azure.names import GUID, NAME_RULES, check_name, check_region, check_subdomain
+from tests.stacks.azure.network import check_firewall, check_private_endpoint, check_subnet
 from tests.stacks.azure.subscription import Resource, State, same
 
 # For so long the directory may not have heard of a fresh identity; a caller that names the principal's type needs not wait.
@@ -77,16 +78,27 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
             check_soft_deleted(resource_id, inputs, state, scenario)
         case "storage:Blob":
             check_shared_key(resource_id, state)
-        case "storage:BlobContainer":
-            check_public_access(resource_id, inputs, state)
+    check_fit(resource_type, resource_id, inputs, state)
 
 
 def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State) -> None:
     """Refuse a change that Azure would refuse."""
     check_parent(resource_id, kind_of(resource_type), state)
     check_references(resource_id, inputs, state)
-    if resource_type == "storage:BlobContainer":
-        check_public_access(resource_id, inputs, state)
+    check_fit(resource_type, resource_id, inputs, state)
+
+
+def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State) -> None:
+    """Refuse what does not fit to the resources around it, new or changed."""
+    match resource_type:
+        case "storage:BlobContainer":
+            check_public_access(resource_id, inputs, state)
+        case "network:Subnet":
+            check_subnet(resource_id, inputs, state)
+        case "network:PrivateEndpoint":
+            check_private_endpoint(resource_id, inputs, state)
+        case "dbforpostgresql:FirewallRule":
+            check_firewall(resource_id, state)
 
 
 def check_delete(resource_type: str, resource_id: str, state: State) -> None:

@@ -101,8 +101,14 @@ def test_what_is_referred_to_exists(caller: Caller) -> None:
 def test_a_subnet_may_stand_in_its_network(caller: Caller) -> None:
     caller.create("resources:ResourceGroup")
     network, _ = caller.create("network:VirtualNetwork", subnets=[{"name": "endpoints"}])
-    subnet = {"subnet": {"id": f"{network}/subnets/endpoints"}, "location": "eastus"}
-    caller.create("network:PrivateEndpoint", resourceGroupName="vision", privateEndpointName="blobs", **subnet)
+    account, _ = caller.create("storage:StorageAccount")
+    inputs = {
+        "privateEndpointName": "blobs",
+        "location": "eastus",
+        "subnet": {"id": f"{network}/subnets/endpoints"},
+        "privateLinkServiceConnections": [{"privateLinkServiceId": account, "groupIds": ["blob"]}],
+    }
+    caller.create("network:PrivateEndpoint", **IN_GROUP, **inputs)
     with pytest.raises(Failure, match=r"CannotDeleteResource.*privateEndpoints/blobs"):
         caller.provider.delete("azure-native:network:VirtualNetwork", network)
 

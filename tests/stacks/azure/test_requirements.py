@@ -61,6 +61,11 @@ def test_what_azure_takes(resource_type: str, inputs: dict[str, Any]) -> None:
         ("cognitiveservices:Account", VISION | {"sku": {"name": "S0"}}, "InvalidSkuId"),
         ("cognitiveservices:Account", VISION | {"properties": {"disableLocalAuth": True}}, "CustomSubDomainNameRequired"),
         ("operationalinsights:Workspace", {"retentionInDays": 14}, "InvalidParameter"),
+        (
+            "app:ManagedEnvironment",
+            {"appLogsConfiguration": {"destination": "log-analytics"}},
+            "LogAnalyticsConfigurationInvalid",
+        ),
         ("app:ContainerApp", app(managedEnvironmentId=None), "ContainerAppInvalidEnvironmentId"),
         ("app:ContainerApp", app(template={}), "ContainerAppContainersRequired"),
         ("app:ContainerApp", app({"resources": {"cpu": 0.5, "memory": "2Gi"}}), "ContainerAppInvalidResourceTotal"),
