@@ -1,6 +1,7 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
@@ -243,6 +244,8 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
         if network is not None:
             network.name_apps(environment.default_domain, environment.static_ip)
+        # By name: behind a private endpoint the account has a private address, and in a sovereign cloud a name of its own.
+        blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
         engine = EngineApp(
@@ -257,6 +260,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             identity_id=identity.id,
             settings={
                 "AZURE_CLIENT_ID": identity.client_id,
+                "VISION_ENGINE_ALLOWED_HOSTS": blob_host,
+                "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                 "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
                 "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
             },

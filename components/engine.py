@@ -7,6 +7,9 @@ import pulumi
 from pulumi_azure_native import app
 
 PORT = 8080
+HEALTH_PORT = 8081
+"""Where a worker says that it is well."""
+
 DATA_DIR = "/data"
 
 CONCURRENT_CALLS = 20
@@ -128,7 +131,13 @@ class EngineApp(pulumi.ComponentResource):
             template=app.TemplateArgs(
                 containers=[
                     self._container(
-                        "worker", image, ["worker"], settings, size.worker_cpu, size.worker_memory_gib, _worker_probes()
+                        "worker",
+                        image,
+                        ["worker", "--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)],  # noqa: S104
+                        settings,
+                        size.worker_cpu,
+                        size.worker_memory_gib,
+                        _worker_probes(),
                     )
                 ],
                 scale=app.ScaleArgs(
@@ -156,7 +165,8 @@ class EngineApp(pulumi.ComponentResource):
             **common,
         )
         self.api_id, self.worker_id = api.id, worker.id
-        self.endpoint = api.configuration.apply(
+        # The configuration holds secrets, and so is one as a whole; the name in it is none.
+        self.endpoint = pulumi.Output.unsecret(api.configuration).apply(
             lambda configuration: f"https://{configuration.ingress.fqdn}" if configuration and configuration.ingress else ""
         )
         self.register_outputs({"endpoint": self.endpoint})
@@ -216,4 +226,8 @@ def _http_probes() -> list[app.ContainerAppProbeArgs]:
 
 
 def _worker_probes() -> list[app.ContainerAppProbeArgs]:
-    return []
+    asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=HEALTH_PORT)
+    return [
+        app.ContainerAppProbeArgs(type=app.Type.STARTUP, http_get=asked, period_seconds=2, failure_threshold=60),
+        app.ContainerAppProbeArgs(type=app.Type.LIVENESS, http_get=asked, period_seconds=30, failure_threshold=6),
+    ]

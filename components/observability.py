@@ -103,7 +103,7 @@ class Observability(pulumi.ComponentResource):
                     monitor.ConditionArgs(
                         query=FAILED_TRAININGS.format(worker=worker_name),
                         time_aggregation=monitor.TimeAggregation.COUNT,
-                        operator=monitor.ConditionOperator.GREATER_THAN,
+                        operator="GreaterThan",  # the SDK has the enumeration of another service here
                         threshold=0,
                     )
                 ]

@@ -61,8 +61,8 @@ class VisionResource:
         resolve: Resolve | None = None,
     ) -> None:
         parts = urlsplit(endpoint)
-        self._host = parts.netloc
-        self._url = f"{endpoint}/computervision/imageanalysis:analyze"
+        self._host = parts.netloc.lower()  # the checked connection compares names as they are
+        self._url = f"{parts.scheme}://{self._host}{parts.path}/computervision/imageanalysis:analyze"
         self._key = key
         self._identity = identity or ManagedIdentity()
         self._seconds_max = seconds_max

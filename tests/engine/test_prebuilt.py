@@ -172,6 +172,6 @@ def test_a_resource_that_says_nothing_is_left_in_time() -> None:
 
 def test_the_settings_name_it() -> None:
     assert VisionResource.open(Settings()) is None
-    resource = VisionResource.open(Settings(vision_endpoint="https://v.cognitiveservices.azure.com/computervision/"))
+    resource = VisionResource.open(Settings(vision_endpoint="https://V.cognitiveservices.azure.com/computervision/"))
     assert resource is not None
     assert resource._url == "https://v.cognitiveservices.azure.com/computervision/imageanalysis:analyze"

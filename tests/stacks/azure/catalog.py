@@ -111,6 +111,9 @@ CATALOG: dict[str, Kind] = {
         ("virtualNetwork",),
         is_global=True,
     ),
+    "privatedns:PrivateRecordSet": Kind(
+        f"{NETWORK}/privateDnsZones/{{privateZoneName}}/{{recordType}}/{{relativeRecordSetName}}", is_global=True
+    ),
 }
 
 

@@ -80,6 +80,9 @@ NAME_RULES: dict[str, NameRule] = {
         r"(?!-)[a-zA-Z0-9-]{1,63}(?:\.[a-zA-Z0-9-]{1,63}){1,33}",
         "2-34 labels of letters, digits and hyphens, with periods between",
     ),
+    "privatedns:PrivateRecordSet": NameRule(
+        r"[@*]|[a-zA-Z0-9_*](?:[a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9_])?", "1-63 letters, digits, _.-"
+    ),
     "privatedns:VirtualNetworkLink": NameRule(r"[a-zA-Z0-9](?:[a-zA-Z0-9_.-]{0,78}[a-zA-Z0-9_])?", "1-80 letters, digits, _.-"),
 }
 

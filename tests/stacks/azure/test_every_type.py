@@ -101,6 +101,16 @@ PROGRAM: list[tuple[str, Values]] = [
     ),
     ("privatedns:PrivateZone", {"privateZoneName": "privatelink.blob.core.windows.net", "location": "Global"}),
     (
+        "privatedns:PrivateRecordSet",
+        {
+            "privateZoneName": "privatelink.blob.core.windows.net",
+            "recordType": "A",
+            "relativeRecordSetName": "*",
+            "ttl": 300,
+            "aRecords": [{"ipv4Address": "10.42.0.10"}],
+        },
+    ),
+    (
         "privatedns:VirtualNetworkLink",
         {
             "privateZoneName": "privatelink.blob.core.windows.net",

@@ -1,0 +1,59 @@
+"""A stack of this repository as it stands in stacks/, on a subscription that is played."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.stacks.azure.services import AzureWorld
+from tests.stacks.azure.stand_in import Azure
+from tests.stacks.project import CHECKOUT, Project
+
+PREFIX = "vision-customization:"
+
+
+@dataclass
+class Environment(Project):
+    """`dev`, `staging` or `prod`: the settings of its file; only where Azure and the images are is a test's own."""
+
+    world: AzureWorld | None = None
+
+    @classmethod
+    def of(cls, folder: Path, stack: str, world: AzureWorld, datasets: Mapping[str, Any], **models: Any) -> "Environment":  # noqa: ANN401
+        """Args:
+        datasets: in place of the file's.
+        models: name → keys that are set in place of the file's.
+        """
+        config = declared(stack)
+        config["azure"] |= {"managementEndpoint": world.management.url, "roleTimeoutMinutes": 2}
+        config["datasets"] = dict(datasets)
+        for name, keys in models.items():
+            config["models"][name] |= keys
+        Project.create(folder, config, stack)
+        return cls(folder, stack, world=world)
+
+    @property
+    def azure(self) -> Azure:
+        assert self.world is not None
+        return Azure(self.world.folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        assert self.world is not None
+        inherited = {name: value for name, value in super().environment.items() if not name.startswith(("AZURE_", "ARM_"))}
+        return inherited | self.azure.environment() | self.world.environment()
+
+    def config(self) -> dict[str, Any]:
+        """The stack's settings now, to be changed and given to `configure`."""
+        return _config(self.folder / "stacks" / f"Pulumi.{self.stack}.yaml")
+
+
+def declared(stack: str) -> dict[str, Any]:
+    """The settings of a stack of this repository."""
+    return _config(CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml")
+
+
+def _config(file: Path) -> dict[str, Any]:
+    return {key.removeprefix(PREFIX): value for key, value in yaml.safe_load(file.read_text())["config"].items()}
