@@ -46,6 +46,10 @@ preview: setup ## Say what `make up` would do, and why.
 show: setup ## Print what the stack offers, and a curl to try it with.
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
+.PHONY: policy
+policy: setup ## Show what the stack has deployed, and what of it violates the policy pack.
+	@$(BIN)/pulumi stack export --stack $(STACK) | $(BIN)/python -m policy.report /dev/stdin --config $(POLICY_CONFIG)
+
 .PHONY: down
 down: setup ## Destroy the stack; no process stays behind.
 	@! $(BIN)/python -m toolchain.stack exists --stack $(STACK) || $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS)
