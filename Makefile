@@ -70,6 +70,10 @@ drift-issue-close: setup
 show: setup ## Print what the stack offers, and a curl to try it with.
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
+.PHONY: policy
+policy: setup ## Show what the stack has deployed, and what of it violates the policy pack.
+	@$(BIN)/pulumi stack export --stack $(STACK) | $(BIN)/python -m policy.report /dev/stdin --config $(POLICY_CONFIG)
+
 .PHONY: down
 down: setup ## Destroy the stack; no process stays behind.
 	@! $(BIN)/python -m toolchain.stack exists --stack $(STACK) || $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS)

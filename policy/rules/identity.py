@@ -30,12 +30,14 @@ class Role:
 _CONTAINER = re.compile(
     r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+$", re.IGNORECASE
 )
+_REGISTRY = re.compile(r"/providers/Microsoft\.ContainerRegistry/registries/[^/]+$", re.IGNORECASE)
 _VISION = re.compile(r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+$", re.IGNORECASE)
 
 ROLES = {
     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1": Role("Storage Blob Data Reader", "a blob container", _CONTAINER),
     "ba92f5b4-2d11-453d-a403-e96b0029c9fe": Role("Storage Blob Data Contributor", "a blob container", _CONTAINER),
     "a97b65f3-24c7-4388-baec-2e87135dc908": Role("Cognitive Services User", "the Vision account", _VISION),
+    "7f951dda-4ed3-4680-a7ca-43fe172d538d": Role("AcrPull", "a container registry", _REGISTRY),
 }
 
 
@@ -100,15 +102,15 @@ RULES = (
         name="role-needed",
         says="Only the roles that the project needs are assigned.",
         why="Owner or Contributor would do as well, and everything else, too.",
-        fix="Assign Storage Blob Data Reader or Contributor, or Cognitive Services User.",
+        fix="Assign Storage Blob Data Reader or Contributor, Cognitive Services User, or AcrPull.",
         types=(ROLE_ASSIGNMENT,),
         check=is_needed,
     ),
     Rule(
         name="role-least-scope",
-        says="A role is assigned on the container or the Vision account, not on what holds it.",
+        says="A role is assigned on the container, the Vision account or the registry, not on what holds it.",
         why="A role on the account, the resource group or the subscription opens all that is and will be in there.",
-        fix="Set `scope` to the id of the container (or of the Vision account).",
+        fix="Set `scope` to the id of the container (the Vision account, the registry) itself.",
         types=(ROLE_ASSIGNMENT,),
         check=has_least_scope,
     ),

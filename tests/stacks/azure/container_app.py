@@ -132,6 +132,7 @@ class Revision:
             try:
                 waiting = spec.queue.replicas(queue_length(spec.queue.connection, spec.queue.query))
             except psycopg.Error as error:  # the tables may be still to come; while it can't be asked, nothing changes
+                self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / "scale.txt").write_text(f"{type(error).__name__}: {error}")
                 waiting = len(self.replicas)
             self.idle_since = None if waiting else self.idle_since or time.monotonic()
