@@ -120,6 +120,7 @@ class Worker:
         self._reader.close()
         self._store.close()
         self._lock.release()
+        self._locks.close()
 
 
 def run_worker(settings: Settings, health_port: int | None = None) -> None:
