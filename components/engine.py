@@ -15,10 +15,11 @@ DATA_DIR = "/data"
 CONCURRENT_CALLS = 20
 """Calls a replica has at once before another is started."""
 
-UNFINISHED_JOBS = """\
-SELECT (SELECT count(*) FROM models WHERE status IN ('notStarted', 'training', 'cancelling'))
-     + (SELECT count(*) FROM evaluations WHERE status IN ('notStarted', 'running'))"""
-"""What the workers scale with: what waits and what is being worked on, so that no worker is taken away while it works."""
+UNFINISHED_JOBS = (
+    "SELECT (SELECT count(*) FROM models WHERE status IN ('notStarted', 'training', 'cancelling'))"
+    " + (SELECT count(*) FROM evaluations WHERE status IN ('notStarted', 'running'))"
+)
+"""What the workers scale with: the engine's own query, which a test compares, since nothing here imports the engine."""
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,9 @@ class Locks(Protocol):
     def take(self, worker: str) -> Lock | None:
         """The lock, or None while another process holds it."""
 
+    def close(self) -> None:
+        """No more locks are asked for; those that were taken stay."""
+
 
 def open_locks(settings: Settings) -> Locks:
     if settings.on_postgresql:
@@ -96,6 +99,9 @@ class FileLocks:
             return None
         return FileLock(descriptor)
 
+    def close(self) -> None:
+        pass
+
 
 class FileLock:
     def __init__(self, descriptor: int) -> None:
@@ -123,6 +129,9 @@ class AdvisoryLocks:
             return AdvisoryLock(connection)
         connection.close()
         return None
+
+    def close(self) -> None:
+        self._engine.dispose()
 
 
 class AdvisoryLock:

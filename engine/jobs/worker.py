@@ -128,6 +128,7 @@ class Worker:
         self._objects.close()
         self._store.close()
         self._lock.release()
+        self._locks.close()
 
 
 def run_worker(settings: Settings, health_port: int | None = None) -> None:

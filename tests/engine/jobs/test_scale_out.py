@@ -1,25 +1,30 @@
 """Workers that share a PostgreSQL database: their locks, and one taking up another's work."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url, text
 
-from engine.jobs.liveness import FileLocks, Locks, open_locks, take_name
+from engine.jobs.liveness import AdvisoryLock, FileLocks, Locks, open_locks, take_name
 from engine.jobs.queue import JobQueue
 from engine.settings import Settings
 from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine
 from tests.engine.jobs.killing import gate_after_a_shard, killed_and_taken_up
+from tests.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Locks:
+def locks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Locks]:
     url = request.getfixturevalue("postgresql_database") if request.param == "postgresql" else ""
-    return open_locks(Settings(data_dir=tmp_path, database_url=url))
+    locks = open_locks(Settings(data_dir=tmp_path, database_url=url))
+    yield locks
+    locks.close()
 
 
 def test_a_name_has_one_worker_until_that_is_gone(locks: Locks) -> None:
@@ -33,6 +38,34 @@ def test_a_name_has_one_worker_until_that_is_gone(locks: Locks) -> None:
     assert again is not None
     again.release()
     second_lock.release()
+
+
+@pytest.mark.postgresql
+def test_a_lock_is_lost_soon_after_its_machine_vanishes_and_asking_for_it_costs_no_connection(
+    tmp_path: Path, postgresql: PostgreSQL, postgresql_database: str
+) -> None:
+    locks = open_locks(Settings(data_dir=tmp_path, database_url=postgresql_database))
+    held = locks.take("held")
+    assert isinstance(held, AdvisoryLock)
+    after_seconds = [held._connection.scalar(text(f"SHOW tcp_keepalives_{name}")) for name in ("idle", "interval", "count")]
+    assert after_seconds == ["10", "5", "3"]
+    others = f"SELECT pid FROM pg_stat_activity WHERE datname = '{make_url(postgresql_database).database}' ORDER BY pid"
+    assert locks.take("held") is None
+    connections = postgresql.execute(others)
+    assert len(connections) == 2
+    for _ in range(3):
+        assert locks.take("held") is None
+    assert postgresql.execute(others) == connections
+    held.release()
+    again = locks.take("held")
+    assert again is not None
+    postgresql.restart()
+    assert not again.held()
+    again.release()
+    after_the_restart = locks.take("held")
+    assert after_the_restart is not None
+    after_the_restart.release()
+    locks.close()
 
 
 def test_the_kernel_gives_a_lock_back_when_its_process_dies(tmp_path: Path) -> None:

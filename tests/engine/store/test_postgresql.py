@@ -99,6 +99,11 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
     assert length() == 0
 
 
+def test_the_documented_queue_length_is_that_query() -> None:
+    documentation = (Path(__file__).parents[3] / "docs" / "engine.md").read_text()
+    assert QUEUE_LENGTH_QUERY in " ".join(documentation.split())
+
+
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
 def test_each_way_to_write_the_url_is_the_same(scheme: str, settings: Settings, store: Store) -> None:
     url = settings.database_url.replace("postgresql+psycopg", scheme)
