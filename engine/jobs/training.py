@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from engine.settings import Settings
 from engine.store import ModelRecord, NotFound
 
 _TRAINING, _TEST = 0, 1
+_log = logging.getLogger(__name__)
 
 
 class Fitted(TypedDict):
@@ -139,10 +141,13 @@ class Training(Job):
         self._discard(record)
 
     def fail(self, failure: JobFailed, seconds: float) -> None:
+        # An alert in Azure looks for this very event: components/observability.py.
+        details = failure.details()
+        _log.error("training failed", extra={"model-id": self._model_id, "code": details.code, "reason": details.message})
         record = None
         with suppress(NotFound):
             cost = cost_minutes(seconds, self.budget_seconds)
-            record = self.resources.store.fail_training(self._model_id, failure.details(), cost)
+            record = self.resources.store.fail_training(self._model_id, details, cost)
         self._discard(record)
 
     def cancel(self, seconds: float) -> None:

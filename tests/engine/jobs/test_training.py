@@ -272,7 +272,9 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failed_training_says_what_is_wrong_and_where(engine: Engine, queue: JobQueue, name: str) -> None:
+def test_a_failed_training_says_what_is_wrong_and_where(
+    engine: Engine, queue: JobQueue, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     make, code, says = FAILURES[name]
     make(engine, name)
     model = trained(engine, queue, engine.model(f"failed-{list(FAILURES).index(name)}", name))
@@ -282,6 +284,9 @@ def test_a_failed_training_says_what_is_wrong_and_where(engine: Engine, queue: J
     assert says in model.error.message
     assert "TOPSECRET" not in model.error.message
     assert model.artifact is None
+    (logged,) = [record for record in caplog.records if record.message == "training failed"]
+    assert vars(logged)["code"] == code
+    assert "TOPSECRET" not in vars(logged)["reason"]
     wait(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), seconds=2)
 
 
