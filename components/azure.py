@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
 
-from components.access import BlobContributor, BlobReader, PrincipalType, VisionUser
+from components.access import BlobContributor, BlobReader, PrincipalType, RoleGrant, VisionUser
 from components.azure_names import AzureNames
 from components.blob_access import BlobAccess
 from components.database import DatabaseSize, EngineDatabase
@@ -143,9 +143,13 @@ class AzureWorkspace(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
-        reader = self._roles(storage, vision, identity.principal_id)
-        self.service = self._engine(network, observability, vision, storage, database, identity)
-        self.container = TrainingContainer(self._readable(storage, reader.assignment_id, deployer_writes=found.writes_blobs))
+        reads, writes = self._roles(storage, vision, identity.principal_id)
+        engine = self._engine(network, observability, vision, storage, database, identity)
+        deployer = self._deployer_access(storage, given=found.writes_blobs)
+        can_write = self._engine_access("keeps", engine, storage.artifacts_url, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, writes)
+        can_read = self._engine_access("reads", engine, deployer.container_url, Role.STORAGE_BLOB_DATA_READER, reads)
+        self.service = Service(_once(can_write, engine.endpoint), engine.key)
+        self.container = TrainingContainer(can_read.container_url)
         self.register_outputs({"endpoint": self.service.endpoint, "resourceGroup": self.resource_group})
 
     def _ask_first(self) -> Found:
@@ -181,10 +185,12 @@ class AzureWorkspace(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _roles(self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]) -> BlobReader:
-        """What the engine's identity and the Vision account's own may do; the engine's right to read is returned."""
+    def _roles(
+        self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
+    ) -> tuple[BlobReader, BlobContributor]:
+        """What the engine's identity and the Vision account's own may do; the engine's rights in storage are returned."""
         subscription = self._caller.subscription_id
-        reader = BlobReader(
+        reads = BlobReader(
             f"{self._name}-engine-reads",
             subscription_id=subscription,
             container_id=storage.training_id,
@@ -198,7 +204,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             principal_id=vision.principal_id,
             opts=self._child,
         )
-        BlobContributor(
+        writes = BlobContributor(
             f"{self._name}-engine-writes",
             subscription_id=subscription,
             container_id=storage.artifacts_id,
@@ -212,7 +218,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             principal_id=principal_id,
             opts=self._child,
         )
-        return reader
+        return reads, writes
 
     def _engine(
         self,
@@ -276,38 +282,44 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
         return Service(engine.endpoint, key.value)
 
-    def _readable(
-        self, storage: TrainingStorage, assignment_id: pulumi.Output[str], *, deployer_writes: bool
-    ) -> pulumi.Output[str]:
-        """The training container's URL, once the engine can read it, and whoever deploys can, too."""
-        args = self._args
+    def _deployer_access(self, storage: TrainingStorage, *, given: bool) -> BlobAccess:
+        """The training container, once whoever deploys can read and write it; `given`: a role for that is there already."""
         role = None
-        if not deployer_writes:
+        if not given:
             role = BlobContributor(
                 f"{self._name}-deployer-writes",
                 subscription_id=self._caller.subscription_id,
                 container_id=storage.training_id,
                 principal_id=self._caller.object_id,
-                principal_type=args.deployer_type,
+                principal_type=self._args.deployer_type,
                 opts=self._child,
             )
-        deployer = BlobAccess(
+        return BlobAccess(
             f"{self._name}-deployer-access",
             container_url=storage.training_url,
             identity="whoever deploys",
             role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR.label,
             assignment_id=role.assignment_id if role else None,
-            timeout_minutes=args.role_timeout_minutes,
+            timeout_minutes=self._args.role_timeout_minutes,
             opts=self._child,
         )
-        engine = BlobAccess(
-            f"{self._name}-engine-access",
-            container_url=deployer.container_url,
+
+    def _engine_access(
+        self, what: str, engine: Service, container_url: pulumi.Output[str], role: Role, grant: RoleGrant
+    ) -> BlobAccess:
+        """A container, once the engine's role on it works."""
+        return BlobAccess(
+            f"{self._name}-engine-{what}",
+            container_url=container_url,
             identity="the engine",
-            role=Role.STORAGE_BLOB_DATA_READER.label,
-            assignment_id=assignment_id,
-            service=self.service,
-            timeout_minutes=args.role_timeout_minutes,
+            role=role.label,
+            assignment_id=grant.assignment_id,
+            service=engine,
+            timeout_minutes=self._args.role_timeout_minutes,
             opts=self._child,
         )
-        return engine.container_url
+
+
+def _once(access: BlobAccess, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """`value`, which is known only when the access is there."""
+    return pulumi.Output.all(access.readable, value).apply(lambda known: str(known[1]))

@@ -14,7 +14,7 @@ from engine.learning import ArtifactError, Classifier, ClassifierSession, read_c
 from engine.learning.views import layout_key
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.serving import artifact_key, head_key, sidecar_key
-from engine.store import ModelRecord, NotFound, Store, StoreError
+from engine.store import ModelRecord, NotFound, Store
 
 _IMPORTS = "imports"
 _LEFT_BEHIND_SECONDS = 3600.0
@@ -78,7 +78,7 @@ def import_model(
             cost_minutes=sidecar.training_cost_in_minutes,
             artifact=Artifact(digest=digest, size_bytes=len(onnx)),
         )
-    except (StoreError, OSError):
+    except (EngineError, OSError):
         _discard(objects, model_id)
         raise
     # A database that fails while it commits may have the row all the same: the sweep finds out.

@@ -5,6 +5,7 @@ dev trains; staging takes dev's very model, and prod staging's. The engines are 
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ pytestmark = [
     pytest.mark.skipif(binaries() is None and os.environ.get("CI") != "true", reason=NOT_INSTALLED),
 ]
 
-ROLE_DELAY_SECONDS = 4
+ROLE_DELAY_SECONDS = 12
 NOTHING_CHANGED = "--expect-no-changes"
 
 
@@ -60,7 +61,9 @@ def dev(folder: Path, world: AzureWorld) -> Environment:
     dev = Environment.of(folder, "dev", world, datasets, textile={"require": {"accuracyTop1": 0.6}})
     dev.azure.scenario(roleDelaySeconds=ROLE_DELAY_SECONDS)
     up = dev.up().succeeded().output
-    assert "waiting until 'Storage Blob Data Reader' works for the engine" in up
+    waited = re.search(r"'Storage Blob Data Contributor' works for whoever deploys \(after (\d+) s\)", up)
+    assert waited is not None
+    assert int(waited[1]) >= 5
     assert "'Storage Blob Data Reader' works for the engine (after" in up
     return dev
 
