@@ -76,6 +76,7 @@ class Revision:
             **self.spec.environment,
             variable_of("host"): OWN_HOST,
             variable_of("port"): str(port),
+            variable_of("health-port"): str(port),  # of a worker, which has no other
             variable_of("data-dir"): str(place / "data"),
             "CONTAINER_APP_REVISION": self.name,
             "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.started}",
@@ -101,7 +102,7 @@ class Revision:
 
     def _await(self, replica: Replica) -> None:
         deadline = time.monotonic() + START_SECONDS
-        for probe in self.spec.probes if self.spec.has_ingress else ():
+        for probe in self.spec.probes:
             while (found := ask(probe, replica.port)) is not None:
                 if not replica.is_running():
                     raise self._failure(f"the container exited with {replica.process.returncode}", replica)

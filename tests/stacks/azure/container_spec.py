@@ -13,7 +13,7 @@ PROGRAM = "vision-engine"
 
 COOLDOWN_SECONDS = 300
 _DEFAULTS = {"host": "127.0.0.1", "port": "8080"}
-_OF_THIS_MACHINE = ("host", "port", "data-dir", "weights-dir")
+_OF_THIS_MACHINE = ("host", "port", "health-port", "data-dir", "weights-dir")
 """Settings whose values hold in the container alone."""
 
 
@@ -72,7 +72,10 @@ class ContainerSpec:
         ingress = configuration.get("ingress")
         probes = tuple(container.get("probes") or ())
         if ingress:
-            _check_listening(command[1:], environment, int(ingress.get("targetPort", 0)), probes)
+            _check_listening(command[1:], environment, "port", int(ingress.get("targetPort", 0)), probes)
+        elif probes:
+            asked = int((probes[0].get("httpGet") or {}).get("port") or 0)
+            _check_listening(command[1:], environment, "health-port", asked, probes)
         scale = template.get("scale") or {}
         # Without a rule, and with ingress, Azure starts a replica at the first call.
         least = max(int(scale.get("minReplicas") or 0), 1 if ingress else 0)
@@ -120,13 +123,19 @@ def identity_ids(inputs: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _check_listening(
-    arguments: Sequence[str], environment: Mapping[str, str], target_port: int, probes: Sequence[Mapping[str, Any]]
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    setting: str,
+    target_port: int,
+    probes: Sequence[Mapping[str, Any]],
 ) -> None:
-    host, port = (setting_of(arguments, environment, name) for name in ("host", "port"))
+    host, port = (setting_of(arguments, environment, name) for name in ("host", setting))
     if host != "0.0.0.0":
         raise _unhealthy(f"the container listens on {host}: ingress and probes reach it on 0.0.0.0 only")
     if port != str(target_port):
-        raise _unhealthy(f"ingress calls port {target_port} (targetPort), and the container listens on {port}")
+        raise _unhealthy(
+            f"port {target_port} is called, by ingress (targetPort) or a probe, and the container listens on {port}"
+        )
     for probe in probes:
         asked = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
         if int(asked or 0) != target_port:

@@ -65,6 +65,7 @@ def test_what_holds_in_the_container_alone_is_left_out() -> None:
 
 def test_workers_follow_their_queue() -> None:
     worker = changed(("configuration", "ingress"), None)
+    worker["template"]["containers"][0]["args"] = ["worker", "--host", "0.0.0.0", "--health-port", "8080"]
     worker["template"]["scale"] = {"minReplicas": 0, "maxReplicas": 2, "rules": [QUEUE]}
     spec = ContainerSpec.of(worker)
     assert (spec.has_ingress, spec.min_replicas) == (False, 0)
@@ -80,7 +81,7 @@ CONTAINER = ("template", "containers", 0)
     [
         ((*CONTAINER, "env", 2, "secretRef"), "databse-url", "'databse-url' is not one of the app's secrets"),
         ((*CONTAINER, "args"), ["serve"], "listens on 127.0.0.1"),
-        ((*CONTAINER, "args"), ["serve", "--host=0.0.0.0", "--port=80"], "calls port 8080 .targetPort., and .* on 80"),
+        ((*CONTAINER, "args"), ["serve", "--host=0.0.0.0", "--port=80"], "port 8080 is called, by ingress .*, and .* on 80"),
         ((*CONTAINER, "probes", 0, "httpGet", "port"), 80, "probe Liveness asks port 80"),
         ((*CONTAINER, "probes", 0), {"type": "Liveness", "tcpSocket": {"port": 8080}}, "only httpGet"),
         ((*CONTAINER, "command"), ["/bin/sh"], "not /bin/sh"),
