@@ -195,9 +195,9 @@ def test_the_table_of_prod_is_the_documented_one(prod: Environment) -> None:
     ).stdout
     documented = CHECKOUT / "docs" / "azure-prod.md"
     if os.environ.get("VISION_WRITE_DOCS"):
-        intro, _, _ = documented.read_text().partition("| resource")
-        documented.write_text(intro + table[table.index("| resource") :])
-    assert table[table.index("| resource") :].strip() in documented.read_text()
+        intro, _, _ = documented.read_text().partition("\n|")
+        documented.write_text(f"{intro}\n{table[table.index('|') :]}")
+    assert table[table.index("|") :].strip() in documented.read_text()
 
 
 @pytest.mark.usefixtures("trusting")
