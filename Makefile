@@ -40,7 +40,7 @@ setup-all: python
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
-		{ echo; echo "Logs of the local platform: .vision/$(STACK)/*/log.txt. \`make up\` goes on where it stopped."; exit 1; }
+		{ echo; echo "$(if $(filter local,$(STACK)),Logs of the local platform: .vision/local/*/log.txt. )\`make up\` goes on where it stopped."; exit 1; }
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview

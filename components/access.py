@@ -1,13 +1,9 @@
 """BlobReader, BlobContributor, VisionUser: one role for one identity, on no more than it needs."""
 
-from typing import Literal
-
 import pulumi
 from pulumi_azure_native import authorization
 
-from components.roles import Role, assignment_name
-
-PrincipalType = Literal["ServicePrincipal", "User", "Group"]
+from components.roles import PrincipalType, Role, assignment_name
 
 
 class RoleGrant(pulumi.ComponentResource):

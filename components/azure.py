@@ -6,16 +6,16 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
 
-from components.access import BlobContributor, BlobReader, PrincipalType, RoleGrant, VisionUser
+from components.access import BlobContributor, BlobReader, RoleGrant, VisionUser
 from components.azure_names import AzureNames
 from components.blob_access import BlobAccess
 from components.database import DatabaseSize, EngineDatabase
 from components.engine import EngineApp, EngineSize
 from components.generated_key import GeneratedKey
-from components.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork
+from components.network import ADDRESS_PREFIX, BLOB_ZONE, VISION_ZONE, PrivateNetwork
 from components.observability import Observability
 from components.preflight import MANAGEMENT_ENDPOINT, Caller, Found, preflight
-from components.roles import Role
+from components.roles import PrincipalType, Role
 from components.storage import TRAINING, TrainingStorage
 from components.vision import LOCATIONS, VisionAccount
 from customization.errors import VisionError
@@ -41,10 +41,11 @@ class AzureArgs:
     log_retention_days: int = 30
     soft_delete_days: int = 7
     private_network: bool = False
+    address_prefix: str = ADDRESS_PREFIX
     protect: bool = False
     restore: bool = False
     alert_emails: tuple[str, ...] = ()
-    deployer_type: PrincipalType = "User"
+    deployer_type: PrincipalType | None = None
     role_timeout_minutes: float = 30
     management_endpoint: str = MANAGEMENT_ENDPOINT
     tags: dict[str, str] = field(default_factory=dict)
@@ -127,9 +128,10 @@ class AzureWorkspace(pulumi.ComponentResource):
             protect=args.protect,
             opts=self._child,
         )
+        names: list[pulumi.Resource] = []
         if network is not None:
-            network.connect("blob", storage.account_id, "blob", BLOB_ZONE)
-            network.connect("vision", vision.account_id, "account", VISION_ZONE)
+            names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
+            names.append(network.connect("vision", vision.account_id, "account", VISION_ZONE))
         observability.watch("vision", vision.account_id)
         observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
         observability.watch("database", database.server_id)
@@ -144,8 +146,8 @@ class AzureWorkspace(pulumi.ComponentResource):
             opts=self._child,
         )
         reads, writes = self._roles(storage, vision, identity.principal_id)
-        engine = self._engine(network, observability, vision, storage, database, identity)
-        deployer = self._deployer_access(storage, given=found.writes_blobs)
+        engine = self._engine(network, names, observability, vision, storage, database, identity)
+        deployer = self._deployer_access(storage, found)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, Role.STORAGE_BLOB_DATA_READER, reads)
         self.service = Service(_once(can_write, engine.endpoint), engine.key)
@@ -181,6 +183,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             resource_group_name=self.resource_group,
             network_name=self._names.network,
             location=self._args.location,
+            address_prefix=self._args.address_prefix,
             tags=self._tags,
             opts=self._child,
         )
@@ -223,6 +226,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _engine(
         self,
         network: PrivateNetwork | None,
+        names_there: list[pulumi.Resource],
         observability: Observability,
         vision: VisionAccount,
         storage: TrainingStorage,
@@ -249,7 +253,7 @@ class AzureWorkspace(pulumi.ComponentResource):
             opts=self._child,
         )
         if network is not None:
-            network.name_apps(environment.default_domain, environment.static_ip)
+            names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
         # By name: behind a private endpoint the account has a private address, and in a sovereign cloud a name of its own.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
@@ -270,6 +274,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                 "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
                 "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
+                "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat("https://", names.engine, ".", environment.default_domain),
             },
             secrets={
                 "VISION_ENGINE_KEYS": key.value,
@@ -278,20 +283,21 @@ class AzureWorkspace(pulumi.ComponentResource):
             },
             size=args.engine,
             tags=self._tags,
-            opts=self._child,
+            # What is asked for before its private name is there, is not found for a while after.
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
         )
         return Service(engine.endpoint, key.value)
 
-    def _deployer_access(self, storage: TrainingStorage, *, given: bool) -> BlobAccess:
-        """The training container, once whoever deploys can read and write it; `given`: a role for that is there already."""
+    def _deployer_access(self, storage: TrainingStorage, found: Found) -> BlobAccess:
+        """The training container, once the role of whoever deploys works on it."""
         role = None
-        if not given:
+        if not found.writes_blobs:
             role = BlobContributor(
                 f"{self._name}-deployer-writes",
                 subscription_id=self._caller.subscription_id,
                 container_id=storage.training_id,
                 principal_id=self._caller.object_id,
-                principal_type=self._args.deployer_type,
+                principal_type=self._args.deployer_type or found.caller_type,
                 opts=self._child,
             )
         return BlobAccess(

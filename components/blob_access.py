@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi import dynamic
 
-from customization.errors import StorageError, Unreachable, VisionError
+from customization.errors import NotFound, ServiceFault, StorageError, Unreachable, VisionError
 from customization.resources import Service
 from customization.resources.connection import client
 from customization.resources.provider import DeclaredProvider, Properties
@@ -83,7 +83,7 @@ def wait_for_access(
     while True:
         try:
             found = look(properties)
-        except Unreachable as error:  # the engine is still starting
+        except (Unreachable, ServiceFault, NotFound) as error:  # the engine is still starting; its ingress answers for it
             found = Access(readable=False, reason=str(error), who="the engine")
         waited = clock() - started
         if found.readable:
@@ -95,7 +95,8 @@ def wait_for_access(
                 f"{found.reason}. It needs the role '{properties['role']}' on that container; see with `az role assignment "
                 "list --scope` whether it is there, and run the update again: it goes on here"
             )
-        row.progress(f"waiting until '{properties['role']}' works for {properties['identity']} ({waited:.0f} s; up to 30 min)")
+        bound = f"{waited:.0f} s; up to {limit / 60:g} min"
+        row.progress(f"waiting until '{properties['role']}' works for {properties['identity']} ({bound})")
         sleep(POLL_SECONDS)
 
 

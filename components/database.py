@@ -85,17 +85,9 @@ class EngineDatabase(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protect)),
         )
-        database = dbforpostgresql.Database(
-            f"{name}-vision",
-            resource_group_name=resource_group_name,
-            server_name=server.name,
-            database_name=DATABASE,
-            charset="UTF8",
-            collation="en_US.utf8",
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protect)),
-        )
+        rules = []
         if not private:
-            dbforpostgresql.FirewallRule(
+            rule = dbforpostgresql.FirewallRule(
                 f"{name}-azure",
                 resource_group_name=resource_group_name,
                 server_name=server.name,
@@ -105,6 +97,17 @@ class EngineDatabase(pulumi.ComponentResource):
                 end_ip_address="0.0.0.0",  # noqa: S104
                 opts=child,
             )
+            rules.append(rule)
+        database = dbforpostgresql.Database(
+            f"{name}-vision",
+            resource_group_name=resource_group_name,
+            server_name=server.name,
+            database_name=DATABASE,
+            charset="UTF8",
+            collation="en_US.utf8",
+            # The server takes one change at a time; and who has the URL may call, so the rule is there.
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protect, depends_on=rules)),
+        )
         self.server_id = server.id
         self.url = pulumi.Output.secret(
             pulumi.Output.all(server.fully_qualified_domain_name, password.value, database.name).apply(

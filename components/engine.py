@@ -220,15 +220,28 @@ def _http_probes() -> list[app.ContainerAppProbeArgs]:
     """The image's start loads libraries and brings the tables up to date; from then on an answer takes milliseconds."""
     asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
     return [
-        app.ContainerAppProbeArgs(type=app.Type.STARTUP, http_get=asked, period_seconds=2, failure_threshold=60),
-        app.ContainerAppProbeArgs(type=app.Type.LIVENESS, http_get=asked, period_seconds=10, failure_threshold=6),
-        app.ContainerAppProbeArgs(type=app.Type.READINESS, http_get=asked, period_seconds=5, failure_threshold=3),
+        _startup(asked),
+        app.ContainerAppProbeArgs(
+            type=app.Type.LIVENESS, http_get=asked, period_seconds=10, timeout_seconds=5, failure_threshold=6
+        ),
+        app.ContainerAppProbeArgs(
+            type=app.Type.READINESS, http_get=asked, period_seconds=5, timeout_seconds=5, failure_threshold=3
+        ),
     ]
 
 
 def _worker_probes() -> list[app.ContainerAppProbeArgs]:
     asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=HEALTH_PORT)
     return [
-        app.ContainerAppProbeArgs(type=app.Type.STARTUP, http_get=asked, period_seconds=2, failure_threshold=60),
-        app.ContainerAppProbeArgs(type=app.Type.LIVENESS, http_get=asked, period_seconds=30, failure_threshold=6),
+        _startup(asked),
+        app.ContainerAppProbeArgs(
+            type=app.Type.LIVENESS, http_get=asked, period_seconds=30, timeout_seconds=5, failure_threshold=6
+        ),
     ]
+
+
+def _startup(asked: app.ContainerAppProbeHttpGetArgs) -> app.ContainerAppProbeArgs:
+    """Two minutes; Azure allows no more than ten failures."""
+    return app.ContainerAppProbeArgs(
+        type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=5, failure_threshold=10
+    )

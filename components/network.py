@@ -5,6 +5,8 @@ from pulumi_azure_native import network, privatedns
 
 BLOB_ZONE = "privatelink.blob.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
+ADDRESS_PREFIX = "10.42.0.0/16"
+
 DATABASE_ZONE = "private.postgres.database.azure.com"
 
 
@@ -22,7 +24,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         resource_group_name: pulumi.Input[str],
         network_name: str,
         location: str,
-        address_prefix: str = "10.42.0.0/16",
+        address_prefix: str = ADDRESS_PREFIX,
         tags: dict[str, str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -48,18 +50,20 @@ class PrivateNetwork(pulumi.ComponentResource):
         database = self._subnet("database", f"{first}.{second}.2.0/28", "Microsoft.DBforPostgreSQL/flexibleServers", after=apps)
         self._endpoints = self._subnet("endpoints", f"{first}.{second}.3.0/24", None, after=database)
         self.apps_subnet_id, self.database_subnet_id = apps.id, database.id
-        self.database_zone_id = self._zone("database", DATABASE_ZONE).id
+        zone, link = self._zone("database", DATABASE_ZONE)
+        # A server that is made before its zone is linked is refused, or not found by name.
+        self.database_zone_id = pulumi.Output.all(zone.id, link.id).apply(lambda known: str(known[0]))
         self.register_outputs({"networkId": self._network.id})
 
-    def connect(self, what: str, resource_id: pulumi.Input[str], group_id: str, zone_name: str) -> None:
-        """A private endpoint to a resource, under its usual name.
+    def connect(self, what: str, resource_id: pulumi.Input[str], group_id: str, zone_name: str) -> pulumi.Resource:
+        """A private endpoint to a resource, under its usual name; what is returned is there once the name is.
 
         Args:
             what: names the endpoint.
             group_id: the part of the resource that it leads to: `blob`, `account`.
             zone_name: the DNS zone of such endpoints.
         """
-        zone = self._zone(what, zone_name)
+        zone, link = self._zone(what, zone_name)
         endpoint = network.PrivateEndpoint(
             f"{self._name}-{what}",
             resource_group_name=self._resource_group_name,
@@ -72,24 +76,25 @@ class PrivateNetwork(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
-        network.PrivateDnsZoneGroup(
+        group: pulumi.Resource = network.PrivateDnsZoneGroup(
             f"{self._name}-{what}",
             resource_group_name=self._resource_group_name,
             private_endpoint_name=endpoint.name,
             private_dns_zone_group_name="default",
             private_dns_zone_configs=[network.PrivateDnsZoneConfigArgs(name=what, private_dns_zone_id=zone.id)],
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[link])),
         )
+        return group
 
-    def name_apps(self, domain: pulumi.Input[str], address: pulumi.Input[str]) -> None:
+    def name_apps(self, domain: pulumi.Input[str], address: pulumi.Input[str]) -> pulumi.Resource:
         """Let the apps of an environment without a public address be found by name inside of the network.
 
         Args:
             domain: the environment's default domain.
             address: its static address.
         """
-        zone = self._zone("apps", domain)
-        privatedns.PrivateRecordSet(
+        zone, link = self._zone("apps", domain)
+        record: pulumi.Resource = privatedns.PrivateRecordSet(
             f"{self._name}-apps",
             resource_group_name=self._resource_group_name,
             private_zone_name=zone.name,
@@ -97,8 +102,9 @@ class PrivateNetwork(pulumi.ComponentResource):
             record_type="A",
             ttl=300,
             a_records=[privatedns.ARecordArgs(ipv4_address=address)],
-            opts=self._child,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[link])),
         )
+        return record
 
     def _subnet(self, what: str, prefix: str, delegate: str | None, after: network.Subnet | None = None) -> network.Subnet:
         return network.Subnet(
@@ -112,7 +118,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[after] if after else [])),
         )
 
-    def _zone(self, what: str, zone_name: pulumi.Input[str]) -> privatedns.PrivateZone:
+    def _zone(self, what: str, zone_name: pulumi.Input[str]) -> tuple[privatedns.PrivateZone, privatedns.VirtualNetworkLink]:
         zone = privatedns.PrivateZone(
             f"{self._name}-{what}",
             resource_group_name=self._resource_group_name,
@@ -121,7 +127,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
-        privatedns.VirtualNetworkLink(
+        link = privatedns.VirtualNetworkLink(
             f"{self._name}-{what}",
             resource_group_name=self._resource_group_name,
             private_zone_name=zone.name,
@@ -131,4 +137,4 @@ class PrivateNetwork(pulumi.ComponentResource):
             registration_enabled=False,
             opts=self._child,
         )
-        return zone
+        return zone, link

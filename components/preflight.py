@@ -3,12 +3,15 @@
 Read by azure-mgmt-authorization as whoever deploys, in a preview too. Nothing is changed.
 """
 
+import base64
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from components.roles import Permission, Role, assignment_name, missing_actions
+from components.roles import Permission, PrincipalType, Role, assignment_name, missing_actions
 from customization.errors import VisionError
 
 if TYPE_CHECKING:
@@ -98,17 +101,14 @@ def may_write_blobs(client: "AuthorizationManagementClient", caller: Caller, con
     )
 
 
-def check_deleted_account(
-    endpoint: str, credential: "TokenCredential", caller: Caller, location: str, resource_group: str, account: str
-) -> bool:
-    """Whether a soft-deleted Vision account of that name waits to be restored or purged."""
+def check_deleted_account(endpoint: str, token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool:
+    """Whether a soft-deleted Vision account of that name waits to be restored or purged. Raises NotAllowed."""
     import requests
 
     url = (
         f"{endpoint.rstrip('/')}/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
         f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
     )
-    token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
     try:
         answer = requests.get(
             url,
@@ -121,7 +121,24 @@ def check_deleted_account(
         raise NotAllowed(
             f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}): is the network there?"
         ) from None
+    if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
+        raise NotAllowed(
+            f"Azure answered {answer.status_code} when asked whether a deleted Vision account blocks the name '{account}'"
+        )
     return bool(answer.status_code == requests.codes.ok)
+
+
+def caller_type(token: str) -> PrincipalType:
+    """What a token of Entra says of its owner: `idtyp` is `app` for pipelines and managed identities.
+
+    The token was just got from Entra, for Azure; nothing is decided by it but the type that a role assignment names.
+    """
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    with suppress(ValueError):
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        if isinstance(claims, dict) and claims.get("idtyp") == "app":
+            return "ServicePrincipal"
+    return "User"
 
 
 def deleted_account_message(account: str, location: str, resource_group: str) -> str:
@@ -137,10 +154,12 @@ class Found:
     """What a preflight found.
 
     `restore`: a deleted account is there to be brought back. `writes_blobs`: the caller has a role of its own to.
+    `caller_type`: whether a person deploys, or an application.
     """
 
     restore: bool
     writes_blobs: bool
+    caller_type: PrincipalType
 
 
 def preflight(
@@ -168,14 +187,15 @@ def preflight(
             check_caller(client, caller, resource_group, networks=networks)
             ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
             writes_blobs = may_write_blobs(client, caller, container_id, ours)
-        deleted = check_deleted_account(endpoint, credential, caller, location, resource_group, account)
+        token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        deleted = check_deleted_account(endpoint, token, caller, location, resource_group, account)
     except ClientAuthenticationError as error:
         raise NotAllowed(f"no Entra identity to ask Azure with: log in with `az login` ({error.message})") from None
     except AzureError as error:
         raise NotAllowed(f"{urlsplit(endpoint).netloc} cannot be asked what is allowed: {error.message}") from None
     if deleted and not restore:
         raise AccountDeleted(deleted_account_message(account, location, resource_group))
-    return Found(restore=deleted, writes_blobs=writes_blobs)
+    return Found(restore=deleted, writes_blobs=writes_blobs, caller_type=caller_type(token))
 
 
 def open_client(endpoint: str, credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":

@@ -24,7 +24,7 @@ from engine.objects import DRAFT, LEFT_BEHIND_SECONDS, ObjectNotFound, ObjectsUn
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
 
-CACHE_BYTES_MAX = 4 * 1024**3
+CACHE_BYTES_MAX = 1024**3
 """Files kept for `path`; those used least recently leave first."""
 
 _BATCH = 8 * CONNECTIONS

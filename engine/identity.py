@@ -51,11 +51,11 @@ class ManagedIdentity:
     def token(self, scope: str) -> str | None:
         if not self.exists:
             return None
-        from azure.core.exceptions import ClientAuthenticationError
+        from azure.core.exceptions import AzureError
 
         try:
             return self.credential.get_token(scope).token
-        except ClientAuthenticationError as error:
+        except AzureError as error:
             named = f" ({self.client_id})" if self.client_id else ""
             raise NoToken(f"The engine's managed identity{named} gives no token ({type(error).__name__}).") from None
 

@@ -1,8 +1,8 @@
 """The typed shape of a stack's key `azure`: what an environment in Azure is like."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -38,6 +38,19 @@ class EngineSizeSettings(Settings):
     min_workers: Annotated[int, Field(ge=0, le=300)] = 0
     max_workers: Annotated[int, Field(ge=1, le=300)] = 2
 
+    @model_validator(mode="after")
+    def _is_offered(self) -> Self:
+        for cpu, memory, name in (
+            (self.cpu, self.memory_gib, "memoryGib"),
+            (self.worker_cpu, self.worker_memory_gib, "workerMemoryGib"),
+        ):
+            if cpu * 4 % 1 or memory != 2 * cpu:
+                offered = "Container Apps offer cores in steps of 0.25, with 2 GiB each"
+                raise ValueError(f"{offered}: for {cpu:g}, {name} is {2 * cpu:g}")
+        if self.min_replicas > self.max_replicas or self.min_workers > self.max_workers:
+            raise ValueError("the least number of replicas and workers is at most the greatest")
+        return self
+
 
 class DatabaseSizeSettings(Settings):
     """PostgreSQL flexible server, as Azure names its sizes."""
@@ -48,6 +61,12 @@ class DatabaseSizeSettings(Settings):
     backup_days: Annotated[int, Field(ge=7, le=35)] = 7
     geo_redundant_backup: bool = False
     high_availability: bool = False
+
+    @model_validator(mode="after")
+    def _is_offered(self) -> Self:
+        if self.high_availability and self.tier == "Burstable":
+            raise ValueError("highAvailability is not offered with tier Burstable: take GeneralPurpose")
+        return self
 
 
 class AzureSettings(Settings):
@@ -70,14 +89,16 @@ class AzureSettings(Settings):
     """How long deleted blobs can be brought back."""
     private_network: bool = False
     """Reach storage, database, Vision account and engine from a virtual network alone."""
+    address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"
+    """The private network's addresses, a /16 that is free where it is reached from."""
     protect: bool = False
     """Refuse to destroy what holds data."""
     restore: bool = False
     """Bring back a deleted Vision account of the same name."""
     alert_emails: tuple[str, ...] = ()
     """Who is told of a failed training."""
-    deployer_type: Literal["User", "ServicePrincipal", "Group"] = "User"
-    """What whoever deploys is: a person, or a pipeline's identity."""
+    deployer_type: Literal["User", "ServicePrincipal", "Group"] | None = None
+    """What whoever deploys is, where its token does not say so: a person, or a pipeline's identity."""
     role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
     """How long a new role is waited for."""
     management_endpoint: str = "https://management.azure.com"

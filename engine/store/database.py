@@ -77,7 +77,8 @@ def _connect(settings: Settings) -> Engine:
     if url.drivername == "sqlite":
         return _connect_sqlite(url)
     if url.drivername == "postgresql+psycopg":
-        return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        # The smallest servers have some 35 connections for everybody; a call keeps one for milliseconds.
+        return create_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=3)
     raise SettingsError(f"database_url: {url.drivername} is not supported: expected sqlite or postgresql.")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from components import blob_access
 from components.blob_access import Access, BlobAccessProvider, NoAccess, wait_for_access
-from customization.errors import Unreachable
+from customization.errors import RequestError, Unreachable
 from customization.resources.row import Row
 
 URL = "https://account.blob.core.windows.net/training"
@@ -57,6 +57,18 @@ def test_a_role_that_works_late_is_waited_for_with_progress(looks: Callable[...,
     row = wait()
     assert row.said[0].startswith("waiting until 'Storage Blob Data Reader' works for the engine (0 s")
     assert row.said[-1] == "'Storage Blob Data Reader' works for the engine (after 10 s)"
+
+
+@pytest.mark.parametrize("status", [404, 500, 502, 503, 504])
+def test_an_engine_whose_ingress_answers_for_it_is_waited_for(looks: Callable[..., None], status: int) -> None:
+    looks(RequestError.of("POST", "/storage:check", status, "code", "no healthy upstream"), Access(readable=True))
+    assert wait().said[-1].endswith("(after 5 s)")
+
+
+def test_a_refusal_is_not_waited_for(looks: Callable[..., None]) -> None:
+    looks(RequestError.of("POST", "/storage:check", 401, "401", "the key is wrong"))
+    with pytest.raises(RequestError, match="the key is wrong"):
+        wait()
 
 
 def test_the_wait_is_bounded_and_says_who_what_and_where(looks: Callable[..., None]) -> None:

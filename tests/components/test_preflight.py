@@ -1,5 +1,7 @@
 """What Azure is asked before anything is made; the real SDK against a stand-in is tests/stacks/azure."""
 
+import base64
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ from components.preflight import (
     MAKE_RESOURCES,
     Caller,
     NotAllowed,
+    caller_type,
     check_caller,
     may_write_blobs,
     refusal,
@@ -133,3 +136,24 @@ def test_a_refusal_says_how_to_go_on() -> None:
 )
 def test_whether_the_caller_writes_blobs_already(found: list[Any], writes: bool) -> None:
     assert may_write_blobs(client(assignments=found), CALLER, CONTAINER, "ours") is writes
+
+
+def token(**claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"head.{payload}.signature"
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        (token(idtyp="app", oid="1"), "ServicePrincipal"),
+        (token(idtyp="user"), "User"),
+        (token(oid="1"), "User"),
+        # what is none of Entra's tokens says nothing
+        ("opaque", "User"),
+        ("a.b.c", "User"),
+        ("a.W10.c", "User"),
+    ],
+)
+def test_whether_a_person_deploys(held: str, kind: str) -> None:
+    assert caller_type(held) == kind

@@ -120,16 +120,19 @@ def test_a_fork_gets_no_identity() -> None:
 
 @pytest.mark.parametrize("name", ["stack", "drift"])
 def test_a_stack_is_updated_by_one_at_a_time(name: str) -> None:
+    """A drift check waits for no update, and so sends none away that waits."""
     [(_, job)] = jobs(CHECKOUT / ".github" / "workflows" / f"{name}.yml")
-    assert job["concurrency"]["group"].startswith("stack-${{ ")
+    assert job["concurrency"]["group"].startswith(f"{name}-${{{{ ")
     assert job["concurrency"]["cancel-in-progress"] is False
     assert job["environment"]
 
 
 def test_promotion_goes_one_stack_after_the_other() -> None:
+    """And the first after the tests."""
     deploy = dict(jobs(CHECKOUT / ".github" / "workflows" / "deploy.yml"))
+    assert deploy.pop("test")["uses"] == "./.github/workflows/ci.yml"
     assert {name: (job.get("needs"), job["with"]["stack"]) for name, job in deploy.items()} == {
-        "dev": (None, "dev"),
+        "dev": ("test", "dev"),
         "staging": ("dev", "staging"),
         "prod": ("staging", "prod"),
     }

@@ -101,6 +101,28 @@ def test_a_whole_stack() -> None:
             {"models": {"m": {"promoteFrom": "dev", "evaluationDataset": "test"}}},
             "models.m.evaluationDataset is 'test'; the stack's datasets are: none",
         ),
+        ({"platform": "azure"}, "platform 'azure' needs the key `azure`"),
+        (
+            {"azure": {"image": "i", "locaton": "eastus"}},
+            "azure.locaton: unknown key; valid here: name, image",
+        ),
+        (
+            {"azure": {"image": "i", "location": "northeurope"}},
+            "azure.location: Input should be 'eastus', 'westus2'",
+        ),
+        (
+            {"azure": {"image": "i", "engine": {"cpu": 1, "memoryGib": 4}}},
+            "azure.engine: Container Apps offer cores in steps of 0.25, with 2 GiB each: for 1, memoryGib is 2",
+        ),
+        (
+            {"azure": {"image": "i", "engine": {"minReplicas": 4}}},
+            "the least number of replicas and workers is at most",
+        ),
+        (
+            {"azure": {"image": "i", "database": {"highAvailability": True}}},
+            "highAvailability is not offered with tier",
+        ),
+        ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
         ({"datasets": {"train": "my-images"}}, "datasets.train: must hold keys of its own, not 'my-images'"),
         ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),
     ],

@@ -72,6 +72,16 @@ def managed_environment(inputs: Values) -> Complaints:
 CPU_STEP, CPU_MOST, GIBIBYTES_PER_CPU = 0.25, 4.0, 2
 
 
+PROBE_RANGES = {
+    "failureThreshold": (1, 10),
+    "periodSeconds": (1, 240),
+    "successThreshold": (1, 10),
+    "timeoutSeconds": (1, 240),
+    "initialDelaySeconds": (0, 60),
+}
+"""As the SDK's own documentation of a probe has them."""
+
+
 def container_app(inputs: Values) -> Complaints:
     if not (inputs.get("managedEnvironmentId") or inputs.get("environmentId")):
         yield "ContainerAppInvalidEnvironmentId", "environmentId or managedEnvironmentId is required"
@@ -88,6 +98,14 @@ def container_app(inputs: Values) -> Complaints:
             "ContainerAppInvalidResourceTotal",
             f"cpu {cpu:g} with memory {memory:g}Gi is not offered: cpu is 0.25 to 4 in steps of 0.25, memory 2Gi for each cpu",
         )
+    for container in containers:
+        for probe in container.get("probes") or []:
+            for key, (least, most) in PROBE_RANGES.items():
+                if not least <= probe.get(key, least) <= most:
+                    yield (
+                        "ContainerAppProbeInvalid",
+                        f"probe {probe.get('type')}: {key} is {probe[key]:g}, must be {least} to {most}",
+                    )
     names = [secret.get("name", "") for secret in configuration.get("secrets") or []]
     for name in names:
         if not re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", name):
