@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 import httpcore
 
@@ -50,6 +51,22 @@ class CheckedBackend(httpcore.NetworkBackend):
         self._policy = policy
         self._resolve = resolve or _resolve
         self._backend = httpcore.SyncBackend()
+        self._streams: WeakSet[_LimitedStream] = WeakSet()
+        self._closed = False
+
+    def close(self) -> None:
+        """Close every connection, and each that somebody is about to make: a pool that is closed forgets those."""
+        self._closed = True
+        for stream in list(self._streams):
+            stream.close()
+
+    def opened(self, stream: "_LimitedStream") -> "_LimitedStream":
+        """Keep a stream in mind, to be closed with all. Raises httpcore.ConnectError where that has been done."""
+        self._streams.add(stream)
+        if self._closed:
+            stream.close()
+            raise httpcore.ConnectError("whoever asks has been closed")
+        return stream
 
     def connect_tcp(
         self,
@@ -69,9 +86,11 @@ class CheckedBackend(httpcore.NetworkBackend):
         for address in addresses:
             try:
                 left = _within_limit(timeout)
-                return _LimitedStream(self._backend.connect_tcp(address, port, left, local_address, socket_options))
+                stream = self._backend.connect_tcp(address, port, left, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 refused = error
+            else:
+                return self.opened(_LimitedStream(stream, self.opened))
         raise refused
 
     def sleep(self, seconds: float) -> None:
@@ -81,8 +100,9 @@ class CheckedBackend(httpcore.NetworkBackend):
 class _LimitedStream(httpcore.NetworkStream):
     """A stream that keeps the time limit of whoever uses it: a server that sends byte after byte never exceeds a timeout."""
 
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, opened: "Callable[[_LimitedStream], _LimitedStream]") -> None:
         self._stream = stream
+        self._opened = opened
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         return self._stream.read(max_bytes, _within_limit(timeout))
@@ -96,7 +116,8 @@ class _LimitedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _LimitedStream(self._stream.start_tls(ssl_context, server_hostname, _within_limit(timeout)))
+        stream = self._stream.start_tls(ssl_context, server_hostname, _within_limit(timeout))
+        return self._opened(_LimitedStream(stream, self._opened))
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as httpcore declares it
         return self._stream.get_extra_info(info)

@@ -78,16 +78,18 @@ class BlobReader:
         self._attempts = attempts
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep
+        self._backend = CheckedBackend(self._policy, resolve)
         self._pool = httpcore.ConnectionPool(
             ssl_context=ssl.create_default_context(),
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=20.0,
-            network_backend=CheckedBackend(self._policy, resolve),
+            network_backend=self._backend,
         )
 
     def close(self) -> None:
         self._pool.close()
+        self._backend.close()
 
     def __enter__(self) -> Self:
         return self

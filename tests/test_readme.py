@@ -64,7 +64,7 @@ def test_the_commands_of_the_readme_work(clone: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert '"tagsResult"' in done.stdout
     assert "accuracyTop1" in done.stdout
-    assert (clone / "textile.onnx").exists()
+    assert (clone / ".vision" / "textile.onnx").exists()
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", README))))

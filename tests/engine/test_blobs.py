@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+import httpcore
 import pytest
 from pydantic import SecretStr
 
+from engine.blob_address import HostPolicy
+from engine.blob_connection import CheckedBackend
 from engine.blobs import Blob, BlobError, BlobErrorKind, BlobReader, NotModified
 from tests.engine.site import Reply, Site, serving
 
@@ -240,3 +243,15 @@ def test_a_name_that_does_not_resolve(pauses: list[float], why: Exception) -> No
 
     with BlobReader(["images.test"], resolve=unknown, sleep=pauses.append) as reader:
         assert refusal(lambda: reader.read("http://images.test/c/b")).kind is BlobErrorKind.UNREACHABLE
+
+
+def test_a_reader_that_is_closed_leaves_no_connection_to_one_who_was_about_to_make_it() -> None:
+    backend = CheckedBackend(HostPolicy.of(["127.0.0.1"]), lambda _host, _port: ["127.0.0.1"])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        before = backend.connect_tcp("127.0.0.1", port)
+        backend.close()
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            before.get_extra_info("socket").getpeername()
+        with pytest.raises(httpcore.ConnectError, match="has been closed"):
+            backend.connect_tcp("127.0.0.1", port)
