@@ -1,5 +1,7 @@
 """BlobReader, BlobContributor, VisionUser: one role for one identity, on no more than it needs."""
 
+from typing import ClassVar
+
 import pulumi
 from pulumi_azure_native import authorization
 
@@ -9,12 +11,12 @@ from components.roles import PrincipalType, Role, assignment_name
 class RoleGrant(pulumi.ComponentResource):
     """One role for one principal on one scope. The assignment's name is made from the three, so it is the same every time."""
 
+    role: ClassVar[Role]
     assignment_id: pulumi.Output[str]
 
     def __init__(
         self,
         name: str,
-        role: Role,
         *,
         subscription_id: str,
         scope: pulumi.Input[str],
@@ -35,9 +37,9 @@ class RoleGrant(pulumi.ComponentResource):
             scope=scope,
             principal_id=principal_id,
             principal_type=principal_type,
-            role_definition_id=role.definition_id(subscription_id),
+            role_definition_id=self.role.definition_id(subscription_id),
             role_assignment_name=pulumi.Output.all(scope, principal_id).apply(
-                lambda known: assignment_name(known[0], known[1], role)
+                lambda known: assignment_name(known[0], known[1], self.role)
             ),
             # The new assignment of a changed principal has another name, so both may be there for a moment.
             opts=pulumi.ResourceOptions(parent=self),
@@ -49,66 +51,16 @@ class RoleGrant(pulumi.ComponentResource):
 class BlobReader(RoleGrant):
     """Storage Blob Data Reader for an identity on a container."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        subscription_id: str,
-        container_id: pulumi.Input[str],
-        principal_id: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(
-            name,
-            Role.STORAGE_BLOB_DATA_READER,
-            subscription_id=subscription_id,
-            scope=container_id,
-            principal_id=principal_id,
-            opts=opts,
-        )
+    role = Role.STORAGE_BLOB_DATA_READER
 
 
 class BlobContributor(RoleGrant):
     """Storage Blob Data Contributor for an identity, a person or a pipeline on a container."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        subscription_id: str,
-        container_id: pulumi.Input[str],
-        principal_id: pulumi.Input[str],
-        principal_type: PrincipalType = "ServicePrincipal",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(
-            name,
-            Role.STORAGE_BLOB_DATA_CONTRIBUTOR,
-            subscription_id=subscription_id,
-            scope=container_id,
-            principal_id=principal_id,
-            principal_type=principal_type,
-            opts=opts,
-        )
+    role = Role.STORAGE_BLOB_DATA_CONTRIBUTOR
 
 
 class VisionUser(RoleGrant):
     """Cognitive Services User for an identity on a Vision account: it may call the prebuilt features."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        subscription_id: str,
-        account_id: pulumi.Input[str],
-        principal_id: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(
-            name,
-            Role.COGNITIVE_SERVICES_USER,
-            subscription_id=subscription_id,
-            scope=account_id,
-            principal_id=principal_id,
-            opts=opts,
-        )
+    role = Role.COGNITIVE_SERVICES_USER

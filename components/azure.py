@@ -15,7 +15,7 @@ from components.generated_key import GeneratedKey
 from components.network import ADDRESS_PREFIX, BLOB_ZONE, VISION_ZONE, PrivateNetwork
 from components.observability import Observability
 from components.preflight import MANAGEMENT_ENDPOINT, Caller, Found, preflight
-from components.roles import PrincipalType, Role
+from components.roles import PrincipalType
 from components.storage import TRAINING, TrainingStorage
 from components.vision import LOCATIONS, VisionAccount
 from customization.errors import VisionError
@@ -148,8 +148,8 @@ class AzureWorkspace(pulumi.ComponentResource):
         reads, writes = self._roles(storage, vision, identity.principal_id)
         engine = self._engine(network, names, observability, vision, storage, database, identity)
         deployer = self._deployer_access(storage, found)
-        can_write = self._engine_access("keeps", engine, storage.artifacts_url, Role.STORAGE_BLOB_DATA_CONTRIBUTOR, writes)
-        can_read = self._engine_access("reads", engine, deployer.container_url, Role.STORAGE_BLOB_DATA_READER, reads)
+        can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
+        can_read = self._engine_access("reads", engine, deployer.container_url, reads)
         self.service = Service(_once(can_write, engine.endpoint), engine.key)
         self.container = TrainingContainer(can_read.container_url)
         self.register_outputs({"endpoint": self.service.endpoint, "resourceGroup": self.resource_group})
@@ -190,38 +190,30 @@ class AzureWorkspace(pulumi.ComponentResource):
 
     def _roles(
         self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
-    ) -> tuple[BlobReader, BlobContributor]:
+    ) -> tuple[RoleGrant, RoleGrant]:
         """What the engine's identity and the Vision account's own may do; the engine's rights in storage are returned."""
-        subscription = self._caller.subscription_id
-        reads = BlobReader(
-            f"{self._name}-engine-reads",
-            subscription_id=subscription,
-            container_id=storage.training_id,
-            principal_id=principal_id,
-            opts=self._child,
-        )
-        BlobReader(
-            f"{self._name}-vision-reads",
-            subscription_id=subscription,
-            container_id=storage.training_id,
-            principal_id=vision.principal_id,
-            opts=self._child,
-        )
-        writes = BlobContributor(
-            f"{self._name}-engine-writes",
-            subscription_id=subscription,
-            container_id=storage.artifacts_id,
-            principal_id=principal_id,
-            opts=self._child,
-        )
-        VisionUser(
-            f"{self._name}-engine-calls",
-            subscription_id=subscription,
-            account_id=vision.account_id,
-            principal_id=principal_id,
-            opts=self._child,
-        )
+        reads = self._grant(BlobReader, "engine-reads", storage.training_id, principal_id)
+        self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
+        writes = self._grant(BlobContributor, "engine-writes", storage.artifacts_id, principal_id)
+        self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         return reads, writes
+
+    def _grant(
+        self,
+        role: type[RoleGrant],
+        what: str,
+        scope: pulumi.Output[str],
+        principal_id: pulumi.Input[str],
+        principal_type: PrincipalType = "ServicePrincipal",
+    ) -> RoleGrant:
+        return role(
+            f"{self._name}-{what}",
+            subscription_id=self._caller.subscription_id,
+            scope=scope,
+            principal_id=principal_id,
+            principal_type=principal_type,
+            opts=self._child,
+        )
 
     def _engine(
         self,
@@ -270,7 +262,6 @@ class AzureWorkspace(pulumi.ComponentResource):
             identity_id=identity.id,
             settings={
                 "AZURE_CLIENT_ID": identity.client_id,
-                "VISION_ENGINE_ALLOWED_HOSTS": blob_host,
                 "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
                 "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
                 "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
@@ -292,33 +283,25 @@ class AzureWorkspace(pulumi.ComponentResource):
         """The training container, once the role of whoever deploys works on it."""
         role = None
         if not found.writes_blobs:
-            role = BlobContributor(
-                f"{self._name}-deployer-writes",
-                subscription_id=self._caller.subscription_id,
-                container_id=storage.training_id,
-                principal_id=self._caller.object_id,
-                principal_type=self._args.deployer_type or found.caller_type,
-                opts=self._child,
-            )
+            kind = self._args.deployer_type or found.caller_type
+            role = self._grant(BlobContributor, "deployer-writes", storage.training_id, self._caller.object_id, kind)
         return BlobAccess(
             f"{self._name}-deployer-access",
             container_url=storage.training_url,
             identity="whoever deploys",
-            role=Role.STORAGE_BLOB_DATA_CONTRIBUTOR.label,
+            role=BlobContributor.role.label,
             assignment_id=role.assignment_id if role else None,
             timeout_minutes=self._args.role_timeout_minutes,
             opts=self._child,
         )
 
-    def _engine_access(
-        self, what: str, engine: Service, container_url: pulumi.Output[str], role: Role, grant: RoleGrant
-    ) -> BlobAccess:
+    def _engine_access(self, what: str, engine: Service, container_url: pulumi.Output[str], grant: RoleGrant) -> BlobAccess:
         """A container, once the engine's role on it works."""
         return BlobAccess(
             f"{self._name}-engine-{what}",
             container_url=container_url,
             identity="the engine",
-            role=role.label,
+            role=grant.role.label,
             assignment_id=grant.assignment_id,
             service=engine,
             timeout_minutes=self._args.role_timeout_minutes,

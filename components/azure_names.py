@@ -26,7 +26,12 @@ class _Rule:
             raise NameNotAllowed(f"{what} '{name}': must have {self.says}")
 
 
-_LABEL = r"[a-z]([a-z0-9]|-(?!-))*[a-z0-9]"
+def _label(longest: int) -> _Rule:
+    return _Rule(
+        rf"(?=.{{2,{longest}}}$)[a-z]([a-z0-9]|-(?!-))*[a-z0-9]",
+        f"2–{longest} lowercase letters, digits or single '-', starting with a letter",
+    )
+
 
 RULES: Mapping[str, _Rule] = {
     "resource_group": _Rule(r"[\w().-]{0,89}[\w()-]", "1–90 letters, digits, '_', '-', '.', '(' or ')', and no '.' at its end"),
@@ -42,9 +47,9 @@ RULES: Mapping[str, _Rule] = {
     "log_workspace": _Rule(
         r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", "4–63 letters, digits or '-', a letter or digit at both ends"
     ),
-    "environment": _Rule(rf"(?=.{{2,32}}$){_LABEL}", "2–32 lowercase letters, digits or single '-', starting with a letter"),
-    "engine": _Rule(rf"(?=.{{2,32}}$){_LABEL}", "2–32 lowercase letters, digits or single '-', starting with a letter"),
-    "worker": _Rule(rf"(?=.{{2,32}}$){_LABEL}", "2–32 lowercase letters, digits or single '-', starting with a letter"),
+    "environment": _label(32),
+    "engine": _label(32),
+    "worker": _label(32),
     "database_server": _Rule(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "3–63 lowercase letters, digits or '-', a letter or digit at both ends"
     ),
@@ -83,9 +88,7 @@ class AzureNames:
         Raises:
             NameNotAllowed: a name that breaks a rule of Azure's.
         """
-        _Rule(rf"(?=.{{2,20}}$){_LABEL}", "2–20 lowercase letters, digits or single '-', starting with a letter").check(
-            "name", base
-        )
+        _label(20).check("name", base)
         unique = hashlib.sha256(f"{subscription_id.lower()}/{base}".encode()).hexdigest()[:UNIQUE_DIGITS]
         made = {
             "resource_group": base,

@@ -78,26 +78,28 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
     )
 
 
-def check_caller(client: "AuthorizationManagementClient", caller: Caller, resource_group: str, *, networks: bool) -> None:
-    """Raises NotAllowed, naming the role that is missing."""
+def check_caller(
+    client: "AuthorizationManagementClient", caller: Caller, assignments: Sequence[Any], resource_group: str, *, networks: bool
+) -> None:
+    """Raises NotAllowed, naming the role that is missing. `assignments` are the caller's."""
     scope = f"/subscriptions/{caller.subscription_id}/resourceGroups/{resource_group}"
     wanted = (*MAKE_RESOURCES, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES)
     permissions = _group_permissions(client, resource_group)
     if permissions is None:
         scope = f"/subscriptions/{caller.subscription_id}"
-        permissions = _assigned_permissions(client, caller, scope)
+        permissions = _assigned_permissions(client, assignments, scope)
     if message := refusal(missing_actions(permissions, wanted), scope, caller):
         raise NotAllowed(message)
 
 
-def may_write_blobs(client: "AuthorizationManagementClient", caller: Caller, container_id: str, ours: str) -> bool:
-    """Whether the caller has a role that writes blobs of the container by another assignment than `ours` (its GUID)."""
+def may_write_blobs(assignments: Sequence[Any], container_id: str, ours: str) -> bool:
+    """Whether one of the caller's assignments, other than `ours` (its GUID), lets it write blobs of the container."""
     writers = {Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value, Role.STORAGE_BLOB_DATA_OWNER.value}
     return any(
         _last(assignment.role_definition_id) in writers
         and str(assignment.name).lower() != ours
         and _holds(str(assignment.scope), container_id)
-        for assignment in _assignments(client, caller)
+        for assignment in assignments
     )
 
 
@@ -184,9 +186,10 @@ def preflight(
 
     try:
         with open_client(endpoint, credential, caller.subscription_id) as client:
-            check_caller(client, caller, resource_group, networks=networks)
+            assignments = assignments_of(client, caller)
+            check_caller(client, caller, assignments, resource_group, networks=networks)
             ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
-            writes_blobs = may_write_blobs(client, caller, container_id, ours)
+            writes_blobs = may_write_blobs(assignments, container_id, ours)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
         deleted = check_deleted_account(endpoint, token, caller, location, resource_group, account)
     except ClientAuthenticationError as error:
@@ -216,13 +219,9 @@ def _group_permissions(client: "AuthorizationManagementClient", resource_group: 
         return None
 
 
-def _assigned_permissions(client: "AuthorizationManagementClient", caller: Caller, scope: str) -> list[Permission]:
+def _assigned_permissions(client: "AuthorizationManagementClient", assignments: Sequence[Any], scope: str) -> list[Permission]:
     """What the caller's roles on `scope` and above allow."""
-    definitions = {
-        str(assignment.role_definition_id)
-        for assignment in _assignments(client, caller)
-        if _holds(str(assignment.scope), scope)
-    }
+    definitions = {str(assignment.role_definition_id) for assignment in assignments if _holds(str(assignment.scope), scope)}
     return [
         _permission(permission)
         for definition in sorted(definitions)
@@ -230,7 +229,7 @@ def _assigned_permissions(client: "AuthorizationManagementClient", caller: Calle
     ]
 
 
-def _assignments(client: "AuthorizationManagementClient", caller: Caller) -> list[Any]:
+def assignments_of(client: "AuthorizationManagementClient", caller: Caller) -> list[Any]:
     """The caller's assignments in the subscription and above it, by groups too."""
     return list(client.role_assignments.list_for_subscription(filter=f"assignedTo('{caller.object_id}')"))
 

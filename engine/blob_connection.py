@@ -17,6 +17,7 @@ from engine.blob_address import HostPolicy
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port → IP addresses; raises OSError."""
 
+_KEPT_SECONDS = 20.0
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -42,6 +43,24 @@ def _within_limit(timeout: float | None) -> float | None:
     if math.isinf(left):
         return timeout
     return left if timeout is None else min(timeout, left)
+
+
+class CheckedPool(httpcore.ConnectionPool):
+    """Connections that are used again, to addresses that were checked; `close` leaves none behind."""
+
+    def __init__(self, policy: HostPolicy, connections: int, resolve: Resolve | None = None) -> None:
+        self._checked = CheckedBackend(policy, resolve)
+        super().__init__(
+            ssl_context=ssl.create_default_context(),
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=_KEPT_SECONDS,
+            network_backend=self._checked,
+        )
+
+    def close(self) -> None:
+        super().close()
+        self._checked.close()
 
 
 class CheckedBackend(httpcore.NetworkBackend):

@@ -5,7 +5,6 @@ checked like the first URL, and a connection is made to the very address that wa
 """
 
 import random
-import ssl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import httpcore
 from pydantic import SecretStr
 
 from engine.blob_address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
-from engine.blob_connection import CheckedBackend, Resolve, seconds_left, time_limit
+from engine.blob_connection import CheckedPool, Resolve, seconds_left, time_limit
 from engine.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
 from engine.role_wait import RoleWait
 
@@ -78,18 +77,10 @@ class BlobReader:
         self._attempts = attempts
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep
-        self._backend = CheckedBackend(self._policy, resolve)
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            keepalive_expiry=20.0,
-            network_backend=self._backend,
-        )
+        self._pool = CheckedPool(self._policy, connections, resolve)
 
     def close(self) -> None:
         self._pool.close()
-        self._backend.close()
 
     def __enter__(self) -> Self:
         return self

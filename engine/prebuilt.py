@@ -4,7 +4,6 @@ The key, or a token of the engine's own identity, goes to the host of the settin
 """
 
 import json
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +13,7 @@ import httpcore
 from pydantic import SecretStr
 
 from engine.blob_address import BlobError, HostPolicy
-from engine.blob_connection import CheckedBackend, Resolve, time_limit
+from engine.blob_connection import CheckedPool, Resolve, time_limit
 from engine.errors import EngineError
 from engine.identity import VISION_SCOPE, Identity, ManagedIdentity, NoToken, named
 from engine.settings import Settings
@@ -66,13 +65,7 @@ class VisionResource:
         self._key = key
         self._identity = identity or ManagedIdentity()
         self._seconds_max = seconds_max
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl.create_default_context(),
-            max_connections=CONNECTIONS,
-            max_keepalive_connections=CONNECTIONS,
-            keepalive_expiry=20.0,
-            network_backend=CheckedBackend(HostPolicy.of([self._host]), resolve),
-        )
+        self._pool = CheckedPool(HostPolicy.of([self._host]), CONNECTIONS, resolve)
 
     @classmethod
     def open(cls, settings: Settings) -> "VisionResource | None":

@@ -14,6 +14,7 @@ from components.preflight import (
     MAKE_RESOURCES,
     Caller,
     NotAllowed,
+    assignments_of,
     caller_type,
     check_caller,
     may_write_blobs,
@@ -75,7 +76,7 @@ def assignment(scope: str, role: str, name: str = "a-guid") -> SimpleNamespace:
     ],
 )
 def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
-    check_caller(asked, CALLER, "vision-dev", networks=True)
+    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +102,14 @@ def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
 )
 def test_a_caller_who_may_not(asked: Any, says: str) -> None:  # noqa: ANN401
     with pytest.raises(NotAllowed, match=says):
-        check_caller(asked, CALLER, "vision-dev", networks=False)
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False)
 
 
 def test_networks_are_asked_about_where_they_are_made() -> None:
     asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
-    check_caller(asked, CALLER, "vision-dev", networks=False)
+    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False)
     with pytest.raises(NotAllowed, match=MAKE_NETWORKS[0]):
-        check_caller(asked, CALLER, "vision-dev", networks=True)
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True)
 
 
 def test_a_refusal_says_how_to_go_on() -> None:
@@ -135,7 +136,7 @@ def test_a_refusal_says_how_to_go_on() -> None:
     ],
 )
 def test_whether_the_caller_writes_blobs_already(found: list[Any], writes: bool) -> None:
-    assert may_write_blobs(client(assignments=found), CALLER, CONTAINER, "ours") is writes
+    assert may_write_blobs(assignments_of(client(assignments=found), CALLER), CONTAINER, "ours") is writes
 
 
 def token(**claims: object) -> str:
