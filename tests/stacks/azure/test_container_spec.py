@@ -76,6 +76,22 @@ def test_workers_follow_their_queue() -> None:
 CONTAINER = ("template", "containers", 0)
 
 
+def worker(probed: int) -> dict[str, Any]:
+    """One that answers probes on port 8081, and is asked on `probed`."""
+    app = changed(("configuration", "ingress"), None)
+    app["template"]["containers"][0] |= {
+        "args": ["worker", "--host", "0.0.0.0", "--health-port", "8081"],
+        "probes": [{"type": "Liveness", "httpGet": {"path": "/healthz", "port": probed}}],
+    }
+    return app
+
+
+def test_a_worker_is_probed_on_its_health_port() -> None:
+    assert ContainerSpec.of(worker(8081)).arguments == ("worker",)
+    with pytest.raises(WorldFailure, match=r"port 8080 is called, .* and the container listens on 8081"):
+        ContainerSpec.of(worker(8080))
+
+
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

@@ -10,6 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.stacks.azure.failure import Failure
+
 NOTE = "world.json"
 SECRET_HEADER = "X-World"
 _SECONDS = 600
@@ -18,13 +20,11 @@ _SECONDS = 600
 Values = dict[str, Any]
 
 
-class WorldFailure(Exception):
-    """A resource was declared well, and what it stands for does not come up."""
+class WorldFailure(Failure):
+    """A resource is declared well, and what it stands for does not come up."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(f'Status={status} Code="{code}" Message="{message}"')
-        self.status = status
-        self.code = code
+        super().__init__(status, code, message)
         self.message = message
 
 

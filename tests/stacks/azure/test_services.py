@@ -1,0 +1,198 @@
+"""What runs in a resource's place: told by the plugin's process, and outliving it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+import requests
+
+from tests.postgresql import binaries
+from tests.stacks.azure import world as told
+from tests.stacks.azure.conftest import GROUP, IDENTITY
+from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, AzureWorld
+from tests.stacks.azure.test_container_spec import QUEUE
+from tests.stacks.azure.world import WorldFailure
+
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("state", "deployer")]
+
+APP = f"{GROUP}/providers/Microsoft.App/containerApps/engine"
+SERVER = f"{GROUP}/providers/Microsoft.DBforPostgreSQL/flexibleServers/vision-db"
+SECONDS = 240
+
+
+def engine(key: str, *arguments: str) -> dict[str, Any]:
+    """A Container App as a program declares it."""
+    asked = {"path": "/healthz", "port": 8080}
+    return {
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": [IDENTITY]},
+        "configuration": {
+            "ingress": {"external": True, "targetPort": 8080},
+            "secrets": [{"name": "keys", "value": key}],
+        },
+        "template": {
+            "containers": [
+                {
+                    "image": "registry/engine",
+                    "args": ["serve", "--host", "0.0.0.0", "--port", "8080", "--workers", "0", *arguments],
+                    "env": [
+                        {"name": "VISION_ENGINE_KEYS", "secretRef": "keys"},
+                        {"name": "VISION_ENGINE_DATA_DIR", "value": "/data"},
+                        {"name": "AZURE_CLIENT_ID", "value": "engine-client"},
+                    ],
+                    "probes": [{"type": kind, "httpGet": asked} for kind in ("Startup", "Readiness", "Liveness")],
+                }
+            ],
+            "scale": {"minReplicas": 1, "maxReplicas": 2},
+        },
+    }
+
+
+def worker(connection: str, query: str) -> dict[str, Any]:
+    return {
+        "configuration": {"secrets": [{"name": "database-url", "value": connection}]},
+        "template": {
+            "containers": [
+                {
+                    "image": "registry/engine",
+                    "args": ["worker"],
+                    "env": [{"name": "VISION_ENGINE_DATABASE_URL", "secretRef": "database-url"}],
+                }
+            ],
+            "scale": {
+                "minReplicas": 0,
+                "maxReplicas": 5,
+                "cooldownPeriod": 1,
+                "rules": [{**QUEUE, "custom": {**QUEUE["custom"], "metadata": {"query": query, "targetQueryValue": "1"}}}],
+            },
+        },
+    }
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def app(world: AzureWorld) -> Iterator[str]:
+    yield APP
+    told.remove(CONTAINER_APP, APP)
+
+
+def processes_of(world: AzureWorld) -> list[int]:
+    app = world.app(APP)
+    return app.processes() if app else []
+
+
+def apply_in_a_process_of_its_own(inputs: dict[str, Any]) -> dict[str, Any]:
+    """As the plugin does, which ends soon after."""
+    code = "import json, sys\nfrom tests.stacks.azure import world\nprint(json.dumps(world.apply(*json.load(sys.stdin))))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps([CONTAINER_APP, APP, inputs, {"configuration": inputs["configuration"]}]),
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=2 * SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    outputs: dict[str, Any] = json.loads(done.stdout)
+    return outputs
+
+
+def test_an_app_answers_through_tls_and_changes_without_a_gap(world: AzureWorld, app: str) -> None:
+    outputs = apply_in_a_process_of_its_own(engine("first"))
+    url = f"https://{outputs['configuration']['ingress']['fqdn']}"
+    assert url.startswith("https://127.0.0.2:")
+    with requests.Session() as session:  # which trusts by REQUESTS_CA_BUNDLE
+        assert session.get(f"{url}/healthz", timeout=SECONDS).status_code == 200
+        models = f"{url}/computervision/models?api-version=2023-02-01-preview"
+
+        def status(key: str) -> int:
+            return session.get(models, headers={"Ocp-Apim-Subscription-Key": key}, timeout=SECONDS).status_code
+
+        assert (status("first"), status("second")) == (200, 401)
+        (first,) = processes_of(world)
+        environment = psutil.Process(first).environ()
+        assert environment["AZURE_CLIENT_ID"] == "engine-client"
+        assert environment["IDENTITY_HEADER"] != world.identities.caller_header
+        assert "AZURE_STAND_IN" not in environment
+
+        told.apply(CONTAINER_APP, APP, engine("first"), {})
+        assert processes_of(world) == [first]  # nothing changed, so nothing starts again
+
+        with pytest.raises(WorldFailure, match=r"revision 'engine--0000002': the container exited") as failed:
+            told.apply(CONTAINER_APP, APP, engine("first", "--threads", "none"), {})
+        assert "--threads" in str(failed.value)
+        assert status("first") == 200  # the old revision goes on
+
+        changed = told.apply(CONTAINER_APP, APP, engine("second"), {})
+        assert f"https://{changed['configuration']['ingress']['fqdn']}" == url
+        assert (status("first"), status("second")) == (401, 200)
+        assert not psutil.pid_exists(first)
+
+        (second,) = processes_of(world)
+        psutil.Process(second).kill()
+        eventually(lambda: processes_of(world) not in ([], [second]), "the replica that was killed was not replaced")
+        assert status("second") == 200
+        (third,) = processes_of(world)
+    told.remove(CONTAINER_APP, APP)
+    assert not psutil.pid_exists(third)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{url}/healthz", timeout=10)
+
+
+def test_what_is_wrong_is_told_to_the_plugin(app: str, world: AzureWorld) -> None:
+    with pytest.raises(WorldFailure, match="listens on 127") as failed:
+        told.apply(CONTAINER_APP, APP, {**engine("key"), "template": {"containers": [{"args": ["serve"]}]}}, {})
+    assert (failed.value.status, failed.value.code) == (400, "ContainerAppOperationError")
+    with pytest.raises(WorldFailure, match="does not run"):
+        told.apply(DATABASE, f"{SERVER}-none/databases/vision", {}, {})
+    note = json.loads((world.folder / told.NOTE).read_text())
+    assert requests.post(f"{note['url']}/apply", json={}, timeout=10).status_code == 401
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed")
+def test_a_server_takes_tls_only_and_workers_follow_a_queue_in_it(world: AzureWorld, app: str) -> None:
+    inputs = {"administratorLogin": "vision", "administratorLoginPassword": "a first: password"}
+    address = told.apply(DATABASE_SERVER, SERVER, inputs, {})["fullyQualifiedDomainName"]
+    url = f"postgresql://vision:second@{address}/vision"
+    verified = f"{url}?sslmode=verify-full&sslrootcert={world.authority.ca_file}"
+    try:
+        told.apply(DATABASE, f"{SERVER}/databases/vision", {}, {})
+        told.apply(DATABASE_SERVER, SERVER, {**inputs, "administratorLoginPassword": "second"}, {})
+        told.apply(DATABASE, f"{SERVER}/databases/vision", {}, {})  # again, and nothing is lost
+        with psycopg.connect(verified, autocommit=True) as connection:
+            connection.execute("CREATE TABLE jobs (name text)")
+            row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+            assert row == (False,)
+            with pytest.raises(psycopg.OperationalError, match="no encryption"):
+                psycopg.connect(f"{url}?sslmode=disable")
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                psycopg.connect(f"{url.replace('second', 'first')}?sslmode=require")
+
+            told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=require", "SELECT count(*) FROM jobs"), {})
+            assert processes_of(world) == []
+            connection.execute("INSERT INTO jobs SELECT 'job' FROM generate_series(1, 3)")
+            eventually(lambda: len(processes_of(world)) == 2, "no workers came")  # and no more on one machine
+            connection.execute("DELETE FROM jobs")
+            eventually(lambda: processes_of(world) == [], "the workers stayed")
+        told.remove(DATABASE, f"{SERVER}/databases/vision")
+        with pytest.raises(psycopg.OperationalError, match="does not exist"):
+            psycopg.connect(verified)
+    finally:
+        told.remove(DATABASE_SERVER, SERVER)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(verified, connect_timeout=10)
