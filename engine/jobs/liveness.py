@@ -5,6 +5,7 @@ advisory lock of a connection, which the server gives back when the connection e
 that a machine that vanishes without a word is missed within half a minute.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from engine.errors import EngineError
 from engine.settings import Settings
@@ -146,5 +147,8 @@ class AdvisoryLock:
         return True
 
     def release(self) -> None:
-        self._connection.invalidate()  # ends the connection, and with it the lock
+        # The server notices the end of a connection a little later than we do: told before, it has given the lock back by now.
+        with contextlib.suppress(SQLAlchemyError):  # the connection may be lost, and the lock with it
+            self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        self._connection.invalidate()
         self._connection.close()

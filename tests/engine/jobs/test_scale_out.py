@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,28 +45,28 @@ def test_a_name_has_one_worker_until_that_is_gone(locks: Locks) -> None:
 def test_a_lock_is_lost_soon_after_its_machine_vanishes_and_asking_for_it_costs_no_connection(
     tmp_path: Path, postgresql: PostgreSQL, postgresql_database: str
 ) -> None:
-    locks = open_locks(Settings(data_dir=tmp_path, database_url=postgresql_database))
-    held = locks.take("held")
-    assert isinstance(held, AdvisoryLock)
-    after_seconds = [held._connection.scalar(text(f"SHOW tcp_keepalives_{name}")) for name in ("idle", "interval", "count")]
-    assert after_seconds == ["10", "5", "3"]
-    others = f"SELECT pid FROM pg_stat_activity WHERE datname = '{make_url(postgresql_database).database}' ORDER BY pid"
-    assert locks.take("held") is None
-    connections = postgresql.execute(others)
-    assert len(connections) == 2
-    for _ in range(3):
+    settings = Settings(data_dir=tmp_path, database_url=postgresql_database)
+    with closing(open_locks(settings)) as locks:
+        held = locks.take("held")
+        assert isinstance(held, AdvisoryLock)
+        after_seconds = [held._connection.scalar(text(f"SHOW tcp_keepalives_{name}")) for name in ("idle", "interval", "count")]
+        assert after_seconds == ["10", "5", "3"]
+        others = f"SELECT pid FROM pg_stat_activity WHERE datname = '{make_url(postgresql_database).database}' ORDER BY pid"
         assert locks.take("held") is None
-    assert postgresql.execute(others) == connections
-    held.release()
-    again = locks.take("held")
-    assert again is not None
-    postgresql.restart()
-    assert not again.held()
-    again.release()
-    after_the_restart = locks.take("held")
-    assert after_the_restart is not None
-    after_the_restart.release()
-    locks.close()
+        connections = postgresql.execute(others)
+        assert len(connections) == 2
+        for _ in range(3):
+            assert locks.take("held") is None
+        assert postgresql.execute(others) == connections
+        held.release()
+        again = locks.take("held")
+        assert again is not None
+        postgresql.restart()
+        assert not again.held()
+        again.release()
+        after_the_restart = locks.take("held")
+        assert after_the_restart is not None
+        after_the_restart.release()
 
 
 def test_the_kernel_gives_a_lock_back_when_its_process_dies(tmp_path: Path) -> None:
