@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.learning.errors import ArtifactError
+from engine.learning.npz import to_npz
 from engine.learning.views import DIMENSIONS, SLICES, VIEWS, View, layout_key
 
 _VERSION = 1
-_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _CHUNK = 1024
 LENGTH_LEAST = 1e-6
 """What a vector is divided by at least."""
@@ -111,14 +111,7 @@ class Classifier:
         }
         for index, block in enumerate(self.blocks):
             arrays |= {f"mean{index}": block.mean, f"scale{index}": block.scale}
-        target = io.BytesIO()
-        # numpy.savez would stamp each member with the time of day.
-        with zipfile.ZipFile(target, "w") as archive:
-            for name, array in arrays.items():
-                member = io.BytesIO()
-                np.save(member, array, allow_pickle=False)
-                archive.writestr(zipfile.ZipInfo(f"{name}.npy", _ZIP_EPOCH), member.getvalue())
-        return target.getvalue()
+        return to_npz(arrays)
 
     @classmethod
     def from_npz(cls, data: bytes) -> "Classifier":

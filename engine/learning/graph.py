@@ -30,6 +30,16 @@ class Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
         return name
 
+    def add_split(self, source: str, sizes: str, names: Sequence[str], axis: int) -> Sequence[str]:
+        """Parts of `sizes` along an axis, one behind the other."""
+        self._nodes.append(helper.make_node("Split", [source, sizes], list(names), name=names[0], axis=axis))
+        return names
+
+    def add_top(self, values: str, count: str, names: Sequence[str]) -> Sequence[str]:
+        """The `count` greatest of a vector by falling value, and where they stood."""
+        self._nodes.append(helper.make_node("TopK", [values, count], list(names), name=names[0]))
+        return names
+
     def constant(self, name: str, value: NDArray[Any] | float | Sequence[int]) -> str:
         array = np.asarray(value, np.float32) if isinstance(value, float) else np.asarray(value)
         self._initializers.setdefault(name, numpy_helper.from_array(array, name))

@@ -1,0 +1,133 @@
+"""The detector in JAX: forward, backward, on whatever processor JAX finds."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from engine.learning.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, STRIDES, walk
+
+Parameters = dict[str, Array]
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def _plain_convolution(source: Array, kernel: Array, stride: int, padding: int) -> Array:
+    return lax.conv_general_dilated(
+        source, kernel, (stride, stride), ((padding, padding), (padding, padding)), dimension_numbers=_LAYOUT
+    )
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolution(source: Array, kernel: Array, stride: int, padding: int) -> Array:
+    """XLA's own gradients of a convolution are slow on a CPU (docs/decisions/0006): here the kernel's is one product of
+    matrices, and the source's a plain convolution."""
+    return _plain_convolution(source, kernel, stride, padding)
+
+
+def _convolution_forward(source: Array, kernel: Array, stride: int, padding: int) -> tuple[Array, tuple[Array, Array]]:
+    return _plain_convolution(source, kernel, stride, padding), (source, kernel)
+
+
+def _convolution_backward(stride: int, padding: int, kept: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
+    source, kernel = kept
+    side, channels = kernel.shape[0], kernel.shape[2:]
+    patches = _patches(source, side, stride, padding, slope.shape[1:3])
+    kernel_slope = lax.dot_general(patches, slope.reshape(-1, channels[1]), (((0,), (0,)), ((), ())))
+    spread = slope
+    if stride > 1:
+        ends = [size - (places - 1) * stride - 1 for size, places in zip(source.shape[1:3], slope.shape[1:3], strict=True)]
+        gaps = [(0, end, stride - 1) for end in ends]
+        spread = lax.pad(slope, jnp.zeros((), slope.dtype), [(0, 0, 0), *gaps, (0, 0, 0)])
+    turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
+    return _plain_convolution(spread, turned, 1, side - 1 - padding), kernel_slope.reshape(kernel.shape)
+
+
+def _patches(source: Array, side: int, stride: int, padding: int, size: tuple[int, ...]) -> Array:
+    """What the kernel sees at each of the places: [n · h · w, side · side · channels]."""
+    batch, channels = source.shape[0], source.shape[3]
+    if side == 1:
+        return source.reshape(-1, channels)
+    around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    padded = jnp.pad(source, around)
+    height, width = ((places - 1) * stride + 1 for places in size)
+    seen = [
+        lax.slice(padded, (0, row, column, 0), (batch, row + height, column + width, channels), (1, stride, stride, 1))
+        for row in range(side)
+        for column in range(side)
+    ]
+    return jnp.concatenate(seen, axis=-1).reshape(-1, side * side * channels)
+
+
+_convolution.defvjp(_convolution_forward, _convolution_backward)
+
+
+class _JaxOperations:
+    """Maps are float32 [n, h, w, channels]."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    def convolve(self, source: Array, layer: str, stride: int = 1) -> Array:
+        kernel = self._parameters[f"{layer}/kernel"]
+        convolved: Array = _convolution(source, kernel, stride, kernel.shape[0] // 2)
+        return convolved + self._parameters[f"{layer}/bias"]
+
+    def activate(self, source: Array) -> Array:
+        activated: Array = jnp.maximum(source, SLOPE * source)
+        return activated
+
+    def join(self, sources: Sequence[Array]) -> Array:
+        return jnp.concatenate(sources, axis=-1)
+
+    def add(self, first: Array, second: Array) -> Array:
+        return first + second
+
+    def pool(self, source: Array) -> Array:
+        pooled: Array = lax.reduce_window(
+            source, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
+        )
+        return pooled
+
+    def double(self, source: Array) -> Array:
+        batch, height, width, channels = source.shape
+        return jax.image.resize(source, (batch, 2 * height, 2 * width, channels), "linear")
+
+    def halve(self, source: Array) -> Array:
+        batch, height, width, channels = source.shape
+        return source.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
+
+
+def head_outputs(parameters: Parameters, images: Array) -> tuple[Array, Array]:
+    """What the head says of each location of the three maps.
+
+    Args:
+        images: uint8 or float32 [n, H, W, 3], RGB in 0…255; H and W multiples of 32.
+
+    Returns:
+        Logits of the classes, float32 [n, locations, k], and of the distances, float32 [n, locations, 4, BINS].
+    """
+    pixels = (images.astype(jnp.float32) - jnp.asarray(MEAN_RGB)) / jnp.asarray(DEVIATION_RGB)
+    maps = walk(_JaxOperations(parameters), pixels)
+    flat = jnp.concatenate([level.reshape(level.shape[0], -1, level.shape[3]) for level in maps], axis=1)
+    return flat[..., : -4 * BINS], flat[..., -4 * BINS :].reshape(*flat.shape[:2], 4, BINS)
+
+
+def locations(height: int, width: int) -> tuple[Array, Array]:
+    """Middle (x, y) in pixels, float32 [locations, 2], and stride, float32 [locations], of each location."""
+    middles, strides = [], []
+    for stride in STRIDES:
+        rows, columns = height // stride, width // stride
+        y, x = jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij")
+        middles.append((jnp.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) * stride)
+        strides.append(jnp.full(rows * columns, stride, jnp.float32))
+    return jnp.concatenate(middles), jnp.concatenate(strides)
+
+
+def decode(distances: Array, middles: Array, strides: Array) -> Array:
+    """Boxes, float32 [n, locations, 4] (left, top, right, bottom in pixels), from logits [n, locations, 4, BINS]: the
+    expectation of each distribution, in strides."""
+    reach = jax.nn.softmax(distances, axis=-1) @ jnp.arange(BINS, dtype=jnp.float32) * strides[:, None]
+    return jnp.concatenate([middles - reach[..., :2], middles + reach[..., 2:]], axis=-1)

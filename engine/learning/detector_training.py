@@ -1,0 +1,163 @@
+"""Training a detector: fine-tuning the pretrained network on boxed images, in stretches that can be kept and gone on from."""
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from numpy.typing import NDArray
+
+from engine.learning.assignment import assign
+from engine.learning.augmentation import augment
+from engine.learning.boxes import LabelledBoxes
+from engine.learning.detector_loss import detection_loss
+from engine.learning.detector_network import Parameters
+from engine.learning.detector_recipe import DetectorRecipe
+from engine.learning.nanodet import HEADS, Weights, with_classes
+from engine.learning.npz import from_npz, to_npz
+
+_RATE = 5e-4
+_RATE_OF_NEW = 4.0
+"""Times the rate, for the filters that start from noise."""
+_WARM_UP_SHARE = 0.1
+_DECAY = 0.01
+_GRADIENT_NORM_MAX = 10.0
+_AVERAGE = 0.98
+"""Of the weights' moving average, what stays at each step."""
+_NEW = frozenset(f"{head}/output/{part}" for head in HEADS for part in ("kernel", "bias"))
+
+
+@dataclass(frozen=True)
+class BoxedPixels:
+    """A training image. `read` gives its pixels, uint8 [h, w, 3], RGB; corners of `objects` are shares, 0…1, of its sides."""
+
+    read: Callable[[], NDArray[np.uint8]]
+    objects: LabelledBoxes
+
+
+_Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]
+_State = dict[str, Any]
+
+
+class DetectorTraining:
+    """A training under way. The same images, recipe and seed give the same steps, wherever it was interrupted."""
+
+    def __init__(self, recipe: DetectorRecipe, images: Sequence[BoxedPixels], tags: Sequence[str], weights: Weights) -> None:
+        """
+        Args:
+            images: their order counts, too.
+            tags: the k tags' names.
+            weights: the pretrained network's.
+        """
+        self._recipe = recipe
+        self._images = images
+        generator = np.random.default_rng([recipe.seed, 1])
+        start = {name: jnp.asarray(array) for name, array in with_classes(weights, tags, generator).items()}
+        frozen = recipe.frozen_layers
+        self._frozen = {name: array for name, array in start.items() if name.rpartition("/")[0] in frozen}
+        learnt = {name: array for name, array in start.items() if name not in self._frozen}
+        self._optimizer = _optimizer(recipe)
+        self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": self._optimizer.init(learnt)}
+        self.step = 0
+        self._take_step = jax.jit(partial(_take_step, self._optimizer))
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self._recipe.steps
+
+    def run(self, steps: int, after: Callable[[int], bool] = lambda _step: True) -> float:
+        """Take at most so many steps of those that are left; the mean loss of those taken.
+
+        Args:
+            after: told the number of steps taken in all, after each; False ends the stretch.
+        """
+        last = min(self.step + steps, self._recipe.steps)
+        losses: list[Array] = []
+        with ThreadPoolExecutor(1, thread_name_prefix="augment") as ahead:
+            coming = ahead.submit(self._batch, self.step)
+            while self.step < last:
+                batch = coming.result()
+                if self.step + 1 < last:
+                    coming = ahead.submit(self._batch, self.step + 1)
+                self._state, loss = self._take_step(self._frozen, self._state, *batch)
+                losses.append(loss)
+                self.step += 1
+                loss.block_until_ready()
+                if not after(self.step):
+                    break
+        return float(np.mean(losses)) if losses else math.nan
+
+    def weights(self) -> Weights:
+        """The network so far: the moving average of the weights."""
+        return {name: np.asarray(array) for name, array in {**self._frozen, **self._state["average"]}.items()}
+
+    def to_npz(self) -> bytes:
+        """Everything that `resume` goes on from."""
+        leaves = jax.tree.leaves(self._state)
+        return to_npz({"step": np.array(self.step), **{f"{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}})
+
+    def resume(self, data: bytes) -> None:
+        """Go on from a state of the same recipe and tags that `to_npz` gave."""
+        arrays = from_npz(data)
+        structure = jax.tree.structure(self._state)
+        self._state = jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{index}"]) for index in range(len(arrays) - 1)])
+        self.step = int(arrays["step"])
+
+    def _batch(self, step: int) -> _Batch:
+        recipe = self._recipe
+        views = [self._view(step * recipe.batch + place) for place in range(recipe.batch)]
+        targets = [assign(objects, recipe.side, recipe.side) for _, objects in views]
+        return (
+            np.stack([picture for picture, _ in views]),
+            np.stack([labels for labels, _ in targets]),
+            np.stack([boxes for _, boxes in targets]),
+        )
+
+    def _view(self, place: int) -> tuple[NDArray[np.uint8], LabelledBoxes]:
+        """What is learnt from at one place of the endless row of images: all of them in a random order, then in another."""
+        turn, index = divmod(place, len(self._images))
+        order = np.random.default_rng([self._recipe.seed, 2, turn]).permutation(len(self._images))
+        image = self._images[order[index]]
+        generator = np.random.default_rng([self._recipe.seed, 3, place])
+        return augment(image.read(), image.objects, self._recipe.side, generator)
+
+
+def _optimizer(recipe: DetectorRecipe) -> optax.GradientTransformation:
+    warm_up = max(1, round(_WARM_UP_SHARE * recipe.steps))
+    rate = optax.warmup_cosine_decay_schedule(_RATE / 10, _RATE, warm_up, max(recipe.steps, warm_up + 1), _RATE / 50)
+
+    def adam(factor: float) -> optax.GradientTransformation:
+        return optax.adamw(lambda step: factor * rate(step), weight_decay=_DECAY, mask=_kernels)
+
+    return optax.chain(
+        optax.clip_by_global_norm(_GRADIENT_NORM_MAX),
+        optax.partition({"new": adam(_RATE_OF_NEW), "pretrained": adam(1.0)}, _ages),
+    )
+
+
+def _kernels(parameters: Parameters) -> dict[str, bool]:
+    return {name: name.endswith("/kernel") for name in parameters}
+
+
+def _ages(parameters: Parameters) -> dict[str, str]:
+    return {name: "new" if name in _NEW else "pretrained" for name in parameters}
+
+
+def _take_step(
+    optimizer: optax.GradientTransformation, frozen: Parameters, state: _State, images: Array, labels: Array, boxes: Array
+) -> tuple[_State, Array]:
+    def loss_of(learnt: Parameters) -> Array:
+        return detection_loss({**frozen, **learnt}, images, labels, boxes)
+
+    loss, slope = jax.value_and_grad(loss_of)(state["learnt"])
+    updates, optimizer_state = optimizer.update(slope, state["optimizer"], state["learnt"])
+    learnt = optax.apply_updates(state["learnt"], updates)
+    average = jax.tree.map(lambda kept, new: _AVERAGE * kept + (1 - _AVERAGE) * new, state["average"], learnt)
+    return {"learnt": learnt, "average": average, "optimizer": optimizer_state}, loss
