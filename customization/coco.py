@@ -113,5 +113,7 @@ def parse_json(data: bytes, name: str) -> tuple[Any, Violation | None]:
         return None, Violation(name, f"is not UTF-8 text: byte {error.start} is 0x{data[error.start]:02x}")
     except json.JSONDecodeError as error:
         return None, Violation(name, f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}")
+    except ValueError:
+        return None, Violation(name, "is not an annotation file: it has a number of thousands of digits")
     except RecursionError:
         return None, Violation(name, "is not an annotation file: it is nested too deeply")

@@ -7,12 +7,12 @@ checker refuses gaps. Where the sources disagree on a maximum, the service's con
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from customization.bbox import bbox_problem, no_bbox_problem, shown_as_json
 from customization.coco import Box, CocoAnnotation, CocoFile, CocoImage, Purpose, Severity, Violation
 from customization.errors import counted
 
@@ -21,6 +21,8 @@ DETECTION = "imageObjectDetection"
 
 IMAGE_BYTES_MAX = 20 * 1024 * 1024
 BOXES_PER_IMAGE_MAX = 1000
+TINY_BOX_PX = 0.99
+"""A side below this is worth a warning: a pixel, less what a tool's rounding takes from it."""
 ANNOTATION_FILES_MAX = 10
 
 
@@ -115,13 +117,18 @@ class _FileCheck:
             return None
         images = [self._image(*entry) for entry in self._entries(document, "images")]
         categories = [self._category(*entry) for entry in self._entries(document, "categories")]
-        annotations = [self._annotation(*entry) for entry in self._entries(document, "annotations")]
+        entries = [entry for entry in self._entries(document, "annotations") if not (self.detection and self._is_crowd(*entry))]
+        unboxed = self.detection and bool(entries) and all(entry.get("bbox") is None for _, _, entry in entries)
+        if unboxed:
+            self._refuse(no_bbox_problem(len(entries)), "annotations")
+        annotations = [self._annotation(*entry, boxed=self.detection and not unboxed) for entry in entries]
 
         for key, section in (("image_id", "images"), ("category_id", "categories")):
             self._refuse_unknown(annotations, key, section, len(images if key == "image_id" else categories))
         self._warn_of_same_names(categories)
         if self.detection:
-            self._refuse_crowded(annotations)
+            self._refuse_crowded(images, annotations)
+            self._warn_of_boxes(images, annotations)
         else:
             self._refuse_second_tags(annotations, dict(categories))
         if any(violation.severity is Severity.ERROR for violation in self.violations):
@@ -145,7 +152,7 @@ class _FileCheck:
                 continue
             id_ = entry.get("id")
             if type(id_) is not int:
-                problem = "id is missing" if "id" not in entry else f"id is {_shown(id_)}"
+                problem = "id is missing" if "id" not in entry else f"id is {shown_as_json(id_)}"
                 self._refuse(f"{problem}, must be an integer from 1 to {last}", section, index)
                 id_ = 0
             elif not 1 <= id_ <= last:
@@ -159,14 +166,14 @@ class _FileCheck:
         for key in ("width", "height"):
             side = entry.get(key)
             if isinstance(side, bool) or not isinstance(side, int | float):
-                problem = "is missing" if key not in entry else f"is {_shown(side)}"
+                problem = "is missing" if key not in entry else f"is {shown_as_json(side)}"
                 self._refuse(f"{key} {problem}, must be a number of pixels", "images", index, id_ or None)
-            elif not self.limits.side_min <= side <= self.limits.side_max:
+            elif not self._has_size(side):
                 allowed = f"must be {self.limits.side_min} to {self.limits.side_max:,}"
                 self._refuse(f"{key} is {side} px, {allowed}", "images", index, id_ or None)
         file_name = entry.get("file_name")
         if not isinstance(file_name, str) or not file_name:
-            problem = "is missing" if "file_name" not in entry else f"is {_shown(file_name)}"
+            problem = "is missing" if "file_name" not in entry else f"is {shown_as_json(file_name)}"
             self._refuse(f"file_name {problem}, must be the image's path", "images", index, id_ or None)
             file_name = ""
         url = entry.get("absolute_url") or entry.get("coco_url")
@@ -178,21 +185,21 @@ class _FileCheck:
         name = entry.get("name")
         if isinstance(name, str) and name:
             return id_, name
-        problem = "is missing" if "name" not in entry else f"is {_shown(name)}"
+        problem = "is missing" if "name" not in entry else f"is {shown_as_json(name)}"
         self._refuse(f"name {problem}, must be the tag's name", "categories", index, id_ or None)
         return id_, ""
 
-    def _annotation(self, index: int, id_: int, entry: dict[str, Any]) -> CocoAnnotation:
+    def _annotation(self, index: int, id_: int, entry: dict[str, Any], *, boxed: bool) -> CocoAnnotation:
         references = []
         for key in ("image_id", "category_id"):
             reference = entry.get(key)
             if type(reference) is not int:
-                problem = "is missing" if key not in entry else f"is {_shown(reference)}"
+                problem = "is missing" if key not in entry else f"is {shown_as_json(reference)}"
                 self._refuse(f"{key} {problem}, must be an integer", "annotations", index, id_ or None)
                 reference = 0
             references.append(reference)
         box = None
-        if self.detection:
+        if boxed:
             broken = bbox_problem(entry.get("bbox"))
             if broken is None:
                 box = cast("Box", tuple(number + 0.0 for number in entry["bbox"]))
@@ -212,7 +219,7 @@ class _FileCheck:
         for index, (id_, name) in enumerate(categories):
             if name and first.setdefault(name, id_) != id_:
                 message = f"name {name!r} is that of category {first[name]}, too: they are taken as one tag"
-                self.violations.append(Violation(self.name, message, "categories", index, id_ or None, Severity.WARNING))
+                self._warn(message, "categories", index, id_ or None)
 
     def _refuse_second_tags(self, annotations: Sequence[CocoAnnotation], names: dict[int, str]) -> None:
         first: dict[int, CocoAnnotation] = {}
@@ -224,40 +231,41 @@ class _FileCheck:
             message = f"image {annotation.image_id} has the tag {tag!r} already, by annotations[{other.index}]"
             self._refuse(f"{message}: one tag an image", "annotations", annotation.index, annotation.id or None)
 
-    def _refuse_crowded(self, annotations: Sequence[CocoAnnotation]) -> None:
-        for image_id, boxes in Counter(annotation.image_id for annotation in annotations).items():
-            if image_id and boxes > BOXES_PER_IMAGE_MAX:
-                message = f"image {image_id} has {boxes:,} boxes, must be at most {BOXES_PER_IMAGE_MAX:,}"
-                self._refuse(message, "annotations")
+    def _is_crowd(self, index: int, id_: int, entry: dict[str, Any]) -> bool:
+        if not entry.get("iscrowd"):
+            return False
+        self._warn("is a crowd (iscrowd), which is no single object: it is left out", "annotations", index, id_ or None)
+        return True
 
+    def _refuse_crowded(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
+        boxes = Counter(annotation.image_id for annotation in annotations)
+        for image in images:
+            if image.id and boxes[image.id] > BOXES_PER_IMAGE_MAX:
+                message = f"{image.file_name} has {boxes[image.id]:,} boxes, must have at most {BOXES_PER_IMAGE_MAX:,}"
+                self._refuse(message, "images", image.index, image.id)
 
-def bbox_problem(bbox: object) -> str | None:
-    """What is wrong with a detection's `bbox`, which is `[left, top, width, height]` in fractions 0…1; None if nothing is."""
-    if bbox is None:
-        return "bbox is missing: an annotation for object detection needs [left, top, width, height]"
-    shown = f"bbox {_shown(bbox)}"
-    if not isinstance(bbox, list) or len(bbox) != 4 or any(type(number) not in (int, float) for number in bbox):
-        return f"{shown}: must be four numbers [left, top, width, height]"
-    left, top, width, height = bbox
-    if max(bbox) > 2 and min(bbox) >= 0:
-        return f"{shown}: these are pixels, must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels`)"
-    problems = [
-        f"{side} is {number:.12g}, must be at least 0 and less than 1"
-        for side, number in (("left", left), ("top", top))
-        if not 0 <= number < 1
-    ]
-    problems += [
-        f"{side} is {number:.12g}, must be more than 0 and at most 1"
-        for side, number in (("width", width), ("height", height))
-        if not 0 < number <= 1
-    ]
-    if not problems:
-        problems = [
-            f"{sides} is {number!r}, must be at most 1"
-            for sides, number in (("left + width", left + width), ("top + height", top + height))
-            if not number <= 1
-        ]
-    return f"{shown}: {'; '.join(problems)}" if problems else None
+    def _warn_of_boxes(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
+        """Boxes that are allowed and hardly meant: of less than a pixel, and those that are there twice."""
+        by_id = {image.id: image for image in images}
+        first: dict[tuple[int, int, Box], int] = {}
+        for annotation in annotations:
+            image = by_id.get(annotation.image_id)
+            if annotation.box is None or image is None or not (self._has_size(image.width) and self._has_size(image.height)):
+                continue
+            width, height = annotation.box[2] * image.width, annotation.box[3] * image.height
+            if min(width, height) < TINY_BOX_PX:
+                message = f"bbox is {width:.2g} × {height:.2g} px of {image.file_name}: less than a pixel shows nothing"
+                self._warn(message, "annotations", annotation.index, annotation.id or None)
+            other = first.setdefault((annotation.image_id, annotation.category_id, annotation.box), annotation.index)
+            if other != annotation.index:
+                message = f"is annotations[{other}] again, with the same image, tag and bbox: they are one object"
+                self._warn(message, "annotations", annotation.index, annotation.id or None)
+
+    def _has_size(self, side: object) -> bool:
+        return isinstance(side, int | float) and self.limits.side_min <= side <= self.limits.side_max
+
+    def _warn(self, message: str, section: str, index: int, id_: object) -> None:
+        self.violations.append(Violation(self.name, message, section, index, id_, Severity.WARNING))
 
 
 def _json_type(value: object) -> str:
@@ -265,8 +273,3 @@ def _json_type(value: object) -> str:
         if isinstance(value, kind):
             return name
     return "a number"
-
-
-def _shown(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:59] + "…"

@@ -16,6 +16,7 @@ from typing import Any
 
 from customization.coco import CocoFile, Purpose, Severity, Violation, read_json
 from customization.coco_check import IMAGE_BYTES_MAX, LIMITS, check_coco, check_together
+from customization.content_rules import contradictions, crowded, unturned
 from customization.digest_cache import DigestCache
 from customization.errors import DatasetInvalid, ImageUnreadable
 from customization.images import FORMATS, ImageFacts, read_images
@@ -77,9 +78,10 @@ class LabelledFile:
             for image, entry, url in zip(self.coco.images, self.entries, urls, strict=True)
         ]
         annotations = []
-        for annotation in self.coco.annotations:
+        # Crowds were left out, so that the ids in the file have gaps.
+        for id_, annotation in enumerate(self.coco.annotations, start=1):
             fields: dict[str, Any] = {
-                "id": annotation.id,
+                "id": id_,
                 "image_id": annotation.image_id,
                 "category_id": annotation.category_id,
             }
@@ -190,8 +192,11 @@ def check_content(
 
     entries = iter(located)
     labelled = tuple(LabelledFile(file, tuple(next(entries).entry(statuses, facts) for _ in file.images)) for file in files)
+    too_many = crowded(labelled)
+    violations += [*too_many, *contradictions(labelled), *unturned(labelled)]
+    if too_many:
+        return None, violations
     manifest = _manifest(kind, labelled)
-    violations += _contradictions(labelled)
     return Content(str(kind), labelled, manifest, tuple(violations)), violations
 
 
@@ -287,21 +292,3 @@ def _manifest(kind: str, files: Sequence[LabelledFile]) -> Manifest:
             labels[annotation.image_id].append((file.coco.categories[annotation.category_id], annotation.box))
         images += [(entry.sha256, labels[image.id]) for image, entry in zip(file.coco.images, file.entries, strict=True)]
     return manifest_of(str(kind), images)
-
-
-def _contradictions(files: Sequence[LabelledFile]) -> list[Violation]:
-    """Warnings on one and the same image under two classification tags."""
-    warnings = []
-    first: dict[str, tuple[str, str]] = {}
-    for file in files:
-        by_id = {image.id: (image, entry) for image, entry in zip(file.coco.images, file.entries, strict=True)}
-        for annotation in file.coco.annotations:
-            if annotation.box is not None:
-                break
-            image, entry = by_id[annotation.image_id]
-            tag = file.coco.categories[annotation.category_id]
-            other_name, other_tag = first.setdefault(entry.sha256, (image.file_name, tag))
-            if other_tag != tag:
-                message = f"{image.file_name} ({tag!r}) is the same image as {other_name} ({other_tag!r})"
-                warnings.append(Violation(file.coco.name, message, "images", image.index, image.id, Severity.WARNING))
-    return warnings

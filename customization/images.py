@@ -78,16 +78,17 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     try:
         with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
             width, height = image.size
+            turned = image.getexif().get(0x0112) in _ROTATED
             if max(width, height) <= SIDE_MAX_PX:
                 _decode(image)
-            turned = image.getexif().get(0x0112) in _ROTATED
             file_format = image.format or ""
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
         raise ImageUnreadable(f"is not an image of a type that can be trained on ({known})" if data else "is empty") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, ArithmeticError, LookupError) as error:
         raise ImageUnreadable(f"is damaged: {error}") from None
-    if turned:
+    # Pillow has set a TIFF upright already.
+    if turned and file_format != "TIFF":
         width, height = height, width
     return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format)
 

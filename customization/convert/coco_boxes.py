@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from customization.bbox import bbox_problem, cut_to_image
 from customization.coco import Box, read_json
-from customization.coco_check import CLASSIFICATION, DETECTION, bbox_problem
+from customization.coco_check import CLASSIFICATION, DETECTION
 from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
 from customization.digest_cache import DigestCache
 from customization.errors import ConversionFailed
@@ -88,6 +89,7 @@ def _size(entry: dict[str, Any]) -> tuple[float, float] | None:
 
 def _box(bbox: object, pixels: bool) -> PixelBox | Box:
     if not pixels:
+        bbox = cut_to_image(bbox)
         problem = bbox_problem(bbox)
         if problem is not None:
             raise ValueError(problem)

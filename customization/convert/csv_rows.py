@@ -7,8 +7,9 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from customization.bbox import bbox_problem, cut_to_image
 from customization.coco import Box
-from customization.coco_check import CLASSIFICATION, DETECTION, bbox_problem
+from customization.coco_check import CLASSIFICATION, DETECTION
 from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
 from customization.digest_cache import DigestCache
 from customization.errors import ConversionFailed
@@ -99,8 +100,10 @@ def _box(fields: Mapping[str, str], names: Sequence[str] | None) -> PixelBox | B
             raise ValueError(f"{name}: {error}") from None
     if names is PIXEL_COLUMNS:
         return PixelBox(*numbers)
-    problem = bbox_problem(numbers)
+    box = cut_to_image(numbers)
+    problem = bbox_problem(box)
     if problem is not None:
         hint = f"; for pixels, name the columns {', '.join(PIXEL_COLUMNS)}" if max(numbers) > 2 else ""
         raise ValueError(problem.partition(" (`")[0] + hint)
-    return fitted((numbers[0], numbers[1], numbers[2], numbers[3]))
+    assert isinstance(box, list)
+    return fitted((box[0], box[1], box[2], box[3]))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from customization.bbox import up_to_edge
 from customization.coco import Box
 from customization.coco_check import CLASSIFICATION, DETECTION
 from customization.digest_cache import DigestCache
@@ -155,16 +156,7 @@ def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
 def fitted(box: Box) -> Box:
     """Rounded to nine digits, with `left + width` and `top + height` at most 1 also in floating point."""
     left, top, width, height = (round(number, 9) for number in box)
-    return left, top, _up_to_edge(left, width), _up_to_edge(top, height)
-
-
-def _up_to_edge(start: float, length: float) -> float:
-    if start + length <= 1:
-        return length
-    length = 1 - start
-    while start + length > 1:
-        length = math.nextafter(length, 0)
-    return length
+    return left, top, up_to_edge(left, width), up_to_edge(top, height)
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -108,9 +108,13 @@ PLACE = "train.json: annotations[1] (id 2): "
         ([math.nan, 0, 0.5, 0.5], "left is nan, must be at least 0 and less than 1"),
         (
             [12, 20, 30, 40],
-            "these are pixels, must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels`)",
+            "these are pixels, must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels` makes them)",
         ),
+        ([-3, 20, 30, 40], "these are pixels"),
+        ([1, 1, 2, 2], "these are pixels"),
         ([HUGE, 0, 0.5, 0.5], "these are pixels"),
+        ([-HUGE, 0, 0.5, 0.5], "left is -1000000"),
+        ([0.5, 0, 0.50005, 1], "must be at most 1 (`vision convert --from coco` cuts what rounding put over the edge)"),
     ],
 )
 def test_a_box_outside_of_its_image(bbox: object, expected: str) -> None:
@@ -199,7 +203,9 @@ def test_a_detection_image_may_have_many_boxes_but_not_any_number() -> None:
     document["annotations"] = [{**box, "id": index + 1} for index in range(1000)]
     assert checked(document, DETECTION) == []
     document["annotations"].append({**box, "id": 1001})
-    assert checked(document, DETECTION) == ["train.json: annotations: image 1 has 1,001 boxes, must be at most 1,000"]
+    assert checked(document, DETECTION) == [
+        "train.json: images[0] (id 1): images/a_0.png has 1,001 boxes, must have at most 1,000"
+    ]
 
 
 def test_what_is_allowed_and_hardly_meant_is_a_warning() -> None:
@@ -213,6 +219,46 @@ def test_what_is_allowed_and_hardly_meant_is_a_warning() -> None:
         "train.json: categories: tag 'unused' has no annotation: a model can't learn it",
     }
     assert all(violation.severity is Severity.WARNING for violation in violations)
+
+
+def warned(document: object) -> tuple[CocoFile, list[str]]:
+    file, violations = check_coco(document, "train.json", DETECTION)
+    assert file is not None
+    assert all(violation.severity is Severity.WARNING for violation in violations)
+    return file, [str(violation) for violation in violations]
+
+
+def test_boxes_that_are_hardly_meant_are_warnings() -> None:
+    document = coco({"a": 4}, size=(1000, 100), box=BOX)
+    document["annotations"][0]["bbox"] = [0, 0, 0.001, 0.01]
+    document["annotations"][1]["bbox"] = [0.5, 0.5, 0.0004, 0.5]
+    document["annotations"][3]["image_id"] = 3
+    assert warned(document)[1] == [
+        "train.json: annotations[1] (id 2): bbox is 0.4 × 50 px of images/a_1.png: less than a pixel shows nothing",
+        "train.json: annotations[3] (id 4): is annotations[2] again, with the same image, tag and bbox: they are one object",
+    ]
+
+
+def test_a_crowd_is_left_out() -> None:
+    document = coco({"a": 3}, box=BOX)
+    document["annotations"][1] |= {"iscrowd": 1, "bbox": [3, 4, 50, 60]}
+    file, warnings = warned(document)
+    assert warnings == [
+        "train.json: annotations[1] (id 2): is a crowd (iscrowd), which is no single object: it is left out",
+    ]
+    assert [annotation.id for annotation in file.annotations] == [1, 3]
+
+
+def test_an_image_may_have_no_object() -> None:
+    document = coco({"a": 3}, box=BOX)
+    document["annotations"].pop()
+    file, warnings = warned(document)
+    assert (len(file.images), len(file.annotations), warnings) == (3, 2, [])
+
+
+def test_labels_for_classification_are_one_fault_in_a_dataset_for_detection() -> None:
+    [violation] = checked(coco({"a": 2, "b": 2}), DETECTION)
+    assert violation.startswith("train.json: annotations: none of the 4 annotations has a bbox: these are labels for class")
 
 
 def test_an_image_in_blob_storage_needs_its_url() -> None:
@@ -264,6 +310,7 @@ def test_several_files_are_one_dataset_with_categories_by_name() -> None:
         ),
         (b"", "train.json: is not JSON: line 1, column 1: Expecting value"),
         (b'{"a": "\xff"}', "train.json: is not UTF-8 text: byte 7 is 0xff"),
+        (b"9" * 5_000, "train.json: is not an annotation file: it has a number of thousands of digits"),
         (b"[" * 100_000, "train.json: is not an annotation file: it is nested too deeply"),
     ],
 )

@@ -240,6 +240,57 @@ def test_a_turned_image_may_claim_either_size(
         assert len(violations(folder)) == 1
 
 
+@pytest.mark.parametrize(
+    ("orientation", "claimed", "kind", "warned"),
+    [
+        (6, (48, 64), DETECTION, False),
+        (6, (64, 48), DETECTION, True),
+        (6, (64, 48), CLASSIFICATION, False),
+        (3, (64, 48), DETECTION, False),
+    ],
+)
+def test_boxes_of_an_image_that_states_its_unturned_size_are_warned_of(
+    dataset_folder: MakeFolder, orientation: int, claimed: tuple[int, int], kind: str, warned: bool
+) -> None:
+    folder = dataset_folder(box=[0, 0, 0.5, 0.5])
+    folder.image(0).write_bytes(encoded(0, (64, 48), "JPEG", orientation))
+    folder.document["images"][0] |= {"width": claimed[0], "height": claimed[1]}
+    folder.write()
+    warnings = [str(warning) for warning in read(folder, kind).warnings]
+    assert len(warnings) == int(warned)
+    if warned:
+        assert warnings[0].startswith("train.json: images[0] (id 1): images/a_0.png is stored turned (EXIF orientation), and")
+        assert warnings[0].endswith("its boxes are taken as fractions of the upright one, which is 48 × 64 px")
+
+
+def test_copies_of_an_image_have_their_boxes_together(dataset_folder: MakeFolder) -> None:
+    folder = dataset_folder({"a": 2}, box=[0, 0, 0.5, 0.5])
+    shutil.copy(folder.image(0), folder.image(1))
+    folder.document["annotations"] = [
+        {"id": index + 1, "image_id": 1 + index % 2, "category_id": 1, "bbox": [0, 0, 0.5, (index + 1) / 2000]}
+        for index in range(1001)
+    ]
+    folder.write()
+    assert violations(folder, DETECTION) == [
+        "train.json: images[0] (id 1): images/a_0.png and its copies have more than 1,000 boxes together"
+    ]
+    folder.document["annotations"].pop()
+    folder.write()
+    assert read(folder, DETECTION).tags == {"a": 1000}
+
+
+def test_images_without_objects_and_crowds(dataset_folder: MakeFolder) -> None:
+    folder = dataset_folder({"a": 4}, box=[0, 0, 0.5, 0.5])
+    folder.document["annotations"][1]["iscrowd"] = 1
+    folder.document["annotations"].pop()
+    folder.write()
+    content = read(folder, DETECTION)
+    assert (content.images, content.tags) == (4, {"a": 2})
+    uploaded = content.files[0].to_coco(["https://x/1"] * 4)
+    assert len(uploaded["images"]) == 4
+    assert [(entry["id"], entry["image_id"]) for entry in uploaded["annotations"]] == [(1, 1), (2, 3)]
+
+
 def test_images_may_lie_beside_their_annotation_file(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder()
     content = read_content(folder.path.parent, ["data/train.json"], CLASSIFICATION)
@@ -328,7 +379,7 @@ def test_declaring_resources_imports_nothing_that_sends() -> None:
     [
         ("hemlock-cherry", ["train.json"], CLASSIFICATION, 12, {"Hemlock": 6, "Japanese_Cherry": 6}),
         ("clothing", ["train.json", "test.json"], CLASSIFICATION, 379, None),
-        ("fork-scissors", ["train.json"], DETECTION, 28, None),
+        ("fork-scissors", ["train.json", "test.json"], DETECTION, 40, {"fork": 20, "scissors": 20}),
         ("bccd", ["train.json"], DETECTION, 205, {"Platelets": 209, "RBC": 2381, "WBC": 214}),
     ],
 )

@@ -51,3 +51,12 @@ def test_an_image_of_a_huge_header_is_not_decoded() -> None:
     header[18:26] = (1_000_000).to_bytes(4, "little") * 2
     with pytest.raises(ImageUnreadable, match="damaged"):
         read_image(bytes(header))
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize(("orientation", "turned"), [(1, False), (3, False), (6, True)])
+def test_a_turned_image_is_known_in_every_format(file_format: str, orientation: int, turned: bool) -> None:
+    facts = read_image(encoded(0, (80, 60), file_format, orientation))
+    assert (facts.width, facts.height, facts.turned) == ((60, 80, True) if turned else (80, 60, False))
+    assert facts.has_size(80, 60)
+    assert facts.has_size(60, 80) is turned

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customization.coco_check import bbox_problem
+from customization.bbox import bbox_problem
 from customization.convert.labelled import PixelBox, pixels_to_fractions
 
 

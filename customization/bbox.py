@@ -1,0 +1,98 @@
+"""The `bbox` of an annotation: what one must be, and how one that rounding has pushed over the edge is cut off there."""
+
+from __future__ import annotations
+
+import json
+import math
+
+ROUNDING_TOLERANCE = 1e-4
+"""As a fraction of the image's side: tools that write four digits put a box that touches the edge this far beyond it."""
+
+SHOWN_CHARACTERS = 60
+
+
+def bbox_problem(bbox: object) -> str | None:
+    """What is wrong with a detection's `bbox`, which is `[left, top, width, height]` in fractions 0…1; None if nothing is."""
+    if bbox is None:
+        return "bbox is missing: an annotation for object detection needs [left, top, width, height]"
+    told = f"bbox {shown_as_json(bbox)}"
+    if not isinstance(bbox, list) or len(bbox) != 4 or any(type(number) not in (int, float) for number in bbox):
+        return f"{told}: must be four numbers [left, top, width, height]"
+    left, top, width, height = bbox
+    if _in_pixels(bbox):
+        advice = "must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels` makes them)"
+        return f"{told}: these are pixels, {advice}"
+    problems = [
+        f"{side} is {_figure(number)}, must be at least 0 and less than 1"
+        for side, number in (("left", left), ("top", top))
+        if not 0 <= number < 1
+    ]
+    problems += [
+        f"{side} is {_figure(number)}, must be more than 0 and at most 1"
+        for side, number in (("width", width), ("height", height))
+        if not 0 < number <= 1
+    ]
+    if not problems:
+        problems = [
+            f"{sides} is {number!r}, must be at most 1"
+            for sides, number in (("left + width", left + width), ("top + height", top + height))
+            if not number <= 1
+        ]
+    if not problems:
+        return None
+    cut = cut_to_image(bbox)
+    by_rounding = cut is not bbox and bbox_problem(cut) is None
+    advice = " (`vision convert --from coco` cuts what rounding put over the edge)" if by_rounding else ""
+    return f"{told}: {'; '.join(problems)}{advice}"
+
+
+def no_bbox_problem(annotations: int) -> str:
+    """What is said of a file without any `bbox` that is to be for detection: most likely its dataset has the wrong kind."""
+    which = "the annotation has no bbox" if annotations == 1 else f"none of the {annotations:,} annotations has a bbox"
+    return (
+        f"{which}: these are labels for classification. Give the dataset the kind imageClassification, or each object its bbox "
+        "[left, top, width, height] in fractions 0 to 1 of the image's size"
+    )
+
+
+def cut_to_image(bbox: object) -> object:
+    """A `bbox` that stands out of its image by no more than `ROUNDING_TOLERANCE`, cut off at the edge; any other as it is."""
+    if not isinstance(bbox, list) or len(bbox) != 4 or any(type(number) not in (int, float) for number in bbox):
+        return bbox
+    left, top, width, height = bbox
+    if any(abs(number) > 2 for number in bbox):
+        return bbox
+    far = 1 + ROUNDING_TOLERANCE
+    if min(left, top) < -ROUNDING_TOLERANCE or not (left + width <= far and top + height <= far):
+        return bbox
+    if left >= 0 and top >= 0 and left + width <= 1 and top + height <= 1:
+        return bbox
+    right, bottom = min(1.0, left + width), min(1.0, top + height)
+    left, top = max(0.0, left), max(0.0, top)
+    return [left, top, up_to_edge(left, right - left), up_to_edge(top, bottom - top)]
+
+
+def up_to_edge(start: float, length: float) -> float:
+    """The length, or the greatest below it with which `start + length` is at most 1 also in floating point."""
+    if start + length <= 1:
+        return length
+    length = 1 - start
+    while start + length > 1:
+        length = math.nextafter(length, 0)
+    return length
+
+
+def shown_as_json(value: object) -> str:
+    """A value of a JSON file as a message shows it, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _in_pixels(bbox: list[int | float]) -> bool:
+    """Whether these can't be meant as fractions: one is far over 1, or all are whole and one is over 1."""
+    return max(bbox) > 2 or (max(bbox) > 1 and min(bbox) >= 0 and all(float(number).is_integer() for number in bbox))
+
+
+def _figure(number: float) -> str:
+    # A whole number may be too large for a floating point format.
+    return shown_as_json(number) if isinstance(number, int) else f"{number:.12g}"

@@ -1,0 +1,86 @@
+"""Labels for classification: images of one tag each."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from customization.coco import Purpose, Violation
+from customization.coco_check import LIMITS
+from customization.contract import AnnotationKind
+from engine.annotations.files import AnnotationError, AnnotationFile, Findings, beyond_limits, read_files, shown, told
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedImage:
+    """An image of one tag. `tag` is a position in `Annotations.tags`; `place` says where it stands, for messages."""
+
+    url: str
+    tag: int
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What the annotation files of a dataset hold together. Tags without images, and images without tags, are left out. Tags
+    are sorted, so that the order of files and entries makes no difference."""
+
+    tags: tuple[str, ...]
+    images: tuple[TaggedImage, ...]
+
+
+def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Annotations:
+    """Merge annotation files: categories by their names, images by their URLs.
+
+    Args:
+        files: name (for messages) and content of each.
+        purpose: the limits of the two differ.
+
+    Raises:
+        AnnotationError: names the first violations.
+    """
+    findings = Findings(LIMITS[AnnotationKind.IMAGE_CLASSIFICATION.value, purpose])
+    merged = _Merged()
+    for file in read_files(files, findings):
+        merged.add(file, findings)
+    annotations = merged.annotations()
+    if not findings.violations:
+        findings.violations += _beyond_limits(annotations, findings, purpose)
+    if findings.violations:
+        raise AnnotationError(told(findings.violations))
+    return annotations
+
+
+@dataclass
+class _Merged:
+    """The files read so far. Tags have numbers in the order in which they came."""
+
+    tags: dict[str, int] = field(default_factory=dict)
+    images: dict[str, TaggedImage] = field(default_factory=dict)
+
+    def add(self, file: AnnotationFile, findings: Findings) -> None:
+        tag_of: dict[int, str] = {}
+        for annotation in file.annotations():
+            first = tag_of.setdefault(annotation.image_id, annotation.tag)
+            if first != annotation.tag:
+                tags = f"{shown(first)} and {shown(annotation.tag)}"
+                message = f"image {annotation.image_id} has the tags {tags}: one tag an image"
+                file.refuse(message, "annotations", annotation.index, annotation.id)
+        for image_id, tag in tag_of.items():
+            url, place = file.images[image_id]
+            image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place)
+            seen = self.images.setdefault(url, image)
+            if seen.tag != image.tag:
+                findings.violations.append(Violation(place, f"is {seen.place}, too, with another tag ({shown(tag)})"))
+
+    def annotations(self) -> Annotations:
+        tags = sorted(self.tags)
+        number = {self.tags[tag]: index for index, tag in enumerate(tags)}
+        return Annotations(tuple(tags), tuple(replace(image, tag=number[image.tag]) for image in self.images.values()))
+
+
+def _beyond_limits(annotations: Annotations, findings: Findings, purpose: Purpose) -> list[Violation]:
+    if not annotations.images:
+        return [Violation("the dataset", f"has no image with a tag; {purpose} needs some")]
+    counts = Counter(image.tag for image in annotations.images)
+    count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
+    return beyond_limits(len(annotations.images), count_of, "image", findings.limits, purpose)

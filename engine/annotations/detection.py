@@ -1,0 +1,134 @@
+"""Labels for object detection: images with the boxes of their objects."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from customization.bbox import bbox_problem, cut_to_image, no_bbox_problem
+from customization.coco import Purpose, Violation
+from customization.coco_check import BOXES_PER_IMAGE_MAX, LIMITS
+from customization.contract import AnnotationKind
+from engine.annotations.files import AnnotationError, AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files, told
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """An object's place. `label` is a position in `BoxedAnnotations.tags`; the rest are fractions 0…1 of the upright image's
+    sides, with `left + width` and `top + height` at most 1, and neither `width` nor `height` 0."""
+
+    label: int
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedImage:
+    """An image and its objects, each once, sorted; none teach what is background. `place` says where the image stands first,
+    for messages."""
+
+    url: str
+    boxes: tuple[Box, ...]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoxedAnnotations:
+    """What the annotation files of a dataset hold together. Tags without boxes are left out, images without boxes are not.
+    Tags are sorted, so that the order of files and entries makes no difference."""
+
+    tags: tuple[str, ...]
+    images: tuple[BoxedImage, ...]
+
+
+def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> BoxedAnnotations:
+    """Merge annotation files: categories by their names, images by their URLs.
+
+    An object that is said twice (same image, tag and box) counts once; a crowd (`iscrowd`) is no object. A box that rounding
+    has put over the edge, by `customization.bbox.ROUNDING_TOLERANCE` at most, is cut off there.
+
+    Args:
+        files: name (for messages) and content of each.
+        purpose: the limits of the two differ.
+
+    Raises:
+        AnnotationError: names the first violations.
+    """
+    findings = Findings(LIMITS[AnnotationKind.IMAGE_OBJECT_DETECTION.value, purpose])
+    merged = _Merged()
+    for file in read_files(files, findings):
+        merged.add(file)
+    annotations = merged.annotations()
+    if not findings.violations:
+        findings.violations += _beyond_limits(annotations, findings, purpose)
+    if findings.violations:
+        raise AnnotationError(told(findings.violations))
+    return annotations
+
+
+@dataclass(slots=True)
+class _Image:
+    place: str
+    boxes: set[Box] = field(default_factory=set)
+
+
+@dataclass
+class _Merged:
+    """The files read so far. Tags have numbers in the order in which they came."""
+
+    tags: dict[str, int] = field(default_factory=dict)
+    images: dict[str, _Image] = field(default_factory=dict)
+
+    def add(self, file: AnnotationFile) -> None:
+        for url, place in file.images.values():
+            self.images.setdefault(url, _Image(place))
+        unboxed: list[FileAnnotation] = []
+        boxed = False
+        for annotation in file.annotations():
+            bbox = cut_to_image(annotation.entry.get("bbox"))
+            if annotation.entry.get("iscrowd"):
+                boxed = True
+            elif bbox is None:
+                unboxed.append(annotation)
+            elif problem := bbox_problem(bbox):
+                boxed = True
+                file.refuse(problem, "annotations", annotation.index, annotation.id)
+            else:
+                boxed = True
+                assert isinstance(bbox, list)
+                label = self.tags.setdefault(annotation.tag, len(self.tags))
+                self.images[file.images[annotation.image_id].url].boxes.add(Box(label, *map(float, bbox)))
+        if unboxed and not boxed:
+            file.refuse(no_bbox_problem(len(unboxed)), "annotations")
+        else:
+            for annotation in unboxed:
+                file.refuse(bbox_problem(None) or "", "annotations", annotation.index, annotation.id)
+
+    def annotations(self) -> BoxedAnnotations:
+        tags = sorted(self.tags)
+        number = {self.tags[tag]: index for index, tag in enumerate(tags)}
+        images = (
+            BoxedImage(
+                url,
+                tuple(sorted(Box(number[box.label], box.left, box.top, box.width, box.height) for box in image.boxes)),
+                image.place,
+            )
+            for url, image in self.images.items()
+        )
+        return BoxedAnnotations(tuple(tags), tuple(images))
+
+
+def _beyond_limits(annotations: BoxedAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
+    if not annotations.tags:
+        return [Violation("the dataset", f"has no object with a bbox; {purpose} needs some")]
+    counts = Counter(box.label for image in annotations.images for box in image.boxes)
+    count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
+    return [
+        *beyond_limits(len(annotations.images), count_of, "object", findings.limits, purpose),
+        *(
+            Violation(image.place, f"has {len(image.boxes):,} boxes, at most {BOXES_PER_IMAGE_MAX:,} are taken")
+            for image in annotations.images
+            if len(image.boxes) > BOXES_PER_IMAGE_MAX
+        ),
+    ]

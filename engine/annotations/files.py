@@ -1,0 +1,171 @@
+"""What annotation files of both kinds have in common: their images, categories and annotations, with what is wrong in them."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeGuard
+
+from customization.coco import Purpose, Violation, parse_json
+from customization.coco_check import Limits
+from engine.errors import EngineError
+
+_SHOWN_VIOLATIONS = 5
+_SHOWN_CHARACTERS = 100
+_ID_BITS_MAX = 64
+
+
+class AnnotationError(EngineError):
+    """Annotation files that cannot be trained on or evaluated with. The text names file, entry and id of what is wrong."""
+
+
+class FileImage(NamedTuple):
+    """`place` says where the image stands, for messages."""
+
+    url: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnnotation:
+    """An annotation whose image and category are there: `image_id` is a key of `AnnotationFile.images`, `tag` a name."""
+
+    index: int
+    id: int
+    image_id: int
+    tag: str
+    entry: Mapping[str, Any]
+
+
+@dataclass
+class Findings:
+    """What is wrong in the files read so far."""
+
+    limits: Limits
+    violations: list[Violation] = field(default_factory=list)
+
+    def refuse(self, name: str, message: str, section: str, index: int | None = None, id_: int | None = None) -> None:
+        """Note that an entry is wrong. A negative id is one that the entry does not have itself."""
+        self.violations.append(Violation(name, message, section, index, id_ if id_ is None or id_ >= 0 else None))
+
+
+def read_files(files: Sequence[tuple[str, bytes]], findings: Findings) -> Iterator["AnnotationFile"]:
+    """Each file that is an object; of the others, why not is among the findings."""
+    for name, data in files:
+        document, violation = parse_json(data, name)
+        if violation is None and not isinstance(document, dict):
+            violation = Violation(name, "must be an object with images, annotations and categories")
+        if violation is not None:
+            findings.violations.append(violation)
+        else:
+            yield AnnotationFile(name, document, findings)
+
+
+class AnnotationFile:
+    """An annotation file. `images` by their ids in the file; what is wrong is added to the findings."""
+
+    def __init__(self, name: str, document: Mapping[str, Any], findings: Findings) -> None:
+        self.name = name
+        self._document = document
+        self._findings = findings
+        self.images = dict(self._images())
+        self._tags = dict(self._categories())
+
+    def annotations(self) -> Iterator[FileAnnotation]:
+        """The annotations of images and categories of this file. To be run through once: what is wrong is told each time."""
+        for index, id_, entry in self._entries("annotations", ids_required=False):
+            image_id, category_id = entry.get("image_id"), entry.get("category_id")
+            if not _among(image_id, self.images):
+                self.refuse(f"image_id {shown(image_id)} is no image of this file", "annotations", index, id_)
+            elif not _among(category_id, self._tags):
+                self.refuse(f"category_id {shown(category_id)} is no category of this file", "annotations", index, id_)
+            else:
+                yield FileAnnotation(index, id_, image_id, self._tags[category_id], entry)
+
+    def refuse(self, message: str, section: str, index: int | None = None, id_: int | None = None) -> None:
+        self._findings.refuse(self.name, message, section, index, id_)
+
+    def _images(self) -> Iterator[tuple[int, FileImage]]:
+        limits = self._findings.limits
+        for index, id_, entry in self._entries("images"):
+            # Exports of Azure ML hold both, and a coco_url that only Azure ML can read.
+            url = entry.get("absolute_url") or entry.get("coco_url")
+            if not isinstance(url, str) or not url:
+                self.refuse("absolute_url is missing (coco_url would do, too)", "images", index, id_)
+                continue
+            for side in ("width", "height"):
+                pixels = entry.get(side)
+                if isinstance(pixels, int | float) and not limits.side_min <= pixels <= limits.side_max:
+                    allowed = f"{limits.side_min} to {limits.side_max:,}"
+                    self.refuse(f"{side} is {shown(pixels)} px, must be {allowed}", "images", index, id_)
+            yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})")
+
+    def _categories(self) -> Iterator[tuple[int, str]]:
+        for index, id_, entry in self._entries("categories"):
+            tag = entry.get("name")
+            if isinstance(tag, str) and tag:
+                yield id_, tag
+            else:
+                self.refuse("name is missing, must be the tag's name", "categories", index, id_)
+
+    def _entries(self, section: str, *, ids_required: bool = True) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
+        """Index, id and object of each entry with an id of its own."""
+        entries = self._document.get(section)
+        if not isinstance(entries, list):
+            self.refuse("is missing" if section not in self._document else "must be a list", section)
+            return
+        index_of: dict[int, int] = {}
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                self.refuse("must be an object", section, index)
+                continue
+            id_ = entry.get("id")
+            if type(id_) is not int or id_.bit_length() > _ID_BITS_MAX:
+                if ids_required or id_ is not None:
+                    self.refuse(f"id is {shown(id_)}, must be an integer", section, index)
+                    continue
+                id_ = -index - 1
+            if index_of.setdefault(id_, index) != index:
+                self.refuse(f"id is that of {section}[{index_of[id_]}], too", section, index, id_)
+                continue
+            yield index, id_, entry
+
+
+def beyond_limits(images: int, count_of: Mapping[str, int], label: str, limits: Limits, purpose: Purpose) -> list[Violation]:
+    """Where a whole dataset is beyond its limits.
+
+    Args:
+        images: how many it has.
+        count_of: tag → how many labels it has.
+        label: what is counted there: an image, an object.
+    """
+    name = "the dataset"
+    violations = []
+    if images > limits.images_max:
+        violations.append(Violation(name, f"has {images:,} images, at most {limits.images_max:,} are taken for {purpose}"))
+    # A test dataset need not have each of the model's tags.
+    least = limits.categories_min if purpose is Purpose.TRAINING else 1
+    if not least <= len(count_of) <= limits.categories_max:
+        tags = f"has {label}s of {len(count_of):,} tags"
+        violations.append(Violation(name, f"{tags}, must be {least} to {limits.categories_max:,}"))
+    violations += [
+        Violation(name, f"has {count} {label} of tag {shown(tag)}, {purpose} needs at least {limits.annotations_per_tag_min}")
+        for tag, count in count_of.items()
+        if count < limits.annotations_per_tag_min
+    ]
+    return violations
+
+
+def told(violations: Sequence[Violation]) -> str:
+    """The first violations, as one line of text."""
+    first = "; ".join(str(violation) for violation in violations[:_SHOWN_VIOLATIONS])
+    more = len(violations) - _SHOWN_VIOLATIONS
+    return f"{first}; and {more} more" if more > 0 else first
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: a file may hold one of any length, and a message is kept and sent."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def _among(value: object, ids: Mapping[int, object]) -> TypeGuard[int]:
+    return isinstance(value, Hashable) and value in ids
