@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-METRICS = ("accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE")
-"""What can be required: the contract's metrics of a whole classifier, each in 0…1."""
+METRICS = (
+    "accuracyTop1",
+    "accuracyTop5",
+    "averagePrecision",
+    "calibrationECE",
+    "meanAveragePrecision30",
+    "meanAveragePrecision50",
+    "meanAveragePrecision75",
+)
+"""What can be required: the contract's metrics of a whole model, each in 0…1. A classifier has the first four, a detector the
+others."""
 
 LOWER_IS_BETTER = ("calibrationECE",)
 

@@ -1,6 +1,7 @@
 import pytest
 
-from customization.gate import faults
+from customization.contract import ModelPerformance
+from customization.gate import METRICS, faults, misses
 
 
 @pytest.mark.parametrize(
@@ -8,13 +9,27 @@ from customization.gate import faults
     [
         ({}, []),
         ({"accuracyTop1": 0.0, "calibrationECE": 1.0}, []),
+        ({"meanAveragePrecision30": 0.7, "meanAveragePrecision50": 0.5, "meanAveragePrecision75": 0.3}, []),
         ({"accuracyTop1": 90}, ["accuracyTop1 is required to be 90, and metrics are between 0 and 1"]),
         ({"accuracyTop1": float("nan")}, ["accuracyTop1 is required to be nan, and metrics are between 0 and 1"]),
         (
             {"accuracy": 0.9},
-            ["'accuracy' is no metric; those are accuracyTop1, accuracyTop5, averagePrecision, calibrationECE"],
+            [f"'accuracy' is no metric; those are {', '.join(METRICS)}"],
         ),
     ],
 )
 def test_faults(require: dict[str, float], said: list[str]) -> None:
     assert faults(require) == said
+
+
+def test_every_metric_of_a_whole_model_can_be_required() -> None:
+    assert set(METRICS) == {field.alias for field in ModelPerformance.model_fields.values()} - {"tagPerformance"}
+
+
+def test_a_detector_is_held_against_its_own_metrics() -> None:
+    performance = ModelPerformance(mean_average_precision50=0.4, tag_performance={"cat": {"averagePrecision50": 0.4}}).to_wire()
+    assert misses(performance, {"meanAveragePrecision50": 0.4}) == []
+    assert misses(performance, {"meanAveragePrecision50": 0.5, "accuracyTop1": 0.5}) == [
+        "accuracyTop1 is not among the metrics of this model, and 0.5 is required",
+        "meanAveragePrecision50 is 0.4000, below the 0.5 that is required",
+    ]
