@@ -4,12 +4,19 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-STACK ?= local
+# The example `textile` is what the stack `local` holds; every other has a stack of its own name.
+EXAMPLE ?= textile
+STACK ?= $(patsubst textile,local,$(EXAMPLE))
+ifeq ($(wildcard examples/$(EXAMPLE).py),)
+$(error there is no example $(EXAMPLE): those are $(patsubst examples/%/README.md,%,$(wildcard examples/*/README.md)))
+endif
 ARGS ?=
 BIN := .venv/bin
 # A stack without a policy configuration of its own is held to that of prod.
 POLICY_CONFIG = $(firstword $(wildcard policy/config/$(STACK).json) policy/config/prod.json)
-POLICY = $(if $(filter local,$(STACK)),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
+# Whether the stack lives on this machine: its file says so.
+LOCAL = $(shell grep -sE "^ *vision-customization:platform: *[\"']?local" stacks/Pulumi.$(STACK).yaml)
+POLICY = $(if $(LOCAL),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
 
 # The names of images are lower-case, those of repositories need not be.
 VERSION ?= dev
@@ -21,7 +28,8 @@ IMAGE ?= $(shell printf %s "$(REGISTRY)/vision-engine:$(VERSION)" | tr '[:upper:
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
-	@echo "  STACK=name chooses another stack than local; ARGS='…' goes on to pytest, the benchmark or pulumi."
+	@echo "  EXAMPLE=detection chooses another example than textile, STACK=name another stack than local;"
+	@echo "  ARGS='…' goes on to pytest, the benchmark or pulumi."
 
 .PHONY: python
 python:
@@ -30,7 +38,7 @@ python:
 
 .PHONY: setup
 setup: python ## Get everything that the stack needs into .venv and the cache, once.
-	@$(PYTHON) -m toolchain.setup $(if $(filter local,$(STACK)),,--azure)
+	@$(PYTHON) -m toolchain.setup --stack $(STACK) $(if $(LOCAL),,--azure)
 
 .PHONY: setup-all
 setup-all: python
@@ -40,7 +48,7 @@ setup-all: python
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
-		{ echo; echo "$(if $(filter local,$(STACK)),Logs of the local platform: .vision/local/*/log.txt. )\`make up\` goes on where it stopped."; exit 1; }
+		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )\`make up\` goes on where it stopped."; exit 1; }
 	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
 
 .PHONY: preview

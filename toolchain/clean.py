@@ -12,7 +12,11 @@ from toolchain.errors import ToolchainError
 from toolchain.places import Places, find_places
 
 MADE = (".venv", ".vision", "policy/.venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "dist")
-MADE_OF_SAMPLES = ("examples/textile/images", "examples/textile/train.json", "examples/textile/test.json")
+MADE_OF_SAMPLES = tuple(
+    f"examples/{example}/{made}"
+    for example in ("textile", "detection")
+    for made in ("images", "objects", "train.json", "test.json")
+)
 
 
 def stacks_in_use(backend: Path) -> list[str]:

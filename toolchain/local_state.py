@@ -1,4 +1,4 @@
-"""What the local stack keeps in the checkout: backend, passphrase, and git's filter for the salt that goes with it."""
+"""What local stacks keep in the checkout: backend, passphrase, and git's filter for the salt that goes with it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,17 @@ from toolchain.places import Places
 from toolchain.steps import Made, Step, digest_of, replace_text
 
 STACK = "local"
+_LOCAL = re.compile(r"""^\s*vision-customization:platform:\s*["']?local\b""", re.MULTILINE)
+
+
+def stack_file(places: Places, stack: str) -> Path:
+    return places.checkout / "stacks" / f"Pulumi.{stack}.yaml"
+
+
+def is_local(places: Places, stack: str) -> bool:
+    """Whether a stack's file says that its platform is this machine; the Makefile asks the same."""
+    file = stack_file(places, stack)
+    return file.exists() and _LOCAL.search(file.read_text()) is not None
 
 
 def has_own_backend(places: Places) -> bool:
@@ -34,8 +45,8 @@ def make_passphrase(file: Path) -> None:
         opened.write(secrets.token_urlsafe(32))
 
 
-def without_stale_salt(stack_file: str, *, has_passphrase: bool) -> str:
-    """The file's text for a stack that is yet to be made, without the salt of a former passphrase.
+def without_stale_salt(text: str, stack: str, *, has_passphrase: bool) -> str:
+    """The text of a stack's file for a stack that is yet to be made, without the salt of a former passphrase.
 
     Where it holds secrets, the salt stays: they are decrypted with it, by the passphrase that was there before.
 
@@ -43,24 +54,39 @@ def without_stale_salt(stack_file: str, *, has_passphrase: bool) -> str:
         ToolchainError: it holds secrets, and the passphrase that they need is gone.
     """
     salt = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
-    if not (salt.search(stack_file) and re.search(r"^\s+(- )?secure:", stack_file, re.MULTILINE)):
-        return salt.sub("", stack_file)
+    if not (salt.search(text) and re.search(r"^\s+(- )?secure:", text, re.MULTILINE)):
+        return salt.sub("", text)
     if has_passphrase:
-        return stack_file
+        return text
     raise ToolchainError(
-        f"stacks/Pulumi.{STACK}.yaml holds secrets (`secure:`) of a passphrase that is not in .vision/passphrase.\n"
+        f"stacks/Pulumi.{stack}.yaml holds secrets (`secure:`) of a passphrase that is not in .vision/passphrase.\n"
         "Bring that file back, or remove the secrets and the line `encryptionsalt`, and set the secrets again."
     )
 
 
-def ignore_salt(places: Places) -> None:
-    """Have git leave out the salt that Pulumi writes into the local stack's file: it belongs to this checkout's passphrase.
+def drop_stale_salt(places: Places, stack: str) -> None:
+    """Take the salt of a former passphrase out of a stack's file, unless the checkout's backend holds that stack.
+
+    Raises:
+        ToolchainError: the file holds secrets of a passphrase that is gone.
+    """
+    file = stack_file(places, stack)
+    if not file.exists() or made_stacks(places.state / "pulumi", stack):
+        return
+    text = file.read_text()
+    fresh = without_stale_salt(text, stack, has_passphrase=(places.state / "passphrase").exists())
+    if fresh != text:
+        replace_text(file, fresh)
+
+
+def ignore_salt(places: Places, stack: str = STACK) -> None:
+    """Have git leave out the salt that Pulumi writes into a local stack's file: it belongs to this checkout's passphrase.
 
     `.gitattributes` names the filter, and git takes a filter's command from its own settings alone. A file of another size
     counts as modified before any filter is asked, so where the salt is the only difference git has to look at it once.
     """
     git = ["git", "-C", str(places.checkout)]
-    file = f"stacks/Pulumi.{STACK}.yaml"
+    file = str(stack_file(places, stack).relative_to(places.checkout))
     if not shutil.which("git") or probe([*git, "ls-files", "--error-unmatch", file]) is None:
         return
     run([*git, "config", "--local", "filter.stack-salt.clean", "sed '/^encryptionsalt:/d'"])
@@ -68,9 +94,9 @@ def ignore_salt(places: Places) -> None:
         probe([*git, "add", "--", file])
 
 
-def made_stacks(backend: Path) -> list[Path]:
-    """The state of the stack `local` in a file backend, where it was made."""
-    return sorted(backend.glob(f".pulumi/stacks/*/{STACK}.json"))
+def made_stacks(backend: Path, stack: str = STACK) -> list[Path]:
+    """The state of a stack in a file backend, where it was made."""
+    return sorted(backend.glob(f".pulumi/stacks/*/{stack}.json"))
 
 
 def state_step(places: Places) -> Step:
@@ -82,9 +108,8 @@ def state_step(places: Places) -> Step:
         if own:
             return Made((), "your own Pulumi login is used; `make up` creates the stack there")
         backend.mkdir(parents=True, exist_ok=True)
-        passphrase, stack_file = places.state / "passphrase", places.checkout / "stacks" / f"Pulumi.{STACK}.yaml"
-        if stack_file.exists() and not made_stacks(backend):
-            replace_text(stack_file, without_stale_salt(stack_file.read_text(), has_passphrase=passphrase.exists()))
+        passphrase = places.state / "passphrase"
+        drop_stale_salt(places, STACK)
         make_passphrase(passphrase)
         run(
             [places.programs / "pulumi", "stack", "select", "--create", STACK, "--non-interactive"],

@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from toolchain.azurite import find_node
-from toolchain.commands import run, say
+from toolchain.azurite import NPM, find_node
+from toolchain.commands import say
 from toolchain.errors import ToolchainError
 from toolchain.packages import NETWORK, find_uv
 from toolchain.places import find_places
@@ -41,9 +41,8 @@ def main() -> int:
             compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")
         pack = places.checkout / "policy" / "requirements.in"
         compile_lock(pack, pack.with_suffix(".txt"), "--python-version", "3.11")
-        node = find_node(places)
-        npm = [node.npm] if node.where == "from PATH" else [node.program, node.npm]
-        run([*npm, "install", "--package-lock-only", "--loglevel=error"], cwd=places.toolchain / "azurite", advice=NETWORK)
+        install = ("install", "--package-lock-only", "--loglevel=error")
+        find_node(places).npm_run(*install, cwd=places.toolchain / "azurite", advice=NPM)
         say("toolchain/azurite/package-lock.json is up to date")
     except ToolchainError as error:
         print(error, file=sys.stderr)

@@ -15,17 +15,21 @@ from toolchain.packages import azure_step, packages_step
 from toolchain.places import Places, find_places
 from toolchain.policy_pack import policy_step
 from toolchain.pulumi_cli import pulumi_step
+from toolchain.samples import STEPS, textile_step
 from toolchain.steps import Step, alone, do_steps
-from toolchain.weights import samples_step, weights_step
+from toolchain.weights import weights_step
 
 
-def steps(places: Places, *, azure: bool) -> list[Step]:
-    """All steps, in an order in which each finds what it needs; `azure`: those of the Azure stacks, too."""
-    made = [make(places) for make in (packages_step, azurite_step, pulumi_step, state_step, weights_step, samples_step)]
+def steps(places: Places, *, stack: str = "local", azure: bool) -> list[Step]:
+    """All steps of a stack, in an order in which each finds what it needs; `azure`: those of the Azure stacks, too."""
+    makers = [packages_step, azurite_step, pulumi_step, state_step, weights_step, textile_step]
+    if stack in STEPS and STEPS[stack] not in makers:
+        makers.append(STEPS[stack])
+    made = [make(places) for make in makers]
     return [*made, azure_step(places), policy_step(places)] if azure else made
 
 
-def set_up(places: Places, *, azure: bool) -> None:
+def set_up(places: Places, *, stack: str = "local", azure: bool) -> None:
     """Do what is not done yet.
 
     Raises:
@@ -33,17 +37,18 @@ def set_up(places: Places, *, azure: bool) -> None:
     """
     with alone(places.cache / "setup.lock"):
         started = time.monotonic()
-        done = do_steps(steps(places, azure=azure), places.state / "setup.json")
+        done = do_steps(steps(places, stack=stack, azure=azure), places.state / "setup.json")
     if done:
         say(f"Set-up done in {duration(time.monotonic() - started)}. The cache is {places.cache}.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m toolchain.setup")
+    parser.add_argument("--stack", default="local", help="the stack whose sample dataset is made, where it has one")
     parser.add_argument("--azure", action="store_true", help="what the Azure stacks need, too")
     options = parser.parse_args(arguments)
     try:
-        set_up(find_places(), azure=options.azure)
+        set_up(find_places(), stack=options.stack, azure=options.azure)
     except ToolchainError as error:
         print(f"\nSet-up stopped: {error}", file=sys.stderr)
         return 1

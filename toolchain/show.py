@@ -1,6 +1,6 @@
-"""What a stack offers, for a person: endpoint, datasets, models with their metrics, and a curl to paste.
+"""What a stack offers, for a person: endpoint, datasets, models with their metrics, and commands to paste.
 
-The key itself is never printed: the curl asks the stack for it.
+The key itself is never printed: the commands ask the stack for it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,29 @@ from rich.table import Table
 from toolchain.places import Places
 
 API_VERSION = "2023-04-01-preview"
-SAMPLE_MODEL = "textile"
+# Of the examples' models the example, which is the folder of their sample dataset.
+SAMPLES = {"textile": "textile", "groceries": "detection"}
+# What answers with boxes.
+DETECTORS = ("Generic-Detector", "Product-Recognizer")
 # What one line has room for of a model's performance.
 METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
 
 
-def sample_image(checkout: Path) -> Path | None:
-    """An image of the sample dataset that no model was trained on, relative to the checkout."""
-    folder = Path("examples") / "textile"
+def sample_image(checkout: Path, example: str) -> Path | None:
+    """A labelled image of a sample dataset that no model was trained on, relative to the checkout."""
+    folder = Path("examples") / example
     try:
         document = json.loads((checkout / folder / "test.json").read_text())
-        return folder / str(document["images"][0]["file_name"])
+        labelled = document["annotations"][0]["image_id"]
+        [image] = [image for image in document["images"] if image["id"] == labelled]
+        return folder / str(image["file_name"])
     except (OSError, ValueError, LookupError):
         return None
 
 
-def published_names(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The names to call models by: the published one where there is one, else the model's own."""
-    return [str(model.get("publishedName") or model["name"]) for model in models.values() if model.get("name")]
+def published_name(model: Mapping[str, Any]) -> str:
+    """The name to call a model by: the published one where there is one, else the model's own."""
+    return str(model.get("publishedName") or model["name"])
 
 
 def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
@@ -48,6 +53,12 @@ def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
             f"--data-binary @{shlex.quote(str(image))}",
         ]
     )
+
+
+def draw_command(model_name: str, image: Path | str, stack: str) -> str:
+    """A shell command that has an image analyzed and draws the boxes of the answer, to be run in the checkout."""
+    arguments = [".venv/bin/vision", "predict", model_name, str(image), "--draw", "boxes.png", "--stack", stack]
+    return shlex.join(arguments)
 
 
 def performance_text(performance: Mapping[str, Any] | None) -> str:
@@ -98,8 +109,12 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
     console.print(f"Endpoint  {endpoint}", highlight=False)
     if outputs.get("studio"):
         console.print(f"Studio    {outputs['studio']}", highlight=False)
-    for name in published_names(models)[:1]:
-        image = (sample_image(places.checkout) if name == SAMPLE_MODEL else None) or "image.jpg"
+    for model in [model for model in models.values() if model.get("name")][:1]:
+        name = published_name(model)
+        image = (sample_image(places.checkout, SAMPLES[name]) if name in SAMPLES else None) or "image.jpg"
         console.print("\nTry it:\n", highlight=False)
         # As it is: rich would break its lines, and take what stands in brackets for markup.
         console.out(curl(endpoint, name, image, stack), highlight=False)
+        if model.get("kind") in DETECTORS:
+            console.print("\nThe answer has boxes; this draws them:\n", highlight=False)
+            console.out(draw_command(name, image, stack), highlight=False)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from toolchain import show
 from toolchain.commands import probe, say
-from toolchain.local_state import ignore_salt
+from toolchain.errors import ToolchainError
+from toolchain.local_state import drop_stale_salt, has_own_backend, ignore_salt, is_local
 from toolchain.places import Places, find_places
 
 
@@ -29,16 +30,23 @@ class Stack:
         return any(stack["name"].rsplit("/", 1)[-1] == self.name for stack in listed)
 
     def create(self) -> int:
-        """Create the stack unless it exists; the CLI's exit status."""
+        """Create the stack unless it exists; the CLI's exit status.
+
+        Raises:
+            ToolchainError: its file holds secrets of a passphrase that is gone.
+        """
         if self.exists():
             return 0
+        if is_local(self.places, self.name) and not has_own_backend(self.places):
+            drop_stale_salt(self.places, self.name)
         return subprocess.run(
             self._command("stack", "select", "--create", self.name, "--non-interactive"), check=False
         ).returncode
 
     def show(self) -> int:
         """Print what the stack offers; 1 where that is nothing."""
-        ignore_salt(self.places)
+        if is_local(self.places, self.name):
+            ignore_salt(self.places, self.name)
         outputs = json.loads(
             probe(self._command("stack", "output", "--json", "--stack", self.name), timeout_seconds=60) or "{}"
         )
@@ -57,7 +65,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stack = Stack(find_places(), options.stack)
     if options.command == "exists":
         return 0 if stack.exists() else 1
-    return stack.create() if options.command == "create" else stack.show()
+    try:
+        return stack.create() if options.command == "create" else stack.show()
+    except ToolchainError as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

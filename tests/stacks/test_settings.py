@@ -1,8 +1,12 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from customization.gate import METRICS
+from examples.detection import PARTS
 from stacks.settings import SettingsError, StackSettings, read_settings
 
 DATASETS = {"train": {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "images"}}
@@ -16,6 +20,35 @@ def settings_of(**config: object) -> StackSettings:
         },
         "dev",
     )
+
+
+def shipped(stack: str) -> StackSettings:
+    file = Path(__file__).parents[2] / "stacks" / f"Pulumi.{stack}.yaml"
+    config = yaml.safe_load(file.read_text())["config"]
+    return read_settings({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}, stack)
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        "local",
+        pytest.param(
+            "detection",
+            marks=pytest.mark.skipif("meanAveragePrecision50" not in METRICS, reason="the gate knows no metrics of boxes yet"),
+        ),
+    ],
+)
+def test_the_stacks_of_the_examples_train_measure_and_publish(stack: str) -> None:
+    settings = shipped(stack)
+    assert settings.platform == "local"
+    for model in settings.models.values():
+        kinds = {settings.datasets[str(name)].annotation_kind for name in (model.training_dataset, model.evaluation_dataset)}
+        assert kinds == {model.model_kind.annotation_kind}
+        assert model.require
+        assert model.publish
+    if stack == "detection":
+        [model] = settings.models.values()
+        assert model.model_kind.minimum_budget_hours(PARTS["train.json"].images) <= model.time_budget_in_hours
 
 
 def test_a_stack_needs_nothing() -> None:

@@ -8,9 +8,9 @@ import pytest
 from toolchain.azurite import least_node
 from toolchain.clean import stacks_in_use
 from toolchain.errors import ToolchainError
-from toolchain.local_state import make_passphrase, without_stale_salt
+from toolchain.local_state import drop_stale_salt, make_passphrase, without_stale_salt
 from toolchain.packages import settings_from_pip
-from toolchain.places import cache_folder, find_places
+from toolchain.places import Places, cache_folder, find_places
 
 HOME = Path("/home/me")
 
@@ -91,12 +91,28 @@ SECRET = "config:\n  a:b:\n    secure: v1:x\n"
     ],
 )
 def test_without_stale_salt(text: str, has_passphrase: bool, without: str) -> None:
-    assert without_stale_salt(text, has_passphrase=has_passphrase) == without
+    assert without_stale_salt(text, "local", has_passphrase=has_passphrase) == without
 
 
 def test_secrets_of_a_lost_passphrase_are_not_made_unreadable() -> None:
-    with pytest.raises(ToolchainError, match="holds secrets"):
-        without_stale_salt(SECRET + SALT, has_passphrase=False)
+    with pytest.raises(ToolchainError, match=r"stacks/Pulumi\.mine\.yaml holds secrets"):
+        without_stale_salt(SECRET + SALT, "mine", has_passphrase=False)
+
+
+def test_only_a_stack_that_is_not_made_loses_its_salt(tmp_path: Path) -> None:
+    places = Places(tmp_path, tmp_path / "cache")
+    drop_stale_salt(places, "mine")
+    file = tmp_path / "stacks" / "Pulumi.mine.yaml"
+    file.parent.mkdir()
+    file.write_text(SALT + "config: {}\n")
+    made = places.state / "pulumi" / ".pulumi" / "stacks" / "vision-customization" / "mine.json"
+    made.parent.mkdir(parents=True)
+    made.touch()
+    drop_stale_salt(places, "mine")
+    assert SALT in file.read_text()
+    made.unlink()
+    drop_stale_salt(places, "mine")
+    assert file.read_text() == "config: {}\n"
 
 
 @pytest.mark.parametrize(

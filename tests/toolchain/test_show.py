@@ -27,6 +27,12 @@ OUTPUTS = {
     },
 }
 
+# The first image has nothing on it.
+TEST = {
+    "images": [{"id": 1, "file_name": "images/empty.jpg"}, {"id": 2, "file_name": "images/a b.jpg"}],
+    "annotations": [{"image_id": 2}],
+}
+
 
 def shown(outputs: dict[str, object], checkout: Path) -> str:
     out = io.StringIO()
@@ -37,12 +43,36 @@ def shown(outputs: dict[str, object], checkout: Path) -> str:
 def test_show(tmp_path: Path) -> None:
     folder = tmp_path / "examples" / "textile"
     folder.mkdir(parents=True)
-    (folder / "test.json").write_text(json.dumps({"images": [{"file_name": "images/a b.jpg"}]}))
+    (folder / "test.json").write_text(json.dumps(TEST))
     text = shown(OUTPUTS, tmp_path)
     for part in ("textile-train", "300", "nominal 100", "textile-1a2b3c4d", "succeeded", "accuracyTop1 0.983", "1 min"):
         assert part in text
     assert "model-name=textile'" in text
     assert "--data-binary @'examples/textile/images/a b.jpg'" in text
+    assert "vision predict" not in text
+
+
+def test_show_of_a_detector(tmp_path: Path) -> None:
+    folder = tmp_path / "examples" / "detection"
+    folder.mkdir(parents=True)
+    (folder / "test.json").write_text(json.dumps(TEST))
+    performance = {"meanAveragePrecision50": 0.93, "meanAveragePrecision75": 0.7}
+    model = {"name": "groceries-1a2b3c4d", "kind": "Generic-Detector", "performance": performance, "publishedName": "groceries"}
+    text = shown({"endpoint": "http://127.0.0.1:8080", "models": {"groceries": model}}, tmp_path)
+    assert "meanAveragePrecision50 0.930, meanAveragePrecision75 0.700" in text
+    assert "model-name=groceries'" in text
+    assert "--data-binary @'examples/detection/images/a b.jpg'" in text
+    assert ".venv/bin/vision predict groceries 'examples/detection/images/a b.jpg' --draw boxes.png --stack local\n" in text
+
+
+@pytest.mark.parametrize("document", [None, "{", "{}", '{"annotations": [], "images": []}'])
+def test_without_a_sample_image_another_is_asked_for(document: str | None, tmp_path: Path) -> None:
+    folder = tmp_path / "examples" / "textile"
+    folder.mkdir(parents=True)
+    if document is not None:
+        (folder / "test.json").write_text(document)
+    assert show.sample_image(tmp_path, "textile") is None
+    assert "--data-binary @image.jpg" in shown(OUTPUTS, tmp_path)
 
 
 def test_show_of_an_empty_stack(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Packages of npm of which a few files are wanted: got by npm, checked by digest, unpacked into the cache once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from toolchain.azurite import NPM, Node, find_node
+from toolchain.errors import ToolchainError
+from toolchain.places import Places
+from toolchain.steps import digest_of, new_folder
+
+
+@dataclass(frozen=True)
+class NpmPackage:
+    """A package and what is wanted of it.
+
+    `integrity` is that of its tarball, as npm's lock files have it (`sha512-…`, base 64). `files` are the paths inside the
+    package that are kept, `sha256` the digests in hex of those that are checked each by itself, too. `licence` says what
+    stands in the package and what is known of the files' own origin.
+    """
+
+    name: str
+    version: str
+    integrity: str
+    licence: str
+    files: tuple[str, ...]
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        return f"npm {self.name} {self.version}"
+
+    @property
+    def key(self) -> str:
+        """A digest: another version, or other files of it, are another entry of the cache."""
+        return digest_of(
+            self.name, self.version, self.integrity, *self.files, *(self.sha256.get(file, "") for file in self.files)
+        )
+
+    def folder(self, places: Places) -> Path:
+        """Where its files lie, under the paths that they have in the package."""
+        return places.cache / "npm" / f"{self.name.rpartition('/')[2]}-{self.key[:16]}"
+
+
+def integrity_of(tarball: Path) -> str:
+    """The SHA-512 of a file as npm writes it."""
+    return f"sha512-{base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()}"
+
+
+def get_tarball(package: NpmPackage, node: Node, folder: Path) -> Path:
+    """The package's tarball, fetched into `folder` by npm; npm's own cache keeps no copy of it."""
+    node.npm_run(
+        *("pack", f"{package.name}@{package.version}", "--pack-destination", folder, "--cache", folder / "cache"),
+        *("--ignore-scripts", "--loglevel=error"),
+        cwd=folder,
+        advice=f"{package.source} can't be had. {NPM}",
+    )
+    [tarball] = folder.glob("*.tgz")
+    return tarball
+
+
+def extract(package: NpmPackage, tarball: Path, folder: Path) -> None:
+    """Write the files that are wanted into `folder`, once all has been checked.
+
+    Raises:
+        ToolchainError: the tarball or one of the files is not the one that is pinned, or a file is missing.
+    """
+    found = integrity_of(tarball)
+    if found != package.integrity:
+        raise ToolchainError(
+            f"{package.source} has the integrity {found}, expected {package.integrity}: the download is not what is pinned.\n"
+            "Try again; if it stays so, the registry serves another package of that name."
+        )
+    with tarfile.open(tarball) as archive:
+        for name in package.files:
+            try:
+                member = archive.extractfile(f"package/{name}")
+            except KeyError:
+                member = None
+            if member is None:
+                raise ToolchainError(f"{package.source} has no file {name}")
+            data = member.read()
+            digest = hashlib.sha256(data).hexdigest()
+            if digest != package.sha256.get(name, digest):
+                raise ToolchainError(f"{name} of {package.source} has SHA-256 {digest}, expected {package.sha256[name]}")
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+
+
+def unpack(package: NpmPackage, places: Places) -> Path:
+    """The folder that holds the package's files; fetched unless they are in the cache.
+
+    Raises:
+        ToolchainError: the package can't be had, or is not the one that is pinned.
+    """
+    folder = package.folder(places)
+    if not folder.exists():
+        with new_folder(folder) as new, tempfile.TemporaryDirectory(prefix="vision-npm-") as download:
+            extract(package, get_tarball(package, find_node(places), Path(download)), new)
+    return folder
