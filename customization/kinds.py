@@ -43,6 +43,25 @@ class ModelKind(StrEnum):
         return 0.0003334 * images
 
 
+def kind_mismatch(
+    kind: ModelKind, annotation_kind: str, *, model: str = "the model", dataset: str = "the dataset"
+) -> str | None:
+    """Why a model of this kind can be neither trained nor evaluated with such a dataset, and what to change; None if it can.
+
+    Args:
+        model: what the text calls the model.
+        dataset: what the text calls the dataset.
+    """
+    if annotation_kind == kind.annotation_kind:
+        return None
+    fitting = " or ".join(other for other in ModelKind if other.annotation_kind == annotation_kind)
+    change = f", or make the model a {fitting}" if fitting else ""
+    return (
+        f"{dataset} is of kind {annotation_kind}, and {model}, a {kind}, needs {kind.annotation_kind}: "
+        f"name a dataset of that kind{change}"
+    )
+
+
 class ModelStatus(StrEnum):
     NOT_STARTED = "notStarted"
     TRAINING = "training"

@@ -152,8 +152,6 @@ class ContentChange:
             lines += self._detection_lines()
         else:
             lines += self._classification_lines()
-        for (old, new), images in sorted(self.retagged.items()):
-            lines.append(f"{counted(images, 'image')} retagged {_tag_list(old)} → {_tag_list(new)}")
         if self.moved_boxes:
             lines.append(f"boxes moved in {counted(self.moved_boxes, 'image')}")
         if self.recopied:
@@ -172,6 +170,8 @@ class ContentChange:
             unlabelled = total - sum(counts.values())
             if unlabelled > 0:
                 lines.append(f"{counted(unlabelled, 'image')} without a tag {verb}")
+        for (old, new), images in sorted(self.retagged.items()):
+            lines.append(f"{counted(images, 'image')} retagged {_tag_list(old)} → {_tag_list(new)}")
         return lines
 
     def _detection_lines(self) -> list[str]:
@@ -185,6 +185,18 @@ class ContentChange:
             before, after = self._before_and_after(tag)
             if before != after:
                 lines.append(f"boxes of {tag!r}: {before:,} → {after:,}")
+        # An image may have hundreds of boxes: what is told is the difference, and it is told once for all images that have it.
+        relabelled = Counter[str]()
+        new_name = {old: new for old, new, _ in self.renamed}
+        for (old, new), images in self.retagged.items():
+            before_tags, after_tags = Counter(new_name.get(tag, tag) for tag in old), Counter(new)
+            lost, gained = before_tags - after_tags, after_tags - before_tags
+            if lost and gained:
+                change = f"relabelled {_tag_list(tuple(sorted(lost)))} → {_tag_list(tuple(sorted(gained)))}"
+            else:
+                change = "with more boxes" if gained else "with fewer boxes"
+            relabelled[change] += images
+        lines += [f"{counted(images, 'image')} {change}" for change, images in sorted(relabelled.items())]
         return lines
 
     def _before_and_after(self, tag: str) -> tuple[int, int]:

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from customization.gate import METRICS, misses
-from customization.resources.model import estimate
+from customization.kinds import ModelKind
+from customization.resources.retraining import estimate
 from pipeline.billing import BILLED, FREE
 from pipeline.events import Change, Preview, Step, name_of, type_of
 
@@ -252,7 +253,9 @@ def _estimate(step: Step) -> str:
     tags = _counts(step.after.get("training_tags"))
     if not tags:
         return "its length is known once its dataset is registered"
-    return estimate(_counts(step.before.get("training_tags")), tags)
+    images = _counts(step.after).get("training_images")
+    declared = {"model_kind": step.after.get("model_kind", ModelKind.GENERIC_CLASSIFIER), "training_tags": tags}
+    return estimate({"training_tags": _counts(step.before.get("training_tags"))}, {**declared, "training_images": images})
 
 
 def _others(preview: Preview) -> list[str]:

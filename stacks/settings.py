@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, AnnotationKind, ModelKind
 from customization.gate import faults
+from customization.kinds import kind_mismatch
 from stacks.azure_settings import (
     AzureNameSettings,
     AzureSettings,
@@ -119,6 +120,25 @@ class StackSettings(Settings):
                 dataset = getattr(model, role)
                 if dataset is not None and dataset not in self.datasets:
                     raise ValueError(f"models.{name}.{to_camel(role)} is '{dataset}'; the stack's datasets are: {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _models_fit_their_datasets(self) -> Self:
+        for name, model in self.models.items():
+            if model.promote_from is not None:  # its kind is known where it was trained
+                continue
+            for role in ("training_dataset", "evaluation_dataset"):
+                dataset = getattr(model, role)
+                if dataset is None:
+                    continue
+                problem = kind_mismatch(
+                    model.model_kind,
+                    self.datasets[dataset].annotation_kind,
+                    model=f"model '{name}'",
+                    dataset=f"dataset '{dataset}'",
+                )
+                if problem is not None:
+                    raise ValueError(f"models.{name}.{to_camel(role)}: {problem} (modelKind)")
         return self
 
     @model_validator(mode="after")

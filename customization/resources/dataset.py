@@ -16,7 +16,7 @@ from customization.errors import AlreadyExists, DatasetInvalid, NotFound, Storag
 from customization.kinds import AnnotationKind, AuthenticationKind
 from customization.loopback import is_stopped
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
-from customization.resources.provider import Properties, VisionProvider, failures, is_known
+from customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
 from customization.upload import UploadProgress, delete_content, digest_uris, read_manifest, upload_content
 
@@ -29,6 +29,9 @@ STATE_FOLDER = Path(".vision")
 """Digests and manifests of what was seen, beside the program: a cache, safe to delete."""
 
 PROGRESS_INTERVAL_SECONDS = 0.5
+
+CHANGED_OUTSIDE = "changed outside Pulumi"
+"""The digest of a dataset that has somebody else's annotation files."""
 
 
 class DatasetProvider(VisionProvider):
@@ -114,7 +117,7 @@ class DatasetProvider(VisionProvider):
         dataset = client(properties).get_dataset(properties["dataset_name"])
         seen = registered(dataset)
         if seen["annotation_file_uris"] != properties["annotation_file_uris"]:
-            seen["digest"] = "changed outside Pulumi"
+            seen["digest"] = CHANGED_OUTSIDE
         if (dataset.custom_properties or {}) != (properties.get("custom_properties") or {}):
             seen["custom_properties"] = dataset.custom_properties or {}
         return seen
@@ -152,8 +155,10 @@ class DatasetProvider(VisionProvider):
             account_key=properties.get("account_key"),
             on_progress=tell,
         )
-        for warning in content.warnings:
+        for warning in content.warnings[:PREVIEW_LIMIT]:
             row.warn(str(warning))
+        if len(content.warnings) > PREVIEW_LIMIT:
+            row.warn(f"… and {len(content.warnings) - PREVIEW_LIMIT:,} more warnings: `vision check` tells all of them")
         if uploaded.uploaded_images:
             row.say(f"{uploaded.uploaded_images} images uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
         return uploaded.annotation_uris
@@ -247,15 +252,27 @@ def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None
 
 def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
     """What changed in the dataset, in lines for a person; from the tags' counts alone where the former content is not known."""
+    if olds["digest"] == CHANGED_OUTSIDE:
+        return ["its annotation files were changed outside Pulumi: it gets those that are declared"]
     before, after = find_manifest(olds["digest"], olds), find_manifest(news["digest"], news)
     if before is not None and after is not None:
         return compare(before, after).summary()
-    old_tags, new_tags = olds.get("tags", {}), news.get("tags", {})
-    return [
-        f"tag '{tag}': {int(old_tags.get(tag, 0))} → {int(new_tags.get(tag, 0))}"
+    return counts_change(olds, news)
+
+
+def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+    """What the counts in a state tell of a change. Images that gave way to as many others, and moved boxes, are not seen."""
+    boxes = news.get("annotation_kind") == AnnotationKind.IMAGE_OBJECT_DETECTION
+    old_tags, new_tags = olds.get("tags") or {}, news.get("tags") or {}
+    counts = {
+        f"boxes of '{tag}'" if boxes else f"tag '{tag}'": (old_tags.get(tag, 0), new_tags.get(tag, 0))
         for tag in sorted({*old_tags, *new_tags})
-        if old_tags.get(tag, 0) != new_tags.get(tag, 0)
-    ]
+    }
+    if boxes:
+        counts = {"images": (olds.get("images") or 0, news.get("images") or 0), **counts}
+    lines = [f"{noun}: {int(before):,} → {int(after):,}" for noun, (before, after) in counts.items() if before != after]
+    what = "images or boxes" if boxes else "images"
+    return lines or [f"other {what}, as many as before"]
 
 
 class Dataset(dynamic.Resource, module="vision", name="Dataset"):

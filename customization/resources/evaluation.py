@@ -8,10 +8,10 @@ from pulumi import dynamic
 
 from customization.errors import AlreadyExists, NotFound, VisionError
 from customization.gate import METRICS, faults, misses
-from customization.kinds import EvaluationStatus
+from customization.kinds import EvaluationStatus, ModelKind, kind_mismatch
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
-from customization.resources.model import ModelResource
+from customization.resources.model import ModelResource, named
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
 
@@ -28,6 +28,11 @@ class EvaluationProvider(VisionProvider):
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         require = news.get("require") or {}
         problems = failures("require", faults(require)) if is_known(require) else []
+        model_kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
+        if is_known(model_kind, annotation_kind) and model_kind in list(ModelKind) and annotation_kind is not None:
+            called = named(news, "model_name", "dataset_name")
+            problem = kind_mismatch(ModelKind(model_kind), str(annotation_kind), **called)
+            problems += failures("dataset", [problem] if problem else [])
         if is_known(news.get("dataset_name"), news.get("dataset_digest")):
             news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:8]}"}
         return dynamic.CheckResult(news, problems)
@@ -120,6 +125,8 @@ class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
                 "model_name": model.model_name,
                 "dataset_name": dataset.dataset_name,
                 "dataset_digest": dataset.digest,
+                "model_kind": model.model_kind,
+                "annotation_kind": dataset.annotation_kind,
                 "require": require,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "evaluation_name": None,

@@ -13,10 +13,11 @@ import pulumi
 from pulumi import dynamic
 
 from customization.errors import AlreadyExists, NotFound, VisionError
-from customization.kinds import ModelKind, ModelStatus
+from customization.kinds import ModelKind, ModelStatus, kind_mismatch
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
+from customization.resources.retraining import duration, image_count, why_retrained
 from customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from customization.contract import Model as TrainedModel
 
 BUILT_KINDS = (ModelKind.GENERIC_CLASSIFIER,)
-
-SECONDS_PER_NEW_IMAGE = 0.1
-SECONDS_PER_KEPT_IMAGE = 0.005
-"""What a training costs for an image that is new to the engine, and for one whose features it has kept (two cores)."""
 
 DIGEST_LENGTH = 8
 """Hex digits of a model's name that say what it is trained from."""
@@ -147,60 +144,30 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
     problems = []
     if kind not in BUILT_KINDS:
         problems += failures("model_kind", [f"{kind} is not built yet; what can be trained is {', '.join(BUILT_KINDS)}"])
-    if is_known(annotation_kind) and annotation_kind != kind.annotation_kind:
-        message = f"{kind} is trained from a dataset of kind {kind.annotation_kind}, not {annotation_kind}"
-        problems += failures("training_dataset", [message])
+    if is_known(annotation_kind):
+        problem = kind_mismatch(kind, str(annotation_kind), **named(properties, "logical_name", "training_dataset"))
+        problems += failures("training_dataset", [problem] if problem else [])
     budget, tags = properties.get("time_budget_in_hours"), properties.get("training_tags")
     if is_known(budget) and not 1 <= float(budget or 0) <= kind.time_budget_max_hours:
         message = f"{budget} hours: a {kind} takes 1 to {kind.time_budget_max_hours}"
         problems += failures("time_budget_in_hours", [message])
-    elif is_known(budget, tags) and tags is not None and budget is not None:
-        images = int(sum(tags.values()))
-        least = kind.minimum_budget_hours(images)
+    elif is_known(budget, tags, properties.get("training_images")) and tags is not None and budget is not None:
+        images = int(image_count(properties))
+        least = kind.minimum_budget_hours(images, sum(tags.values()) / max(images, 1))
         if budget < least:
             message = f"{budget} hours are not enough for {images} images: give at least {math.ceil(least)}"
             problems += failures("time_budget_in_hours", [message])
     return problems
 
 
+def named(properties: Mapping[str, Any], model: str, dataset: str) -> dict[str, str]:
+    """What a message calls the model and the dataset whose names are these properties, as far as a preview knows them."""
+    names = {"model": properties.get(model), "dataset": properties.get(dataset)}
+    return {noun: f"{noun} '{name}'" for noun, name in names.items() if name is not None and is_known(name)}
+
+
 def timeout_seconds(properties: Mapping[str, Any]) -> float:
     return float(properties.get("timeout_seconds") or properties["time_budget_in_hours"] * 3600 + GRACE_SECONDS)
-
-
-def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
-    """Why a new model is trained, and roughly how long it takes: in a preview, before it costs anything."""
-    if news.get("model_kind") != olds.get("model_kind"):
-        return f"retrains: the kind changes from {olds.get('model_kind')} to {news.get('model_kind')}"
-    if olds.get("training_digest") != news.get("training_digest"):
-        tags = news.get("training_tags")
-        dataset = f"retrains because dataset '{news.get('training_dataset')}' changes"
-        if not is_known(tags, news.get("training_digest")) or tags is None:
-            return dataset
-        counts = tag_counts(olds.get("training_tags") or {}, tags)
-        return f"{dataset}{counts}; {estimate(olds.get('training_tags') or {}, tags)}"
-    return (
-        f"retrains: the time budget changes from {olds.get('time_budget_in_hours')} to {news.get('time_budget_in_hours')} hours"
-    )
-
-
-def tag_counts(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-    changes = [
-        f"{tag} {int(before.get(tag, 0))} → {int(after.get(tag, 0))}"
-        for tag in sorted({*before, *after})
-        if before.get(tag, 0) != after.get(tag, 0)
-    ]
-    return f" ({', '.join(changes)})" if changes else ""
-
-
-def estimate(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-    """Roughly how long the training takes: images that are new cost a forward pass, the others are kept."""
-    new = sum(max(0.0, count - before.get(tag, 0)) for tag, count in after.items())
-    seconds = new * SECONDS_PER_NEW_IMAGE + (sum(after.values()) - new) * SECONDS_PER_KEPT_IMAGE + 2
-    return f"about {duration(seconds)} of training on two cores"
-
-
-def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def progress_line(model: TrainedModel) -> str:
@@ -291,6 +258,7 @@ class Model(dynamic.Resource, module="vision", name="Model"):
                 "training_dataset": training_dataset.dataset_name,
                 "training_digest": training_dataset.digest,
                 "training_tags": training_dataset.tags,
+                "training_images": training_dataset.images,
                 "annotation_kind": training_dataset.annotation_kind,
                 "time_budget_in_hours": time_budget_in_hours,
                 "timeout_seconds": timeout_seconds,

@@ -71,7 +71,38 @@ def detection(**images: list[tuple[str, Box]]) -> Manifest:
         (
             detection(s1=[("fork", BOX)]),
             detection(s1=[("fork", BOX), ("spoon", BOX)]),
-            ["boxes of 'spoon': 0 → 1", "1 image retagged 'fork' → 'fork', 'spoon'"],
+            ["boxes of 'spoon': 0 → 1", "1 image with more boxes"],
+        ),
+        (
+            detection(s1=[("fork", BOX), ("fork", MOVED)], s2=[("fork", BOX)], s3=[("fork", BOX)]),
+            detection(s1=[("fork", BOX)], s2=[], s3=[("spoon", BOX)]),
+            [
+                "boxes of 'fork': 4 → 1",
+                "boxes of 'spoon': 0 → 1",
+                "1 image relabelled 'fork' → 'spoon'",
+                "2 images with fewer boxes",
+            ],
+        ),
+        (
+            detection(s1=[("fork", BOX)] * 20 + [("spoon", MOVED)], s2=[("spoon", BOX)]),
+            detection(s1=[("fork", BOX)] * 21, s2=[("spoon", BOX)]),
+            ["boxes of 'fork': 20 → 21", "boxes of 'spoon': 2 → 1", "1 image relabelled 'spoon' → 'fork'"],
+        ),
+        (
+            detection(s1=[("fork", BOX), ("knife", BOX)], s2=[("knife", BOX)]),
+            detection(s1=[("gabel", BOX)], s2=[("knife", BOX)]),
+            ["tag 'fork' renamed to 'gabel' (1 image)", "boxes of 'knife': 2 → 1", "1 image with fewer boxes"],
+        ),
+        (detection(s1=[("fork", BOX)]), detection(s1=[("fork", BOX)], s2=[]), ["1 image added (1 → 2)"]),
+        (
+            detection(s1=[("fork", BOX)], s2=[("fork", BOX)]),
+            detection(s1=[("fork", MOVED)], s3=[("fork", BOX)]),
+            ["1 image added, 1 image removed (2 → 2)", "boxes moved in 1 image"],
+        ),
+        (
+            detection(s1=[("fork", BOX), ("spoon", MOVED)]),
+            detection(s1=[("fork", MOVED), ("spoon", BOX)]),
+            ["boxes moved in 1 image"],
         ),
     ],
 )

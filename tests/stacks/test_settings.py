@@ -75,6 +75,20 @@ def test_a_whole_stack() -> None:
     assert settings.local.engine_port == 4711
 
 
+BOXES = {**DATASETS["train"], "annotationKind": "imageObjectDetection"}
+BOTH_KINDS = {**DATASETS, "boxes": BOXES}
+
+
+@pytest.mark.parametrize("kind", ["Generic-Detector", "Product-Recognizer"])
+def test_a_detector_has_datasets_of_boxes(kind: str) -> None:
+    model = {"modelKind": kind, "trainingDataset": "boxes", "evaluationDataset": "boxes"}
+    assert settings_of(datasets=BOTH_KINDS, models={"m": model}).datasets["boxes"].annotation_kind == "imageObjectDetection"
+
+
+def test_a_promoted_models_kind_is_known_elsewhere() -> None:
+    settings_of(datasets=BOTH_KINDS, models={"m": {"promoteFrom": "dev", "evaluationDataset": "boxes"}})
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [
@@ -133,6 +147,26 @@ def test_a_whole_stack() -> None:
         (
             {"models": {"m": {"promoteFrom": "dev", "evaluationDataset": "test"}}},
             "models.m.evaluationDataset is 'test'; the stack's datasets are: none",
+        ),
+        (
+            {"datasets": BOTH_KINDS, "models": {"m": {"trainingDataset": "boxes"}}},
+            "models.m.trainingDataset: dataset 'boxes' is of kind imageObjectDetection, and model 'm', a Generic-Classifier, ",
+        ),
+        (
+            {"datasets": BOTH_KINDS, "models": {"m": {"trainingDataset": "boxes"}}},
+            "name a dataset of that kind, or make the model a Generic-Detector or Product-Recognizer (modelKind)",
+        ),
+        (
+            {"datasets": BOTH_KINDS, "models": {"m": {"trainingDataset": "train", "evaluationDataset": "boxes"}}},
+            "models.m.evaluationDataset: dataset 'boxes' is of kind imageObjectDetection, and model 'm', a Generic-Classifier",
+        ),
+        (
+            {"datasets": BOTH_KINDS, "models": {"m": {"modelKind": "Generic-Detector", "trainingDataset": "train"}}},
+            "models.m.trainingDataset: dataset 'train' is of kind imageClassification, and model 'm', a Generic-Detector, n",
+        ),
+        (
+            {"datasets": BOTH_KINDS, "models": {"m": {"modelKind": "Product-Recognizer", "trainingDataset": "train"}}},
+            "model 'm', a Product-Recognizer, needs imageObjectDetection",
         ),
         ({"platform": "azure"}, "platform 'azure' needs the key `azure`"),
         (

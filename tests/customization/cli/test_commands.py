@@ -96,6 +96,24 @@ def test_check_tells_what_a_good_dataset_holds(
     assert f"fit for training as {kind}" in vision("check", folder.path / "train.json").out
 
 
+def test_a_warning_is_told_and_the_dataset_is_fit_all_the_same(
+    vision: Vision, dataset_folder: Callable[..., DatasetFolder]
+) -> None:
+    folder = dataset_folder(box=[0, 0, 1, 1])
+    folder.document["annotations"][1]["bbox"] = [0.5, 0.5, 0.01, 0.5]
+    folder.write()
+    ran = vision("check", folder.path / "train.json")
+    assert ran.code == 0
+    assert ran.out.startswith("warning: train.json: annotations[1] (id 2): bbox is 0.64 × 24 px of images/a_1.png")
+    assert "fit for training as imageObjectDetection" in ran.out
+
+
+def test_labels_for_classification_are_not_for_detection(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
+    ran = vision("check", dataset_folder().path / "train.json", "--kind", "imageObjectDetection")
+    assert (ran.code, ran.err) == (1, "1 violation\n")
+    assert "none of the 6 annotations has a bbox" in ran.out
+
+
 def photos(folder: Path) -> Path:
     for index in range(10):
         path = folder / "photos" / ("cat" if index % 2 else "dog") / f"{index}.png"

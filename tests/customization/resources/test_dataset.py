@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,8 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from customization.resources.dataset import DatasetProvider, content_change
+from customization.resources.model import ModelProvider
+from tests.customization.samples import DatasetFolder
 from tests.stacks.shapes import draw, write_dataset
 
 Properties = dict[str, Any]
@@ -81,6 +84,85 @@ def test_without_a_manifest_the_counts_tell(declared: Properties, tmp_path: Path
     olds = {**checked(declared), "digest": "0" * 64}
     write_dataset(tmp_path / "shapes", "train.json", {"circle": range(9), "square": range(3)})
     assert content_change(olds, checked(declared)) == ["tag 'circle': 4 → 9"]
+
+
+def test_annotation_files_of_somebody_else_are_told(declared: Properties) -> None:
+    inputs = checked(declared)
+    [line] = content_change({**inputs, "digest": "changed outside Pulumi"}, inputs)
+    assert line.startswith("its annotation files were changed outside Pulumi")
+
+
+@pytest.fixture
+def boxed(declared: Properties, dataset_folder: Callable[..., DatasetFolder]) -> tuple[Properties, DatasetFolder]:
+    """A dataset for object detection, declared, and its folder: three images with a fork, one with a spoon."""
+    folder = dataset_folder({"fork": 3, "spoon": 1}, "cutlery", box=[0, 0, 0.5, 0.5])
+    return {**declared, "annotation_kind": "imageObjectDetection", "source": "cutlery"}, folder
+
+
+def move_a_box(document: dict[str, Any]) -> None:
+    document["annotations"][0]["bbox"] = [0, 0, 0.5, 0.6]
+
+
+def draw_a_box(document: dict[str, Any]) -> None:
+    document["annotations"].append({"id": 5, "image_id": 1, "category_id": 2, "bbox": [0.5, 0.5, 0.5, 0.5]})
+
+
+def relabel_a_box(document: dict[str, Any]) -> None:
+    document["annotations"][0]["category_id"] = 2
+
+
+def remove_an_image(document: dict[str, Any]) -> None:
+    document["images"].pop(0)
+    document["annotations"].pop(0)
+    for section, key in (("images", "id"), ("annotations", "id"), ("annotations", "image_id")):
+        for entry in document[section]:
+            entry[key] -= 1
+
+
+def empty_an_image(document: dict[str, Any]) -> None:
+    document["annotations"].pop()
+    document["annotations"][2]["category_id"] = 2
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "counted"),
+    [
+        (move_a_box, ["boxes moved in 1 image"], ["other images or boxes, as many as before"]),
+        (draw_a_box, ["boxes of 'spoon': 1 → 2", "1 image with more boxes"], ["boxes of 'spoon': 1 → 2"]),
+        (
+            relabel_a_box,
+            ["boxes of 'fork': 3 → 2", "boxes of 'spoon': 1 → 2", "1 image relabelled 'fork' → 'spoon'"],
+            ["boxes of 'fork': 3 → 2", "boxes of 'spoon': 1 → 2"],
+        ),
+        (
+            remove_an_image,
+            ["1 image removed (4 → 3)", "boxes of 'fork': 3 → 2"],
+            ["images: 4 → 3", "boxes of 'fork': 3 → 2"],
+        ),
+        (
+            empty_an_image,
+            ["boxes of 'fork': 3 → 2", "1 image relabelled 'fork' → 'spoon'", "1 image with fewer boxes"],
+            ["boxes of 'fork': 3 → 2"],
+        ),
+    ],
+)
+def test_a_changed_box_is_told_and_trains_the_model_anew(
+    boxed: tuple[Properties, DatasetFolder], change: Callable[[dict[str, Any]], None], told: list[str], counted: list[str]
+) -> None:
+    declared, folder = boxed
+    olds = checked(declared)
+    change(folder.document)
+    folder.write()
+    news = checked(declared)
+    assert content_change(olds, news) == told
+    assert content_change({**olds, "digest": "0" * 64}, news) == counted
+    assert DatasetProvider().diff("id", olds, news).changes
+    model = {"logical_name": "m", "model_kind": "Generic-Detector", "time_budget_in_hours": 1.0, "row_urn": "urn"}
+    before, after = (
+        ModelProvider().check({}, {**model, "training_digest": inputs["digest"], "annotation_kind": inputs["annotation_kind"]})
+        for inputs in (olds, news)
+    )
+    assert ModelProvider().diff("id", before.inputs, after.inputs).replaces == ["model_name", "training_digest"]
 
 
 def test_another_kind_is_another_dataset_and_the_name_is_freed_first(declared: Properties) -> None:

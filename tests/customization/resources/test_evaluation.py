@@ -1,4 +1,5 @@
 import pytest
+from pulumi.output import UNKNOWN
 
 from customization.gate import METRICS, misses
 from customization.resources.evaluation import EvaluationProvider, GateNotPassed, judge, metrics_line
@@ -53,6 +54,39 @@ OLDS = {
     "performance": PERFORMANCE,
     "row_urn": "urn",
 }
+
+
+@pytest.mark.parametrize(
+    ("model_kind", "annotation_kind", "said"),
+    [
+        ("Generic-Classifier", "imageClassification", None),
+        ("Product-Recognizer", "imageObjectDetection", None),
+        (
+            "Generic-Classifier",
+            "imageObjectDetection",
+            "dataset 'test' is of kind imageObjectDetection, and model 'm', a Generic-Classifier, needs imageClassification: ",
+        ),
+        (
+            "Generic-Detector",
+            "imageClassification",
+            "dataset 'test' is of kind imageClassification, and model 'm', a Generic-Detector, needs imageObjectDetection: ",
+        ),
+        (UNKNOWN, "imageClassification", None),
+        ("Generic-Detector", UNKNOWN, None),
+        (None, None, None),
+    ],
+)
+def test_a_dataset_of_the_wrong_kind_is_refused_before_anything_is_made(
+    model_kind: object, annotation_kind: object, said: str | None
+) -> None:
+    failures = EvaluationProvider().check({}, {**OLDS, "model_kind": model_kind, "annotation_kind": annotation_kind}).failures
+    assert [failure.property for failure in failures] == (["dataset"] if said else [])
+    assert not said or failures[0].reason.startswith(said)
+
+
+def test_a_state_without_the_kinds_is_no_difference() -> None:
+    news = {**OLDS, "model_kind": "Generic-Classifier", "annotation_kind": "imageClassification"}
+    assert not EvaluationProvider().diff("id", OLDS, news).changes
 
 
 def test_another_gate_is_judged_on_the_numbers_there_are() -> None:

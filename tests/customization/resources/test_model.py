@@ -2,16 +2,9 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from customization.contract import Model as TrainedModel
-from customization.resources.model import (
-    ModelProvider,
-    NameTaken,
-    check_trained_here,
-    duration,
-    estimate,
-    outcome_line,
-    physical_name,
-    why_retrained,
-)
+from customization.kinds import ModelKind
+from customization.resources.model import ModelProvider, NameTaken, check_trained_here, outcome_line, physical_name
+from customization.resources.retraining import TRAINING_SECONDS, duration, estimate, why_retrained
 
 DECLARED = {
     "endpoint": "http://127.0.0.1:1",
@@ -48,7 +41,16 @@ def test_another_training_has_another_name(other: dict[str, object]) -> None:
     [
         ({"model_kind": "Classifier"}, "model_kind", "'Classifier' is none of Generic-Classifier"),
         ({"model_kind": "Generic-Detector", "annotation_kind": "imageObjectDetection"}, "model_kind", "not built yet"),
-        ({"annotation_kind": "imageObjectDetection"}, "training_dataset", "not imageObjectDetection"),
+        (
+            {"annotation_kind": "imageObjectDetection"},
+            "training_dataset",
+            "dataset 'leaves-train' is of kind imageObjectDetection, and model 'leaves', a Generic-Classifier, needs",
+        ),
+        (
+            {"annotation_kind": "imageObjectDetection", "training_dataset": UNKNOWN},
+            "training_dataset",
+            "the dataset is of kind imageObjectDetection, and model 'leaves', a Generic-Classifier, needs",
+        ),
         ({"time_budget_in_hours": 337.0}, "time_budget_in_hours", "1 to 336"),
         ({"time_budget_in_hours": 0.0}, "time_budget_in_hours", "1 to 336"),
         # 0.0003334 h an image
@@ -59,6 +61,39 @@ def test_check_refuses(wrong: dict[str, object], property_name: str, said: str) 
     [failure, *_] = ModelProvider().check({}, {**DECLARED, **wrong}).failures
     assert failure.property == property_name
     assert said in failure.reason
+
+
+@pytest.mark.parametrize("kind", ["Generic-Detector", "Product-Recognizer"])
+def test_a_detector_is_not_trained_from_labels_for_classification(kind: str) -> None:
+    reasons = [failure.reason for failure in ModelProvider().check({}, {**DECLARED, "model_kind": kind}).failures]
+    assert reasons[-1] == (
+        f"dataset 'leaves-train' is of kind imageClassification, and model 'leaves', a {kind}, needs imageObjectDetection: "
+        "name a dataset of that kind, or make the model a Generic-Classifier"
+    )
+
+
+def test_a_kind_that_a_preview_does_not_know_yet_is_no_fault() -> None:
+    assert ModelProvider().check({}, {**DECLARED, "annotation_kind": UNKNOWN}).failures == []
+    assert ModelProvider().check({}, {**DECLARED, "model_kind": UNKNOWN}).failures == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "images", "least"),
+    [
+        ("Generic-Detector", 205.0, "give at least 2"),  # 0.0066667 h an image
+        ("Generic-Detector", 149.0, None),
+        ("Product-Recognizer", 205.0, None),  # 0.0003334 h a box
+        ("Product-Recognizer", UNKNOWN, None),
+    ],
+)
+def test_the_least_budget_of_a_detector_is_counted_by_images_not_boxes(kind: str, images: object, least: str | None) -> None:
+    declared = {**DECLARED, "model_kind": kind, "annotation_kind": "imageObjectDetection"}
+    news = {**declared, "training_tags": {"RBC": 2381.0, "WBC": 214.0}, "training_images": images}
+    reasons = [
+        failure.reason for failure in ModelProvider().check({}, news).failures if failure.property == "time_budget_in_hours"
+    ]
+    assert len(reasons) == (1 if least else 0)
+    assert all(str(least) in reason for reason in reasons)
 
 
 def test_check_knows_the_name_in_a_preview_unless_the_dataset_is_unknown() -> None:
@@ -109,8 +144,31 @@ def test_why_a_model_is_trained_again(news: dict[str, object], said: str) -> Non
 
 
 def test_the_estimate_counts_kept_images_less() -> None:
-    assert estimate({}, {"a": 1000.0}) == "about 102 s of training on two cores"
-    assert estimate({"a": 1000.0}, {"a": 1010.0}) == "about 8 s of training on two cores"
+    thousand = {**DECLARED, "training_tags": {"a": 1000.0}}
+    assert estimate({}, thousand) == "about 102 s of training on two cores"
+    assert estimate(thousand, {**DECLARED, "training_tags": {"a": 1010.0}}) == "about 8 s of training on two cores"
+
+
+@pytest.mark.parametrize("kind", list(ModelKind))
+def test_every_kind_has_an_estimate(kind: ModelKind) -> None:
+    cost = TRAINING_SECONDS[kind]
+    assert 0 < cost.kept_image <= cost.new_image
+    assert cost.once > 0
+
+
+def test_a_detector_is_estimated_by_its_images_not_by_their_boxes() -> None:
+    olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 1000.0}, "training_images": 100.0}
+    moved = {**olds, "training_digest": "b" * 64}
+    cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
+    seconds = duration(cost.once + 100 * cost.kept_image)
+    assert why_retrained(olds, moved) == (
+        f"retrains because dataset 'leaves-train' changes; about {seconds} of training on two cores"
+    )
+    more = {**moved, "training_tags": {"RBC": 1200.0}, "training_images": 110.0}
+    seconds = duration(cost.once + 100 * cost.kept_image + 10 * cost.new_image)
+    assert why_retrained(olds, more) == (
+        f"retrains because dataset 'leaves-train' changes (RBC 1000 → 1200); about {seconds} of training on two cores"
+    )
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min")])
