@@ -1,9 +1,9 @@
 """Planogram matching: which of the detected products stands at which position of a planogram.
 
-A planogram has units of its own, a photograph has pixels. Between them lies, as far as this module is concerned, a scale and a shift
-for each axis: a camera that looks straight at the shelf. The scale is first told by the sizes of the products, the shift by any one
-product; of many such guesses the one is taken under which most products lie near a position of their own, and it is then fitted to
-all of those. Everything is deterministic.
+A planogram has units of its own, a photograph has pixels. Between them lies, as far as this module is concerned, a
+scale and a shift for each axis: a camera that looks straight at the shelf. The scale is first told by the sizes of the
+products, the shift by any one product; of many such guesses the one is taken under which most products lie near a position of
+their own, and it is then fitted to all of those. Everything is deterministic.
 """
 
 from collections import Counter

@@ -39,8 +39,8 @@ def merged(detections: Sequence[DetectedObject]) -> list[DetectedObject]:
     """Detections of different tags that overlap as one: the box of the most confident, and up to TAGS_MAX tags by falling
     confidence. By falling confidence; of equals the first one counts as the more confident.
 
-    Each detection joins the more confident one that it overlaps most, OVERLAP_MIN at least. Two of the same tag stay two: it was
-    the detector's to tell whether they are one.
+    Each detection joins the more confident one that it overlaps most, OVERLAP_MIN at least. Two of the same tag stay two: it
+    was the detector's to tell whether they are one.
     """
     ordered = sorted(detections, key=lambda found: -found.tags[0].confidence)
     corners = np.array([_corners(found) for found in ordered], np.float32).reshape(-1, 4)
