@@ -1,7 +1,10 @@
 """Which product stands where: shelves as they should be, as cameras see them, and as they are found."""
 
+import json
+import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from customization.contract import (
     ImageMetadata,
     Planogram,
     PlanogramFixture,
+    PlanogramMatch,
+    PlanogramMatchResult,
     PlanogramPosition,
     PlanogramProduct,
     ProductRecognitionResult,
@@ -209,6 +214,14 @@ def test_an_id_that_is_there_twice(kind: str) -> None:
     items.append(items[0])
     with pytest.raises(PlanogramError, match=rf"planogram.{kind}\[{len(items) - 1}\].id: "):
         match_planogram(wrong, seen(SHELF))
+
+
+def test_the_documented_example() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "product-recognition.md").read_text("utf-8")
+    request, reply = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    body = PlanogramMatch.model_validate(request)
+    matched = match_planogram(body.planogram, body.detected_products)
+    assert PlanogramMatchResult(matching_result_per_position=matched).to_wire() == reply
 
 
 def test_a_store_full_of_one_product_is_matched_in_time_and_more_is_refused() -> None:
