@@ -18,6 +18,7 @@ CONCURRENT_CALLS = 20
 UNFINISHED_JOBS = (
     "SELECT (SELECT count(*) FROM models WHERE status IN ('notStarted', 'training', 'cancelling'))"
     " + (SELECT count(*) FROM evaluations WHERE status IN ('notStarted', 'running'))"
+    " + (SELECT count(*) FROM recognition_runs WHERE status IN ('notStarted', 'running'))"
 )
 """What the workers scale with: the engine's own query, which a test compares, since nothing here imports the engine."""
 

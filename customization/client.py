@@ -33,8 +33,14 @@ from customization.contract import (
     ModelCreate,
     ModelKind,
     ModelStatus,
+    Planogram,
+    PlanogramMatch,
+    PlanogramMatchResult,
+    ProductRecognitionResult,
+    ProductRecognitionRun,
     PublishedModel,
     PublishedModelPut,
+    RunStatus,
     StorageAccess,
     StorageCheck,
     TrainingParameters,
@@ -44,6 +50,7 @@ from customization.errors import (
     AlreadyExists,
     EvaluationFailed,
     NotFound,
+    RecognitionFailed,
     ServiceFault,
     TrainingCancelled,
     TrainingFailed,
@@ -63,11 +70,11 @@ OUTAGE_SECONDS = 300.0
 """How long a wait goes on while the service can't be reached: it may be starting again."""
 
 Body = TypeVar("Body", bound=Wire)
-Waited = TypeVar("Waited", Model, Evaluation)
+Waited = TypeVar("Waited", Model, Evaluation, ProductRecognitionRun)
 
 
 class VisionClient:
-    """Datasets, models, evaluations and analysis.
+    """Datasets, models, evaluations, analysis and product recognition.
 
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …
@@ -388,13 +395,60 @@ class VisionClient:
 
     def analyze(self, model_name: str, image: bytes | str) -> ImageAnalysisResult:
         """What a model, or the one behind a published name, sees in an image: encoded bytes, or a URL the service can read."""
-        params = {"model-name": model_name}
-        if isinstance(image, str):
-            reply = self._transport.send("POST", "/imageanalysis:analyze", params=params, json={"url": image})
-        else:
-            headers = {"Content-Type": "application/octet-stream"}
-            reply = self._transport.send("POST", "/imageanalysis:analyze", params=params, data=image, headers=headers)
+        reply = self._send_image("POST", "/imageanalysis:analyze", image, {"model-name": model_name})
         return _parse(ImageAnalysisResult, reply.json())
+
+    # Product recognition
+
+    def recognize_products(self, model_name: str, run_name: str, image: bytes | str) -> ProductRecognitionRun:
+        """Start to look for products and gaps in an image, as `analyze` takes it; `wait_for_run` waits for the result.
+
+        `model_name` may be a published name. The run's own `model_name` is the model behind it, and names the run for good.
+
+        Raises:
+            AlreadyExists: the model has a run of this name. With `retried` it may be this very call's, whose answer was lost:
+                a run does not tell of which image it is.
+        """
+        return _parse(ProductRecognitionRun, self._send_image("PUT", _run_path(model_name, run_name), image).json())
+
+    def get_run(self, model_name: str, run_name: str) -> ProductRecognitionRun:
+        return self._get(ProductRecognitionRun, _run_path(model_name, run_name))
+
+    def list_runs(self, model_name: str) -> Iterator[ProductRecognitionRun]:
+        return self._list(ProductRecognitionRun, f"/productrecognition/{_segment(model_name)}/runs")
+
+    def delete_run(self, model_name: str, run_name: str) -> None:
+        """Delete a run that has come to its end."""
+        self._delete(_run_path(model_name, run_name))
+
+    def wait_for_run(
+        self,
+        model_name: str,
+        run_name: str,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[ProductRecognitionRun], None] | None = None,
+    ) -> ProductRecognitionRun:
+        """Wait until a run has its result; as `wait_for_model`.
+
+        Raises:
+            RecognitionFailed, WaitTimedOut.
+        """
+        what = f"run {run_name!r} of model {model_name!r}"
+        run = self._wait(lambda: self.get_run(model_name, run_name), what, timeout_seconds, on_progress)
+        if run.status is RunStatus.FAILED:
+            raise RecognitionFailed(run)
+        return run
+
+    def match_planogram(self, detected: ProductRecognitionResult, planogram: Planogram) -> PlanogramMatchResult:
+        """At which positions of a planogram a run has found the product that should stand there."""
+        body = PlanogramMatch(detected_products=detected, planogram=planogram).to_wire()
+        return _parse(PlanogramMatchResult, self._transport.send("POST", "/planogramcompliance:match", json=body).json())
+
+    def _send_image(self, method: str, path: str, image: bytes | str, params: Mapping[str, str] | None = None) -> Reply:
+        if isinstance(image, str):
+            return self._transport.send(method, path, params=params, json={"url": image})
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._transport.send(method, path, params=params, data=image, headers=headers)
 
     def _get(self, kind: type[Body], path: str) -> Body:
         return _parse(kind, self._transport.send("GET", path).json())
@@ -467,6 +521,10 @@ def _segment(name: str) -> str:
 
 def _evaluation_path(model_name: str, name: str) -> str:
     return f"/models/{_segment(model_name)}/evaluations/{_segment(name)}"
+
+
+def _run_path(model_name: str, run_name: str) -> str:
+    return f"/productrecognition/{_segment(model_name)}/runs/{_segment(run_name)}"
 
 
 def _dataset_body(body: DatasetCreate | DatasetUpdate) -> dict[str, Any]:

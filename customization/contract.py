@@ -27,6 +27,7 @@ from customization.kinds import AuthenticationKind as AuthenticationKind
 from customization.kinds import EvaluationStatus as EvaluationStatus
 from customization.kinds import ModelKind as ModelKind
 from customization.kinds import ModelStatus as ModelStatus
+from customization.kinds import RunStatus as RunStatus
 
 API_VERSIONS = ("2023-02-01-preview", "2023-04-01-preview")
 API_VERSION = API_VERSIONS[-1]
@@ -76,6 +77,8 @@ class ErrorCode(StrEnum):
     MODEL_EVALUATION_NOT_FOUND = "ModelEvaluationNotFound"
     MODEL_EVALUATION_ALREADY_EXISTS = "ModelEvaluationAlreadyExists"
     PUBLISHED_MODEL_NOT_FOUND = "PublishedModelNotFound"
+    PRODUCT_RECOGNITION_RUN_NOT_FOUND = "ProductRecognitionRunNotFound"
+    PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS = "ProductRecognitionRunAlreadyExists"
     PRECONDITION_FAILED = "PreconditionFailed"
     INTERNAL_SERVER_ERROR = "InternalServerError"
 
@@ -332,7 +335,7 @@ class Page(Wire, Generic[Item]):
 
 
 class AnalyzeUrl(Wire):
-    """JSON body of `POST /imageanalysis:analyze`."""
+    """JSON body of `POST /imageanalysis:analyze`, and of `PUT /productrecognition/{modelName}/runs/{runName}`."""
 
     url: str
 
@@ -391,3 +394,82 @@ class ImageAnalysisResult(Wire):
     adult_result: PrebuiltResult | None = None
     model_version: str
     metadata: ImageMetadata
+
+
+class ProductRecognitionResult(Wire):
+    """What stands on a shelf, and where nothing does. A product may have several tags, the most confident first."""
+
+    image_metadata: ImageMetadata
+    products: list[DetectedObject]
+    gaps: list[DetectedObject] = Field(default_factory=list)
+
+
+class ProductRecognitionRun(Wire):
+    run_name: str
+    model_name: str
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+    status: RunStatus
+    result: ProductRecognitionResult | None = None
+    error: ErrorDetails | None = None
+
+
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class PlanogramProduct(Wire):
+    """A product by its name, which is a tag's, and its size."""
+
+    id: str
+    name: str
+    w: Length
+    h: Length
+
+
+class PlanogramFixture(Wire):
+    """A shelf, or what else products stand on."""
+
+    id: str
+    w: Length
+    h: Length
+    x: Coordinate
+    y: Coordinate
+
+
+class PlanogramPosition(Wire):
+    """Where a product should stand: its left upper corner, from the planogram's."""
+
+    id: str
+    product_id: str
+    fixture_id: str
+    x: Coordinate
+    y: Coordinate
+
+
+class Planogram(Wire):
+    """What should stand where. Lengths are of any one unit; the origin is the left upper corner."""
+
+    width: Length
+    height: Length
+    products: list[PlanogramProduct]
+    fixtures: list[PlanogramFixture]
+    positions: list[PlanogramPosition]
+
+
+class PlanogramMatch(Wire):
+    """Body of `POST /planogramcompliance:match`."""
+
+    detected_products: ProductRecognitionResult
+    planogram: Planogram
+
+
+class MatchedPosition(Wire):
+    position_id: str
+    detected_object: DetectedObject | None = None
+
+
+class PlanogramMatchResult(Wire):
+    """The positions at which their product was found."""
+
+    matching_result_per_position: list[MatchedPosition]

@@ -12,7 +12,8 @@
         │   ├── BadRequest, NotAuthorized, NotFound, AlreadyExists, PreconditionFailed, TooManyRequests, ServiceFault
         ├── TrainingFailed        `model` tells how it ended
         │   └── TrainingCancelled
-        └── EvaluationFailed
+        ├── EvaluationFailed
+        └── RecognitionFailed
 
 No message holds a key, a token or a SAS signature.
 """
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from customization.coco import Violation
-    from customization.contract import ErrorDetails, Evaluation, Model
+    from customization.contract import ErrorDetails, Evaluation, Model, ProductRecognitionRun
 
 VIOLATIONS_SHOWN = 20
 
@@ -148,6 +149,15 @@ class EvaluationFailed(ServiceError):
         self.evaluation = evaluation
         name = f"evaluation {evaluation.name!r} of model {evaluation.model_name!r}"
         super().__init__(f"{name}: {evaluation.status.value}{_because(evaluation.error)}")
+
+
+class RecognitionFailed(ServiceError):
+    """A product recognition run ended without a result: `run.error` says why."""
+
+    def __init__(self, run: ProductRecognitionRun) -> None:
+        self.run = run
+        name = f"run {run.run_name!r} of model {run.model_name!r}"
+        super().__init__(f"{name}: {run.status.value}{_because(run.error)}")
 
 
 def counted(count: int, noun: str) -> str:

@@ -84,3 +84,7 @@ class EvaluationStatus(StrEnum):
     @property
     def final(self) -> bool:
         return self in (EvaluationStatus.SUCCEEDED, EvaluationStatus.FAILED)
+
+
+RunStatus = EvaluationStatus
+"""A product recognition run's: the contract gives it the same four."""

@@ -10,16 +10,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from customization.contract import ModelStatus
+from customization.contract import DetectedObject, ModelStatus
 from engine.errors import EngineError
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.settings import Settings
 from engine.store import NotFound, Store
+
+if TYPE_CHECKING:
+    from engine.learning.images import DecodedImage
 
 _CALLS_AT_ONCE = 2
 _log = logging.getLogger(__name__)
@@ -106,6 +109,11 @@ class ModelCache:
             probabilities = session.probabilities(pixels)
         order = np.argsort(-probabilities, kind="stable")
         return [(session.tags[index], float(probabilities[index])) for index in order]
+
+    def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
+        """The objects that a model finds in an image: in pixels of it as it was submitted, ids "1"… by falling confidence, one
+        tag each. Raises ModelGone."""
+        raise NotImplementedError("no detector can be loaded yet")
 
     def load(self, model_id: str) -> Session:
         """The model, in memory from now on until others need the room. Raises ModelGone."""

@@ -15,10 +15,19 @@ from customization.cli.evaluate import evaluate
 from customization.cli.exit_code import ExitCode
 from customization.cli.export import export
 from customization.cli.models import models
+from customization.cli.planogram import planogram
 from customization.cli.predict import predict
-from customization.errors import ConversionFailed, DatasetInvalid, EvaluationFailed, TrainingFailed, VisionError
+from customization.cli.products import products
+from customization.errors import (
+    ConversionFailed,
+    DatasetInvalid,
+    EvaluationFailed,
+    RecognitionFailed,
+    TrainingFailed,
+    VisionError,
+)
 
-ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed)
+ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed)
 """Errors that are the answer to what was asked, not a failure to find it."""
 
 
@@ -42,7 +51,7 @@ def vision() -> None:
     """
 
 
-for command in (check, convert, datasets, models, evaluate, predict, export):
+for command in (check, convert, datasets, models, evaluate, predict, products, planogram, export):
     vision.add_command(command)
 
 

@@ -11,24 +11,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
-from customization.contract import (
-    API_VERSIONS,
-    IMAGE_BYTES_MAX_ANALYZE,
-    IMAGE_SIDE_ANALYZE_PX,
-    AnalyzeUrl,
-    ErrorCode,
-    ImageAnalysisResult,
-    ModelStatus,
-)
-from engine.api.body import JSON_BYTES_MAX, JSON_TYPES, media_type, parse, read_body
+from customization.contract import API_VERSIONS, ErrorCode, ImageAnalysisResult, ModelStatus
 from engine.api.collaborators import Prebuilt, Service
 from engine.api.document import failures
 from engine.api.errors import JSON, ApiError, invalid, invalid_values
 from engine.api.features import combined, passed_on
-from engine.api.multipart import first_file
-from engine.blobs import Blob, BlobError
-from engine.learning.errors import ImageError
-from engine.learning.images import ImageSizeError, decode_image
+from engine.api.image_body import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
 from engine.prebuilt import CONNECTIONS
 from engine.serving import ModelGone
 from engine.store import AnswerableModel, NotFound
@@ -36,31 +24,7 @@ from engine.store import AnswerableModel, NotFound
 WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
 
-FETCH_SECONDS_MAX = 30.0
-"""The most that an image may take to come from its URL."""
-
 _FETCHES = 16
-_IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/webp", "image/x-icon")
-_STREAM = "application/octet-stream"
-_FORM = "multipart/form-data"
-
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_REQUEST_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/AnalyzeUrl"}},
-            **dict.fromkeys((_STREAM, *_IMAGE_TYPES), _BINARY),
-            _FORM: {
-                "schema": {
-                    "type": "object",
-                    "properties": {"image": {"type": "string", "format": "binary"}},
-                    "required": ["image"],
-                }
-            },
-        },
-    }
-}
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,7 +74,7 @@ def analyze_router(service: Service) -> APIRouter:
     # Threads of their own: those that all other operations share must not wait for strangers' servers.
     fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
     resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
-    waiting = 0
+    waiting = WaitingRoom()
 
     async def in_thread(pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         context = contextvars.copy_context()
@@ -126,21 +90,12 @@ def analyze_router(service: Service) -> APIRouter:
         summary="Analyze an image with a trained model, with prebuilt features, or both",
         response_model=ImageAnalysisResult,
         responses=failures(400, 401, 404, 413, 429, 502),
-        openapi_extra=_REQUEST_BODY,
+        openapi_extra=IMAGE_BODY,
     )
     async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
-        nonlocal waiting
         name, resource = asked_for(query, service.prebuilt)
-        if waiting >= WAITING_MAX:
-            raise ApiError(
-                429,
-                ErrorCode.INVALID_REQUEST,
-                f"{waiting} requests wait already. Try again in a second.",
-                headers={"Retry-After": "1"},
-            )
-        waiting += 1
-        try:
-            url, image = await _read_body(request)
+        with waiting.seat(WAITING_MAX):
+            url, image = await read_image(request)
             if resource is not None:
                 if name is not None:  # nothing is asked of the resource, which costs, for a model that cannot answer
                     await in_thread(fetches, _trained, service, name)
@@ -150,8 +105,6 @@ def analyze_router(service: Service) -> APIRouter:
                 return await combined(custom(name, url, image, query.api_version), standard)
             assert name is not None, "otherwise nothing is asked for"
             body = await custom(name, url, image, query.api_version)
-        finally:
-            waiting -= 1
         return Response(body, 200, media_type=JSON)
 
     return router
@@ -179,39 +132,9 @@ def asked_for(query: AnalyzeQuery, prebuilt: Prebuilt | None) -> tuple[str | Non
     return query.model_name, None
 
 
-async def _read_body(request: Request) -> tuple[str | None, bytes]:
-    """The image's URL, or the image."""
-    declared = media_type(request)
-    if declared in JSON_TYPES:
-        return parse(AnalyzeUrl, await read_body(request, JSON_BYTES_MAX)).url, b""
-    if declared not in ("", _STREAM, _FORM) and not declared.startswith("image/"):
-        message = (
-            f"The content type is not supported: expected application/json, {_STREAM}, {_FORM} or {', '.join(_IMAGE_TYPES)}."
-        )
-        raise invalid(message, target="Content-Type")
-    # A form is a little longer than the image in it.
-    body = await read_body(request, IMAGE_BYTES_MAX_ANALYZE + (65_536 if declared == _FORM else 0))
-    if body is not None and declared == _FORM:
-        body = first_file(body, request.headers["content-type"])
-        if body is None:
-            raise invalid("The form holds no image: expected one part with the image's bytes.")
-    if body is None or len(body) > IMAGE_BYTES_MAX_ANALYZE:
-        raise invalid(f"The image is longer than {IMAGE_BYTES_MAX_ANALYZE:,} bytes.")
-    if not body:
-        raise invalid("The image is empty.")
-    return None, body
-
-
 def _fetch(service: Service, model_name: str, url: str) -> bytes:
     _trained(service, model_name)  # before anything is read for a model that cannot answer
-    try:
-        blob = service.blobs.read(url, max_bytes=IMAGE_BYTES_MAX_ANALYZE, limit_seconds=FETCH_SECONDS_MAX)
-    except BlobError as error:
-        raise invalid(f"The image could not be read from its URL: {error}", target="url") from None
-    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
-    if not blob.data:
-        raise invalid("The image at the URL is empty.", target="url")
-    return blob.data
+    return fetch_image(service.blobs, url)
 
 
 def _trained(service: Service, model_name: str) -> AnswerableModel:
@@ -233,12 +156,7 @@ def _unknown_model(model_name: str) -> ApiError:
 
 def _answer(service: Service, model_name: str, image: bytes, api_version: str) -> str:
     record = _trained(service, model_name)
-    try:
-        decoded = decode_image(image, IMAGE_SIDE_ANALYZE_PX)
-    except ImageSizeError as error:
-        raise invalid(f"The image cannot be analyzed: {error}.") from None
-    except ImageError as error:
-        raise invalid(f"The image cannot be read: {error}.", inner=ErrorCode.INVALID_IMAGE_FORMAT) from None
+    decoded = decoded_image(image)
     try:
         tags = service.models.classify(record.id, decoded.pixels)
     except ModelGone:

@@ -13,6 +13,8 @@ from engine.api.gateway import Gateway
 from engine.api.imports import imports_router
 from engine.api.metrics import Metrics
 from engine.api.models import models_router
+from engine.api.planogram import planogram_router
+from engine.api.products import products_router
 from engine.api.published import published_models_router
 from engine.api.service import engine_version, service_router
 from engine.api.storage import storage_router
@@ -35,7 +37,7 @@ def create_app(
     """The ASGI application.
 
     Args:
-        jobs: takes what is to be trained and evaluated.
+        jobs: takes what is to be trained, evaluated and recognized.
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.
@@ -61,6 +63,8 @@ def create_app(
     app.include_router(models_router(service))
     app.include_router(imports_router(service))
     app.include_router(published_models_router(service))
+    app.include_router(products_router(service))
+    app.include_router(planogram_router())
     app.include_router(storage_router(service))
     app.include_router(service_router(service, authenticator, metrics))
     answer_errors(app)

@@ -7,8 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from customization.contract import DetectedObject
 from engine.blobs import Blob, NotModified
 from engine.identity import Identity
+from engine.learning.images import DecodedImage
 from engine.objects import ObjectStore
 from engine.prebuilt import PrebuiltReply
 from engine.settings import Settings
@@ -16,11 +18,13 @@ from engine.store import Store
 
 
 class Jobs(Protocol):
-    """Where trainings and evaluations are put for a worker to take; `engine.jobs.queue.JobQueue`."""
+    """Where trainings, evaluations and product recognition runs are put for a worker to take; `engine.jobs.queue.JobQueue`."""
 
     def enqueue_training(self, model_id: str) -> object: ...
 
     def enqueue_evaluation(self, evaluation_id: str) -> object: ...
+
+    def enqueue_recognition(self, run_id: str) -> object: ...
 
 
 class Models(Protocol):
@@ -34,6 +38,10 @@ class Models(Protocol):
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.serving.ModelGone`."""
+        ...
+
+    def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
+        """Objects with a tag each, by falling confidence, in pixels of the image as submitted. Raises `serving.ModelGone`."""
         ...
 
 

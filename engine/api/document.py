@@ -14,12 +14,22 @@ from customization.contract import (
     ErrorResponse,
     EvaluationCreate,
     ModelCreate,
+    PlanogramMatch,
     PublishedModelPut,
     StorageCheck,
 )
 from engine.api.body import JSON_TYPES
 
-REQUEST_BODIES = (AnalyzeUrl, DatasetCreate, DatasetUpdate, EvaluationCreate, ModelCreate, PublishedModelPut, StorageCheck)
+REQUEST_BODIES = (
+    AnalyzeUrl,
+    DatasetCreate,
+    DatasetUpdate,
+    EvaluationCreate,
+    ModelCreate,
+    PlanogramMatch,
+    PublishedModelPut,
+    StorageCheck,
+)
 
 _FAILURES = {
     400: "The request is not valid, or the state of what it names does not allow it.",

@@ -20,12 +20,14 @@ _NOT_FOUND = {
     "model": ErrorCode.MODEL_NOT_FOUND,
     "evaluation": ErrorCode.MODEL_EVALUATION_NOT_FOUND,
     "published model": ErrorCode.PUBLISHED_MODEL_NOT_FOUND,
+    "run": ErrorCode.PRODUCT_RECOGNITION_RUN_NOT_FOUND,
 }
 _ALREADY_EXISTS = {
     "dataset": ErrorCode.DATASET_ALREADY_EXISTS,
     "model": ErrorCode.MODEL_ALREADY_EXISTS,
     "evaluation": ErrorCode.MODEL_EVALUATION_ALREADY_EXISTS,
     "published model": ErrorCode.MODEL_ALREADY_EXISTS,
+    "run": ErrorCode.PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS,
 }
 
 

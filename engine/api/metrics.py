@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from customization.contract import EvaluationStatus, ModelStatus
+from customization.contract import EvaluationStatus, ModelStatus, RunStatus
 from engine.store import Store
 
 _METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -52,6 +52,7 @@ class StoreCollector(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         model_counts = self._store.model_counts()
         evaluation_counts = self._store.evaluation_counts()
+        run_counts = self._store.run_counts()
         models = GaugeMetricFamily("vision_engine_models", "Models by status.", labels=["status"])
         for status, count in model_counts.items():
             models.add_metric([status.value], count)
@@ -60,8 +61,17 @@ class StoreCollector(Collector):
         for evaluation_status, count in evaluation_counts.items():
             evaluations.add_metric([evaluation_status.value], count)
         yield evaluations
+        runs = GaugeMetricFamily(
+            "vision_engine_product_recognition_runs", "Product recognition runs by status.", labels=["status"]
+        )
+        for run_status, count in run_counts.items():
+            runs.add_metric([run_status.value], count)
+        yield runs
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
-        yield GaugeMetricFamily("vision_engine_queue_length", "Trainings and evaluations that wait for a worker.", value=queued)
+        queued += run_counts[RunStatus.NOT_STARTED]
+        yield GaugeMetricFamily(
+            "vision_engine_queue_length", "Trainings, evaluations and runs that wait for a worker.", value=queued
+        )
         yield GaugeMetricFamily(
             "vision_engine_training_seconds",
             "Compute time of the trainings of all models that there are, in seconds.",

@@ -88,7 +88,7 @@ def models_router(service: Service) -> APIRouter:
 
     @router.delete(
         "/{name}",
-        summary="Delete a model and its evaluations",
+        summary="Delete a model, its evaluations and its runs",
         status_code=204,
         response_class=Response,
         responses=failures(400, 401, 404, 405),

@@ -1,4 +1,4 @@
-"""Sees that no job is forgotten: whatever died when, each model and evaluation comes to a final status.
+"""Sees that no job is forgotten: whatever died when, each model, evaluation and run comes to a final status.
 
 Every worker has a caretaker. They need not agree on who does what: everything here may be done twice.
 """
@@ -14,7 +14,9 @@ from engine.imports import sweep_imports
 from engine.jobs.job import evaluation_job, training_job
 from engine.jobs.liveness import Locks
 from engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
+from engine.jobs.recognition import settle_unqueued
 from engine.objects import ObjectStore
+from engine.products import recognition_job
 from engine.store import ModelRecord, NotFound, Store
 
 _log = logging.getLogger(__name__)
@@ -39,16 +41,17 @@ class Caretaker:
         """Delete what jobs have left that are at their end, and imports that never came to one: a process that is killed does
         not tidy up."""
         left = self._objects.names("jobs")
-        models, evaluations = self._store.unfinished()  # asked for last: whoever is not in here has ended
-        for job in set(left) - {training_job(model) for model in models} - {evaluation_job(one) for one in evaluations}:
+        models, evaluations, runs = self._store.unfinished()  # asked for last: whoever is not in here has ended
+        unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
+        for job in set(left) - unfinished:
             self._objects.delete(f"jobs/{job}")
         sweep_imports(self._store, self._objects)
 
     def settle(self) -> None:
         """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel
         what waits in a queue and should not start."""
-        models, evaluations = self._store.unfinished()
-        jobs = [training_job(model) for model in models] + [evaluation_job(evaluation) for evaluation in evaluations]
+        models, evaluations, runs = self._store.unfinished()
+        jobs = [*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)]
         statuses = self._queue.statuses(jobs)
         for model_id in models:
             self._settle_training(model_id, statuses.get(training_job(model_id)))
@@ -60,6 +63,14 @@ class Caretaker:
                 with suppress(NotFound):
                     self._store.fail_evaluation(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(f"jobs/{evaluation_job(evaluation_id)}")
+        for run_id in runs:
+            status = statuses.get(recognition_job(run_id))
+            if status is None:
+                settle_unqueued(self._store, self._objects, run_id, self._queue.enqueue_recognition)
+            elif status.status in _ENDED:
+                with suppress(NotFound):
+                    self._store.fail_run(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                self._objects.delete(f"jobs/{recognition_job(run_id)}")
 
     def rescue(self) -> list[str]:
         """Give back the work of workers that are gone; the ids of it. What has had too many workers is withdrawn: it is

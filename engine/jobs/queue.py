@@ -8,6 +8,7 @@ from typing import Self
 from dbos import DBOS, DBOSClient, WorkflowStatus
 
 from engine.jobs.job import evaluation_job, training_job
+from engine.products import recognition_job
 from engine.settings import Settings
 
 APPLICATION = "vision-engine"
@@ -20,8 +21,10 @@ RECOVERY_ATTEMPTS_MAX = 10
 
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
+RECOGNITION_WORKFLOW = "recognition"
 TRAINING_QUEUE = "trainings"
 EVALUATION_QUEUE = "evaluations"
+RECOGNITION_QUEUE = "recognitions"
 
 
 def system_database_url(settings: Settings) -> str:
@@ -44,7 +47,7 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings and evaluations into their queues; to do it twice is to do it once."""
+    """Puts trainings, evaluations and product recognition runs into their queues; to do it twice is to do it once."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
@@ -57,6 +60,9 @@ class JobQueue:
 
     def enqueue_evaluation(self, evaluation_id: str) -> None:
         self._enqueue(EVALUATION_WORKFLOW, EVALUATION_QUEUE, evaluation_job(evaluation_id), evaluation_id)
+
+    def enqueue_recognition(self, run_id: str) -> None:
+        self._enqueue(RECOGNITION_WORKFLOW, RECOGNITION_QUEUE, recognition_job(run_id), run_id)
 
     def statuses(self, jobs: list[str]) -> dict[str, WorkflowStatus]:
         """The workflows of `jobs`, by id; those that were never enqueued are left out."""
@@ -95,7 +101,8 @@ class JobQueue:
 
 
 def _queue_of(workflow: str) -> str:
-    return TRAINING_QUEUE if workflow == TRAINING_WORKFLOW else EVALUATION_QUEUE
+    queues = {TRAINING_WORKFLOW: TRAINING_QUEUE, RECOGNITION_WORKFLOW: RECOGNITION_QUEUE}
+    return queues.get(workflow, EVALUATION_QUEUE)
 
 
 def _sqlite_file(settings: Settings) -> Path:

@@ -1,4 +1,5 @@
-"""A worker: takes trainings and evaluations from the queues, one of each at a time, until its process ends.
+"""A worker: takes trainings, evaluations and product recognition runs from the queues, one of each at a time, until its
+process ends.
 
 It stops as if it were killed, at once and between two instructions: everything it has finished is kept, and whoever comes next
 goes on from there.
@@ -28,18 +29,21 @@ from engine.jobs.plan import Plans
 from engine.jobs.queue import (
     APPLICATION,
     EVALUATION_QUEUE,
+    RECOGNITION_QUEUE,
     TRAINING_QUEUE,
     WORKFLOWS_VERSION,
     JobQueue,
     prepare_system_database,
     system_database_url,
 )
+from engine.jobs.recognition import Detector
 from engine.jobs.steps import PAUSES_SECONDS
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor
 from engine.listening import base_url
 from engine.objects import ObjectsUnavailable, open_objects
 from engine.role_wait import ROLE_WAIT_SECONDS
+from engine.serving import ModelCache
 from engine.settings import Settings
 from engine.store import Store
 from engine.store.cipher import TokenCipher
@@ -57,7 +61,8 @@ class Worker:
     """A worker in this process, which can have one at a time, since DBOS can be there once.
 
     `extractor` is opened with the pretrained networks unless it is given; `pauses_seconds` are those between the
-    attempts of a step; `role_wait_seconds` is how long a blob is asked for that the engine's identity may not read.
+    attempts of a step; `role_wait_seconds` is how long a blob is asked for that the engine's identity may not read; `detector`
+    answers product recognition runs, with the trained models unless it is given.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Worker:
         extractor: Extractor | None = None,
         pauses_seconds: Sequence[float] = PAUSES_SECONDS,
         role_wait_seconds: float = ROLE_WAIT_SECONDS,
+        detector: Detector | None = None,
     ) -> None:
         self._settings = settings
         self._extractor = extractor
@@ -80,6 +86,7 @@ class Worker:
         prepare_system_database(settings)
         self._queue = JobQueue(settings)
         self._objects = open_objects(settings)
+        self._detector = detector or ModelCache(settings, self._objects)
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
 
     def start(self) -> None:
@@ -102,9 +109,10 @@ class Worker:
         # DBOS gives its logger a console of its own unless it has a handler: its lines should be like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=config)
-        declare_workflows(resources, Plans(objects, TokenCipher.open(settings)), settings, self._pauses_seconds)
+        plans = Plans(objects, TokenCipher.open(settings))
+        declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
         DBOS.launch()
-        for queue in (TRAINING_QUEUE, EVALUATION_QUEUE):
+        for queue in (TRAINING_QUEUE, EVALUATION_QUEUE, RECOGNITION_QUEUE):
             DBOS.register_queue(
                 queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
             )

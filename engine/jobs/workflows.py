@@ -16,7 +16,8 @@ from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.evaluation import EvaluationRun
 from engine.jobs.job import Planned
 from engine.jobs.plan import Plans
-from engine.jobs.queue import EVALUATION_WORKFLOW, RECOVERY_ATTEMPTS_MAX, TRAINING_WORKFLOW
+from engine.jobs.queue import EVALUATION_WORKFLOW, RECOGNITION_WORKFLOW, RECOVERY_ATTEMPTS_MAX, TRAINING_WORKFLOW
+from engine.jobs.recognition import Detector, Recognition, run_recognition
 from engine.jobs.steps import PAUSES_SECONDS, Steps
 from engine.jobs.training import Training, advanced, embedded
 from engine.settings import Settings
@@ -25,7 +26,11 @@ _READING_BUDGET_SHARE = 0.9
 
 
 def declare_workflows(
-    resources: Resources, plans: Plans, settings: Settings, pauses_seconds: Sequence[float] = PAUSES_SECONDS
+    resources: Resources,
+    plans: Plans,
+    settings: Settings,
+    detector: Detector,
+    pauses_seconds: Sequence[float] = PAUSES_SECONDS,
 ) -> None:
     """Make the workflows known to DBOS; to be called before it is launched. `pauses_seconds`: see `Steps`."""
 
@@ -38,6 +43,11 @@ def declare_workflows(
     def evaluate(evaluation_id: str) -> None:
         with closing(EvaluationRun(resources, plans, evaluation_id)) as evaluation:
             run_evaluation(evaluation, Steps(evaluation.check, pauses_seconds))
+
+    @DBOS.workflow(name=RECOGNITION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def recognize(run_id: str) -> None:
+        recognition = Recognition(resources.store, resources.objects, detector, run_id)
+        run_recognition(recognition, Steps(recognition.check, pauses_seconds))
 
 
 def run_training(training: Training, step: Callable[..., Any]) -> None:

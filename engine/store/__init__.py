@@ -1,4 +1,4 @@
-"""What the engine remembers: datasets, models, evaluations, published names and blobs, in SQLite or PostgreSQL.
+"""What the engine remembers: datasets, models, evaluations, runs, published names and blobs, in SQLite or PostgreSQL.
 
 Records go out, names and ids come in; no row and no session leaves this package. How a status may change stands in
 `transitions`. Artifacts and features are files, and are not kept here.
@@ -9,7 +9,7 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from customization.contract import EvaluationStatus, ModelStatus
+from customization.contract import EvaluationStatus, ModelStatus, RunStatus
 from engine.errors import SettingsError
 from engine.settings import Settings
 from engine.store.blobs import BlobStore
@@ -26,9 +26,11 @@ from engine.store.records import (
     EvaluationRecord,
     ModelRecord,
     PublishedModelRecord,
+    RunRecord,
     Unfinished,
 )
-from engine.store.tables import EvaluationRow, ModelRow
+from engine.store.runs import RunStore
+from engine.store.tables import EvaluationRow, ModelRow, RunRow
 from engine.store.token_key import TokenKeyStore
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "NotFound",
     "PreconditionFailed",
     "PublishedModelRecord",
+    "RunRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
@@ -49,7 +52,7 @@ __all__ = [
 ]
 
 
-class Store(DatasetStore, ModelStore, EvaluationStore, PublishedModelStore, BlobStore, TokenKeyStore):
+class Store(DatasetStore, ModelStore, EvaluationStore, RunStore, PublishedModelStore, BlobStore, TokenKeyStore):
     """The engine's memory. Safe to use from many threads, and from many processes at once."""
 
     @classmethod
@@ -63,12 +66,14 @@ class Store(DatasetStore, ModelStore, EvaluationStore, PublishedModelStore, Blob
         return store
 
     def unfinished(self) -> Unfinished:
-        """Models and evaluations that a worker still has to bring to an end."""
+        """Models, evaluations and runs that a worker still has to bring to an end."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
+        ended_runs = [status.value for status in RunStatus if status.final]
         with self._reading() as session:
             models = select(ModelRow.id).where(ModelRow.status.not_in(ended_models)).order_by(ModelRow.sequence)
             evaluations = (
                 select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
             )
-            return Unfinished(tuple(session.scalars(models)), tuple(session.scalars(evaluations)))
+            runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
+            return Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))

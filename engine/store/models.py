@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import datetime
 from functools import cached_property
 
-from sqlalchemy import BindParameter, bindparam, func, or_, select
+from sqlalchemy import BindParameter, bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -14,7 +14,7 @@ from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerfo
 from engine.store.database import Database, found
 from engine.store.errors import AlreadyExists, NotFound, WrongState
 from engine.store.records import AnswerableModel, ModelRecord
-from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow
+from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow, RunRow
 from engine.store.transitions import ModelEvent, next_model_status
 
 _WANTED: BindParameter[str] = bindparam("wanted")
@@ -143,7 +143,7 @@ class ModelStore(Database):
             return _record(row)
 
     def delete_model(self, name: str) -> ModelRecord:
-        """Delete a model and its evaluations; its artifact is the caller's to delete. Raises NotFound, WrongState."""
+        """Delete a model, its evaluations and its runs; its artifact is the caller's to delete. Raises NotFound, WrongState."""
         with self._writing() as session:
             row = _find(session, name, lock=True)
             if not ModelStatus(row.status).final:
@@ -151,6 +151,7 @@ class ModelStore(Database):
             record = _record(row)
             for evaluation in session.scalars(select(EvaluationRow).where(EvaluationRow.model_id == row.id)):
                 session.delete(evaluation)
+            session.execute(delete(RunRow).where(RunRow.model_id == row.id))
             session.flush()
             session.delete(row)
             return record

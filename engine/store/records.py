@@ -13,6 +13,8 @@ from customization.contract import (
     ModelKind,
     ModelPerformance,
     ModelStatus,
+    ProductRecognitionResult,
+    RunStatus,
     TrainingProgress,
 )
 
@@ -85,6 +87,21 @@ class EvaluationRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A product recognition run: a model on one photograph of a shelf."""
+
+    id: str
+    name: str
+    model_id: str
+    model_name: str
+    status: RunStatus
+    created: datetime
+    updated: datetime
+    result: ProductRecognitionResult | None = None
+    error: ErrorDetails | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedModelRecord:
     """A stable name and the model that it answers with. The model may have been deleted since."""
 
@@ -110,3 +127,4 @@ class Unfinished(NamedTuple):
 
     models: tuple[str, ...]
     evaluations: tuple[str, ...]
+    runs: tuple[str, ...] = ()

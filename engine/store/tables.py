@@ -91,6 +91,23 @@ class EvaluationRow(Table):
     updated: Mapped[datetime]
 
 
+class RunRow(Table):
+    """A product recognition run."""
+
+    __tablename__ = "recognition_runs"
+    __table_args__ = (UniqueConstraint("model_id", "name"),)
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(ID, unique=True)
+    model_id: Mapped[str] = mapped_column(ForeignKey("models.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(NAME)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
 class PublishedModelRow(Table):
     __tablename__ = "published_models"
 

@@ -1,4 +1,4 @@
-"""How the status of a model and of an evaluation may change: two tables, and nothing else decides.
+"""How the status of a model and of an evaluation, or a run, may change: two tables, and nothing else decides.
 
 Every event is safe to report twice, since a step of a workflow may run twice: a final status is never left again, and an
 event that comes too late changes nothing.

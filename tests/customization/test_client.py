@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from customization.client import RetryPolicy, VisionClient
-from customization.contract import AnnotationKind, Authentication, EvaluationStatus, ModelKind, ModelStatus
+from customization.contract import (
+    AnnotationKind,
+    Authentication,
+    EvaluationStatus,
+    ModelKind,
+    ModelStatus,
+    Planogram,
+    ProductRecognitionResult,
+)
 from customization.errors import (
     AlreadyExists,
     BadRequest,
@@ -21,6 +29,7 @@ from customization.errors import (
     NotAuthorized,
     NotFound,
     PreconditionFailed,
+    RecognitionFailed,
     RequestError,
     ServiceFault,
     TooManyRequests,
@@ -50,6 +59,20 @@ def evaluation(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # 
     return {"name": "e", "modelName": "m", "status": status, "evaluationParameters": parameters, **STAMPS, **fields}
 
 
+def run(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"runName": "r", "modelName": "m", "status": status, **STAMPS, **fields}
+
+
+COLA = {"id": "1", "boundingBox": {"x": 1, "y": 2, "w": 3, "h": 4}, "tags": [{"name": "cola", "confidence": 0.9}]}
+RESULT = {"imageMetadata": {"width": 60, "height": 80}, "products": [COLA], "gaps": []}
+PLANOGRAM = {
+    "width": 100.0,
+    "height": 50.0,
+    "products": [{"id": "1", "name": "cola", "w": 6.0, "h": 20.0}],
+    "fixtures": [{"id": "f", "w": 100.0, "h": 2.0, "x": 0.0, "y": 48.0}],
+    "positions": [{"id": "p", "productId": "1", "fixtureId": "f", "x": 10.0, "y": 5.0}],
+}
+MATCHED = {"matchingResultPerPosition": [{"positionId": "p", "detectedObject": COLA}, {"positionId": "q"}]}
 PUBLISHED = {"name": "live", "modelName": "m", **STAMPS}
 ANALYSIS = {
     "customModelResult": {"tagsResult": {"values": [{"name": "cat", "confidence": 0.9}]}},
@@ -115,6 +138,18 @@ OPERATIONS = [
     Operation(lambda c: c.artifact_metadata("m"), "GET", "/models/m/artifact:metadata", 200, {"labels": ["cat"]}),
     Operation(
         lambda c: c.check_storage("https://x/c"), "POST", "/storage:check", 200, {"readable": True}, {"url": "https://x/c"}
+    ),
+    Operation(
+        lambda c: c.recognize_products("m", "r", "https://x/a.jpg"), "PUT", "/productrecognition/m/runs/r", 201, run(),
+        {"url": "https://x/a.jpg"},
+    ),
+    Operation(lambda c: c.get_run("m", "r"), "GET", "/productrecognition/m/runs/r", 200, run("succeeded", result=RESULT)),
+    Operation(lambda c: c.delete_run("m", "r"), "DELETE", "/productrecognition/m/runs/r", 204, b""),
+    Operation(
+        lambda c: c.match_planogram(
+            ProductRecognitionResult.model_validate(RESULT), Planogram.model_validate(PLANOGRAM)
+        ),
+        "POST", "/planogramcompliance:match", 200, MATCHED, {"detectedProducts": RESULT, "planogram": PLANOGRAM},
     ),
     Operation(
         lambda c: c.analyze("m", "https://x/a.jpg"), "POST", "/imageanalysis:analyze", 200, ANALYSIS,
@@ -441,6 +476,33 @@ def test_an_evaluation_that_fails(service: FakeService) -> None:
     service.answers = [Answer(200, evaluation("failed", error={"code": "datasetEmpty", "message": "nothing"}))]
     with pytest.raises(EvaluationFailed, match="evaluation 'e' of model 'm': failed: datasetEmpty: nothing"):
         service.client().wait_for_evaluation("m", "e")
+
+
+def test_waiting_for_a_run(service: FakeService) -> None:
+    service.answers = [Answer(200, run("running")), Answer(200, run("succeeded", result=RESULT))]
+    done = service.client().wait_for_run("live", "r", timeout_seconds=60)
+    assert done.result == ProductRecognitionResult.model_validate(RESULT)
+    service.answers = [Answer(200, run("failed", error={"code": "modelNotFound", "message": "gone"}))]
+    with pytest.raises(RecognitionFailed, match="run 'r' of model 'm': failed: modelNotFound: gone"):
+        service.client().wait_for_run("m", "r")
+
+
+def test_an_image_of_a_shelf_is_sent_as_it_is_and_once(service: FakeService) -> None:
+    service.answers = [Answer(201, run())]
+    assert service.client().recognize_products("live", "r", b"picture").model_name == "m"
+    assert service.received[0].body == b"picture"
+    assert service.received[0].headers["Content-Type"] == "application/octet-stream"
+    taken = Answer(409, {"error": {"code": "ProductRecognitionRunAlreadyExists", "message": "taken"}})
+    service.answers = [Answer(503), taken]
+    with pytest.raises(AlreadyExists) as caught:
+        service.client().recognize_products("live", "r", b"picture")
+    assert caught.value.retried
+
+
+def test_runs_are_listed_to_the_last_page(service: FakeService) -> None:
+    link = f"{service.url}/computervision/productrecognition/m/runs?skip=1&top=1"
+    service.answers = [Answer(200, {"value": [run()], "nextLink": link}), Answer(200, {"value": [run("succeeded")]})]
+    assert [found.status.value for found in service.client().list_runs("m")] == ["notStarted", "succeeded"]
 
 
 def test_bytes_are_analyzed_as_they_are(service: FakeService) -> None:

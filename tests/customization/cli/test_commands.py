@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -305,6 +306,109 @@ def test_a_model_that_is_not_there_is_said_once(vision: Vision, service: FakeSer
     service.handler = lambda _: Answer(404, {"error": {"code": "404", "message": "Resource not found"}})
     assert vision("predict", "no", photos(tmp_path)).code == 3
     assert len(service.received) == 1
+
+
+COLA = {
+    "id": "1",
+    "boundingBox": {"x": 1, "y": 2, "w": 3, "h": 4},
+    "tags": [{"name": "cola", "confidence": 0.9}, {"name": "tea", "confidence": 0.25}],
+}
+RESULT = {"imageMetadata": {"width": 60, "height": 80}, "products": [COLA], "gaps": []}
+PLANOGRAM = {
+    "Width": 100,
+    "Height": 50,
+    "Products": [{"Id": "1", "Name": "cola", "W": 6, "H": 20}],
+    "Fixtures": [{"Id": "f", "W": 100, "H": 2, "X": 0, "Y": 48}],
+    "Positions": [{"Id": id_, "ProductId": "1", "FixtureId": "f", "X": 10, "Y": 5} for id_ in ("here", "there")],
+}
+
+
+def run_of(status: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"runName": "r", "modelName": "m", "status": status, **STAMPS, **fields}
+
+
+def test_products_of_an_image(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    (tmp_path / "shelf.png").write_bytes(b"shelf")
+    done = run_of("succeeded", result=RESULT)
+    service.handler = lambda request: Answer(201, run_of("notStarted")) if request.method == "PUT" else Answer(200, done)
+    ran = vision("products", "run", "live", "shelf.png", "--name", "r", "--json")
+    assert (ran.code, ran.json) == (0, done)
+    assert [(one.method, one.path) for one in service.received] == [
+        ("PUT", "/computervision/productrecognition/live/runs/r"),
+        ("GET", "/computervision/productrecognition/m/runs/r"),
+    ]
+    assert service.received[0].body == b"shelf"
+    table = vision("products", "run", "live", "https://x/shelf.png")
+    assert re.search(r"1 +cola +0\.900 +1, 2, 3, 4 +tea 0\.250", table.out)
+    assert re.fullmatch(r"\d{8}T\d{12}", service.received[2].path.rpartition("/")[2])
+    service.received.clear()
+    waiting = vision("products", "run", "live", "shelf.png", "--name", "r", "--no-wait")
+    assert (waiting.code, len(service.received)) == (0, 1)
+    assert "`vision products show m r`" in waiting.err
+
+
+def test_a_run_that_fails_is_an_answer(vision: Vision, service: FakeService) -> None:
+    failed = run_of("failed", error={"code": "modelNotFound", "message": "gone"})
+    service.answers = [Answer(201, run_of("notStarted")), Answer(200, failed)]
+    ran = vision("products", "run", "m", "https://x/shelf.png", "--name", "r")
+    assert (ran.code, ran.err) == (1, "Error: run 'r' of model 'm': failed: modelNotFound: gone\n")
+
+
+def test_an_image_of_a_shelf_that_is_not_there(vision: Vision, service: FakeService) -> None:
+    ran = vision("products", "run", "m", "no.png")
+    assert (ran.code, service.received) == (2, [])
+    assert "no.png: can't be read" in ran.err
+
+
+def test_runs_are_listed_shown_and_deleted(vision: Vision, service: FakeService) -> None:
+    runs = [run_of("succeeded", result=RESULT), run_of("running")]
+    service.answers = [Answer(200, {"value": runs}), Answer(200, {"value": runs}), Answer(200, {"value": []})]
+    assert re.search(r"r +succeeded +1 +0 +2026-01-13 20:46\n", vision("products", "list", "m").out)
+    assert vision("products", "list", "m", "--json").json == runs
+    assert "There is no run" in vision("products", "list", "m").out
+    failed = run_of("failed", error={"code": "unknown", "message": "why"})
+    service.answers = [Answer(200, failed), Answer(200, failed), Answer(204, b"")]
+    assert "unknown: why" in vision("products", "show", "m", "r").err
+    assert vision("products", "show", "m", "r", "--json").json == failed
+    assert vision("products", "delete", "m", "r").code == 2, "there is nobody to ask"
+    assert vision("products", "delete", "m", "r", "--yes").code == 0
+    assert service.received[-1].method == "DELETE"
+
+
+@pytest.mark.parametrize("recognized", [RESULT, {"runName": "r", "result": RESULT}])
+@pytest.mark.parametrize("plan", [PLANOGRAM, {"planogram": PLANOGRAM}])
+def test_a_planogram_is_matched(
+    vision: Vision, service: FakeService, tmp_path: Path, recognized: dict[str, Any], plan: dict[str, Any]
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(recognized))
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    reply = {"matchingResultPerPosition": [{"positionId": "here", "detectedObject": COLA}]}
+    service.handler = lambda _: Answer(200, reply)
+    assert vision("planogram", "match", "run.json", "plan.json", "--json").json == reply
+    assert service.received[0].json["detectedProducts"] == RESULT
+    ran = vision("planogram", "match", "run.json", "plan.json")
+    assert ran.code == 0
+    assert re.search(r"here +cola +1 *\nthere +cola +missing", ran.out)
+    assert ran.err == "1 of 2 positions as planned\n"
+
+
+@pytest.mark.parametrize(
+    ("run_text", "plan_text", "says"),
+    [
+        ("{", "{}", "run.json: is not JSON"),
+        ("[]", "{}", "run.json: is no ProductRecognitionResult of the contract"),
+        (json.dumps(RESULT), json.dumps({**PLANOGRAM, "Width": -1}), "plan.json: is no Planogram of the contract: width: "),
+        (json.dumps(RESULT), json.dumps({"planogram": 3}), "plan.json: is no Planogram of the contract"),
+    ],
+)
+def test_files_that_are_no_planogram(
+    vision: Vision, service: FakeService, tmp_path: Path, run_text: str, plan_text: str, says: str
+) -> None:
+    (tmp_path / "run.json").write_text(run_text)
+    (tmp_path / "plan.json").write_text(plan_text)
+    ran = vision("planogram", "match", "run.json", "plan.json")
+    assert (ran.code, service.received) == (2, [])
+    assert says in ran.err
 
 
 @pytest.mark.parametrize("name", ["m", "live"])

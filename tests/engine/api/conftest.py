@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import delete
 
-from customization.contract import Artifact, ModelPerformance
+from customization.contract import Artifact, BoundingBox, DetectedObject, ModelKind, ModelPerformance, Tag
 from engine.api import create_app
 from engine.blobs import Blob, BlobError, BlobErrorKind
+from engine.learning.images import DecodedImage
 from engine.objects import FileObjects
 from engine.settings import Settings
 from engine.store import Store
@@ -35,6 +36,7 @@ class RecordedJobs:
 
     trainings: list[str] = field(default_factory=list)
     evaluations: list[str] = field(default_factory=list)
+    recognitions: list[str] = field(default_factory=list)
     broken: bool = False
 
     def enqueue_training(self, model_id: str) -> None:
@@ -46,6 +48,11 @@ class RecordedJobs:
         if self.broken:
             raise RuntimeError("no queue")
         self.evaluations.append(evaluation_id)
+
+    def enqueue_recognition(self, run_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.recognitions.append(run_id)
 
 
 @dataclass
@@ -60,6 +67,11 @@ class FixedModels:
         assert pixels.dtype == np.uint8
         self.asked.append((model_id, pixels.shape))
         return [("cat", 0.125), ("dög", 0.625), ("cow", 0.25)]
+
+    def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
+        self.asked.append((model_id, image.pixels.shape))
+        box = BoundingBox(x=1, y=2, w=image.width // 2, h=image.height // 2)
+        return [DetectedObject(id="1", bounding_box=box, tags=[Tag(name="dög", confidence=0.625)])]
 
     def forget(self, model_id: str) -> None:
         self.forgotten.append(model_id)
@@ -145,6 +157,10 @@ class World:
     objects: FileObjects
     call: Caller
 
+    @property
+    def shelf_image(self) -> bytes:
+        return image_bytes()
+
     def register(self, name: str = "cats", **changes: object) -> httpx.Response:
         body = {
             "annotationKind": "imageClassification",
@@ -160,7 +176,14 @@ class World:
     def train(self, name: str = "m") -> str:
         """A model that has succeeded, with its artifact; its id."""
         assert self.create(name).status_code == 201
-        model_id = self.store.model(name).id
+        return self._succeed(self.store.model(name).id)
+
+    def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER) -> str:
+        """As `train`, of a kind that finds objects."""
+        record = self.store.create_model(name, training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind)
+        return self._succeed(record.id)
+
+    def _succeed(self, model_id: str) -> str:
         self.store.begin_training(model_id)
         self.objects.put(f"models/{model_id}/model.onnx", b"onnx")
         self.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
@@ -201,7 +224,8 @@ def world(shared_world: World) -> World:
     with shared_world.store._writing() as session:
         for table in reversed(Table.metadata.sorted_tables):
             session.execute(delete(table))
-    shared_world.objects.delete("models")
+    for folder in ("models", "jobs"):
+        shared_world.objects.delete(folder)
     for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs):
         recorder.__init__()  # type: ignore[misc]
     return shared_world

@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
-from customization.contract import ModelPerformance
+from customization.contract import ErrorDetails, ModelPerformance
 
 DATASET = {"annotationKind": "imageClassification", "annotationFileUris": ["https://acct.blob.core.windows.net/c/t.json"]}
 MODEL = {"trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}}
 CONTAINER = "https://acct.blob.core.windows.net/c"
 EVALUATION = {"evaluationParameters": {"testDatasetName": "cats"}}
+IMAGE = "https://acct.blob.core.windows.net/c/shelf.png"
+PLANOGRAM = {
+    "detectedProducts": {"imageMetadata": {"width": 60, "height": 80}, "products": [], "gaps": []},
+    "planogram": {"width": 100.0, "height": 50.0, "products": [], "fixtures": [], "positions": []},
+}
 
 Prepare = Callable[[Any], object]
 
@@ -40,6 +45,21 @@ def evaluation(world: Any) -> None:
 def ended_evaluation(world: Any) -> None:
     evaluation(world)
     world.store.finish_evaluation(world.jobs.evaluations[-1], ModelPerformance())
+
+
+def shelf(world: Any) -> None:
+    world.train_detector("r")
+    world.blobs.content = {IMAGE: world.shelf_image}
+
+
+def run(world: Any) -> None:
+    shelf(world)
+    world.call("PUT", "productrecognition/r/runs/1", json={"url": IMAGE})
+
+
+def ended_run(world: Any) -> None:
+    run(world)
+    world.store.fail_run(world.jobs.recognitions[-1], ErrorDetails(code="c", message="m"))
 
 
 def published(world: Any) -> None:
@@ -148,8 +168,34 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
     (nothing, "POST", "storage:check", {}, {}, 400, "InvalidRequest"),
     (nothing, "POST", "storage:check", {"url": "https://elsewhere/" + "c" * 1_048_576}, {}, 413, "InvalidRequest"),
     (nothing, "GET", "storage:check", None, {}, 405, "InvalidRequest"),
+    # create product recognition runs
+    (shelf, "PUT", "productrecognition/r/runs/1", {"url": IMAGE}, {}, 201, None),
+    (shelf, "PUT", "productrecognition/r/runs/1", {}, {}, 400, "InvalidRequest"),
+    (shelf, "PUT", "productrecognition/r/runs/-1", {"url": IMAGE}, {}, 400, "InvalidRequest"),
+    (shelf, "PUT", "productrecognition/r/runs/1", {"url": "https://elsewhere/a.png"}, {}, 400, "InvalidRequest"),
+    (trained, "PUT", "productrecognition/m/runs/1", {"url": IMAGE}, {}, 400, "InvalidRequest"),
+    (model, "PUT", "productrecognition/m/runs/1", {"url": IMAGE}, {}, 400, "InvalidRequest"),
+    (nothing, "PUT", "productrecognition/m/runs/1", {"url": IMAGE}, {}, 404, "ModelNotFound"),
+    (run, "PUT", "productrecognition/r/runs/1", {"url": IMAGE}, {}, 409, "ProductRecognitionRunAlreadyExists"),
+    # get, list product recognition runs
+    (run, "GET", "productrecognition/r/runs/1", None, {}, 200, None),
+    (run, "GET", "productrecognition/r/runs/_", None, {}, 400, "InvalidRequest"),
+    (shelf, "GET", "productrecognition/r/runs/1", None, {}, 404, "ProductRecognitionRunNotFound"),
+    (nothing, "GET", "productrecognition/r/runs/1", None, {}, 404, "ModelNotFound"),
+    (run, "GET", "productrecognition/r/runs", None, {}, 200, None),
+    (run, "GET", "productrecognition/r/runs?top=31", None, {}, 400, "InvalidRequest"),
+    (nothing, "GET", "productrecognition/r/runs", None, {}, 404, "ModelNotFound"),
+    # delete product recognition runs
+    (ended_run, "DELETE", "productrecognition/r/runs/1", None, {}, 204, None),
+    (run, "DELETE", "productrecognition/r/runs/1", None, {}, 400, "InvalidRequest"),
+    (shelf, "DELETE", "productrecognition/r/runs/1", None, {}, 404, "ProductRecognitionRunNotFound"),
+    # match planograms
+    (nothing, "POST", "planogramcompliance:match", PLANOGRAM, {}, 200, None),
+    (nothing, "POST", "planogramcompliance:match", {"planogram": PLANOGRAM["planogram"]}, {}, 400, "InvalidRequest"),
+    (nothing, "POST", "planogramcompliance:match", {**PLANOGRAM, "pad": "p" * 1_048_576}, {}, 413, "InvalidRequest"),
+    (nothing, "GET", "planogramcompliance:match", None, {}, 405, "InvalidRequest"),
     # what is no operation
-    (nothing, "GET", "productrecognition/m/runs/r", None, {}, 404, "404"),
+    (nothing, "GET", "productrecognition/m", None, {}, 404, "404"),
     (nothing, "GET", "", None, {}, 404, "404"),
     (nothing, "DELETE", "datasets", None, {}, 405, "InvalidRequest"),
     (nothing, "PATCH", "models/m", {}, {}, 405, "InvalidRequest"),
@@ -211,6 +257,11 @@ def test_operation(
         ("GET", "publishedmodels"),
         ("GET", "models/m/artifact"),
         ("POST", "storage:check"),
+        ("PUT", "productrecognition/r/runs/1"),
+        ("GET", "productrecognition/r/runs/1"),
+        ("GET", "productrecognition/r/runs"),
+        ("DELETE", "productrecognition/r/runs/1"),
+        ("POST", "planogramcompliance:match"),
     ],
 )
 def test_every_operation_needs_a_key_and_a_version(world: Any, method: str, path: str) -> None:

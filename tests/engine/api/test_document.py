@@ -46,6 +46,9 @@ OPERATIONS = {
     "/computervision/publishedmodels": {"get"},
     "/computervision/publishedmodels/{name}": {"put", "get", "delete"},
     "/computervision/storage:check": {"post"},
+    "/computervision/productrecognition/{model_name}/runs": {"get"},
+    "/computervision/productrecognition/{model_name}/runs/{run_name}": {"put", "get", "delete"},
+    "/computervision/planogramcompliance:match": {"post"},
     "/computervision/imageanalysis:analyze": {"post"},
     "/healthz": {"get"},
     "/metrics": {"get"},
@@ -96,6 +99,8 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: A
     world.create("early")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
+    world.train_detector("r")
+    world.store.create_run("r", "r")
     return world
 
 

@@ -153,7 +153,7 @@ def test_what_is_unfinished(store: Store) -> None:
     store.request_cancellation("stopping")
     train(store, "done")
     evaluation = store.create_evaluation("done", "e", test_dataset_name="t")
-    assert store.unfinished() == ((waiting.id, begun.id, stopping.id), (evaluation.id,))
+    assert store.unfinished() == ((waiting.id, begun.id, stopping.id), (evaluation.id,), ())
     assert store.model_counts()[ModelStatus.SUCCEEDED] == 1
     assert sum(store.model_counts().values()) == 4
 

@@ -77,8 +77,7 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
 
     def length() -> object:
         ((number,),) = postgresql.execute(QUEUE_LENGTH_QUERY, database=database)
-        models, evaluations = store.unfinished()
-        assert number == len(models) + len(evaluations)
+        assert number == sum(len(ids) for ids in store.unfinished())
         return number
 
     assert length() == 1
@@ -96,6 +95,14 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
     store.begin_evaluation(evaluation.id)
     assert length() == 1
     store.fail_evaluation(evaluation.id, ErrorDetails(code="c", message="m"))
+    assert length() == 0
+    detector = store.create_model("r", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_DETECTOR)
+    store.finish_training(detector.id, None, 1, Artifact(digest="ab", size_bytes=1))
+    run = store.create_run("r", "r")
+    assert length() == 1
+    store.begin_run(run.id)
+    assert length() == 1
+    store.fail_run(run.id, ErrorDetails(code="c", message="m"))
     assert length() == 0
 
 

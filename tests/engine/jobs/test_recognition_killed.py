@@ -1,0 +1,77 @@
+"""A product recognition run whose worker is killed in the middle of it: real processes, and kill -9."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from customization.contract import Artifact, ModelKind, RunStatus
+from engine.jobs.queue import JobQueue
+from engine.objects import open_objects
+from engine.products import image_key
+from engine.settings import Settings
+from engine.store import Store
+from tests.engine.jobs.drawn import drawn_image, wait
+
+pytestmark = pytest.mark.process
+
+PROGRAM = """
+import sys, time
+from pathlib import Path
+from customization.contract import BoundingBox, DetectedObject, Tag
+from engine.jobs.worker import Worker
+from engine.settings import Settings
+from tests.engine.jobs.drawn import CheapExtractor
+
+class Detector:
+    def detect(self, model_id, image):
+        Path(sys.argv[1]).touch()
+        time.sleep(float(sys.argv[2]))
+        return [DetectedObject(id="1", bounding_box=BoundingBox(x=1, y=2, w=3, h=4), tags=[Tag(name="cola", confidence=0.5)])]
+
+worker = Worker(Settings.from_environment(), CheapExtractor(), detector=Detector())
+worker.start()
+while True:
+    time.sleep(0.2)
+    worker.look()
+"""
+
+
+def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", threads=1)
+    store, objects = Store.open(settings), open_objects(settings)
+    model = store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.PRODUCT_RECOGNIZER)
+    store.finish_training(model.id, None, 1, Artifact(digest="d", size_bytes=1))
+    run = store.create_run("m", "r")
+    objects.put(image_key(run.id), drawn_image(0, 0))
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(name: str, seconds: float) -> Path:
+        sign = tmp_path / name
+        root = str(Path(__file__).parents[3])
+        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": root}
+        processes.append(subprocess.Popen([sys.executable, "-c", PROGRAM, str(sign), str(seconds)], env=environment))
+        return sign
+
+    try:
+        with JobQueue(settings) as queue:
+            begun = start("first", 600)
+            queue.enqueue_recognition(run.id)
+            wait(begun.exists)
+            assert store.run_by_id(run.id).status is RunStatus.RUNNING
+            processes[0].kill()
+            processes[0].wait()
+            start("second", 0)
+            wait(lambda: store.run_by_id(run.id).status.final)
+        done = store.run_by_id(run.id)
+        assert done.status is RunStatus.SUCCEEDED, done.error
+        assert done.result is not None
+        assert [product.tags[0].name for product in done.result.products] == ["cola"]
+        wait(lambda: objects.names("jobs") == [])
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+        store.close()
