@@ -245,7 +245,8 @@ class TrainingProgress(Wire):
     """Extension: where a training stands, and what it has cost so far.
 
     `share` is 0…1 of the whole training. `images_read` counts images fetched from storage and `images_embedded`
-    images run through a backbone: both leave out what was kept from an earlier training.
+    images run through a backbone: both leave out what was kept from an earlier training. The last four are of a detector:
+    the steps that it learns in, the mean loss of the last ones, and mAP@50 on a few images that it does not learn from.
     """
 
     stage: str
@@ -255,6 +256,10 @@ class TrainingProgress(Wire):
     images_read: int = 0
     images_embedded: int = 0
     seconds: float = 0.0
+    steps: int | None = None
+    steps_done: int | None = None
+    loss: float | None = None
+    mean_average_precision50: float | None = None
 
 
 class Artifact(Wire):

@@ -11,6 +11,7 @@ from pydantic import Field
 from customization.contract import Artifact, EvaluationParameters, ModelKind, ModelPerformance, TrainingParameters, Wire
 from engine.errors import EngineError
 from engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
+from engine.learning.detector_artifact import DetectorSession
 from engine.learning.views import layout_key
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.serving import artifact_key, head_key, sidecar_key
@@ -64,7 +65,8 @@ def import_model(
     model_id = str(uuid.uuid4())
     objects.put(_mark(model_id), str(time.time()).encode())
     try:
-        objects.put(head_key(model_id), classifier.to_npz())
+        if classifier is not None:
+            objects.put(head_key(model_id), classifier.to_npz())
         objects.put(sidecar_key(model_id), json.dumps(metadata, indent=2, ensure_ascii=False).encode())
         objects.put(artifact_key(model_id), onnx)
         record = store.import_model(
@@ -86,8 +88,8 @@ def import_model(
     return record
 
 
-def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier:
-    """The file's classifier. Raises ImportRefused."""
+def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None:
+    """The file's classifier, or None where it holds a detector. Raises ImportRefused."""
     found = hashlib.sha256(onnx).hexdigest()
     if found != digest:
         raise ImportRefused("model", f"damaged on the way: its SHA-256 is {found}, and must be {digest}. Send it again.")
@@ -95,7 +97,13 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier:
         message = f"it is of the file {sidecar.artifact.digest}, and not of the one that was sent, {digest}."
         raise ImportRefused("metadata", message)
     if sidecar.kind is not ModelKind.GENERIC_CLASSIFIER:
-        raise ImportRefused("metadata", f"this engine does not serve {sidecar.kind} yet.")
+        try:
+            detector = DetectorSession(onnx, threads=1)
+        except ArtifactError as error:
+            raise ImportRefused("model", f"{error}.") from None
+        if list(detector.tags) != sidecar.labels:
+            raise ImportRefused("metadata", "its labels are not those in the file.")
+        return None
     if sidecar.features != layout_key():
         message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "
         raise ImportRefused("metadata", f"{message}engines to the same version.")

@@ -58,6 +58,6 @@ def weights_step(places: Places) -> Step:
         return Made(tuple(sorted(file for file in places.weights.iterdir() if file.suffix in (".onnx", ".npz"))), LICENCE)
 
     # The table of backbones counts its conversions: with another one the files have other names.
-    table = places.checkout / "engine" / "learning" / "backbones.py"
-    sources = digest_of(lock, NANODET.key, table, str(places.cache))
+    tables = [places.checkout / "engine" / "learning" / name for name in ("backbones.py", "nanodet_weights.py")]
+    sources = digest_of(lock, NANODET.key, *tables, str(places.cache))
     return Step("weights", "Pretrained weights (190 MB)", "20 s to 1 min, by the network", sources, make)

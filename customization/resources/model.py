@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from customization.client import VisionClient
     from customization.contract import Model as TrainedModel
 
-BUILT_KINDS = (ModelKind.GENERIC_CLASSIFIER,)
 
 DIGEST_LENGTH = 8
 """Hex digits of a model's name that say what it is trained from."""
@@ -142,8 +141,6 @@ def physical_name(properties: Mapping[str, Any]) -> str:
 def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:
     """What can be refused before anything is uploaded or trained."""
     problems = []
-    if kind not in BUILT_KINDS:
-        problems += failures("model_kind", [f"{kind} is not built yet; what can be trained is {', '.join(BUILT_KINDS)}"])
     if is_known(annotation_kind):
         problem = kind_mismatch(kind, str(annotation_kind), **named(properties, "logical_name", "training_dataset"))
         problems += failures("training_dataset", [problem] if problem else [])

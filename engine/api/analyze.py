@@ -1,4 +1,4 @@
-"""`/imageanalysis:analyze`: an image in, the model's tags out."""
+"""`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
 
 import asyncio
 import contextvars
@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, ValidationError
 
-from customization.contract import API_VERSIONS, ErrorCode, ImageAnalysisResult, ModelStatus
+from customization.contract import API_VERSIONS, DetectedObject, ErrorCode, ImageAnalysisResult, ModelKind, ModelStatus
 from engine.api.collaborators import Prebuilt, Service
 from engine.api.document import failures
 from engine.api.errors import JSON, ApiError, invalid, invalid_values
@@ -158,19 +158,29 @@ def _answer(service: Service, model_name: str, image: bytes, api_version: str) -
     record = _trained(service, model_name)
     decoded = decoded_image(image)
     try:
-        tags = service.models.classify(record.id, decoded.pixels)
+        if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
+            found = tags_result(service.models.classify(record.id, decoded.pixels))
+        else:
+            found = objects_result(service.models.detect(record.id, decoded))
     except ModelGone:
         raise _unknown_model(model_name) from None
-    return json.dumps(analysis(tags, api_version, decoded.width, decoded.height), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(analysis(found, api_version, decoded.width, decoded.height), ensure_ascii=False, separators=(",", ":"))
 
 
-def analysis(tags: list[tuple[str, float]], api_version: str, width: int, height: int) -> dict[str, Any]:
-    """An `ImageAnalysisResult` as JSON-ready values: all tags by falling confidence. Plain, since it is made for every call."""
+def tags_result(tags: list[tuple[str, float]]) -> dict[str, Any]:
+    """All tags by falling confidence."""
     ordered = sorted(tags, key=lambda tag: -tag[1])
+    return {"tagsResult": {"values": [{"name": name, "confidence": confidence} for name, confidence in ordered]}}
+
+
+def objects_result(objects: list[DetectedObject]) -> dict[str, Any]:
+    return {"objectsResult": {"values": [found.to_wire() for found in objects]}}
+
+
+def analysis(found: dict[str, Any], api_version: str, width: int, height: int) -> dict[str, Any]:
+    """An `ImageAnalysisResult` as JSON-ready values. Plain, since it is made for every call."""
     return {
-        "customModelResult": {
-            "tagsResult": {"values": [{"name": name, "confidence": confidence} for name, confidence in ordered]}
-        },
+        "customModelResult": found,
         "modelVersion": api_version,
         "metadata": {"width": width, "height": height},
     }

@@ -1,18 +1,18 @@
 """From a registered dataset to a part of a plan: its annotation files, read and checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from customization.coco import Purpose
 from customization.coco_check import LIMITS
-from customization.contract import AnnotationKind, AuthenticationKind, FailureCode, ModelKind
-from engine.annotations import AnnotationError, read_classification, shown
+from customization.contract import AuthenticationKind, FailureCode, ModelKind
+from engine.annotations import AnnotationError, BoxedImage, TaggedImage, read_classification, read_detection, shown
 from engine.blob_address import without_query
 from engine.blobs import Blob, BlobError, BlobReader
 from engine.errors import SettingsError
 from engine.jobs.errors import JobFailed, unreadable
-from engine.jobs.plan import Access, Part, interleaved
+from engine.jobs.plan import Access, AnnotatedImage, Part, interleaved, shuffled
 from engine.jobs.steps import awaited, in_thread
 from engine.store import DatasetRecord, NotFound, Store
 
@@ -31,7 +31,7 @@ def read_dataset(
     except NotFound:
         named = f"There is no dataset '{name}'" if name else "No test dataset is named"
         raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{named}: register it, and start again.") from None
-    if dataset.annotation_kind is not kind.annotation_kind or kind is not ModelKind.GENERIC_CLASSIFIER:
+    if dataset.annotation_kind is not kind.annotation_kind:
         raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind))
     access = _access(store, dataset)
     files = []
@@ -39,13 +39,16 @@ def read_dataset(
         check()
         data = awaited(in_thread(partial(_read, reader, uri, access)), check)
         files.append((without_query(uri).rsplit("/", 1)[-1], data))
+    limits = LIMITS[dataset.annotation_kind.value, purpose]
+    sides = (limits.side_min, limits.side_max)
     try:
-        annotations = read_classification(files, purpose)
+        if kind is ModelKind.GENERIC_CLASSIFIER:
+            tagged = read_classification(files, purpose)
+            return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides)
+        boxed = read_detection(files, purpose)
+        return Part(dataset.name, boxed.tags, shuffled(boxed.images), access, sides)
     except AnnotationError as error:
         raise JobFailed(FailureCode.DATASET_CORRUPT, f"Dataset '{dataset.name}': {error}") from None
-    limits = LIMITS[AnnotationKind.IMAGE_CLASSIFICATION.value, purpose]
-    sides = (limits.side_min, limits.side_max)
-    return Part(dataset.name, annotations.tags, interleaved(annotations.images), access, sides)
 
 
 def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
@@ -59,13 +62,21 @@ def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
         )
         raise JobFailed(FailureCode.DATASET_CORRUPT, message)
     number = {tag: index for index, tag in enumerate(tags)}
-    images = tuple(replace(image, tag=number[part.tags[image.tag]]) for image in part.images)
-    return replace(part, tags=tags, images=images)
+    numbers = [number[tag] for tag in part.tags]
+    return replace(part, tags=tags, images=tuple(_renumbered(image, numbers) for image in part.images))
 
 
-def check_budget(kind: ModelKind, images: int, budget_hours: int) -> None:
+def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage:
+    if isinstance(image, TaggedImage):
+        return replace(image, tag=numbers[image.tag])
+    return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))
+
+
+def check_budget(kind: ModelKind, part: Part, budget_hours: int) -> None:
     """Raises JobFailed (notEnoughBudget) where the contract asks for more compute time for so many images."""
-    least = kind.minimum_budget_hours(images)
+    images = len(part.images)
+    boxes = sum(len(image.boxes) for image in part.images if isinstance(image, BoxedImage))
+    least = kind.minimum_budget_hours(images, boxes / images if boxes else 1.0)
     if budget_hours < least:
         suggested = max(1, -int(-least * _SUGGESTED_BUDGET_FACTOR // 1))
         message = (
@@ -105,9 +116,5 @@ def _read(reader: BlobReader, uri: str, access: Access) -> bytes:
 
 
 def _mismatch(dataset: DatasetRecord, kind: ModelKind) -> str:
-    if dataset.annotation_kind is not kind.annotation_kind:
-        return (
-            f"A {kind} needs a dataset of kind {kind.annotation_kind}; dataset '{dataset.name}' is of kind "
-            f"{dataset.annotation_kind}."
-        )
-    return f"This engine cannot work with a {kind} yet: it can with a {ModelKind.GENERIC_CLASSIFIER}."
+    needed, found = kind.annotation_kind, dataset.annotation_kind
+    return f"A {kind} needs a dataset of kind {needed}; dataset '{dataset.name}' is of kind {found}."

@@ -4,16 +4,21 @@ import time
 from contextlib import suppress
 
 from customization.coco import Purpose
-from customization.contract import FailureCode, ModelStatus
+from customization.contract import FailureCode, ModelKind, ModelStatus
+from engine.jobs.classifier_training import measure
 from engine.jobs.dataset import read_dataset, with_tags
-from engine.jobs.embedding import Resources
+from engine.jobs.detector_training import measured
+from engine.jobs.embedding import Embedding
 from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.job import Job, Planned, evaluation_job
+from engine.jobs.pictures import Findings
 from engine.jobs.plan import Plan, Plans
-from engine.jobs.training import measure
+from engine.jobs.resources import Resources
+from engine.jobs.shards import ShardDone
 from engine.learning import Classifier
+from engine.learning.detector_artifact import DetectorSession
 from engine.objects import ObjectNotFound
-from engine.serving import head_key
+from engine.serving import artifact_key, head_key
 from engine.store import EvaluationRecord, ModelRecord, NotFound
 
 
@@ -23,6 +28,8 @@ class EvaluationRun(Job):
     def __init__(self, resources: Resources, plans: Plans, evaluation_id: str) -> None:
         super().__init__(resources, plans, evaluation_job(evaluation_id))
         self._evaluation_id = evaluation_id
+        self._embedding = Embedding(resources)
+        self._findings = Findings(resources.objects, self._job, self._open_session)
 
     def check(self) -> None:
         """An evaluation cannot be cancelled, but its model can be deleted, and it with it."""
@@ -40,16 +47,19 @@ class EvaluationRun(Job):
         model = self._model(evaluation)
         store, reader = self.resources.store, self.resources.reader
         part = read_dataset(store, reader, evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, self.check)
-        try:
-            classifier = Classifier.from_npz(self.resources.objects.get(head_key(model.id)))
-        except ObjectNotFound:
-            message = f"The files of model '{model.name}' are gone: train it again."
-            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
-        return self.keep_plan(Plan((with_tags(part, classifier.tags, model.name),)), time.monotonic() - started)
+        return self.keep_plan(Plan((with_tags(part, self._tags(model), model.name),)), time.monotonic() - started)
+
+    def keep_shard(self, index: int) -> ShardDone:
+        """Read a shard of the test images, and keep their features, or what the detector finds in them."""
+        return self.keep(self._embedding if self._classifies else self._findings, 0, index)
 
     def finish(self, shards: int) -> None:
         evaluation = self._record()
-        performance = measure(self, head_key(evaluation.model_id), 0, shards)
+        if self._classifies:
+            performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
+        else:
+            part = self.plan.parts[0]
+            performance, _ = measured(self.shards(self._findings), self._findings, part.tags, 0, shards)
         try:
             self.resources.store.finish_evaluation(self._evaluation_id, performance)
         except NotFound:
@@ -60,6 +70,23 @@ class EvaluationRun(Job):
         with suppress(NotFound):
             self.resources.store.fail_evaluation(self._evaluation_id, failure.details())
         self.clean_up()
+
+    @property
+    def _classifies(self) -> bool:
+        return self._model(self._record()).model_kind is ModelKind.GENERIC_CLASSIFIER
+
+    def _tags(self, model: ModelRecord) -> tuple[str, ...]:
+        objects = self.resources.objects
+        try:
+            if model.model_kind is ModelKind.GENERIC_CLASSIFIER:
+                return tuple(Classifier.from_npz(objects.get(head_key(model.id))).tags)
+            return tuple(DetectorSession(objects.path(artifact_key(model.id)), threads=1).tags)
+        except ObjectNotFound:
+            message = f"The files of model '{model.name}' are gone: train it again."
+            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+
+    def _open_session(self) -> DetectorSession:
+        return DetectorSession(self.resources.objects.path(artifact_key(self._record().model_id)), self.resources.decoders)
 
     def _record(self) -> EvaluationRecord:
         try:

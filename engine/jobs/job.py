@@ -1,12 +1,14 @@
-"""What trainings and evaluations have in common: a plan, features, and the objects of a job."""
+"""What trainings and evaluations have in common: a plan, its images, and the objects of a job."""
 
 from dataclasses import replace
 from typing import TypedDict
 
-from engine.jobs.embedding import Embedding, Resources, ShardDone
 from engine.jobs.errors import JobCancelled
+from engine.jobs.keeping import Keeping
 from engine.jobs.memory import check_memory
 from engine.jobs.plan import Plan, Plans
+from engine.jobs.resources import Resources
+from engine.jobs.shards import ShardDone, Shards
 
 
 class Planned(TypedDict):
@@ -35,12 +37,12 @@ class Job:
         self._job = job
         self._closed = False
         self._plan: Plan | None = None
-        self._embedding: Embedding | None = None
+        self._shards: dict[str, Shards] = {}
 
     def close(self) -> None:
         self._closed = True
-        if self._embedding is not None:
-            self._embedding.close()
+        for shards in self._shards.values():
+            shards.close()
 
     def check(self) -> None:
         """Raises JobCancelled where the job should stop."""
@@ -60,11 +62,12 @@ class Job:
             self._plan = self._plans.get(self._job)
         return self._plan
 
-    @property
-    def embedding(self) -> Embedding:
-        if self._embedding is None:
-            self._embedding = Embedding(self.resources, self._job, self.plan, self.check)
-        return self._embedding
+    def shards(self, keeping: Keeping) -> Shards:
+        """The plan's images, of which is kept what `keeping` keeps."""
+        name = type(keeping).__name__
+        if name not in self._shards:
+            self._shards[name] = Shards(self.resources, keeping, self._job, self.plan, self.check)
+        return self._shards[name]
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
         """Raises JobFailed where the features of a part would not fit into memory."""
@@ -77,11 +80,11 @@ class Job:
             counts[shard.part] += 1
         return Planned(shards=counts, images=plan.images, seconds=seconds)
 
-    def embed(self, part: int, index: int) -> ShardDone:
-        """The shard number `index` of a part."""
+    def keep(self, keeping: Keeping, part: int, index: int) -> ShardDone:
+        """Read the shard number `index` of a part, and keep of it what `keeping` keeps."""
         self.check()
         shard = [shard for shard in self.plan.shards if shard.part == part][index]
-        return self.embedding.embed(shard)
+        return self.shards(keeping).keep(shard)
 
     def clean_up(self) -> None:
         """Delete what only the job needed."""

@@ -4,15 +4,17 @@ It is made once, in the first step, from the annotation files; from then on a jo
 may be changed or deleted meanwhile. It is kept encrypted, since it holds the dataset's SAS token.
 """
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, zip_longest
+from typing import Any
 
 from pydantic import SecretStr
 
-from engine.annotations import TaggedImage
+from engine.annotations import Box, BoxedImage, TaggedImage
 from engine.blob_address import BlobAddress, BlobError, Container
 from engine.objects import ObjectStore
 from engine.store.cipher import TokenCipher
@@ -40,13 +42,17 @@ class Access:
         return next((scope for scope in self.scopes if Container.of(f"{scope}/x").holds(address)), None)
 
 
+AnnotatedImage = TaggedImage | BoxedImage
+"""An image of a classification dataset, or of one for detection. A part has images of one sort."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The images of one dataset, and the side lengths in pixels that they may have."""
 
     dataset: str
     tags: tuple[str, ...]
-    images: tuple[TaggedImage, ...]
+    images: tuple[AnnotatedImage, ...]
     access: Access
     sides: tuple[int, int]
 
@@ -90,6 +96,11 @@ def interleaved(images: Sequence[TaggedImage]) -> tuple[TaggedImage, ...]:
     return tuple(image for image in chain.from_iterable(rounds) if image is not None)
 
 
+def shuffled(images: Sequence[BoxedImage]) -> tuple[BoxedImage, ...]:
+    """Images in an order of no meaning, which their addresses decide: every beginning is a fair sample."""
+    return tuple(sorted(images, key=lambda image: hashlib.sha256(image.url.encode()).digest()))
+
+
 class Plans:
     """Plans by job, encrypted."""
 
@@ -118,10 +129,16 @@ def _part(entry: dict[str, object]) -> Part:
     return Part(
         dataset=str(entry["dataset"]),
         tags=tuple(entry["tags"]),  # type: ignore[arg-type]
-        images=tuple(TaggedImage(**image) for image in images),
+        images=tuple(_image(image) for image in images),
         access=Access(sas, access["identity"], tuple(access["scopes"])),
         sides=tuple(entry["sides"]),  # type: ignore[arg-type]
     )
+
+
+def _image(entry: dict[str, Any]) -> AnnotatedImage:
+    if "boxes" in entry:
+        return BoxedImage(**{**entry, "boxes": tuple(Box(**box) for box in entry["boxes"])})
+    return TaggedImage(**entry)
 
 
 def _key(job: str) -> str:

@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from customization.contract import FailureCode
-from engine.annotations import TaggedImage
 from engine.blob_address import BlobAddress, without_query
 from engine.blobs import BlobError, BlobReader, NotModified
 from engine.jobs.errors import JobFailed, unreadable
-from engine.jobs.features import KeptFeatures
-from engine.jobs.plan import Access
+from engine.jobs.keeping import Keeping
+from engine.jobs.plan import Access, AnnotatedImage
 from engine.jobs.steps import awaited, until_done
 from engine.learning import ImageError, decode_image
 from engine.learning.images import check_sides
@@ -33,10 +32,10 @@ _AHEAD_BYTES = 192 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
-    """An image of a job. `pixels` is None where its features are kept; `read` says whether it came over the network.
+    """An image of a job. `pixels` is None where what the job needs of it is kept; `read` says whether it came over the network.
     `record` is what there is to remember of the blob."""
 
-    image: TaggedImage
+    image: AnnotatedImage
     record: BlobRecord
     pixels: NDArray[np.uint8] | None
     read: bool
@@ -44,15 +43,15 @@ class ReadImage:
 
 @dataclass(frozen=True, slots=True)
 class _Fetched:
-    image: TaggedImage
+    image: AnnotatedImage
     url: str
     etag: str | None
     sha256: str
     data: bytes
-    """Empty where the blob is a known one, whose features are kept."""
+    """Empty where the blob is a known one, of which is kept what the job needs."""
     known: BlobRecord | None
     kept: bool
-    """Whether the features are kept: found out by the many threads that read, since it takes time where objects are blobs."""
+    """Whether what the job needs is kept: asked by the many threads that read, for it takes time where objects are blobs."""
 
 
 class ImageReading:
@@ -60,9 +59,9 @@ class ImageReading:
 
     Args:
         access: credentials of the images' dataset.
-        known: what was read before, by URL without query. An image whose blob is unchanged and whose features are kept is
-            asked about, and not read.
-        kept: the features there are.
+        known: what was read before, by URL without query. An image whose blob is unchanged, and of which is kept what
+            the job needs, is asked about and not read.
+        kept: what there is of images already.
         sides: least and greatest side in pixels.
         decoders: how many images are decoded at once.
         check: asked while an image is waited for; what it raises ends the waiting.
@@ -70,11 +69,11 @@ class ImageReading:
 
     def __init__(
         self,
-        images: Iterable[TaggedImage],
+        images: Iterable[AnnotatedImage],
         reader: BlobReader,
         access: Access,
         known: Mapping[str, BlobRecord],
-        kept: KeptFeatures,
+        kept: Keeping,
         *,
         sides: tuple[int, int],
         decoders: int,
@@ -89,8 +88,8 @@ class ImageReading:
         self._sides = sides
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode-image")
-        self._reading: deque[tuple[TaggedImage, Future[_Fetched]]] = deque()
-        self._decoding: deque[tuple[TaggedImage, Future[ReadImage], int]] = deque()
+        self._reading: deque[tuple[AnnotatedImage, Future[_Fetched]]] = deque()
+        self._decoding: deque[tuple[AnnotatedImage, Future[ReadImage], int]] = deque()
 
     def __iter__(self) -> Iterator[ReadImage]:
         return self
@@ -152,7 +151,7 @@ class ImageReading:
                 total += pixels.nbytes
         return total
 
-    def _fetch(self, image: TaggedImage) -> _Fetched:
+    def _fetch(self, image: AnnotatedImage) -> _Fetched:
         url = BlobAddress.parse(image.url).url
         known = self._known.get(url)
         if known is not None and not self._kept.has(known.sha256):

@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine.blobs import BlobReader
 from engine.errors import EngineError
 from engine.jobs.caretaker import Caretaker
-from engine.jobs.embedding import Extractor, Resources
 from engine.jobs.features import KeptFeatures
 from engine.jobs.health import Pulse, answering_health
 from engine.jobs.liveness import open_locks, take_name
@@ -37,6 +36,7 @@ from engine.jobs.queue import (
     system_database_url,
 )
 from engine.jobs.recognition import Detector
+from engine.jobs.resources import Extractor, Resources
 from engine.jobs.steps import PAUSES_SECONDS
 from engine.jobs.workflows import declare_workflows
 from engine.learning import FeatureExtractor

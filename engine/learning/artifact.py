@@ -8,6 +8,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
 
 from engine.learning.backbones import BACKBONES, ensure_weights
 from engine.learning.classifier import LENGTH_LEAST, Block, Classifier
@@ -120,11 +121,11 @@ def _read_block(vectors: Sequence[str], mean: TensorProto, scale: TensorProto) -
 class ClassifierSession:
     """Runs an exported classifier. Safe to call from several threads; each call uses at most `threads` of them."""
 
-    def __init__(self, onnx: bytes | Path, threads: int = 2) -> None:
+    def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
         """Raises ArtifactError where the file is no exported classifier."""
         try:
             data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
-            self._session = open_session(data, threads)
+            self._session = open_session(data, threads) if isinstance(data, bytes) else data
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.tags: Sequence[str] = tuple(json.loads(metadata["labels"]))
         except Exception as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto, helper
+from onnxruntime import InferenceSession
 
 from engine.learning.boxes import Detections
 from engine.learning.errors import ArtifactError
@@ -180,15 +181,17 @@ def _bounds(graph: Graph, start: int, stop: int) -> list[str]:
 class DetectorSession:
     """Runs an exported detector. Safe to call from several threads; each call uses at most `threads` of them."""
 
-    def __init__(self, onnx: bytes | Path, threads: int = 2) -> None:
+    def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
         """Raises ArtifactError where the file is no exported detector."""
         try:
             data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
-            self._session = open_session(data, threads)
+            self._session = open_session(data, threads) if isinstance(data, bytes) else data
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.tags: Sequence[str] = tuple(json.loads(metadata["labels"]))
         except Exception as error:
             raise ArtifactError(f"the model file cannot be run: {error}") from error
+        if missing := {BOXES, SCORES, CLASSES} - {output.name for output in self._session.get_outputs()}:
+            raise ArtifactError(f"the model file has no output {', '.join(sorted(missing))}: it is no detector")
 
     def detect(self, pixels: Pixels) -> Detections:
         """uint8 [h, w, 3], RGB → boxes in its pixels."""

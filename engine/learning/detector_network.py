@@ -93,7 +93,8 @@ class _JaxOperations:
 
     def double(self, source: Array) -> Array:
         batch, height, width, channels = source.shape
-        return jax.image.resize(source, (batch, 2 * height, 2 * width, channels), "linear")
+        doubled: Array = jax.image.resize(source, (batch, 2 * height, 2 * width, channels), "linear")
+        return doubled
 
     def halve(self, source: Array) -> Array:
         batch, height, width, channels = source.shape

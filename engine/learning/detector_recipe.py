@@ -1,20 +1,35 @@
 """How a detector is trained: chosen from the number of images alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.learning.nanodet import LAYERS
+
+SIDE = 416
+"""Of the square that is learnt from at a time, in pixels, and of the area that a trained detector looks at."""
+_STEPS_LEAST = 50
 
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """`side` is that of the square trained on, in pixels; `steps` of `batch` images each; the first `frozen` layers stay."""
+    """`side` is that of the square trained on, in pixels; `steps` of `batch` images each, at a rate that rises to `rate` and
+    falls again; the first `frozen` layers stay as they are."""
 
-    side: int = 416
+    side: int = SIDE
     steps: int = 120
     batch: int = 8
+    rate: float = 5e-4
     frozen: int = 0
     seed: int = 0
 
     @property
     def frozen_layers(self) -> frozenset[str]:
         return frozenset(LAYERS[: self.frozen])
+
+    def tail(self) -> "DetectorRecipe":
+        """What follows where images were held out: a quarter of the steps, gently, on all of them."""
+        return replace(self, steps=max(1, self.steps // 4), rate=self.rate / 2, seed=self.seed + 1)
+
+
+def choose_recipe(images: int) -> DetectorRecipe:
+    """The recipe for so many images: 61 steps for 28 images, 163 for 292, 714 for 10,000 (docs/learning.md)."""
+    return DetectorRecipe(steps=max(_STEPS_LEAST, round(15 * images**0.42)))

@@ -20,10 +20,9 @@ from engine.learning.boxes import LabelledBoxes
 from engine.learning.detector_loss import detection_loss
 from engine.learning.detector_network import Parameters
 from engine.learning.detector_recipe import DetectorRecipe
-from engine.learning.nanodet import HEADS, Weights, with_classes
+from engine.learning.nanodet import HEADS, Weights
 from engine.learning.npz import from_npz, to_npz
 
-_RATE = 5e-4
 _RATE_OF_NEW = 4.0
 """Times the rate, for the filters that start from noise."""
 _WARM_UP_SHARE = 0.1
@@ -49,17 +48,15 @@ _State = dict[str, Any]
 class DetectorTraining:
     """A training under way. The same images, recipe and seed give the same steps, wherever it was interrupted."""
 
-    def __init__(self, recipe: DetectorRecipe, images: Sequence[BoxedPixels], tags: Sequence[str], weights: Weights) -> None:
+    def __init__(self, recipe: DetectorRecipe, images: Sequence[BoxedPixels], weights: Weights) -> None:
         """
         Args:
             images: their order counts, too.
-            tags: the k tags' names.
-            weights: the pretrained network's.
+            weights: what is started from; its outputs are those of the images' classes (`nanodet.with_classes`).
         """
         self._recipe = recipe
         self._images = images
-        generator = np.random.default_rng([recipe.seed, 1])
-        start = {name: jnp.asarray(array) for name, array in with_classes(weights, tags, generator).items()}
+        start = {name: jnp.asarray(array) for name, array in weights.items()}
         frozen = recipe.frozen_layers
         self._frozen = {name: array for name, array in start.items() if name.rpartition("/")[0] in frozen}
         learnt = {name: array for name, array in start.items() if name not in self._frozen}
@@ -131,7 +128,9 @@ class DetectorTraining:
 
 def _optimizer(recipe: DetectorRecipe) -> optax.GradientTransformation:
     warm_up = max(1, round(_WARM_UP_SHARE * recipe.steps))
-    rate = optax.warmup_cosine_decay_schedule(_RATE / 10, _RATE, warm_up, max(recipe.steps, warm_up + 1), _RATE / 50)
+    rate = optax.warmup_cosine_decay_schedule(
+        recipe.rate / 10, recipe.rate, warm_up, max(recipe.steps, warm_up + 1), recipe.rate / 50
+    )
 
     def adam(factor: float) -> optax.GradientTransformation:
         return optax.adamw(lambda step: factor * rate(step), weight_decay=_DECAY, mask=_kernels)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from engine.learning import nanodet_weights
 from engine.learning.backbones import BACKBONES, Backbone, digest_of
 from engine.learning.checkpoint import read_state_dict
 from engine.learning.efficientnet import HEAD, INPUT, STRIDE8, build_efficientnet_lite
@@ -65,8 +66,7 @@ def convert_backbone(backbone: Backbone, folder: Path, weights_dir: Path) -> boo
         WeightsError: the checkpoint is missing, is not the one the table names, or does not convert.
     """
     target = weights_dir / backbone.weights_file
-    stamp = target.with_suffix(".sha256")
-    if target.is_file() and stamp.is_file() and digest_of(target) == stamp.read_text().strip():
+    if _is_there(target):
         return False
     try:
         model = build_efficientnet_lite(read_state_dict(_find(folder, backbone)), width=backbone.width, depth=backbone.depth)
@@ -74,10 +74,28 @@ def convert_backbone(backbone: Backbone, folder: Path, weights_dir: Path) -> boo
         raise WeightsError(f"the checkpoint of {backbone.title} does not hold that network: {error}") from error
     data = model.SerializeToString(deterministic=True)
     _check_network(backbone, data)
-    weights_dir.mkdir(parents=True, exist_ok=True)
-    _write(target, data)
-    _write(stamp, f"{digest_of(target)}\n".encode())
+    _keep(target, data)
     return True
+
+
+def convert_detector(folder: Path, weights_dir: Path) -> bool:
+    """The same for the detector's network."""
+    target = weights_dir / nanodet_weights.WEIGHTS_FILE
+    if _is_there(target):
+        return False
+    _keep(target, nanodet_weights.convert_nanodet(folder))
+    return True
+
+
+def _is_there(target: Path) -> bool:
+    stamp = target.with_suffix(".sha256")
+    return target.is_file() and stamp.is_file() and digest_of(target) == stamp.read_text().strip()
+
+
+def _keep(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _write(target, data)
+    _write(target.with_suffix(".sha256"), f"{digest_of(target)}\n".encode())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,6 +109,8 @@ def main(arguments: list[str] | None = None) -> int:
         for backbone in BACKBONES:
             state = "converted" if convert_backbone(backbone, options.folder, options.weights_dir) else "already there"
             print(f"{backbone.title}: {state} ({backbone.licence}, {backbone.source})")
+        state = "converted" if convert_detector(options.folder, options.weights_dir) else "already there"
+        print(f"{nanodet_weights.TITLE}: {state} ({nanodet_weights.LICENCE}, {nanodet_weights.SOURCE})")
     except WeightsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

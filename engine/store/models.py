@@ -20,7 +20,7 @@ from engine.store.transitions import ModelEvent, next_model_status
 _WANTED: BindParameter[str] = bindparam("wanted")
 _PUBLISHED = select(PublishedModelRow.model_name).where(PublishedModelRow.name == _WANTED).scalar_subquery()
 _MODEL_TO_ANALYZE = (
-    select(ModelRow.id, ModelRow.name, ModelRow.status)
+    select(ModelRow.id, ModelRow.name, ModelRow.status, ModelRow.model_kind)
     .where(or_(ModelRow.name == _WANTED, ModelRow.name == _PUBLISHED))
     .order_by((ModelRow.name == _WANTED).desc())
 )
@@ -120,8 +120,8 @@ class ModelStore(Database):
             row = cursor.fetchone()
         if row is None:
             raise NotFound("model", name)
-        model_id, model_name, status = row
-        return AnswerableModel(model_id, model_name, ModelStatus(status))
+        model_id, model_name, status, kind = row
+        return AnswerableModel(model_id, model_name, ModelStatus(status), ModelKind(kind))
 
     @cached_property
     def _model_to_analyze(self) -> tuple[str, list[str] | None]:

@@ -46,6 +46,7 @@ class AnswerableModel:
     id: str
     name: str
     status: ModelStatus
+    model_kind: ModelKind
 
 
 @dataclass(frozen=True, slots=True)

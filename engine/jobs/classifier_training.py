@@ -1,0 +1,125 @@
+"""The steps of a classifier's training."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from customization.contract import FailureCode, ModelPerformance, TrainingProgress
+from engine.jobs.embedding import Embedding
+from engine.jobs.errors import JobFailed
+from engine.jobs.job import Job
+from engine.jobs.plan import Part, Plans
+from engine.jobs.resources import Resources
+from engine.jobs.training import TEST, TRAINING, Training, advanced
+from engine.learning import Classifier, LearningError, classification_performance, export_classifier, train_classifier
+from engine.serving import head_key
+from engine.settings import Settings
+
+
+class Fitted(TypedDict):
+    """What the fit found: `performance` is the held-out estimate, absent where a test dataset is named; `digest` and `images`
+    are of the images fitted on, which are fewer than the dataset's where the budget ended the reading."""
+
+    recipe: dict[str, Any]
+    performance: dict[str, Any] | None
+    digest: str
+    images: int
+    seconds: float
+
+
+class ClassifierTraining(Training):
+    """One training of a classifier."""
+
+    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
+        super().__init__(resources, plans, settings, model_id)
+        self.embedding = Embedding(resources)
+
+    def fit(self, shards: int, used_seconds: float, progress: TrainingProgress) -> Fitted:
+        """Fit the classifier on the first `shards` shards of training images. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        part = self.plan.parts[TRAINING]
+        features, labels, digests = self.embedding.features(self.shards(self.embedding), TRAINING, shards)
+        self._check_enough(part, labels, used_seconds)
+
+        def on_progress(share: float, stage: str) -> None:
+            self.check()
+            seconds = used_seconds + time.monotonic() - started
+            self.report(advanced(progress, stage=stage, share=0.8 + 0.1 * share, seconds=seconds))
+
+        try:
+            training = train_classifier(
+                features,
+                labels,
+                list(part.tags),
+                estimate=len(self.plan.parts) == 1,
+                deadline_seconds=max(0.0, self.budget_seconds - used_seconds),
+                progress=on_progress,
+            )
+        except LearningError as error:
+            raise JobFailed(error.code, f"Dataset '{part.dataset}': {error.message}") from None
+        self.resources.objects.put(head_key(self._model_id), training.classifier.to_npz())
+        performance = None
+        if training.held_out is not None:
+            performance = classification_performance(*training.held_out, list(part.tags)).to_wire()
+        return Fitted(
+            recipe=training.recipe,
+            performance=performance,
+            digest=dataset_digest(part.tags, labels, digests),
+            images=len(labels),
+            seconds=time.monotonic() - started,
+        )
+
+    def evaluate(self, shards: int) -> dict[str, Any]:
+        """The model's performance on the test images, as the contract writes it."""
+        self.check()
+        return measure(self, self.embedding, head_key(self._model_id), TEST, shards).to_wire()
+
+    def export(self, fitted: Fitted, performance: dict[str, Any] | None) -> dict[str, Any]:
+        """Make the model's file; the artifact, as the contract writes it."""
+        self.check()
+        classifier = Classifier.from_npz(self.resources.objects.get(head_key(self._model_id)))
+        try:
+            onnx = export_classifier(classifier, self._settings.weights_dir)
+        except LearningError as error:
+            raise JobFailed(error.code, error.message) from None
+        facts = {
+            "output": {"name": "probabilities", "type": "float32", "shape": [len(classifier.tags)]},
+            "recipe": fitted["recipe"],
+            "performance": performance,
+            "dataset": {
+                "name": self.plan.parts[TRAINING].dataset,
+                "digest": fitted["digest"],
+                "images": fitted["images"],
+            },
+            "features": self.resources.extractor.key,
+        }
+        return self.put_artifact(onnx, facts)
+
+    def _check_enough(self, part: Part, labels: NDArray[np.int64], used_seconds: float) -> None:
+        """A budget that ended while images were read may leave too little to learn from."""
+        if len(labels) == len(part.images):
+            return
+        least = int(np.bincount(labels, minlength=len(part.tags)).min())
+        if least < 2:
+            message = (
+                f"The budget ended after {used_seconds / 3600:.1f} h, with {len(labels):,} of {len(part.images):,} images read "
+                f"and {least} of the rarest tag: give it more hours."
+            )
+            raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+
+
+def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
+    """A stored classifier on the features of a part: the numbers that its ONNX file would give, without running it."""
+    classifier = Classifier.from_npz(job.resources.objects.get(head))
+    features, labels, _ = embedding.features(job.shards(embedding), part, shards)
+    return classification_performance(labels, classifier.probabilities(features), list(classifier.tags))
+
+
+def dataset_digest(tags: Sequence[str], labels: NDArray[np.int64], digests: Sequence[str]) -> str:
+    """SHA-256, in hex, of what was learnt from: each image's digest and tag, in an order of its own."""
+    lines = sorted(f"{digest}\t{tags[label]}\n" for label, digest in zip(labels, digests, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

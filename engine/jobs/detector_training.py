@@ -1,0 +1,349 @@
+"""The steps of a detector's training.
+
+It runs in stretches of half a minute, each a step that ends with a checkpoint: who takes the training up goes on from there. A
+part of the images is held out where no test dataset is named: a first phase learns without them and is measured on them, and a
+second, shorter one goes on with all images.
+"""
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from customization.contract import FailureCode, ModelPerformance, TrainingProgress
+from engine.annotations import BoxedImage
+from engine.jobs.errors import JobFailed
+from engine.jobs.pictures import Findings, Pictures
+from engine.jobs.plan import Plans
+from engine.jobs.resources import Resources
+from engine.jobs.shards import Shards
+from engine.jobs.training import TEST, TRAINING, Training, advanced
+from engine.learning.boxes import Detections, LabelledBoxes
+from engine.learning.detection_metrics import detection_performance, precision_recall_curves
+from engine.learning.detector_artifact import DetectorSession, export_detector
+from engine.learning.detector_recipe import DetectorRecipe, choose_recipe
+from engine.learning.nanodet import Weights, with_classes
+from engine.learning.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
+from engine.objects import ObjectNotFound
+from engine.settings import Settings
+
+if TYPE_CHECKING:
+    from engine.learning.detector_training import DetectorTraining as Learner
+
+STRETCH_SECONDS = 30.0
+"""What is done again at most, when a process dies."""
+_HELD_OUT_SHARE = 6
+_HELD_OUT_FROM = 12
+_HELD_OUT_MOST = 100
+_VALIDATED = 24
+"""Images that a training's progress is measured on."""
+_BUDGET_SHARE = 0.9
+
+
+class Begun(TypedDict):
+    """What is learnt from: `digest` and `images` of the images read, and the steps of each phase."""
+
+    recipe: dict[str, Any]
+    phases: list[int]
+    digest: str
+    images: int
+
+
+class Stretch(TypedDict):
+    """Where a training stands: `step` of the phase `phase`. `validation` is mAP@50 on a few images not learnt from."""
+
+    phase: int
+    step: int
+    loss: float
+    validation: float | None
+    seconds: float
+
+
+class DetectorTraining(Training):
+    """One training of a detector."""
+
+    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
+        super().__init__(resources, plans, settings, model_id)
+        self.pictures = Pictures(resources.objects)
+        self.findings = Findings(resources.objects, self._job, self._open_session)
+        self._learner: tuple[int, Learner] | None = None
+
+    def begin(self, shards: int) -> Begun:
+        """Choose the recipe for what was read. Raises JobFailed, JobCancelled."""
+        self.check()
+        images = self._images(shards)
+        part = self.plan.parts[TRAINING]
+        labels = {box.label for image, _ in images for box in image.boxes}
+        if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
+            message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
+            raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+        recipe = choose_recipe(len(images))
+        phases = [recipe.steps, recipe.tail().steps] if self._held_out(images) else [recipe.steps]
+        lines = sorted(
+            f"{digest}\t{json.dumps([list(_row(box, part.tags)) for box in image.boxes])}\n" for image, digest in images
+        )
+        return Begun(
+            recipe={"network": TITLE, "side": recipe.side, "steps": sum(phases), "batch": recipe.batch},
+            phases=phases,
+            digest=hashlib.sha256("".join(lines).encode()).hexdigest(),
+            images=len(images),
+        )
+
+    def train(self, shards: int, begun: Begun, used_seconds: float, progress: TrainingProgress) -> Stretch:
+        """Learn for half a minute, and keep where that has led to. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        self.check()
+        try:
+            phase, learner = self._learner or self._taken_up(shards, begun)
+        finally:
+            self._learner = None  # should this attempt fail, the next begins at the checkpoint again
+        if learner.done:
+            phase, learner = phase + 1, self._next_phase(shards, learner.weights(), phase + 1)
+
+        def after(_step: int) -> bool:
+            self.check()
+            return time.monotonic() - started < STRETCH_SECONDS
+
+        loss = learner.run(begun["phases"][phase], after)
+        budget_left = self.budget_seconds * _BUDGET_SHARE - used_seconds - (time.monotonic() - started)
+        validation = self._validated(learner.weights(), shards)
+        if phase == 0 and (learner.done or budget_left <= 0):
+            self._estimate(learner.weights(), shards)
+        self.resources.objects.put(self._key(f"checkpoint-{phase}"), learner.to_npz())
+        self._learner = phase, learner
+        stretch = Stretch(
+            phase=phase,
+            step=learner.step,
+            loss=loss,
+            validation=validation,
+            seconds=time.monotonic() - started,
+        )
+        self.report(learnt(progress, begun, stretch))
+        return stretch
+
+    def export(self, shards: int, begun: Begun) -> None:
+        """Make the model's file, to measure it by."""
+        self.check()
+        _, learner = self._learner or self._taken_up(shards, begun)
+        weights, self._learner = learner.weights(), None
+        tags = self.plan.parts[TRAINING].tags
+        onnx = export_detector(weights, tags, choose_recipe(1).side, f"{TITLE}: {LICENCE}, {SOURCE}")
+        self.resources.objects.put(self._key("model.onnx"), onnx)
+
+    def evaluate(self, shards: int) -> dict[str, Any]:
+        """The model's performance on the test images, as the contract writes it."""
+        self.check()
+        performance, curves = measured(self.shards(self.findings), self.findings, self.plan.parts[TEST].tags, TEST, shards)
+        self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
+        return performance.to_wire()
+
+    def estimated(self) -> dict[str, Any] | None:
+        """The performance on the images held out, if some were."""
+        try:
+            estimate: dict[str, Any] = json.loads(self.resources.objects.get(self._key("estimate")))
+        except ObjectNotFound:
+            return None
+        return estimate
+
+    def publish(self, begun: Begun, performance: dict[str, Any] | None) -> dict[str, Any]:
+        """Write the model's file where models are; the artifact, as the contract writes it."""
+        self.check()
+        try:
+            curves = json.loads(self.resources.objects.get(self._key("curves")))
+        except ObjectNotFound:
+            curves = None
+        facts = {
+            "output": {
+                "boxes": {"type": "float32", "shape": ["n", 4], "order": "left, top, right, bottom, in pixels of the input"},
+                "scores": {"type": "float32", "shape": ["n"]},
+                "classes": {"type": "int64", "shape": ["n"]},
+            },
+            "recipe": begun["recipe"],
+            "performance": performance,
+            "precisionRecall50": curves,
+            "dataset": {
+                "name": self.plan.parts[TRAINING].dataset,
+                "digest": begun["digest"],
+                "images": begun["images"],
+            },
+            "features": TITLE,
+        }
+        return self.put_artifact(self.resources.objects.get(self._key("model.onnx")), facts)
+
+    def _open_session(self) -> DetectorSession:
+        return DetectorSession(self.resources.objects.path(self._key("model.onnx")), self._settings.threads)
+
+    def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "Learner"]:
+        """The learning where the last checkpoint left it, or at its beginning."""
+        objects = self.resources.objects
+        generator = np.random.default_rng([choose_recipe(begun["images"]).seed, 1])
+        start = with_classes(read_nanodet(self._settings.weights_dir), self.plan.parts[TRAINING].tags, generator)
+        if not objects.exists(self._key("checkpoint-0")):
+            return 0, self._next_phase(shards, start, 0)
+        phase = 1 if objects.exists(self._key("checkpoint-1")) else 0
+        learner = self._next_phase(shards, start, phase)
+        learner.resume(objects.get(self._key(f"checkpoint-{phase}")))
+        return phase, learner
+
+    def _next_phase(self, shards: int, start: Weights, phase: int) -> "Learner":
+        from engine.learning.detector_training import BoxedPixels
+        from engine.learning.detector_training import DetectorTraining as Learner
+
+        images = self._images(shards)
+        recipe: DetectorRecipe = choose_recipe(len(images))
+        held_out = self._held_out(images)
+        if phase:
+            recipe = recipe.tail()
+        else:
+            images = [image for index, image in enumerate(images) if index not in held_out]
+        return Learner(
+            recipe,
+            [BoxedPixels(partial(self.pictures.read, digest), shares(image)) for image, digest in images],
+            start,
+        )
+
+    def _images(self, shards: int) -> list[tuple[BoxedImage, str]]:
+        """What is learnt from, with its SHA-256, in an order that the annotation files do not decide."""
+        return boxed(self.shards(self.pictures), TRAINING, shards)
+
+    def _held_out(self, images: Sequence[tuple[BoxedImage, str]]) -> frozenset[int]:
+        """A sixth of the images, where there are enough: each tag keeps most of its boxes."""
+        if len(self.plan.parts) > 1 or len(images) < _HELD_OUT_FROM:
+            return frozenset()
+        total = Counter(box.label for image, _ in images for box in image.boxes)
+        left = total.copy()
+        held: set[int] = set()
+        for index, (image, _) in enumerate(images):
+            if len(held) >= min(len(images) // _HELD_OUT_SHARE, _HELD_OUT_MOST):
+                break
+            here = Counter(box.label for box in image.boxes)
+            if all(left[label] - count >= max(1, 2 * total[label] / 3) for label, count in here.items()):
+                left -= here
+                held.add(index)
+        return frozenset(held)
+
+    def _validated(self, weights: Weights, shards: int) -> float | None:
+        """mAP@50 on a few images that are not learnt from, kept as pictures."""
+        images = self._unlearnt(shards)[:_VALIDATED]
+        if not images:
+            return None
+        return self._measured(weights, images).mean_average_precision50
+
+    def _estimate(self, weights: Weights, shards: int) -> None:
+        images = self._images(shards)
+        held_out = [images[index] for index in sorted(self._held_out(images))]
+        if held_out:
+            performance = self._measured(weights, held_out).to_wire()
+            self.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
+
+    def _unlearnt(self, shards: int) -> list[tuple[BoxedImage, str]]:
+        if len(self.plan.parts) > 1:
+            return boxed(self.shards(self.pictures), TEST, 1)
+        images = self._images(shards)
+        return [images[index] for index in sorted(self._held_out(images))]
+
+    def _measured(self, weights: Weights, images: Sequence[tuple[BoxedImage, str]]) -> ModelPerformance:
+        tags = self.plan.parts[TRAINING].tags
+        session = DetectorSession(export_detector(weights, tags, choose_recipe(1).side, ""), self._settings.threads)
+        truths, found = [], []
+        for image, digest in images:
+            pixels = self.pictures.read(digest)
+            truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
+            found.append(session.detect(pixels))
+        return detection_performance(truths, found, tags)
+
+    def _key(self, name: str) -> str:
+        return f"jobs/{self._job}/{name}"
+
+
+def run_detector_training(
+    training: DetectorTraining,
+    step: Callable[..., Any],
+    shards: Sequence[int],
+    progress: TrainingProgress,
+    budget_seconds: float,
+) -> None:
+    """What follows once the training images are read: `shards` shards of them, and as many of the test images as there are."""
+    begun: Begun = step("begin", training.begin, shards[0])
+    progress = advanced(progress, stage="learning", steps=sum(begun["phases"]))
+    stretch: Stretch | None = None
+    number = 0
+    while not _finished(begun, stretch) and progress.seconds < budget_seconds * _BUDGET_SHARE:
+        stretch = step(f"learn {number}", training.train, shards[0], begun, progress.seconds, progress)
+        progress = learnt(progress, begun, stretch)
+        number += 1
+    step("export", training.export, shards[0], begun)
+    progress = advanced(progress, stage="evaluating", share=0.93)
+    step("report", training.report, progress)
+    if len(shards) > 1:
+        for index in range(shards[1]):
+            step(f"detect {index}", training.keep, training.findings, TEST, index)
+        performance = step("evaluate", training.evaluate, shards[1])
+    else:
+        performance = step("estimated", training.estimated)
+    progress = advanced(progress, stage="exporting", share=0.98)
+    step("report", training.report, progress)
+    artifact = step("publish", training.publish, begun, performance)
+    step("finish", training.finish, performance, artifact, advanced(progress, stage="trained", share=1.0))
+
+
+def _finished(begun: Begun, stretch: Stretch | None) -> bool:
+    last = len(begun["phases"]) - 1
+    return stretch is not None and stretch["phase"] == last and stretch["step"] >= begun["phases"][last]
+
+
+def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> TrainingProgress:
+    """Where a training stands after a stretch."""
+    done, total = sum(begun["phases"][: stretch["phase"]]) + stretch["step"], sum(begun["phases"])
+    validation = f", validation mAP@50 {stretch['validation']:.3f}" if stretch["validation"] is not None else ""
+    return advanced(
+        before,
+        share=0.15 + 0.77 * done / total,
+        message=f"step {done} of {total}, loss {stretch['loss']:.2f}{validation}",
+        steps_done=done,
+        loss=stretch["loss"],
+        mean_average_precision50=stretch["validation"],
+        seconds=before.seconds + stretch["seconds"],
+    )
+
+
+def measured(
+    shards: Shards, findings: Findings, tags: Sequence[str], part: int, count: int
+) -> tuple[ModelPerformance, dict[str, Any]]:
+    """The performance on the first `count` shards of a part, and the precision-recall curves of each tag."""
+    truths: list[LabelledBoxes] = []
+    found: list[Detections] = []
+    for image, digest in boxed(shards, part, count):
+        (width, height), detections = findings.read(digest)
+        truths.append(in_pixels(image, width, height))
+        found.append(detections)
+    return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
+
+
+def boxed(shards: Shards, part: int, count: int) -> list[tuple[BoxedImage, str]]:
+    """The images of the first `count` shards of a part with their SHA-256, in the order of that."""
+    images = []
+    for image, digest in shards.digests(part, count):
+        assert isinstance(image, BoxedImage)
+        images.append((image, digest))
+    return sorted(images, key=lambda pair: (pair[1], pair[0].url))
+
+
+def shares(image: BoxedImage) -> LabelledBoxes:
+    """The objects, their corners as shares, 0…1, of width and height."""
+    return in_pixels(image, 1, 1)
+
+
+def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:
+    corners = [(box.left, box.top, box.left + box.width, box.top + box.height) for box in image.boxes]
+    scaled = np.array(corners, np.float32).reshape(-1, 4) * np.array([width, height, width, height], np.float32)
+    return LabelledBoxes(scaled, np.array([box.label for box in image.boxes], np.int64))
+
+
+def _row(box: Any, tags: Sequence[str]) -> tuple[str, float, float, float, float]:  # noqa: ANN401 - a Box
+    return tags[box.label], box.left, box.top, box.width, box.height

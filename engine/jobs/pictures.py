@@ -1,0 +1,98 @@
+"""What a detector's jobs keep of images: pictures to learn from, and what was found in them."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from customization.contract import FailureCode
+from engine.jobs.errors import JobFailed
+from engine.jobs.shards import LOST
+from engine.learning.boxes import Detections
+from engine.learning.detector_artifact import DetectorSession
+from engine.objects import ObjectNotFound, ObjectStore
+
+PICTURE_SIDE = 640
+"""A picture has about the area of a square of this side, in pixels: half as much again as a detector learns from at a time."""
+_QUALITY = 95
+
+
+class Pictures:
+    """Images as detectors learn from them, as JPEG: kept from training to training."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    def has(self, sha256: str) -> bool:
+        return self._objects.exists(_picture_key(sha256))
+
+    def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
+        missing = {digest: pixels for digest, pixels in images.items() if not self.has(digest)}
+        self._objects.put_many({_picture_key(digest): _encoded(pixels) for digest, pixels in missing.items()}, durable=False)
+        return len(missing)
+
+    def read(self, sha256: str) -> NDArray[np.uint8]:
+        """uint8 [h, w, 3], RGB. Raises JobFailed where it is lost or damaged."""
+        try:
+            with Image.open(io.BytesIO(self._objects.get(_picture_key(sha256)))) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except (ObjectNotFound, OSError):
+            self._objects.delete(_picture_key(sha256))
+            raise JobFailed(FailureCode.UNKNOWN, LOST) from None
+
+
+class Findings:
+    """What a detector finds in the images of one job, in pixels of each as it was decoded."""
+
+    def __init__(self, objects: ObjectStore, job: str, open_session: Callable[[], DetectorSession]) -> None:
+        self._objects = objects
+        self._job = job
+        self._open_session = open_session
+        self._session: DetectorSession | None = None
+
+    def has(self, sha256: str) -> bool:
+        return self._objects.exists(self._key(sha256))
+
+    def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
+        self._session = self._session or self._open_session()
+        for digest, pixels in images.items():
+            found = self._session.detect(pixels)
+            kept = {
+                "size": [pixels.shape[1], pixels.shape[0]],
+                "corners": found.corners.tolist(),
+                "labels": found.labels.tolist(),
+                "scores": found.scores.tolist(),
+            }
+            self._objects.put(self._key(digest), json.dumps(kept).encode(), durable=False)
+        return len(images)
+
+    def read(self, sha256: str) -> tuple[tuple[int, int], Detections]:
+        """Width and height of the image, and what was found in it. Raises JobFailed where it is lost or damaged."""
+        try:
+            kept = json.loads(self._objects.get(self._key(sha256)))
+        except (ObjectNotFound, ValueError):
+            raise JobFailed(FailureCode.UNKNOWN, LOST) from None
+        width, height = kept["size"]
+        corners = np.array(kept["corners"], np.float32).reshape(-1, 4)
+        return (width, height), Detections(corners, np.array(kept["labels"], np.int64), np.array(kept["scores"], np.float32))
+
+    def _key(self, sha256: str) -> str:
+        return f"jobs/{self._job}/found/{sha256}"
+
+
+def _encoded(pixels: NDArray[np.uint8]) -> bytes:
+    picture = Image.fromarray(pixels)
+    factor = PICTURE_SIDE / (picture.width * picture.height) ** 0.5
+    if factor < 1:
+        size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    target = io.BytesIO()
+    picture.save(target, "JPEG", quality=_QUALITY, subsampling=0)
+    return target.getvalue()
+
+
+def _picture_key(sha256: str) -> str:
+    return f"pictures/{PICTURE_SIDE}/{sha256[:2]}/{sha256}"
