@@ -26,9 +26,6 @@ from engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wir
 from engine.objects import ObjectNotFound
 from engine.store import ModelRecord, NotFound, Store
 
-TRAINABLE = (ModelKind.GENERIC_CLASSIFIER,)
-"""The kinds that this engine can train."""
-
 log = logging.getLogger("engine.models")
 
 
@@ -179,7 +176,7 @@ def model(record: ModelRecord) -> Model:
 
 
 def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
-    """The kind to train: the one named, else the one that fits the dataset. Refuses with 400 what this engine cannot train, and
+    """The kind to train: the one named, else the one that fits the dataset. Refuses with 400
     a budget beyond the kind's. Whether the dataset exists, and fits, is found out by the training."""
     kind = parameters.model_kind
     if kind is None:
@@ -189,12 +186,6 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
                 kind = ModelKind.GENERIC_DETECTOR
         except NotFound:
             pass
-    if kind not in TRAINABLE:
-        choices = ", ".join(trainable.value for trainable in TRAINABLE)
-        raise invalid(
-            f"trainingParameters.modelKind: this engine does not train {kind.value} yet; it trains {choices}.",
-            target="trainingParameters.modelKind",
-        )
     if parameters.time_budget_in_hours > kind.time_budget_max_hours:
         target = "trainingParameters.timeBudgetInHours"
         raise invalid(f"{target}: at most {kind.time_budget_max_hours} for {kind.value}.", target=target)

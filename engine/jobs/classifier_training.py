@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from customization.contract import FailureCode, ModelPerformance, TrainingProgress
 from engine.jobs.embedding import Embedding
 from engine.jobs.errors import JobFailed
-from engine.jobs.job import Job
+from engine.jobs.job import Job, Planned
 from engine.jobs.plan import Part, Plans
 from engine.jobs.resources import Resources
-from engine.jobs.training import TEST, TRAINING, Training, advanced
+from engine.jobs.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
 from engine.learning import Classifier, LearningError, classification_performance, export_classifier, train_classifier
 from engine.serving import head_key
 from engine.settings import Settings
+
+_READING_BUDGET_SHARE = 0.9
 
 
 class Fitted(TypedDict):
@@ -110,6 +112,34 @@ class ClassifierTraining(Training):
                 f"and {least} of the rarest tag: give it more hours."
             )
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+
+
+def learn_classifier(
+    training: ClassifierTraining, step: Step, planned: Planned, standing: Standing, budget_seconds: float
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """`Learn` of a classifier."""
+    standing.advance(stage="reading and embedding images")
+    shards_done = []
+    for part, shards in enumerate(planned["shards"]):
+        done = 0
+        for index in range(shards):
+            # Of the training images, what there is when the budget ends is learnt from; test images are all measured.
+            if part == TRAINING and standing.progress.seconds >= budget_seconds * _READING_BUDGET_SHARE:
+                break
+            position = sum(planned["shards"][:part]) + index + 1
+            share = 0.02 + 0.78 * position / sum(planned["shards"])
+            read_shard(training, step, training.embedding, part, index, standing, share)
+            done += 1
+        shards_done.append(done)
+    fitted: Fitted = step("fit", training.fit, shards_done[TRAINING], standing.progress.seconds, standing.progress)
+    standing.advance(stage="evaluating", share=0.9, seconds=standing.progress.seconds + fitted["seconds"])
+    performance = fitted["performance"]
+    if len(shards_done) > 1:
+        step("report", training.report, standing.progress)
+        performance = step("evaluate", training.evaluate, shards_done[TEST])
+    standing.advance(stage="exporting", share=0.95)
+    step("report", training.report, standing.progress)
+    return performance, step("export", training.export, fitted, performance)
 
 
 def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:

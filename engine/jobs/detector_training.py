@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -18,11 +18,12 @@ import numpy as np
 from customization.contract import FailureCode, ModelPerformance, TrainingProgress
 from engine.annotations import BoxedImage
 from engine.jobs.errors import JobFailed
+from engine.jobs.job import Planned
 from engine.jobs.pictures import Findings, Pictures
 from engine.jobs.plan import Plans
 from engine.jobs.resources import Resources
 from engine.jobs.shards import Shards
-from engine.jobs.training import TEST, TRAINING, Training, advanced
+from engine.jobs.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
 from engine.learning.boxes import Detections, LabelledBoxes
 from engine.learning.detection_metrics import detection_performance, precision_recall_curves
 from engine.learning.detector_artifact import DetectorSession, export_detector
@@ -42,7 +43,7 @@ _HELD_OUT_FROM = 12
 _HELD_OUT_MOST = 100
 _VALIDATED = 24
 """Images that a training's progress is measured on."""
-_BUDGET_SHARE = 0.9
+_READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
 
 
 class Begun(TypedDict):
@@ -59,7 +60,7 @@ class Stretch(TypedDict):
 
     phase: int
     step: int
-    loss: float
+    loss: float | None
     validation: float | None
     seconds: float
 
@@ -94,7 +95,7 @@ class DetectorTraining(Training):
             images=len(images),
         )
 
-    def train(self, shards: int, begun: Begun, used_seconds: float, progress: TrainingProgress) -> Stretch:
+    def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
         """Learn for half a minute, and keep where that has led to. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
         self.check()
@@ -105,12 +106,14 @@ class DetectorTraining(Training):
         if learner.done:
             phase, learner = phase + 1, self._next_phase(shards, learner.weights(), phase + 1)
 
-        def after(_step: int) -> bool:
+        def after(done: int) -> bool:
+            seconds = time.monotonic() - started
             self.check()
-            return time.monotonic() - started < STRETCH_SECONDS
+            self.report(learnt(progress, begun, Stretch(phase=phase, step=done, loss=None, validation=None, seconds=seconds)))
+            return seconds < STRETCH_SECONDS
 
         loss = learner.run(begun["phases"][phase], after)
-        budget_left = self.budget_seconds * _BUDGET_SHARE - used_seconds - (time.monotonic() - started)
+        budget_left = self.budget_seconds * _BUDGET_SHARE - progress.seconds - (time.monotonic() - started)
         validation = self._validated(learner.weights(), shards)
         if phase == 0 and (learner.done or budget_left <= 0):
             self._estimate(learner.weights(), shards)
@@ -261,35 +264,43 @@ class DetectorTraining(Training):
         return f"jobs/{self._job}/{name}"
 
 
-def run_detector_training(
-    training: DetectorTraining,
-    step: Callable[..., Any],
-    shards: Sequence[int],
-    progress: TrainingProgress,
-    budget_seconds: float,
-) -> None:
-    """What follows once the training images are read: `shards` shards of them, and as many of the test images as there are."""
-    begun: Begun = step("begin", training.begin, shards[0])
-    progress = advanced(progress, stage="learning", steps=sum(begun["phases"]))
+def learn_detector(
+    training: DetectorTraining, step: Step, planned: Planned, standing: Standing, budget_seconds: float
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """`Learn` of a detector."""
+    standing.advance(stage="reading images")
+    read = 0
+    for index in range(planned["shards"][TRAINING]):
+        # Of the training images, what there is when half of the budget is spent is learnt from; test images are all measured.
+        if standing.progress.seconds >= budget_seconds * _READING_BUDGET_SHARE:
+            break
+        share = 0.02 + 0.13 * (index + 1) / planned["shards"][TRAINING]
+        read_shard(training, step, training.pictures, TRAINING, index, standing, share)
+        read += 1
+    if len(planned["shards"]) > 1:  # what the training's progress is told by
+        read_shard(training, step, training.pictures, TEST, 0, standing, 0.15)
+
+    begun: Begun = step("begin", training.begin, read)
+    standing.advance(stage="learning", steps=sum(begun["phases"]), steps_done=0)
+    step("report", training.report, standing.progress)
     stretch: Stretch | None = None
     number = 0
-    while not _finished(begun, stretch) and progress.seconds < budget_seconds * _BUDGET_SHARE:
-        stretch = step(f"learn {number}", training.train, shards[0], begun, progress.seconds, progress)
-        progress = learnt(progress, begun, stretch)
+    while not _finished(begun, stretch) and standing.progress.seconds < budget_seconds * _BUDGET_SHARE:
+        stretch = step(f"learn {number}", training.train, read, begun, standing.progress)
+        standing.progress = learnt(standing.progress, begun, stretch)
         number += 1
-    step("export", training.export, shards[0], begun)
-    progress = advanced(progress, stage="evaluating", share=0.93)
-    step("report", training.report, progress)
-    if len(shards) > 1:
-        for index in range(shards[1]):
+    step("export", training.export, read, begun)
+    standing.advance(stage="evaluating", share=0.93, message=None)
+    step("report", training.report, standing.progress)
+    if len(planned["shards"]) > 1:
+        for index in range(planned["shards"][TEST]):
             step(f"detect {index}", training.keep, training.findings, TEST, index)
-        performance = step("evaluate", training.evaluate, shards[1])
+        performance = step("evaluate", training.evaluate, planned["shards"][TEST])
     else:
         performance = step("estimated", training.estimated)
-    progress = advanced(progress, stage="exporting", share=0.98)
-    step("report", training.report, progress)
-    artifact = step("publish", training.publish, begun, performance)
-    step("finish", training.finish, performance, artifact, advanced(progress, stage="trained", share=1.0))
+    standing.advance(stage="exporting", share=0.98)
+    step("report", training.report, standing.progress)
+    return performance, step("publish", training.publish, begun, performance)
 
 
 def _finished(begun: Begun, stretch: Stretch | None) -> bool:
@@ -298,16 +309,22 @@ def _finished(begun: Begun, stretch: Stretch | None) -> bool:
 
 
 def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> TrainingProgress:
-    """Where a training stands after a stretch."""
+    """Where a training stands after a stretch, or within one, whose numbers are then those of the last."""
     done, total = sum(begun["phases"][: stretch["phase"]]) + stretch["step"], sum(begun["phases"])
-    validation = f", validation mAP@50 {stretch['validation']:.3f}" if stretch["validation"] is not None else ""
+    loss = before.loss if stretch["loss"] is None else stretch["loss"]
+    validation = before.mean_average_precision50 if stretch["validation"] is None else stretch["validation"]
+    told = [
+        f"step {done} of {total}",
+        *([f"loss {loss:.2f}"] if loss is not None else []),
+        *([f"validation mAP@50 {validation:.3f}"] if validation is not None else []),
+    ]
     return advanced(
         before,
         share=0.15 + 0.77 * done / total,
-        message=f"step {done} of {total}, loss {stretch['loss']:.2f}{validation}",
+        message=", ".join(told),
         steps_done=done,
-        loss=stretch["loss"],
-        mean_average_precision50=stretch["validation"],
+        loss=loss,
+        mean_average_precision50=validation,
         seconds=before.seconds + stretch["seconds"],
     )
 

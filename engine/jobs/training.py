@@ -6,9 +6,10 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from customization.coco import Purpose
 from customization.contract import Artifact, ModelPerformance, ModelStatus, TrainingProgress
@@ -28,9 +29,24 @@ TRAINING, TEST = 0, 1
 _log = logging.getLogger(__name__)
 
 
+Step = Callable[..., Any]
+"""`step(name, function, *arguments)` runs a step of a workflow, or knows its result."""
+
+
+@dataclass
+class Standing:
+    """Where a training stands, as its workflow goes along."""
+
+    progress: TrainingProgress
+
+    def advance(self, **changes: object) -> TrainingProgress:
+        self.progress = advanced(self.progress, **changes)
+        return self.progress
+
+
 class Training(Job):
-    """One training; what is learnt is `ClassifierTraining`'s and `DetectorTraining`'s. `budget_seconds` bounds its compute: what
-    the steps took, without those that a crash made void."""
+    """One training; what is learnt is `ClassifierTraining`'s and `DetectorTraining`'s. `budget_seconds` bounds its compute:
+    what the steps took, without those that a crash made void."""
 
     def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
         super().__init__(resources, plans, training_job(model_id))
@@ -146,6 +162,27 @@ class Training(Job):
         if record is None or record.status is not ModelStatus.SUCCEEDED:
             self.resources.objects.delete(f"models/{self._model_id}")
         self.clean_up()
+
+
+T = TypeVar("T", bound=Training, contravariant=True)
+
+
+class Learn(Protocol[T]):
+    """The steps between a training's plan and its end."""
+
+    def __call__(
+        self, training: T, step: Step, planned: Planned, standing: Standing, budget_seconds: float
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The performance, if there is one, and the artifact, as the contract writes them."""
+        ...
+
+
+def read_shard(
+    training: Training, step: Step, keeping: Keeping, part: int, index: int, standing: Standing, share: float
+) -> None:
+    """One shard of a part as a step of the workflow; `share` is how much of the training is done after it."""
+    done: ShardDone = step(f"embed {part}/{index}", training.keep_and_report, keeping, part, index, standing.progress, share)
+    standing.progress = embedded(standing.progress, done, share)
 
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -60,10 +60,9 @@ class DetectorTraining:
         frozen = recipe.frozen_layers
         self._frozen = {name: array for name, array in start.items() if name.rpartition("/")[0] in frozen}
         learnt = {name: array for name, array in start.items() if name not in self._frozen}
-        self._optimizer = _optimizer(recipe)
-        self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": self._optimizer.init(learnt)}
+        optimizer, self._take_step = _steps_of(recipe.steps, recipe.rate)
+        self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": optimizer.init(learnt)}
         self.step = 0
-        self._take_step = jax.jit(partial(_take_step, self._optimizer))
 
     @property
     def done(self) -> bool:
@@ -126,11 +125,16 @@ class DetectorTraining:
         return augment(image.read(), image.objects, self._recipe.side, generator)
 
 
-def _optimizer(recipe: DetectorRecipe) -> optax.GradientTransformation:
-    warm_up = max(1, round(_WARM_UP_SHARE * recipe.steps))
-    rate = optax.warmup_cosine_decay_schedule(
-        recipe.rate / 10, recipe.rate, warm_up, max(recipe.steps, warm_up + 1), recipe.rate / 50
-    )
+@lru_cache(maxsize=2)
+def _steps_of(steps: int, rate: float) -> tuple[optax.GradientTransformation, Callable[..., tuple[_State, Array]]]:
+    """The optimizer, and a step with it; kept, since JAX compiles a step for ten seconds."""
+    optimizer = _optimizer(steps, rate)
+    return optimizer, jax.jit(partial(_take_step, optimizer))
+
+
+def _optimizer(steps: int, highest: float) -> optax.GradientTransformation:
+    warm_up = max(1, round(_WARM_UP_SHARE * steps))
+    rate = optax.warmup_cosine_decay_schedule(highest / 10, highest, warm_up, max(steps, warm_up + 1), highest / 50)
 
     def adam(factor: float) -> optax.GradientTransformation:
         return optax.adamw(lambda step: factor * rate(step), weight_decay=_DECAY, mask=_kernels)

@@ -40,7 +40,6 @@ def test_another_training_has_another_name(other: dict[str, object]) -> None:
     ("wrong", "property_name", "said"),
     [
         ({"model_kind": "Classifier"}, "model_kind", "'Classifier' is none of Generic-Classifier"),
-        ({"model_kind": "Generic-Detector", "annotation_kind": "imageObjectDetection"}, "model_kind", "not built yet"),
         (
             {"annotation_kind": "imageObjectDetection"},
             "training_dataset",

@@ -86,7 +86,11 @@ def without(*keys: str) -> Change:
         (without("artifact"), "metadata.artifact", "Field required"),
         (lambda metadata: metadata.update(labels=["cat", "cow"]), "metadata", "its labels are not those in the file"),
         (lambda metadata: metadata.update(features="0" * 16), "metadata", "bring both engines to the same version"),
-        (lambda metadata: metadata.update(kind="Generic-Detector"), "metadata", "does not serve Generic-Detector yet"),
+        (
+            lambda metadata: metadata.update(kind="Generic-Detector"),
+            "model",
+            "has no output boxes, classes, scores: it is no detector",
+        ),
         (lambda metadata: metadata.update(kind="Nonsense"), "metadata.kind", "Input should be"),
         (lambda metadata: metadata["artifact"].update(digest="0" * 64), "metadata", "it is of the file 0000"),
         (lambda metadata: metadata.update(trainingCostInMinutes=2**40), "metadata.trainingCostInMinutes", "less than"),

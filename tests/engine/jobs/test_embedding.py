@@ -8,10 +8,12 @@ import pytest
 
 from engine.annotations import TaggedImage
 from engine.blobs import BlobReader
-from engine.jobs.embedding import Embedding, Resources
+from engine.jobs.embedding import Embedding
 from engine.jobs.errors import JobFailed
 from engine.jobs.features import KeptFeatures
 from engine.jobs.plan import SHARD_IMAGES, Access, Part, Plan
+from engine.jobs.resources import Resources
+from engine.jobs.shards import Shards
 from engine.objects import FileObjects
 from tests.engine.jobs.drawn import CheapExtractor, Engine
 
@@ -27,18 +29,19 @@ def plan_of(engine: Engine, name: str, seed: int) -> Plan:
     return Plan((Part(name, TAGS, order, Access(None, False, ()), (10, 10_240)),))
 
 
-Make = Callable[[str, Plan, FileObjects], Embedding]
+Make = Callable[[str, Plan, FileObjects], tuple[Shards, Embedding]]
 
 
 @pytest.fixture
 def embedding(engine: Engine) -> Iterator[Make]:
     reader = BlobReader(engine.settings.allowed_hosts)
 
-    def make(job: str, plan: Plan, objects: FileObjects) -> Embedding:
+    def make(job: str, plan: Plan, objects: FileObjects) -> tuple[Shards, Embedding]:
         extractor = CheapExtractor()
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(engine.store, objects, reader, extractor, kept, decoders=2)
-        return Embedding(resources, job, plan, lambda: None)
+        embedding = Embedding(resources)
+        return Shards(resources, embedding, job, plan, lambda: None), embedding
 
     yield make
     reader.close()
@@ -50,8 +53,8 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
 ) -> None:
     plan = plan_of(engine, f"again-{failing}", 40_000)
     objects = FileObjects(engine.settings.data_dir / f"again-{failing}")
-    whole = embedding("whole", plan, FileObjects(engine.settings.data_dir / f"whole-{failing}"))
-    disturbed = embedding("disturbed", plan, objects)
+    whole, features_of_whole = embedding("whole", plan, FileObjects(engine.settings.data_dir / f"whole-{failing}"))
+    disturbed, features = embedding("disturbed", plan, objects)
     put, failures = objects.put, [OSError("no space left on device")]
 
     def full_once(key: str, data: bytes, *, durable: bool = True) -> None:
@@ -62,12 +65,12 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
     monkeypatch.setattr(objects, "put", full_once)
     with whole, disturbed:
         for shard in plan.shards:
-            whole.embed(shard)
+            whole.keep(shard)
             if shard == plan.shards[1]:
                 with pytest.raises(OSError, match="no space left"):
-                    disturbed.embed(shard)
-            disturbed.embed(shard)
-        expected, found = whole.features(0, 3), disturbed.features(0, 3)
+                    disturbed.keep(shard)
+            disturbed.keep(shard)
+        expected, found = features_of_whole.features(whole, 0, 3), features.features(disturbed, 0, 3)
     assert not failures
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
@@ -77,9 +80,10 @@ def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
 def test_a_shard_with_fewer_digests_than_images_is_never_learnt_from(engine: Engine, embedding: Make) -> None:
     plan = plan_of(engine, "short", 41_000)
     objects = FileObjects(engine.settings.data_dir / "short")
-    with embedding("short", plan, objects) as short:
-        short.embed(plan.shards[0])
+    short, features = embedding("short", plan, objects)
+    with short:
+        short.keep(plan.shards[0])
         key = "jobs/short/digests-0-0000000"
         objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
         with pytest.raises(JobFailed, match="lost or damaged"):
-            short.features(0, 1)
+            features.features(short, 0, 1)

@@ -10,10 +10,11 @@ from pydantic import SecretStr
 
 from customization.contract import FailureCode, TrainingProgress
 from engine.annotations import TaggedImage
+from engine.jobs.classifier_training import dataset_digest, learn_classifier
 from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.features import KeptFeatures
 from engine.jobs.plan import Access, Part, Plan, Plans, Shard, interleaved
-from engine.jobs.training import cost_minutes, dataset_digest
+from engine.jobs.training import cost_minutes
 from engine.jobs.workflows import run_training
 from engine.objects import FileObjects
 from engine.settings import Settings
@@ -54,7 +55,7 @@ class Recorded:
         return lambda *_: None
 
     def run(self) -> list[str]:
-        run_training(self, self.step)  # type: ignore[arg-type]
+        run_training(self, self.step, learn_classifier)  # type: ignore[arg-type]
         return [name for name in self.ran if name not in ("budget", "report")]
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from customization.contract import AnnotationKind, AuthenticationKind, FailureCode
 from engine.blobs import BlobReader
-from engine.jobs.embedding import Resources
 from engine.jobs.errors import JobCancelled, JobFailed
 from engine.jobs.features import KeptFeatures
 from engine.jobs.plan import Plans
+from engine.jobs.resources import Resources
 from engine.jobs.training import Training
 from engine.objects import FileObjects
 from engine.role_wait import ROLE_WAIT_SECONDS
