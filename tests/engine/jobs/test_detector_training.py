@@ -1,0 +1,166 @@
+"""Detectors from enqueuing to the model's file: real DBOS, real HTTP, the real network, in few and small steps."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import engine.jobs.detector_training as jobs
+from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from engine.jobs.queue import JobQueue
+from engine.learning.detector_artifact import DetectorSession
+from engine.learning.detector_recipe import DetectorRecipe
+from engine.learning.images import decode_image
+from engine.objects import open_objects
+from engine.serving import ModelCache
+from engine.store import ModelRecord
+from tests.engine.jobs.drawn import Engine, encoded, wait
+
+pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
+
+TAGS = ("disc", "square")
+
+
+@pytest.fixture(autouse=True)
+def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "choose_recipe", lambda _images: DetectorRecipe(side=96, steps=4, batch=2))
+
+
+def drawn(seed: int, side: int = 120) -> tuple[bytes, list[list[float]]]:
+    """A PNG with a disc and a square, and their boxes as the contract has them."""
+    random = np.random.default_rng(seed)
+    pixels = random.integers(90, 130, (side, side, 3)).astype(np.uint8)
+    y, x = np.mgrid[:side, :side]
+    boxes = []
+    for label in range(2):
+        size = int(random.integers(side // 4, side // 3))
+        left, top = int(random.integers(0, side // 2 - size)) + label * side // 2, int(random.integers(0, side - size))
+        inside = (x >= left) & (x < left + size) & (y >= top) & (y < top + size)
+        if label == 0:
+            inside &= (x - left - size / 2) ** 2 + (y - top - size / 2) ** 2 < (size / 2) ** 2
+        pixels[inside] = (220, 60, 40) if label == 0 else (40, 90, 220)
+        boxes.append([left / side, top / side, size / side, size / side])
+    return encoded(pixels), boxes
+
+
+def dataset(engine: Engine, name: str, seeds: Sequence[int], *, empty: int = 0) -> None:
+    """Register drawn scenes; the last `empty` of them say nothing of their objects."""
+    images, annotations = [], []
+    for index, seed in enumerate(seeds, 1):
+        data, boxes = drawn(seed)
+        url = engine.blobs.put(f"/account/{name}/{index}.png", data)
+        images.append({"id": index, "width": 120, "height": 120, "file_name": f"{index}.png", "absolute_url": url})
+        if index > len(seeds) - empty:
+            continue
+        for label, box in enumerate(boxes, 1):
+            annotations.append({"id": len(annotations) + 1, "image_id": index, "category_id": label, "bbox": box})
+    categories = [{"id": label, "name": tag} for label, tag in enumerate(TAGS, 1)]
+    document = json.dumps({"images": images, "annotations": annotations, "categories": categories}).encode()
+    uri = engine.blobs.put(f"/account/{name}/annotations.json", document)
+    engine.register(name, [uri], kind=AnnotationKind.IMAGE_OBJECT_DETECTION)
+
+
+def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
+    queue.enqueue_training(model.id)
+    wait(lambda: engine.store.model_by_id(model.id).status.final, 180)
+    return engine.store.model_by_id(model.id)
+
+
+def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue: JobQueue) -> None:
+    dataset(engine, "scenes", range(5), empty=1)
+    dataset(engine, "tests", range(100, 104))
+    model = trained(engine, queue, engine.model("scenes", "scenes", test="tests", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.performance is not None
+    assert model.performance.mean_average_precision50 is not None
+    assert set(model.performance.tag_performance) == set(TAGS)
+    assert model.progress is not None
+    assert (model.progress.steps, model.progress.steps_done) == (4, 4)
+    assert model.progress.loss is not None
+    assert np.isfinite(model.progress.loss)
+    assert model.progress.mean_average_precision50 is not None
+
+    objects = open_objects(engine.settings)
+    sidecar = json.loads(objects.get(f"models/{model.id}/model.json"))
+    assert (sidecar["kind"], sidecar["labels"], sidecar["performanceOn"]) == ("Generic-Detector", list(TAGS), "tests")
+    assert sidecar["performance"] == model.performance.to_wire()
+    assert set(sidecar["precisionRecall50"]) == set(TAGS)
+    assert (sidecar["dataset"]["images"], sidecar["recipe"]["steps"]) == (5, 4)
+    image = decode_image(drawn(7)[0])
+    assert len(DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detect(image.pixels)) >= 0
+    cache = ModelCache(engine.settings, objects)
+    for found in cache.detect(model.id, image):
+        assert found.bounding_box.x + found.bounding_box.w <= 120
+    wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), 2)
+
+    evaluation = engine.store.create_evaluation("scenes", "again", test_dataset_name="tests")
+    queue.enqueue_evaluation(evaluation.id)
+    wait(lambda: engine.store.evaluation_by_id(evaluation.id).status.final)
+    record = engine.store.evaluation_by_id(evaluation.id)
+    assert record.status is EvaluationStatus.SUCCEEDED, record.error
+    assert record.performance == model.performance
+
+
+def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(engine: Engine, queue: JobQueue) -> None:
+    dataset(engine, "alone", range(200, 214))
+    model = trained(engine, queue, engine.model("alone", "alone", kind=ModelKind.PRODUCT_RECOGNIZER))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.performance is not None
+    assert model.performance.mean_average_precision50 is not None
+    assert model.progress is not None
+    assert (model.progress.steps, model.progress.steps_done) == (5, 5)  # four, and a quarter of them on all images
+
+
+def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset(engine, "disturbed", range(300, 304))
+    dataset(engine, "disturbed-tests", range(400, 402))
+    monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
+    steps: list[tuple[int, bool]] = []
+    failures = [OSError("no space left on device")]
+    take_up = jobs.DetectorTraining._taken_up
+    learnt = jobs.learnt
+
+    def taken_up(self: jobs.DetectorTraining, shards: int, begun: jobs.Begun) -> object:
+        phase, learner = take_up(self, shards, begun)
+        steps.append((learner.step, bool(failures)))
+        return phase, learner
+
+    def failing(before: object, begun: jobs.Begun, stretch: jobs.Stretch) -> object:
+        if stretch["step"] == 3 and failures:
+            raise failures.pop()
+        return learnt(before, begun, stretch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jobs.DetectorTraining, "_taken_up", taken_up)
+    monkeypatch.setattr(jobs, "learnt", failing)
+    kind = ModelKind.GENERIC_DETECTOR
+    model = trained(engine, queue, engine.model("disturbed", "disturbed", test="disturbed-tests", kind=kind))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert steps == [(0, True), (2, False)]
+    assert model.progress is not None
+    assert model.progress.steps_done == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "said"),
+    [
+        (ModelKind.GENERIC_CLASSIFIER, AnnotationKind.IMAGE_OBJECT_DETECTION, "needs a dataset of kind imageClassification"),
+        (ModelKind.GENERIC_DETECTOR, AnnotationKind.IMAGE_CLASSIFICATION, "needs a dataset of kind imageObjectDetection"),
+        (ModelKind.PRODUCT_RECOGNIZER, AnnotationKind.IMAGE_CLASSIFICATION, "needs a dataset of kind imageObjectDetection"),
+    ],
+)
+def test_a_dataset_of_the_other_kind_fails_the_training(
+    engine: Engine, queue: JobQueue, kind: ModelKind, annotations: AnnotationKind, said: str
+) -> None:
+    name = f"mismatch-{kind.value}"
+    if annotations is AnnotationKind.IMAGE_OBJECT_DETECTION:
+        dataset(engine, name, range(2))
+    else:
+        engine.dataset(name, {"red": 2, "green": 2})
+    model = trained(engine, queue, engine.model(name, name, kind=kind))
+    assert model.status is ModelStatus.FAILED
+    assert model.error is not None
+    assert model.error.code == "incorrectModelKind"
+    assert said in model.error.message
