@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from customization.client import VisionClient
 
 CALLS_AT_ONCE = 4
+_DRAWN = (".png", ".jpg", ".jpeg")
 
 
 @click.command()
@@ -28,9 +29,17 @@ CALLS_AT_ONCE = 4
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out what is less confident."
 )
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write the answer drawn onto the image: OUT is a .png or .jpg file, or a folder for several images.",
+)
 @service_options
 @json_option
-def predict(client: VisionClient, model: str, images: tuple[str, ...], top: int, threshold: float, as_json: bool) -> None:
+def predict(
+    client: VisionClient, model: str, images: tuple[str, ...], top: int, threshold: float, draw: Path | None, as_json: bool
+) -> None:
     """Ask MODEL (or the one behind a published name) what it sees in IMAGES: files, folders, or URLs that the service can read.
 
     An image that can't be analyzed is reported, and does not stop the others; the exit code is then 1.
@@ -38,9 +47,11 @@ def predict(client: VisionClient, model: str, images: tuple[str, ...], top: int,
     \b
     Examples:
       vision predict trees holiday/*.jpg
+      vision predict apples basket.jpg --draw boxes.png
       vision predict trees holiday --json | jq -r '.[] | [.image, .tags[0].name] | @tsv'
     """
     targets = _targets(images)
+    pictures = _pictures(targets, draw)
 
     def analyze(target: str) -> dict[str, Any]:
         try:
@@ -73,6 +84,9 @@ def predict(client: VisionClient, model: str, images: tuple[str, ...], top: int,
     finally:
         pool.shutdown(cancel_futures=True)
 
+    for result in seen:
+        if "error" not in result and (out := pictures.get(result["image"])) is not None:
+            _draw(result, out)
     if as_json:
         print_json(seen)
     else:
@@ -80,6 +94,9 @@ def predict(client: VisionClient, model: str, images: tuple[str, ...], top: int,
         rows = [row for result in seen for row in _rows(result)]
         shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
         print_table(columns[:shown], [row[:shown] for row in rows], "")
+        for out in pictures.values():
+            if out.exists():
+                click.echo(f"{out} written")
     if any("error" in result for result in seen):
         click.get_current_context().exit(ExitCode.NO)
 
@@ -99,6 +116,40 @@ def _targets(images: Sequence[str]) -> list[str]:
     if not targets:
         raise VisionError(f"{', '.join(images)}: has no image ({', '.join(sorted(EXTENSIONS))})")
     return targets
+
+
+def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
+    """Where each image's answer is drawn; refuses what cannot be, before anything is asked."""
+    if draw is None:
+        return {}
+    if urls := [target for target in targets if _is_url(target)]:
+        raise click.UsageError(f"--draw: {urls[0]} is no file of this machine: fetch it first.")
+    if len(targets) == 1 and not draw.is_dir():
+        if draw.suffix.lower() not in _DRAWN:
+            raise click.UsageError(f"--draw {draw}: name a file that ends in {', '.join(_DRAWN)}, or a folder that exists.")
+        pictures = {targets[0]: draw}
+    else:
+        pictures = {target: draw / f"{Path(target).stem}.png" for target in targets}
+        if len(set(pictures.values())) < len(pictures):
+            raise click.UsageError("--draw: two of the images have the same name: draw them one by one.")
+    if over := next(
+        (out for out in pictures.values() if any(out.resolve() == Path(target).resolve() for target in targets)), None
+    ):
+        raise click.UsageError(f"--draw: {over} is one of the images themselves: name another file or folder.")
+    return pictures
+
+
+def _draw(result: dict[str, Any], out: Path) -> None:
+    from PIL import Image
+
+    from customization.cli.drawing import draw_answer
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(result["image"]) as image:
+            draw_answer(image, result.get("objects", []), result.get("tags", [])).save(out)
+    except OSError as error:
+        raise VisionError(f"{out}: can't be written: {error.strerror or error}") from None
 
 
 def _is_url(text: str) -> bool:

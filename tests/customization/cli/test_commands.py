@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 
 from customization.cli import main
+from customization.cli.drawing import draw_answer, tag_colour
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from tests.customization.samples import DatasetFolder, encoded
 
@@ -300,6 +302,40 @@ def test_predictions(vision: Vision, service: FakeService, tmp_path: Path) -> No
     assert table.code == 0
     assert table.out.count("cat ") >= 5
     assert "dog" not in table.out.replace("photos/dog", "")
+
+
+def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    box = {"id": "1", "boundingBox": {"x": 40, "y": 30, "w": 20, "h": 10}, "tags": [{"name": "cat", "confidence": 0.9}]}
+    reply = {
+        "customModelResult": {"objectsResult": {"values": [box]}},
+        "modelVersion": "x",
+        "metadata": {"width": 1, "height": 1},
+    }
+    service.handler = lambda _: Answer(200, reply)
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (100, 80), "grey").save(photo)
+    out = tmp_path / "boxes.png"
+    ran = vision("predict", "m", photo, "--draw", out)
+    assert ran.code == 0
+    assert f"{out} written" in ran.out.replace("\n", "")
+    with Image.open(out) as drawn:
+        assert drawn.size == (100, 80)
+        assert drawn.getpixel((59, 39)) == tag_colour("cat")
+        assert drawn.getpixel((50, 35)) == drawn.getpixel((5, 70)) == (128, 128, 128)
+    refused = [(photo, "--draw", photo), (photo, "--draw", tmp_path / "x.gif"), ("https://x/a.jpg", "--draw", out)]
+    assert [vision("predict", "m", *arguments).code for arguments in refused] == [2, 2, 2]
+    folder = tmp_path / "drawn"
+    assert vision("predict", "m", photo, out, "--draw", folder).code == 0
+    assert sorted(file.name for file in folder.iterdir()) == ["boxes.png", "photo.png"]
+
+
+def test_tags_are_drawn_into_the_corner_of_an_upright_image() -> None:
+    image = Image.new("RGB", (120, 60), "white")
+    image.getexif()[ExifTags.Base.Orientation] = 6
+    drawn = draw_answer(image, [], [{"name": "dog", "confidence": 0.5}])
+    assert drawn.size == (60, 120)
+    assert drawn.getpixel((2, 3)) == tag_colour("dog")
+    assert drawn.getpixel((30, 110)) == (255, 255, 255)
 
 
 def test_a_model_that_is_not_there_is_said_once(vision: Vision, service: FakeService, tmp_path: Path) -> None:
