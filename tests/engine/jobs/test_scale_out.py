@@ -1,6 +1,7 @@
 """Workers that share a PostgreSQL database: their locks, and one taking up another's work."""
 
-import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -70,22 +71,20 @@ def test_a_lock_is_lost_soon_after_its_machine_vanishes_and_asking_for_it_costs_
 
 
 def test_the_kernel_gives_a_lock_back_when_its_process_dies(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        FileLocks(tmp_path).take("w")
-        os.write(writer, b"x")
-        os.read(os.pipe()[0], 1)
-    assert os.read(reader, 1) == b"x"
-    locks = FileLocks(tmp_path)
-    assert locks.take("w") is None
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    lock = locks.take("w")
-    assert lock is not None
-    lock.release()
-    os.close(reader)
-    os.close(writer)
+    program = (
+        "import sys, time; from pathlib import Path; from engine.jobs.liveness import FileLocks; "
+        "lock = FileLocks(Path(sys.argv[1])).take('w'); print(lock is not None, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"True\n"
+        locks = FileLocks(tmp_path)
+        assert locks.take("w") is None
+        child.kill()
+        child.wait()
+        lock = locks.take("w")
+        assert lock is not None
+        lock.release()
 
 
 @pytest.mark.postgresql

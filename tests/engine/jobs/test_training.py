@@ -14,7 +14,7 @@ import pytest
 from dbos import WorkflowStatus
 from pydantic import SecretStr
 
-from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from customization.contract import AnnotationKind, EvaluationStatus, ModelStatus
 from engine.jobs.caretaker import Caretaker
 from engine.jobs.liveness import FileLocks
 from engine.jobs.memory import FEATURES_SHARE
@@ -169,7 +169,7 @@ def test_a_model_tells_how_many_images_it_was_trained_on_when_the_budget_ended_t
     engine: Engine, queue: JobQueue, extractor: CheapExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.dataset("too-many", {"red": 40, "green": 40}, first_seed=5500)
-    monkeypatch.setattr("engine.jobs.workflows._READING_BUDGET_SHARE", 1 / 3600)
+    monkeypatch.setattr("engine.jobs.classifier_training._READING_BUDGET_SHARE", 1 / 3600)
     monkeypatch.setattr(extractor, "before", lambda _images: time.sleep(0.6))
     model = succeeded(trained(engine, queue, engine.model("too-many", "too-many")))
     sidecar = json.loads(open_objects(engine.settings).get(f"models/{model.id}/model.json"))
@@ -288,17 +288,6 @@ def test_a_failed_training_says_what_is_wrong_and_where(
     assert vars(logged)["code"] == code
     assert "TOPSECRET" not in vars(logged)["reason"]
     wait(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), seconds=2)
-
-
-@pytest.mark.parametrize("kind", [ModelKind.GENERIC_DETECTOR, ModelKind.PRODUCT_RECOGNIZER])
-def test_a_kind_that_is_not_built_yet_is_refused(engine: Engine, queue: JobQueue, kind: ModelKind) -> None:
-    engine.annotate(f"boxes-{kind}", [], ["red"], kind=AnnotationKind.IMAGE_OBJECT_DETECTION)
-    model = trained(engine, queue, engine.model(f"kind-{kind}", f"boxes-{kind}", kind=kind))
-    assert model.error is not None
-    assert (model.error.code, model.error.message) == (
-        "incorrectModelKind",
-        f"This engine cannot work with a {kind} yet: it can with a Generic-Classifier.",
-    )
 
 
 def test_an_unexpected_error_ends_as_unknown_and_tells_nothing_of_itself(
