@@ -185,6 +185,8 @@ def outcome_line(model: TrainedModel) -> str:
         )
     if performance is not None and performance.accuracy_top1 is not None:
         parts.append(f"estimated accuracyTop1 {performance.accuracy_top1:.3f}")
+    if performance is not None and performance.mean_average_precision50 is not None:
+        parts.append(f"estimated meanAveragePrecision50 {performance.mean_average_precision50:.3f}")
     return "; ".join(parts) or "trained"
 
 

@@ -7,6 +7,7 @@ second, shorter one goes on with all images.
 
 import hashlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -103,7 +104,7 @@ class DetectorTraining(Training):
             phase, learner = self._learner or self._taken_up(shards, begun)
         finally:
             self._learner = None  # should this attempt fail, the next begins at the checkpoint again
-        if learner.done:
+        if learner.done and phase + 1 < len(begun["phases"]):
             phase, learner = phase + 1, self._next_phase(shards, learner.weights(), phase + 1)
 
         def after(done: int) -> bool:
@@ -112,7 +113,12 @@ class DetectorTraining(Training):
             self.report(learnt(progress, begun, Stretch(phase=phase, step=done, loss=None, validation=None, seconds=seconds)))
             return seconds < STRETCH_SECONDS
 
+        before = learner.step
         loss = learner.run(begun["phases"][phase], after)
+        if learner.step > before and not math.isfinite(loss):
+            dataset = self.plan.parts[TRAINING].dataset
+            message = f"The loss is no number any more after step {learner.step}: check the boxes of dataset '{dataset}'."
+            raise JobFailed(FailureCode.DIVERGED, message)
         budget_left = self.budget_seconds * _BUDGET_SHARE - progress.seconds - (time.monotonic() - started)
         validation = self._validated(learner.weights(), shards)
         if phase == 0 and (learner.done or budget_left <= 0):
@@ -122,7 +128,7 @@ class DetectorTraining(Training):
         stretch = Stretch(
             phase=phase,
             step=learner.step,
-            loss=loss,
+            loss=loss if learner.step > before else None,
             validation=validation,
             seconds=time.monotonic() - started,
         )

@@ -4,7 +4,15 @@ from pulumi.output import UNKNOWN
 from customization.contract import Model as TrainedModel
 from customization.kinds import ModelKind
 from customization.resources.model import ModelProvider, NameTaken, check_trained_here, outcome_line, physical_name
-from customization.resources.retraining import TRAINING_SECONDS, duration, estimate, why_retrained
+from customization.resources.retraining import (
+    SECONDS_PER_STEP,
+    TRAINING_SECONDS,
+    detector_steps,
+    duration,
+    estimate,
+    why_retrained,
+)
+from engine.learning.detector_recipe import choose_recipe
 
 DECLARED = {
     "endpoint": "http://127.0.0.1:1",
@@ -159,15 +167,22 @@ def test_a_detector_is_estimated_by_its_images_not_by_their_boxes() -> None:
     olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 1000.0}, "training_images": 100.0}
     moved = {**olds, "training_digest": "b" * 64}
     cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = duration(cost.once + 100 * cost.kept_image)
+    seconds = duration(cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(100))
     assert why_retrained(olds, moved) == (
         f"retrains because dataset 'leaves-train' changes; about {seconds} of training on two cores"
     )
     more = {**moved, "training_tags": {"RBC": 1200.0}, "training_images": 110.0}
-    seconds = duration(cost.once + 100 * cost.kept_image + 10 * cost.new_image)
+    steps = detector_steps(110)
+    seconds = duration(cost.once + 100 * cost.kept_image + 10 * cost.new_image + SECONDS_PER_STEP * steps)
     assert why_retrained(olds, more) == (
         f"retrains because dataset 'leaves-train' changes (RBC 1000 → 1200); about {seconds} of training on two cores"
     )
+
+
+@pytest.mark.parametrize("images", [1, 28, 292, 10_000])
+def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int) -> None:
+    recipe = choose_recipe(images)
+    assert detector_steps(images) == pytest.approx(recipe.steps + recipe.tail().steps, abs=2)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min")])
