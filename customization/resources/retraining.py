@@ -32,7 +32,8 @@ SECONDS_PER_STEP = 2.0
 
 def detector_steps(images: float) -> float:
     """How many steps a detector's training takes (docs/learning.md)."""
-    return 1.25 * max(50.0, 15 * images**0.42)
+    steps: float = 15 * images**0.42
+    return 1.25 * max(50.0, steps)
 
 
 def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
