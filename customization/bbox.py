@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import TypeGuard
 
 ROUNDING_TOLERANCE = 1e-4
 """As a fraction of the image's side: tools that write four digits put a box that touches the edge this far beyond it."""
@@ -16,7 +17,7 @@ def bbox_problem(bbox: object) -> str | None:
     if bbox is None:
         return "bbox is missing: an annotation for object detection needs [left, top, width, height]"
     told = f"bbox {shown_as_json(bbox)}"
-    if not isinstance(bbox, list) or len(bbox) != 4 or any(type(number) not in (int, float) for number in bbox):
+    if not _is_four_numbers(bbox):
         return f"{told}: must be four numbers [left, top, width, height]"
     left, top, width, height = bbox
     if _in_pixels(bbox):
@@ -57,7 +58,7 @@ def no_bbox_problem(annotations: int) -> str:
 
 def cut_to_image(bbox: object) -> object:
     """A `bbox` that stands out of its image by no more than `ROUNDING_TOLERANCE`, cut off at the edge; any other as it is."""
-    if not isinstance(bbox, list) or len(bbox) != 4 or any(type(number) not in (int, float) for number in bbox):
+    if not _is_four_numbers(bbox):
         return bbox
     left, top, width, height = bbox
     if any(abs(number) > 2 for number in bbox):
@@ -86,6 +87,10 @@ def shown_as_json(value: object) -> str:
     """A value of a JSON file as a message shows it, cut where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+
+
+def _is_four_numbers(bbox: object) -> TypeGuard[list[int | float]]:
+    return isinstance(bbox, list) and len(bbox) == 4 and all(type(number) in (int, float) for number in bbox)
 
 
 def _in_pixels(bbox: list[int | float]) -> bool:

@@ -96,20 +96,13 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None
     if sidecar.artifact.digest != digest:
         message = f"it is of the file {sidecar.artifact.digest}, and not of the one that was sent, {digest}."
         raise ImportRefused("metadata", message)
-    if sidecar.kind is not ModelKind.GENERIC_CLASSIFIER:
-        try:
-            detector = DetectorSession(onnx, threads=1)
-        except ArtifactError as error:
-            raise ImportRefused("model", f"{error}.") from None
-        if list(detector.tags) != sidecar.labels:
-            raise ImportRefused("metadata", "its labels are not those in the file.")
-        return None
-    if sidecar.features != layout_key():
+    classifies = sidecar.kind is ModelKind.GENERIC_CLASSIFIER
+    if classifies and sidecar.features != layout_key():
         message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "
         raise ImportRefused("metadata", f"{message}engines to the same version.")
     try:
-        classifier = read_classifier(onnx)
-        session = ClassifierSession(onnx, threads=1)
+        classifier = read_classifier(onnx) if classifies else None
+        session = ClassifierSession(onnx, threads=1) if classifies else DetectorSession(onnx, threads=1)
     except ArtifactError as error:
         raise ImportRefused("model", f"{error}.") from None
     if list(session.tags) != sidecar.labels:

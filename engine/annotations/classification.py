@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from customization.coco import Purpose, Violation
 from customization.coco_check import LIMITS
 from customization.contract import AnnotationKind
-from engine.annotations.files import AnnotationError, AnnotationFile, Findings, beyond_limits, read_files, shown, told
+from engine.annotations.files import AnnotationFile, Findings, beyond_limits, read_files, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,7 @@ def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) ->
     for file in read_files(files, findings):
         merged.add(file, findings)
     annotations = merged.annotations()
-    if not findings.violations:
-        findings.violations += _beyond_limits(annotations, findings, purpose)
-    if findings.violations:
-        raise AnnotationError(told(findings.violations))
+    findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
     return annotations
 
 

@@ -8,7 +8,7 @@ from customization.bbox import bbox_problem, cut_to_image, no_bbox_problem
 from customization.coco import Purpose, Violation
 from customization.coco_check import BOXES_PER_IMAGE_MAX, LIMITS
 from customization.contract import AnnotationKind
-from engine.annotations.files import AnnotationError, AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files, told
+from engine.annotations.files import AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,10 +60,7 @@ def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Boxe
     for file in read_files(files, findings):
         merged.add(file)
     annotations = merged.annotations()
-    if not findings.violations:
-        findings.violations += _beyond_limits(annotations, findings, purpose)
-    if findings.violations:
-        raise AnnotationError(told(findings.violations))
+    findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
     return annotations
 
 

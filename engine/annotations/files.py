@@ -1,6 +1,6 @@
 """What annotation files of both kinds have in common: their images, categories and annotations, with what is wrong in them."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeGuard
 
@@ -41,6 +41,12 @@ class Findings:
 
     limits: Limits
     violations: list[Violation] = field(default_factory=list)
+
+    def conclude(self, beyond_limits: Callable[[], list[Violation]]) -> None:
+        """Raises AnnotationError where something is wrong; `beyond_limits` is asked if nothing else is."""
+        self.violations = self.violations or beyond_limits()
+        if self.violations:
+            raise AnnotationError(told(self.violations))
 
     def refuse(self, name: str, message: str, section: str, index: int | None = None, id_: int | None = None) -> None:
         """Note that an entry is wrong. A negative id is one that the entry does not have itself."""

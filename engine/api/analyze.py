@@ -1,11 +1,9 @@
 """`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
 
-import asyncio
-import contextvars
 import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
@@ -17,6 +15,7 @@ from engine.api.document import failures
 from engine.api.errors import JSON, ApiError, invalid, invalid_values
 from engine.api.features import combined, passed_on
 from engine.api.image_body import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
+from engine.api.threads import in_thread
 from engine.prebuilt import CONNECTIONS
 from engine.serving import ModelGone
 from engine.store import AnswerableModel, NotFound
@@ -25,9 +24,6 @@ WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
 
 _FETCHES = 16
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class AnalyzeQuery(BaseModel):
@@ -75,10 +71,6 @@ def analyze_router(service: Service) -> APIRouter:
     fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
     resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
     waiting = WaitingRoom()
-
-    async def in_thread(pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        context = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(work, *arguments, **named))
 
     async def custom(name: str, url: str | None, image: bytes, api_version: str) -> str:
         if url is not None:

@@ -1,11 +1,8 @@
 """`/productrecognition/{modelName}/runs`: a detector on one photograph of a shelf, which a worker looks at."""
 
-import asyncio
-import contextvars
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 
 from fastapi import APIRouter, Request, Response
 
@@ -16,6 +13,7 @@ from engine.api.document import failures
 from engine.api.errors import ApiError
 from engine.api.image_body import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
 from engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from engine.api.threads import in_thread
 from engine.products import image_key
 from engine.store import NotFound, RunRecord, StoreError
 
@@ -48,8 +46,7 @@ def products_router(service: Service) -> APIRouter:
     async def put(request: Request, model_name: Name, run_name: Name) -> Response:
         with waiting.seat(WAITING_MAX):
             url, image = await read_image(request)
-            create = partial(contextvars.copy_context().run, _create, service, model_name, run_name, url, image)
-            record = await asyncio.get_running_loop().run_in_executor(threads, create)
+            record = await in_thread(threads, _create, service, model_name, run_name, url, image)
         return wire_response(run(record), 201)
 
     @router.get(

@@ -11,6 +11,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -28,7 +29,7 @@ from engine.jobs.training import TEST, TRAINING, Standing, Step, Training, advan
 from engine.learning.boxes import Detections, LabelledBoxes
 from engine.learning.detection_metrics import detection_performance, precision_recall_curves
 from engine.learning.detector_artifact import DetectorSession, export_detector
-from engine.learning.detector_recipe import DetectorRecipe, choose_recipe
+from engine.learning.detector_recipe import choose_recipe
 from engine.learning.nanodet import Weights, with_classes
 from engine.learning.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
 from engine.objects import ObjectNotFound
@@ -66,6 +67,21 @@ class Stretch(TypedDict):
     seconds: float
 
 
+BoxedDigest = tuple[BoxedImage, str]
+"""An image, and the SHA-256 that its picture is kept by."""
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What was read: all training images, those of them that the first phase learns from, and those held out; and images to
+    tell the progress by, none of which the first phase learns from."""
+
+    training: Sequence[BoxedDigest]
+    first: Sequence[BoxedDigest]
+    held_out: Sequence[BoxedDigest]
+    validation: Sequence[BoxedDigest]
+
+
 class DetectorTraining(Training):
     """One training of a detector."""
 
@@ -74,26 +90,25 @@ class DetectorTraining(Training):
         self.pictures = Pictures(resources.objects)
         self.findings = Findings(resources.objects, self._job, self._open_session)
         self._learner: tuple[int, Learner] | None = None
+        self._read: _Images | None = None
 
     def begin(self, shards: int) -> Begun:
         """Choose the recipe for what was read. Raises JobFailed, JobCancelled."""
         self.check()
         images = self._images(shards)
-        part = self.plan.parts[TRAINING]
-        labels = {box.label for image, _ in images for box in image.boxes}
+        training, part = images.training, self.plan.parts[TRAINING]
+        labels = {box.label for image, _ in training for box in image.boxes}
         if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
             message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-        recipe = choose_recipe(len(images))
-        phases = [recipe.steps, recipe.tail().steps] if self._held_out(images) else [recipe.steps]
-        lines = sorted(
-            f"{digest}\t{json.dumps([list(_row(box, part.tags)) for box in image.boxes])}\n" for image, digest in images
-        )
+        recipe = choose_recipe(len(training))
+        phases = [recipe.steps, recipe.tail().steps] if images.held_out else [recipe.steps]
+        lines = sorted(f"{digest}\t{_told(image, part.tags)}\n" for image, digest in training)
         return Begun(
             recipe={"network": TITLE, "side": recipe.side, "steps": sum(phases), "batch": recipe.batch},
             phases=phases,
             digest=hashlib.sha256("".join(lines).encode()).hexdigest(),
-            images=len(images),
+            images=len(training),
         )
 
     def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
@@ -120,16 +135,18 @@ class DetectorTraining(Training):
             message = f"The loss is no number any more after step {learner.step}: check the boxes of dataset '{dataset}'."
             raise JobFailed(FailureCode.DIVERGED, message)
         budget_left = self.budget_seconds * _BUDGET_SHARE - progress.seconds - (time.monotonic() - started)
-        validation = self._validated(learner.weights(), shards)
+        validation = self._measured(learner, self._images(shards).validation)
         if phase == 0 and (learner.done or budget_left <= 0):
-            self._estimate(learner.weights(), shards)
+            estimate = self._measured(learner, self._images(shards).held_out)
+            if estimate is not None:
+                self.resources.objects.put(self._key("estimate"), json.dumps(estimate.to_wire()).encode())
         self.resources.objects.put(self._key(f"checkpoint-{phase}"), learner.to_npz())
         self._learner = phase, learner
         stretch = Stretch(
             phase=phase,
             step=learner.step,
             loss=loss if learner.step > before else None,
-            validation=validation,
+            validation=validation.mean_average_precision50 if validation is not None else None,
             seconds=time.monotonic() - started,
         )
         self.report(learnt(progress, begun, stretch))
@@ -139,9 +156,8 @@ class DetectorTraining(Training):
         """Make the model's file, to measure it by."""
         self.check()
         _, learner = self._learner or self._taken_up(shards, begun)
-        weights, self._learner = learner.weights(), None
-        tags = self.plan.parts[TRAINING].tags
-        onnx = export_detector(weights, tags, choose_recipe(1).side, f"{TITLE}: {LICENCE}, {SOURCE}")
+        self._learner = None
+        onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
         self.resources.objects.put(self._key("model.onnx"), onnx)
 
     def evaluate(self, shards: int) -> dict[str, Any]:
@@ -204,24 +220,27 @@ class DetectorTraining(Training):
         from engine.learning.detector_training import DetectorTraining as Learner
 
         images = self._images(shards)
-        recipe: DetectorRecipe = choose_recipe(len(images))
-        held_out = self._held_out(images)
-        if phase:
-            recipe = recipe.tail()
-        else:
-            images = [image for index, image in enumerate(images) if index not in held_out]
+        recipe = choose_recipe(len(images.training))
+        recipe, learnt_from = (recipe.tail(), images.training) if phase else (recipe, images.first)
         return Learner(
             recipe,
-            [BoxedPixels(partial(self.pictures.read, digest), shares(image)) for image, digest in images],
+            [BoxedPixels(partial(self.pictures.read, digest), in_pixels(image, 1, 1)) for image, digest in learnt_from],
             start,
         )
 
-    def _images(self, shards: int) -> list[tuple[BoxedImage, str]]:
-        """What is learnt from, with its SHA-256, in an order that the annotation files do not decide."""
-        return boxed(self.shards(self.pictures), TRAINING, shards)
+    def _images(self, shards: int) -> _Images:
+        """In an order that the annotation files do not decide. Put together once: it asks for each shard's digests."""
+        if self._read is None:
+            training = boxed(self.shards(self.pictures), TRAINING, shards)
+            held = self._held_out(training)
+            held_out = [training[index] for index in sorted(held)]
+            first = [image for index, image in enumerate(training) if index not in held]
+            unlearnt = boxed(self.shards(self.pictures), TEST, 1) if len(self.plan.parts) > 1 else held_out
+            self._read = _Images(training, first, held_out, unlearnt[:_VALIDATED])
+        return self._read
 
-    def _held_out(self, images: Sequence[tuple[BoxedImage, str]]) -> frozenset[int]:
-        """A sixth of the images, where there are enough: each tag keeps most of its boxes."""
+    def _held_out(self, images: Sequence[BoxedDigest]) -> frozenset[int]:
+        """Which are: a sixth of them, where there are enough. Each tag keeps most of its boxes."""
         if len(self.plan.parts) > 1 or len(images) < _HELD_OUT_FROM:
             return frozenset()
         total = Counter(box.label for image, _ in images for box in image.boxes)
@@ -236,35 +255,20 @@ class DetectorTraining(Training):
                 held.add(index)
         return frozenset(held)
 
-    def _validated(self, weights: Weights, shards: int) -> float | None:
-        """mAP@50 on a few images that are not learnt from, kept as pictures."""
-        images = self._unlearnt(shards)[:_VALIDATED]
+    def _measured(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
+        """How what has been learnt so far does on pictures; None where there are none."""
         if not images:
             return None
-        return self._measured(weights, images).mean_average_precision50
-
-    def _estimate(self, weights: Weights, shards: int) -> None:
-        images = self._images(shards)
-        held_out = [images[index] for index in sorted(self._held_out(images))]
-        if held_out:
-            performance = self._measured(weights, held_out).to_wire()
-            self.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
-
-    def _unlearnt(self, shards: int) -> list[tuple[BoxedImage, str]]:
-        if len(self.plan.parts) > 1:
-            return boxed(self.shards(self.pictures), TEST, 1)
-        images = self._images(shards)
-        return [images[index] for index in sorted(self._held_out(images))]
-
-    def _measured(self, weights: Weights, images: Sequence[tuple[BoxedImage, str]]) -> ModelPerformance:
-        tags = self.plan.parts[TRAINING].tags
-        session = DetectorSession(export_detector(weights, tags, choose_recipe(1).side, ""), self._settings.threads)
+        session = DetectorSession(self._exported(learner, ""), self._settings.threads)
         truths, found = [], []
         for image, digest in images:
             pixels = self.pictures.read(digest)
             truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
             found.append(session.detect(pixels))
-        return detection_performance(truths, found, tags)
+        return detection_performance(truths, found, self.plan.parts[TRAINING].tags)
+
+    def _exported(self, learner: "Learner", licences: str) -> bytes:
+        return export_detector(learner.weights(), self.plan.parts[TRAINING].tags, learner.recipe.side, licences)
 
     def _key(self, name: str) -> str:
         return f"jobs/{self._job}/{name}"
@@ -348,7 +352,7 @@ def measured(
     return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
 
 
-def boxed(shards: Shards, part: int, count: int) -> list[tuple[BoxedImage, str]]:
+def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
     """The images of the first `count` shards of a part with their SHA-256, in the order of that."""
     images = []
     for image, digest in shards.digests(part, count):
@@ -357,16 +361,13 @@ def boxed(shards: Shards, part: int, count: int) -> list[tuple[BoxedImage, str]]
     return sorted(images, key=lambda pair: (pair[1], pair[0].url))
 
 
-def shares(image: BoxedImage) -> LabelledBoxes:
-    """The objects, their corners as shares, 0…1, of width and height."""
-    return in_pixels(image, 1, 1)
-
-
 def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:
+    """The objects of an image of so many pixels; of one by one, their corners are shares of its sides."""
     corners = [(box.left, box.top, box.left + box.width, box.top + box.height) for box in image.boxes]
     scaled = np.array(corners, np.float32).reshape(-1, 4) * np.array([width, height, width, height], np.float32)
     return LabelledBoxes(scaled, np.array([box.label for box in image.boxes], np.int64))
 
 
-def _row(box: Any, tags: Sequence[str]) -> tuple[str, float, float, float, float]:  # noqa: ANN401 - a Box
-    return tags[box.label], box.left, box.top, box.width, box.height
+def _told(image: BoxedImage, tags: Sequence[str]) -> str:
+    """An image's objects, as JSON."""
+    return json.dumps([(tags[box.label], box.left, box.top, box.width, box.height) for box in image.boxes])

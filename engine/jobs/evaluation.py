@@ -51,15 +51,15 @@ class EvaluationRun(Job):
 
     def keep_shard(self, index: int) -> ShardDone:
         """Read a shard of the test images, and keep their features, or what the detector finds in them."""
-        return self.keep(self._embedding if self._classifies else self._findings, 0, index)
+        return self.keep(self._findings if self.plan.parts[0].boxed else self._embedding, 0, index)
 
     def finish(self, shards: int) -> None:
         evaluation = self._record()
-        if self._classifies:
-            performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
-        else:
-            part = self.plan.parts[0]
+        (part,) = self.plan.parts
+        if part.boxed:
             performance, _ = measured(self.shards(self._findings), self._findings, part.tags, 0, shards)
+        else:
+            performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
         try:
             self.resources.store.finish_evaluation(self._evaluation_id, performance)
         except NotFound:
@@ -70,10 +70,6 @@ class EvaluationRun(Job):
         with suppress(NotFound):
             self.resources.store.fail_evaluation(self._evaluation_id, failure.details())
         self.clean_up()
-
-    @property
-    def _classifies(self) -> bool:
-        return self._model(self._record()).model_kind is ModelKind.GENERIC_CLASSIFIER
 
     def _tags(self, model: ModelRecord) -> tuple[str, ...]:
         objects = self.resources.objects

@@ -37,7 +37,7 @@ class Job:
         self._job = job
         self._closed = False
         self._plan: Plan | None = None
-        self._shards: dict[str, Shards] = {}
+        self._shards: dict[Keeping, Shards] = {}
 
     def close(self) -> None:
         self._closed = True
@@ -64,10 +64,9 @@ class Job:
 
     def shards(self, keeping: Keeping) -> Shards:
         """The plan's images, of which is kept what `keeping` keeps."""
-        name = type(keeping).__name__
-        if name not in self._shards:
-            self._shards[name] = Shards(self.resources, keeping, self._job, self.plan, self.check)
-        return self._shards[name]
+        if keeping not in self._shards:
+            self._shards[keeping] = Shards(self.resources, keeping, self._job, self.plan, self.check)
+        return self._shards[keeping]
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
         """Raises JobFailed where the features of a part would not fit into memory."""

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 from customization.contract import FailureCode
-from engine.annotations import BoxedImage
 from engine.jobs.errors import JobFailed
 from engine.jobs.plan import Part
 
@@ -30,7 +29,7 @@ def images_max(dimensions: int, workers: int) -> int:
 
 def check_memory(part: Part, dimensions: int, workers: int) -> None:
     """Raises JobFailed where the images are more than there is memory for. A detector's are not kept in memory."""
-    if any(isinstance(image, BoxedImage) for image in part.images[:1]):
+    if part.boxed:
         return
     most = images_max(dimensions, workers)
     if len(part.images) > most:

@@ -56,6 +56,11 @@ class Part:
     access: Access
     sides: tuple[int, int]
 
+    @property
+    def boxed(self) -> bool:
+        """Whether it is for detection. A part has at least one image."""
+        return isinstance(self.images[0], BoxedImage)
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

@@ -13,7 +13,7 @@ from onnxruntime import InferenceSession
 from engine.learning.backbones import BACKBONES, ensure_weights
 from engine.learning.classifier import LENGTH_LEAST, Block, Classifier
 from engine.learning.errors import ArtifactError
-from engine.learning.features import Pixels, open_session
+from engine.learning.features import Pixels, open_exported
 from engine.learning.graph import Graph, add_resize, add_views, load_networks
 from engine.learning.views import VIEWS, View, passes_of
 
@@ -123,13 +123,7 @@ class ClassifierSession:
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
         """Raises ArtifactError where the file is no exported classifier."""
-        try:
-            data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
-            self._session = open_session(data, threads) if isinstance(data, bytes) else data
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.tags: Sequence[str] = tuple(json.loads(metadata["labels"]))
-        except Exception as error:
-            raise ArtifactError(f"the model file cannot be run: {error}") from error
+        self._session, self.tags = open_exported(onnx, threads)
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
         """uint8 [h, w, 3], RGB → float32 [k]."""

@@ -9,22 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.learning.boxes import LabelledBoxes, overlaps
-from engine.learning.nanodet import STRIDES
+from engine.learning.nanodet import STRIDES, grid
 
 BACKGROUND = -1
 _CANDIDATES = 9
 _ANCHOR_STRIDES = 5
-
-
-def grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Middle (x, y) in pixels, float32 [n, 2], stride, float32 [n], and number of the map, int64 [n], of each location."""
-    middles, strides, levels = [], [], []
-    for level, stride in enumerate(STRIDES):
-        y, x = np.mgrid[: height // stride, : width // stride]
-        middles.append((np.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride)
-        strides.append(np.full(x.size, stride))
-        levels.append(np.full(x.size, level))
-    return np.concatenate(middles).astype(np.float32), np.concatenate(strides).astype(np.float32), np.concatenate(levels)
 
 
 def assign(objects: LabelledBoxes, height: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.learning.boxes import Corners, LabelledBoxes
+from engine.learning.images import fitting_size
 
 _GREY = (124, 116, 104)
 """Where the image ends: nearly the mean that the network takes off."""
@@ -12,12 +13,6 @@ _SCALES = (0.6, 1.6)
 _VISIBLE_LEAST = 0.35
 """Share of an object that must be left in the picture for it to be looked for."""
 _SIDE_LEAST_PX = 2.0
-
-
-def fitting_size(width: int, height: int, side: int, aspect_root_max: float = 2.0) -> tuple[float, float]:
-    """Width and height, in pixels, of about side² with the image's proportions: what a trained detector resizes it to."""
-    ratio = min(max((width / height) ** 0.5, 1 / aspect_root_max), aspect_root_max)
-    return side * ratio, side / ratio
 
 
 def augment(

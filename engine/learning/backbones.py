@@ -1,10 +1,9 @@
 """The pretrained networks: a table of what they are, where they come from and under which licence."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.learning.errors import WeightsError
+from engine.learning.weight_files import kept
 
 CONVERSION = 2
 """Counts up when the conversion writes other files from the same checkpoint."""
@@ -74,12 +73,6 @@ LITE2 = Backbone(
 BACKBONES = (LITE0, LITE2)
 
 
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def ensure_weights(weights_dir: Path) -> dict[str, Path]:
     """The converted networks' files, by backbone name.
 
@@ -89,13 +82,4 @@ def ensure_weights(weights_dir: Path) -> dict[str, Path]:
     Raises:
         WeightsError: a file is missing, or is not the one that was converted.
     """
-    found = {}
-    for backbone in BACKBONES:
-        path = weights_dir / backbone.weights_file
-        stamp = path.with_suffix(".sha256")
-        if not path.is_file() or not stamp.is_file():
-            raise WeightsError(f"the weights of {backbone.title} are not in {weights_dir} ({path.name}): run `make setup`")
-        if digest_of(path) != stamp.read_text().strip():
-            raise WeightsError(f"{path} is damaged (not what was written there): delete it and run `make setup`")
-        found[backbone.name] = path
-    return found
+    return {backbone.name: kept(weights_dir / backbone.weights_file, backbone.title) for backbone in BACKBONES}

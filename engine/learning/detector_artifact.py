@@ -10,7 +10,7 @@ from onnxruntime import InferenceSession
 
 from engine.learning.boxes import Detections
 from engine.learning.errors import ArtifactError
-from engine.learning.features import Pixels, open_session
+from engine.learning.features import Pixels, open_exported
 from engine.learning.graph import Graph, add_resize
 from engine.learning.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, STRIDES, Weights, walk
 
@@ -183,13 +183,7 @@ class DetectorSession:
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
         """Raises ArtifactError where the file is no exported detector."""
-        try:
-            data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
-            self._session = open_session(data, threads) if isinstance(data, bytes) else data
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.tags: Sequence[str] = tuple(json.loads(metadata["labels"]))
-        except Exception as error:
-            raise ArtifactError(f"the model file cannot be run: {error}") from error
+        self._session, self.tags = open_exported(onnx, threads)
         if missing := {BOXES, SCORES, CLASSES} - {output.name for output in self._session.get_outputs()}:
             raise ArtifactError(f"the model file has no output {', '.join(sorted(missing))}: it is no detector")
 

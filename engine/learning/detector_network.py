@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from engine.learning.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, STRIDES, walk
+from engine.learning.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, grid, walk
 
 Parameters = dict[str, Array]
 
@@ -118,13 +118,8 @@ def head_outputs(parameters: Parameters, images: Array) -> tuple[Array, Array]:
 
 def locations(height: int, width: int) -> tuple[Array, Array]:
     """Middle (x, y) in pixels, float32 [locations, 2], and stride, float32 [locations], of each location."""
-    middles, strides = [], []
-    for stride in STRIDES:
-        rows, columns = height // stride, width // stride
-        y, x = jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij")
-        middles.append((jnp.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) * stride)
-        strides.append(jnp.full(rows * columns, stride, jnp.float32))
-    return jnp.concatenate(middles), jnp.concatenate(strides)
+    middles, strides, _ = grid(height, width)
+    return jnp.asarray(middles), jnp.asarray(strides)
 
 
 def decode(distances: Array, middles: Array, strides: Array) -> Array:

@@ -54,7 +54,7 @@ class DetectorTraining:
             images: their order counts, too.
             weights: what is started from; its outputs are those of the images' classes (`nanodet.with_classes`).
         """
-        self._recipe = recipe
+        self.recipe = recipe
         self._images = images
         start = {name: jnp.asarray(array) for name, array in weights.items()}
         frozen = recipe.frozen_layers
@@ -66,7 +66,7 @@ class DetectorTraining:
 
     @property
     def done(self) -> bool:
-        return self.step >= self._recipe.steps
+        return self.step >= self.recipe.steps
 
     def run(self, steps: int, after: Callable[[int], bool] = lambda _step: True) -> float:
         """Take at most so many steps of those that are left; the mean loss of those taken.
@@ -74,7 +74,7 @@ class DetectorTraining:
         Args:
             after: told the number of steps taken in all, after each; False ends the stretch.
         """
-        last = min(self.step + steps, self._recipe.steps)
+        last = min(self.step + steps, self.recipe.steps)
         losses: list[Array] = []
         with ThreadPoolExecutor(1, thread_name_prefix="augment") as ahead:
             coming = ahead.submit(self._batch, self.step)
@@ -107,7 +107,7 @@ class DetectorTraining:
         self.step = int(arrays["step"])
 
     def _batch(self, step: int) -> _Batch:
-        recipe = self._recipe
+        recipe = self.recipe
         views = [self._view(step * recipe.batch + place) for place in range(recipe.batch)]
         targets = [assign(objects, recipe.side, recipe.side) for _, objects in views]
         return (
@@ -119,10 +119,10 @@ class DetectorTraining:
     def _view(self, place: int) -> tuple[NDArray[np.uint8], LabelledBoxes]:
         """What is learnt from at one place of the endless row of images: all of them in a random order, then in another."""
         turn, index = divmod(place, len(self._images))
-        order = np.random.default_rng([self._recipe.seed, 2, turn]).permutation(len(self._images))
+        order = np.random.default_rng([self.recipe.seed, 2, turn]).permutation(len(self._images))
         image = self._images[order[index]]
-        generator = np.random.default_rng([self._recipe.seed, 3, place])
-        return augment(image.read(), image.objects, self._recipe.side, generator)
+        generator = np.random.default_rng([self.recipe.seed, 3, place])
+        return augment(image.read(), image.objects, self.recipe.side, generator)
 
 
 @lru_cache(maxsize=2)

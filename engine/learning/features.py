@@ -1,5 +1,6 @@
 """Features of images: what the networks say of each, as one vector."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from engine.learning.backbones import BACKBONES, ensure_weights
+from engine.learning.errors import ArtifactError
 from engine.learning.graph import load_networks, resize_model, views_model
 from engine.learning.views import DIMENSIONS, SLICES, VIEWS, layout_key
 
@@ -28,6 +30,18 @@ def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def open_exported(
+    onnx: bytes | Path | onnxruntime.InferenceSession, threads: int
+) -> tuple[onnxruntime.InferenceSession, tuple[str, ...]]:
+    """The session of an exported model, opened unless it is one already, and the model's labels. Raises ArtifactError."""
+    try:
+        data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
+        session = open_session(data, threads) if isinstance(data, bytes) else data
+        return session, tuple(json.loads(session.get_modelmeta().custom_metadata_map["labels"]))
+    except Exception as error:
+        raise ArtifactError(f"the model file cannot be run: {error}") from error
 
 
 class FeatureExtractor:

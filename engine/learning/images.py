@@ -123,10 +123,16 @@ def _reduced_rgb(image: Image.Image) -> Image.Image:
     return reduced
 
 
+def fitting_size(width: int, height: int, side: int) -> tuple[float, float]:
+    """Width and height, in pixels, of about side² with an image's proportions: what a network sees of it."""
+    ratio = min(max((width / height) ** 0.5, 1 / ASPECT_ROOT_MAX), ASPECT_ROOT_MAX)
+    return side * ratio, side / ratio
+
+
 def _sufficient_size(image: Image.Image) -> tuple[int, int]:
     """Width and height of twice what a network sees of an image of these proportions."""
-    ratio = min(max((image.width / image.height) ** 0.5, 1 / ASPECT_ROOT_MAX), ASPECT_ROOT_MAX)
-    return round(_REDUCED_SIDE * ratio), round(_REDUCED_SIDE / ratio)
+    width, height = fitting_size(image.width, image.height, _REDUCED_SIDE)
+    return round(width), round(height)
 
 
 def decode_image(data: bytes, sides: tuple[int, int] | None = None) -> DecodedImage:

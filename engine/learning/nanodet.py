@@ -8,6 +8,7 @@ Focal Loss", NeurIPS 2020). It is walked once for training and once for the expo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -115,6 +116,21 @@ def walk(operations: Operations[T], pixels: T) -> tuple[T, ...]:
         operations.convolve(convolved(neck, f"{head}/convolve"), f"{head}/output")
         for neck, head in zip((neck8, neck16, neck32), HEADS, strict=True)
     )
+
+
+@lru_cache(maxsize=4)
+def grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Middle (x, y) in pixels, float32 [n, 2], stride, float32 [n], and number of the map, int64 [n], of each location.
+
+    The arrays are kept, and must not be changed.
+    """
+    middles, strides, levels = [], [], []
+    for level, stride in enumerate(STRIDES):
+        y, x = np.mgrid[: height // stride, : width // stride]
+        middles.append((np.stack([x, y], -1).reshape(-1, 2) + 0.5) * stride)
+        strides.append(np.full(x.size, stride))
+        levels.append(np.full(x.size, level))
+    return np.concatenate(middles).astype(np.float32), np.concatenate(strides).astype(np.float32), np.concatenate(levels)
 
 
 def with_classes(weights: Weights, names: Sequence[str], generator: np.random.Generator) -> Weights:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learning.backbones import digest_of
 from engine.learning.errors import WeightsError
 from engine.learning.nanodet import BINS, COCO_CLASSES, LAYERS, Weights
 from engine.learning.npz import from_npz, to_npz
+from engine.learning.weight_files import find_download, kept
 
 TITLE = "NanoDet-g"
 LICENCE = "package MIT, network Apache-2.0"
@@ -31,7 +31,7 @@ def convert_nanodet(folder: Path) -> bytes:
     Raises:
         WeightsError: a file is missing, or is not the one it should be.
     """
-    files = {name: _find(folder, name) for name in _SHA256}
+    files = {name: find_download(folder, name, sha256, f"{TITLE}, from {SOURCE}") for name, sha256 in _SHA256.items()}
     document = json.loads(files["nanodet.json"].read_bytes())
     tensors = _tensors(document, files["nanodet.bin"].read_bytes())
     nodes = {node["name"]: node for node in document["modelTopology"]["node"]}
@@ -52,23 +52,8 @@ def convert_nanodet(folder: Path) -> bytes:
 
 def read_nanodet(weights_dir: Path) -> Weights:
     """The converted weights. Raises WeightsError where they are not in `weights_dir`, or are damaged."""
-    path = weights_dir / WEIGHTS_FILE
-    stamp = path.with_suffix(".sha256")
-    if not path.is_file() or not stamp.is_file():
-        raise WeightsError(f"the weights of {TITLE} are not in {weights_dir} ({path.name}): run `make setup`")
-    if digest_of(path) != stamp.read_text().strip():
-        raise WeightsError(f"{path} is damaged (not what was written there): delete it and run `make setup`")
+    path = kept(weights_dir / WEIGHTS_FILE, TITLE)
     return {name: array.astype(np.float32) for name, array in from_npz(path.read_bytes()).items()}
-
-
-def _find(folder: Path, name: str) -> Path:
-    found = sorted(folder.rglob(name))
-    if not found:
-        raise WeightsError(f"{name} ({TITLE}, from {SOURCE}) is not under {folder}")
-    digest = digest_of(found[0])
-    if digest != _SHA256[name]:
-        raise WeightsError(f"{found[0]} has SHA-256 {digest}, expected {_SHA256[name]}: it is not the one it should be")
-    return found[0]
 
 
 def _tensors(document: Mapping[str, Any], data: bytes) -> dict[str, NDArray[Any]]:

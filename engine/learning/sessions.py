@@ -4,17 +4,11 @@ from pathlib import Path
 
 from engine.learning.artifact import ClassifierSession
 from engine.learning.detector_artifact import BOXES, DetectorSession
-from engine.learning.errors import ArtifactError
-from engine.learning.features import open_session
+from engine.learning.features import open_exported
 
 
 def open_model(path: Path, threads: int) -> ClassifierSession | DetectorSession:
     """Load an exported model. Raises ArtifactError where the file is none."""
-    try:
-        session = open_session(path.read_bytes(), threads)
-    except OSError:
-        raise
-    except Exception as error:
-        raise ArtifactError(f"the model file cannot be run: {error}") from error
+    session, _ = open_exported(path.read_bytes(), threads)
     detects = BOXES in {output.name for output in session.get_outputs()}
     return DetectorSession(session) if detects else ClassifierSession(session)

@@ -1,19 +1,18 @@
 """Converts the downloaded checkpoints to ONNX, once: `python -m engine.learning.weights --from FOLDER --to WEIGHTS_DIR`."""
 
 import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 from engine.learning import nanodet_weights
-from engine.learning.backbones import BACKBONES, Backbone, digest_of
+from engine.learning.backbones import BACKBONES, Backbone
 from engine.learning.checkpoint import read_state_dict
 from engine.learning.efficientnet import HEAD, INPUT, STRIDE8, build_efficientnet_lite
 from engine.learning.errors import WeightsError
+from engine.learning.weight_files import find_download, is_kept, keep
 
 _SIDE = 64
 
@@ -38,27 +37,6 @@ def _check_network(backbone: Backbone, data: bytes) -> None:
         raise WeightsError(f"{backbone.title} does not act like a trained network: were its tensors read rightly?")
 
 
-def _write(path: Path, data: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)  # noqa: PTH101 - the name is all there is
-    os.replace(file.name, path)  # noqa: PTH105
-
-
-def _find(folder: Path, backbone: Backbone) -> Path:
-    candidates = sorted(folder.rglob(backbone.file_name))
-    if not candidates:
-        raise WeightsError(
-            f"{backbone.file_name} ({backbone.title}, from {backbone.package} {backbone.version}) is not under {folder}"
-        )
-    digest = digest_of(candidates[0])
-    if digest != backbone.sha256:
-        raise WeightsError(
-            f"{candidates[0]} has SHA-256 {digest}, expected {backbone.sha256}: the download is not the one it should be"
-        )
-    return candidates[0]
-
-
 def convert_backbone(backbone: Backbone, folder: Path, weights_dir: Path) -> bool:
     """Convert one checkpoint found anywhere under `folder`; False where that was done before.
 
@@ -66,36 +44,27 @@ def convert_backbone(backbone: Backbone, folder: Path, weights_dir: Path) -> boo
         WeightsError: the checkpoint is missing, is not the one the table names, or does not convert.
     """
     target = weights_dir / backbone.weights_file
-    if _is_there(target):
+    if is_kept(target):
         return False
+    origin = f"{backbone.title}, from {backbone.package} {backbone.version}"
     try:
-        model = build_efficientnet_lite(read_state_dict(_find(folder, backbone)), width=backbone.width, depth=backbone.depth)
+        checkpoint = find_download(folder, backbone.file_name, backbone.sha256, origin)
+        model = build_efficientnet_lite(read_state_dict(checkpoint), width=backbone.width, depth=backbone.depth)
     except (KeyError, ValueError) as error:
         raise WeightsError(f"the checkpoint of {backbone.title} does not hold that network: {error}") from error
     data = model.SerializeToString(deterministic=True)
     _check_network(backbone, data)
-    _keep(target, data)
+    keep(target, data)
     return True
 
 
 def convert_detector(folder: Path, weights_dir: Path) -> bool:
     """The same for the detector's network."""
     target = weights_dir / nanodet_weights.WEIGHTS_FILE
-    if _is_there(target):
+    if is_kept(target):
         return False
-    _keep(target, nanodet_weights.convert_nanodet(folder))
+    keep(target, nanodet_weights.convert_nanodet(folder))
     return True
-
-
-def _is_there(target: Path) -> bool:
-    stamp = target.with_suffix(".sha256")
-    return target.is_file() and stamp.is_file() and digest_of(target) == stamp.read_text().strip()
-
-
-def _keep(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _write(target, data)
-    _write(target.with_suffix(".sha256"), f"{digest_of(target)}\n".encode())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from engine.errors import SettingsError
 from engine.settings import Settings
@@ -21,6 +22,7 @@ _BUSY_TIMEOUT_SECONDS = 30
 _POSTGRESQL_MIGRATION_LOCK = 0x766973696F6E  # "vision": any number does, as long as every engine takes the same
 
 R = TypeVar("R")
+S = TypeVar("S", bound=StrEnum)
 
 
 class Database:
@@ -59,6 +61,12 @@ class Database:
     def _writing(self) -> Iterator[Session]:
         with Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+
+def status_counts(session: Session, column: InstrumentedAttribute[str], statuses: type[S]) -> dict[S, int]:
+    """How many rows have each status."""
+    counts = {status: count for status, count in session.execute(select(column, func.count()).group_by(column))}  # noqa: C416 - rows are tuples only by shape
+    return {status: counts.get(status.value, 0) for status in statuses}
 
 
 def found(session: Session, query: Select[R], kind: Kind, name: str, *, lock: bool = False) -> R:

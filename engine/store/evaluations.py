@@ -2,16 +2,17 @@
 
 import uuid
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import ErrorDetails, EvaluationStatus, ModelPerformance, ModelStatus
-from engine.store.database import Database, found
+from engine.store.attempts import advance, model_name_of
+from engine.store.database import Database, found, status_counts
 from engine.store.errors import AlreadyExists, WrongState
 from engine.store.records import EvaluationRecord
 from engine.store.tables import EvaluationRow, ModelRow
-from engine.store.transitions import EvaluationEvent, next_evaluation_status
+from engine.store.transitions import EvaluationEvent
 
 
 class EvaluationStore(Database):
@@ -50,7 +51,7 @@ class EvaluationStore(Database):
         """Raises NotFound."""
         with self._reading() as session:
             row = _find_id(session, evaluation_id)
-            return _record(row, _model_name(session, row))
+            return _record(row, model_name_of(session, row))
 
     def evaluations(self, model_name: str, skip: int, top: int) -> list[EvaluationRecord]:
         """Up to `top` evaluations of a model after the first `skip`, in the order they were created. Raises NotFound."""
@@ -82,9 +83,7 @@ class EvaluationStore(Database):
     def evaluation_counts(self) -> dict[EvaluationStatus, int]:
         """How many evaluations have each status."""
         with self._reading() as session:
-            query = select(EvaluationRow.status, func.count()).group_by(EvaluationRow.status)
-            counts = {status: count for status, count in session.execute(query)}  # noqa: C416 - rows are tuples only by shape
-        return {status: counts.get(status.value, 0) for status in EvaluationStatus}
+            return status_counts(session, EvaluationRow.status, EvaluationStatus)
 
     def _report_evaluation(
         self,
@@ -96,23 +95,12 @@ class EvaluationStore(Database):
     ) -> EvaluationRecord:
         with self._writing() as session:
             row = _find_id(session, evaluation_id, lock=True)
-            status = next_evaluation_status(EvaluationStatus(row.status), event)
-            if row.status != status.value:
-                row.status = status.value
-                row.performance = performance.to_wire() if performance is not None else None
-                row.error = error.to_wire() if error is not None else None
-                row.updated = self._now()
-            return _record(row, _model_name(session, row))
+            advance(row, event, self._now(), error, performance=performance.to_wire() if performance is not None else None)
+            return _record(row, model_name_of(session, row))
 
 
 def _model_id(session: Session, model_name: str) -> str:
     return found(session, select(ModelRow.id).where(ModelRow.name == model_name), "model", model_name)
-
-
-def _model_name(session: Session, row: EvaluationRow) -> str:
-    name = session.scalar(select(ModelRow.name).where(ModelRow.id == row.model_id))
-    assert name is not None, "an evaluation goes with its model"
-    return name
 
 
 def _find(session: Session, model_name: str, name: str, *, lock: bool = False) -> EvaluationRow:

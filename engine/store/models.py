@@ -5,23 +5,29 @@ from contextlib import closing
 from datetime import datetime
 from functools import cached_property
 
-from sqlalchemy import BindParameter, bindparam, delete, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, bindparam, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
-from engine.store.database import Database, found
+from engine.store.database import Database, found, status_counts
 from engine.store.errors import AlreadyExists, NotFound, WrongState
 from engine.store.records import AnswerableModel, ModelRecord
 from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow, RunRow
 from engine.store.transitions import ModelEvent, next_model_status
 
+
+def answers_to(name: str | BindParameter[str]) -> ColumnElement[bool]:
+    """Whether a model is called `name`, or is published under it."""
+    published = select(PublishedModelRow.model_name).where(PublishedModelRow.name == name).scalar_subquery()
+    return or_(ModelRow.name == name, ModelRow.name == published)
+
+
 _WANTED: BindParameter[str] = bindparam("wanted")
-_PUBLISHED = select(PublishedModelRow.model_name).where(PublishedModelRow.name == _WANTED).scalar_subquery()
 _MODEL_TO_ANALYZE = (
     select(ModelRow.id, ModelRow.name, ModelRow.status, ModelRow.model_kind)
-    .where(or_(ModelRow.name == _WANTED, ModelRow.name == _PUBLISHED))
+    .where(answers_to(_WANTED))
     .order_by((ModelRow.name == _WANTED).desc())
 )
 
@@ -214,9 +220,7 @@ class ModelStore(Database):
     def model_counts(self) -> dict[ModelStatus, int]:
         """How many models have each status."""
         with self._reading() as session:
-            query = select(ModelRow.status, func.count()).group_by(ModelRow.status)
-            counts = {status: count for status, count in session.execute(query)}  # noqa: C416 - rows are tuples only by shape
-        return {status: counts.get(status.value, 0) for status in ModelStatus}
+            return status_counts(session, ModelRow.status, ModelStatus)
 
     def training_seconds(self) -> float:
         """The compute time of all trainings that there are, in seconds."""

@@ -2,16 +2,18 @@
 
 import uuid
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from customization.contract import ErrorDetails, ModelKind, ModelStatus, ProductRecognitionResult, RunStatus
-from engine.store.database import Database, found
+from engine.store.attempts import advance, model_name_of
+from engine.store.database import Database, found, status_counts
 from engine.store.errors import AlreadyExists, WrongState
+from engine.store.models import answers_to
 from engine.store.records import RunRecord
-from engine.store.tables import ModelRow, PublishedModelRow, RunRow
-from engine.store.transitions import EvaluationEvent, next_evaluation_status
+from engine.store.tables import ModelRow, RunRow
+from engine.store.transitions import EvaluationEvent
 
 RECOGNIZING = (ModelKind.PRODUCT_RECOGNIZER, ModelKind.GENERIC_DETECTOR)
 """The kinds of model that find products in an image."""
@@ -58,7 +60,7 @@ class RunStore(Database):
         """Raises NotFound."""
         with self._reading() as session:
             row = _find_id(session, run_id)
-            return _record(row, _name_of(session, row))
+            return _record(row, model_name_of(session, row))
 
     def runs(self, model_name: str, skip: int, top: int) -> list[RunRecord]:
         """Up to `top` runs of a model after the first `skip`, in the order they were created. Raises NotFound."""
@@ -90,9 +92,7 @@ class RunStore(Database):
     def run_counts(self) -> dict[RunStatus, int]:
         """How many runs have each status."""
         with self._reading() as session:
-            query = select(RunRow.status, func.count()).group_by(RunRow.status)
-            counts = {status: count for status, count in session.execute(query)}  # noqa: C416 - rows are tuples only by shape
-        return {status: counts.get(status.value, 0) for status in RunStatus}
+            return status_counts(session, RunRow.status, RunStatus)
 
     def _report_run(
         self,
@@ -104,19 +104,12 @@ class RunStore(Database):
     ) -> RunRecord:
         with self._writing() as session:
             row = _find_id(session, run_id, lock=True)
-            status = next_evaluation_status(RunStatus(row.status), event)
-            if row.status != status.value:
-                row.status = status.value
-                row.result = result.to_wire() if result is not None else None
-                row.error = error.to_wire() if error is not None else None
-                row.updated = self._now()
-            return _record(row, _name_of(session, row))
+            advance(row, event, self._now(), error, result=result.to_wire() if result is not None else None)
+            return _record(row, model_name_of(session, row))
 
 
 def _model(session: Session, name: str, *, lock: bool = False) -> ModelRow:
-    published = select(PublishedModelRow.model_name).where(PublishedModelRow.name == name).scalar_subquery()
-    query = select(ModelRow).where(or_(ModelRow.name == name, ModelRow.name == published))
-    return found(session, query, "model", name, lock=lock)
+    return found(session, select(ModelRow).where(answers_to(name)), "model", name, lock=lock)
 
 
 def _recognizing(session: Session, name: str, *, lock: bool = False) -> ModelRow:
@@ -127,12 +120,6 @@ def _recognizing(session: Session, name: str, *, lock: bool = False) -> ModelRow
     if model.status != ModelStatus.SUCCEEDED.value:
         raise WrongState("model", model.name, model.status, "only a model that has succeeded recognizes products")
     return model
-
-
-def _name_of(session: Session, row: RunRow) -> str:
-    name = session.scalar(select(ModelRow.name).where(ModelRow.id == row.model_id))
-    assert name is not None, "a run goes with its model"
-    return name
 
 
 def _find(session: Session, model: ModelRow, name: str, *, lock: bool = False) -> RunRow:

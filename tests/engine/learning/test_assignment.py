@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from engine.learning.assignment import BACKGROUND, assign, grid
-from engine.learning.augmentation import augment, fitting_size
+from engine.learning.assignment import BACKGROUND, assign
+from engine.learning.augmentation import augment
 from engine.learning.boxes import LabelledBoxes
+from engine.learning.images import fitting_size
+from engine.learning.nanodet import grid
 
 
 def objects(*boxes: tuple[float, float, float, float], labels: tuple[int, ...] | None = None) -> LabelledBoxes:
