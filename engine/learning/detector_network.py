@@ -33,28 +33,35 @@ def _convolution_forward(source: Array, kernel: Array, stride: int, padding: int
 
 def _convolution_backward(stride: int, padding: int, kept: tuple[Array, Array], slope: Array) -> tuple[Array, Array]:
     source, kernel = kept
-    side, channels = kernel.shape[0], kernel.shape[2:]
-    patches = _patches(source, side, stride, padding, slope.shape[1:3])
-    kernel_slope = lax.dot_general(patches, slope.reshape(-1, channels[1]), (((0,), (0,)), ((), ())))
     spread = slope
     if stride > 1:
         ends = [size - (places - 1) * stride - 1 for size, places in zip(source.shape[1:3], slope.shape[1:3], strict=True)]
         gaps = [(0, end, stride - 1) for end in ends]
         spread = lax.pad(slope, jnp.zeros((), slope.dtype), [(0, 0, 0), *gaps, (0, 0, 0)])
     turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-    return _plain_convolution(spread, turned, 1, side - 1 - padding), kernel_slope.reshape(kernel.shape)
+    source_slope = _plain_convolution(spread, turned, 1, kernel.shape[0] - 1 - padding)
+    return source_slope, _kernel_slope(source, slope, kernel.shape, stride, padding)
 
 
-def _patches(source: Array, side: int, stride: int, padding: int, size: tuple[int, ...]) -> Array:
-    """What the kernel sees at each of the places: [n · h · w, side · side · channels]."""
-    batch, channels = source.shape[0], source.shape[3]
-    if side == 1:
-        return source.reshape(-1, channels)
-    around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    padded = jnp.pad(source, around)
+def _kernel_slope(source: Array, slope: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
+    """One image at a time, whose patches stay in the processor's caches."""
+    padded = jnp.pad(source, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+
+    def with_image(total: Array, image: tuple[Array, Array]) -> tuple[Array, None]:
+        pixels, pixel_slope = image
+        patches = _patches(pixels, shape[0], stride, pixel_slope.shape[:2])
+        return total + patches.T @ pixel_slope.reshape(-1, shape[3]), None
+
+    start = jnp.zeros((shape[0] * shape[1] * shape[2], shape[3]), slope.dtype)
+    return lax.scan(with_image, start, (padded, slope))[0].reshape(shape)
+
+
+def _patches(padded: Array, side: int, stride: int, size: tuple[int, ...]) -> Array:
+    """What the kernel sees at each of the places of an image: [h · w, side · side · channels]."""
+    channels = padded.shape[2]
     height, width = ((places - 1) * stride + 1 for places in size)
     seen = [
-        lax.slice(padded, (0, row, column, 0), (batch, row + height, column + width, channels), (1, stride, stride, 1))
+        lax.slice(padded, (row, column, 0), (row + height, column + width, channels), (stride, stride, 1))
         for row in range(side)
         for column in range(side)
     ]
@@ -62,6 +69,25 @@ def _patches(source: Array, side: int, stride: int, padding: int, size: tuple[in
 
 
 _convolution.defvjp(_convolution_forward, _convolution_backward)
+
+
+@jax.custom_vjp
+def _activation(source: Array) -> Array:
+    """The leaky rectifier. Its gradient is told from what came out, which the next layer keeps anyway: what came in need not
+    be kept, which is half of a training's memory."""
+    return jnp.maximum(source, SLOPE * source)
+
+
+def _activation_forward(source: Array) -> tuple[Array, Array]:
+    activated = _activation(source)
+    return activated, activated
+
+
+def _activation_backward(activated: Array, slope: Array) -> tuple[Array]:
+    return (jnp.where(activated > 0, slope, SLOPE * slope),)
+
+
+_activation.defvjp(_activation_forward, _activation_backward)
 
 
 class _JaxOperations:
@@ -76,7 +102,7 @@ class _JaxOperations:
         return convolved + self._parameters[f"{layer}/bias"]
 
     def activate(self, source: Array) -> Array:
-        activated: Array = jnp.maximum(source, SLOPE * source)
+        activated: Array = _activation(source)
         return activated
 
     def join(self, sources: Sequence[Array]) -> Array:
