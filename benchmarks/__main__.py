@@ -1,10 +1,10 @@
-"""`python -m benchmarks [accuracy | speed | all] [options]`: measure, and end with 1 where a goal is missed."""
+"""`python -m benchmarks [accuracy | detection | speed | all] [options]`: measure, and end with 1 where a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, speed
+from benchmarks import accuracy, detection, speed
 
-BENCHMARKS = {"accuracy": accuracy.main, "speed": speed.main}
+BENCHMARKS = {"accuracy": accuracy.main, "detection": detection.main, "speed": speed.main}
 
 
 def main() -> int:

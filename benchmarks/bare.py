@@ -3,7 +3,7 @@
 A loop over files: decode, and run plain onnxruntime sessions. Answers JSON lines on stdin, and ends with its stdin:
 
     {"do": "embed", "files": […]}                                 → {"seconds", "cpuSeconds"}
-    {"do": "classify", "model": …, "files": […]}                  → {"seconds": [… for each file]}
+    {"do": "analyze", "model": …, "files": […]}                   → {"seconds": [… for each file]}
     {"do": "throughput", "model": …, "files": […], "loops": n, "threads": m, "seconds": s} → {"perSecond"}
 """
 
@@ -46,7 +46,7 @@ def session(model: bytes | str, threads: int) -> onnxruntime.InferenceSession:
 class Bare:
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._classifier = cache(session)
+        self._model = cache(session)
 
     @cached_property
     def _networks(self) -> tuple[onnxruntime.InferenceSession, list[onnxruntime.InferenceSession]]:
@@ -80,9 +80,9 @@ class Bare:
         pool.shutdown()
         return {"seconds": seconds, "cpuSeconds": cpu_seconds}
 
-    def classify(self, model: str, files: Sequence[str]) -> dict[str, list[float]]:
-        """One image after the other, from encoded bytes in memory to probabilities."""
-        network = self._classifier(model, self._threads)
+    def analyze(self, model: str, files: Sequence[str]) -> dict[str, list[float]]:
+        """One image after the other, from encoded bytes in memory to probabilities, or boxes."""
+        network = self._model(model, self._threads)
         seconds = []
         for data in [Path(file).read_bytes() for file in files]:
             started = time.perf_counter()
@@ -92,7 +92,7 @@ class Bare:
 
     def throughput(self, model: str, files: Sequence[str], loops: int, threads: int, seconds: float) -> dict[str, float]:
         """`loops` threads, each with a session of its own on `threads`, as fast as they can."""
-        networks = [self._classifier(model, threads) if loops == 1 else session(model, threads) for _ in range(loops)]
+        networks = [self._model(model, threads) if loops == 1 else session(model, threads) for _ in range(loops)]
         images = [Path(file).read_bytes() for file in files]
         started = time.perf_counter()
 
@@ -110,7 +110,7 @@ class Bare:
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         ways: dict[str, Callable[..., dict[str, Any]]] = {
             "embed": self.embed,
-            "classify": self.classify,
+            "analyze": self.analyze,
             "throughput": self.throughput,
         }
         return ways[question.pop("do")](**question)

@@ -20,6 +20,7 @@ from statistics import mean, median
 
 from rich.console import Console
 
+from benchmarks.detector_speed import measure_detector
 from benchmarks.figures import Figure, compare, percentile, to_table
 from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
 from benchmarks.preview import measure_preview
@@ -140,7 +141,7 @@ class Bench:
         medians, thin, bares, every, every_bare = [], [], [], [], []
         with Script("benchmarks.bare", str(self._threads), "0") as bare:
             for number in range(-1, self._sizes.analyze_blocks):
-                alone = bare.ask(do="classify", model=path, files=images)["seconds"]
+                alone = bare.ask(do="analyze", model=path, files=images)["seconds"]
                 served = self._call(images)
                 by_socket = answer_seconds(self._engine.endpoint, requests)
                 if number < 0:
@@ -247,6 +248,14 @@ def _compute_seconds(model: Model, embedded: int) -> float:
 def measure(work: Path, parts: Sequence[str], sizes: Sizes, console: Console) -> list[Figure]:
     """All figures of `parts`; everything is written below `work`."""
     figures: list[Figure] = []
+    if "detector" in parts:
+        blobs = work / "detector-blobs"
+        blobs.mkdir()
+        with Script("benchmarks.blobs", str(blobs)) as server:
+            host = f"127.0.0.1:{server.ask(do='port')['port']}"
+            with running_engine(work / "detector-engine", host) as engine:
+                blocks, rounds = sizes.analyze_blocks, sizes.rounds
+                figures += measure_detector(engine, blobs, f"http://{host}", rounds=rounds, blocks=blocks, console=console)
     if {"training", "analyze", "throughput"} & set(parts):
         blobs = work / "blobs"
         sets = textile_sets(blobs, CONTAINER, sizes.rounds + 2, sizes.images_a_tag)
@@ -269,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = ("training", "analyze", "throughput", "preview")
+    parts = ("training", "analyze", "throughput", "detector", "preview")
     parser.add_argument("--only", choices=parts, action="append", help="part to measure (default: all; may be repeated)")
     parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="turns of measured and bare (default: %(default)s)")
     parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="a tag in each training (default: %(default)s)")

@@ -31,7 +31,7 @@ def draw_answer(image: Image.Image, objects: Sequence[dict[str, Any]], tags: Seq
     for found in reversed(objects):  # the most confident last, on top
         box, tag = found["boundingBox"], found["tags"][0]
         left, top = box["x"], box["y"]
-        corners = (left, top, left + box["w"] - 1, top + box["h"] - 1)
+        corners = (left, top, left + max(1, box["w"]) - 1, top + max(1, box["h"]) - 1)
         pen.rectangle(corners, outline=tag_colour(tag["name"]), width=width)
         _label(pen, picture.size, (left, top), tag, font, above=True)
     place = width
@@ -49,8 +49,13 @@ def _label(
     *,
     above: bool,
 ) -> int:
-    """Name and confidence on the tag's colour, at or above `corner` and within the picture; where it ends below."""
-    text, colour = f"{tag['name']} {tag['confidence']:.2f}", tag_colour(tag["name"])
+    """Name and confidence on the tag's colour, at or above `corner` and within the picture, which a long name is shortened
+    for; where it ends below."""
+    name, confidence, colour = tag["name"], f" {tag['confidence']:.2f}", tag_colour(tag["name"])
+    text = name + confidence
+    while name and pen.textlength(text, font=font) + 6 > size[0]:
+        name = name[:-1]
+        text = f"{name}…{confidence}"
     _, _, width, height = (round(side) for side in pen.textbbox((0, 0), text, font=font))
     width, height = width + 6, height + 4
     left = max(0, min(corner[0], size[0] - width))

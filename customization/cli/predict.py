@@ -84,9 +84,11 @@ def predict(
     finally:
         pool.shutdown(cancel_futures=True)
 
+    written = []
     for result in seen:
         if "error" not in result and (out := pictures.get(result["image"])) is not None:
             _draw(result, out)
+            written.append(out)
     if as_json:
         print_json(seen)
     else:
@@ -94,9 +96,8 @@ def predict(
         rows = [row for result in seen for row in _rows(result)]
         shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
         print_table(columns[:shown], [row[:shown] for row in rows], "")
-        for out in pictures.values():
-            if out.exists():
-                click.echo(f"{out} written")
+        for out in written:
+            click.echo(f"{out} written")
     if any("error" in result for result in seen):
         click.get_current_context().exit(ExitCode.NO)
 

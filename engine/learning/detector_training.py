@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -60,8 +59,8 @@ class DetectorTraining:
         frozen = recipe.frozen_layers
         self._frozen = {name: array for name, array in start.items() if name.rpartition("/")[0] in frozen}
         learnt = {name: array for name, array in start.items() if name not in self._frozen}
-        optimizer, self._take_step = _steps_of(recipe.steps, recipe.rate)
-        self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": optimizer.init(learnt)}
+        self._rate = _rates(recipe.steps, recipe.rate)
+        self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": _DIRECTION.init(learnt)}
         self.step = 0
 
     @property
@@ -82,7 +81,7 @@ class DetectorTraining:
                 batch = coming.result()
                 if self.step + 1 < last:
                     coming = ahead.submit(self._batch, self.step + 1)
-                self._state, loss = self._take_step(self._frozen, self._state, *batch)
+                self._state, loss = _take_step(self._frozen, self._state, self._rate(self.step), *batch)
                 losses.append(loss)
                 self.step += 1
                 loss.block_until_ready()
@@ -125,42 +124,35 @@ class DetectorTraining:
         return augment(image.read(), image.objects, self.recipe.side, generator)
 
 
-@lru_cache(maxsize=2)
-def _steps_of(steps: int, rate: float) -> tuple[optax.GradientTransformation, Callable[..., tuple[_State, Array]]]:
-    """The optimizer, and a step with it; kept, since JAX compiles a step for ten seconds."""
-    optimizer = _optimizer(steps, rate)
-    return optimizer, jax.jit(partial(_take_step, optimizer))
-
-
-def _optimizer(steps: int, highest: float) -> optax.GradientTransformation:
+def _rates(steps: int, highest: float) -> optax.Schedule:
+    """The rate of each step: a warm-up, then a cosine."""
     warm_up = max(1, round(_WARM_UP_SHARE * steps))
-    rate = optax.warmup_cosine_decay_schedule(highest / 10, highest, warm_up, max(steps, warm_up + 1), highest / 50)
-
-    def adam(factor: float) -> optax.GradientTransformation:
-        return optax.adamw(lambda step: factor * rate(step), weight_decay=_DECAY, mask=_kernels)
-
-    return optax.chain(
-        optax.clip_by_global_norm(_GRADIENT_NORM_MAX),
-        optax.partition({"new": adam(_RATE_OF_NEW), "pretrained": adam(1.0)}, _ages),
-    )
+    return optax.warmup_cosine_decay_schedule(highest / 10, highest, warm_up, max(steps, warm_up + 1), highest / 50)
 
 
 def _kernels(parameters: Parameters) -> dict[str, bool]:
     return {name: name.endswith("/kernel") for name in parameters}
 
 
-def _ages(parameters: Parameters) -> dict[str, str]:
-    return {name: "new" if name in _NEW else "pretrained" for name in parameters}
+_DIRECTION = optax.chain(
+    optax.clip_by_global_norm(_GRADIENT_NORM_MAX),
+    optax.scale_by_adam(),
+    optax.add_decayed_weights(_DECAY, mask=_kernels),
+)
+"""AdamW before it is multiplied by the rate, which comes from outside: JAX takes a quarter of a minute to compile a step, and
+so compiles one for all phases and trainings of as many classes."""
 
 
+@jax.jit
 def _take_step(
-    optimizer: optax.GradientTransformation, frozen: Parameters, state: _State, images: Array, labels: Array, boxes: Array
+    frozen: Parameters, state: _State, rate: float | Array, images: Array, labels: Array, boxes: Array
 ) -> tuple[_State, Array]:
     def loss_of(learnt: Parameters) -> Array:
         return detection_loss({**frozen, **learnt}, images, labels, boxes)
 
     loss, slope = jax.value_and_grad(loss_of)(state["learnt"])
-    updates, optimizer_state = optimizer.update(slope, state["optimizer"], state["learnt"])
+    direction, optimizer_state = _DIRECTION.update(slope, state["optimizer"], state["learnt"])
+    updates = {name: -rate * (_RATE_OF_NEW if name in _NEW else 1.0) * way for name, way in direction.items()}
     learnt = optax.apply_updates(state["learnt"], updates)
     average = jax.tree.map(lambda kept, new: _AVERAGE * kept + (1 - _AVERAGE) * new, state["average"], learnt)
     return {"learnt": learnt, "average": average, "optimizer": optimizer_state}, loss

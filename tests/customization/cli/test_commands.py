@@ -338,6 +338,25 @@ def test_tags_are_drawn_into_the_corner_of_an_upright_image() -> None:
     assert drawn.getpixel((30, 110)) == (255, 255, 255)
 
 
+def test_boxes_without_an_area_and_long_names_are_drawn_within_the_picture() -> None:
+    box = {"boundingBox": {"x": 90, "y": 40, "w": 0, "h": 0}, "tags": [{"name": "a very long name " * 9, "confidence": 0.5}]}
+    drawn = draw_answer(Image.new("RGB", (100, 80), "grey"), [box], [])
+    assert drawn.size == (100, 80)
+    label = {drawn.getpixel((x, 39)) for x in range(100)}
+    assert tag_colour(box["tags"][0]["name"]) in label  # type: ignore[index]
+    assert drawn.getpixel((50, 79)) == (128, 128, 128)
+
+
+def test_a_picture_whose_image_failed_is_not_said_to_be_written(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    service.handler = lambda _: Answer(400, {"error": {"code": "InvalidRequest", "message": "no image"}})
+    photo, out = tmp_path / "photo.png", tmp_path / "old.png"
+    for file in (photo, out):
+        Image.new("RGB", (100, 80), "grey").save(file)
+    ran = vision("predict", "m", photo, "--draw", out)
+    assert ran.code == 1
+    assert "written" not in ran.out
+
+
 def test_a_model_that_is_not_there_is_said_once(vision: Vision, service: FakeService, tmp_path: Path) -> None:
     service.handler = lambda _: Answer(404, {"error": {"code": "404", "message": "Resource not found"}})
     assert vision("predict", "no", photos(tmp_path)).code == 3

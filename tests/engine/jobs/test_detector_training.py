@@ -1,7 +1,6 @@
 """Detectors from enqueuing to the model's file: real DBOS, real HTTP, the real network, in few and small steps."""
 
 import json
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,50 +14,15 @@ from engine.learning.images import decode_image
 from engine.objects import open_objects
 from engine.serving import ModelCache
 from engine.store import ModelRecord
-from tests.engine.jobs.drawn import Engine, encoded, wait
+from tests.engine.jobs.drawn import Engine, wait
+from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
 
 pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
-
-TAGS = ("disc", "square")
 
 
 @pytest.fixture(autouse=True)
 def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "choose_recipe", lambda _images: DetectorRecipe(side=96, steps=4, batch=2))
-
-
-def drawn(seed: int, side: int = 120) -> tuple[bytes, list[list[float]]]:
-    """A PNG with a disc and a square, and their boxes as the contract has them."""
-    random = np.random.default_rng(seed)
-    pixels = random.integers(90, 130, (side, side, 3)).astype(np.uint8)
-    y, x = np.mgrid[:side, :side]
-    boxes = []
-    for label in range(2):
-        size = int(random.integers(side // 4, side // 3))
-        left, top = int(random.integers(0, side // 2 - size)) + label * side // 2, int(random.integers(0, side - size))
-        inside = (x >= left) & (x < left + size) & (y >= top) & (y < top + size)
-        if label == 0:
-            inside &= (x - left - size / 2) ** 2 + (y - top - size / 2) ** 2 < (size / 2) ** 2
-        pixels[inside] = (220, 60, 40) if label == 0 else (40, 90, 220)
-        boxes.append([left / side, top / side, size / side, size / side])
-    return encoded(pixels), boxes
-
-
-def dataset(engine: Engine, name: str, seeds: Sequence[int], *, empty: int = 0) -> None:
-    """Register drawn scenes; the last `empty` of them say nothing of their objects."""
-    images, annotations = [], []
-    for index, seed in enumerate(seeds, 1):
-        data, boxes = drawn(seed)
-        url = engine.blobs.put(f"/account/{name}/{index}.png", data)
-        images.append({"id": index, "width": 120, "height": 120, "file_name": f"{index}.png", "absolute_url": url})
-        if index > len(seeds) - empty:
-            continue
-        for label, box in enumerate(boxes, 1):
-            annotations.append({"id": len(annotations) + 1, "image_id": index, "category_id": label, "bbox": box})
-    categories = [{"id": label, "name": tag} for label, tag in enumerate(TAGS, 1)]
-    document = json.dumps({"images": images, "annotations": annotations, "categories": categories}).encode()
-    uri = engine.blobs.put(f"/account/{name}/annotations.json", document)
-    engine.register(name, [uri], kind=AnnotationKind.IMAGE_OBJECT_DETECTION)
 
 
 def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
@@ -68,8 +32,8 @@ def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
 
 
 def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue: JobQueue) -> None:
-    dataset(engine, "scenes", range(5), empty=1)
-    dataset(engine, "tests", range(100, 104))
+    register_scenes(engine, "scenes", range(5), empty=1)
+    register_scenes(engine, "tests", range(100, 104))
     model = trained(engine, queue, engine.model("scenes", "scenes", test="tests", kind=ModelKind.GENERIC_DETECTOR))
     assert model.status is ModelStatus.SUCCEEDED, model.error
     assert model.performance is not None
@@ -87,7 +51,7 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert sidecar["performance"] == model.performance.to_wire()
     assert set(sidecar["precisionRecall50"]) == set(TAGS)
     assert (sidecar["dataset"]["images"], sidecar["recipe"]["steps"]) == (5, 4)
-    image = decode_image(drawn(7)[0])
+    image = decode_image(drawn_scene(7)[0])
     assert len(DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detect(image.pixels)) >= 0
     cache = ModelCache(engine.settings, objects)
     for found in cache.detect(model.id, image):
@@ -103,7 +67,7 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
 
 
 def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(engine: Engine, queue: JobQueue) -> None:
-    dataset(engine, "alone", range(200, 214))
+    register_scenes(engine, "alone", range(200, 214))
     model = trained(engine, queue, engine.model("alone", "alone", kind=ModelKind.PRODUCT_RECOGNIZER))
     assert model.status is ModelStatus.SUCCEEDED, model.error
     assert model.performance is not None
@@ -115,8 +79,8 @@ def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(en
 def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
     engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset(engine, "disturbed", range(300, 304))
-    dataset(engine, "disturbed-tests", range(400, 402))
+    register_scenes(engine, "disturbed", range(300, 304))
+    register_scenes(engine, "disturbed-tests", range(400, 402))
     monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
     steps: list[tuple[int, bool]] = []
     failures = [OSError("no space left on device")]
@@ -156,7 +120,7 @@ def test_a_dataset_of_the_other_kind_fails_the_training(
 ) -> None:
     name = f"mismatch-{kind.value}"
     if annotations is AnnotationKind.IMAGE_OBJECT_DETECTION:
-        dataset(engine, name, range(2))
+        register_scenes(engine, name, range(2))
     else:
         engine.dataset(name, {"red": 2, "green": 2})
     model = trained(engine, queue, engine.model(name, name, kind=kind))

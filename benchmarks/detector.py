@@ -1,0 +1,118 @@
+"""`python -m benchmarks.detector`: train one detector and measure it; asked by a JSON line, as `benchmarks.detection` does.
+
+    {"folder": …, "files": […], "imagesATag": n (0: all), "seed": n} → the fields of a `Trial` but its seed
+
+The time is from the first image read until the file is written; the memory is all that this process had at its highest.
+"""
+
+import hashlib
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from engine.jobs.pictures import Pictures
+from engine.learning import decode_image
+from engine.learning.boxes import Detections, LabelledBoxes
+from engine.learning.detection_metrics import (
+    coco_mean_average_precision,
+    coco_mean_average_precision50,
+    detection_performance,
+)
+from engine.learning.detector_artifact import DetectorSession, export_detector
+from engine.learning.detector_recipe import choose_recipe
+from engine.learning.detector_training import BoxedPixels, DetectorTraining
+from engine.learning.nanodet import with_classes
+from engine.learning.nanodet_weights import read_nanodet
+from engine.objects import FileObjects
+from engine.settings import default_weights_dir, usable_cores
+
+Boxed = tuple[Path, LabelledBoxes]
+"""An image file and its objects, whose corners are shares of its sides."""
+
+
+def read_coco(folder: Path, files: Iterable[str], tags: Sequence[str]) -> list[Boxed]:
+    """Images with boxes as shares of their sides, as the datasets of this benchmark have them."""
+    images = []
+    for document in (json.loads((folder / file).read_text()) for file in files):
+        labels = {category["id"]: tags.index(category["name"]) for category in document["categories"]}
+        for image in document["images"]:
+            own = [annotation for annotation in document["annotations"] if annotation["image_id"] == image["id"]]
+            corners = np.array([annotation["bbox"] for annotation in own], np.float32).reshape(-1, 4)
+            corners[:, 2:] += corners[:, :2]
+            of_image = np.array([labels[annotation["category_id"]] for annotation in own], np.int64)
+            images.append((folder / image["file_name"], LabelledBoxes(corners, of_image)))
+    return images
+
+
+def draw(images: Sequence[Boxed], classes: int, images_a_tag: int, seed: int) -> list[Boxed]:
+    """At random, so many images for each tag as have it, where there are so many; an image may count for several tags."""
+    order = Random(seed).sample(range(len(images)), len(images))
+    drawn: list[int] = []
+    for label in range(classes):
+        having = [index for index in order if label in images[index][1].labels]
+        lacking = images_a_tag - sum(index in having for index in drawn)
+        drawn += [index for index in having if index not in drawn][: max(0, lacking)]
+    return [images[index] for index in sorted(drawn)]
+
+
+def train(images: Sequence[Boxed], tags: Sequence[str], seed: int, work: Path) -> tuple[bytes, int]:
+    """The model's file, and the steps that its training took."""
+    pictures = Pictures(FileObjects(work))
+    boxed = []
+    for path, objects in images:
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        pictures.add({digest: decode_image(data).pixels})
+        boxed.append(BoxedPixels(partial(pictures.read, digest), objects))
+    recipe = replace(choose_recipe(len(images)), seed=seed)
+    weights = with_classes(read_nanodet(default_weights_dir()), tags, np.random.default_rng([seed, 1]))
+    training = DetectorTraining(recipe, boxed, weights)
+    training.run(recipe.steps)
+    return export_detector(training.weights(), tags, recipe.side, ""), training.step
+
+
+def measure(onnx: bytes, images: Sequence[Boxed], tags: Sequence[str]) -> Mapping[str, float]:
+    session = DetectorSession(onnx, usable_cores())
+    truths: list[LabelledBoxes] = []
+    found: list[Detections] = []
+    for path, objects in images:
+        pixels = decode_image(path.read_bytes()).pixels
+        height, width = pixels.shape[:2]
+        truths.append(LabelledBoxes(objects.corners * np.array([width, height, width, height], np.float32), objects.labels))
+        found.append(session.detect(pixels))
+    return {
+        "ap50": coco_mean_average_precision50(truths, found, len(tags)),
+        "ap": coco_mean_average_precision(truths, found, len(tags)),
+        "map50": detection_performance(truths, found, tags).mean_average_precision50 or 0.0,
+    }
+
+
+def answer(question: Mapping[str, Any]) -> dict[str, float]:
+    folder = Path(question["folder"])
+    first = json.loads((folder / question["files"][0]).read_text())
+    tags = sorted(category["name"] for category in first["categories"])
+    images = read_coco(folder, question["files"], tags)
+    if question["imagesATag"]:
+        images = draw(images, len(tags), question["imagesATag"], question["seed"])
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="vision-detector-") as work:
+        onnx, steps = train(images, tags, question["seed"], Path(work))
+    minutes = (time.perf_counter() - started) / 60
+    figures = measure(onnx, read_coco(folder, ["test.json"], tags), tags)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return {"images": len(images), "steps": steps, "minutes": minutes, "peak_gigabytes": peak, **figures}
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), flush=True)

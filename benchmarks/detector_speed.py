@@ -1,0 +1,148 @@
+"""How fast a detector answers, idle and while another is trained."""
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from PIL import Image, ImageDraw
+from rich.console import Console
+
+from benchmarks.figures import Figure, compare
+from benchmarks.processes import Engine, Script
+from customization.client import VisionClient
+from customization.contract import AnnotationKind, Model, ModelKind, ModelStatus
+from engine.settings import usable_cores
+
+ANALYZE_LIMIT = 1.3
+WHILE_TRAINING_LIMIT = 2.0
+SCENES = 60
+WIDTH, HEIGHT = 640, 480
+
+_TRAINED = "detector"
+_POLL_SECONDS = 0.1
+_TRAINING_SECONDS_MAX = 900.0
+
+
+def measure_detector(engine: Engine, root: Path, base_url: str, *, rounds: int, blocks: int, console: Console) -> list[Figure]:
+    """Train a detector on drawn scenes, and call it with them: one call after the other.
+
+    Args:
+        root: of the blob server at `base_url`.
+    """
+    files = _draw_scenes(root)
+    url = _write_annotations(root, base_url, files)
+    with engine.client() as client:
+        client.register_dataset("scenes", annotation_kind=AnnotationKind.IMAGE_OBJECT_DETECTION, annotation_file_uris=[url])
+        console.print("detector: training …")
+        client.create_model(_TRAINED, training_dataset_name="scenes", model_kind=ModelKind.GENERIC_DETECTOR)
+        client.wait_for_model(_TRAINED, timeout_seconds=_TRAINING_SECONDS_MAX)
+        engine.wait_until_worker_rests()
+        console.print("detector: calls …")
+        images = [str(root / name) for name, _ in files]
+        return [*_idle(engine, client, images, blocks), *_while_training(engine, client, images, rounds)]
+
+
+def _idle(engine: Engine, client: VisionClient, images: list[str], blocks: int) -> list[Figure]:
+    served, bares = [], []
+    with Script("benchmarks.bare", str(usable_cores()), "0") as bare:
+        for number in range(-1, blocks):
+            alone = bare.ask(do="analyze", model=str(engine.model_file(_TRAINED)), files=images)["seconds"]
+            called = _call(client, images)
+            if number >= 0:  # the first round warms up
+                bares.append(1000 * median(alone))
+                served.append(1000 * median(called))
+    name = f"detector: analyze p50, {WIDTH} × {HEIGHT}"
+    return [compare(name, "ms", served, bares, load=os.getloadavg()[0], limit=ANALYZE_LIMIT)]
+
+
+def _while_training(engine: Engine, client: VisionClient, images: list[str], rounds: int) -> list[Figure]:
+    """Idle and busy in turns. After each busy turn the training is cancelled."""
+    idle, busy, shares = [], [], []
+    for number in range(rounds):
+        idle.append(1000 * median(_call(client, images)))
+        name = f"other-detector-{number}"
+        client.create_model(name, training_dataset_name="scenes", model_kind=ModelKind.GENERIC_DETECTOR)
+        _wait(lambda name=name: _learns(client.get_model(name)))  # type: ignore[misc]
+        started, cpu = time.perf_counter(), engine.worker_cpu_seconds()
+        busy.append(1000 * median(_call(client, images)))
+        shares.append((engine.worker_cpu_seconds() - cpu) / (time.perf_counter() - started))
+        if (status := client.get_model(name).status) is not ModelStatus.TRAINING or not shares[-1]:
+            raise RuntimeError(f"{name} was to train all the while: it is {status}")
+        client.cancel_model(name)
+        client.wait_for_model(name, timeout_seconds=120, raise_on_failure=False)
+        engine.wait_until_worker_rests()
+    load = os.getloadavg()[0]
+    return [
+        compare(
+            "detector: p50 while another detector trains, to idle", "ms", busy, idle, load=load, limit=WHILE_TRAINING_LIMIT
+        ),
+        Figure("cores that the training had meanwhile", "", tuple(shares), load),
+    ]
+
+
+def _learns(model: Model) -> bool:
+    if model.status.final:
+        raise RuntimeError(f"{model.name} is {model.status}: {model.error}")
+    return model.training_progress is not None and bool(model.training_progress.steps_done)
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _TRAINING_SECONDS_MAX
+    while not ready():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no step was learnt after {_TRAINING_SECONDS_MAX:.0f} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _call(client: VisionClient, files: list[str]) -> list[float]:
+    """Seconds of each call."""
+    seconds = []
+    for data in [Path(file).read_bytes() for file in files]:
+        started = time.perf_counter()
+        client.analyze(_TRAINED, data)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def _draw_scenes(root: Path) -> list[tuple[str, list[list[float]]]]:
+    """JPEGs of three discs each on a ground of noise; their names below `root`, and the boxes as shares."""
+    (root / "scenes").mkdir(parents=True)
+    scenes = []
+    for number in range(SCENES):
+        generator = random.Random(number)
+        ground = Image.frombytes("RGB", (80, 60), generator.randbytes(80 * 60 * 3)).resize((WIDTH, HEIGHT))
+        draw = ImageDraw.Draw(ground)
+        boxes = []
+        for place in range(3):
+            side = generator.randint(70, 150)
+            left, top = 213 * place + generator.randint(0, 212 - side), generator.randint(0, HEIGHT - side)
+            draw.ellipse((left, top, left + side, top + side), fill=(230, 60, 40))
+            boxes.append([left / WIDTH, top / HEIGHT, side / WIDTH, side / HEIGHT])
+        buffer = BytesIO()
+        ground.save(buffer, "JPEG", quality=85)
+        name = f"scenes/{number:02}.jpg"
+        (root / name).write_bytes(buffer.getvalue())
+        scenes.append((name, boxes))
+    return scenes
+
+
+def _write_annotations(root: Path, base_url: str, files: list[tuple[str, list[list[float]]]]) -> str:
+    of_image = [(number, box) for number, (_, boxes) in enumerate(files, 1) for box in boxes]
+    coco: dict[str, Any] = {
+        "images": [
+            {"id": number, "width": WIDTH, "height": HEIGHT, "file_name": name, "absolute_url": f"{base_url}/{name}"}
+            for number, (name, _) in enumerate(files, 1)
+        ],
+        "annotations": [
+            {"id": index, "image_id": image, "category_id": 1, "bbox": box} for index, (image, box) in enumerate(of_image, 1)
+        ],
+        "categories": [{"id": 1, "name": "disc"}],
+    }
+    (root / "scenes.json").write_text(json.dumps(coco))
+    return f"{base_url}/scenes.json"
