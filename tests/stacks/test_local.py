@@ -241,6 +241,25 @@ def test_an_unknown_key_in_the_stacks_file_is_an_error_in_the_preview(deployed: 
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize(
+    ("annotation_kind", "model_kind", "needed"),
+    [
+        ("imageObjectDetection", "Generic-Classifier", "imageClassification"),
+        ("imageClassification", "Generic-Detector", "imageObjectDetection"),
+    ],
+)
+def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(
+    deployed: Project, config: dict[str, Any], annotation_kind: str, model_kind: str, needed: str
+) -> None:
+    config["datasets"]["shapes-train"]["annotationKind"] = annotation_kind
+    config["models"]["shapes"]["modelKind"] = model_kind
+    deployed.configure(config)
+    output = deployed.preview().failed().output
+    assert "stacks/Pulumi.local.yaml: vision-customization:models.shapes.trainingDataset: " in output
+    assert f"'shapes-train' is of kind {annotation_kind}, and model 'shapes', a {model_kind}, needs {needed}" in output
+    assert "Traceback" not in output
+
+
 def test_a_stopped_engine_is_seen_and_started_again(deployed: Project, picture: bytes) -> None:
     note = json.loads((deployed.folder / ".vision" / "local" / "engine" / "service.json").read_text())
     os.kill(note["pid"], signal.SIGKILL)

@@ -102,7 +102,7 @@ def test_a_training_goes_on_from_its_last_checkpoint_after_kill_9(killed: Killed
     progress = killed.model.training_progress
     assert killed.model.status is ModelStatus.SUCCEEDED
     assert progress is not None
-    assert progress.steps == progress.steps_done == 50
+    assert progress.steps == progress.steps_done == 60
     # The first step after the kill is the next one after the checkpoint, or a little later where the polling missed it.
     assert killed.checkpoint_step < killed.resumed_step <= killed.killed_step
     assert killed.lost_seconds <= LOST_SECONDS_MAX

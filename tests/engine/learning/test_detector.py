@@ -174,7 +174,7 @@ def test_a_class_of_cocos_name_starts_from_what_coco_taught(pretrained: Weights)
         assert 0 < kernel[..., 1].std() < 0.02
 
 
-@pytest.mark.parametrize(("images", "steps"), [(1, 50), (28, 61), (292, 163), (10_000, 718)])
+@pytest.mark.parametrize(("images", "steps"), [(1, 60), (28, 75), (292, 201), (10_000, 885)])
 def test_the_recipe_follows_from_the_number_of_images(images: int, steps: int) -> None:
     recipe = choose_recipe(images)
     assert recipe.steps == steps
