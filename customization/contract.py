@@ -350,13 +350,17 @@ class Tag(Wire):
     confidence: float
 
 
+Pixels = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""int32, as the contract has it."""
+
+
 class BoundingBox(Wire):
     """Pixels of the submitted image."""
 
-    x: int
-    y: int
-    w: int
-    h: int
+    x: Pixels
+    y: Pixels
+    w: Pixels
+    h: Pixels
 
 
 class DetectedObject(Wire):
@@ -379,8 +383,8 @@ class CustomModelResult(Wire):
 
 
 class ImageMetadata(Wire):
-    width: int
-    height: int
+    width: Pixels
+    height: Pixels
 
 
 PrebuiltResult = dict[str, Any]
@@ -419,8 +423,10 @@ class ProductRecognitionRun(Wire):
     error: ErrorDetails | None = None
 
 
-Coordinate = Annotated[float, Field(allow_inf_nan=False)]
-Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_LENGTH_MAX = 1e9
+Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-_LENGTH_MAX, le=_LENGTH_MAX)]
+Length = Annotated[float, Field(allow_inf_nan=False, ge=1 / _LENGTH_MAX, le=_LENGTH_MAX)]
+"""Of a planogram, in its own units: far more than a shelf has of any, and little enough to compute with."""
 
 
 class PlanogramProduct(Wire):

@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from customization.contract import (
     DetectedObject,
@@ -23,7 +24,6 @@ from customization.contract import (
     PlanogramProduct,
     ProductRecognitionResult,
 )
-from engine.assignment import assign
 from engine.errors import EngineError
 
 ITEMS_MAX = 1000
@@ -35,7 +35,7 @@ NEAR = 0.75
 _REACH = 1.0  # as NEAR, while scale and shift are still sought
 _SCALE_FACTOR_MAX = 2.0  # a scale is at most that far from what the products' sizes say
 _SINGLE_GUESSES, _PAIRED_GUESSES = 200, 24
-_FITTED_GUESSES = 8
+_FITTED_GUESSES, _FITTING_WORK = 8, 200_000  # pairs that may be made, all fitted guesses together
 _FITS_MAX = 10
 _SCORING_WORK = 20_000_000  # pairs looked at, all guesses together
 
@@ -154,7 +154,8 @@ class _Shelf:
         usual = np.median(self.detection_sizes[pairs[:, 1]] / self.position_sizes[pairs[:, 0]], axis=0)
         guesses = list(self._guesses(pairs, usual))[: max(3, _SCORING_WORK // len(pairs))]
         scores = np.array([self._score(guess, pairs, usual) for guess in guesses])
-        best = np.argsort(-np.round(scores, 9), kind="stable")[:_FITTED_GUESSES]
+        fits = min(_FITTED_GUESSES, max(1, _FITTING_WORK // len(pairs)))
+        best = np.argsort(-np.round(scores, 9), kind="stable")[:fits]
         fitted = [self._fitted(guesses[index], usual) for index in best]
         placement = max(fitted, key=lambda placement: round(self._score(placement, pairs, usual), 9))
         return self._assigned(placement, usual, NEAR)
@@ -218,11 +219,11 @@ class _Shelf:
             kept = np.ix_(some_positions, some_detections)
             # A pair that is not allowed costs more than all that are, so that none is made where another can be.
             dear = near**2 * (len(positions) + 1)
-            columns = assign(np.where(allowed[kept], squares[kept], dear))
+            rows, columns = linear_sum_assignment(np.where(allowed[kept], squares[kept], dear))
             pairs += [
-                (int(positions[some_positions[row]]), int(detections[some_detections[column]]))
-                for row, column in enumerate(columns)
-                if column >= 0 and allowed[some_positions[row], some_detections[column]]
+                (int(positions[row]), int(detections[column]))
+                for row, column in zip(some_positions[rows], some_detections[columns], strict=True)
+                if allowed[row, column]
             ]
         return sorted(pairs)
 

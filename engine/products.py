@@ -39,8 +39,8 @@ def merged(detections: Sequence[DetectedObject]) -> list[DetectedObject]:
     """Detections of different tags that overlap as one: the box of the most confident, and up to TAGS_MAX tags by falling
     confidence. By falling confidence; of equals the first one counts as the more confident.
 
-    Each detection joins the more confident one that it overlaps most, OVERLAP_MIN at least. Two of the same tag stay two: it
-    was the detector's to tell whether they are one.
+    Of the more confident products without its tag, a detection joins the one that it overlaps most, OVERLAP_MIN at least. Two
+    of the same tag stay two: it was the detector's to tell whether they are one.
     """
     ordered = sorted(detections, key=lambda found: -found.tags[0].confidence)
     corners = np.array([_corners(found) for found in ordered], np.float32).reshape(-1, 4)
@@ -49,14 +49,18 @@ def merged(detections: Sequence[DetectedObject]) -> list[DetectedObject]:
     products: dict[int, DetectedObject] = {}
     for index, found in enumerate(ordered):
         (tag,) = found.tags
-        near = [one for one in kept if overlap[one, index] >= OVERLAP_MIN and ordered[one].tags[0].name != tag.name]
+        near = [
+            one
+            for one in kept
+            if overlap[one, index] >= OVERLAP_MIN and tag.name not in (other.name for other in products[one].tags)
+        ]
         if not near:
             kept.append(index)
             products[index] = found
             continue
         nearest = max(near, key=lambda one: overlap[one, index])
         tags = products[nearest].tags
-        if len(tags) < TAGS_MAX and tag.name not in (other.name for other in tags):
+        if len(tags) < TAGS_MAX:
             products[nearest] = products[nearest].model_copy(update={"tags": [*tags, tag]})
     return list(products.values())
 

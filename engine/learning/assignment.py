@@ -8,12 +8,15 @@ anchor overlaps the object by more than the candidates' mean and standard deviat
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.learning.boxes import LabelledBoxes, overlaps
+from engine.learning.boxes import LabelledBoxes, paired_overlaps
 from engine.learning.nanodet import STRIDES, grid
 
 BACKGROUND = -1
 _CANDIDATES = 9
 _ANCHOR_STRIDES = 5
+
+Points = NDArray[np.float32]
+"""float32 [n, 2]: x and y."""
 
 
 def assign(objects: LabelledBoxes, height: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
@@ -27,32 +30,31 @@ def assign(objects: LabelledBoxes, height: int, width: int) -> tuple[NDArray[np.
     boxes = np.zeros((len(middles), 4), np.float32)
     if not len(objects):
         return labels, boxes
-    half = (strides * _ANCHOR_STRIDES / 2)[:, None]
-    overlap = overlaps(np.concatenate([middles - half, middles + half], 1), objects.corners)
-    centres = (objects.corners[:, :2] + objects.corners[:, 2:]) / 2
-    distance = np.linalg.norm(middles[:, None] - centres[None], axis=2)
-    chosen = np.zeros_like(overlap, bool)
-    for index in range(len(objects)):
-        candidates = _nearest(distance[:, index], levels)
-        quality = overlap[candidates, index]
-        left, top, right, bottom = objects.corners[index]
-        x, y = middles[candidates].T
-        within = (x > left) & (x < right) & (y > top) & (y < bottom)
-        answering = candidates[within & (quality >= quality.mean() + quality.std())]
-        chosen[answering if len(answering) else candidates[[np.argmax(quality)]], index] = True
-    claimed = np.where(chosen, overlap, -1)
-    best = claimed.argmax(1)
-    taken = chosen.any(1)
-    labels[taken] = objects.labels[best[taken]]
-    boxes[taken] = objects.corners[best[taken]]
+    candidates = _nearest(middles, (objects.corners[:, :2] + objects.corners[:, 2:]) / np.float32(2), levels)
+    half = strides[candidates, None] * np.float32(_ANCHOR_STRIDES / 2)
+    anchors = np.concatenate([middles[candidates] - half, middles[candidates] + half], axis=2)
+    overlap = paired_overlaps(anchors, objects.corners[None])
+    x, y = middles[candidates].transpose(2, 0, 1)
+    left, top, right, bottom = objects.corners.T
+    within = (x > left) & (x < right) & (y > top) & (y < bottom)
+    answering = within & (overlap >= overlap.mean(0) + overlap.std(0))
+    unanswered = np.flatnonzero(~answering.any(0))
+    answering[overlap.argmax(0)[unanswered], unanswered] = True
+    rows, owners = np.nonzero(answering)
+    # What is written last stays: the greatest overlap, of equals the first object.
+    order = np.lexsort((-owners, overlap[rows, owners]))
+    places, owners = candidates[rows, owners][order], owners[order]
+    labels[places] = objects.labels[owners]
+    boxes[places] = objects.corners[owners]
     return labels, boxes
 
 
-def _nearest(distance: NDArray[np.float32], levels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each map, the locations of the least distances."""
+def _nearest(middles: Points, centres: Points, levels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each map, the locations of the least distances to each object's middle: int64 [candidates, objects]."""
+    distance = ((middles[:, None] - centres[None]) ** 2).sum(2)
     nearest = []
     for level in range(len(STRIDES)):
         places = np.flatnonzero(levels == level)
-        order = np.argsort(distance[places], kind="stable")[:_CANDIDATES]
-        nearest.append(places[order])
+        count = min(_CANDIDATES, len(places))
+        nearest.append(places[np.argpartition(distance[places], count - 1, axis=0)[:count]])
     return np.concatenate(nearest)

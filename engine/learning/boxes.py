@@ -33,18 +33,21 @@ class Detections:
 
 
 def areas(corners: Corners) -> NDArray[np.float32]:
-    """float32 [n]; a box that ends before it begins has none."""
-    sides = np.maximum(corners[:, 2:] - corners[:, :2], 0)
-    product: NDArray[np.float32] = sides[:, 0] * sides[:, 1]
+    """float32 […] of boxes float32 […, 4]; a box that ends before it begins has none."""
+    sides = np.maximum(corners[..., 2:] - corners[..., :2], 0)
+    product: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
     return product
 
 
 def overlaps(first: Corners, second: Corners) -> NDArray[np.float32]:
     """Intersection over union of each of n boxes with each of m: float32 [n, m]. Two boxes without an area have 0."""
-    corner = np.maximum(first[:, None, :2], second[None, :, :2])
-    opposite = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = np.maximum(opposite - corner, 0)
+    return paired_overlaps(first[:, None], second[None])
+
+
+def paired_overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intersection over union, float32 […], of boxes float32 […, 4] with boxes of a shape that broadcasts with theirs."""
+    sides = np.maximum(np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0)
     intersection = sides[..., 0] * sides[..., 1]
-    union = areas(first)[:, None] + areas(second)[None, :] - intersection
+    union = areas(first) + areas(second) - intersection
     ratio: NDArray[np.float32] = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
     return ratio

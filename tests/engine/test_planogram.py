@@ -224,6 +224,15 @@ def test_the_documented_example() -> None:
     assert PlanogramMatchResult(matching_result_per_position=matched).to_wire() == reply
 
 
+def test_positions_nearer_to_each_other_than_products_are_wide_take_no_longer() -> None:
+    """As where positions are in metres and sizes in centimetres."""
+    random = np.random.default_rng(0)
+    crowd = [(f"m{index}", "cola", *random.uniform(0, 0.2, 2)) for index in range(ITEMS_MAX)]
+    started = time.monotonic()
+    matches(crowd, seen(crowd, (30, 30), (100, 50), (2000, 2000)))
+    assert time.monotonic() - started < 60
+
+
 def test_a_store_full_of_one_product_is_matched_in_time_and_more_is_refused() -> None:
     many = [(f"m{index}", "cola", 7.0 * (index % 40), 22.0 * (index // 40)) for index in range(ITEMS_MAX)]
     started = time.monotonic()

@@ -37,8 +37,8 @@ def shown(products: list[DetectedObject]) -> list[tuple[Box, list[str]]]:
         ([found("a", 0.9), found("a", 0.8, SHIFTED)], [(A, ["a"]), (SHIFTED, ["a"])]),
         # the one that it overlaps most
         ([found("a", 0.9), found("a", 0.8, SHIFTED), found("b", 0.7, SHIFTED)], [(A, ["a"]), (SHIFTED, ["a", "b"])]),
-        # a tag is named once, with its greatest confidence
-        ([found("a", 0.9), found("b", 0.8), found("b", 0.7, SHIFTED)], [(A, ["a", "b"])]),
+        # a product has a tag once: a second detection of it is another product
+        ([found("a", 0.9), found("b", 0.8), found("b", 0.7, SHIFTED)], [(A, ["a", "b"]), (SHIFTED, ["b"])]),
         # the best five
         ([found(name, 0.9 - index / 10) for index, name in enumerate("abcdefg")], [(A, list("abcde"))]),
         # what overlaps only what was merged away stands for itself
