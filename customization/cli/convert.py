@@ -31,7 +31,7 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder to write train.json (and test.json) to. [default: SOURCE, or its folder]",
+    help="The folder to write train.json (and test.json) to, never over SOURCE. [default: SOURCE, or its folder]",
 )
 @click.option(
     "--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where a CSV's or COCO's images are."
@@ -59,8 +59,9 @@ def convert(
     """Turn labels of other tools into COCO files that the service takes: boxes as fractions, ids without gaps.
 
     The parts are the same each time, keep the share of each tag, and never part two equal images. Where the output folder holds
-    both parts already, their images stay where they were, and new ones are dealt out. Nothing is written unless
-    everything can be converted; 1 is the exit code otherwise, and each problem is listed with its file and line or index.
+    both parts already, their images stay where they were, and new ones are dealt out. A file with images that SOURCE has not
+    is not replaced. Nothing is written unless everything can be converted; 1 is the exit code otherwise, and each problem is
+    listed with its file and line or index.
 
     \b
     Examples:
@@ -68,10 +69,14 @@ def convert(
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --from csv --images photos
     """
-    from customization.convert import FormerParts, split, to_coco, write_coco
+    from customization.convert import FormerParts, check_replaced, split, to_coco, write_coco
     from customization.convert import copy_images as copy
 
     folder = output or (source if source.is_dir() else source.parent)
+    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
+    for target in targets:
+        if target.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would be written over SOURCE: name another folder with --output")
     with progress_bar("reading images") as advance:
         labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
     if test_share and len(labelled.images) < 2:
@@ -79,6 +84,7 @@ def convert(
     folder.mkdir(parents=True, exist_ok=True)
     if copy_images:
         labelled = copy(labelled, images or (source if source.is_dir() else source.parent), folder)
+    check_replaced(targets, labelled)
     parts = {"train.json": labelled}
     if test_share:
         parts_anew = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT

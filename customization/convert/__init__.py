@@ -10,13 +10,14 @@ from customization.convert.folders import read_folders
 from customization.convert.labelled import LabelledImage, LabelledImages
 from customization.convert.pascal_voc import read_voc
 from customization.convert.split import FormerParts, split
-from customization.convert.write import copy_images, to_coco, write_coco
+from customization.convert.write import check_replaced, copy_images, to_coco, write_coco
 from customization.convert.yolo import read_yolo
 
 __all__ = [
     "FormerParts",
     "LabelledImage",
     "LabelledImages",
+    "check_replaced",
     "copy_images",
     "read_coco",
     "read_csv",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from customization.bbox import bbox_problem, cut_to_image
+from customization.bbox import ROUNDING_TOLERANCE, bbox_problem, cut_to_image
 from customization.coco import Box, read_json
 from customization.coco_check import CLASSIFICATION, DETECTION
 from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
@@ -54,6 +55,9 @@ def read_coco(
 
     annotations = [(place, entry) for place, entry in sections["annotations"] if not entry.get("iscrowd")]
     kind = DETECTION if any(entry.get("bbox") is not None for _, entry in annotations) else CLASSIFICATION
+    if pixels and _all_fractions(entry.get("bbox") for _, entry in annotations):
+        problem = "no number of any bbox is over 1, so these are fractions already, not pixels: use `--from coco`"
+        raise ConversionFailed([f"{path}: {problem}"])
     for place, entry in annotations:
         image, category = entry.get("image_id"), entry.get("category_id")
         if not _is_id(image) or image not in found:
@@ -85,6 +89,11 @@ def _is_id(value: object) -> bool:
 def _size(entry: dict[str, Any]) -> tuple[float, float] | None:
     sides = entry.get("width"), entry.get("height")
     return (sides[0], sides[1]) if all(isinstance(side, int | float) and side for side in sides) else None  # type: ignore[return-value]
+
+
+def _all_fractions(boxes: Iterable[object]) -> bool:
+    numbers = [number for bbox in boxes if isinstance(bbox, list) for number in bbox]
+    return bool(numbers) and all(isinstance(number, int | float) and number <= 1 + ROUNDING_TOLERANCE for number in numbers)
 
 
 def _box(bbox: object, pixels: bool) -> PixelBox | Box:

@@ -29,7 +29,8 @@ def read_csv(
 
     - `file_name` (or `filename`, `file`, `image`, `path`): relative to `images`, by default the CSV file's folder;
     - `tag` (or `label`, `class`, `category`): empty for an image without labels;
-    - `left`, `top`, `width`, `height`: fractions 0…1 of the image's size; or `xmin`, `ymin`, `xmax`, `ymax`: pixels from 0.
+    - `left`, `top`, `width`, `height`: fractions 0…1 of the image's size; or `xmin`, `ymin`, `xmax`, `ymax`: pixels from 0;
+    - `width`, `height` beside pixels: the size in pixels of the image that was labelled, empty where it is not known.
 
     Commas, semicolons or tabs part the fields.
 
@@ -68,6 +69,11 @@ def read_csv(
                 problems.append(f"{place}: {file_column} is empty")
                 continue
             item = found.setdefault(name, Found(folder / name, place))
+            size = _size(fields) if boxes is PIXEL_COLUMNS else None
+            if size is not None and item.claimed not in (None, size):
+                problems.append(f"{place}: width and height are not those of the rows of {name} above")
+                continue
+            item.claimed = size or item.claimed
             if not tag:
                 continue
             try:
@@ -87,6 +93,15 @@ def _column(path: Path, columns: Sequence[str], names: Sequence[str]) -> str:
     raise ConversionFailed(
         [f"{path}:1: has no column {names[0]!r} (nor {', '.join(names[1:])}): {', '.join(columns) or 'empty'}"]
     )
+
+
+def _size(fields: Mapping[str, str]) -> tuple[float, float] | None:
+    try:
+        size = number(fields.get("width")), number(fields.get("height"))
+    except ValueError:
+        return None
+    # As in Pascal VOC, zeros stand where a tool does not know.
+    return size if all(size) else None
 
 
 def _box(fields: Mapping[str, str], names: Sequence[str] | None) -> PixelBox | Box | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from customization.bbox import up_to_edge
 from customization.coco import Box
-from customization.coco_check import CLASSIFICATION, DETECTION
+from customization.coco_check import CLASSIFICATION
 from customization.digest_cache import DigestCache
 from customization.errors import ConversionFailed, ImageUnreadable
 from customization.images import EXTENSIONS, ImageFacts, read_images
@@ -106,7 +106,9 @@ def finish(
 
 def _labelled(kind: str, item: Found, facts: ImageFacts, problems: list[str]) -> LabelledImage:
     size = facts.width, facts.height
-    if kind == DETECTION and item.labels and item.claimed is not None and item.claimed != size:
+    # Fractions are the same at any size, and refer to the upright image, as everywhere.
+    in_pixels = any(isinstance(box, PixelBox) for _, box, _ in item.labels)
+    if in_pixels and item.claimed is not None and item.claimed != size:
         if facts.has_size(*item.claimed):
             problems.append(
                 f"{item.place}: {item.path.name} is stored turned (EXIF orientation) and labelled unturned: save it upright, "

@@ -28,12 +28,13 @@ class FormerParts:
     def read(cls, folder: Path) -> FormerParts:
         """What `train.json` and `test.json` of the folder name; nothing unless both are there and can be read."""
         try:
-            return cls(*(_files(folder, json.loads((folder / name).read_bytes())) for name in ("train.json", "test.json")))
+            return cls(*(files_named(folder, json.loads((folder / name).read_bytes())) for name in ("train.json", "test.json")))
         except (OSError, ValueError, LookupError, TypeError):
             return cls()
 
 
-def _files(folder: Path, document: Any) -> frozenset[Path]:  # noqa: ANN401 - whatever JSON holds
+def files_named(folder: Path, document: Any) -> frozenset[Path]:  # noqa: ANN401 - whatever JSON holds
+    """The image files of a COCO document in `folder`. Raises ValueError, LookupError or TypeError where it is none."""
     return frozenset((folder / image["file_name"]).resolve() for image in document["images"])
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from customization.convert.labelled import LabelledImage, LabelledImages
+from customization.convert.split import files_named
 from customization.errors import ConversionFailed
+
+LOST_SHOWN = 3
 
 
 def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
@@ -45,6 +50,43 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
             annotations.append(annotation)
     categories = [{"id": id_, "name": tag} for tag, id_ in ids.items()]
     return {"images": entries, "annotations": annotations, "categories": categories}
+
+
+def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
+    """Refuse to replace COCO files that name images which are not among `images`: the labels of those would be lost.
+
+    An image file that was deleted may go, and so may one that was renamed, since it is there by its content.
+
+    Raises:
+        ConversionFailed: with what would be lost of each file, or that one is there which is not a COCO file.
+    """
+    paths = {image.path.resolve() for image in images.images}
+    contents = {image.sha256 for image in images.images}
+    problems = []
+    for file in files:
+        if not file.exists():
+            continue
+        try:
+            named = files_named(file.parent, json.loads(file.read_bytes()))
+        except (OSError, ValueError, LookupError, TypeError):
+            problems.append(
+                f"{file}: is there already and is not a COCO file: move it away, or name another folder (`--output`)"
+            )
+            continue
+        lost = [
+            path
+            for path in sorted(named - paths)
+            if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() not in contents
+        ]
+        if lost:
+            which = ", ".join(str(path) for path in lost[:LOST_SHOWN])
+            more = f" and {len(lost) - LOST_SHOWN:,} more" if len(lost) > LOST_SHOWN else ""
+            problems.append(
+                f"{file}: replacing it would lose the labels of images that the source has not: {which}{more}: label them in "
+                "the source, name another folder (`--output`), or move this file away"
+            )
+    if problems:
+        raise ConversionFailed(problems)
 
 
 def write_coco(images: LabelledImages, path: Path) -> None:

@@ -154,6 +154,55 @@ def test_nothing_is_written_unless_everything_can_be(vision: Vision, tmp_path: P
     assert not (tmp_path / "photos" / "train.json").exists()
 
 
+@pytest.mark.parametrize("name", ["train.json", "test.json"])
+def test_a_source_is_not_written_over(vision: Vision, dataset_folder: Callable[..., DatasetFolder], name: str) -> None:
+    source = dataset_folder().path / "train.json"
+    source = source.rename(source.with_name(name))
+    before = source.read_bytes()
+    ran = vision("convert", source, "--from", "coco", "--test-share", 0.3)
+    assert ran.code == 2
+    assert f"{name} would be written over SOURCE: name another folder with --output" in ran.err
+    assert source.read_bytes() == before
+
+
+def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision: Vision, tmp_path: Path) -> None:
+    source = photos(tmp_path)
+    share = ("--test-share", 0.4)
+    assert vision("convert", source, "--from", "folders", *share).code == 0
+    before = {name: (source / name).read_bytes() for name in ("train.json", "test.json")}
+    training = source / "only-training.json"
+    training.write_bytes(before["train.json"])
+    ran = vision("convert", training, "--from", "coco", *share)
+    assert ran.code == 1
+    assert f"{source / 'test.json'}: replacing it would lose the labels of images that the source has not: " in ran.err
+    assert "and 1 more: label them in the source, name another folder (`--output`), or move this file away" in ran.err
+    assert {name: (source / name).read_bytes() for name in before} == before
+    assert vision("convert", training, "--from", "coco", *share, "--output", tmp_path / "new", "--copy-images").code == 0
+
+
+@pytest.mark.parametrize("text", ["{", '{"images": 7}', "[]"])
+def test_what_is_no_coco_file_is_not_replaced(vision: Vision, tmp_path: Path, text: str) -> None:
+    target = photos(tmp_path) / "train.json"
+    target.write_text(text)
+    ran = vision("convert", target.parent, "--from", "folders")
+    assert (ran.code, target.read_text()) == (1, text)
+    assert f"{target}: is there already and is not a COCO file: move it away" in ran.err
+
+
+@pytest.mark.parametrize("options", [[], ["--output", "data", "--copy-images"]])
+def test_a_source_that_has_changed_is_converted_again(vision: Vision, tmp_path: Path, options: list[str]) -> None:
+    source = photos(tmp_path)
+    arguments = ["convert", source, "--from", "folders", "--test-share", 0.4, "--json", *options]
+    assert vision(*arguments).code == 0
+    (source / "cat" / "10.png").write_bytes(encoded(10))
+    (source / "cat" / "1.png").rename(source / "dog" / "1.png")
+    if not options:
+        (source / "cat" / "3.png").unlink()
+    ran = vision(*arguments)
+    assert ran.code == 0, ran.err
+    assert sum(part["images"] for part in ran.json["files"].values()) == (11 if options else 10)
+
+
 @pytest.mark.parametrize(
     ("arguments", "answer", "expected"),
     [

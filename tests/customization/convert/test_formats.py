@@ -236,6 +236,14 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
             "file,tag,xmin,ymin,xmax,ymax\n1.jpg,a,0,0,999,9\n",
             "l.csv:2 (a): box from (0, 0) to (999, 9): is 799 px outside of the image, which is 200 × 100 px",
         ),
+        (
+            "file,width,height,tag,xmin,ymin,xmax,ymax\n1.jpg,100,50,a,0,0,9,9\n",
+            "l.csv:2: 1.jpg is 200 × 100 px, its labels say 100 × 50",
+        ),
+        (
+            "file,width,height,tag,xmin,ymin,xmax,ymax\n1.jpg,200,100,a,0,0,9,9\n1.jpg,100,50,a,0,0,9,9\n",
+            "l.csv:3: width and height are not those of the rows of 1.jpg above",
+        ),
         ('file,tag\n"1.jpg,a\n', "l.csv:2: is not CSV: unexpected end of data"),
     ],
 )
@@ -265,6 +273,10 @@ def twice_the_id(document: dict[str, Any]) -> None:
     document["images"] *= 2
 
 
+def fractions(document: dict[str, Any]) -> None:
+    document["annotations"][0]["bbox"] = [0, 0.2, 1, 0.4]
+
+
 def no_categories(document: dict[str, Any]) -> None:
     del document["categories"]
 
@@ -278,6 +290,10 @@ def no_categories(document: dict[str, Any]) -> None:
         (
             outside_box,
             "i.json: annotations[0]: box from (150, 0) to (250, 10): is 50 px outside of the image, which is 200 × 100 px",
+        ),
+        (
+            fractions,
+            "i.json: no number of any bbox is over 1, so these are fractions already, not pixels: use `--from coco`",
         ),
         (twice_the_id, "i.json: images[1]: id 397133 is that of i.json: images[0], too"),
         (no_categories, "i.json: has no list 'categories'"),
@@ -302,8 +318,40 @@ def test_folders_faults(tmp_path: Path) -> None:
     ]
 
 
-def test_boxes_on_an_image_that_is_stored_turned_are_refused(tmp_path: Path) -> None:
+def turned_voc(root: Path) -> LabelledImages:
+    (root / "l.xml").write_text(voc_xml(voc_object()))
+    return read_voc(root)
+
+
+def turned_csv(root: Path) -> LabelledImages:
+    (root / "l.csv").write_text("file,width,height,tag,xmin,ymin,xmax,ymax\n1.jpg,200,100,fork,20,20,80,60\n")
+    return read_csv(root / "l.csv")
+
+
+def turned_coco(root: Path) -> LabelledImages:
+    (root / "l.json").write_text(json.dumps(coco_document()))
+    return read_coco(root / "l.json")
+
+
+@pytest.mark.parametrize("read", [turned_voc, turned_csv, turned_coco])
+def test_pixels_of_an_image_that_is_stored_turned_are_refused(tmp_path: Path, read: Callable[[Path], LabelledImages]) -> None:
     image(tmp_path / "1.jpg", orientation=6)
-    (tmp_path / "1.xml").write_text(voc_xml(voc_object()))
-    [problem] = problems(lambda: read_voc(tmp_path), tmp_path)
-    assert problem.startswith("1.xml: 1.jpg is stored turned (EXIF orientation) and labelled unturned")
+    [problem] = problems(lambda: read(tmp_path), tmp_path)
+    assert "1.jpg is stored turned (EXIF orientation) and labelled unturned" in problem
+
+
+def test_fractions_do_not_depend_on_the_size_that_is_stated(tmp_path: Path) -> None:
+    image(tmp_path / "1.jpg", orientation=6)
+    (tmp_path / "l.json").write_text(json.dumps(coco_document(bbox=list(FORK))))
+    found = read_coco(tmp_path / "l.json", pixels=False)
+    assert labels(found) == {"1.jpg": [("fork", FORK)]}
+    assert (found.images[0].width, found.images[0].height) == (100, 200)
+
+
+@pytest.mark.parametrize("size", ["200,100", "0,0", ","])
+def test_a_csv_may_state_the_size_or_leave_it_out(tmp_path: Path, size: str) -> None:
+    image(tmp_path / "1.jpg")
+    (tmp_path / "l.csv").write_text(f"file,width,height,tag,xmin,ymin,xmax,ymax\n1.jpg,{size},fork,20,20,80,60\n")
+    [(tag, box)] = labels(read_csv(tmp_path / "l.csv"))["1.jpg"]
+    assert tag == "fork"
+    assert box == pytest.approx(FORK)
