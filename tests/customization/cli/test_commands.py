@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,41 @@ def test_predictions(vision: Vision, service: FakeService, tmp_path: Path) -> No
     assert table.code == 0
     assert table.out.count("cat ") >= 5
     assert "dog" not in table.out.replace("photos/dog", "")
+
+
+SIGNED = "https://someone@x.blob.core.windows.net/c/a.jpg?sv=2024&sig=c2VjcmV0#top"
+UNSIGNED = "https://x.blob.core.windows.net/c/a.jpg"
+
+
+@pytest.mark.parametrize("url", [SIGNED, SIGNED.replace("https", "HTTPS")])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--draw", "out.png"]])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_token_in_an_images_url_is_not_printed(
+    vision: Vision, service: FakeService, url: str, options: list[str], status: int
+) -> None:
+    refused = Answer(400, {"error": {"code": "InvalidRequest", "message": "no image"}})
+    service.handler = lambda request: refused if status == 400 else analyzed(request)
+    ran = vision("predict", "m", url, *options)
+    assert UNSIGNED.removeprefix("https") in ran.out + ran.err
+    assert not re.search("sig|c2VjcmV0|someone", ran.out + ran.err)
+    assert [request.json for request in service.received] == ([] if "--draw" in options else [{"url": url}])
+
+
+def test_a_token_in_a_shelfs_url_is_not_printed(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = []
+
+    def note(title: str) -> AbstractContextManager[Callable[..., None]]:
+        titles.append(title)
+        return nullcontext(lambda *_: None)
+
+    monkeypatch.setattr("customization.cli.products.progress_bar", note)
+    service.handler = lambda request: Answer(
+        201, run_of("notStarted" if request.method == "PUT" else "succeeded", result=RESULT)
+    )
+    ran = vision("products", "run", "m", SIGNED, "--name", "r")
+    assert (ran.code, titles) == (0, [f"looking at {UNSIGNED}"])
+    assert "sig" not in ran.out + ran.err
+    assert service.received[0].json == {"url": SIGNED}
 
 
 def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path) -> None:
