@@ -279,6 +279,47 @@ def test_a_gate(vision: Vision, service: FakeService, require: list[str], code: 
     assert vision("evaluate", "m", "t", *options).out.count("missed:") == len(missed)
 
 
+BOXES = {"trainingDatasetName": "shelves", "timeBudgetInHours": 1, "modelKind": "Generic-Detector"}
+DETECTOR = model(name="d", trainingParameters=BOXES, modelPerformance={"meanAveragePrecision50": 0.4125, "tagPerformance": {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "said"),
+    [
+        ("d", "accuracyTop1", "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, "),
+        ("live", "accuracyTop1", "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, "),
+        (
+            "m",
+            "meanAveragePrecision50",
+            "'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, ",
+        ),
+    ],
+)
+def test_a_gate_that_the_model_can_not_pass_is_refused_before_anything_is_measured(
+    vision: Vision, service: FakeService, name: str, metric: str, said: str
+) -> None:
+    published = {"name": "live", "modelName": "d", **STAMPS}
+    answers = {"/models/m": model(), "/models/d": DETECTOR, "/publishedmodels/live": published}
+
+    def handle(request: Received) -> Answer:
+        path = request.path.removeprefix("/computervision")
+        return Answer(200, answers[path]) if path in answers else Answer(404, {})
+
+    service.handler = handle
+    ran = vision("evaluate", name, "t", "--require", f"{metric}=0.5")
+    assert ran.code == 2
+    assert said in ran.err
+    assert {request.method for request in service.received} == {"GET"}
+
+
+def test_each_model_of_the_list_has_the_metric_of_its_kind(vision: Vision, service: FakeService) -> None:
+    service.handler = lambda _: Answer(200, {"value": [model(), DETECTOR, model("training")]})
+    table = vision("models", "list").out
+    assert re.search(r"m +succeeded +cats +accuracyTop1 0\.875 ", table)
+    assert re.search(r"d +succeeded +shelves +meanAveragePrecision50 0\.41[23] ", table)
+    assert re.search(r"m +training +cats +– ", table)
+
+
 def analyzed(request: Received) -> Answer:
     if request.body.startswith(b"bad"):
         return Answer(400, {"error": {"code": "InvalidRequest", "message": "not an image"}})
