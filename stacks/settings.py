@@ -86,7 +86,8 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _gate_is_judgeable(self) -> Self:
-        if found := faults(self.require):
+        # A promoted model's kind is known where it was trained.
+        if found := faults(self.require, self.model_kind if self.promote_from is None else None):
             raise ValueError(f"require: {'; '.join(found)}")
         if self.require and self.evaluation_dataset is None:
             raise ValueError("require needs an evaluationDataset to be judged on")

@@ -63,7 +63,10 @@ def evaluate(
       vision evaluate trees-1 trees-test
       vision evaluate trees trees-test --require accuracyTop1=0.9 --require calibrationECE=0.1
     """
-    model_name = resolve(client, model)
+    found = resolve(client, model)
+    model_name = found.name
+    for fault in faults(dict(require), found.training_parameters.model_kind):
+        raise click.UsageError(f"--require: {fault}")
     name = name or f"{dataset}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     client.create_evaluation(model_name, name, test_dataset_name=dataset)
     try:

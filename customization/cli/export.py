@@ -28,15 +28,16 @@ if TYPE_CHECKING:
 def export(client: VisionClient, model: str, output: Path | None, as_json: bool) -> None:
     """Download MODEL (or the one behind a published name) as a file of your own.
 
-    One ONNX file, image in, probabilities out, and beside it a JSON file with labels, preprocessing, metrics, and what it was
-    trained from. The ONNX file is whole and has the digest that the service names, or it is not written.
+    One ONNX file, image in, out of a classifier probabilities, out of a detector boxes, scores and classes (docs/learning.md,
+    "Detectors", uses it in ten lines). Beside it a JSON file with labels, preprocessing, metrics, and what it was trained from.
+    The ONNX file is whole and has the digest that the service names, or it is not written.
 
     \b
     Examples:
       vision export trees-1
       vision export trees --output models/
     """
-    model_name = resolve(client, model)
+    model_name = resolve(client, model).name
     path = output or Path()
     if output is not None and not output.suffix:
         output.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 KINDS = [kind.value for kind in ModelKind]
 
+FIRST_METRICS = ("accuracyTop1", "meanAveragePrecision50")
+"""Of a classifier, of a detector."""
+
 timeout_option = click.option(
     "--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then; the training goes on."
 )
@@ -49,13 +52,13 @@ def list_models(client: VisionClient, as_json: bool) -> None:
             model.name,
             model.status.value,
             model.training_parameters.training_dataset_name,
-            model.model_performance.accuracy_top1 if model.model_performance else None,
+            _first_metric(model),
             model.training_cost_in_minutes,
             f"{model.created_date_time:%Y-%m-%d %H:%M}",
         )
         for model in found
     ]
-    columns = ("name", "status", "trained from", "accuracyTop1", "minutes", "created (UTC)")
+    columns = ("name", "status", "trained from", "metric", "minutes", "created (UTC)")
     print_table(columns, rows, "There is no model: `vision models train`.")
 
 
@@ -241,6 +244,12 @@ def unpublish_model(client: VisionClient, published_name: str) -> None:
     say(f"{published_name!r} is not published any more")
 
 
+def _first_metric(model: Model) -> str | None:
+    """What a model of its kind is judged by first, with its name: `accuracyTop1 0.983`."""
+    values = performance_rows(model.model_performance.to_wire() if model.model_performance else None)
+    return next((f"{name} {value:.3f}" for name, value in values if name in FIRST_METRICS), None)
+
+
 def _training(model: Model) -> tuple[str, int, str | None, str | None]:
     parameters, evaluation = model.training_parameters, model.evaluation_parameters
     return (
@@ -300,14 +309,14 @@ def _print_model(model: Model, as_json: bool) -> None:
         print_table(("tag", *metrics), [(tag, *(tags[tag].get(metric) for metric in metrics)) for tag in tags], "")
 
 
-def resolve(client: VisionClient, name: str) -> str:
+def resolve(client: VisionClient, name: str) -> Model:
     """The model of this name, or the one behind this published name."""
     from customization.errors import NotFound
 
     try:
-        return client.get_model(name).name
+        return client.get_model(name)
     except NotFound:
         try:
-            return client.get_published_model(name).model_name
+            return client.get_model(client.get_published_model(name).model_name)
         except NotFound:
             raise VisionError(f"no model, and no published name, is called {name!r}: see `vision models list`") from None

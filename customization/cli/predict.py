@@ -11,6 +11,7 @@ import click
 
 from customization.cli.connection import service_options
 from customization.cli.exit_code import ExitCode
+from customization.cli.image_argument import is_url, without_query
 from customization.cli.output import json_option, print_json, print_table, progress_bar
 from customization.errors import BadRequest, VisionError
 from customization.images import EXTENSIONS
@@ -54,14 +55,15 @@ def predict(
     pictures = _pictures(targets, draw)
 
     def analyze(target: str) -> dict[str, Any]:
+        image = without_query(target)
         try:
-            data = target if _is_url(target) else Path(target).read_bytes()
+            data = target if is_url(target) else Path(target).read_bytes()
             result = client.analyze(model, data)
         except BadRequest as error:
-            return {"image": target, "error": error.message}
+            return {"image": image, "error": error.message}
         except OSError as error:
-            return {"image": target, "error": f"can't be read: {error.strerror}"}
-        seen: dict[str, Any] = {"image": target}
+            return {"image": image, "error": f"can't be read: {error.strerror}"}
+        seen: dict[str, Any] = {"image": image}
         custom = result.custom_model_result
         if custom is not None and custom.tags_result is not None:
             tags = [tag.to_wire() for tag in custom.tags_result.values if tag.confidence >= threshold]
@@ -106,7 +108,7 @@ def _targets(images: Sequence[str]) -> list[str]:
     targets = []
     for image in images:
         path = Path(image)
-        if _is_url(image):
+        if is_url(image):
             targets.append(image)
         elif path.is_dir():
             targets += sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
@@ -123,8 +125,8 @@ def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
     """Where each image's answer is drawn; refuses what cannot be, before anything is asked."""
     if draw is None:
         return {}
-    if urls := [target for target in targets if _is_url(target)]:
-        raise click.UsageError(f"--draw: {urls[0]} is no file of this machine: fetch it first.")
+    if urls := [target for target in targets if is_url(target)]:
+        raise click.UsageError(f"--draw: {without_query(urls[0])} is no file of this machine: fetch it first.")
     if len(targets) == 1 and not draw.is_dir():
         if draw.suffix.lower() not in _DRAWN:
             raise click.UsageError(f"--draw {draw}: name a file that ends in {', '.join(_DRAWN)}, or a folder that exists.")
@@ -151,10 +153,6 @@ def _draw(result: dict[str, Any], out: Path) -> None:
             draw_answer(image, result.get("objects", []), result.get("tags", [])).save(out)
     except OSError as error:
         raise VisionError(f"{out}: can't be written: {error.strerror or error}") from None
-
-
-def _is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://"))
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from customization.cli.connection import service_options
+from customization.cli.image_argument import is_url, without_query
 from customization.cli.output import confirm, json_option, print_json, print_table, progress_bar, say
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run_products(
     run = client.recognize_products(model, name, _image(image))
     if wait:
         try:
-            with progress_bar(f"looking at {image}") as advance:
+            with progress_bar(f"looking at {without_query(image)}") as advance:
 
                 def show(seen: ProductRecognitionRun) -> None:
                     advance(0, None, seen.status.value)
@@ -126,7 +127,7 @@ def delete_products(client: VisionClient, model: str, name: str, yes: bool) -> N
 
 
 def _image(image: str) -> bytes | str:
-    if image.startswith(("http://", "https://")):
+    if is_url(image):
         return image
     try:
         return Path(image).read_bytes()

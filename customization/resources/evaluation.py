@@ -27,11 +27,12 @@ class EvaluationProvider(VisionProvider):
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         require = news.get("require") or {}
-        problems = failures("require", faults(require)) if is_known(require) else []
         model_kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
-        if is_known(model_kind, annotation_kind) and model_kind in list(ModelKind) and annotation_kind is not None:
+        kind = ModelKind(model_kind) if is_known(model_kind) and model_kind in list(ModelKind) else None
+        problems = failures("require", faults(require, kind)) if is_known(require) else []
+        if kind is not None and is_known(annotation_kind) and annotation_kind is not None:
             called = named(news, "model_name", "dataset_name")
-            problem = kind_mismatch(ModelKind(model_kind), str(annotation_kind), **called)
+            problem = kind_mismatch(kind, str(annotation_kind), **called)
             problems += failures("dataset", [problem] if problem else [])
         if is_known(news.get("dataset_name"), news.get("dataset_digest")):
             news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:8]}"}

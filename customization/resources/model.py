@@ -179,9 +179,10 @@ def outcome_line(model: TrainedModel) -> str:
     progress, performance = model.training_progress, model.model_performance
     parts = []
     if progress is not None:
+        # A detector learns in steps: none of its images is embedded.
+        work = f"{progress.images_embedded} embedded" if progress.steps is None else f"{progress.steps} steps"
         parts.append(
-            f"trained in {duration(progress.seconds)} on {progress.images} images "
-            f"({progress.images_read} read, {progress.images_embedded} embedded)"
+            f"trained in {duration(progress.seconds)} on {progress.images} images ({progress.images_read} read, {work})"
         )
     if performance is not None and performance.accuracy_top1 is not None:
         parts.append(f"estimated accuracyTop1 {performance.accuracy_top1:.3f}")

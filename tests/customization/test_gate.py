@@ -2,6 +2,7 @@ import pytest
 
 from customization.contract import ModelPerformance
 from customization.gate import METRICS, faults, misses
+from customization.kinds import ModelKind
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,34 @@ from customization.gate import METRICS, faults, misses
 )
 def test_faults(require: dict[str, float], said: list[str]) -> None:
     assert faults(require) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "said"),
+    [
+        (ModelKind.GENERIC_CLASSIFIER, "calibrationECE", None),
+        (ModelKind.GENERIC_DETECTOR, "meanAveragePrecision30", None),
+        (
+            ModelKind.GENERIC_DETECTOR,
+            "accuracyTop1",
+            "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, meanAveragePrecision50, ",
+        ),
+        (
+            ModelKind.PRODUCT_RECOGNIZER,
+            "averagePrecision",
+            "'averagePrecision' is no metric of a Product-Recognizer; those are mean",
+        ),
+        (
+            ModelKind.GENERIC_CLASSIFIER,
+            "meanAveragePrecision50",
+            "'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, accuracyTop5, averagePr",
+        ),
+    ],
+)
+def test_a_metric_that_no_model_of_the_kind_has(kind: ModelKind, metric: str, said: str | None) -> None:
+    found = faults({metric: 0.5}, kind)
+    assert len(found) == (said is not None)
+    assert said is None or found[0].startswith(said)
 
 
 def test_every_metric_of_a_whole_model_can_be_required() -> None:

@@ -85,8 +85,10 @@ def test_a_detector_has_datasets_of_boxes(kind: str) -> None:
     assert settings_of(datasets=BOTH_KINDS, models={"m": model}).datasets["boxes"].annotation_kind == "imageObjectDetection"
 
 
-def test_a_promoted_models_kind_is_known_elsewhere() -> None:
-    settings_of(datasets=BOTH_KINDS, models={"m": {"promoteFrom": "dev", "evaluationDataset": "boxes"}})
+@pytest.mark.parametrize("metric", [None, "accuracyTop1", "meanAveragePrecision50"])
+def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
+    gate = {"require": {metric: 0.5}} if metric else {}
+    settings_of(datasets=BOTH_KINDS, models={"m": {"promoteFrom": "dev", "evaluationDataset": "boxes", **gate}})
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,34 @@ def test_a_promoted_models_kind_is_known_elsewhere() -> None:
                 "datasets": DATASETS,
                 "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracy": 0.9}}},
             },
-            "models.m: require: 'accuracy' is no metric; those are accuracyTop1",
+            "models.m: require: 'accuracy' is no metric of a Generic-Classifier; those are accuracyTop1",
+        ),
+        (
+            {
+                "datasets": BOTH_KINDS,
+                "models": {
+                    "m": {
+                        "modelKind": "Generic-Detector",
+                        "trainingDataset": "boxes",
+                        "evaluationDataset": "boxes",
+                        "require": {"accuracyTop1": 0.9},
+                    }
+                },
+            },
+            "models.m: require: 'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, ",
+        ),
+        (
+            {
+                "datasets": DATASETS,
+                "models": {
+                    "m": {
+                        "trainingDataset": "train",
+                        "evaluationDataset": "train",
+                        "require": {"meanAveragePrecision50": 0.5},
+                    }
+                },
+            },
+            "models.m: require: 'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, ",
         ),
         ({"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}}, "at most 336"),
         (

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -327,6 +328,47 @@ def test_a_gate(vision: Vision, service: FakeService, require: list[str], code: 
     assert vision("evaluate", "m", "t", *options).out.count("missed:") == len(missed)
 
 
+BOXES = {"trainingDatasetName": "shelves", "timeBudgetInHours": 1, "modelKind": "Generic-Detector"}
+DETECTOR = model(name="d", trainingParameters=BOXES, modelPerformance={"meanAveragePrecision50": 0.4125, "tagPerformance": {}})
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "said"),
+    [
+        ("d", "accuracyTop1", "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, "),
+        ("live", "accuracyTop1", "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, "),
+        (
+            "m",
+            "meanAveragePrecision50",
+            "'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, ",
+        ),
+    ],
+)
+def test_a_gate_that_the_model_can_not_pass_is_refused_before_anything_is_measured(
+    vision: Vision, service: FakeService, name: str, metric: str, said: str
+) -> None:
+    published = {"name": "live", "modelName": "d", **STAMPS}
+    answers = {"/models/m": model(), "/models/d": DETECTOR, "/publishedmodels/live": published}
+
+    def handle(request: Received) -> Answer:
+        path = request.path.removeprefix("/computervision")
+        return Answer(200, answers[path]) if path in answers else Answer(404, {})
+
+    service.handler = handle
+    ran = vision("evaluate", name, "t", "--require", f"{metric}=0.5")
+    assert ran.code == 2
+    assert said in ran.err
+    assert {request.method for request in service.received} == {"GET"}
+
+
+def test_each_model_of_the_list_has_the_metric_of_its_kind(vision: Vision, service: FakeService) -> None:
+    service.handler = lambda _: Answer(200, {"value": [model(), DETECTOR, model("training")]})
+    table = vision("models", "list").out
+    assert re.search(r"m +succeeded +cats +accuracyTop1 0\.875 ", table)
+    assert re.search(r"d +succeeded +shelves +meanAveragePrecision50 0\.41[23] ", table)
+    assert re.search(r"m +training +cats +– ", table)
+
+
 def analyzed(request: Received) -> Answer:
     if request.body.startswith(b"bad"):
         return Answer(400, {"error": {"code": "InvalidRequest", "message": "not an image"}})
@@ -351,6 +393,41 @@ def test_predictions(vision: Vision, service: FakeService, tmp_path: Path) -> No
     assert table.code == 0
     assert table.out.count("cat ") >= 5
     assert "dog" not in table.out.replace("photos/dog", "")
+
+
+SIGNED = "https://someone@x.blob.core.windows.net/c/a.jpg?sv=2024&sig=c2VjcmV0#top"
+UNSIGNED = "https://x.blob.core.windows.net/c/a.jpg"
+
+
+@pytest.mark.parametrize("url", [SIGNED, SIGNED.replace("https", "HTTPS")])
+@pytest.mark.parametrize("options", [[], ["--json"], ["--draw", "out.png"]])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_token_in_an_images_url_is_not_printed(
+    vision: Vision, service: FakeService, url: str, options: list[str], status: int
+) -> None:
+    refused = Answer(400, {"error": {"code": "InvalidRequest", "message": "no image"}})
+    service.handler = lambda request: refused if status == 400 else analyzed(request)
+    ran = vision("predict", "m", url, *options)
+    assert UNSIGNED.removeprefix("https") in ran.out + ran.err
+    assert not re.search("sig|c2VjcmV0|someone", ran.out + ran.err)
+    assert [request.json for request in service.received] == ([] if "--draw" in options else [{"url": url}])
+
+
+def test_a_token_in_a_shelfs_url_is_not_printed(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = []
+
+    def note(title: str) -> AbstractContextManager[Callable[..., None]]:
+        titles.append(title)
+        return nullcontext(lambda *_: None)
+
+    monkeypatch.setattr("customization.cli.products.progress_bar", note)
+    service.handler = lambda request: Answer(
+        201, run_of("notStarted" if request.method == "PUT" else "succeeded", result=RESULT)
+    )
+    ran = vision("products", "run", "m", SIGNED, "--name", "r")
+    assert (ran.code, titles) == (0, [f"looking at {UNSIGNED}"])
+    assert "sig" not in ran.out + ran.err
+    assert service.received[0].json == {"url": SIGNED}
 
 
 def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path) -> None:

@@ -65,3 +65,12 @@ def test_every_command_teaches_with_an_example(name: str) -> None:
 )
 def test_every_variable_is_documented(variable: str) -> None:
     assert f"{variable}`" in PAGE
+
+
+def test_what_comes_out_of_an_exported_model_is_told_for_each_kind() -> None:
+    for text in (section("vision export"), COMMANDS["vision export"].help or ""):
+        told = " ".join(text.split())
+        assert "out of a classifier" in told
+        assert "boxes, scores and classes" in told
+        assert "learning.md" in told
+    assert re.search("^## Detectors$", (Path(__file__).parents[3] / "docs" / "learning.md").read_text("utf-8"), re.MULTILINE)

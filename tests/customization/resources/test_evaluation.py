@@ -79,8 +79,33 @@ OLDS = {
 def test_a_dataset_of_the_wrong_kind_is_refused_before_anything_is_made(
     model_kind: object, annotation_kind: object, said: str | None
 ) -> None:
-    failures = EvaluationProvider().check({}, {**OLDS, "model_kind": model_kind, "annotation_kind": annotation_kind}).failures
+    news = {**OLDS, "model_kind": model_kind, "annotation_kind": annotation_kind, "require": {}}
+    failures = EvaluationProvider().check({}, news).failures
     assert [failure.property for failure in failures] == (["dataset"] if said else [])
+    assert not said or failures[0].reason.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("model_kind", "metric", "said"),
+    [
+        ("Generic-Detector", "meanAveragePrecision50", None),
+        (
+            "Generic-Detector",
+            "accuracyTop1",
+            "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, ",
+        ),
+        ("Generic-Classifier", "meanAveragePrecision50", "'meanAveragePrecision50' is no metric of a Generic-Classifier; "),
+        (UNKNOWN, "accuracyTop1", None),
+        (UNKNOWN, "meanAveragePrecision50", None),
+        (None, "meanAveragePrecision50", None),
+    ],
+)
+def test_a_gate_that_no_model_of_the_kind_can_pass_is_refused_before_anything_is_made(
+    model_kind: object, metric: str, said: str | None
+) -> None:
+    news = {**OLDS, "model_kind": model_kind, "annotation_kind": UNKNOWN, "require": {metric: 0.5}}
+    failures = EvaluationProvider().check({}, news).failures
+    assert [failure.property for failure in failures] == (["require"] if said else [])
     assert not said or failures[0].reason.startswith(said)
 
 

@@ -222,3 +222,10 @@ def test_a_model_that_was_promoted_is_not_taken_for_a_training(changes: dict[str
 def test_the_row_says_what_the_training_cost() -> None:
     model = TrainedModel.model_validate(SUCCEEDED)
     assert outcome_line(model) == "trained in 3 s on 25 images (5 read, 5 embedded); estimated accuracyTop1 0.975"
+
+
+def test_the_row_of_a_detector_says_its_steps() -> None:
+    progress = {"stage": "done", "images": 120, "imagesRead": 120, "seconds": 240, "steps": 113, "stepsDone": 113}
+    performance = {"meanAveragePrecision50": 0.5, "tagPerformance": {}}
+    model = TrainedModel.model_validate({**SUCCEEDED, "trainingProgress": progress, "modelPerformance": performance})
+    assert outcome_line(model) == "trained in 4 min on 120 images (120 read, 113 steps); estimated meanAveragePrecision50 0.500"
