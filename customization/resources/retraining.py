@@ -32,8 +32,8 @@ SECONDS_PER_STEP = 2.0
 
 def detector_steps(images: float) -> float:
     """How many steps a detector's training takes (docs/learning.md)."""
-    steps: float = 18.5 * images**0.42
-    return 1.25 * max(60.0, steps)
+    steps: float = max(60.0, 18.5 * images**0.42, images / 8)
+    return 1.25 * steps
 
 
 def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:

@@ -134,12 +134,11 @@ class DetectorTraining(Training):
             dataset = self.plan.parts[TRAINING].dataset
             message = f"The loss is no number any more after step {learner.step}: check the boxes of dataset '{dataset}'."
             raise JobFailed(FailureCode.DIVERGED, message)
-        budget_left = self.budget_seconds * _BUDGET_SHARE - progress.seconds - (time.monotonic() - started)
-        validation = self._measured(learner, self._images(shards).validation)
-        if phase == 0 and (learner.done or budget_left <= 0):
-            estimate = self._measured(learner, self._images(shards).held_out)
-            if estimate is not None:
-                self.resources.objects.put(self._key("estimate"), json.dumps(estimate.to_wire()).encode())
+        images = self._images(shards)
+        # The second phase learns from the images that the first was told by.
+        validation = None if phase else self._performance(learner, images.validation)
+        if phase == 0 and learner.done:
+            self._estimate(learner, images.held_out)
         self.resources.objects.put(self._key(f"checkpoint-{phase}"), learner.to_npz())
         self._learner = phase, learner
         stretch = Stretch(
@@ -155,8 +154,10 @@ class DetectorTraining(Training):
     def export(self, shards: int, begun: Begun) -> None:
         """Make the model's file, to measure it by."""
         self.check()
-        _, learner = self._learner or self._taken_up(shards, begun)
+        phase, learner = self._learner or self._taken_up(shards, begun)
         self._learner = None
+        if phase == 0 and not learner.done:  # the budget has ended before
+            self._estimate(learner, self._images(shards).held_out)
         onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
         self.resources.objects.put(self._key("model.onnx"), onnx)
 
@@ -232,40 +233,37 @@ class DetectorTraining(Training):
         """In an order that the annotation files do not decide. Put together once: it asks for each shard's digests."""
         if self._read is None:
             training = boxed(self.shards(self.pictures), TRAINING, shards)
-            held = self._held_out(training)
-            held_out = [training[index] for index in sorted(held)]
+            held = held_out(training) if len(self.plan.parts) == 1 else frozenset()
+            kept_back = [training[index] for index in sorted(held)]
             first = [image for index, image in enumerate(training) if index not in held]
-            unlearnt = boxed(self.shards(self.pictures), TEST, 1) if len(self.plan.parts) > 1 else held_out
-            self._read = _Images(training, first, held_out, unlearnt[:_VALIDATED])
+            unlearnt = boxed(self.shards(self.pictures), TEST, 1) if len(self.plan.parts) > 1 else kept_back
+            self._read = _Images(training, first, kept_back, unlearnt[:_VALIDATED])
         return self._read
 
-    def _held_out(self, images: Sequence[BoxedDigest]) -> frozenset[int]:
-        """Which are: a sixth of them, where there are enough. Each tag keeps most of its boxes."""
-        if len(self.plan.parts) > 1 or len(images) < _HELD_OUT_FROM:
-            return frozenset()
-        total = Counter(box.label for image, _ in images for box in image.boxes)
-        left = total.copy()
-        held: set[int] = set()
-        for index, (image, _) in enumerate(images):
-            if len(held) >= min(len(images) // _HELD_OUT_SHARE, _HELD_OUT_MOST):
-                break
-            here = Counter(box.label for box in image.boxes)
-            if all(left[label] - count >= max(1, 2 * total[label] / 3) for label, count in here.items()):
-                left -= here
-                held.add(index)
-        return frozenset(held)
+    def _estimate(self, learner: "Learner", held_out: Sequence[BoxedDigest]) -> None:
+        """Keep how what has been learnt does on the images held out, if some were."""
+        if held_out:
+            performance, curves = self._measured(learner, held_out)
+            self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
+            self.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
 
-    def _measured(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
-        """How what has been learnt so far does on pictures; None where there are none."""
-        if not images:
-            return None
+    def _performance(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
+        return self._measured(learner, images)[0] if images else None
+
+    def _measured(self, learner: "Learner", images: Sequence[BoxedDigest]) -> tuple[ModelPerformance, dict[str, Any]]:
+        """How what has been learnt so far does on pictures, by the tags that they have objects of: of the others they say
+        nothing, since so few are looked at."""
         session = DetectorSession(self._exported(learner, ""), self._settings.threads)
+        present = np.unique([box.label for image, _ in images for box in image.boxes])
         truths, found = [], []
         for image, digest in images:
             pixels = self.pictures.read(digest)
             truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
-            found.append(session.detect(pixels))
-        return detection_performance(truths, found, self.plan.parts[TRAINING].tags)
+            seen = session.detect(pixels)
+            told = np.isin(seen.labels, present)
+            found.append(Detections(seen.corners[told], seen.labels[told], seen.scores[told]))
+        tags = self.plan.parts[TRAINING].tags
+        return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
 
     def _exported(self, learner: "Learner", licences: str) -> bytes:
         return export_detector(learner.weights(), self.plan.parts[TRAINING].tags, learner.recipe.side, licences)
@@ -299,12 +297,16 @@ def learn_detector(
         stretch = step(f"learn {number}", training.train, read, begun, standing.progress)
         standing.progress = learnt(standing.progress, begun, stretch)
         number += 1
+    if stretch is None:
+        message = "The budget ended before anything was learnt: give it more hours."
+        raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
     step("export", training.export, read, begun)
     standing.advance(stage="evaluating", share=0.93, message=None)
     step("report", training.report, standing.progress)
     if len(planned["shards"]) > 1:
         for index in range(planned["shards"][TEST]):
-            step(f"detect {index}", training.keep, training.findings, TEST, index)
+            share = 0.93 + 0.05 * (index + 1) / planned["shards"][TEST]
+            read_shard(training, step, training.findings, TEST, index, standing, share, name="detect")
         performance = step("evaluate", training.evaluate, planned["shards"][TEST])
     else:
         performance = step("estimated", training.estimated)
@@ -359,6 +361,29 @@ def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
         assert isinstance(image, BoxedImage)
         images.append((image, digest))
     return sorted(images, key=lambda pair: (pair[1], pair[0].url))
+
+
+def held_out(images: Sequence[BoxedDigest]) -> frozenset[int]:
+    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of those that
+    have no box tell how many things are seen where there are none."""
+    if len(images) < _HELD_OUT_FROM:
+        return frozenset()
+    total = Counter(box.label for image, _ in images for box in image.boxes)
+    left = total.copy()
+    empty_left = sum(not image.boxes for image, _ in images) // _HELD_OUT_SHARE
+    held: set[int] = set()
+    for index, (image, _) in enumerate(images):
+        if len(held) >= min(len(images) // _HELD_OUT_SHARE, _HELD_OUT_MOST):
+            break
+        here = Counter(box.label for box in image.boxes)
+        if not here:
+            if empty_left:
+                empty_left -= 1
+                held.add(index)
+        elif all(left[label] - count >= max(1, 2 * total[label] / 3) for label, count in here.items()):
+            left -= here
+            held.add(index)
+    return frozenset(held) if left != total else frozenset()
 
 
 def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:

@@ -178,10 +178,17 @@ class Learn(Protocol[T]):
 
 
 def read_shard(
-    training: Training, step: Step, keeping: Keeping, part: int, index: int, standing: Standing, share: float
+    training: Training,
+    step: Step,
+    keeping: Keeping,
+    part: int,
+    index: int,
+    standing: Standing,
+    share: float,
+    name: str = "embed",
 ) -> None:
     """One shard of a part as a step of the workflow; `share` is how much of the training is done after it."""
-    done: ShardDone = step(f"embed {part}/{index}", training.keep_and_report, keeping, part, index, standing.progress, share)
+    done: ShardDone = step(f"{name} {part}/{index}", training.keep_and_report, keeping, part, index, standing.progress, share)
     standing.progress = embedded(standing.progress, done, share)
 
 

@@ -20,8 +20,8 @@ BOXES, SCORES, CLASSES = "boxes", "scores", "classes"
 SCORE_LEAST = 0.05
 OVERLAP_MOST = 0.6
 """Of two boxes of one class that overlap more, the better stays."""
-BOXES_MAX = 300
-_BOXES_MAX_A_CLASS = 100
+BOXES_MAX = 1000
+"""As many as an image of a dataset may have regions (contract.md, section 9)."""
 
 
 class _OnnxOperations:
@@ -139,7 +139,7 @@ def _add_selection(graph: Graph, boxes: str, scores: str, planes: str) -> None:
     """Per class suppression, the best of what stays, and its boxes in pixels of the image that came in."""
     by_class = graph.add("Transpose", [scores], "found/by_class", perm=[0, 2, 1])
     limits = [
-        graph.constant("boxes.most", [_BOXES_MAX_A_CLASS]),
+        graph.constant("boxes.most", [BOXES_MAX]),
         graph.constant("overlap.most", np.array([OVERLAP_MOST], np.float32)),
         graph.constant("score.least", np.array([SCORE_LEAST], np.float32)),
     ]

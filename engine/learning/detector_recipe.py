@@ -1,5 +1,6 @@
 """How a detector is trained: chosen from the number of images alone."""
 
+import math
 from dataclasses import dataclass, replace
 
 from engine.learning.nanodet import LAYERS
@@ -34,5 +35,5 @@ class DetectorRecipe:
 
 
 def choose_recipe(images: int) -> DetectorRecipe:
-    """The recipe for so many images: 75 steps for 28 images, 201 for 292, 885 for 10,000 (docs/learning.md)."""
-    return DetectorRecipe(steps=max(_STEPS_LEAST, round(18.5 * images**0.42)))
+    """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md)."""
+    return DetectorRecipe(steps=max(_STEPS_LEAST, round(18.5 * images**0.42), math.ceil(images / DetectorRecipe.batch)))

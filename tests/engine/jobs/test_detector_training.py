@@ -7,6 +7,7 @@ import pytest
 
 import engine.jobs.detector_training as jobs
 from customization.contract import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from engine.annotations import Box, BoxedImage
 from engine.jobs.queue import JobQueue
 from engine.learning.detector_artifact import DetectorSession
 from engine.learning.detector_recipe import DetectorRecipe
@@ -128,3 +129,44 @@ def test_a_dataset_of_the_other_kind_fails_the_training(
     assert model.error is not None
     assert model.error.code == "incorrectModelKind"
     assert said in model.error.message
+
+
+def test_what_is_held_out_has_objects_and_leaves_each_tag_most_of_its_boxes() -> None:
+    def image(number: int, *labels: int) -> tuple[BoxedImage, str]:
+        boxes = tuple(Box(label, 0.1, 0.1, 0.2, 0.2) for label in labels)
+        return BoxedImage(f"https://host/{number}.png", boxes, ""), f"{number:03}"
+
+    # Nothing could be said of tags that are too rare to be held out, whatever else is there.
+    assert (
+        jobs.held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)])
+        == set()
+    )
+    assert jobs.held_out([image(number, 0) for number in range(11)]) == set()
+    held = jobs.held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
+    assert len(held) == 6
+    assert sum(index < 12 for index in held) == 2
+
+
+def test_a_budget_that_ends_before_the_first_step_is_said(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_scenes(engine, "late", range(600, 604))
+    monkeypatch.setattr(jobs, "_BUDGET_SHARE", 0.0)
+    model = trained(engine, queue, engine.model("late", "late", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.FAILED
+    assert model.error is not None
+    assert "The budget ended before anything was learnt: give it more hours." in str(model.error)
+
+
+def test_a_budget_that_ends_while_it_is_learnt_still_gives_an_estimate(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_scenes(engine, "short", range(620, 634))
+    monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
+    monkeypatch.setattr(jobs, "_BUDGET_SHARE", 1e-4)  # which is over after the first
+    model = trained(engine, queue, engine.model("short", "short", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.progress is not None
+    assert model.progress.steps_done == 1
+    assert model.performance is not None
+    assert model.performance.mean_average_precision50 is not None
