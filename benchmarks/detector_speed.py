@@ -21,6 +21,7 @@ from engine.settings import usable_cores
 
 ANALYZE_LIMIT = 1.3
 WHILE_TRAINING_LIMIT = 2.0
+PEAK_GIGABYTES_MAX = 3.0
 SCENES = 60
 WIDTH, HEIGHT = 640, 480
 
@@ -45,7 +46,9 @@ def measure_detector(engine: Engine, root: Path, base_url: str, *, rounds: int, 
         engine.wait_until_worker_rests()
         console.print("detector: calls …")
         images = [str(root / name) for name, _ in files]
-        return [*_idle(engine, client, images, blocks), *_while_training(engine, client, images, rounds)]
+        figures = [*_idle(engine, client, images, blocks), *_while_training(engine, client, images, rounds)]
+    peak = (engine.worker_peak_gigabytes(),)
+    return [*figures, Figure("memory of the worker at its highest", "GB", peak, os.getloadavg()[0], PEAK_GIGABYTES_MAX)]
 
 
 def _idle(engine: Engine, client: VisionClient, images: list[str], blocks: int) -> list[Figure]:

@@ -48,6 +48,11 @@ class Engine:
         times = [child.cpu_times() for child in psutil.Process(self.process.pid).children()]
         return sum(time_.user + time_.system for time_ in times)
 
+    def worker_peak_gigabytes(self) -> float:
+        """The most memory that a worker has had at once so far, in 10⁹ bytes."""
+        status = [Path(f"/proc/{child.pid}/status").read_text() for child in psutil.Process(self.process.pid).children()]
+        return max(int(text.split("VmHWM:")[1].split()[0]) for text in status) * 1024 / 1e9
+
     def wait_until_worker_rests(self) -> None:
         """Until the worker takes next to no processor time: nothing that comes after shares the cores with it."""
         deadline = time.monotonic() + STOP_SECONDS

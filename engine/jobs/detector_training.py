@@ -364,8 +364,8 @@ def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
 
 
 def held_out(images: Sequence[BoxedDigest]) -> frozenset[int]:
-    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of those that
-    have no box tell how many things are seen where there are none."""
+    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of
+    those that have no box tell how many things are seen where there are none."""
     if len(images) < _HELD_OUT_FROM:
         return frozenset()
     total = Counter(box.label for image, _ in images for box in image.boxes)
