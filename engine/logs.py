@@ -16,7 +16,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """`apim-request-id` of the request that this context works for."""
 
 _SIGNATURE = re.compile(r"(?i)\b(sig|sastoken)((?:=|%3D)|\\?[\"']?\s*[:=]\s*\\?[\"']?)[^&\s\"'\\,}]+")
-_CHATTY = ("alembic", "asyncio", "azure", "dbos", "httpcore", "httpx", "urllib3")
+_CHATTY = ("jax._src.xla_bridge", "alembic", "asyncio", "azure", "dbos", "httpcore", "httpx", "urllib3")
 _RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "color_message"})
 
 
