@@ -252,7 +252,7 @@ def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(
     deployed: Project, config: dict[str, Any], annotation_kind: str, model_kind: str, needed: str
 ) -> None:
     config["datasets"]["shapes-train"]["annotationKind"] = annotation_kind
-    config["models"]["shapes"]["modelKind"] = model_kind
+    config["models"]["shapes"] = {"modelKind": model_kind, "trainingDataset": "shapes-train"}
     deployed.configure(config)
     output = deployed.preview().failed().output
     assert "stacks/Pulumi.local.yaml: vision-customization: models.shapes.trainingDataset: dataset " in output
