@@ -425,7 +425,7 @@ class ProductRecognitionRun(Wire):
 
 _LENGTH_MAX = 1e9
 Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-_LENGTH_MAX, le=_LENGTH_MAX)]
-Length = Annotated[float, Field(allow_inf_nan=False, ge=1 / _LENGTH_MAX, le=_LENGTH_MAX)]
+Length = Annotated[float, Field(allow_inf_nan=False, gt=0, le=_LENGTH_MAX)]
 """Of a planogram, in its own units: far more than a shelf has of any, and little enough to compute with."""
 
 
