@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import time
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from statistics import median
@@ -13,10 +11,11 @@ from typing import Any
 from PIL import Image, ImageDraw
 from rich.console import Console
 
+from benchmarks.calls import call_seconds, while_training
 from benchmarks.figures import Figure, compare
 from benchmarks.processes import Engine, Script
 from customization.client import VisionClient
-from customization.contract import AnnotationKind, Model, ModelKind, ModelStatus
+from customization.contract import AnnotationKind, Model, ModelKind
 from engine.settings import usable_cores
 
 ANALYZE_LIMIT = 1.3
@@ -26,7 +25,6 @@ SCENES = 60
 WIDTH, HEIGHT = 640, 480
 
 _TRAINED = "detector"
-_POLL_SECONDS = 0.1
 _TRAINING_SECONDS_MAX = 900.0
 
 
@@ -41,14 +39,27 @@ def measure_detector(engine: Engine, root: Path, base_url: str, *, rounds: int, 
     with engine.client() as client:
         client.register_dataset("scenes", annotation_kind=AnnotationKind.IMAGE_OBJECT_DETECTION, annotation_file_uris=[url])
         console.print("detector: training …")
-        client.create_model(_TRAINED, training_dataset_name="scenes", model_kind=ModelKind.GENERIC_DETECTOR)
+        _train(client, _TRAINED)
         client.wait_for_model(_TRAINED, timeout_seconds=_TRAINING_SECONDS_MAX)
         engine.wait_until_worker_rests()
         console.print("detector: calls …")
         images = [str(root / name) for name, _ in files]
-        figures = [*_idle(engine, client, images, blocks), *_while_training(engine, client, images, rounds)]
+        figures = _idle(engine, client, images, blocks) + while_training(
+            "detector: p50 while another detector trains, to idle",
+            engine,
+            client,
+            lambda: call_seconds(client, _TRAINED, images),
+            start=lambda name: _train(client, name),
+            done=_steps_done,
+            rounds=rounds,
+            limit=WHILE_TRAINING_LIMIT,
+        )
     peak = (engine.worker_peak_gigabytes(),)
     return [*figures, Figure("memory of the worker at its highest", "GB", peak, os.getloadavg()[0], PEAK_GIGABYTES_MAX)]
+
+
+def _train(client: VisionClient, name: str) -> None:
+    client.create_model(name, training_dataset_name="scenes", model_kind=ModelKind.GENERIC_DETECTOR)
 
 
 def _idle(engine: Engine, client: VisionClient, images: list[str], blocks: int) -> list[Figure]:
@@ -56,7 +67,7 @@ def _idle(engine: Engine, client: VisionClient, images: list[str], blocks: int) 
     with Script("benchmarks.bare", str(usable_cores()), "0") as bare:
         for number in range(-1, blocks):
             alone = bare.ask(do="analyze", model=str(engine.model_file(_TRAINED)), files=images)["seconds"]
-            called = _call(client, images)
+            called = call_seconds(client, _TRAINED, images)
             if number >= 0:  # the first round warms up
                 bares.append(1000 * median(alone))
                 served.append(1000 * median(called))
@@ -64,53 +75,8 @@ def _idle(engine: Engine, client: VisionClient, images: list[str], blocks: int) 
     return [compare(name, "ms", served, bares, load=os.getloadavg()[0], limit=ANALYZE_LIMIT)]
 
 
-def _while_training(engine: Engine, client: VisionClient, images: list[str], rounds: int) -> list[Figure]:
-    """Idle and busy in turns. After each busy turn the training is cancelled."""
-    idle, busy, shares = [], [], []
-    for number in range(rounds):
-        idle.append(1000 * median(_call(client, images)))
-        name = f"other-detector-{number}"
-        client.create_model(name, training_dataset_name="scenes", model_kind=ModelKind.GENERIC_DETECTOR)
-        _wait(lambda name=name: _learns(client.get_model(name)))  # type: ignore[misc]
-        started, cpu = time.perf_counter(), engine.worker_cpu_seconds()
-        busy.append(1000 * median(_call(client, images)))
-        shares.append((engine.worker_cpu_seconds() - cpu) / (time.perf_counter() - started))
-        if (status := client.get_model(name).status) is not ModelStatus.TRAINING or not shares[-1]:
-            raise RuntimeError(f"{name} was to train all the while: it is {status}")
-        client.cancel_model(name)
-        client.wait_for_model(name, timeout_seconds=120, raise_on_failure=False)
-        engine.wait_until_worker_rests()
-    load = os.getloadavg()[0]
-    return [
-        compare(
-            "detector: p50 while another detector trains, to idle", "ms", busy, idle, load=load, limit=WHILE_TRAINING_LIMIT
-        ),
-        Figure("cores that the training had meanwhile", "", tuple(shares), load),
-    ]
-
-
-def _learns(model: Model) -> bool:
-    if model.status.final:
-        raise RuntimeError(f"{model.name} is {model.status}: {model.error}")
-    return model.training_progress is not None and bool(model.training_progress.steps_done)
-
-
-def _wait(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _TRAINING_SECONDS_MAX
-    while not ready():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no step was learnt after {_TRAINING_SECONDS_MAX:.0f} s")
-        time.sleep(_POLL_SECONDS)
-
-
-def _call(client: VisionClient, files: list[str]) -> list[float]:
-    """Seconds of each call."""
-    seconds = []
-    for data in [Path(file).read_bytes() for file in files]:
-        started = time.perf_counter()
-        client.analyze(_TRAINED, data)
-        seconds.append(time.perf_counter() - started)
-    return seconds
+def _steps_done(model: Model) -> int:
+    return (model.training_progress.steps_done or 0) if model.training_progress is not None else 0
 
 
 def _draw_scenes(root: Path) -> list[tuple[str, list[list[float]]]]:

@@ -20,6 +20,7 @@ from statistics import mean, median
 
 from rich.console import Console
 
+from benchmarks.calls import call_seconds, while_training
 from benchmarks.detector_speed import measure_detector
 from benchmarks.figures import Figure, compare, percentile, to_table
 from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
@@ -162,27 +163,19 @@ class Bench:
         ]
 
     def _analyze_while_training(self) -> list[Figure]:
-        """Idle and busy in turns. After each busy turn the training is cancelled; the next one goes on with other images."""
+        """Each training goes on with the images that the one before it has left."""
         images = self._training_sets[0].files[: self._sizes.analyze_images]
-        idle, busy, shares = [], [], []
         self._register("busy", self._busy_set)
-        for number in range(self._sizes.rounds):
-            idle.append(1000 * median(self._call(images)))
-            name = f"busy-{number}"
-            self._start_embedding(name)
-            started, cpu = time.perf_counter(), self._engine.worker_cpu_seconds()
-            busy.append(1000 * median(self._call(images)))
-            shares.append((self._engine.worker_cpu_seconds() - cpu) / (time.perf_counter() - started))
-            model = self._client.get_model(name)
-            if model.status is not ModelStatus.TRAINING or not shares[-1]:
-                raise RuntimeError(f"{name} was to train all the while: it is {model.status}")
-            self._client.cancel_model(name)
-            self._client.wait_for_model(name, timeout_seconds=60, raise_on_failure=False)
-        load = os.getloadavg()[0]
-        return [
-            compare("analyze p50 while a model trains, to idle", "ms", busy, idle, load=load, limit=WHILE_TRAINING_LIMIT),
-            Figure("cores that the training had meanwhile", "", tuple(shares), load),
-        ]
+        return while_training(
+            "analyze p50 while a model trains, to idle",
+            self._engine,
+            self._client,
+            lambda: self._call(images),
+            start=lambda name: self._client.create_model(name, training_dataset_name="busy"),
+            done=_embedded,
+            rounds=self._sizes.rounds,
+            limit=WHILE_TRAINING_LIMIT,
+        )
 
     def _requests(self, files: Sequence[str]) -> list[bytes]:
         return analyze_requests(
@@ -190,24 +183,7 @@ class Bench:
         )
 
     def _call(self, files: Sequence[str]) -> list[float]:
-        """Seconds of each call."""
-        seconds = []
-        for data in [Path(file).read_bytes() for file in files]:
-            started = time.perf_counter()
-            self._client.analyze(self._model, data)
-            seconds.append(time.perf_counter() - started)
-        return seconds
-
-    def _start_embedding(self, name: str) -> None:
-        """Start a training, and wait until it has embedded images."""
-        self._client.create_model(name, training_dataset_name="busy")
-        deadline = time.monotonic() + _TRAINING_SECONDS_MAX
-        while time.monotonic() < deadline:
-            model = self._client.get_model(name)
-            if _embedded(model) or model.status.final:
-                return
-            time.sleep(_POLL_SECONDS)
-        raise RuntimeError(f"{name} has embedded nothing after {_TRAINING_SECONDS_MAX:.0f} s")
+        return call_seconds(self._client, self._model, files)
 
     def _warm_up(self) -> None:
         """A training of three changed images, so that the worker has started and loaded what it needs."""

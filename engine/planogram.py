@@ -13,7 +13,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from customization.contract import (
     DetectedObject,
@@ -209,6 +208,8 @@ class _Shelf:
 
     def _assigned(self, placement: _Placement, usual: NDArray[np.float64], near: float) -> Pairs:
         """As many pairs as there can be of one name and at most `near` apart, and of those the ones with the least squares."""
+        from scipy.optimize import linear_sum_assignment  # half a second, which no start-up should wait for
+
         placed = placement(self.positions)
         pairs: Pairs = []
         for positions, detections in self.groups:

@@ -243,16 +243,19 @@ class DetectorTraining(Training):
     def _estimate(self, learner: "Learner", held_out: Sequence[BoxedDigest]) -> None:
         """Keep how what has been learnt does on the images held out, if some were."""
         if held_out:
-            performance, curves = self._measured(learner, held_out)
+            boxes, tags = self._looked(learner, held_out), self.plan.parts[TRAINING].tags
+            performance, curves = detection_performance(*boxes, tags), precision_recall_curves(*boxes, tags)
             self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
             self.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
 
     def _performance(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
-        return self._measured(learner, images)[0] if images else None
+        return detection_performance(*self._looked(learner, images), self.plan.parts[TRAINING].tags) if images else None
 
-    def _measured(self, learner: "Learner", images: Sequence[BoxedDigest]) -> tuple[ModelPerformance, dict[str, Any]]:
-        """How what has been learnt so far does on pictures, by the tags that they have objects of: of the others they say
-        nothing, since so few are looked at."""
+    def _looked(
+        self, learner: "Learner", images: Sequence[BoxedDigest]
+    ) -> tuple[Sequence[LabelledBoxes], Sequence[Detections]]:
+        """The objects of pictures, and what is found in them by what has been learnt so far: of the tags that they have objects
+        of. Of the others so few pictures say nothing."""
         session = DetectorSession(self._exported(learner, ""), self._settings.threads)
         present = np.unique([box.label for image, _ in images for box in image.boxes])
         truths, found = [], []
@@ -262,8 +265,7 @@ class DetectorTraining(Training):
             seen = session.detect(pixels)
             told = np.isin(seen.labels, present)
             found.append(Detections(seen.corners[told], seen.labels[told], seen.scores[told]))
-        tags = self.plan.parts[TRAINING].tags
-        return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
+        return truths, found
 
     def _exported(self, learner: "Learner", licences: str) -> bytes:
         return export_detector(learner.weights(), self.plan.parts[TRAINING].tags, learner.recipe.side, licences)

@@ -74,7 +74,7 @@ _convolution.defvjp(_convolution_forward, _convolution_backward)
 @jax.custom_vjp
 def _activation(source: Array) -> Array:
     """The leaky rectifier. Its gradient is told from what came out, which the next layer keeps anyway: what came in need not
-    be kept, which is half of a training's memory."""
+    be kept, which saves a fifth of a step's memory (257 MB, against 209, as the recipe has it)."""
     return jnp.maximum(source, SLOPE * source)
 
 
