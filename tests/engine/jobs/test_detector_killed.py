@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from customization.client import VisionClient
-from customization.contract import Model, ModelKind, ModelStatus
+from customization.contract import Model, ModelKind, ModelStatus, RunStatus
 from engine.settings import Settings
 from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
@@ -77,7 +77,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
         settings = Settings.from_environment({}, data_dir=data_dir, allowed_hosts=blobs.netloc, keys=KEY, workers=1)
         store = Store.open(settings)
         engine = Engine(settings, store, blobs)
-        register_scenes(engine, "scenes", range(10))
+        register_scenes(engine, "scenes", range(60))
         register_scenes(engine, "tests", range(100, 104))
         store.close()
         objects = data_dir / "objects"
@@ -114,7 +114,7 @@ def test_a_training_goes_on_from_its_last_checkpoint_after_kill_9(killed: Killed
     progress = killed.model.training_progress
     assert killed.model.status is ModelStatus.SUCCEEDED
     assert progress is not None
-    assert progress.steps == progress.steps_done == 60
+    assert progress.steps == progress.steps_done == 103
     # The first step after the kill is the next one after the checkpoint, or a little later where the polling missed it.
     assert killed.checkpoint_step < killed.resumed_step <= killed.killed_step
     assert killed.lost_seconds <= LOST_SECONDS_MAX
@@ -140,3 +140,15 @@ def test_the_file_alone_answers_as_the_engine_does(killed: Killed, tmp_path: Pat
         for found in objects
     ]
     assert printed.splitlines() == expected
+
+
+def test_products_are_recognized_by_it(killed: Killed) -> None:
+    data, boxes = drawn_scene(501)
+    killed.client.recognize_products("scenes", "shelf", data)
+    run = killed.client.wait_for_run("scenes", "shelf", 60)
+    assert run.status is RunStatus.SUCCEEDED
+    assert run.result is not None
+    best = {product.tags[0].name: product.bounding_box for product in reversed(run.result.products)}
+    for tag, (left, top, _, _) in zip(("disc", "square"), boxes, strict=True):
+        assert best[tag].x == pytest.approx(120 * left, abs=12)
+        assert best[tag].y == pytest.approx(120 * top, abs=12)
