@@ -99,10 +99,10 @@ def fetch_image(blobs: Blobs, url: str) -> bytes:
     return blob.data
 
 
-def decoded_image(image: bytes) -> DecodedImage:
-    """Refuses with 400 what is no image, or one of another size than the contract has it."""
+def decoded_image(image: bytes, detail: int = 1) -> DecodedImage:
+    """`engine.learning.decode_image`. Refuses with 400 what is no image, or one of another size than the contract has it."""
     try:
-        return decode_image(image, IMAGE_SIDE_ANALYZE_PX)
+        return decode_image(image, IMAGE_SIDE_ANALYZE_PX, detail)
     except ImageSizeError as error:
         raise invalid(f"The image cannot be analyzed: {error}.") from None
     except ImageError as error:

@@ -83,11 +83,12 @@ class _Images:
 
 
 class DetectorTraining(Training):
-    """One training of a detector."""
+    """One training of a detector that looks at an image as so many `tiles`."""
 
-    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
+    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str, tiles: int) -> None:
         super().__init__(resources, plans, settings, model_id)
-        self.pictures = Pictures(resources.objects)
+        self._tiles = tiles
+        self.pictures = Pictures(resources.objects, tiles)
         self.findings = Findings(resources.objects, self._job, self._open_session)
         self._learner: tuple[int, Learner] | None = None
         self._read: _Images | None = None
@@ -101,11 +102,17 @@ class DetectorTraining(Training):
         if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
             message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-        recipe = choose_recipe(len(training))
+        recipe = choose_recipe(len(training), self._tiles)
         phases = [recipe.steps, recipe.tail().steps] if images.held_out else [recipe.steps]
         lines = sorted(f"{digest}\t{_told(image, part.tags)}\n" for image, digest in training)
         return Begun(
-            recipe={"network": TITLE, "side": recipe.side, "steps": sum(phases), "batch": recipe.batch},
+            recipe={
+                "network": TITLE,
+                "side": recipe.side,
+                "tiles": recipe.tiles,
+                "steps": sum(phases),
+                "batch": recipe.batch,
+            },
             phases=phases,
             digest=hashlib.sha256("".join(lines).encode()).hexdigest(),
             images=len(training),
@@ -207,7 +214,7 @@ class DetectorTraining(Training):
     def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "Learner"]:
         """The learning where the last checkpoint left it, or at its beginning."""
         objects = self.resources.objects
-        generator = np.random.default_rng([choose_recipe(begun["images"]).seed, 1])
+        generator = np.random.default_rng([choose_recipe(begun["images"], self._tiles).seed, 1])
         start = with_classes(read_nanodet(self._settings.weights_dir), self.plan.parts[TRAINING].tags, generator)
         if not objects.exists(self._key("checkpoint-0")):
             return 0, self._next_phase(shards, start, 0)
@@ -221,7 +228,7 @@ class DetectorTraining(Training):
         from engine.learning.detector_training import DetectorTraining as Learner
 
         images = self._images(shards)
-        recipe = choose_recipe(len(images.training))
+        recipe = choose_recipe(len(images.training), self._tiles)
         recipe, learnt_from = (recipe.tail(), images.training) if phase else (recipe, images.first)
         return Learner(
             recipe,
@@ -268,7 +275,8 @@ class DetectorTraining(Training):
         return truths, found
 
     def _exported(self, learner: "Learner", licences: str) -> bytes:
-        return export_detector(learner.weights(), self.plan.parts[TRAINING].tags, learner.recipe.side, licences)
+        recipe, tags = learner.recipe, self.plan.parts[TRAINING].tags
+        return export_detector(learner.weights(), tags, recipe.side, licences, recipe.tiles)
 
     def _key(self, name: str) -> str:
         return f"jobs/{self._job}/{name}"

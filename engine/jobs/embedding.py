@@ -16,6 +16,8 @@ from engine.jobs.shards import LOST, Shards
 class Embedding:
     """Keeps the features of images; the jobs' `Keeping` where a classifier is learnt or measured."""
 
+    detail = 1
+
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 

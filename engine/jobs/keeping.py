@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 
 
 class Keeping(Protocol):
+    @property
+    def detail(self) -> int:
+        """How much is needed of an image; `engine.learning.decode_image`."""
+        ...
+
     def has(self, sha256: str) -> bool:
         """Whether the image need not be read again."""
         ...

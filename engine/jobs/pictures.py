@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -16,32 +17,39 @@ from engine.learning.detector_artifact import DetectorSession
 from engine.objects import ObjectNotFound, ObjectStore
 
 PICTURE_SIDE = 640
-"""A picture has about the area of a square of this side, in pixels: half as much again as a detector learns from at a time."""
+"""A picture has about the area of a square of this side, in pixels, for each tile: half as much again as a detector learns from
+at a time."""
 _QUALITY = 95
 
 
 class Pictures:
-    """Images as detectors learn from them, as JPEG: kept from training to training."""
+    """Images as detectors of so many `tiles` learn from them, as JPEG: kept from training to training."""
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: ObjectStore, tiles: int = 1) -> None:
         self._objects = objects
+        self.detail = tiles
+        self._side = PICTURE_SIDE * tiles
 
     def has(self, sha256: str) -> bool:
-        return self._objects.exists(_picture_key(sha256))
+        return self._objects.exists(self._key(sha256))
 
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
         missing = {digest: pixels for digest, pixels in images.items() if not self.has(digest)}
-        self._objects.put_many({_picture_key(digest): _encoded(pixels) for digest, pixels in missing.items()}, durable=False)
+        pictures = {self._key(digest): _encoded(pixels, self._side) for digest, pixels in missing.items()}
+        self._objects.put_many(pictures, durable=False)
         return len(missing)
 
     def read(self, sha256: str) -> NDArray[np.uint8]:
         """uint8 [h, w, 3], RGB. Raises JobFailed where it is lost or damaged."""
         try:
-            with Image.open(io.BytesIO(self._objects.get(_picture_key(sha256)))) as picture:
+            with Image.open(io.BytesIO(self._objects.get(self._key(sha256)))) as picture:
                 return np.asarray(picture.convert("RGB"))
         except (ObjectNotFound, OSError):
-            self._objects.delete(_picture_key(sha256))
+            self._objects.delete(self._key(sha256))
             raise JobFailed(FailureCode.UNKNOWN, LOST) from None
+
+    def _key(self, sha256: str) -> str:
+        return f"pictures/{self._side}/{sha256[:2]}/{sha256}"
 
 
 class Findings:
@@ -52,14 +60,19 @@ class Findings:
         self._job = job
         self._open_session = open_session
         self._session: DetectorSession | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def detail(self) -> int:
+        return self._opened().detail
 
     def has(self, sha256: str) -> bool:
         return self._objects.exists(self._key(sha256))
 
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
-        self._session = self._session or self._open_session()
+        session = self._opened()
         for digest, pixels in images.items():
-            found = self._session.detect(pixels)
+            found = session.detect(pixels)
             kept = {
                 "size": [pixels.shape[1], pixels.shape[0]],
                 "corners": found.corners.tolist(),
@@ -79,20 +92,21 @@ class Findings:
         corners = np.array(kept["corners"], np.float32).reshape(-1, 4)
         return (width, height), Detections(corners, np.array(kept["labels"], np.int64), np.array(kept["scores"], np.float32))
 
+    def _opened(self) -> DetectorSession:
+        with self._opening:
+            self._session = self._session or self._open_session()
+            return self._session
+
     def _key(self, sha256: str) -> str:
         return f"jobs/{self._job}/found/{sha256}"
 
 
-def _encoded(pixels: NDArray[np.uint8]) -> bytes:
+def _encoded(pixels: NDArray[np.uint8], side: int) -> bytes:
     picture = Image.fromarray(pixels)
-    factor = PICTURE_SIDE / (picture.width * picture.height) ** 0.5
+    factor = side / (picture.width * picture.height) ** 0.5
     if factor < 1:
         size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
         picture = picture.resize(size, Image.Resampling.BILINEAR)
     target = io.BytesIO()
     picture.save(target, "JPEG", quality=_QUALITY, subsampling=0)
     return target.getvalue()
-
-
-def _picture_key(sha256: str) -> str:
-    return f"pictures/{PICTURE_SIDE}/{sha256[:2]}/{sha256}"

@@ -174,7 +174,7 @@ class ImageReading:
         if fetched.known is not None:
             check_sides(fetched.known.width, fetched.known.height, self._sides)
             return ReadImage(fetched.image, fetched.known, None, read=False)
-        decoded = decode_image(fetched.data, self._sides)
+        decoded = decode_image(fetched.data, self._sides, self._kept.detail)
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if fetched.kept else decoded.pixels
         return ReadImage(fetched.image, record, pixels, read=True)

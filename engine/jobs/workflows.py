@@ -37,11 +37,12 @@ def declare_workflows(
 
     @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
-        if _model_kind(resources, model_id) is ModelKind.GENERIC_CLASSIFIER:
+        kind, tiles = _kind_and_tiles(resources, model_id)
+        if kind is ModelKind.GENERIC_CLASSIFIER:
             with closing(ClassifierTraining(resources, plans, settings, model_id)) as classifier:
                 run_training(classifier, Steps(classifier.check, pauses_seconds), learn_classifier)
         else:
-            with closing(DetectorTraining(resources, plans, settings, model_id)) as detector_training:
+            with closing(DetectorTraining(resources, plans, settings, model_id, tiles)) as detector_training:
                 run_training(detector_training, Steps(detector_training.check, pauses_seconds), learn_detector)
 
     @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
@@ -85,9 +86,10 @@ def run_evaluation(evaluation: EvaluationRun, step: Callable[..., Any]) -> None:
         step("clean up", evaluation.clean_up)
 
 
-def _model_kind(resources: Resources, model_id: str) -> ModelKind:
+def _kind_and_tiles(resources: Resources, model_id: str) -> tuple[ModelKind, int]:
     """What never changes of a model; whichever, of one that is gone: its first step finds out."""
     try:
-        return resources.store.model_by_id(model_id).model_kind
+        model = resources.store.model_by_id(model_id)
     except NotFound:
-        return ModelKind.GENERIC_CLASSIFIER
+        return ModelKind.GENERIC_CLASSIFIER, 1
+    return model.model_kind, model.tiles

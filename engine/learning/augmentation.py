@@ -16,7 +16,7 @@ _SIDE_LEAST_PX = 2.0
 
 
 def augment(
-    pixels: NDArray[np.uint8], objects: LabelledBoxes, side: int, generator: np.random.Generator
+    pixels: NDArray[np.uint8], objects: LabelledBoxes, side: int, generator: np.random.Generator, tiles: int = 1
 ) -> tuple[NDArray[np.uint8], LabelledBoxes]:
     """A random view of an image.
 
@@ -24,17 +24,23 @@ def augment(
         pixels: uint8 [h, w, 3], RGB.
         objects: their corners as shares, 0…1, of width and height.
         side: of the square that comes out, in pixels.
+        tiles: how many times as large in width and height the image is looked at, too; half of the views are of that size.
 
     Returns:
         uint8 [side, side, 3], and the objects still to be seen, in its pixels.
     """
     height, width = pixels.shape[:2]
     scale = np.exp(generator.uniform(*np.log(_SCALES)))
+    enlarged = tiles > 1 and generator.random() < 0.5
+    if enlarged:
+        scale *= tiles
     stretch = np.exp(generator.uniform(-0.1, 0.1))
     size = np.array(fitting_size(width, height, side)) * scale * np.array([stretch, 1 / stretch])
     # Where the image's corner lies: anywhere that leaves as much of it in the picture as there is room for.
     room = side - size
     corner = generator.uniform(np.minimum(room, 0), np.maximum(room, 0))
+    if enlarged and len(objects):
+        corner = _showing(objects.corners[generator.integers(len(objects))], corner, size, side, generator)
     mirrored = generator.random() < 0.5
     picture = _placed(pixels, corner, size, side)
     corners = objects.corners * np.tile(size, 2).astype(np.float32) + np.tile(corner, 2).astype(np.float32)
@@ -43,6 +49,15 @@ def augment(
         corners = np.stack([side - corners[:, 2], corners[:, 1], side - corners[:, 0], corners[:, 3]], 1)
     kept, clipped = _visible(corners, side)
     return _recoloured(picture, generator), LabelledBoxes(clipped[kept], objects.labels[kept])
+
+
+def _showing(
+    box: Corners, corner: NDArray[np.float64], size: NDArray[np.float64], side: int, generator: np.random.Generator
+) -> NDArray[np.float64]:
+    """`corner`, moved so that an object's middle is seen somewhere: where objects are few, most parts of an image show none."""
+    middle = (box[:2] + box[2:]) / 2 * size
+    moved: NDArray[np.float64] = np.clip(generator.uniform(0, side, 2) - middle, np.minimum(side - size, 0), 0)
+    return np.where(size > side, moved, corner)
 
 
 def _placed(pixels: NDArray[np.uint8], corner: NDArray[np.float64], size: NDArray[np.float64], side: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""How a detector is trained: chosen from the number of images alone."""
+"""How a detector is trained: chosen from the number of images, and of the tiles that it looks at, alone."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,13 +16,15 @@ _FROZEN = LAYERS.index("stage8/entry")
 @dataclass(frozen=True)
 class DetectorRecipe:
     """`side` is that of the square trained on, in pixels; `steps` of `batch` images each, at a rate that rises to `rate` and
-    falls again; the first `frozen` layers stay as they are."""
+    falls again; the first `frozen` layers stay as they are. What comes of it looks at an image `tiles` times as wide and high,
+    too."""
 
     side: int = SIDE
     steps: int = 140
     batch: int = 8
     rate: float = 5e-4
     frozen: int = _FROZEN
+    tiles: int = 1
     seed: int = 0
 
     @property
@@ -34,6 +36,7 @@ class DetectorRecipe:
         return replace(self, steps=max(1, self.steps // 4), rate=self.rate / 2, seed=self.seed + 1)
 
 
-def choose_recipe(images: int) -> DetectorRecipe:
+def choose_recipe(images: int, tiles: int = 1) -> DetectorRecipe:
     """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md)."""
-    return DetectorRecipe(steps=max(_STEPS_LEAST, round(18.5 * images**0.42), math.ceil(images / DetectorRecipe.batch)))
+    steps = max(_STEPS_LEAST, round(18.5 * images**0.42), math.ceil(images / DetectorRecipe.batch))
+    return DetectorRecipe(steps=steps, tiles=tiles)

@@ -121,7 +121,7 @@ class DetectorTraining:
         order = np.random.default_rng([self.recipe.seed, 2, turn]).permutation(len(self._images))
         image = self._images[order[index]]
         generator = np.random.default_rng([self.recipe.seed, 3, place])
-        return augment(image.read(), image.objects, self.recipe.side, generator)
+        return augment(image.read(), image.objects, self.recipe.side, generator, self.recipe.tiles)
 
 
 def _rates(steps: int, highest: float) -> optax.Schedule:

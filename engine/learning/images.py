@@ -101,14 +101,14 @@ def _bands(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _reduced_rgb(image: Image.Image) -> Image.Image:
+def _reduced_rgb(image: Image.Image, detail: int) -> Image.Image:
     """`image` as RGB: whole, or, if it is large, reduced by the whole factor that leaves it twice what a network sees.
 
     What is reduced goes through the conversions in bands, since each makes a copy or two.
     """
     factor, rows = 1, image.height
     if image.width * image.height > LARGE_PIXELS:
-        width, height = _sufficient_size(image)
+        width, height = _sufficient_size(image, detail)
         factor = max(1, min(image.width // width, image.height // height))
         rows = factor * max(1, _BAND_PIXELS // (image.width * factor))
     low = high = 0.0
@@ -129,18 +129,19 @@ def fitting_size(width: int, height: int, side: int) -> tuple[float, float]:
     return side * ratio, side / ratio
 
 
-def _sufficient_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height of twice what a network sees of an image of these proportions."""
-    width, height = fitting_size(image.width, image.height, _REDUCED_SIDE)
+def _sufficient_size(image: Image.Image, detail: int) -> tuple[int, int]:
+    """Width and height of twice what a network sees of an image of these proportions, `detail` times."""
+    width, height = fitting_size(image.width, image.height, _REDUCED_SIDE * detail)
     return round(width), round(height)
 
 
-def decode_image(data: bytes, sides: tuple[int, int] | None = None) -> DecodedImage:
+def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int = 1) -> DecodedImage:
     """Decode one image file.
 
     Args:
         data: a JPEG, PNG, BMP, GIF, TIFF, WebP, ICO or MPO file; of an animation or a stack of pages the first is taken.
         sides: the least and the greatest length in pixels that each side may have.
+        detail: how many times as wide and high as usual the networks look at it: so much more of a large image is kept.
 
     Raises:
         ImageSizeError: a side is shorter or longer; found out from the file's head, before anything is decoded.
@@ -151,7 +152,7 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None) -> DecodedIm
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, sides)
-            return _decode(image)
+            return _decode(image, detail)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -180,17 +181,17 @@ def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:
         raise ImageError(f"the image claims more than {most:,} pixels ({width} × {height}, {image.format})")
 
 
-def _decode(image: Image.Image) -> DecodedImage:
+def _decode(image: Image.Image, detail: int) -> DecodedImage:
     width, height = image.size
     drafted = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
     if drafted:
         # Decoded at half, a quarter or an eighth of its size, where that is at least twice what a network sees. Of a
         # progressive one all coefficients are kept meanwhile.
-        image.draft("RGB", _sufficient_size(image))
+        image.draft("RGB", _sufficient_size(image, detail))
     hungry = width * height > LARGE_PIXELS and (not drafted or "progressive" in image.info)
     with _large_one if hungry else nullcontext():
         image.load()
-        upright = _reduced_rgb(image)
+        upright = _reduced_rgb(image, detail)
     # Only now: a TIFF is set upright, and its orientation forgotten, when it is loaded.
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation in _UPRIGHT:

@@ -62,11 +62,15 @@ class FixedModels:
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
+    details: dict[str, int] = field(default_factory=dict)
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         assert pixels.dtype == np.uint8
         self.asked.append((model_id, pixels.shape))
         return [("cat", 0.125), ("dög", 0.625), ("cow", 0.25)]
+
+    def detail(self, model_id: str) -> int:
+        return self.details.get(model_id, 1)
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         self.asked.append((model_id, image.pixels.shape))

@@ -68,6 +68,28 @@ def test_every_listed_type_whatever_is_declared(
     assert reply.json()["metadata"] == {"width": 64, "height": 64}
 
 
+@pytest.mark.parametrize(("tiles", "looked_at"), [(1, (750, 1000, 3)), (2, (1500, 2000, 3))])
+def test_a_detectors_objects_and_how_much_of_the_image_it_is_shown(
+    world: Any, picture: Any, tiles: int, looked_at: tuple[int, ...]
+) -> None:
+    model_id = world.train_detector("m")
+    world.models.details[model_id] = tiles
+    reply = world.call("POST", ANALYZE, content=picture("JPEG", (4000, 3000)))
+    assert reply.json()["customModelResult"] == {
+        "objectsResult": {
+            "values": [
+                {
+                    "id": "1",
+                    "boundingBox": {"x": 1, "y": 2, "w": 2000, "h": 1500},
+                    "tags": [{"name": "dög", "confidence": 0.625}],
+                }
+            ]
+        }
+    }
+    assert reply.json()["metadata"] == {"width": 4000, "height": 3000}
+    assert world.models.asked == [(model_id, looked_at)]
+
+
 def test_metadata_are_the_images_own_and_upright(trained: Any, picture: Any) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees

@@ -35,6 +35,9 @@ class FixedDetector:
     before: Callable[[], object] = lambda: None
     asked: list[tuple[str, int, int]] = field(default_factory=list)
 
+    def detail(self, _model_id: str) -> int:
+        return 1
+
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         self.asked.append((model_id, image.width, image.height))
         self.before()

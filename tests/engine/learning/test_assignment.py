@@ -70,6 +70,21 @@ def test_a_view_has_its_objects_where_it_shows_them() -> None:
     assert seen > 50
 
 
+@pytest.mark.parametrize("place", [(0.02, 0.02), (0.5, 0.3), (0.98, 0.97)])
+def test_of_many_tiles_half_of_the_views_are_enlarged_and_show_an_object(place: tuple[float, float]) -> None:
+    """One small object in a large image: a random part of it would show the object once in sixteen times."""
+    size = 0.04
+    box = (place[0] - size / 2, place[1] - size / 2, place[0] + size / 2, place[1] + size / 2)
+    pixels = np.full((600, 800, 3), 20, np.uint8)
+    widths = []
+    for seed in range(200):
+        _, left = augment(pixels, objects(box), 128, np.random.default_rng(seed), tiles=4)
+        widths += (left.corners[:, 2] - left.corners[:, 0]).tolist()
+    usual = size * 128 * (800 / 600) ** 0.5
+    enlarged = sum(width > 2 * usual for width in widths)
+    assert 75 < enlarged < 125
+
+
 def test_the_same_generator_gives_the_same_view_and_an_image_without_objects_is_one_too() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 300, 3)).astype(np.uint8)
     first = augment(pixels, objects(), 96, np.random.default_rng(5))

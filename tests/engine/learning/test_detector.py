@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnxruntime import InferenceSession
 
 from engine.learning import ArtifactError, WeightsError
 from engine.learning.assignment import BACKGROUND
@@ -18,6 +20,7 @@ from engine.learning.detector_loss import detection_loss
 from engine.learning.detector_network import _convolution, _plain_convolution, decode, head_outputs, locations
 from engine.learning.detector_recipe import DetectorRecipe, choose_recipe
 from engine.learning.detector_training import BoxedPixels, DetectorTraining
+from engine.learning.graph import Graph, add_resize
 from engine.learning.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
 from engine.learning.nanodet_weights import WEIGHTS_FILE, convert_nanodet, read_nanodet
 
@@ -73,9 +76,23 @@ def suppressed(found: NDArray[np.float32], scores: NDArray[np.float32]) -> Detec
     )
 
 
-@pytest.mark.parametrize("size", [(416, 416), (352, 480)])
-def test_the_file_finds_what_the_training_code_finds(pretrained: Weights, size: tuple[int, int]) -> None:
-    """Of an image that the file need not resize. The pretrained classes, whose scores are raised until they find something."""
+def resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """The image as the file resizes it: float32 [1, H, W, 3]."""
+    graph = Graph()
+    graph.add("Identity", [add_resize(graph, "image", side)], "planes")
+    model = graph.to_model(
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])],
+        [helper.make_tensor_value_info("planes", TensorProto.FLOAT, [1, 3, None, None])],
+    )
+    (planes,) = InferenceSession(model.SerializeToString()).run(None, {"image": pixels})
+    return np.asarray(planes, np.float32).transpose(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "tiles"), [((416, 416), 1), ((352, 480), 1), ((300, 700), 1), ((416, 416), 2), ((500, 900), 3)]
+)
+def test_the_file_finds_what_the_training_code_finds(pretrained: Weights, size: tuple[int, int], tiles: int) -> None:
+    """The pretrained classes, whose scores are raised until they find something."""
     pixels, _ = scene(7, *size)
     weights = dict(pretrained)
     for head in HEADS:
@@ -83,12 +100,19 @@ def test_the_file_finds_what_the_training_code_finds(pretrained: Weights, size: 
         bias[: -4 * BINS] += 1.5
         weights[f"{head}/output/bias"] = bias
     parameters = {name: jnp.asarray(array) for name, array in weights.items()}
-    logits, distances = head_outputs(parameters, jnp.asarray(pixels[None]))
-    found = np.asarray(decode(distances, *locations(*size)))[0]
-    expected = suppressed(found, np.asarray(jax.nn.sigmoid(logits))[0])
-    given = DetectorSession(export_detector(weights, COCO_CLASSES, 416, "")).detect(pixels)
-    assert len(given) == len(expected) > 5
     limits = np.array([size[1], size[0]] * 2, np.float32)
+    boxes, scores = [], []
+    for side in sorted({416, 416 * tiles}):
+        view = resized(pixels, side)
+        logits, distances = head_outputs(parameters, jnp.asarray(view))
+        found = np.asarray(decode(distances, *locations(*view.shape[1:3])))[0]
+        boxes.append(found / np.array([view.shape[2], view.shape[1]] * 2, np.float32) * limits)
+        scores.append(np.asarray(jax.nn.sigmoid(logits))[0])
+    expected = suppressed(np.concatenate(boxes), np.concatenate(scores))
+    session = DetectorSession(export_detector(weights, COCO_CLASSES, 416, "", tiles))
+    assert session.detail == tiles
+    given = session.detect(pixels)
+    assert len(given) == len(expected) > 5
     assert np.abs(given.scores - expected.scores).max() < 1e-4
     steady = np.flatnonzero(np.diff(expected.scores, prepend=2) < -1e-3)  # two of nearly one score may change places
     steady = steady[np.diff(expected.scores[: len(expected)], append=-1)[steady] < -1e-3]

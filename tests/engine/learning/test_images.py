@@ -72,6 +72,9 @@ def test_a_large_jpeg_is_decoded_smaller_but_keeps_its_size(photo: Image.Image, 
     decoded = decode_image(encode(photo.resize((4000, 3000)), "JPEG"))
     assert (decoded.width, decoded.height) == (4000, 3000)
     assert decoded.pixels.shape == (750, 1000, 3)
+    detailed = decode_image(encode(photo.resize((4000, 3000)), "JPEG"), detail=2)
+    assert (detailed.width, detailed.height) == (4000, 3000)
+    assert detailed.pixels.shape == (1500, 2000, 3)
 
 
 def test_a_jpeg_below_twice_the_networks_size_is_decoded_whole(photo: Image.Image, encode: Encode) -> None:
