@@ -242,6 +242,11 @@ def sidecar_key(model_id: str) -> str:
     return f"models/{model_id}/model.json"
 
 
+def curves_key(model_id: str, evaluation_id: str) -> str:
+    """Key of the precision-recall curves of a detector's evaluation: `detection_metrics.precision_recall_curves` as JSON."""
+    return f"models/{model_id}/evaluations/{evaluation_id}.json"
+
+
 def head_key(model_id: str) -> str:
     """Key of a model's classifier without its backbones."""
     return f"models/{model_id}/head.npz"

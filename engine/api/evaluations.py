@@ -10,6 +10,7 @@ from engine.api.body import body_of
 from engine.api.collaborators import Service
 from engine.api.document import failures, json_body
 from engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from engine.serving import curves_key
 from engine.store import EvaluationRecord
 
 
@@ -63,7 +64,9 @@ def evaluations_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def delete(name: Name, evaluation_name: Name) -> Response:
+        record = store.evaluation(name, evaluation_name)
         store.delete_evaluation(name, evaluation_name)
+        service.objects.delete(curves_key(record.model_id, record.id))
         return Response(status_code=204)
 
     return router

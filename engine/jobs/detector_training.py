@@ -20,7 +20,7 @@ import numpy as np
 from customization.contract import FailureCode, ModelPerformance, TrainingProgress
 from engine.annotations import BoxedImage
 from engine.jobs.errors import JobFailed
-from engine.jobs.job import Planned
+from engine.jobs.job import Job, Planned
 from engine.jobs.pictures import Findings, Pictures
 from engine.jobs.plan import Plans
 from engine.jobs.resources import Resources
@@ -45,6 +45,8 @@ _HELD_OUT_FROM = 12
 _HELD_OUT_MOST = 100
 _VALIDATED = 24
 """Images that a training's progress is measured on."""
+_CHECKED_EVERY = 256
+"""Images after which a job asks whether it should stop."""
 _READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
 
 
@@ -171,7 +173,7 @@ class DetectorTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self.check()
-        performance, curves = measured(self.shards(self.findings), self.findings, self.plan.parts[TEST].tags, TEST, shards)
+        performance, curves = measured(self, self.findings, TEST, shards)
         self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
         return performance.to_wire()
 
@@ -351,14 +353,15 @@ def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> Training
     )
 
 
-def measured(
-    shards: Shards, findings: Findings, tags: Sequence[str], part: int, count: int
-) -> tuple[ModelPerformance, dict[str, Any]]:
-    """The performance on the first `count` shards of a part, and the precision-recall curves of each tag."""
+def measured(job: Job, findings: Findings, part: int, count: int) -> tuple[ModelPerformance, dict[str, Any]]:
+    """The performance on the first `count` shards of a part, and the precision-recall curves of each tag. Raises JobFailed,
+    JobCancelled."""
+    images, tags = boxed(job.shards(findings), part, count), job.plan.parts[part].tags
     truths: list[LabelledBoxes] = []
     found: list[Detections] = []
-    for image, digest in boxed(shards, part, count):
-        (width, height), detections = findings.read(digest)
+    for (image, _), ((width, height), detections) in zip(images, findings.read([digest for _, digest in images]), strict=True):
+        if not len(found) % _CHECKED_EVERY:
+            job.check()
         truths.append(in_pixels(image, width, height))
         found.append(detections)
     return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))

@@ -1,5 +1,6 @@
 """The steps of an evaluation: a trained model on a test dataset."""
 
+import json
 import time
 from contextlib import suppress
 
@@ -18,7 +19,7 @@ from engine.jobs.shards import ShardDone
 from engine.learning import Classifier
 from engine.learning.detector_artifact import DetectorSession
 from engine.objects import ObjectNotFound
-from engine.serving import artifact_key, head_key
+from engine.serving import artifact_key, curves_key, head_key
 from engine.store import EvaluationRecord, ModelRecord, NotFound
 
 
@@ -57,12 +58,14 @@ class EvaluationRun(Job):
         evaluation = self._record()
         (part,) = self.plan.parts
         if part.boxed:
-            performance, _ = measured(self.shards(self._findings), self._findings, part.tags, 0, shards)
+            performance, curves = measured(self, self._findings, 0, shards)
+            self.resources.objects.put(curves_key(evaluation.model_id, evaluation.id), json.dumps(curves).encode())
         else:
             performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
         try:
             self.resources.store.finish_evaluation(self._evaluation_id, performance)
         except NotFound:
+            self.resources.objects.delete(curves_key(evaluation.model_id, evaluation.id))
             raise JobCancelled from None
         self.clean_up()
 
@@ -72,11 +75,10 @@ class EvaluationRun(Job):
         self.clean_up()
 
     def _tags(self, model: ModelRecord) -> tuple[str, ...]:
-        objects = self.resources.objects
         try:
-            if model.model_kind is ModelKind.GENERIC_CLASSIFIER:
-                return tuple(Classifier.from_npz(objects.get(head_key(model.id))).tags)
-            return tuple(DetectorSession(objects.path(artifact_key(model.id)), threads=1).tags)
+            if model.model_kind is not ModelKind.GENERIC_CLASSIFIER:
+                return self._findings.tags
+            return tuple(Classifier.from_npz(self.resources.objects.get(head_key(model.id))).tags)
         except ObjectNotFound:
             message = f"The files of model '{model.name}' are gone: train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None

@@ -3,7 +3,7 @@
 import io
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,11 @@ class Findings:
     def detail(self) -> int:
         return self._opened().detail
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The detector's. Raises ObjectNotFound where it has no file."""
+        return tuple(self._opened().tags)
+
     def has(self, sha256: str) -> bool:
         return self._objects.exists(self._key(sha256))
 
@@ -82,15 +87,17 @@ class Findings:
             self._objects.put(self._key(digest), json.dumps(kept).encode(), durable=False)
         return len(images)
 
-    def read(self, sha256: str) -> tuple[tuple[int, int], Detections]:
-        """Width and height of the image, and what was found in it. Raises JobFailed where it is lost or damaged."""
-        try:
-            kept = json.loads(self._objects.get(self._key(sha256)))
-        except (ObjectNotFound, ValueError):
-            raise JobFailed(FailureCode.UNKNOWN, LOST) from None
-        width, height = kept["size"]
-        corners = np.array(kept["corners"], np.float32).reshape(-1, 4)
-        return (width, height), Detections(corners, np.array(kept["labels"], np.int64), np.array(kept["scores"], np.float32))
+    def read(self, sha256s: Sequence[str]) -> Iterator[tuple[tuple[int, int], Detections]]:
+        """Width and height of each image, and what was found in it. Raises JobFailed where it is lost or damaged."""
+        for data in self._objects.get_many([self._key(sha256) for sha256 in sha256s]):
+            try:
+                kept = json.loads(data or b"")
+            except ValueError:
+                raise JobFailed(FailureCode.UNKNOWN, LOST) from None
+            width, height = kept["size"]
+            corners = np.array(kept["corners"], np.float32).reshape(-1, 4)
+            labels, scores = np.array(kept["labels"], np.int64), np.array(kept["scores"], np.float32)
+            yield (width, height), Detections(corners, labels, scores)
 
     def _opened(self) -> DetectorSession:
         with self._opening:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from customization.contract import ErrorDetails, ModelPerformance, TrainingProgress
+from engine.serving import curves_key
 
 
 def test_a_new_model(world: Any) -> None:
@@ -186,6 +187,19 @@ def test_an_evaluation_from_order_to_success(world: Any) -> None:
     done = world.call("GET", "models/m/evaluations/e").json()
     assert (done["status"], done["modelPerformance"]) == ("succeeded", {"calibrationECE": 0.25, "tagPerformance": {}})
     assert world.call("GET", "models/m/evaluations").json() == {"value": [done]}
+
+
+def test_the_curves_of_an_evaluation_go_with_it(world: Any) -> None:
+    model_id = world.train("m")
+    world.call("PUT", "models/m/evaluations/e", json={"EvaluationParameters": {"TestDatasetName": "cats"}})
+    (evaluation_id,) = world.jobs.evaluations
+    world.objects.put(curves := curves_key(model_id, evaluation_id), b"{}")
+    assert world.call("DELETE", "models/m/evaluations/e").status_code == 400  # it may be at work
+    assert world.objects.exists(curves)
+    world.store.begin_evaluation(evaluation_id)
+    world.store.finish_evaluation(evaluation_id, ModelPerformance(calibration_ece=0.25))
+    assert world.call("DELETE", "models/m/evaluations/e").status_code == 204
+    assert not world.objects.exists(curves)
 
 
 def test_an_evaluation_without_a_dataset_is_taken(world: Any) -> None:

@@ -13,7 +13,7 @@ from engine.learning.detector_artifact import DetectorSession
 from engine.learning.detector_recipe import DetectorRecipe
 from engine.learning.images import decode_image
 from engine.objects import open_objects
-from engine.serving import ModelCache
+from engine.serving import ModelCache, curves_key
 from engine.store import ModelRecord
 from tests.engine.jobs.drawn import Engine, wait
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
@@ -65,6 +65,8 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     record = engine.store.evaluation_by_id(evaluation.id)
     assert record.status is EvaluationStatus.SUCCEEDED, record.error
     assert record.performance == model.performance
+    curves = json.loads(objects.get(curves_key(model.id, evaluation.id)))
+    assert curves == sidecar["precisionRecall50"]
 
 
 def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(engine: Engine, queue: JobQueue) -> None:
