@@ -75,6 +75,7 @@ def trained_or_promoted(
         training_dataset=datasets[declared.training_dataset],
         model_kind=declared.model_kind,
         time_budget_in_hours=declared.time_budget_in_hours,
+        tiles=declared.tiles,
     )
 
 

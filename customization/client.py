@@ -194,15 +194,24 @@ class VisionClient:
         time_budget_in_hours: int = 1,
         model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER,
         test_dataset_name: str | None = None,
+        tiles: int = 1,
     ) -> Model:
         """Start a training; `wait_for_model` waits for its end.
+
+        Args:
+            tiles: of a detector, 1 to 4: each image is also looked at enlarged so many times in width and height, as if it were
+                cut into tiles × tiles parts. Finds small objects in large images; an image takes about 1 + tiles² times as
+                long to analyze. An extension: sent only where it is more than 1.
 
         Raises:
             AlreadyExists: the name is taken.
         """
         body = ModelCreate(
             training_parameters=TrainingParameters(
-                training_dataset_name=training_dataset_name, time_budget_in_hours=time_budget_in_hours, model_kind=model_kind
+                training_dataset_name=training_dataset_name,
+                time_budget_in_hours=time_budget_in_hours,
+                model_kind=model_kind,
+                tiles=tiles,
             ),
             evaluation_parameters=EvaluationParameters(test_dataset_name=test_dataset_name) if test_dataset_name else None,
         )

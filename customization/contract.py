@@ -18,10 +18,13 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
+from customization.kinds import TILES_MAX, tiles_fault
 from customization.kinds import AnnotationKind as AnnotationKind
 from customization.kinds import AuthenticationKind as AuthenticationKind
 from customization.kinds import EvaluationStatus as EvaluationStatus
@@ -205,9 +208,22 @@ class Dataset(Wire):
 
 
 class TrainingParameters(Wire):
+    """`tiles` is an extension, for detectors alone: each image is also looked at enlarged so many times in width and height.
+    A body leaves it out where it is 1, and is the contract's own then."""
+
     training_dataset_name: Name
     time_budget_in_hours: Annotated[int, Field(ge=1, le=1344)]
     model_kind: Annotated[ModelKind | None, _casefold_choice(ModelKind)] = None
+    tiles: Annotated[int, Field(ge=1, le=TILES_MAX, exclude_if=lambda tiles: tiles == 1)] = 1
+
+    @field_validator("tiles")
+    @classmethod
+    def _tiles_fit_kind(cls, tiles: int, info: ValidationInfo) -> int:
+        kind = info.data.get("model_kind")
+        fault = tiles_fault(kind, tiles) if kind is not None else None
+        if fault is not None:
+            raise ValueError(fault)
+        return tiles
 
 
 class EvaluationParameters(Wire):

@@ -5,6 +5,9 @@ They need no pydantic, which takes a tenth of a second to import: commands and p
 
 from enum import StrEnum
 
+TILES_MAX = 4
+"""The most `tiles` of a training, an extension of the contract."""
+
 
 class AnnotationKind(StrEnum):
     IMAGE_CLASSIFICATION = "imageClassification"
@@ -60,6 +63,14 @@ def kind_mismatch(
         f"{dataset} is of kind {annotation_kind}, and {model}, a {kind}, needs {kind.annotation_kind}: "
         f"name a dataset of that kind{change}"
     )
+
+
+def tiles_fault(kind: ModelKind, tiles: float) -> str | None:
+    """Why a model of this kind can't have so many `tiles`; None if it can."""
+    if kind is ModelKind.GENERIC_CLASSIFIER and tiles > 1:
+        detectors = " or a ".join(other for other in ModelKind if other is not kind)
+        return f"at most 1 for a {kind}, which looks at each image as a whole; a {detectors} takes up to {TILES_MAX}"
+    return None if tiles in range(1, TILES_MAX + 1) else f"{tiles:g} is no whole number from 1 to {TILES_MAX}"
 
 
 class ModelStatus(StrEnum):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from customization.contract import Artifact, EvaluationParameters, ModelKind, ModelPerformance, TrainingParameters, Wire
+from customization.kinds import tiles_fault
 from engine.errors import EngineError
 from engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
 from engine.learning.detector_artifact import DetectorSession
@@ -79,6 +80,7 @@ def import_model(
             performance=sidecar.performance,
             cost_minutes=sidecar.training_cost_in_minutes,
             artifact=Artifact(digest=digest, size_bytes=len(onnx)),
+            tiles=parameters.tiles,
         )
     except (EngineError, OSError):
         _discard(objects, model_id)
@@ -96,6 +98,8 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None
     if sidecar.artifact.digest != digest:
         message = f"it is of the file {sidecar.artifact.digest}, and not of the one that was sent, {digest}."
         raise ImportRefused("metadata", message)
+    if fault := tiles_fault(sidecar.kind, sidecar.training_parameters.tiles):
+        raise ImportRefused("metadata", f"trainingParameters.tiles: {fault}.")
     classifies = sidecar.kind is ModelKind.GENERIC_CLASSIFIER
     if classifies and sidecar.features != layout_key():
         message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "

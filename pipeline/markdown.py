@@ -224,7 +224,8 @@ def _gates(preview: Preview) -> list[str]:
 
 def _costs(preview: Preview) -> list[str]:
     lines = [
-        f"- Training of {code(step.name)}: {_estimate(step)}, at most {_counts(step.after).get('time_budget_in_hours', 1):g} h."
+        f"- Training of {code(step.name)}: {_estimate(step)}, "
+        f"at most {_counts(step.after).get('time_budget_in_hours', 1):g} h.{_analyzing(step)}"
         for step in _steps(preview, "vision:Model")
         if step.operation in ("create", "replace")
     ]
@@ -256,6 +257,11 @@ def _estimate(step: Step) -> str:
     images = _counts(step.after).get("training_images")
     declared = {"model_kind": step.after.get("model_kind", ModelKind.GENERIC_CLASSIFIER), "training_tags": tags}
     return estimate({"training_tags": _counts(step.before.get("training_tags"))}, {**declared, "training_images": images})
+
+
+def _analyzing(step: Step) -> str:
+    tiles = _counts(step.after).get("tiles", 1)
+    return f" With {tiles:g} tiles, an image takes about {1 + tiles**2:g} times as long to analyze." if tiles > 1 else ""
 
 
 def _others(preview: Preview) -> list[str]:

@@ -88,7 +88,7 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     stack.ENVIRONMENT: ("appLogsConfiguration.destination", "vnetConfiguration.internal", "publicNetworkAccess"),
     stack.DIAGNOSTIC_SETTING: (("about", _target("resourceUri")), ("workspaceId", _given("workspaceId"))),
     identity.DATASET: (("account_key", _given("account_key")), ("sas_token", _given("sas_token"))),
-    stack.MODEL: ("time_budget_in_hours",),
+    stack.MODEL: ("time_budget_in_hours", "tiles"),
     stack.EVALUATION: ("require",),
 }
 """What is worth a look, by type. Only these are printed, so no secret can be among them."""

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, AnnotationKind, ModelKind
 from customization.gate import faults
-from customization.kinds import kind_mismatch
+from customization.kinds import TILES_MAX, kind_mismatch, tiles_fault
 from stacks.azure_settings import (
     AzureNameSettings,
     AzureSettings,
@@ -66,6 +66,8 @@ class ModelSettings(Settings):
     """The model's name in that stack, if it is another."""
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
+    tiles: Annotated[int, Field(ge=1, le=TILES_MAX)] = 1
+    """Of a detector: each image is also looked at enlarged so many times in width and height."""
     require: dict[str, float] = Field(default={})
     """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
     publish: bool = False
@@ -77,7 +79,8 @@ class ModelSettings(Settings):
             raise ValueError("give trainingDataset, or promoteFrom")
         if self.promote_from is None and self.promote_model is not None:
             raise ValueError("promoteModel goes with promoteFrom")
-        decided_there = sorted(to_camel(name) for name in self.model_fields_set & {"model_kind", "time_budget_in_hours"})
+        of_training = {"model_kind", "time_budget_in_hours", "tiles"}
+        decided_there = sorted(to_camel(name) for name in self.model_fields_set & of_training)
         if self.promote_from is not None and decided_there:
             raise ValueError(
                 f"{' and '.join(decided_there)} cannot go with promoteFrom: stack '{self.promote_from}' has trained it"
@@ -93,6 +96,8 @@ class ModelSettings(Settings):
             raise ValueError("require needs an evaluationDataset to be judged on")
         if self.time_budget_in_hours > self.model_kind.time_budget_max_hours:
             raise ValueError(f"timeBudgetInHours is at most {self.model_kind.time_budget_max_hours} for {self.model_kind}")
+        if fault := tiles_fault(self.model_kind, self.tiles):
+            raise ValueError(f"tiles: {fault} (modelKind)")
         return self
 
 

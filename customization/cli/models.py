@@ -12,7 +12,7 @@ from customization.cli.connection import service_options
 from customization.cli.output import confirm, json_option, performance_rows, print_json, print_table, progress_bar, say
 from customization.errors import AlreadyExists, VisionError
 from customization.form import file_digest
-from customization.kinds import ModelKind
+from customization.kinds import TILES_MAX, ModelKind, tiles_fault
 
 if TYPE_CHECKING:
     from customization.client import VisionClient
@@ -82,6 +82,13 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
 @click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
 @click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What to train.")
 @click.option("--hours", type=click.IntRange(1, 1344), default=1, show_default=True, help="The most compute time it may take.")
+@click.option(
+    "--tiles",
+    type=click.IntRange(1, TILES_MAX),
+    default=1,
+    show_default=True,
+    help="Of a detector: look at each image also enlarged so many times, for small objects in large images.",
+)
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the end, with progress.")
 @timeout_option
 @service_options
@@ -93,6 +100,7 @@ def train_model(
     test_dataset: str | None,
     kind: str,
     hours: int,
+    tiles: int,
     wait: bool,
     timeout_seconds: float | None,
     as_json: bool,
@@ -105,7 +113,10 @@ def train_model(
     Examples:
       vision models train trees-1 --dataset trees --test-dataset trees-test
       vision models train trees-1 --dataset trees --no-wait
+      vision models train shelves-1 --dataset shelves --kind Product-Recognizer --tiles 2
     """
+    if fault := tiles_fault(ModelKind(kind), tiles):
+        raise click.UsageError(f"--tiles: {fault}")
     try:
         model = client.create_model(
             name,
@@ -113,10 +124,11 @@ def train_model(
             time_budget_in_hours=hours,
             model_kind=ModelKind(kind),
             test_dataset_name=test_dataset,
+            tiles=tiles,
         )
     except AlreadyExists:
         model = client.get_model(name)
-        asked = (dataset, hours, kind, test_dataset)
+        asked = (dataset, hours, kind, test_dataset, tiles)
         if _training(model) != asked:
             raise
         say(f"this training is there already: {model.status.value}")
@@ -250,13 +262,14 @@ def _first_metric(model: Model) -> str | None:
     return next((f"{name} {value:.3f}" for name, value in values if name in FIRST_METRICS), None)
 
 
-def _training(model: Model) -> tuple[str, int, str | None, str | None]:
+def _training(model: Model) -> tuple[str, int, str | None, str | None, int]:
     parameters, evaluation = model.training_parameters, model.evaluation_parameters
     return (
         parameters.training_dataset_name,
         parameters.time_budget_in_hours,
         parameters.model_kind.value if parameters.model_kind else None,
         evaluation.test_dataset_name if evaluation else None,
+        parameters.tiles,
     )
 
 
@@ -288,6 +301,7 @@ def _print_model(model: Model, as_json: bool) -> None:
         ("kind", parameters.model_kind.value if parameters.model_kind else None),
         ("trained from", parameters.training_dataset_name),
         ("budget", f"{parameters.time_budget_in_hours} h"),
+        *([("tiles", f"{parameters.tiles} × {parameters.tiles}")] if parameters.tiles > 1 else []),
         ("cost", None if model.training_cost_in_minutes is None else f"{model.training_cost_in_minutes} min"),
         ("created (UTC)", f"{model.created_date_time:%Y-%m-%d %H:%M:%S}"),
     ]

@@ -13,11 +13,11 @@ import pulumi
 from pulumi import dynamic
 
 from customization.errors import AlreadyExists, NotFound, VisionError
-from customization.kinds import ModelKind, ModelStatus, kind_mismatch
+from customization.kinds import ModelKind, ModelStatus, kind_mismatch, tiles_fault
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
-from customization.resources.retraining import duration, image_count, why_retrained
+from customization.resources.retraining import duration, image_count, tiles_of, why_retrained
 from customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class ModelProvider(VisionProvider):
         "training_tags",
         "annotation_kind",
         "time_budget_in_hours",
+        "tiles",
         "timeout_seconds",
         "model_name",
     )
@@ -58,13 +59,15 @@ class ModelProvider(VisionProvider):
                 problems += failures("model_kind", [f"'{kind}' is none of {', '.join(ModelKind)}"])
                 return dynamic.CheckResult(news, problems)
             problems += check_kind(ModelKind(kind), annotation_kind, news)
-        if not is_known(kind, news.get("training_digest"), news.get("logical_name"), news.get("time_budget_in_hours")):
+        named_by = ("training_digest", "logical_name", "time_budget_in_hours", "tiles")
+        if not is_known(kind, *(news.get(name) for name in named_by)):
             return dynamic.CheckResult(news, problems)
         return dynamic.CheckResult({**news, "model_name": physical_name(news)}, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        changed = self.changed(olds, news)
-        retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "model_name"})
+        # The state of a version that knew no tiles has none.
+        changed = self.changed({"tiles": 1, **olds}, {"tiles": 1, **news})
+        retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
             Row(news["row_urn"]).say(why_retrained(olds, news))
         return dynamic.DiffResult(bool(changed), retrains)
@@ -86,6 +89,7 @@ class ModelProvider(VisionProvider):
                 training_dataset_name=props["training_dataset"],
                 time_budget_in_hours=int(props["time_budget_in_hours"]),
                 model_kind=ModelKind(props["model_kind"]),
+                tiles=tiles_of(props),
             )
         except AlreadyExists:
             row.say("a training of an earlier update is taken over")
@@ -134,6 +138,8 @@ def physical_name(properties: Mapping[str, Any]) -> str:
         "training_digest": properties["training_digest"],
         "time_budget_in_hours": int(properties["time_budget_in_hours"]),
     }
+    if tiles_of(properties) > 1:  # else the name is that of a version that knew no tiles
+        made_from["tiles"] = tiles_of(properties)
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
     return f"{properties['logical_name']}-{digest[:DIGEST_LENGTH]}"
 
@@ -154,6 +160,9 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
         if budget < least:
             message = f"{budget} hours are not enough for {images} images: give at least {math.ceil(least)}"
             problems += failures("time_budget_in_hours", [message])
+    tiles = properties.get("tiles", 1)
+    if is_known(tiles) and (fault := tiles_fault(kind, tiles)):
+        problems += failures("tiles", [fault])
     return problems
 
 
@@ -226,7 +235,8 @@ class Model(dynamic.Resource, module="vision", name="Model"):
     """A trained model.
 
     `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance`
-    is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others.
+    is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others. A detector
+    with `tiles` of 2 to 4 also looks at each image enlarged so many times in width and height.
     """
 
     model_name: pulumi.Output[str]
@@ -245,6 +255,7 @@ class Model(dynamic.Resource, module="vision", name="Model"):
         training_dataset: Dataset,
         model_kind: pulumi.Input[str] = ModelKind.GENERIC_CLASSIFIER,
         time_budget_in_hours: pulumi.Input[int] = 1,
+        tiles: pulumi.Input[int] = 1,
         timeout_seconds: pulumi.Input[float] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -261,6 +272,7 @@ class Model(dynamic.Resource, module="vision", name="Model"):
                 "training_images": training_dataset.images,
                 "annotation_kind": training_dataset.annotation_kind,
                 "time_budget_in_hours": time_budget_in_hours,
+                "tiles": tiles,
                 "timeout_seconds": timeout_seconds,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "model_name": None,

@@ -47,9 +47,18 @@ def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
             return dataset
         counts = tag_counts(olds.get("training_tags") or {}, tags)
         return f"{dataset}{counts}; {estimate(olds, news)}"
+    if not is_known(news.get("tiles")):
+        return f"retrains unless tiles stay {tiles_of(olds)}"
+    if tiles_of(olds) != tiles_of(news):
+        return f"retrains: tiles change from {tiles_of(olds)} to {tiles_of(news)}"
     return (
         f"retrains: the time budget changes from {olds.get('time_budget_in_hours')} to {news.get('time_budget_in_hours')} hours"
     )
+
+
+def tiles_of(properties: Mapping[str, Any]) -> int:
+    """`tiles` of a model; 1 where its state is of a version that knew none."""
+    return int(properties.get("tiles", 1))
 
 
 def tag_counts(before: Mapping[str, float], after: Mapping[str, float]) -> str:

@@ -18,6 +18,7 @@ from customization.contract import (
     ModelStatus,
     TrainingParameters,
 )
+from customization.kinds import tiles_fault
 from engine.api.body import body_of
 from engine.api.collaborators import Service
 from engine.api.document import failures, json_body
@@ -51,6 +52,7 @@ def models_router(service: Service) -> APIRouter:
             time_budget_in_hours=parameters.time_budget_in_hours,
             model_kind=kind,
             test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+            tiles=parameters.tiles,
         )
         try:
             service.jobs.enqueue_training(record.id)
@@ -163,6 +165,7 @@ def model(record: ModelRecord) -> Model:
             training_dataset_name=record.training_dataset_name,
             time_budget_in_hours=record.time_budget_in_hours,
             model_kind=record.model_kind,
+            tiles=record.tiles,
         ),
         evaluation_parameters=EvaluationParameters(test_dataset_name=record.test_dataset_name)
         if record.test_dataset_name
@@ -176,8 +179,8 @@ def model(record: ModelRecord) -> Model:
 
 
 def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
-    """The kind to train: the one named, else the one that fits the dataset. Refuses with 400
-    a budget beyond the kind's. Whether the dataset exists, and fits, is found out by the training."""
+    """The kind to train: the one named, else the one that fits the dataset. Refuses with 400 a budget beyond the kind's, and
+    tiles that the kind does not have. Whether the dataset exists, and fits, is found out by the training."""
     kind = parameters.model_kind
     if kind is None:
         kind = ModelKind.GENERIC_CLASSIFIER
@@ -189,6 +192,9 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
     if parameters.time_budget_in_hours > kind.time_budget_max_hours:
         target = "trainingParameters.timeBudgetInHours"
         raise invalid(f"{target}: at most {kind.time_budget_max_hours} for {kind.value}.", target=target)
+    if fault := tiles_fault(kind, parameters.tiles):
+        target = "trainingParameters.tiles"
+        raise invalid(f"{target}: {fault}.", target=target)
     return kind
 
 

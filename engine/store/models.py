@@ -41,6 +41,7 @@ class ModelStore(Database):
         time_budget_in_hours: int,
         model_kind: ModelKind,
         test_dataset_name: str | None = None,
+        tiles: int = 1,
     ) -> ModelRecord:
         """Raises AlreadyExists, also where a published model has the name: analyze could not tell the two apart."""
         return self._insert(
@@ -51,6 +52,7 @@ class ModelStore(Database):
                 time_budget_in_hours=time_budget_in_hours,
                 model_kind=model_kind.value,
                 test_dataset_name=test_dataset_name,
+                tiles=tiles,
                 status=ModelStatus.NOT_STARTED.value,
             )
         )
@@ -67,6 +69,7 @@ class ModelStore(Database):
         performance: ModelPerformance | None,
         cost_minutes: int | None,
         artifact: Artifact,
+        tiles: int = 1,
     ) -> ModelRecord:
         """A model that was trained elsewhere, and whose files are there: it has succeeded. Raises AlreadyExists, as above."""
         return self._insert(
@@ -77,6 +80,7 @@ class ModelStore(Database):
                 time_budget_in_hours=time_budget_in_hours,
                 model_kind=model_kind.value,
                 test_dataset_name=test_dataset_name,
+                tiles=tiles,
                 status=ModelStatus.SUCCEEDED.value,
                 performance=performance.to_wire() if performance is not None else None,
                 cost_minutes=cost_minutes,
@@ -266,4 +270,5 @@ def _record(row: ModelRow) -> ModelRecord:
         progress=TrainingProgress.model_validate(row.progress) if row.progress is not None else None,
         artifact=Artifact.model_validate(row.artifact) if row.artifact is not None else None,
         cancel_requested=row.cancel_requested,
+        tiles=row.tiles,
     )

@@ -69,6 +69,7 @@ class ModelRecord:
     progress: TrainingProgress | None = None
     artifact: Artifact | None = None
     cancel_requested: bool = False
+    tiles: int = 1
 
 
 @dataclass(frozen=True, slots=True)

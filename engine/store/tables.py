@@ -62,6 +62,7 @@ class ModelRow(Table):
     training_dataset_name: Mapped[str] = mapped_column(NAME)
     time_budget_in_hours: Mapped[int]
     model_kind: Mapped[str] = mapped_column(String(32))
+    tiles: Mapped[int] = mapped_column(default=1, server_default="1")
     test_dataset_name: Mapped[str | None] = mapped_column(NAME)
     status: Mapped[str] = mapped_column(String(16), index=True)
     cancel_requested: Mapped[bool] = mapped_column(default=False)

@@ -123,6 +123,15 @@ OPERATIONS = [
             "evaluationParameters": {"testDatasetName": "t"},
         },
     ),
+    Operation(
+        lambda c: c.create_model("m", training_dataset_name="d", model_kind=ModelKind.GENERIC_DETECTOR, tiles=3), "PUT",
+        "/models/m", 201, model(),
+        {
+            "trainingParameters": {
+                "trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Detector", "tiles": 3,
+            },
+        },
+    ),
     Operation(lambda c: c.get_model("m"), "GET", "/models/m", 200, model("succeeded")),
     Operation(lambda c: c.cancel_model("m"), "POST", "/models/m:cancel", 202, b""),
     Operation(lambda c: c.delete_model("m"), "DELETE", "/models/m", 204, b""),

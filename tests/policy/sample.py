@@ -226,7 +226,7 @@ DECLARED: list[tuple[str, str, dict[str, Any], list[str]]] = [
         },
         [],
     ),
-    (MODEL, "leaves", {"logical_name": "leaves", "time_budget_in_hours": 2.0}, [DATASET]),
+    (MODEL, "leaves", {"logical_name": "leaves", "time_budget_in_hours": 2.0, "tiles": 1.0}, [DATASET]),
     (EVALUATION, "leaves", {"model_name": "leaves-12345678", "require": {"accuracyTop1": 0.9}}, [MODEL]),
     (PUBLISHED, "leaves", {"published_name": "leaves", "model_name": "leaves-12345678"}, [MODEL, EVALUATION]),
 ]

@@ -73,6 +73,14 @@ def test_the_table_of_a_recorded_state() -> None:
     assert role.endswith("<br>principalType: ServicePrincipal<br>principal: engine (managedidentity:UserAssignedIdentity) |")
 
 
+@pytest.mark.parametrize(("given", "said"), [({"tiles": 3.0}, "3"), ({}, "not set")])
+def test_the_table_tells_what_a_model_costs(given: dict[str, float], said: str) -> None:
+    inputs = {"time_budget_in_hours": 2.0, **given}
+    entry = {"urn": "a::leaves", "type": sample.MODEL, "inputs": inputs, "outputs": {}}
+    row = table(resources_in({"deployment": {"resources": [entry]}})).splitlines()[-1]
+    assert row.endswith(f"| time_budget_in_hours: 2<br>tiles: {said} |")
+
+
 def test_pulumis_marks_are_read() -> None:
     secret = {SECRET_MARK: SECRET_KIND, "ciphertext": "v1:abc"}
     entry = {"urn": "a::b", "type": "t", "inputs": {"key": secret, "list": [{"x": UNKNOWN_TEXT}]}, "outputs": {"more": 1}}

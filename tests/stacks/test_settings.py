@@ -154,6 +154,17 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ),
         ({"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}}, "at most 336"),
         (
+            {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "tiles": 2}}},
+            "models.m: tiles: at most 1 for a Generic-Classifier, which looks at each image as a whole; a Generic-Detector or ",
+        ),
+        (
+            {
+                "datasets": BOTH_KINDS,
+                "models": {"m": {"modelKind": "Generic-Detector", "trainingDataset": "boxes", "tiles": 5}},
+            },
+            "models.m.tiles: Input should be less than or equal to 4, not 5",
+        ),
+        (
             {
                 "datasets": DATASETS,
                 "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracyTop1": 90}}},
@@ -172,6 +183,10 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         (
             {"models": {"m": {"promoteFrom": "dev", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}}},
             "models.m: modelKind and timeBudgetInHours cannot go with promoteFrom: stack 'dev' has trained it",
+        ),
+        (
+            {"models": {"m": {"promoteFrom": "dev", "tiles": 2}}},
+            "models.m: tiles cannot go with promoteFrom: stack 'dev' has trained it",
         ),
         (
             {"models": {"m": {"promoteFrom": "dev", "evaluationDataset": "test"}}},

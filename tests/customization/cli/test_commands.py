@@ -361,6 +361,47 @@ def test_a_gate_that_the_model_can_not_pass_is_refused_before_anything_is_measur
     assert {request.method for request in service.received} == {"GET"}
 
 
+TILED = {**DETECTOR, "trainingParameters": {**BOXES, "tiles": 3}}
+
+
+def test_tiles_are_shown_where_there_are_more_than_one(vision: Vision, service: FakeService) -> None:
+    service.answers = [Answer(200, DETECTOR), Answer(200, TILED), Answer(200, TILED)]
+    assert "tiles" not in vision("models", "show", "d").out
+    assert re.search(r"tiles +3 × 3\b", vision("models", "show", "d").out)
+    assert vision("models", "show", "d", "--json").json["trainingParameters"] == {**BOXES, "tiles": 3}
+
+
+@pytest.mark.parametrize(("tiles", "sent"), [([], BOXES), (["--tiles", 1], BOXES), (["--tiles", 3], {**BOXES, "tiles": 3})])
+def test_tiles_are_sent_where_there_are_more_than_one(
+    vision: Vision, service: FakeService, tiles: list[object], sent: dict[str, object]
+) -> None:
+    service.answers = [Answer(201, DETECTOR)]
+    assert vision("models", "train", "d", "--dataset", "shelves", "--kind", "Generic-Detector", *tiles, "--no-wait").code == 0
+    [request] = service.received
+    assert request.json == {"trainingParameters": sent}
+
+
+@pytest.mark.parametrize(("tiles", "code"), [(3, 0), (2, 3)])
+def test_a_training_with_other_tiles_is_another(vision: Vision, service: FakeService, tiles: int, code: int) -> None:
+    taken = Answer(409, {"error": {"code": "ModelAlreadyExists", "message": "taken"}})
+    service.handler = lambda request: Answer(200, TILED) if request.method == "GET" else taken
+    options = ["--dataset", "shelves", "--kind", "Generic-Detector", "--tiles", tiles]
+    assert vision("models", "train", "d", *options).code == code
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--tiles", 2], "--tiles: at most 1 for a Generic-Classifier, which looks at each image as a whole"),
+        (["--kind", "Generic-Detector", "--tiles", 5], "5 is not in the range 1<=x<=4"),
+    ],
+)
+def test_tiles_that_a_kind_does_not_have(vision: Vision, service: FakeService, options: list[object], said: str) -> None:
+    ran = vision("models", "train", "m", "--dataset", "cats", *options)
+    assert (ran.code, service.received) == (2, [])
+    assert said in ran.err
+
+
 def test_each_model_of_the_list_has_the_metric_of_its_kind(vision: Vision, service: FakeService) -> None:
     service.handler = lambda _: Answer(200, {"value": [model(), DETECTOR, model("training")]})
     table = vision("models", "list").out

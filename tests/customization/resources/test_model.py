@@ -13,6 +13,7 @@ from customization.resources.retraining import (
     why_retrained,
 )
 from engine.learning.detector_recipe import choose_recipe
+from tests.customization.fake_service import KEY, Answer, Received, fake_service
 
 DECLARED = {
     "endpoint": "http://127.0.0.1:1",
@@ -28,6 +29,9 @@ DECLARED = {
 }
 
 
+BOXES = {"model_kind": "Generic-Detector", "annotation_kind": "imageObjectDetection"}
+
+
 def test_the_physical_name_says_what_the_model_is_trained_from() -> None:
     name = physical_name(DECLARED)
     assert name.startswith("leaves-")
@@ -38,10 +42,14 @@ def test_the_physical_name_says_what_the_model_is_trained_from() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"training_digest": "b" * 64}, {"time_budget_in_hours": 2.0}, {"model_kind": "Generic-Detector"}],
+    [{"training_digest": "b" * 64}, {"time_budget_in_hours": 2.0}, {"model_kind": "Generic-Detector"}, {"tiles": 2.0}],
 )
 def test_another_training_has_another_name(other: dict[str, object]) -> None:
     assert physical_name({**DECLARED, **other}) != physical_name(DECLARED)
+
+
+def test_a_model_of_one_tile_is_called_what_it_was_before_there_were_tiles() -> None:
+    assert physical_name({**DECLARED, "tiles": 1.0}) == physical_name(DECLARED) == "leaves-ccee0003"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,14 @@ def test_another_training_has_another_name(other: dict[str, object]) -> None:
         ),
         ({"time_budget_in_hours": 337.0}, "time_budget_in_hours", "1 to 336"),
         ({"time_budget_in_hours": 0.0}, "time_budget_in_hours", "1 to 336"),
+        (
+            {"tiles": 2.0},
+            "tiles",
+            "at most 1 for a Generic-Classifier, which looks at each image as a whole; a Generic-Detector",
+        ),
+        ({**BOXES, "tiles": 5.0}, "tiles", "5 is no whole number from 1 to 4"),
+        ({**BOXES, "tiles": 1.5}, "tiles", "1.5 is no whole number from 1 to 4"),
+        ({**BOXES, "tiles": 0.0}, "tiles", "0 is no whole number from 1 to 4"),
         # 0.0003334 h an image
         ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "give at least 3"),
     ],
@@ -82,6 +98,13 @@ def test_a_detector_is_not_trained_from_labels_for_classification(kind: str) -> 
 def test_a_kind_that_a_preview_does_not_know_yet_is_no_fault() -> None:
     assert ModelProvider().check({}, {**DECLARED, "annotation_kind": UNKNOWN}).failures == []
     assert ModelProvider().check({}, {**DECLARED, "model_kind": UNKNOWN}).failures == []
+
+
+@pytest.mark.parametrize("tiles", [1.0, 2.0, 4.0, UNKNOWN])
+def test_tiles_of_a_detector(tiles: object) -> None:
+    checked = ModelProvider().check({}, {**DECLARED, **BOXES, "tiles": tiles})
+    assert checked.failures == []
+    assert ("model_name" in checked.inputs) == (tiles is not UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +139,13 @@ def test_nothing_changed_is_no_difference() -> None:
     assert not ModelProvider().diff("id", {**checked(), "status": "succeeded"}, checked()).changes
 
 
+def test_a_state_without_tiles_is_that_of_one_tile() -> None:
+    assert not ModelProvider().diff("id", checked(**BOXES), checked(**BOXES, tiles=1.0)).changes
+    assert not ModelProvider().diff("id", checked(**BOXES, tiles=3.0), checked(**BOXES, tiles=3)).changes
+    for olds in (checked(**BOXES), checked(**BOXES, tiles=1.0)):
+        assert ModelProvider().diff("id", olds, checked(**BOXES, tiles=3.0)).replaces == ["model_name", "tiles"]
+
+
 def test_a_service_that_is_started_again_is_no_difference() -> None:
     news = {**checked(), "endpoint": UNKNOWN, "key": UNKNOWN}
     assert not ModelProvider().diff("id", checked(), news).changes
@@ -139,6 +169,9 @@ def test_other_images_replace_the_model() -> None:
     [
         ({"model_kind": "Generic-Detector"}, "the kind changes from Generic-Classifier to Generic-Detector"),
         ({"time_budget_in_hours": 2.0}, "the time budget changes from 1.0 to 2.0 hours"),
+        ({"time_budget_in_hours": 2.0, "tiles": 1.0}, "the time budget changes from 1.0 to 2.0 hours"),
+        ({"tiles": 3.0}, "retrains: tiles change from 1 to 3"),
+        ({"tiles": UNKNOWN}, "retrains unless tiles stay 1"),
         (
             {"training_digest": "b", "training_tags": {"hemlock": 15.0, "cherry": 10.0}},
             "because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s",
@@ -217,6 +250,24 @@ def test_a_model_that_was_promoted_is_not_taken_for_a_training(changes: dict[str
     else:
         with pytest.raises(NameTaken, match="was not trained here"):
             check_trained_here(model)
+
+
+@pytest.mark.parametrize(("given", "sent"), [({}, None), ({"tiles": 1.0}, None), ({"tiles": 3.0}, 3)])
+def test_tiles_are_ordered_where_there_are_more_than_one(given: dict[str, float], sent: int | None) -> None:
+    ordered: list[dict[str, object]] = []
+
+    def handle(request: Received) -> Answer:
+        if request.method == "PUT":
+            ordered.append(request.json["trainingParameters"])
+        if request.path.endswith("/models"):
+            return Answer(200, {"value": []})
+        return Answer(200, SUCCEEDED) if ordered else Answer(404, {})
+
+    with fake_service() as service:
+        service.handler = handle
+        declared = {**DECLARED, **BOXES, **given, "endpoint": service.url, "key": KEY}
+        ModelProvider().create({**declared, "model_name": physical_name(declared)})
+    assert [parameters.get("tiles") for parameters in ordered] == [sent]
 
 
 def test_the_row_says_what_the_training_cost() -> None:

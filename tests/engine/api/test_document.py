@@ -90,6 +90,13 @@ def test_bodies_are_described_in_both_types(document: Any) -> None:
     assert "annotationFileUris" in document["components"]["schemas"]["DatasetCreate"]["required"]
 
 
+def test_tiles_are_described_and_need_not_be_there(document: Any) -> None:
+    parameters = document["components"]["schemas"]["TrainingParameters"]
+    tiles = parameters["properties"]["tiles"]
+    assert (tiles["minimum"], tiles["maximum"], tiles["default"]) == (1, 4, 1)
+    assert parameters["required"] == ["trainingDatasetName", "timeBudgetInHours"]
+
+
 @pytest.fixture(scope="module")
 def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: Any) -> Any:
     """One world for all examples, in which a few names mean something."""

@@ -5,12 +5,15 @@
 import hashlib
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from customization.contract import API_VERSIONS
 from engine.api import imports
+
+UNNAMED_KIND = {"trainingDatasetName": "cats", "timeBudgetInHours": 1}
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -74,6 +77,19 @@ def test_a_name_is_imported_to_once(world: Any, exported: Any) -> None:
     assert world.objects.names("imports") == []
 
 
+def test_an_imported_detector_has_its_tiles(world: Any, exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = exported.metadata["labels"]
+    monkeypatch.setattr("engine.imports.DetectorSession", lambda _onnx, threads: SimpleNamespace(tags=labels, threads=threads))
+    parameters = {**UNNAMED_KIND, "modelKind": "Generic-Detector", "tiles": 3}
+    metadata = {**exported.metadata, "kind": "Generic-Detector", "trainingParameters": parameters}
+    reply = put(world, exported, metadata=metadata)
+    assert reply.status_code == 201, reply.text
+    assert reply.json()["trainingParameters"] == parameters
+    assert world.store.model("m").tiles == 3
+    handed_on = world.call("GET", "models/m/artifact:metadata").json()
+    assert handed_on["trainingParameters"] == parameters
+
+
 def without(*keys: str) -> Change:
     return lambda metadata: [metadata.pop(key) for key in keys]
 
@@ -90,6 +106,16 @@ def without(*keys: str) -> Change:
             lambda metadata: metadata.update(kind="Generic-Detector"),
             "model",
             "has no output boxes, classes, scores: it is no detector",
+        ),
+        (
+            lambda metadata: metadata["trainingParameters"].update(tiles=2),
+            "metadata.trainingParameters.tiles",
+            "at most 1 for a Generic-Classifier",
+        ),
+        (
+            lambda metadata: metadata.update(trainingParameters={**UNNAMED_KIND, "tiles": 2}),
+            "metadata",
+            "trainingParameters.tiles: at most 1 for a Generic-Classifier",
         ),
         (lambda metadata: metadata.update(kind="Nonsense"), "metadata.kind", "Input should be"),
         (lambda metadata: metadata["artifact"].update(digest="0" * 64), "metadata", "it is of the file 0000"),

@@ -86,6 +86,54 @@ def test_budgets(world: Any, hours: Any, kind: str | None, status: int) -> None:
     assert status == 201 or "timeBudgetInHours" in reply.text
 
 
+@pytest.mark.parametrize(
+    ("tiles", "kind", "status"),
+    [
+        (1, "Generic-Detector", 201),
+        (4, "Generic-Detector", 201),
+        (2, "Product-Recognizer", 201),
+        (2, None, 201),  # the dataset says that it is a detector
+        (1, "Generic-Classifier", 201),
+        (2, "Generic-Classifier", 400),
+        (5, "Generic-Detector", 400),
+        (0, "Generic-Detector", 400),
+        (1.5, "Generic-Detector", 400),
+        (None, "Generic-Detector", 400),
+        ("many", "Generic-Detector", 400),
+    ],
+)
+def test_tiles(world: Any, tiles: Any, kind: str | None, status: int) -> None:
+    world.register("shelves", annotationKind="imageObjectDetection")
+    parameters = {
+        "trainingDatasetName": "shelves",
+        "timeBudgetInHours": 1,
+        "tiles": tiles,
+        **({"modelKind": kind} if kind else {}),
+    }
+    reply = world.call("PUT", "models/m", json={"trainingParameters": parameters})
+    assert reply.status_code == status, reply.text
+    if status == 400:
+        error = reply.json()["error"]
+        assert (error["code"], error["target"]) == ("InvalidRequest", "trainingParameters.tiles")
+        return
+    assert world.store.model("m").tiles == tiles
+    assert world.call("GET", "models/m").json() == reply.json()
+    assert reply.json()["trainingParameters"].get("tiles") == (tiles if tiles > 1 else None)
+
+
+@pytest.mark.parametrize("kind", ["Generic-Classifier", None])
+def test_a_classifier_has_no_tiles(world: Any, kind: str | None) -> None:
+    world.register("cats")
+    parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "tiles": 2, **({"modelKind": kind} if kind else {})}
+    reply = world.call("PUT", "models/m", json={"trainingParameters": parameters})
+    assert reply.status_code == 400
+    error = reply.json()["error"]
+    assert (error["code"], error["target"]) == ("InvalidRequest", "trainingParameters.tiles")
+    assert error["message"].startswith("trainingParameters.tiles: at most 1 for a Generic-Classifier, which looks at each ")
+    assert "a Generic-Detector or a Product-Recognizer takes up to 4" in error["message"]
+    assert world.call("GET", "models/m").status_code == 404
+
+
 def test_a_model_that_trains_and_succeeds(world: Any) -> None:
     world.create("m")
     model_id = world.store.model("m").id

@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from customization.contract import AnnotationKind
+from customization.contract import AnnotationKind, ModelKind
 from engine.errors import SettingsError
 from engine.settings import Settings
 from engine.store import Store
@@ -29,7 +29,7 @@ def test_opening_twice_changes_nothing(settings: Settings) -> None:
     for _ in range(2):
         store = Store.open(settings)
         with store._engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0004",)]
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0005",)]
         store.close()
 
 
@@ -42,6 +42,16 @@ def test_a_token_kept_before_its_scopes_were_is_for_where_its_files_lay(settings
         command.downgrade(_alembic(connection), "0001")
     store.migrate()
     assert [record.sas_scopes for record in store.datasets(0, 9)] == [("https://a.blob.core.windows.net/c",), ()]
+    store.close()
+
+
+def test_a_model_of_an_engine_that_knew_no_tiles_has_one(settings: Settings) -> None:
+    store = Store.open(settings)
+    store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_DETECTOR, tiles=3)
+    with store._writing_engine.begin() as connection:
+        command.downgrade(_alembic(connection), "0004")
+    store.migrate()
+    assert store.model("m").tiles == 1
     store.close()
 
 

@@ -45,6 +45,13 @@ def test_a_training_from_order_to_success(store: Store) -> None:
     assert store.training_seconds() == 1.5
 
 
+@pytest.mark.parametrize(("given", "kept"), [({}, 1), ({"tiles": 1}, 1), ({"tiles": 4}, 4)])
+def test_tiles(store: Store, given: dict[str, int], kept: int) -> None:
+    kind = ModelKind.GENERIC_DETECTOR
+    trained = store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=kind, **given)
+    assert (trained.tiles, store.model_by_id(trained.id).tiles, store.begin_training(trained.id).tiles) == (kept, kept, kept)
+
+
 def test_what_comes_after_the_end_changes_nothing(store: Store) -> None:
     done = train(store)
     store.begin_training(done.id)
