@@ -111,6 +111,11 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None
         raise ImportRefused("model", f"{error}.") from None
     if list(session.tags) != sidecar.labels:
         raise ImportRefused("metadata", "its labels are not those in the file.")
+    if isinstance(session, DetectorSession) and session.detail != sidecar.training_parameters.tiles:
+        message = (
+            f"its trainingParameters.tiles are {sidecar.training_parameters.tiles}, and those of the file {session.detail}."
+        )
+        raise ImportRefused("metadata", message)
     return classifier
 
 

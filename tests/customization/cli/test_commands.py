@@ -393,10 +393,11 @@ def test_a_training_with_other_tiles_is_another(vision: Vision, service: FakeSer
     ("options", "said"),
     [
         (["--tiles", 2], "--tiles: at most 1 for a Generic-Classifier, which looks at each image as a whole"),
+        (["--hours", 337], "--hours: at most 336 for a Generic-Classifier"),
         (["--kind", "Generic-Detector", "--tiles", 5], "5 is not in the range 1<=x<=4"),
     ],
 )
-def test_tiles_that_a_kind_does_not_have(vision: Vision, service: FakeService, options: list[object], said: str) -> None:
+def test_a_setting_that_a_kind_does_not_have(vision: Vision, service: FakeService, options: list[object], said: str) -> None:
     ran = vision("models", "train", "m", "--dataset", "cats", *options)
     assert (ran.code, service.received) == (2, [])
     assert said in ran.err

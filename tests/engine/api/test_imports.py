@@ -5,13 +5,17 @@
 import hashlib
 import json
 from collections.abc import Callable
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from customization.contract import API_VERSIONS
 from engine.api import imports
+from engine.learning.detector_artifact import export_detector
+from engine.learning.nanodet import with_classes
+from engine.learning.nanodet_weights import read_nanodet
 
 UNNAMED_KIND = {"trainingDatasetName": "cats", "timeBudgetInHours": 1}
 
@@ -77,12 +81,18 @@ def test_a_name_is_imported_to_once(world: Any, exported: Any) -> None:
     assert world.objects.names("imports") == []
 
 
-def test_an_imported_detector_has_its_tiles(world: Any, exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_imported_detector_has_its_tiles(world: Any, exported: Any, weights_dir: Path) -> None:
     labels = exported.metadata["labels"]
-    monkeypatch.setattr("engine.imports.DetectorSession", lambda _onnx, threads: SimpleNamespace(tags=labels, threads=threads))
+    weights = with_classes(read_nanodet(weights_dir), labels, np.random.default_rng(0))
+    onnx = export_detector(weights, labels, 416, "", tiles=3)
+    digest = hashlib.sha256(onnx).hexdigest()
+    artifact = {"digest": digest, "sizeBytes": len(onnx)}
     parameters = {**UNNAMED_KIND, "modelKind": "Generic-Detector", "tiles": 3}
-    metadata = {**exported.metadata, "kind": "Generic-Detector", "trainingParameters": parameters}
-    reply = put(world, exported, metadata=metadata)
+    metadata = {**exported.metadata, "kind": "Generic-Detector", "trainingParameters": parameters, "artifact": artifact}
+    sent = {"onnx": onnx, "digest": f"sha256:{digest}"}
+    other = {**metadata, "trainingParameters": {**parameters, "tiles": 2}}
+    refused(world, put(world, exported, metadata=other, **sent), "metadata", "tiles are 2, and those of the file 3")
+    reply = put(world, exported, metadata=metadata, **sent)
     assert reply.status_code == 201, reply.text
     assert reply.json()["trainingParameters"] == parameters
     assert world.store.model("m").tiles == 3

@@ -107,9 +107,15 @@ class Engine:
         test: str | None = None,
         kind: ModelKind = ModelKind.GENERIC_CLASSIFIER,
         hours: int = 1,
+        tiles: int = 1,
     ) -> ModelRecord:
         return self.store.create_model(
-            name, training_dataset_name=dataset, time_budget_in_hours=hours, model_kind=kind, test_dataset_name=test
+            name,
+            training_dataset_name=dataset,
+            time_budget_in_hours=hours,
+            model_kind=kind,
+            test_dataset_name=test,
+            tiles=tiles,
         )
 
 

@@ -69,6 +69,19 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert curves == sidecar["precisionRecall50"]
 
 
+def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images_enlarged(
+    engine: Engine, queue: JobQueue
+) -> None:
+    register_scenes(engine, "tiled", range(500, 503))
+    register_scenes(engine, "tiled-tests", range(600, 602))
+    model = trained(engine, queue, engine.model("tiled", "tiled", test="tiled-tests", kind=ModelKind.GENERIC_DETECTOR, tiles=2))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    objects = open_objects(engine.settings)
+    assert json.loads(objects.get(f"models/{model.id}/model.json"))["recipe"]["tiles"] == 2
+    assert ModelCache(engine.settings, objects).detail(model.id) == 2
+    assert objects.names("pictures/1280")
+
+
 def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(engine: Engine, queue: JobQueue) -> None:
     register_scenes(engine, "alone", range(200, 214))
     model = trained(engine, queue, engine.model("alone", "alone", kind=ModelKind.PRODUCT_RECOGNIZER))
