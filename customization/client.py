@@ -199,9 +199,9 @@ class VisionClient:
         """Start a training; `wait_for_model` waits for its end.
 
         Args:
-            tiles: of a detector, 1 to 4: each image is also looked at enlarged so many times in width and height, as if it were
-                cut into tiles × tiles parts. Finds small objects in large images; an image takes about 1 + tiles² times as
-                long to analyze. An extension: sent only where it is more than 1.
+            tiles: of a detector, 1 to 4: each image is looked at so many times as wide and high, as if it were cut into
+                tiles × tiles parts. Finds small objects in large images; an image takes about tiles² times as long to analyze.
+                An extension: sent only where it is more than 1.
 
         Raises:
             AlreadyExists: the name is taken.

@@ -208,7 +208,7 @@ class Dataset(Wire):
 
 
 class TrainingParameters(Wire):
-    """`tiles` is an extension, for detectors alone: each image is also looked at enlarged so many times in width and height.
+    """`tiles` is an extension, for detectors alone: each image is looked at so many times as wide and high as usual.
     A body leaves it out where it is 1, and is the contract's own then."""
 
     training_dataset_name: Name

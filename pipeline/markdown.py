@@ -254,14 +254,19 @@ def _estimate(step: Step) -> str:
     tags = _counts(step.after.get("training_tags"))
     if not tags:
         return "its length is known once its dataset is registered"
-    images = _counts(step.after).get("training_images")
-    declared = {"model_kind": step.after.get("model_kind", ModelKind.GENERIC_CLASSIFIER), "training_tags": tags}
-    return estimate({"training_tags": _counts(step.before.get("training_tags"))}, {**declared, "training_images": images})
+    counts = _counts(step.after)
+    declared = {
+        "model_kind": step.after.get("model_kind", ModelKind.GENERIC_CLASSIFIER),
+        "training_tags": tags,
+        "training_images": counts.get("training_images"),
+        "tiles": counts.get("tiles", 1),
+    }
+    return estimate({"training_tags": _counts(step.before.get("training_tags"))}, declared)
 
 
 def _analyzing(step: Step) -> str:
     tiles = _counts(step.after).get("tiles", 1)
-    return f" With {tiles:g} tiles, an image takes about {1 + tiles**2:g} times as long to analyze." if tiles > 1 else ""
+    return f" With {tiles:g} tiles, an image takes about {tiles**2:g} times as long to analyze." if tiles > 1 else ""
 
 
 def _others(preview: Preview) -> list[str]:

@@ -67,7 +67,7 @@ class ModelSettings(Settings):
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
     tiles: Annotated[int, Field(ge=1, le=TILES_MAX)] = 1
-    """Of a detector: each image is also looked at enlarged so many times in width and height."""
+    """Of a detector: each image is looked at so many times as wide and high as usual."""
     require: dict[str, float] = Field(default={})
     """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
     publish: bool = False

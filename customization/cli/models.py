@@ -87,7 +87,7 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
     type=click.IntRange(1, TILES_MAX),
     default=1,
     show_default=True,
-    help="Of a detector: look at each image also enlarged so many times, for small objects in large images.",
+    help="Of a detector: look at each image so many times as wide and high, for small objects in large images.",
 )
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the end, with progress.")
 @timeout_option

@@ -236,7 +236,7 @@ class Model(dynamic.Resource, module="vision", name="Model"):
 
     `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance`
     is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others. A detector
-    with `tiles` of 2 to 4 also looks at each image enlarged so many times in width and height.
+    with `tiles` of 2 to 4 looks at each image so many times as wide and high as usual.
     """
 
     model_name: pulumi.Output[str]

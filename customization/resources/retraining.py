@@ -31,7 +31,7 @@ SECONDS_PER_STEP = 2.0
 
 
 def detector_steps(images: float) -> float:
-    """How many steps a detector's training takes (docs/learning.md)."""
+    """How many steps a detector's training takes of so many images of one tile (docs/learning.md)."""
     steps: float = max(60.0, 18.5 * images**0.42, images / 8)
     return 1.25 * steps
 
@@ -43,7 +43,8 @@ def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
     if olds.get("training_digest") != news.get("training_digest"):
         tags = news.get("training_tags")
         dataset = f"retrains because dataset '{news.get('training_dataset')}' changes"
-        if not is_known(tags, news.get("training_images"), news.get("training_digest")) or tags is None:
+        told = (tags, news.get("training_images"), news.get("training_digest"), news.get("tiles"))
+        if not is_known(*told) or tags is None:
             return dataset
         counts = tag_counts(olds.get("training_tags") or {}, tags)
         return f"{dataset}{counts}; {estimate(olds, news)}"
@@ -78,7 +79,11 @@ def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
         new = sum(max(0.0, count - before.get(tag, 0)) for tag, count in news["training_tags"].items())
     else:
         new = max(0.0, images - image_count(olds))
-    return training_estimate(kind, new, images - new)
+    cost = TRAINING_SECONDS[kind]
+    seconds = cost.once + new * cost.new_image + (images - new) * cost.kept_image
+    if kind is not ModelKind.GENERIC_CLASSIFIER:
+        seconds += SECONDS_PER_STEP * detector_steps(images * tiles_of(news) ** 2)
+    return f"about {duration(seconds)} of training on two cores"
 
 
 def image_count(properties: Mapping[str, Any]) -> float:
@@ -87,14 +92,6 @@ def image_count(properties: Mapping[str, Any]) -> float:
     if properties.get("model_kind") == ModelKind.GENERIC_CLASSIFIER or images is None:
         return float(sum(tags.values()))
     return float(images)
-
-
-def training_estimate(kind: ModelKind, new_images: float, kept_images: float) -> str:
-    cost = TRAINING_SECONDS[kind]
-    seconds = cost.once + new_images * cost.new_image + kept_images * cost.kept_image
-    if kind is not ModelKind.GENERIC_CLASSIFIER:
-        seconds += SECONDS_PER_STEP * detector_steps(new_images + kept_images)
-    return f"about {duration(seconds)} of training on two cores"
 
 
 def duration(seconds: float) -> str:

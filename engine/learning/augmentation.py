@@ -13,6 +13,8 @@ _SCALES = (0.6, 1.6)
 _VISIBLE_LEAST = 0.35
 """Share of an object that must be left in the picture for it to be looked for."""
 _SIDE_LEAST_PX = 2.0
+_AIMED_SHARE = 0.5
+"""Of the views that are parts of images, how many are chosen to show an object: where objects are few, most show none."""
 
 
 def augment(
@@ -24,22 +26,19 @@ def augment(
         pixels: uint8 [h, w, 3], RGB.
         objects: their corners as shares, 0…1, of width and height.
         side: of the square that comes out, in pixels.
-        tiles: how many times as large in width and height the image is looked at, too; half of the views are of that size.
+        tiles: how many times as wide and high as the square the image is looked at: a view shows a part of it.
 
     Returns:
         uint8 [side, side, 3], and the objects still to be seen, in its pixels.
     """
     height, width = pixels.shape[:2]
-    scale = np.exp(generator.uniform(*np.log(_SCALES)))
-    enlarged = tiles > 1 and generator.random() < 0.5
-    if enlarged:
-        scale *= tiles
+    scale = np.exp(generator.uniform(*np.log(_SCALES))) * tiles
     stretch = np.exp(generator.uniform(-0.1, 0.1))
     size = np.array(fitting_size(width, height, side)) * scale * np.array([stretch, 1 / stretch])
     # Where the image's corner lies: anywhere that leaves as much of it in the picture as there is room for.
     room = side - size
     corner = generator.uniform(np.minimum(room, 0), np.maximum(room, 0))
-    if enlarged and len(objects):
+    if tiles > 1 and len(objects) and generator.random() < _AIMED_SHARE:
         corner = _showing(objects.corners[generator.integers(len(objects))], corner, size, side, generator)
     mirrored = generator.random() < 0.5
     picture = _placed(pixels, corner, size, side)
@@ -54,7 +53,7 @@ def augment(
 def _showing(
     box: Corners, corner: NDArray[np.float64], size: NDArray[np.float64], side: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """`corner`, moved so that an object's middle is seen somewhere: where objects are few, most parts of an image show none."""
+    """`corner`, moved so that an object's middle is seen somewhere."""
     middle = (box[:2] + box[2:]) / 2 * size
     moved: NDArray[np.float64] = np.clip(generator.uniform(0, side, 2) - middle, np.minimum(side - size, 0), 0)
     return np.where(size > side, moved, corner)

@@ -26,17 +26,16 @@ BOXES_MAX = 1000
 
 
 class _OnnxOperations:
-    """Maps are float32 [1, channels, h, w]. Names of nodes begin with `view`; constants are shared between views."""
+    """Maps are float32 [1, channels, h, w]."""
 
-    def __init__(self, graph: Graph, weights: Weights, view: str) -> None:
+    def __init__(self, graph: Graph, weights: Weights) -> None:
         self._graph = graph
         self._weights = weights
-        self._view = view
         self._count = 0
 
     def _name(self, what: str) -> str:
         self._count += 1
-        return f"{self._view}/{what}{self._count}"
+        return f"{what}{self._count}"
 
     def convolve(self, source: str, layer: str, stride: int = 1) -> str:
         kernel = self._weights[f"{layer}/kernel"]
@@ -45,7 +44,7 @@ class _OnnxOperations:
             self._graph.constant(f"{layer}/bias", self._weights[f"{layer}/bias"]),
         ]
         padding = kernel.shape[0] // 2
-        return self._graph.add("Conv", [source, *names], f"{self._view}/{layer}", strides=[stride] * 2, pads=[padding] * 4)
+        return self._graph.add("Conv", [source, *names], layer, strides=[stride] * 2, pads=[padding] * 4)
 
     def activate(self, source: str) -> str:
         return self._graph.add("LeakyRelu", [source], f"{source}/activated", alpha=SLOPE)
@@ -57,7 +56,7 @@ class _OnnxOperations:
         return self._graph.add("Add", [first, second], self._name("sum"))
 
     def pool(self, source: str) -> str:
-        return self._graph.add("MaxPool", [source], f"{self._view}/pooled", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+        return self._graph.add("MaxPool", [source], "pooled", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
 
     def double(self, source: str) -> str:
         scales = self._graph.constant("twice", np.array([1, 1, 2, 2], np.float32))
@@ -67,10 +66,11 @@ class _OnnxOperations:
         return self._graph.add("AveragePool", [source], self._name("halved"), kernel_shape=[2, 2], strides=[2, 2])
 
 
-def _add_level(graph: Graph, level: str, prefix: str, stride: int, classes: int) -> tuple[str, str]:
+def _add_level(graph: Graph, level: str, stride: int, classes: int) -> tuple[str, str]:
     """Boxes [1, n, 4] in pixels of the resized image, and scores [1, n, k], of one map."""
+    prefix = f"level{stride}"
     rows = graph.add("Transpose", [level], f"{prefix}/last", perm=[0, 2, 3, 1])
-    flat = graph.add("Reshape", [rows, graph.constant("locations", [1, -1, classes + 4 * BINS])], f"{prefix}/rows")
+    flat = graph.add("Reshape", [rows, graph.constant(f"{prefix}/flat", [1, -1, classes + 4 * BINS])], f"{prefix}/rows")
     sizes = graph.constant("parts", [classes, 4 * BINS])
     graph_split = [f"{prefix}/logits", f"{prefix}/distances"]
     graph.add_split(flat, sizes, graph_split, axis=2)
@@ -79,15 +79,16 @@ def _add_level(graph: Graph, level: str, prefix: str, stride: int, classes: int)
     shares = graph.add("Softmax", [bins], f"{prefix}/shares", axis=3)
     numbers = graph.constant("numbers", np.arange(BINS, dtype=np.float32).reshape(BINS, 1))
     reach = graph.add("MatMul", [shares, numbers], f"{prefix}/expected")
-    reach = graph.add("Mul", [reach, graph.constant(f"stride{stride}", float(stride))], f"{prefix}/pixels")
+    reach = graph.add("Mul", [reach, graph.constant(f"{prefix}/stride", float(stride))], f"{prefix}/pixels")
     reach = graph.add("Reshape", [reach, graph.constant("sides", [1, -1, 4])], f"{prefix}/reach")
     signed = graph.add("Mul", [reach, graph.constant("signs", np.array([-1, -1, 1, 1], np.float32))], f"{prefix}/signed")
-    middles = _add_middles(graph, level, prefix, stride)
+    middles = _add_middles(graph, level, stride)
     return graph.add("Add", [signed, middles], f"{prefix}/boxes"), scores
 
 
-def _add_middles(graph: Graph, level: str, prefix: str, stride: int) -> str:
+def _add_middles(graph: Graph, level: str, stride: int) -> str:
     """float32 [n, 4]: x, y, x, y of each location's middle."""
+    prefix = f"level{stride}"
     shape = graph.add("Shape", [level], f"{prefix}/shape", start=2)
     ones = graph.add(
         "ConstantOfShape",
@@ -99,34 +100,9 @@ def _add_middles(graph: Graph, level: str, prefix: str, stride: int) -> str:
     for axis in (1, 0):
         index = graph.add("CumSum", [ones, graph.constant(f"axis{axis}of2", np.array(axis, np.int64))], f"{prefix}/count{axis}")
         less = graph.add("Sub", [index, graph.constant("half", 0.5)], f"{prefix}/place{axis}")
-        pixels = graph.add("Mul", [less, graph.constant(f"stride{stride}", float(stride))], f"{prefix}/middle{axis}")
+        pixels = graph.add("Mul", [less, graph.constant(f"{prefix}/stride", float(stride))], f"{prefix}/middle{axis}")
         axes.append(graph.add("Reshape", [pixels, graph.constant("column", [-1, 1])], f"{prefix}/column{axis}"))
     return graph.add("Concat", [*axes, *axes], f"{prefix}/middles", axis=1)
-
-
-def _add_view(graph: Graph, weights: Weights, side: int, classes: int) -> tuple[str, str]:
-    """Boxes [1, n, 4] as shares of the image's sides, and scores [1, n, k], of the image at about side² pixels."""
-    prefix = f"view{side}"
-    planes = add_resize(graph, IMAGE, side)
-    mean = graph.constant("mean", np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1))
-    deviation = graph.constant("deviation", np.array(DEVIATION_RGB, np.float32).reshape(1, 3, 1, 1))
-    centred = graph.add("Sub", [planes, mean], f"{prefix}/centred")
-    pixels = graph.add("Div", [centred, deviation], f"{prefix}/pixels")
-    levels = walk(_OnnxOperations(graph, weights, prefix), pixels)
-    parts = [
-        _add_level(graph, level, f"{prefix}/level{stride}", stride, classes)
-        for level, stride in zip(levels, STRIDES, strict=True)
-    ]
-    boxes = graph.add("Concat", [box for box, _ in parts], f"{prefix}/boxes", axis=1)
-    scores = graph.add("Concat", [score for _, score in parts], f"{prefix}/scores", axis=1)
-    return graph.add("Div", [boxes, _add_sides(graph, planes, 2, prefix)], f"{prefix}/shares"), scores
-
-
-def _add_sides(graph: Graph, source: str, first: int, prefix: str) -> str:
-    """float32 [4]: width, height, width, height of what has its height as dimension `first` and its width as the next."""
-    size = graph.add("Shape", [source], f"{prefix}/size", start=first, end=first + 2)
-    lengths = graph.add("Cast", [size], f"{prefix}/lengths", to=TensorProto.FLOAT)
-    return graph.add("Gather", [lengths, graph.constant("xyxy", [1, 0, 1, 0])], f"{prefix}/sides")
 
 
 def export_detector(weights: Weights, tags: Sequence[str], side: int, licences: str, tiles: int = 1) -> bytes:
@@ -136,14 +112,20 @@ def export_detector(weights: Weights, tags: Sequence[str], side: int, licences: 
     and bottom in pixels of the input, within it; `scores` float32 [n], from 0.05; `classes` int64 [n], positions in the list
     `labels` of `metadata_props`. The same weights give the same bytes.
 
-    It looks at the image at about side² pixels and, with `tiles` of 2 and more, at tiles² as many, too. That is what cutting it
-    into tiles × tiles parts would show the network, which sees no more than a part of it from any location, without the seams.
+    With `tiles` of 2 and more it looks at the image so many times as wide and high: what cutting it into tiles × tiles parts
+    would show the network, which sees no more than a part from any location, without the seams.
     """
     graph = Graph()
-    views = [_add_view(graph, weights, side * times, len(tags)) for times in sorted({1, tiles})]
-    boxes = graph.add("Concat", [shares for shares, _ in views], "found/shares", axis=1)
-    scores = graph.add("Concat", [score for _, score in views], "found/scores", axis=1)
-    _add_selection(graph, boxes, scores)
+    planes = add_resize(graph, IMAGE, side * tiles)
+    mean = graph.constant("mean", np.array(MEAN_RGB, np.float32).reshape(1, 3, 1, 1))
+    deviation = graph.constant("deviation", np.array(DEVIATION_RGB, np.float32).reshape(1, 3, 1, 1))
+    centred = graph.add("Sub", [planes, mean], "pixels/centred")
+    pixels = graph.add("Div", [centred, deviation], "pixels")
+    levels = walk(_OnnxOperations(graph, weights), pixels)
+    parts = [_add_level(graph, level, stride, len(tags)) for level, stride in zip(levels, STRIDES, strict=True)]
+    boxes = graph.add("Concat", [box for box, _ in parts], "found/boxes", axis=1)
+    scores = graph.add("Concat", [score for _, score in parts], "found/scores", axis=1)
+    _add_selection(graph, boxes, scores, planes)
     model = graph.to_model(
         [helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["height", "width", 3])],
         [
@@ -157,8 +139,8 @@ def export_detector(weights: Weights, tags: Sequence[str], side: int, licences: 
     return data
 
 
-def _add_selection(graph: Graph, boxes: str, scores: str) -> None:
-    """Per class suppression, the best of what stays, and its boxes, which are shares, in pixels of the image that came in."""
+def _add_selection(graph: Graph, boxes: str, scores: str, planes: str) -> None:
+    """Per class suppression, the best of what stays, and its boxes in pixels of the image that came in."""
     by_class = graph.add("Transpose", [scores], "found/by_class", perm=[0, 2, 1])
     limits = [
         graph.constant("boxes.most", [BOXES_MAX]),
@@ -180,8 +162,15 @@ def _add_selection(graph: Graph, boxes: str, scores: str) -> None:
     places = graph.add("Squeeze", [places, axis1], "kept/places")
     flat = graph.add("Squeeze", [boxes, graph.constant("axis0", np.array([0], np.int64))], "found/flat")
     kept = graph.add("Gather", [flat, places], "kept/boxes", axis=0)
-    within = graph.add("Clip", [kept, graph.constant("nothing", 0.0), graph.constant("everything", 1.0)], "kept/within")
-    graph.add("Mul", [within, _add_sides(graph, IMAGE, 0, "given")], BOXES)
+    sizes = []
+    for source, name, start in ((IMAGE, "given", 0), (planes, "seen", 2)):
+        size = graph.add("Shape", [source], f"{name}/size", start=start, end=start + 2)
+        length = graph.add("Cast", [size], f"{name}/lengths", to=TensorProto.FLOAT)
+        swapped = graph.add("Gather", [length, graph.constant("xyxy", [1, 0, 1, 0])], f"{name}/xyxy")
+        sizes.append(swapped)
+    share = graph.add("Div", [kept, sizes[1]], "kept/share")
+    within = graph.add("Clip", [share, graph.constant("nothing", 0.0), graph.constant("everything", 1.0)], "kept/within")
+    graph.add("Mul", [within, sizes[0]], BOXES)
 
 
 def _bounds(graph: Graph, start: int, stop: int) -> list[str]:

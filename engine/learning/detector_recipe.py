@@ -16,8 +16,8 @@ _FROZEN = LAYERS.index("stage8/entry")
 @dataclass(frozen=True)
 class DetectorRecipe:
     """`side` is that of the square trained on, in pixels; `steps` of `batch` images each, at a rate that rises to `rate` and
-    falls again; the first `frozen` layers stay as they are. What comes of it looks at an image `tiles` times as wide and high,
-    too."""
+    falls again; the first `frozen` layers stay as they are. An image is looked at `tiles` times as wide and high as the
+    square."""
 
     side: int = SIDE
     steps: int = 140
@@ -37,6 +37,8 @@ class DetectorRecipe:
 
 
 def choose_recipe(images: int, tiles: int = 1) -> DetectorRecipe:
-    """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md)."""
+    """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md). An
+    image of many tiles counts as so many images."""
+    images *= tiles**2
     steps = max(_STEPS_LEAST, round(18.5 * images**0.42), math.ceil(images / DetectorRecipe.batch))
     return DetectorRecipe(steps=steps, tiles=tiles)

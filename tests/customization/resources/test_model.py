@@ -212,6 +212,19 @@ def test_a_detector_is_estimated_by_its_images_not_by_their_boxes() -> None:
     )
 
 
+def test_an_image_of_many_tiles_is_estimated_as_so_many_images() -> None:
+    olds = {
+        **DECLARED,
+        "model_kind": "Generic-Detector",
+        "training_tags": {"RBC": 1000.0},
+        "training_images": 100.0,
+        "tiles": 3,
+    }
+    cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
+    seconds = cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(900)
+    assert estimate(olds, olds) == f"about {duration(seconds)} of training on two cores"
+
+
 @pytest.mark.parametrize("images", [1, 28, 292, 10_000])
 def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int) -> None:
     recipe = choose_recipe(images)

@@ -71,18 +71,16 @@ def test_a_view_has_its_objects_where_it_shows_them() -> None:
 
 
 @pytest.mark.parametrize("place", [(0.02, 0.02), (0.5, 0.3), (0.98, 0.97)])
-def test_of_many_tiles_half_of_the_views_are_enlarged_and_show_an_object(place: tuple[float, float]) -> None:
-    """One small object in a large image: a random part of it would show the object once in sixteen times."""
+def test_half_of_the_parts_of_an_image_are_chosen_to_show_an_object(place: tuple[float, float]) -> None:
+    """One small object in a large image: a random part would show it once in sixteen times."""
     size = 0.04
     box = (place[0] - size / 2, place[1] - size / 2, place[0] + size / 2, place[1] + size / 2)
     pixels = np.full((600, 800, 3), 20, np.uint8)
-    widths = []
-    for seed in range(200):
-        _, left = augment(pixels, objects(box), 128, np.random.default_rng(seed), tiles=4)
-        widths += (left.corners[:, 2] - left.corners[:, 0]).tolist()
-    usual = size * 128 * (800 / 600) ** 0.5
-    enlarged = sum(width > 2 * usual for width in widths)
-    assert 75 < enlarged < 125
+    views = [augment(pixels, objects(box), 128, np.random.default_rng(seed), tiles=4)[1] for seed in range(200)]
+    assert 85 < sum(len(view) for view in views) < 135
+    widths = [width for view in views for width in view.corners[:, 2] - view.corners[:, 0]]
+    usual = 4 * size * 128 * (800 / 600) ** 0.5
+    assert usual / 2 < max(widths) < 2 * usual
 
 
 def test_the_same_generator_gives_the_same_view_and_an_image_without_objects_is_one_too() -> None:

@@ -100,15 +100,11 @@ def test_the_file_finds_what_the_training_code_finds(pretrained: Weights, size: 
         bias[: -4 * BINS] += 1.5
         weights[f"{head}/output/bias"] = bias
     parameters = {name: jnp.asarray(array) for name, array in weights.items()}
+    view = resized(pixels, 416 * tiles)
+    logits, distances = head_outputs(parameters, jnp.asarray(view))
     limits = np.array([size[1], size[0]] * 2, np.float32)
-    boxes, scores = [], []
-    for side in sorted({416, 416 * tiles}):
-        view = resized(pixels, side)
-        logits, distances = head_outputs(parameters, jnp.asarray(view))
-        found = np.asarray(decode(distances, *locations(*view.shape[1:3])))[0]
-        boxes.append(found / np.array([view.shape[2], view.shape[1]] * 2, np.float32) * limits)
-        scores.append(np.asarray(jax.nn.sigmoid(logits))[0])
-    expected = suppressed(np.concatenate(boxes), np.concatenate(scores))
+    shares = np.asarray(decode(distances, *locations(*view.shape[1:3])))[0] / np.array(view.shape[2:0:-1] * 2, np.float32)
+    expected = suppressed(shares * limits, np.asarray(jax.nn.sigmoid(logits))[0])
     session = DetectorSession(export_detector(weights, COCO_CLASSES, 416, "", tiles))
     assert session.detail == tiles
     given = session.detect(pixels)
@@ -202,6 +198,7 @@ def test_a_class_of_cocos_name_starts_from_what_coco_taught(pretrained: Weights)
 def test_the_recipe_follows_from_the_number_of_images(images: int, steps: int) -> None:
     recipe = choose_recipe(images)
     assert recipe.steps == steps
+    assert choose_recipe(images, 3).steps == choose_recipe(9 * images).steps
     assert recipe.tail().steps == max(1, steps // 4)
 
 
