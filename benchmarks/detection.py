@@ -1,8 +1,9 @@
 """Accuracy, minutes and memory of detectors: `python -m benchmarks detection`.
 
 Each training is a process of its own, which chooses the recipe as the engine does, learns from all training images and is
-measured on the test images by COCO's definitions. `--few-shot` trains on a few images a tag instead. Ends with 1 where a goal
-is missed. A row takes minutes: `--only` and `--seeds` choose.
+measured on the test images by COCO's definitions. `--few-shot` trains on a few images a tag instead, `--mosaics 3` on images
+that are 3 × 3 of the dataset's, with 1 and with 3 tiles. Ends with 1 where a goal is missed. A row takes minutes: `--only` and
+`--seeds` choose.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mean, median
 
@@ -18,11 +20,14 @@ from rich.table import Table
 
 from benchmarks.figures import number
 from benchmarks.processes import Script
+from customization.kinds import TILES_MAX
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PEAK_GIGABYTES_MAX = 3.0
 SHOTS = (2, 3, 5, 10)
 ALL = 0
+MOSAICS_LEAST = 3
+"""Fewer to test with, and a dataset has no row of mosaics."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class Row:
-    """The trainings of one dataset with so many images a tag (0: all). Means are judged, and the worst time and memory."""
+    """The trainings of one dataset with so many images a tag (0: all), as mosaics of `mosaic` × `mosaic` images. Means are
+    judged, and the worst time and memory."""
 
     dataset: str
     images_a_tag: int
+    mosaic: int
+    tiles: int
     trials: tuple[Trial, ...]
 
     @property
     def goal(self) -> Dataset | None:
-        """What it is held to: only where it learns from everything."""
-        return None if self.images_a_tag else next(dataset for dataset in DATASETS if dataset.name == self.dataset)
+        """What it is held to: only where it learns from everything, as it is."""
+        if self.images_a_tag or self.mosaic > 1:
+            return None
+        return next(dataset for dataset in DATASETS if dataset.name == self.dataset)
 
     @property
     def met(self) -> bool:
@@ -89,25 +99,47 @@ class Row:
         )
 
 
+def count_images(file: Path) -> int:
+    return len(json.loads(file.read_text())["images"])
+
+
 def folder_of(name: str, data: Path) -> Path:
     return CHECKOUT / "examples" / "detection" if name == "groceries" else data / name
 
 
-def run_trial(dataset: Dataset, folder: Path, images_a_tag: int, seed: int) -> Trial:
+def run_trial(dataset: Dataset, folder: Path, images_a_tag: int, mosaic: int, tiles: int, seed: int) -> Trial:
     with Script("benchmarks.detector") as script:
-        answer = script.ask(folder=str(folder), files=dataset.files, imagesATag=images_a_tag, seed=seed)
+        answer = script.ask(
+            folder=str(folder), files=dataset.files, imagesATag=images_a_tag, mosaic=mosaic, tiles=tiles, seed=seed
+        )
     return Trial(seed=seed, **answer)
 
 
 def to_table(rows: Sequence[Row], title: str) -> Table:
     table = Table(title=title)
-    for column in ("dataset", "images a tag", "images", "steps", "AP50", "goal", "AP", "goal", "mAP@50", "minutes", "GB", ""):
+    columns = (
+        "dataset",
+        "images a tag",
+        "tiles",
+        "images",
+        "steps",
+        "AP50",
+        "goal",
+        "AP",
+        "goal",
+        "mAP@50",
+        "minutes",
+        "GB",
+        "",
+    )
+    for column in columns:
         table.add_column(column, justify="left" if column in ("dataset", "") else "right")
     for row in rows:
         first, goal = row.trials[0], row.goal
         table.add_row(
-            row.dataset,
+            row.dataset + (f", {row.mosaic} × {row.mosaic}" if row.mosaic > 1 else ""),
             str(row.images_a_tag or "all"),
+            str(row.tiles),
             f"{median(trial.images for trial in row.trials):.0f}",
             str(first.steps),
             _mean_and_range([trial.ap50 for trial in row.trials]),
@@ -131,7 +163,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks detection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", choices=[dataset.name for dataset in DATASETS], action="append", help="may be repeated")
-    parser.add_argument("--few-shot", action="store_true", help=f"learn from {', '.join(map(str, SHOTS))} images a tag")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--few-shot", action="store_true", help=f"learn from {', '.join(map(str, SHOTS))} images a tag")
+    what.add_argument(
+        "--mosaics",
+        type=int,
+        choices=range(2, TILES_MAX + 1),
+        default=1,
+        help="join so many by so many images, and compare tiles",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="trainings in each row (default: %(default)s)")
     parser.add_argument(
         "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
@@ -147,16 +187,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if missing := [file for file in (*dataset.files, "test.json") if not (folder / file).is_file()]:
             console.print(f"{dataset.name}: {folder / missing[0]} is not there, left out")
             continue
-        for images_a_tag in SHOTS if options.few_shot else (ALL,):
+        if count_images(folder / "test.json") < MOSAICS_LEAST * options.mosaics**2:
+            console.print(f"{dataset.name}: too few test images for mosaics, left out")
+            continue
+        for images_a_tag, tiles in product(SHOTS if options.few_shot else (ALL,), sorted({1, options.mosaics})):
             trials = []
             for seed in range(options.seeds):
-                trials.append(trial := run_trial(dataset, folder, images_a_tag, seed))
-                console.print(f"{dataset.name}, {images_a_tag or 'all'} images a tag, {trial.told}")
-            rows.append(Row(dataset.name, images_a_tag, tuple(trials)))
-    what = "few-shot" if options.few_shot else "all training images"
-    console.print(to_table(rows, f"Detectors, {what}: mean (least–greatest); minutes and gigabytes at worst"))
+                trials.append(trial := run_trial(dataset, folder, images_a_tag, options.mosaics, tiles, seed))
+                told = f"{images_a_tag or 'all'} images a tag, {tiles} tile{'s' * (tiles > 1)}"
+                console.print(f"{dataset.name}, {told}, {trial.told}")
+            rows.append(Row(dataset.name, images_a_tag, options.mosaics, tiles, tuple(trials)))
+    kind = "few-shot" if options.few_shot else "mosaics" if options.mosaics > 1 else "all training images"
+    console.print(to_table(rows, f"Detectors, {kind}: mean (least–greatest); minutes and gigabytes at worst"))
+    suffix = "-few-shot" if options.few_shot else "-mosaics" if options.mosaics > 1 else ""
     met = bool(rows) and all(row.met for row in rows)
-    target = options.json or CHECKOUT / ".vision" / "benchmarks" / f"detection{'-few-shot' * options.few_shot}.json"
+    target = options.json or CHECKOUT / ".vision" / "benchmarks" / f"detection{suffix}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps({"rows": [{**asdict(row), "met": row.met} for row in rows], "met": met}, indent=1) + "\n")
     return 0 if met else 1

@@ -1,6 +1,7 @@
 """`python -m benchmarks.detector`: train one detector and measure it; asked by a JSON line, as `benchmarks.detection` does.
 
-    {"folder": …, "files": […], "imagesATag": n (0: all), "seed": n} → the fields of a `Trial` but its seed
+    {"folder": …, "files": […], "imagesATag": n (0: all), "mosaic": n, "tiles": n, "seed": n}
+    → the fields of a `Trial` but its seed
 
 The time is from the first image read until the file is written; the memory is all that this process had at its highest.
 """
@@ -19,6 +20,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from engine.jobs.pictures import Pictures
 from engine.learning import decode_image
@@ -38,6 +40,8 @@ from engine.settings import default_weights_dir, usable_cores
 
 Boxed = tuple[Path, LabelledBoxes]
 """An image file and its objects, whose corners are shares of its sides."""
+CELL = (640, 480)
+"""Width and height, in pixels, of each image of a mosaic."""
 
 
 def read_coco(folder: Path, files: Iterable[str], tags: Sequence[str]) -> list[Boxed]:
@@ -65,20 +69,42 @@ def draw(images: Sequence[Boxed], classes: int, images_a_tag: int, seed: int) ->
     return [images[index] for index in sorted(drawn)]
 
 
-def train(images: Sequence[Boxed], tags: Sequence[str], seed: int, work: Path) -> tuple[bytes, int]:
+def to_mosaics(images: Sequence[Boxed], count: int, seed: int, work: Path) -> list[Boxed]:
+    """Count × count images each, 640 × 480 px, as one; those left over are left out. The same images for a single one."""
+    if count == 1:
+        return list(images)
+    order = Random(seed).sample(range(len(images)), len(images))
+    work.mkdir()
+    mosaics = []
+    for start in range(0, len(order) - count**2 + 1, count**2):
+        page = Image.new("RGB", (count * CELL[0], count * CELL[1]))
+        corners, labels = [], []
+        for place, index in enumerate(order[start : start + count**2]):
+            row, column = divmod(place, count)
+            path, objects = images[index]
+            with Image.open(path) as image:
+                page.paste(image.convert("RGB").resize(CELL), (column * CELL[0], row * CELL[1]))
+            corners.append((objects.corners + np.array([column, row] * 2, np.float32)) / count)
+            labels.append(objects.labels)
+        page.save(target := work / f"{start:06}.jpg", quality=95)
+        mosaics.append((target, LabelledBoxes(np.concatenate(corners), np.concatenate(labels))))
+    return mosaics
+
+
+def train(images: Sequence[Boxed], tags: Sequence[str], tiles: int, seed: int, work: Path) -> tuple[bytes, int]:
     """The model's file, and the steps that its training took."""
-    pictures = Pictures(FileObjects(work))
+    pictures = Pictures(FileObjects(work), tiles)
     boxed = []
     for path, objects in images:
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        pictures.add({digest: decode_image(data).pixels})
+        pictures.add({digest: decode_image(data, detail=tiles).pixels})
         boxed.append(BoxedPixels(partial(pictures.read, digest), objects))
-    recipe = replace(choose_recipe(len(images)), seed=seed)
+    recipe = replace(choose_recipe(len(images), tiles), seed=seed)
     weights = with_classes(read_nanodet(default_weights_dir()), tags, np.random.default_rng([seed, 1]))
     training = DetectorTraining(recipe, boxed, weights)
     training.run(recipe.steps)
-    return export_detector(training.weights(), tags, recipe.side, ""), training.step
+    return export_detector(training.weights(), tags, recipe.side, "", tiles), training.step
 
 
 def measure(onnx: bytes, images: Sequence[Boxed], tags: Sequence[str]) -> Mapping[str, float]:
@@ -86,7 +112,7 @@ def measure(onnx: bytes, images: Sequence[Boxed], tags: Sequence[str]) -> Mappin
     truths: list[LabelledBoxes] = []
     found: list[Detections] = []
     for path, objects in images:
-        pixels = decode_image(path.read_bytes()).pixels
+        pixels = decode_image(path.read_bytes(), detail=session.detail).pixels
         height, width = pixels.shape[:2]
         truths.append(LabelledBoxes(objects.corners * np.array([width, height, width, height], np.float32), objects.labels))
         found.append(session.detect(pixels))
@@ -104,11 +130,13 @@ def answer(question: Mapping[str, Any]) -> dict[str, float]:
     images = read_coco(folder, question["files"], tags)
     if question["imagesATag"]:
         images = draw(images, len(tags), question["imagesATag"], question["seed"])
-    started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="vision-detector-") as work:
-        onnx, steps = train(images, tags, question["seed"], Path(work))
-    minutes = (time.perf_counter() - started) / 60
-    figures = measure(onnx, read_coco(folder, ["test.json"], tags), tags)
+        images = to_mosaics(images, question["mosaic"], question["seed"], Path(work, "training"))
+        tests = to_mosaics(read_coco(folder, ["test.json"], tags), question["mosaic"], 0, Path(work, "test"))
+        started = time.perf_counter()
+        onnx, steps = train(images, tags, question["tiles"], question["seed"], Path(work, "objects"))
+        minutes = (time.perf_counter() - started) / 60
+        figures = measure(onnx, tests, tags)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return {"images": len(images), "steps": steps, "minutes": minutes, "peak_gigabytes": peak, **figures}
 
