@@ -28,7 +28,7 @@ _WARM_UP_SHARE = 0.1
 _DECAY = 0.01
 _GRADIENT_NORM_MAX = 10.0
 _AVERAGE = 0.98
-"""Of the weights' moving average, what stays at each step."""
+"""Of the weights' moving average, what stays at each step, once there have been many."""
 _NEW = frozenset(f"{head}/output/{part}" for head in HEADS for part in ("kernel", "bias"))
 
 
@@ -81,7 +81,8 @@ class DetectorTraining:
                 batch = coming.result()
                 if self.step + 1 < last:
                     coming = ahead.submit(self._batch, self.step + 1)
-                self._state, loss = _take_step(self._frozen, self._state, self._rate(self.step), *batch)
+                rate, kept = self._rate(self.step), _kept_of_average(self.step)
+                self._state, loss = _take_step(self._frozen, self._state, rate, kept, *batch)
                 losses.append(loss)
                 self.step += 1
                 loss.block_until_ready()
@@ -130,6 +131,12 @@ def _rates(steps: int, highest: float) -> optax.Schedule:
     return optax.warmup_cosine_decay_schedule(highest / 10, highest, warm_up, max(steps, warm_up + 1), highest / 50)
 
 
+def _kept_of_average(step: int) -> float:
+    """What stays of the average at a step: a share of its past, so that of a short training it forgets the start, too. That of
+    TensorFlow's `ExponentialMovingAverage` with `num_updates`."""
+    return min(_AVERAGE, (1 + step) / (10 + step))
+
+
 def _kernels(parameters: Parameters) -> dict[str, bool]:
     return {name: name.endswith("/kernel") for name in parameters}
 
@@ -145,7 +152,7 @@ so compiles one for all phases and trainings of as many classes."""
 
 @jax.jit
 def _take_step(
-    frozen: Parameters, state: _State, rate: float | Array, images: Array, labels: Array, boxes: Array
+    frozen: Parameters, state: _State, rate: float | Array, kept: float, images: Array, labels: Array, boxes: Array
 ) -> tuple[_State, Array]:
     def loss_of(learnt: Parameters) -> Array:
         return detection_loss({**frozen, **learnt}, images, labels, boxes)
@@ -154,5 +161,5 @@ def _take_step(
     direction, optimizer_state = _DIRECTION.update(slope, state["optimizer"], state["learnt"])
     updates = {name: -rate * (_RATE_OF_NEW if name in _NEW else 1.0) * way for name, way in direction.items()}
     learnt = optax.apply_updates(state["learnt"], updates)
-    average = jax.tree.map(lambda kept, new: _AVERAGE * kept + (1 - _AVERAGE) * new, state["average"], learnt)
+    average = jax.tree.map(lambda before, new: kept * before + (1 - kept) * new, state["average"], learnt)
     return {"learnt": learnt, "average": average, "optimizer": optimizer_state}, loss

@@ -19,7 +19,7 @@ from engine.learning.detector_artifact import BOXES_MAX, OVERLAP_MOST, SCORE_LEA
 from engine.learning.detector_loss import detection_loss
 from engine.learning.detector_network import _convolution, _plain_convolution, decode, head_outputs, locations
 from engine.learning.detector_recipe import DetectorRecipe, choose_recipe
-from engine.learning.detector_training import BoxedPixels, DetectorTraining
+from engine.learning.detector_training import BoxedPixels, DetectorTraining, _kept_of_average
 from engine.learning.graph import Graph, add_resize
 from engine.learning.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
 from engine.learning.nanodet_weights import WEIGHTS_FILE, convert_nanodet, read_nanodet
@@ -154,6 +154,25 @@ def test_frozen_layers_stay(pretrained: Weights) -> None:
     for layer in LAYERS:
         same = np.array_equal(training.weights()[f"{layer}/kernel"], pretrained[f"{layer}/kernel"])
         assert same == (layer in LAYERS[:18]), layer
+
+
+def test_the_average_of_a_short_training_has_forgotten_the_start_and_that_of_a_long_one_is_smooth(
+    pretrained: Weights,
+) -> None:
+    started = 1.0
+    for step in range(60):
+        started *= _kept_of_average(step)
+    assert started < 1e-9
+    assert _kept_of_average(1000) == 0.98
+    # The average of two steps is what they were, the second one weighing more.
+    training = learner(pretrained, steps=2)
+    training.run(1)
+    first, name = training._state["learnt"], f"{HEADS[0]}/output/kernel"
+    training.run(1)
+    start, second = with_classes(pretrained, TAGS, np.random.default_rng(0)), training._state["learnt"]
+    kept = 2 / 11
+    expected = kept * (0.1 * start[name] + 0.9 * first[name]) + (1 - kept) * second[name]
+    np.testing.assert_allclose(training.weights()[name], expected, atol=1e-6)
 
 
 def test_the_loss_is_small_where_everything_is_found_and_no_number_is_lost(pretrained: Weights) -> None:
