@@ -52,6 +52,7 @@ from customization.errors import (
     NotFound,
     RecognitionFailed,
     ServiceFault,
+    TilesIgnored,
     TrainingCancelled,
     TrainingFailed,
     Unreachable,
@@ -205,6 +206,7 @@ class VisionClient:
 
         Raises:
             AlreadyExists: the name is taken.
+            TilesIgnored: the service knows no tiles, and trains with one.
         """
         body = ModelCreate(
             training_parameters=TrainingParameters(
@@ -221,7 +223,10 @@ class VisionClient:
                 _test_dataset(found.evaluation_parameters) == _test_dataset(body.evaluation_parameters)
             )
 
-        return self._create(Model, f"/models/{_segment(name)}", body.to_wire(), is_ours)
+        model = self._create(Model, f"/models/{_segment(name)}", body.to_wire(), is_ours)
+        if model.training_parameters.tiles != tiles:
+            raise TilesIgnored(name, model.training_parameters.tiles, tiles)
+        return model
 
     def get_model(self, name: str) -> Model:
         return self._get(Model, f"/models/{_segment(name)}")

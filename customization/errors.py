@@ -142,6 +142,17 @@ class TrainingCancelled(TrainingFailed):
     """Somebody cancelled the training."""
 
 
+class TilesIgnored(ServiceError):
+    """A service that knows no `tiles` has begun a training without them."""
+
+    def __init__(self, model_name: str, given: int, wanted: int) -> None:
+        super().__init__(
+            f"model '{model_name}' is trained with tiles {given}, not {wanted}: the service is of a version that does not know "
+            f"them. Leave out tiles, or update the service, end this model (`vision models cancel {model_name}`, then "
+            f"`vision models delete {model_name}`), and train it again"
+        )
+
+
 class EvaluationFailed(ServiceError):
     """An evaluation ended without numbers: `evaluation.error` says why."""
 

@@ -65,12 +65,14 @@ def kind_mismatch(
     )
 
 
-def tiles_fault(kind: ModelKind, tiles: float) -> str | None:
-    """Why a model of this kind can't have so many `tiles`; None if it can."""
-    if kind is ModelKind.GENERIC_CLASSIFIER and tiles > 1:
+def tiles_fault(kind: ModelKind, tiles: object) -> str | None:
+    """Why a model of this kind can't have these `tiles`; None if it can."""
+    if tiles not in range(1, TILES_MAX + 1):
+        return f"{format(tiles, 'g') if isinstance(tiles, float) else tiles} is no whole number from 1 to {TILES_MAX}"
+    if kind is ModelKind.GENERIC_CLASSIFIER and tiles != 1:
         detectors = " or a ".join(other for other in ModelKind if other is not kind)
         return f"at most 1 for a {kind}, which looks at each image as a whole; a {detectors} takes up to {TILES_MAX}"
-    return None if tiles in range(1, TILES_MAX + 1) else f"{tiles:g} is no whole number from 1 to {TILES_MAX}"
+    return None
 
 
 class ModelStatus(StrEnum):

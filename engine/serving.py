@@ -52,9 +52,6 @@ class Classifies(Session, Protocol):
 class Detects(Session, Protocol):
     """A loaded detector."""
 
-    @property
-    def detail(self) -> int: ...
-
     def detect(self, pixels: NDArray[np.uint8]) -> "Detections": ...
 
 
@@ -134,10 +131,6 @@ class ModelCache:
         with self._turns:
             found = session.detect(image.pixels)
         return detected_objects(found, session.tags, image)
-
-    def detail(self, model_id: str) -> int:
-        """How much of an image a detector looks at; `engine.learning.decode_image`. Raises ModelGone."""
-        return cast("Detects", self.load(model_id)).detail
 
     def load(self, model_id: str) -> Session:
         """The model, in memory from now on until others need the room. Raises ModelGone."""

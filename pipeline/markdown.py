@@ -261,12 +261,21 @@ def _estimate(step: Step) -> str:
         "training_images": counts.get("training_images"),
         "tiles": counts.get("tiles", 1),
     }
-    return estimate({"training_tags": _counts(step.before.get("training_tags"))}, declared)
+    before = _counts(step.before)
+    olds = {
+        "model_kind": step.before.get("model_kind"),
+        "training_tags": _counts(step.before.get("training_tags")),
+        "training_images": before.get("training_images"),
+        "tiles": before.get("tiles", 1),
+    }
+    return estimate(olds, declared)
 
 
 def _analyzing(step: Step) -> str:
     tiles = _counts(step.after).get("tiles", 1)
-    return f" With {tiles:g} tiles, an image takes about {tiles**2:g} times as long to analyze." if tiles > 1 else ""
+    return (
+        f" With {tiles:g} × {tiles:g} tiles, an image takes about {tiles**2:g} times as long to analyze." if tiles > 1 else ""
+    )
 
 
 def _others(preview: Preview) -> list[str]:

@@ -15,7 +15,8 @@ from customization.resources.model import ModelResource, named
 from customization.resources.provider import Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
 
-TIMEOUT_SECONDS = 3600.0
+TIMEOUT_SECONDS = 4 * 3600.0
+"""A detector of 4 × 4 tiles takes about a second an image on two cores."""
 
 
 class GateNotPassed(VisionError):

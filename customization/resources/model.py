@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pulumi
 from pulumi import dynamic
 
-from customization.errors import AlreadyExists, NotFound, VisionError
+from customization.errors import AlreadyExists, NotFound, TilesIgnored, VisionError
 from customization.kinds import ModelKind, ModelStatus, kind_mismatch, tiles_fault
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from customization.resources.dataset import Dataset
@@ -60,7 +60,7 @@ class ModelProvider(VisionProvider):
                 return dynamic.CheckResult(news, problems)
             problems += check_kind(ModelKind(kind), annotation_kind, news)
         named_by = ("training_digest", "logical_name", "time_budget_in_hours", "tiles")
-        if not is_known(kind, *(news.get(name) for name in named_by)):
+        if problems or not is_known(kind, *(news.get(name) for name in named_by)):
             return dynamic.CheckResult(news, problems)
         return dynamic.CheckResult({**news, "model_name": physical_name(news)}, problems)
 
@@ -78,6 +78,8 @@ class ModelProvider(VisionProvider):
         try:
             found = service.get_model(name)
             check_trained_here(found)
+            if found.training_parameters.tiles != tiles_of(props):
+                raise TilesIgnored(name, found.training_parameters.tiles, tiles_of(props))
             if found.status in (ModelStatus.FAILED, ModelStatus.CANCELLED):
                 service.delete_model(name)
         except NotFound:

@@ -49,9 +49,9 @@ def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
         counts = tag_counts(olds.get("training_tags") or {}, tags)
         return f"{dataset}{counts}; {estimate(olds, news)}"
     if not is_known(news.get("tiles")):
-        return f"retrains unless tiles stay {tiles_of(olds)}"
+        return f"retrains where tiles do not stay {tiles_of(olds)}"
     if tiles_of(olds) != tiles_of(news):
-        return f"retrains: tiles change from {tiles_of(olds)} to {tiles_of(news)}"
+        return f"retrains: tiles change from {tiles_of(olds)} to {tiles_of(news)}; {estimate(olds, news)}"
     return (
         f"retrains: the time budget changes from {olds.get('time_budget_in_hours')} to {news.get('time_budget_in_hours')} hours"
     )
@@ -77,8 +77,8 @@ def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
     if kind is ModelKind.GENERIC_CLASSIFIER:  # whose tags tell which images are new
         before = olds.get("training_tags") or {}
         new = sum(max(0.0, count - before.get(tag, 0)) for tag, count in news["training_tags"].items())
-    else:
-        new = max(0.0, images - image_count(olds))
+    else:  # whose pictures are kept at a size of their tiles
+        new = max(0.0, images - image_count(olds)) if tiles_of(olds) == tiles_of(news) else images
     cost = TRAINING_SECONDS[kind]
     seconds = cost.once + new * cost.new_image + (images - new) * cost.kept_image
     if kind is not ModelKind.GENERIC_CLASSIFIER:

@@ -148,12 +148,11 @@ def _unknown_model(model_name: str) -> ApiError:
 
 def _answer(service: Service, model_name: str, image: bytes, api_version: str) -> str:
     record = _trained(service, model_name)
+    decoded = decoded_image(image, record.tiles)
     try:
         if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
-            decoded = decoded_image(image)
             found = tags_result(service.models.classify(record.id, decoded.pixels))
         else:
-            decoded = decoded_image(image, service.models.detail(record.id))
             found = objects_result(service.models.detect(record.id, decoded))
     except ModelGone:
         raise _unknown_model(model_name) from None

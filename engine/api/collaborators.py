@@ -40,10 +40,6 @@ class Models(Protocol):
         """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.serving.ModelGone`."""
         ...
 
-    def detail(self, model_id: str) -> int:
-        """How much of an image a detector looks at; `engine.learning.decode_image`. Raises `serving.ModelGone`."""
-        ...
-
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         """Objects with a tag each, by falling confidence, in pixels of the image as submitted. Raises `serving.ModelGone`."""
         ...

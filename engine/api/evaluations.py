@@ -1,5 +1,6 @@
 """`/models/{name}/evaluations`: a model on a test dataset."""
 
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -12,6 +13,8 @@ from engine.api.document import failures, json_body
 from engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
 from engine.serving import curves_key
 from engine.store import EvaluationRecord
+
+log = logging.getLogger("engine.evaluations")
 
 
 def evaluations_router(service: Service) -> APIRouter:
@@ -66,7 +69,10 @@ def evaluations_router(service: Service) -> APIRouter:
     def delete(name: Name, evaluation_name: Name) -> Response:
         record = store.evaluation(name, evaluation_name)
         store.delete_evaluation(name, evaluation_name)
-        service.objects.delete(curves_key(record.model_id, record.id))
+        try:
+            service.objects.delete(curves_key(record.model_id, record.id))
+        except OSError:
+            log.exception("curves not deleted", extra={"model": name, "evaluation": evaluation_name})
         return Response(status_code=204)
 
     return router

@@ -43,8 +43,8 @@ STRETCH_SECONDS = 30.0
 _HELD_OUT_SHARE = 6
 _HELD_OUT_FROM = 12
 _HELD_OUT_MOST = 100
-_VALIDATED = 24
-"""Images that a training's progress is measured on."""
+_VALIDATED, _VALIDATED_LEAST = 24, 4
+"""Images that a training's progress is measured on; of several tiles so many fewer."""
 _CHECKED_EVERY = 256
 """Images after which a job asks whether it should stop."""
 _READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
@@ -85,13 +85,13 @@ class _Images:
 
 
 class DetectorTraining(Training):
-    """One training of a detector that looks at an image as so many `tiles`."""
+    """One training of a detector that looks at `tiles` × `tiles` tiles."""
 
     def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str, tiles: int) -> None:
         super().__init__(resources, plans, settings, model_id)
         self._tiles = tiles
         self.pictures = Pictures(resources.objects, tiles)
-        self.findings = Findings(resources.objects, self._job, self._open_session)
+        self.findings = Findings(resources.objects, self._job, self._open_session, self.check)
         self._learner: tuple[int, Learner] | None = None
         self._read: _Images | None = None
 
@@ -246,7 +246,8 @@ class DetectorTraining(Training):
             kept_back = [training[index] for index in sorted(held)]
             first = [image for index, image in enumerate(training) if index not in held]
             unlearnt = boxed(self.shards(self.pictures), TEST, 1) if len(self.plan.parts) > 1 else kept_back
-            self._read = _Images(training, first, kept_back, unlearnt[:_VALIDATED])
+            validated = max(_VALIDATED_LEAST, _VALIDATED // self._tiles**2)
+            self._read = _Images(training, first, kept_back, unlearnt[:validated])
         return self._read
 
     def _estimate(self, learner: "Learner", held_out: Sequence[BoxedDigest]) -> None:
@@ -269,6 +270,7 @@ class DetectorTraining(Training):
         present = np.unique([box.label for image, _ in images for box in image.boxes])
         truths, found = [], []
         for image, digest in images:
+            self.check()
             pixels = self.pictures.read(digest)
             truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
             seen = session.detect(pixels)

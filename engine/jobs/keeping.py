@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class Keeping(Protocol):
     @property
     def detail(self) -> int:
-        """How much is needed of an image; `engine.learning.decode_image`."""
+        """How much is needed of an image, as in `engine.learning.decode_image`: a detector's `tiles`, else 1."""
         ...
 
     def has(self, sha256: str) -> bool:

@@ -17,13 +17,13 @@ from engine.learning.detector_artifact import DetectorSession
 from engine.objects import ObjectNotFound, ObjectStore
 
 PICTURE_SIDE = 640
-"""A picture has about the area of a square of this side, in pixels, for each tile: half as much again as a detector learns from
-at a time."""
+"""A picture has about the area of a square of this side, in pixels, for each of its tiles: half as much again as a detector
+learns from at a time."""
 _QUALITY = 95
 
 
 class Pictures:
-    """Images as detectors of so many `tiles` learn from them, as JPEG: kept from training to training."""
+    """Images as detectors learn from them that look at `tiles` × `tiles` tiles, as JPEG: kept from training to training."""
 
     def __init__(self, objects: ObjectStore, tiles: int = 1) -> None:
         self._objects = objects
@@ -53,12 +53,16 @@ class Pictures:
 
 
 class Findings:
-    """What a detector finds in the images of one job, in pixels of each as it was decoded."""
+    """What a detector finds in the images of one job, in pixels of each as it was decoded. `check` raises where the job should
+    stop."""
 
-    def __init__(self, objects: ObjectStore, job: str, open_session: Callable[[], DetectorSession]) -> None:
+    def __init__(
+        self, objects: ObjectStore, job: str, open_session: Callable[[], DetectorSession], check: Callable[[], None]
+    ) -> None:
         self._objects = objects
         self._job = job
         self._open_session = open_session
+        self._check = check
         self._session: DetectorSession | None = None
         self._opening = threading.Lock()
 
@@ -77,6 +81,7 @@ class Findings:
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
         session = self._opened()
         for digest, pixels in images.items():
+            self._check()
             found = session.detect(pixels)
             kept = {
                 "size": [pixels.shape[1], pixels.shape[0]],

@@ -27,6 +27,7 @@ from engine.store import BlobRecord
 READERS = 16
 _READ_AHEAD_IMAGES = 64
 _DECODED_AHEAD_IMAGES = 32
+"""As detectors of one tile see them. Nobody knows how large an image is in memory before it is decoded."""
 _AHEAD_BYTES = 192 * 1024 * 1024
 
 
@@ -86,6 +87,8 @@ class ImageReading:
         self._known = known
         self._kept = kept
         self._sides = sides
+        self._detail = kept.detail
+        self._decoded_ahead_images = max(decoders, _DECODED_AHEAD_IMAGES // kept.detail**2)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode-image")
         self._reading: deque[tuple[AnnotatedImage, Future[_Fetched]]] = deque()
@@ -122,7 +125,7 @@ class ImageReading:
                 if image is None:
                     break
                 self._reading.append((image, self._readers.submit(self._fetch, image)))
-            if not self._reading or len(self._decoding) >= _DECODED_AHEAD_IMAGES:
+            if not self._reading or len(self._decoding) >= self._decoded_ahead_images:
                 return
             image, fetched = self._reading[0]
             # The first in line is waited for; those behind it are decoded as soon as they are there and there is room.
@@ -174,7 +177,7 @@ class ImageReading:
         if fetched.known is not None:
             check_sides(fetched.known.width, fetched.known.height, self._sides)
             return ReadImage(fetched.image, fetched.known, None, read=False)
-        decoded = decode_image(fetched.data, self._sides, self._kept.detail)
+        decoded = decode_image(fetched.data, self._sides, self._detail)
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if fetched.kept else decoded.pixels
         return ReadImage(fetched.image, record, pixels, read=True)

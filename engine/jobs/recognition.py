@@ -22,10 +22,6 @@ _NO_IMAGE = "The run's image is not there: the engine was stopped while it took 
 class Detector(Protocol):
     """Trained detectors; `serving.ModelCache`."""
 
-    def detail(self, model_id: str) -> int:
-        """How much of an image it looks at; `engine.learning.decode_image`. Raises `serving.ModelGone`."""
-        ...
-
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         """Raises `serving.ModelGone`."""
         ...
@@ -53,7 +49,8 @@ class Recognition:
             run = self._store.begin_run(self._run_id)
             if run.status.final:
                 raise JobCancelled
-            image = decode_image(self._objects.get(image_key(self._run_id)), detail=self._detector.detail(run.model_id))
+            tiles = self._store.model_by_id(run.model_id).tiles
+            image = decode_image(self._objects.get(image_key(self._run_id)), detail=tiles)
             found = self._detector.detect(run.model_id, image)
             self._store.finish_run(self._run_id, recognized(found, image.width, image.height))
         except NotFound:

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnxruntime import InferenceSession
 
+from customization.kinds import TILES_MAX
 from engine.learning.boxes import Detections
 from engine.learning.errors import ArtifactError
 from engine.learning.features import Pixels, open_exported
@@ -190,8 +191,13 @@ class DetectorSession:
         self._session, self.tags = open_exported(onnx, threads)
         if missing := {BOXES, SCORES, CLASSES} - {output.name for output in self._session.get_outputs()}:
             raise ArtifactError(f"the model file has no output {', '.join(sorted(missing))}: it is no detector")
-        self.detail = int(self._session.get_modelmeta().custom_metadata_map.get(TILES, 1))
-        """How much of an image it looks at; `decode_image`."""
+        tiles = self._session.get_modelmeta().custom_metadata_map.get(TILES, "1")
+        if tiles not in map(str, range(1, TILES_MAX + 1)):
+            raise ArtifactError(
+                f"the model file's metadata `{TILES}` are {tiles[:20]!r}, and no whole number from 1 to {TILES_MAX}"
+            )
+        self.detail = int(tiles)
+        """How much of an image it looks at: `tiles`; `decode_image`."""
 
     def detect(self, pixels: Pixels) -> Detections:
         """uint8 [h, w, 3], RGB → boxes in its pixels."""

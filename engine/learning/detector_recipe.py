@@ -37,8 +37,8 @@ class DetectorRecipe:
 
 
 def choose_recipe(images: int, tiles: int = 1) -> DetectorRecipe:
-    """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md). An
-    image of many tiles counts as so many images."""
-    images *= tiles**2
-    steps = max(_STEPS_LEAST, round(18.5 * images**0.42), math.ceil(images / DetectorRecipe.batch))
+    """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md). Of
+    tiles × tiles each counts as an image."""
+    parts = images * tiles**2
+    steps = max(_STEPS_LEAST, round(18.5 * parts**0.42), math.ceil(parts / DetectorRecipe.batch))
     return DetectorRecipe(steps=steps, tiles=tiles)

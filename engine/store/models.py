@@ -26,7 +26,7 @@ def answers_to(name: str | BindParameter[str]) -> ColumnElement[bool]:
 
 _WANTED: BindParameter[str] = bindparam("wanted")
 _MODEL_TO_ANALYZE = (
-    select(ModelRow.id, ModelRow.name, ModelRow.status, ModelRow.model_kind)
+    select(ModelRow.id, ModelRow.name, ModelRow.status, ModelRow.model_kind, ModelRow.tiles)
     .where(answers_to(_WANTED))
     .order_by((ModelRow.name == _WANTED).desc())
 )
@@ -130,8 +130,8 @@ class ModelStore(Database):
             row = cursor.fetchone()
         if row is None:
             raise NotFound("model", name)
-        model_id, model_name, status, kind = row
-        return AnswerableModel(model_id, model_name, ModelStatus(status), ModelKind(kind))
+        model_id, model_name, status, kind, tiles = row
+        return AnswerableModel(model_id, model_name, ModelStatus(status), ModelKind(kind), tiles)
 
     @cached_property
     def _model_to_analyze(self) -> tuple[str, list[str] | None]:

@@ -47,6 +47,7 @@ class AnswerableModel:
     name: str
     status: ModelStatus
     model_kind: ModelKind
+    tiles: int
 
 
 @dataclass(frozen=True, slots=True)

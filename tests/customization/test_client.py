@@ -32,6 +32,7 @@ from customization.errors import (
     RecognitionFailed,
     RequestError,
     ServiceFault,
+    TilesIgnored,
     TooManyRequests,
     TrainingCancelled,
     TrainingFailed,
@@ -52,6 +53,9 @@ SAS = Authentication.model_validate({"kind": "sas", "sasToken": f"sv=1&sig={SIGN
 def model(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
     parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}
     return {"name": "m", "status": status, "trainingParameters": parameters, **STAMPS, **fields}
+
+
+TILED = {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Detector", "tiles": 3}
 
 
 def evaluation(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -125,12 +129,7 @@ OPERATIONS = [
     ),
     Operation(
         lambda c: c.create_model("m", training_dataset_name="d", model_kind=ModelKind.GENERIC_DETECTOR, tiles=3), "PUT",
-        "/models/m", 201, model(),
-        {
-            "trainingParameters": {
-                "trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Detector", "tiles": 3,
-            },
-        },
+        "/models/m", 201, model(trainingParameters=TILED), {"trainingParameters": TILED},
     ),
     Operation(lambda c: c.get_model("m"), "GET", "/models/m", 200, model("succeeded")),
     Operation(lambda c: c.cancel_model("m"), "POST", "/models/m:cancel", 202, b""),
@@ -344,6 +343,12 @@ def test_a_training_whose_answer_was_lost_is_not_started_twice(service: FakeServ
     service.handler = handle
     started = service.client().create_model("m", training_dataset_name="cats", model_kind=ModelKind.GENERIC_CLASSIFIER)
     assert started.status is ModelStatus.TRAINING
+
+
+def test_a_service_that_trains_without_the_tiles_is_told_of(service: FakeService) -> None:
+    service.answers = [Answer(201, model(trainingParameters={**TILED, "tiles": 1}))]
+    with pytest.raises(TilesIgnored, match="model 'm' is trained with tiles 1, not 3: the service is of a version"):
+        service.client().create_model("m", training_dataset_name="d", model_kind=ModelKind.GENERIC_DETECTOR, tiles=3)
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_what_is_new_in_azure_is_said_with_what_bills_it() -> None:
 def test_what_tiles_cost_is_said(given: dict[str, float], times: int | None) -> None:
     step = Step("create", MODEL, (), {}, {"time_budget_in_hours": 2.0, **given})
     text = preview_markdown(Preview((step,), finished=True), "dev")
-    cost = f" With 3 tiles, an image takes about {times} times as long to analyze." if times else ""
+    cost = f" With 3 × 3 tiles, an image takes about {times} times as long to analyze." if times else ""
     assert f"at most 2 h.{cost}\n" in text
 
 

@@ -375,7 +375,7 @@ def test_tiles_are_shown_where_there_are_more_than_one(vision: Vision, service: 
 def test_tiles_are_sent_where_there_are_more_than_one(
     vision: Vision, service: FakeService, tiles: list[object], sent: dict[str, object]
 ) -> None:
-    service.answers = [Answer(201, DETECTOR)]
+    service.answers = [Answer(201, {**DETECTOR, "trainingParameters": sent})]
     assert vision("models", "train", "d", "--dataset", "shelves", "--kind", "Generic-Detector", *tiles, "--no-wait").code == 0
     [request] = service.received
     assert request.json == {"trainingParameters": sent}

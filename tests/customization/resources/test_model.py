@@ -2,6 +2,7 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from customization.contract import Model as TrainedModel
+from customization.errors import TilesIgnored
 from customization.kinds import ModelKind
 from customization.resources.model import ModelProvider, NameTaken, check_trained_here, outcome_line, physical_name
 from customization.resources.retraining import (
@@ -76,6 +77,7 @@ def test_a_model_of_one_tile_is_called_what_it_was_before_there_were_tiles() -> 
         ({**BOXES, "tiles": 5.0}, "tiles", "5 is no whole number from 1 to 4"),
         ({**BOXES, "tiles": 1.5}, "tiles", "1.5 is no whole number from 1 to 4"),
         ({**BOXES, "tiles": 0.0}, "tiles", "0 is no whole number from 1 to 4"),
+        ({**BOXES, "tiles": "three"}, "tiles", "three is no whole number from 1 to 4"),
         # 0.0003334 h an image
         ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "give at least 3"),
     ],
@@ -170,8 +172,8 @@ def test_other_images_replace_the_model() -> None:
         ({"model_kind": "Generic-Detector"}, "the kind changes from Generic-Classifier to Generic-Detector"),
         ({"time_budget_in_hours": 2.0}, "the time budget changes from 1.0 to 2.0 hours"),
         ({"time_budget_in_hours": 2.0, "tiles": 1.0}, "the time budget changes from 1.0 to 2.0 hours"),
-        ({"tiles": 3.0}, "retrains: tiles change from 1 to 3"),
-        ({"tiles": UNKNOWN}, "retrains unless tiles stay 1"),
+        ({"tiles": 3.0}, "retrains: tiles change from 1 to 3; about "),
+        ({"tiles": UNKNOWN}, "retrains where tiles do not stay 1"),
         (
             {"training_digest": "b", "training_tags": {"hemlock": 15.0, "cherry": 10.0}},
             "because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s",
@@ -212,6 +214,18 @@ def test_a_detector_is_estimated_by_its_images_not_by_their_boxes() -> None:
     )
 
 
+def test_a_training_that_began_without_the_tiles_is_not_taken_over() -> None:
+    parameters = {"trainingDatasetName": "leaves-train", "timeBudgetInHours": 1, "modelKind": "Generic-Detector"}
+    stamps = {"createdDateTime": "2026-01-01T00:00:00Z", "updatedDateTime": "2026-01-01T00:00:00Z"}
+    found = {"name": "leaves-01234567", "status": "training", "trainingParameters": parameters, **stamps}
+    with fake_service() as service:
+        service.handler = lambda _request: Answer(200, found)
+        props = {**DECLARED, **BOXES, "endpoint": service.url, "model_name": "leaves-01234567", "tiles": 3.0}
+        with pytest.raises(TilesIgnored, match="with tiles 1, not 3"):
+            ModelProvider().create(props)
+        assert {request.method for request in service.received} == {"GET"}
+
+
 def test_an_image_of_many_tiles_is_estimated_as_so_many_images() -> None:
     olds = {
         **DECLARED,
@@ -225,10 +239,18 @@ def test_an_image_of_many_tiles_is_estimated_as_so_many_images() -> None:
     assert estimate(olds, olds) == f"about {duration(seconds)} of training on two cores"
 
 
+def test_where_tiles_change_every_image_is_read_again() -> None:
+    olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 9000.0}, "training_images": 9000.0}
+    cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
+    seconds = cost.once + 9000 * cost.new_image + SECONDS_PER_STEP * detector_steps(36_000)
+    assert estimate(olds, {**olds, "tiles": 2}) == f"about {duration(seconds)} of training on two cores"
+
+
+@pytest.mark.parametrize("tiles", [1, 3])
 @pytest.mark.parametrize("images", [1, 28, 292, 10_000])
-def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int) -> None:
-    recipe = choose_recipe(images)
-    assert detector_steps(images) == pytest.approx(recipe.steps + recipe.tail().steps, abs=2)
+def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int, tiles: int) -> None:
+    recipe = choose_recipe(images, tiles)
+    assert detector_steps(images * tiles**2) == pytest.approx(recipe.steps + recipe.tail().steps, abs=2)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min")])
@@ -274,7 +296,7 @@ def test_tiles_are_ordered_where_there_are_more_than_one(given: dict[str, float]
             ordered.append(request.json["trainingParameters"])
         if request.path.endswith("/models"):
             return Answer(200, {"value": []})
-        return Answer(200, SUCCEEDED) if ordered else Answer(404, {})
+        return Answer(200, {**SUCCEEDED, "trainingParameters": ordered[0]}) if ordered else Answer(404, {})
 
     with fake_service() as service:
         service.handler = handle

@@ -62,15 +62,11 @@ class FixedModels:
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
-    details: dict[str, int] = field(default_factory=dict)
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         assert pixels.dtype == np.uint8
         self.asked.append((model_id, pixels.shape))
         return [("cat", 0.125), ("dög", 0.625), ("cow", 0.25)]
-
-    def detail(self, model_id: str) -> int:
-        return self.details.get(model_id, 1)
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         self.asked.append((model_id, image.pixels.shape))
@@ -182,9 +178,11 @@ class World:
         assert self.create(name).status_code == 201
         return self._succeed(self.store.model(name).id)
 
-    def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER) -> str:
+    def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER, tiles: int = 1) -> str:
         """As `train`, of a kind that finds objects."""
-        record = self.store.create_model(name, training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind)
+        record = self.store.create_model(
+            name, training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind, tiles=tiles
+        )
         return self._succeed(record.id)
 
     def _succeed(self, model_id: str) -> str:

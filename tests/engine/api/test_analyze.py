@@ -72,8 +72,7 @@ def test_every_listed_type_whatever_is_declared(
 def test_a_detectors_objects_and_how_much_of_the_image_it_is_shown(
     world: Any, picture: Any, tiles: int, looked_at: tuple[int, ...]
 ) -> None:
-    model_id = world.train_detector("m")
-    world.models.details[model_id] = tiles
+    model_id = world.train_detector("m", tiles=tiles)
     reply = world.call("POST", ANALYZE, content=picture("JPEG", (4000, 3000)))
     assert reply.json()["customModelResult"] == {
         "objectsResult": {

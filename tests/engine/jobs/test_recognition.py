@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from customization.contract import Artifact, BoundingBox, DetectedObject, ModelKind, RunStatus, Tag
@@ -19,7 +20,7 @@ from engine.objects import FileObjects, ObjectStore, open_objects
 from engine.products import image_key, recognition_job
 from engine.serving import ModelGone
 from engine.store import NotFound, RunRecord, Store
-from tests.engine.jobs.drawn import CheapExtractor, Engine, drawn_image, wait
+from tests.engine.jobs.drawn import CheapExtractor, Engine, drawn_image, encoded, wait
 
 FOUND = [
     DetectedObject(id="1", bounding_box=BoundingBox(x=1, y=2, w=30, h=40), tags=[Tag(name="cola", confidence=0.9)]),
@@ -34,12 +35,11 @@ class FixedDetector:
 
     before: Callable[[], object] = lambda: None
     asked: list[tuple[str, int, int]] = field(default_factory=list)
-
-    def detail(self, _model_id: str) -> int:
-        return 1
+    looked_at: list[tuple[int, ...]] = field(default_factory=list)
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         self.asked.append((model_id, image.width, image.height))
+        self.looked_at.append(image.pixels.shape)
         self.before()
         return FOUND
 
@@ -68,16 +68,16 @@ def objects(engine: Engine) -> ObjectStore:
     return open_objects(engine.settings)
 
 
-def trained(store: Store, name: str) -> str:
+def trained(store: Store, name: str, tiles: int = 1) -> str:
     kind = ModelKind.PRODUCT_RECOGNIZER
-    record = store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=kind)
+    record = store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
     store.finish_training(record.id, None, 1, Artifact(digest="d", size_bytes=1))
     return record.id
 
 
-def sent(engine: Engine, objects: ObjectStore, model: str, image: bytes | None = None) -> RunRecord:
+def sent(engine: Engine, objects: ObjectStore, model: str, image: bytes | None = None, tiles: int = 1) -> RunRecord:
     """A run of a model of that name, and its image."""
-    trained(engine.store, model)
+    trained(engine.store, model, tiles)
     run = engine.store.create_run(model, "r")
     objects.put(image_key(run.id), drawn_image(0, 0) if image is None else image)
     return run
@@ -195,6 +195,17 @@ def test_a_run_without_its_image_is_waited_for_and_then_failed(engine: Engine, q
     assert "send it again" in failed.error.message
     assert queue.statuses([recognition_job(one.id) for one in (young, old)]) == {}
     engine.store.fail_run(young.id, failed.error)
+
+
+@pytest.mark.parametrize(("tiles", "looked_at"), [(1, (750, 1000, 3)), (2, (1500, 2000, 3))])
+def test_a_detector_is_shown_as_much_of_a_large_image_as_it_looks_at(
+    engine: Engine, objects: ObjectStore, tiles: int, looked_at: tuple[int, ...]
+) -> None:
+    run = sent(engine, objects, f"tiles-{tiles}", encoded(np.zeros((3000, 4000, 3), np.uint8), "JPEG"), tiles)
+    detector = FixedDetector()
+    Recognition(engine.store, objects, detector, run.id).recognize()
+    assert detector.asked == [(run.model_id, 4000, 3000)]
+    assert detector.looked_at == [looked_at]
 
 
 def test_a_run_that_is_done_twice_keeps_its_first_result(engine: Engine, objects: ObjectStore) -> None:

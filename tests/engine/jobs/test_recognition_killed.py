@@ -26,9 +26,6 @@ from engine.settings import Settings
 from tests.engine.jobs.drawn import CheapExtractor
 
 class Detector:
-    def detail(self, model_id):
-        return 1
-
     def detect(self, model_id, image):
         Path(sys.argv[1]).touch()
         time.sleep(float(sys.argv[2]))

@@ -1,12 +1,14 @@
 """The detector: its network in JAX and in the file, its training, and its pretrained weights."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
@@ -14,6 +16,7 @@ from onnxruntime import InferenceSession
 
 from engine.learning import ArtifactError, WeightsError
 from engine.learning.assignment import BACKGROUND
+from engine.learning.augmentation import augment
 from engine.learning.boxes import Detections, LabelledBoxes, overlaps
 from engine.learning.detector_artifact import BOXES_MAX, OVERLAP_MOST, SCORE_LEAST, DetectorSession, export_detector
 from engine.learning.detector_loss import detection_loss
@@ -146,6 +149,31 @@ def test_a_training_learns_and_goes_on_after_an_interruption_as_if_there_had_bee
         np.testing.assert_array_equal(second.weights()[name], array)
         changed += not np.array_equal(array, start[name])
     assert changed == len(start)
+
+
+def test_views_are_of_the_recipes_tiles(pretrained: Weights) -> None:
+    training = learner(pretrained)
+    one = training._view(0)[0]
+    training.recipe = replace(training.recipe, tiles=3)
+    pixels, objects = scene(int(np.random.default_rng([0, 2, 0]).permutation(3)[0]))
+    expected, _ = augment(pixels, objects, SIDE, np.random.default_rng([0, 3, 0]), 3)
+    np.testing.assert_array_equal(training._view(0)[0], expected)
+    assert not np.array_equal(one, expected)
+
+
+@pytest.mark.parametrize(("metadata", "detail"), [(None, 1), ("4", 4), ("5", None), ("many", None)])
+def test_the_tiles_of_a_file(pretrained: Weights, metadata: str | None, detail: int | None) -> None:
+    file = onnx.load_from_string(export_detector(with_classes(pretrained, TAGS, np.random.default_rng(0)), TAGS, 416, ""))
+    kept = [entry for entry in file.metadata_props if entry.key != "tiles"]
+    del file.metadata_props[:]
+    file.metadata_props.extend(kept)
+    if metadata is not None:
+        file.metadata_props.add(key="tiles", value=metadata)
+    if detail is None:
+        with pytest.raises(ArtifactError, match=f"`tiles` are '{metadata}', and no whole number from 1 to 4"):
+            DetectorSession(file.SerializeToString())
+    else:
+        assert DetectorSession(file.SerializeToString()).detail == detail
 
 
 def test_frozen_layers_stay(pretrained: Weights) -> None:

@@ -143,6 +143,7 @@ def test_a_large_image_is_reduced_in_every_mode(
     factor = 3 if size == (3217, 2003) else 2
     assert reduced.pixels.shape == (-(-size[1] // factor), -(-size[0] // factor), 3)
     np.testing.assert_array_equal(reduced.pixels, np.asarray(Image.fromarray(whole.pixels).reduce(factor)))
+    np.testing.assert_array_equal(decode_image(data, detail=2).pixels, whole.pixels)
 
 
 @pytest.mark.process

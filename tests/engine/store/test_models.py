@@ -139,7 +139,7 @@ def test_a_published_name_moves_and_survives_its_model(store: Store) -> None:
     assert store.publish_model("live", "m") == (published, False)
     moved, created = store.publish_model("live", "m2")
     assert (moved.model_name, moved.created, created) == ("m2", published.created, False)
-    assert store.model_to_analyze("live") == AnswerableModel(second.id, "m2", ModelStatus.SUCCEEDED, second.model_kind)
+    assert store.model_to_analyze("live") == AnswerableModel(second.id, "m2", ModelStatus.SUCCEEDED, second.model_kind, 1)
     assert store.model_to_analyze("m").id == first.id
     assert [record.name for record in store.published_models(0, 5)] == ["live"]
     store.delete_model("m2")
