@@ -78,7 +78,7 @@ def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images
     assert model.status is ModelStatus.SUCCEEDED, model.error
     objects = open_objects(engine.settings)
     assert json.loads(objects.get(f"models/{model.id}/model.json"))["recipe"]["tiles"] == 2
-    assert ModelCache(engine.settings, objects).detail(model.id) == 2
+    assert DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detail == 2
     assert objects.names("pictures/1280")
 
 
