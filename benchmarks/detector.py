@@ -100,7 +100,7 @@ def train(images: Sequence[Boxed], tags: Sequence[str], tiles: int, seed: int, w
         digest = hashlib.sha256(data).hexdigest()
         pictures.add({digest: decode_image(data, detail=tiles).pixels})
         boxed.append(BoxedPixels(partial(pictures.read, digest), objects))
-    recipe = replace(choose_recipe(len(images), tiles), seed=seed)
+    recipe = replace(choose_recipe(len(images), len(tags), tiles), seed=seed)
     weights = with_classes(read_nanodet(default_weights_dir()), tags, np.random.default_rng([seed, 1]))
     training = DetectorTraining(recipe, boxed, weights)
     training.run(recipe.steps)

@@ -30,9 +30,9 @@ SECONDS_PER_STEP = 2.0
 """Of a detector's training, which takes a quarter of its steps once more where nothing but training images is given."""
 
 
-def detector_steps(images: float) -> float:
+def detector_steps(images: float, tags: int) -> float:
     """How many steps a detector's training takes of so many images of one tile (docs/learning.md)."""
-    steps: float = max(60.0, 18.5 * images**0.42, images / 8)
+    steps: float = max(min(max(60.0, 50.0 + 10 * tags), 150.0), 18.5 * images**0.42, images / 8)
     return 1.25 * steps
 
 
@@ -82,7 +82,7 @@ def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
     cost = TRAINING_SECONDS[kind]
     seconds = cost.once + new * cost.new_image + (images - new) * cost.kept_image
     if kind is not ModelKind.GENERIC_CLASSIFIER:
-        seconds += SECONDS_PER_STEP * detector_steps(images * tiles_of(news) ** 2)
+        seconds += SECONDS_PER_STEP * detector_steps(images * tiles_of(news) ** 2, len(news.get("training_tags") or {}))
     return f"about {duration(seconds)} of training on two cores"
 
 

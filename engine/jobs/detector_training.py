@@ -29,7 +29,7 @@ from engine.jobs.training import TEST, TRAINING, Standing, Step, Training, advan
 from engine.learning.boxes import Detections, LabelledBoxes
 from engine.learning.detection_metrics import detection_performance, precision_recall_curves
 from engine.learning.detector_artifact import DetectorSession, export_detector
-from engine.learning.detector_recipe import choose_recipe
+from engine.learning.detector_recipe import DetectorRecipe, choose_recipe
 from engine.learning.nanodet import Weights, with_classes
 from engine.learning.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
 from engine.objects import ObjectNotFound
@@ -104,7 +104,7 @@ class DetectorTraining(Training):
         if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
             message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-        recipe = choose_recipe(len(training), self._tiles)
+        recipe = self._recipe(len(training))
         phases = [recipe.steps, recipe.tail().steps] if images.held_out else [recipe.steps]
         lines = sorted(f"{digest}\t{_told(image, part.tags)}\n" for image, digest in training)
         return Begun(
@@ -213,10 +213,13 @@ class DetectorTraining(Training):
     def _open_session(self) -> DetectorSession:
         return DetectorSession(self.resources.objects.path(self._key("model.onnx")), self._settings.threads)
 
+    def _recipe(self, images: int) -> DetectorRecipe:
+        return choose_recipe(images, len(self.plan.parts[TRAINING].tags), self._tiles)
+
     def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "Learner"]:
         """The learning where the last checkpoint left it, or at its beginning."""
         objects = self.resources.objects
-        generator = np.random.default_rng([choose_recipe(begun["images"], self._tiles).seed, 1])
+        generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
         start = with_classes(read_nanodet(self._settings.weights_dir), self.plan.parts[TRAINING].tags, generator)
         if not objects.exists(self._key("checkpoint-0")):
             return 0, self._next_phase(shards, start, 0)
@@ -230,7 +233,7 @@ class DetectorTraining(Training):
         from engine.learning.detector_training import DetectorTraining as Learner
 
         images = self._images(shards)
-        recipe = choose_recipe(len(images.training), self._tiles)
+        recipe = self._recipe(len(images.training))
         recipe, learnt_from = (recipe.tail(), images.training) if phase else (recipe, images.first)
         return Learner(
             recipe,

@@ -1,4 +1,4 @@
-"""How a detector is trained: chosen from the number of images, and of the tiles that it looks at, alone."""
+"""How a detector is trained: chosen from the number of images, of tags, and of the tiles that it looks at, alone."""
 
 import math
 from dataclasses import dataclass, replace
@@ -7,7 +7,8 @@ from engine.learning.nanodet import LAYERS
 
 SIDE = 416
 """Of the square that is learnt from at a time, in pixels, and of the area that a trained detector looks at."""
-_STEPS_LEAST = 60
+_STEPS_OF_A_TAG, _STEPS_OF_TAGS = 10, (60, 150)
+"""How many steps more there are for each tag where images are few, and the least and the greatest number that comes of it."""
 _FROZEN = LAYERS.index("stage8/entry")
 """The stem and the first stage: three tenths of a step's time, a quarter of its memory, and nothing of its accuracy
 (docs/decisions/0007)."""
@@ -36,9 +37,11 @@ class DetectorRecipe:
         return replace(self, steps=max(1, self.steps // 4), rate=self.rate / 2, seed=self.seed + 1)
 
 
-def choose_recipe(images: int, tiles: int = 1) -> DetectorRecipe:
-    """The recipe for so many images: 75 steps for 28 images, 201 for 292; thousands are seen once each (docs/learning.md). Of
-    tiles × tiles each counts as an image."""
+def choose_recipe(images: int, tags: int, tiles: int = 1) -> DetectorRecipe:
+    """The recipe for so many images: 75 steps for 28 images of two tags, 201 for 292; thousands are seen once each
+    (docs/learning.md). Of tiles × tiles each counts as an image."""
     parts = images * tiles**2
-    steps = max(_STEPS_LEAST, round(18.5 * parts**0.42), math.ceil(parts / DetectorRecipe.batch))
+    least, most = _STEPS_OF_TAGS
+    of_tags = min(max(least, 50 + _STEPS_OF_A_TAG * tags), most)
+    steps = max(of_tags, round(18.5 * parts**0.42), math.ceil(parts / DetectorRecipe.batch))
     return DetectorRecipe(steps=steps, tiles=tiles)

@@ -202,12 +202,12 @@ def test_a_detector_is_estimated_by_its_images_not_by_their_boxes() -> None:
     olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 1000.0}, "training_images": 100.0}
     moved = {**olds, "training_digest": "b" * 64}
     cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = duration(cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(100))
+    seconds = duration(cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(100, 1))
     assert why_retrained(olds, moved) == (
         f"retrains because dataset 'leaves-train' changes; about {seconds} of training on two cores"
     )
     more = {**moved, "training_tags": {"RBC": 1200.0}, "training_images": 110.0}
-    steps = detector_steps(110)
+    steps = detector_steps(110, 1)
     seconds = duration(cost.once + 100 * cost.kept_image + 10 * cost.new_image + SECONDS_PER_STEP * steps)
     assert why_retrained(olds, more) == (
         f"retrains because dataset 'leaves-train' changes (RBC 1000 → 1200); about {seconds} of training on two cores"
@@ -235,22 +235,23 @@ def test_an_image_of_many_tiles_is_estimated_as_so_many_images() -> None:
         "tiles": 3,
     }
     cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(900)
+    seconds = cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(900, 1)
     assert estimate(olds, olds) == f"about {duration(seconds)} of training on two cores"
 
 
 def test_where_tiles_change_every_image_is_read_again() -> None:
     olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 9000.0}, "training_images": 9000.0}
     cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = cost.once + 9000 * cost.new_image + SECONDS_PER_STEP * detector_steps(36_000)
+    seconds = cost.once + 9000 * cost.new_image + SECONDS_PER_STEP * detector_steps(36_000, 1)
     assert estimate(olds, {**olds, "tiles": 2}) == f"about {duration(seconds)} of training on two cores"
 
 
 @pytest.mark.parametrize("tiles", [1, 3])
+@pytest.mark.parametrize("tags", [1, 8, 80])
 @pytest.mark.parametrize("images", [1, 28, 292, 10_000])
-def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int, tiles: int) -> None:
-    recipe = choose_recipe(images, tiles)
-    assert detector_steps(images * tiles**2) == pytest.approx(recipe.steps + recipe.tail().steps, abs=2)
+def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int, tags: int, tiles: int) -> None:
+    recipe = choose_recipe(images, tags, tiles)
+    assert detector_steps(images * tiles**2, tags) == pytest.approx(recipe.steps + recipe.tail().steps, abs=2)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min")])

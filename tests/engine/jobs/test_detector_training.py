@@ -23,7 +23,9 @@ pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
 
 @pytest.fixture(autouse=True)
 def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "choose_recipe", lambda _images, tiles: DetectorRecipe(side=96, steps=4, batch=2, tiles=tiles))
+    monkeypatch.setattr(
+        jobs, "choose_recipe", lambda _images, _tags, tiles: DetectorRecipe(side=96, steps=4, batch=2, tiles=tiles)
+    )
 
 
 def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:

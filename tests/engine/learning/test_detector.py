@@ -241,11 +241,14 @@ def test_a_class_of_cocos_name_starts_from_what_coco_taught(pretrained: Weights)
         assert 0 < kernel[..., 1].std() < 0.02
 
 
-@pytest.mark.parametrize(("images", "steps"), [(1, 60), (28, 75), (292, 201), (10_000, 1250)])
-def test_the_recipe_follows_from_the_number_of_images(images: int, steps: int) -> None:
-    recipe = choose_recipe(images)
+@pytest.mark.parametrize(
+    ("images", "tags", "steps"),
+    [(1, 1, 60), (1, 2, 70), (28, 2, 75), (28, 8, 130), (28, 80, 150), (292, 3, 201), (292, 80, 201), (10_000, 3, 1250)],
+)
+def test_the_recipe_follows_from_the_number_of_images_and_tags(images: int, tags: int, steps: int) -> None:
+    recipe = choose_recipe(images, tags)
     assert recipe.steps == steps
-    assert choose_recipe(images, 3).steps == choose_recipe(9 * images).steps
+    assert choose_recipe(images, tags, 3).steps == choose_recipe(9 * images, tags).steps
     assert recipe.tail().steps == max(1, steps // 4)
 
 
