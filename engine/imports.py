@@ -57,7 +57,7 @@ def import_model(
         metadata: the sidecar, which `Sidecar` has been read from without a fault.
 
     Raises:
-        ImportRefused: the file is damaged, is no exported classifier, or is not the sidecar's.
+        ImportRefused: the file is damaged, is no exported model, or is not the sidecar's.
         AlreadyExists: a model, or a published name, is called `name`.
     """
     sidecar = Sidecar.model_validate(metadata)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.learning.images import DecodedImage
 
 CONFIDENCE_LEAST = 0.2
-"""Of the objects in an answer: the hosted service's replies went down to .2198 (contract.md, section 7)."""
+"""Of the objects in an answer: the hosted service's replies went down to .2198."""
 
 _CALLS_AT_ONCE = 2
 _log = logging.getLogger(__name__)

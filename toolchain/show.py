@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,11 @@ METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAver
 
 
 def sample_image(checkout: Path, example: str) -> Path | None:
-    """A labelled image of a sample dataset that no model was trained on, relative to the checkout."""
+    """An image of a sample dataset that no model was trained on, relative to the checkout: the one with the most labels."""
     folder = Path("examples") / example
     try:
         document = json.loads((checkout / folder / "test.json").read_text())
-        labelled = document["annotations"][0]["image_id"]
+        [(labelled, _)] = Counter(annotation["image_id"] for annotation in document["annotations"]).most_common(1)
         [image] = [image for image in document["images"] if image["id"] == labelled]
         return folder / str(image["file_name"])
     except (OSError, ValueError, LookupError):
@@ -107,8 +108,6 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
             console.print(table)
             console.print()
     console.print(f"Endpoint  {endpoint}", highlight=False)
-    if outputs.get("studio"):
-        console.print(f"Studio    {outputs['studio']}", highlight=False)
     for model in [model for model in models.values() if model.get("name")][:1]:
         name = published_name(model)
         image = (sample_image(places.checkout, SAMPLES[name]) if name in SAMPLES else None) or "image.jpg"
@@ -116,5 +115,7 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
         # As it is: rich would break its lines, and take what stands in brackets for markup.
         console.out(curl(endpoint, name, image, stack), highlight=False)
         if model.get("kind") in DETECTORS:
-            console.print("\nThe answer has boxes; this draws them:\n", highlight=False)
+            console.print(
+                "\nThe answer has boxes, of one thing several where its tag is in doubt; this draws them:\n", highlight=False
+            )
             console.out(draw_command(name, image, stack), highlight=False)

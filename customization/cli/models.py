@@ -81,7 +81,13 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
 @click.option("--dataset", required=True, metavar="NAME", help="The dataset to train from.")
 @click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
 @click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What to train.")
-@click.option("--hours", type=click.IntRange(1, 1344), default=1, show_default=True, help="The most compute time it may take.")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 1344),
+    default=1,
+    show_default=True,
+    help="The most compute time it may take; of a Generic-Detector at least one for each 149 images.",
+)
 @click.option(
     "--tiles",
     type=click.IntRange(1, TILES_MAX),

@@ -154,13 +154,13 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
         problems += failures("training_dataset", [problem] if problem else [])
     budget, tags = properties.get("time_budget_in_hours"), properties.get("training_tags")
     if is_known(budget) and not 1 <= float(budget or 0) <= kind.time_budget_max_hours:
-        message = f"{budget} hours: a {kind} takes 1 to {kind.time_budget_max_hours}"
+        message = f"{budget:g} hours: a {kind} takes 1 to {kind.time_budget_max_hours}"
         problems += failures("time_budget_in_hours", [message])
     elif is_known(budget, tags, properties.get("training_images")) and tags is not None and budget is not None:
         images = int(image_count(properties))
         least = kind.minimum_budget_hours(images, sum(tags.values()) / max(images, 1))
         if budget < least:
-            message = f"{budget} hours are not enough for {images} images: give at least {math.ceil(least)}"
+            message = f"{budget:g} hours are not enough for {images} images: give at least {math.ceil(least)}"
             problems += failures("time_budget_in_hours", [message])
     tiles = properties.get("tiles", 1)
     if is_known(tiles) and (fault := tiles_fault(kind, tiles)):

@@ -303,7 +303,10 @@ def learn_detector(
         read_shard(training, step, training.pictures, TRAINING, index, standing, share)
         read += 1
     if len(planned["shards"]) > 1:  # what the training's progress is told by
+        before = standing.progress
         read_shard(training, step, training.pictures, TEST, 0, standing, 0.15)
+        # They are counted when the model is measured on them.
+        standing.advance(images_read=before.images_read, images_embedded=before.images_embedded)
 
     begun: Begun = step("begin", training.begin, read)
     standing.advance(stage="learning", steps=sum(begun["phases"]), steps_done=0)

@@ -42,9 +42,13 @@ class Pictures:
     def read(self, sha256: str) -> NDArray[np.uint8]:
         """uint8 [h, w, 3], RGB. Raises JobFailed where it is lost or damaged."""
         try:
-            with Image.open(io.BytesIO(self._objects.get(self._key(sha256)))) as picture:
+            data = self._objects.get(self._key(sha256))
+        except ObjectNotFound:
+            raise JobFailed(FailureCode.UNKNOWN, LOST) from None
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
                 return np.asarray(picture.convert("RGB"))
-        except (ObjectNotFound, OSError):
+        except OSError:
             self._objects.delete(self._key(sha256))
             raise JobFailed(FailureCode.UNKNOWN, LOST) from None
 

@@ -23,7 +23,7 @@ SCORE_LEAST = 0.05
 OVERLAP_MOST = 0.6
 """Of two boxes of one class that overlap more, the better stays."""
 BOXES_MAX = 1000
-"""As many as an image of a dataset may have regions (contract.md, section 9)."""
+"""As many as an image of a dataset may have regions, by the contract."""
 
 
 class _OnnxOperations:

@@ -22,8 +22,8 @@ def _plain_convolution(source: Array, kernel: Array, stride: int, padding: int) 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolution(source: Array, kernel: Array, stride: int, padding: int) -> Array:
-    """XLA's own gradients of a convolution are slow on a CPU (docs/decisions/0006): here the kernel's is one product of
-    matrices, and the source's a plain convolution."""
+    """XLA's own gradients of a convolution are slow on a CPU (docs/decisions/0006): here the kernel's is a product of
+    matrices for each image, and the source's a plain convolution."""
     return _plain_convolution(source, kernel, stride, padding)
 
 

@@ -10,7 +10,7 @@ SIDE = 416
 _STEPS_OF_A_TAG, _STEPS_OF_TAGS = 10, (60, 150)
 """How many steps more there are for each tag where images are few, and the least and the greatest number that comes of it."""
 _FROZEN = LAYERS.index("stage8/entry")
-"""The stem and the first stage: three tenths of a step's time, a quarter of its memory, and nothing of its accuracy
+"""The stem and the first stage: a quarter of a step's time, half of its memory, and nothing of its accuracy
 (docs/decisions/0007)."""
 
 
@@ -39,7 +39,7 @@ class DetectorRecipe:
 
 def choose_recipe(images: int, tags: int, tiles: int = 1) -> DetectorRecipe:
     """The recipe for so many images: 75 steps for 28 images of two tags, 201 for 292; thousands are seen once each
-    (docs/learning.md). Of tiles × tiles each counts as an image."""
+    (docs/learning.md). With several tiles each of tiles × tiles counts as an image."""
     parts = images * tiles**2
     least, most = _STEPS_OF_TAGS
     of_tags = min(max(least, 50 + _STEPS_OF_A_TAG * tags), most)

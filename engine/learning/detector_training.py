@@ -23,7 +23,7 @@ from engine.learning.nanodet import HEADS, Weights
 from engine.learning.npz import from_npz, to_npz
 
 _RATE_OF_NEW = 4.0
-"""Times the rate, for the filters that start from noise."""
+"""Times the rate, for the last layer of each head, where the filters of most tags start from noise."""
 _WARM_UP_SHARE = 0.1
 _DECAY = 0.01
 _GRADIENT_NORM_MAX = 10.0

@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from customization.cli import main
-from customization.cli.drawing import draw_answer, tag_colour
+from customization.cli.drawing import HUES, draw_answer, tag_colours
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from tests.customization.samples import DatasetFolder, encoded
 
@@ -488,7 +488,7 @@ def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path)
     assert f"{out} written" in ran.out.replace("\n", "")
     with Image.open(out) as drawn:
         assert drawn.size == (100, 80)
-        assert drawn.getpixel((59, 39)) == tag_colour("cat")
+        assert drawn.getpixel((59, 39)) == tag_colours(["cat"])["cat"]
         assert drawn.getpixel((50, 35)) == drawn.getpixel((5, 70)) == (128, 128, 128)
     refused = [(photo, "--draw", photo), (photo, "--draw", tmp_path / "x.gif"), ("https://x/a.jpg", "--draw", out)]
     assert [vision("predict", "m", *arguments).code for arguments in refused] == [2, 2, 2]
@@ -502,7 +502,7 @@ def test_tags_are_drawn_into_the_corner_of_an_upright_image() -> None:
     image.getexif()[ExifTags.Base.Orientation] = 6
     drawn = draw_answer(image, [], [{"name": "dog", "confidence": 0.5}])
     assert drawn.size == (60, 120)
-    assert drawn.getpixel((2, 3)) == tag_colour("dog")
+    assert drawn.getpixel((2, 3)) == tag_colours(["dog"])["dog"]
     assert drawn.getpixel((30, 110)) == (255, 255, 255)
 
 
@@ -511,8 +511,30 @@ def test_boxes_without_an_area_and_long_names_are_drawn_within_the_picture() -> 
     drawn = draw_answer(Image.new("RGB", (100, 80), "grey"), [box], [])
     assert drawn.size == (100, 80)
     label = {drawn.getpixel((x, 39)) for x in range(100)}
-    assert tag_colour(box["tags"][0]["name"]) in label  # type: ignore[index]
+    [colour] = tag_colours([box["tags"][0]["name"]]).values()  # type: ignore[index]
+    assert colour in label
     assert drawn.getpixel((50, 79)) == (128, 128, 128)
+
+
+def test_tags_of_one_picture_have_colours_of_their_own_and_keep_them_among_others() -> None:
+    names = ["apple", "banana", "bread", "carrot", "cheese", "juice", "milk", "tin"]
+    colours = tag_colours(names)
+    assert len(set(colours.values())) == len(names)
+    assert tag_colours(reversed(names)) == colours  # type: ignore[arg-type]
+    assert len(tag_colours([f"tag {number}" for number in range(HUES + 5)])) == HUES + 5
+    kept = sum(tag_colours([name])[name] == colours[name] for name in names)
+    assert kept >= 4
+
+
+def test_labels_at_one_place_stand_below_each_other() -> None:
+    names = ("apple", "bread", "tin")
+    boxes = [
+        {"boundingBox": {"x": 10, "y": 40, "w": 60, "h": 60}, "tags": [{"name": name, "confidence": 0.9}]} for name in names
+    ]
+    drawn = draw_answer(Image.new("RGB", (300, 300), "grey"), boxes, [])
+    colours = tag_colours(names)
+    tops = [min(y for y in range(300) if drawn.getpixel((12, y)) == colours[name]) for name in names]
+    assert tops[0] < tops[1] - 8 < tops[2] - 16
 
 
 def test_a_picture_whose_image_failed_is_not_said_to_be_written(vision: Vision, service: FakeService, tmp_path: Path) -> None:

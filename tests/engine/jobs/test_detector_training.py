@@ -13,7 +13,7 @@ from engine.learning.detector_artifact import DetectorSession
 from engine.learning.detector_recipe import DetectorRecipe
 from engine.learning.images import decode_image
 from engine.objects import open_objects
-from engine.serving import ModelCache, curves_key
+from engine.serving import CONFIDENCE_LEAST, ModelCache, curves_key
 from engine.store import ModelRecord
 from tests.engine.jobs.drawn import Engine, wait
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
@@ -44,6 +44,7 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert set(model.performance.tag_performance) == set(TAGS)
     assert model.progress is not None
     assert (model.progress.steps, model.progress.steps_done) == (4, 4)
+    assert (model.progress.images, model.progress.images_read, model.progress.images_embedded) == (9, 9, 9)
     assert model.progress.loss is not None
     assert np.isfinite(model.progress.loss)
     assert model.progress.mean_average_precision50 is not None
@@ -55,10 +56,11 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert set(sidecar["precisionRecall50"]) == set(TAGS)
     assert (sidecar["dataset"]["images"], sidecar["recipe"]["steps"]) == (5, 4)
     image = decode_image(drawn_scene(7)[0])
-    assert len(DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detect(image.pixels)) >= 0
-    cache = ModelCache(engine.settings, objects)
-    for found in cache.detect(model.id, image):
-        assert found.bounding_box.x + found.bounding_box.w <= 120
+    found = DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detect(image.pixels)
+    assert found.corners.min(initial=0) >= 0
+    assert found.corners.max(initial=0) <= 120
+    answer = ModelCache(engine.settings, objects).detect(model.id, image)
+    assert len(answer) == sum(found.scores >= CONFIDENCE_LEAST)
     wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), 2)
 
     evaluation = engine.store.create_evaluation("scenes", "again", test_dataset_name="tests")
