@@ -57,9 +57,9 @@ def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
 
 
 def draw_command(model_name: str, image: Path | str, stack: str) -> str:
-    """A shell command that has an image analyzed and draws the boxes of the answer, to be run in the checkout."""
-    arguments = [".venv/bin/vision", "predict", model_name, str(image), "--draw", "boxes.png", "--stack", stack]
-    return shlex.join(arguments)
+    """A shell command that has an image analyzed and draws the clearer boxes of the answer, to be run in the checkout."""
+    arguments = [".venv/bin/vision", "predict", model_name, str(image), "--draw", "boxes.png", "--threshold", "0.5"]
+    return shlex.join([*arguments, "--stack", stack])
 
 
 def performance_text(performance: Mapping[str, Any] | None) -> str:
@@ -115,7 +115,5 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
         # As it is: rich would break its lines, and take what stands in brackets for markup.
         console.out(curl(endpoint, name, image, stack), highlight=False)
         if model.get("kind") in DETECTORS:
-            console.print(
-                "\nThe answer has boxes, of one thing several where its tag is in doubt; this draws them:\n", highlight=False
-            )
+            console.print("\nThe answer has boxes, also faint ones; this draws the clearer of them:\n", highlight=False)
             console.out(draw_command(name, image, stack), highlight=False)

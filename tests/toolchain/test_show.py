@@ -62,7 +62,8 @@ def test_show_of_a_detector(tmp_path: Path) -> None:
     assert "meanAveragePrecision50 0.930, meanAveragePrecision75 0.700" in text
     assert "model-name=groceries'" in text
     assert "--data-binary @'examples/detection/images/a b.jpg'" in text
-    assert ".venv/bin/vision predict groceries 'examples/detection/images/a b.jpg' --draw boxes.png --stack local\n" in text
+    drawing = ".venv/bin/vision predict groceries 'examples/detection/images/a b.jpg' --draw boxes.png --threshold 0.5"
+    assert f"{drawing} --stack local\n" in text
 
 
 @pytest.mark.parametrize("document", [None, "{", "{}", '{"annotations": [], "images": []}'])
