@@ -1,6 +1,7 @@
 """Detectors from enqueuing to the model's file: real DBOS, real HTTP, the real network, in few and small steps."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,7 +183,12 @@ def test_a_budget_that_ends_while_it_is_learnt_still_gives_an_estimate(
 ) -> None:
     register_scenes(engine, "short", range(620, 634))
     monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
-    monkeypatch.setattr(jobs, "_BUDGET_SHARE", 1e-4)  # which is over after the first
+    train = jobs.DetectorTraining.train
+
+    def for_an_hour(training: jobs.DetectorTraining, *arguments: Any) -> jobs.Stretch:  # noqa: ANN401
+        return {**train(training, *arguments), "seconds": 3600.0}
+
+    monkeypatch.setattr(jobs.DetectorTraining, "train", for_an_hour)
     model = trained(engine, queue, engine.model("short", "short", kind=ModelKind.GENERIC_DETECTOR))
     assert model.status is ModelStatus.SUCCEEDED, model.error
     assert model.progress is not None
