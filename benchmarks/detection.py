@@ -197,11 +197,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 told = f"{images_a_tag or 'all'} images a tag, {tiles} tile{'s' * (tiles > 1)}"
                 console.print(f"{dataset.name}, {told}, {trial.told}")
             rows.append(Row(dataset.name, images_a_tag, options.mosaics, tiles, tuple(trials)))
-    kind = "few-shot" if options.few_shot else "mosaics" if options.mosaics > 1 else "all training images"
-    console.print(to_table(rows, f"Detectors, {kind}: mean (least–greatest); minutes and gigabytes at worst"))
-    suffix = "-few-shot" if options.few_shot else "-mosaics" if options.mosaics > 1 else ""
+    kind = "few-shot" if options.few_shot else "mosaics" if options.mosaics > 1 else ""
+    console.print(
+        to_table(rows, f"Detectors, {kind or 'all training images'}: mean (least–greatest); minutes and gigabytes at worst")
+    )
     met = bool(rows) and all(row.met for row in rows)
-    target = options.json or CHECKOUT / ".vision" / "benchmarks" / f"detection{suffix}.json"
+    target = options.json or CHECKOUT / ".vision" / "benchmarks" / f"detection{'-' * bool(kind)}{kind}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps({"rows": [{**asdict(row), "met": row.met} for row in rows], "met": met}, indent=1) + "\n")
     return 0 if met else 1

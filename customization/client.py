@@ -225,7 +225,7 @@ class VisionClient:
 
         model = self._create(Model, f"/models/{_segment(name)}", body.to_wire(), is_ours)
         if model.training_parameters.tiles != tiles:
-            raise TilesIgnored(name, model.training_parameters.tiles, tiles)
+            raise TilesIgnored(model, tiles)
         return model
 
     def get_model(self, name: str) -> Model:

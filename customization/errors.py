@@ -145,11 +145,12 @@ class TrainingCancelled(TrainingFailed):
 class TilesIgnored(ServiceError):
     """A service that knows no `tiles` has begun a training without them."""
 
-    def __init__(self, model_name: str, given: int, wanted: int) -> None:
+    def __init__(self, model: Model, wanted: int) -> None:
+        self.model = model
         super().__init__(
-            f"model '{model_name}' is trained with tiles {given}, not {wanted}: the service is of a version that does not know "
-            f"them. Leave out tiles, or update the service, end this model (`vision models cancel {model_name}`, then "
-            f"`vision models delete {model_name}`), and train it again"
+            f"model '{model.name}' is trained with tiles {model.training_parameters.tiles}, not {wanted}: the service is of a "
+            f"version that does not know them. Leave out tiles, or update the service, end this model (`vision models cancel "
+            f"{model.name}`, then `vision models delete {model.name}`), and train it again"
         )
 
 

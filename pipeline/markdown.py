@@ -251,24 +251,20 @@ def _costs(preview: Preview) -> list[str]:
 
 
 def _estimate(step: Step) -> str:
-    tags = _counts(step.after.get("training_tags"))
-    if not tags:
+    news = _trained_from(step.after)
+    if not news["training_tags"]:
         return "its length is known once its dataset is registered"
-    counts = _counts(step.after)
-    declared = {
-        "model_kind": step.after.get("model_kind", ModelKind.GENERIC_CLASSIFIER),
-        "training_tags": tags,
+    return estimate(_trained_from(step.before), news)
+
+
+def _trained_from(properties: Mapping[str, Any]) -> dict[str, Any]:
+    counts = _counts(properties)
+    return {
+        "model_kind": properties.get("model_kind", ModelKind.GENERIC_CLASSIFIER),
+        "training_tags": _counts(properties.get("training_tags")),
         "training_images": counts.get("training_images"),
         "tiles": counts.get("tiles", 1),
     }
-    before = _counts(step.before)
-    olds = {
-        "model_kind": step.before.get("model_kind"),
-        "training_tags": _counts(step.before.get("training_tags")),
-        "training_images": before.get("training_images"),
-        "tiles": before.get("tiles", 1),
-    }
-    return estimate(olds, declared)
 
 
 def _analyzing(step: Step) -> str:

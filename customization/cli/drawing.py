@@ -12,6 +12,8 @@ HUES = 12
 
 Colour = tuple[int, int, int]
 """Red, green and blue, 0…255."""
+_Rectangle = tuple[int, int, int, int]
+"""Left, top, right and bottom; the last two are the first pixels outside."""
 
 
 def tag_colours(names: Collection[str]) -> dict[str, Colour]:
@@ -55,10 +57,6 @@ def draw_answer(image: Image.Image, objects: Sequence[dict[str, Any]], tags: Seq
         place = labels[-1][3] + width if labels else width
         labels.append(_label(pen, picture.size, (width, place), tag, colours[tag["name"]], font, (), above=False))
     return picture
-
-
-_Rectangle = tuple[int, int, int, int]
-"""Left, top, right and bottom; the last two are the first pixels outside."""
 
 
 def _label(

@@ -78,10 +78,10 @@ class ModelProvider(VisionProvider):
         try:
             found = service.get_model(name)
             check_trained_here(found)
-            if found.training_parameters.tiles != tiles_of(props):
-                raise TilesIgnored(name, found.training_parameters.tiles, tiles_of(props))
             if found.status in (ModelStatus.FAILED, ModelStatus.CANCELLED):
                 service.delete_model(name)
+            elif found.training_parameters.tiles != tiles_of(props):
+                raise TilesIgnored(found, tiles_of(props))
         except NotFound:
             pass
         remove_unfinished(service, props["logical_name"], name, row)

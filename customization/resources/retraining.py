@@ -6,6 +6,7 @@ from typing import Any
 
 from customization.kinds import ModelKind
 from customization.resources.provider import is_known
+from customization.steps import training_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,8 @@ SECONDS_PER_STEP = 2.0
 
 
 def detector_steps(images: float, tags: int) -> float:
-    """How many steps a detector's training takes of so many images of one tile (docs/learning.md)."""
-    steps: float = max(min(max(60.0, 50.0 + 10 * tags), 150.0), 18.5 * images**0.42, images / 8)
-    return 1.25 * steps
+    """How many steps a detector's training takes, both phases of it; as `training_steps`."""
+    return 1.25 * training_steps(images, tags)
 
 
 def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:

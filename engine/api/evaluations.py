@@ -67,8 +67,7 @@ def evaluations_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def delete(name: Name, evaluation_name: Name) -> Response:
-        record = store.evaluation(name, evaluation_name)
-        store.delete_evaluation(name, evaluation_name)
+        record = store.delete_evaluation(name, evaluation_name)
         try:
             service.objects.delete(curves_key(record.model_id, record.id))
         except OSError:

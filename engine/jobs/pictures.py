@@ -2,8 +2,8 @@
 
 import io
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,26 +67,23 @@ class Findings:
         self._job = job
         self._open_session = open_session
         self._check = check
-        self._session: DetectorSession | None = None
-        self._opening = threading.Lock()
 
     @property
     def detail(self) -> int:
-        return self._opened().detail
+        return self._session.detail
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The detector's. Raises ObjectNotFound where it has no file."""
-        return tuple(self._opened().tags)
+        return tuple(self._session.tags)
 
     def has(self, sha256: str) -> bool:
         return self._objects.exists(self._key(sha256))
 
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
-        session = self._opened()
         for digest, pixels in images.items():
             self._check()
-            found = session.detect(pixels)
+            found = self._session.detect(pixels)
             kept = {
                 "size": [pixels.shape[1], pixels.shape[0]],
                 "corners": found.corners.tolist(),
@@ -108,10 +105,9 @@ class Findings:
             labels, scores = np.array(kept["labels"], np.int64), np.array(kept["scores"], np.float32)
             yield (width, height), Detections(corners, labels, scores)
 
-    def _opened(self) -> DetectorSession:
-        with self._opening:
-            self._session = self._session or self._open_session()
-            return self._session
+    @cached_property
+    def _session(self) -> DetectorSession:
+        return self._open_session()
 
     def _key(self, sha256: str) -> str:
         return f"jobs/{self._job}/found/{sha256}"

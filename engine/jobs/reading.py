@@ -88,7 +88,7 @@ class ImageReading:
         self._kept = kept
         self._sides = sides
         self._detail = kept.detail
-        self._decoded_ahead_images = max(decoders, _DECODED_AHEAD_IMAGES // kept.detail**2)
+        self._decoded_ahead_images = max(decoders, _DECODED_AHEAD_IMAGES // self._detail**2)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode-image")
         self._reading: deque[tuple[AnnotatedImage, Future[_Fetched]]] = deque()

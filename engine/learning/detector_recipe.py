@@ -1,14 +1,12 @@
 """How a detector is trained: chosen from the number of images, of tags, and of the tiles that it looks at, alone."""
 
-import math
 from dataclasses import dataclass, replace
 
+from customization.steps import STEP_IMAGES, training_steps
 from engine.learning.nanodet import LAYERS
 
 SIDE = 416
 """Of the square that is learnt from at a time, in pixels, and of the area that a trained detector looks at."""
-_STEPS_OF_A_TAG, _STEPS_OF_TAGS = 10, (60, 150)
-"""How many steps more there are for each tag where images are few, and the least and the greatest number that comes of it."""
 _FROZEN = LAYERS.index("stage8/entry")
 """The stem and the first stage: a quarter of a step's time, half of its memory, and nothing of its accuracy
 (docs/decisions/0007)."""
@@ -22,7 +20,7 @@ class DetectorRecipe:
 
     side: int = SIDE
     steps: int = 140
-    batch: int = 8
+    batch: int = STEP_IMAGES
     rate: float = 5e-4
     frozen: int = _FROZEN
     tiles: int = 1
@@ -38,10 +36,5 @@ class DetectorRecipe:
 
 
 def choose_recipe(images: int, tags: int, tiles: int = 1) -> DetectorRecipe:
-    """The recipe for so many images: 75 steps for 28 images of two tags, 201 for 292; thousands are seen once each
-    (docs/learning.md). With several tiles each of tiles × tiles counts as an image."""
-    parts = images * tiles**2
-    least, most = _STEPS_OF_TAGS
-    of_tags = min(max(least, 50 + _STEPS_OF_A_TAG * tags), most)
-    steps = max(of_tags, round(18.5 * parts**0.42), math.ceil(parts / DetectorRecipe.batch))
-    return DetectorRecipe(steps=steps, tiles=tiles)
+    """The recipe for so many images: each of tiles × tiles counts as one."""
+    return DetectorRecipe(steps=training_steps(images * tiles**2, tags), tiles=tiles)

@@ -60,13 +60,15 @@ class EvaluationStore(Database):
             query = select(EvaluationRow).where(EvaluationRow.model_id == model_id).order_by(EvaluationRow.sequence)
             return [_record(row, model_name) for row in session.scalars(query.offset(skip).limit(top))]
 
-    def delete_evaluation(self, model_name: str, name: str) -> None:
-        """Raises NotFound, WrongState."""
+    def delete_evaluation(self, model_name: str, name: str) -> EvaluationRecord:
+        """What it was; its curves are the caller's to delete. Raises NotFound, WrongState."""
         with self._writing() as session:
             row = _find(session, model_name, name, lock=True)
             if not EvaluationStatus(row.status).final:
                 raise WrongState("evaluation", name, row.status, "it can be deleted once it has 'succeeded' or 'failed'")
+            record = _record(row, model_name)
             session.delete(row)
+            return record
 
     def begin_evaluation(self, evaluation_id: str) -> EvaluationRecord:
         """The run starts, or starts again; nothing happens to one that has ended. Raises NotFound."""

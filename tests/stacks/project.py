@@ -86,14 +86,14 @@ class Project:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str) -> Outcome:
+    def run(self, *arguments: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Outcome:
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+        output, _ = process.communicate(timeout=timeout_seconds)
         self.printed.append(output)
         return Outcome(process.returncode, output)
 
-    def up(self) -> Outcome:
-        return self.run("up", "--yes", "--stack", self.stack)
+    def up(self, timeout_seconds: float = TIMEOUT_SECONDS) -> Outcome:
+        return self.run("up", "--yes", "--stack", self.stack, timeout_seconds=timeout_seconds)
 
     def preview(self, *options: str) -> Outcome:
         return self.run("preview", "--stack", self.stack, *options)

@@ -1,6 +1,5 @@
 """A stack with a detector, through the real CLI, on the real engine and Azurite: what `make up EXAMPLE=detection` does."""
 
-import json
 import os
 import re
 import subprocess
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from customization.client import VisionClient
-from tests.engine.jobs.scenes import TAGS, drawn_scene
+from tests.engine.jobs.scenes import TAGS, drawn_scene, scenes_coco
 from tests.stacks.conftest import processes_in
 from tests.stacks.project import VENV_BIN, Project
 
@@ -42,16 +41,12 @@ CONFIG = {
 
 def write_scenes(folder: Path, file_name: str, seeds: range) -> None:
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
-    for number, seed in enumerate(seeds, 1):
+    images = []
+    for seed in seeds:
         data, boxes = drawn_scene(seed, SIDE)
         (folder / "images" / f"{seed}.png").write_bytes(data)
-        images.append({"id": number, "width": SIDE, "height": SIDE, "file_name": f"images/{seed}.png"})
-        for label, box in enumerate(boxes, 1):
-            annotations.append({"id": len(annotations) + 1, "image_id": number, "category_id": label, "bbox": box})
-    categories = [{"id": label, "name": tag} for label, tag in enumerate(TAGS, 1)]
-    coco = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / file_name).write_text(json.dumps(coco))
+        images.append(({"file_name": f"images/{seed}.png"}, boxes))
+    (folder / file_name).write_bytes(scenes_coco(images, SIDE))
 
 
 @pytest.fixture
@@ -65,9 +60,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_a_detector_is_trained_gated_published_asked_drawn_and_left_alone(project: Project, tmp_path: Path) -> None:
-    process = project.start("up", "--yes", "--stack", project.stack)
-    output, _ = process.communicate(timeout=900)
-    assert process.returncode == 0, output
+    output = project.up(timeout_seconds=900).succeeded().output
     assert re.search(r"trained in .* on 11 images \(11 read, 70 steps\)", output), output
     outputs = project.outputs()
     model = outputs["models"]["scenes"]

@@ -9,9 +9,10 @@ from customization.contract import AnnotationKind
 from tests.engine.jobs.drawn import Engine, encoded
 
 TAGS = ("disc", "square")
+SIDE = 120
 
 
-def drawn_scene(seed: int, side: int = 120) -> tuple[bytes, list[list[float]]]:
+def drawn_scene(seed: int, side: int = SIDE) -> tuple[bytes, list[list[float]]]:
     """A PNG with a disc and a square, and their boxes as the contract has them."""
     random = np.random.default_rng(seed)
     pixels = random.integers(90, 130, (side, side, 3)).astype(np.uint8)
@@ -28,18 +29,26 @@ def drawn_scene(seed: int, side: int = 120) -> tuple[bytes, list[list[float]]]:
     return encoded(pixels), boxes
 
 
+def scenes_coco(images: Sequence[tuple[dict[str, str], list[list[float]]]], side: int) -> bytes:
+    """A COCO file of images, by where each is, and their boxes: none, or one of each tag."""
+    listed = [{"id": number, "width": side, "height": side, **place} for number, (place, _) in enumerate(images, 1)]
+    annotations = [
+        {"image_id": number, "category_id": label, "bbox": box}
+        for number, (_, boxes) in enumerate(images, 1)
+        for label, box in enumerate(boxes, 1)
+    ]
+    numbered = [{"id": number, **annotation} for number, annotation in enumerate(annotations, 1)]
+    categories = [{"id": label, "name": tag} for label, tag in enumerate(TAGS, 1)]
+    return json.dumps({"images": listed, "annotations": numbered, "categories": categories}).encode()
+
+
 def register_scenes(engine: Engine, name: str, seeds: Sequence[int], *, empty: int = 0) -> None:
     """Register drawn scenes; the last `empty` of them say nothing of their objects."""
-    images, annotations = [], []
+    images = []
     for index, seed in enumerate(seeds, 1):
-        data, boxes = drawn_scene(seed)
+        data, boxes = drawn_scene(seed, SIDE)
         url = engine.blobs.put(f"/account/{name}/{index}.png", data)
-        images.append({"id": index, "width": 120, "height": 120, "file_name": f"{index}.png", "absolute_url": url})
-        if index > len(seeds) - empty:
-            continue
-        for label, box in enumerate(boxes, 1):
-            annotations.append({"id": len(annotations) + 1, "image_id": index, "category_id": label, "bbox": box})
-    categories = [{"id": label, "name": tag} for label, tag in enumerate(TAGS, 1)]
-    document = json.dumps({"images": images, "annotations": annotations, "categories": categories}).encode()
-    uri = engine.blobs.put(f"/account/{name}/annotations.json", document)
+        place = {"file_name": f"{index}.png", "absolute_url": url}
+        images.append((place, [] if index > len(seeds) - empty else boxes))
+    uri = engine.blobs.put(f"/account/{name}/annotations.json", scenes_coco(images, SIDE))
     engine.register(name, [uri], kind=AnnotationKind.IMAGE_OBJECT_DETECTION)
