@@ -83,6 +83,7 @@ class ErrorCode(StrEnum):
     PRODUCT_RECOGNITION_RUN_NOT_FOUND = "ProductRecognitionRunNotFound"
     PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS = "ProductRecognitionRunAlreadyExists"
     PRECONDITION_FAILED = "PreconditionFailed"
+    TIMEOUT = "Timeout"
     INTERNAL_SERVER_ERROR = "InternalServerError"
 
 

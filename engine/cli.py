@@ -21,6 +21,7 @@ _OF_THE_API = (
     "keys",
     "workers",
     "cache_models",
+    "analyze_seconds",
     "entra_tenant",
     "entra_audience",
     "public_url",
@@ -54,8 +55,8 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)
     kind: click.ParamType[Any] = click.STRING
-    if field.annotation is int:
-        kind = click.INT
+    if field.annotation in (int, float):
+        kind = click.INT if field.annotation is int else click.FLOAT
     elif name == "log_level":
         kind = click.Choice(get_args(LogLevel))
     return click.option(flag, name, type=kind, default=None, metavar=_metavar(name), help=help_text)

@@ -4,8 +4,10 @@ import hashlib
 import json
 import time
 import uuid
+from functools import partial
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from customization.contract import Artifact, EvaluationParameters, ModelKind, ModelPerformance, TrainingParameters, Wire
@@ -13,14 +15,19 @@ from customization.kinds import tiles_fault
 from engine.errors import EngineError
 from engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
 from engine.learning.detector_artifact import DetectorSession
+from engine.learning.model_file import check_model_file
 from engine.learning.views import layout_key
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.serving import artifact_key, head_key, sidecar_key
 from engine.store import ModelRecord, NotFound, Store
+from engine.time_limit import TimeLimitExceeded, within
 
 _IMPORTS = "imports"
 _LEFT_BEHIND_SECONDS = 3600.0
 """An import that has not ended by then was killed."""
+
+_TRIAL_SIDES = (50, 4096)
+"""Of the images that an imported model is tried with: the smallest that is analyzed, and the largest that is not reduced."""
 
 
 class ImportRefused(EngineError):
@@ -45,7 +52,14 @@ class Sidecar(Wire):
 
 
 def import_model(
-    store: Store, objects: ObjectStore, name: str, onnx: bytes, digest: str, metadata: dict[str, Any]
+    store: Store,
+    objects: ObjectStore,
+    name: str,
+    onnx: bytes,
+    digest: str,
+    metadata: dict[str, Any],
+    *,
+    seconds_max: float = 30.0,
 ) -> ModelRecord:
     """Register an ONNX file as the model `name`, with the parameters and numbers of its sidecar.
 
@@ -55,13 +69,14 @@ def import_model(
     Args:
         digest: SHA-256 that the file must have, in hex.
         metadata: the sidecar, which `Sidecar` has been read from without a fault.
+        seconds_max: how long the model may take for one image.
 
     Raises:
-        ImportRefused: the file is damaged, is no exported model, or is not the sidecar's.
+        ImportRefused: the file is damaged, is not an exported model, is not the sidecar's, or is too slow.
         AlreadyExists: a model, or a published name, is called `name`.
     """
     sidecar = Sidecar.model_validate(metadata)
-    classifier = check_model(onnx, digest, sidecar)
+    classifier = check_model(onnx, digest, sidecar, seconds_max)
     parameters, evaluation = sidecar.training_parameters, sidecar.evaluation_parameters
     model_id = str(uuid.uuid4())
     objects.put(_mark(model_id), str(time.time()).encode())
@@ -90,7 +105,7 @@ def import_model(
     return record
 
 
-def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None:
+def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) -> Classifier | None:
     """The file's classifier, or None where it holds a detector. Raises ImportRefused."""
     found = hashlib.sha256(onnx).hexdigest()
     if found != digest:
@@ -105,6 +120,7 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None
         message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "
         raise ImportRefused("metadata", f"{message}engines to the same version.")
     try:
+        check_model_file(onnx)
         classifier = read_classifier(onnx) if classifies else None
         session = ClassifierSession(onnx, threads=1) if classifies else DetectorSession(onnx, threads=1)
     except ArtifactError as error:
@@ -116,7 +132,24 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar) -> Classifier | None
             f"its trainingParameters.tiles are {sidecar.training_parameters.tiles}, and those of the file {session.detail}."
         )
         raise ImportRefused("metadata", message)
+    _try(session, seconds_max)
     return classifier
+
+
+def _try(session: ClassifierSession | DetectorSession, seconds_max: float) -> None:
+    """Let the model answer for an image of each size. Raises ImportRefused where it fails or is slower than `seconds_max`."""
+    for side in _TRIAL_SIDES:
+        pixels = np.zeros((side, side, 3), np.uint8)
+        answer = session.detect if isinstance(session, DetectorSession) else session.probabilities
+        try:
+            within(seconds_max, partial(answer, pixels), stop=session.stop)
+        except TimeLimitExceeded:
+            message = f"it takes longer than {seconds_max:g} s for an image of {side} × {side} pixels."
+            raise ImportRefused("model", message) from None
+        except Exception as error:
+            raise ImportRefused(
+                "model", f"it fails for an image of {side} × {side} pixels ({type(error).__name__})."
+            ) from error
 
 
 def sweep_imports(store: Store, objects: ObjectStore) -> None:

@@ -5,12 +5,13 @@ How a model computes is `learning`'s; here is which are loaded, how long they st
 
 import logging
 import threading
-from collections import OrderedDict, deque
+import time
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from engine.errors import EngineError
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.settings import Settings
 from engine.store import NotFound, Store
+from engine.time_limit import TimeLimitExceeded, within
 
 if TYPE_CHECKING:
     from engine.learning.boxes import Detections
@@ -28,12 +30,21 @@ if TYPE_CHECKING:
 CONFIDENCE_LEAST = 0.2
 """Of the objects in an answer: the hosted service's replies went down to .2198."""
 
+REST_SECONDS = 60.0
+"""How long a model that was too slow is not asked again."""
+
 _CALLS_AT_ONCE = 2
 _log = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 
 class ModelGone(EngineError):
     """The model's file is not there: it was deleted, or its training never ended."""
+
+
+class ModelTooSlow(EngineError):
+    """The model takes longer for an image than a call may."""
 
 
 class Session(Protocol):
@@ -41,6 +52,9 @@ class Session(Protocol):
 
     @property
     def tags(self) -> Sequence[str]: ...
+
+    def stop(self) -> None:
+        """Ask the calls that are running to end."""
 
 
 class Classifies(Session, Protocol):
@@ -95,10 +109,17 @@ class ModelCache:
 
     Two calls compute at a time, each on all the threads that the settings give, so that one uses the cores while the other
     does what only one core can. The others wait for their turn, in the order they came.
+
+    A call that takes longer than `seconds_max` is ended. Where it does not end, its turn goes to the next caller all the same.
+    Either way its model rests for REST_SECONDS, so that a slow model cannot keep the others waiting.
     """
 
     def __init__(
-        self, settings: Settings, objects: ObjectStore, open_session: Callable[[Path, int], Session] | None = None
+        self,
+        settings: Settings,
+        objects: ObjectStore,
+        open_session: Callable[[Path, int], Session] | None = None,
+        seconds_max: float | None = None,
     ) -> None:
         self._bound = settings.cache_models
         self._threads = settings.threads
@@ -107,6 +128,9 @@ class ModelCache:
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Future[Session]] = OrderedDict()
         self._turns = _Turns(_CALLS_AT_ONCE)
+        self._seconds_max = seconds_max
+        self._running: Counter[str] = Counter()
+        self._rests_until: dict[str, float] = {}
         self._hits = self._loads = self._drops = 0
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
@@ -117,19 +141,18 @@ class ModelCache:
 
         Raises:
             ModelGone: there is no such trained model.
+            ModelTooSlow: it takes too long, or has just done so.
         """
         session = cast("Classifies", self.load(model_id))
-        with self._turns:
-            probabilities = session.probabilities(pixels)
+        probabilities = self._computed(model_id, session, lambda: session.probabilities(pixels))
         order = np.argsort(-probabilities, kind="stable")
         return [(session.tags[index], float(probabilities[index])) for index in order]
 
     def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
         """The objects that a model finds in an image, from CONFIDENCE_LEAST: in pixels of it as it was submitted, ids "1"… by
-        falling confidence, one tag each. Raises ModelGone."""
+        falling confidence, one tag each. Raises ModelGone or ModelTooSlow."""
         session = cast("Detects", self.load(model_id))
-        with self._turns:
-            found = session.detect(image.pixels)
+        found = self._computed(model_id, session, lambda: session.detect(image.pixels))
         return detected_objects(found, session.tags, image)
 
     def load(self, model_id: str) -> Session:
@@ -158,6 +181,46 @@ class ModelCache:
                 self._sessions.popitem(last=False)
                 self._drops += 1
         return session
+
+    def _computed(self, model_id: str, session: Session, compute: Callable[[], R]) -> R:
+        """The result of `compute`, once it is its turn."""
+        if self._seconds_max is None:
+            with self._turns:
+                return compute()
+        self._check_rested(model_id)
+        with self._turns:
+            self._check_rested(model_id)  # again: it may have become slow while this call waited
+            with self._lock:
+                self._running[model_id] += 1
+            try:
+                return within(self._seconds_max, compute, stop=session.stop, ended=lambda: self._ended(model_id))
+            except TimeLimitExceeded:
+                with self._lock:
+                    self._rests_until[model_id] = time.monotonic() + REST_SECONDS
+                _log.warning("model %s took longer than %g s for an image and was stopped", model_id, self._seconds_max)
+                raise self._too_slow() from None
+
+    def _check_rested(self, model_id: str) -> None:
+        with self._lock:
+            until = self._rests_until.get(model_id)
+            if until is None:
+                return
+            if time.monotonic() >= until and not self._running[model_id]:
+                del self._rests_until[model_id]
+                return
+        raise self._too_slow()
+
+    def _ended(self, model_id: str) -> None:
+        with self._lock:
+            self._running[model_id] -= 1
+            if not self._running[model_id]:
+                del self._running[model_id]
+
+    def _too_slow(self) -> ModelTooSlow:
+        return ModelTooSlow(
+            f"The model took longer than {self._seconds_max:g} s for an image, which VISION_ENGINE_ANALYZE_SECONDS limits. "
+            f"It is not asked again for {REST_SECONDS:.0f} s."
+        )
 
     def _opened(self, model_id: str) -> Session:
         try:

@@ -100,6 +100,12 @@ class Settings(BaseModel):
     cache_models: int = Field(
         8, ge=1, le=10_000, description="Models kept in memory for analyze, least recently used leave first."
     )
+    analyze_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="Longest time in seconds that a model may compute for one image; a slower one is refused for a minute.",
+    )
     entra_tenant: str | None = Field(
         None, pattern=r"^[a-zA-Z0-9.-]+$", description="Entra tenant id whose bearer tokens are accepted beside the keys."
     )

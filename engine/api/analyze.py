@@ -17,7 +17,7 @@ from engine.api.features import combined, passed_on
 from engine.api.image_body import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
 from engine.api.threads import in_thread
 from engine.prebuilt import CONNECTIONS
-from engine.serving import ModelGone
+from engine.serving import ModelGone, ModelTooSlow
 from engine.store import AnswerableModel, NotFound
 
 WAITING_MAX = 256
@@ -156,6 +156,8 @@ def _answer(service: Service, model_name: str, image: bytes, api_version: str) -
             found = objects_result(service.models.detect(record.id, decoded))
     except ModelGone:
         raise _unknown_model(model_name) from None
+    except ModelTooSlow as error:
+        raise ApiError(500, ErrorCode.TIMEOUT, str(error), target="model-name") from None
     return json.dumps(analysis(found, api_version, decoded.width, decoded.height), ensure_ascii=False, separators=(",", ":"))
 
 

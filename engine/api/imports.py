@@ -86,7 +86,9 @@ def imports_router(service: Service) -> APIRouter:
 def _import(service: Service, name: str, digest: str, file: BinaryIO, content_type: str) -> ModelRecord:
     onnx, metadata = _read_form(file, content_type)
     try:
-        record = import_model(service.store, service.objects, name, onnx, digest, metadata)
+        record = import_model(
+            service.store, service.objects, name, onnx, digest, metadata, seconds_max=service.settings.analyze_seconds
+        )
     except ImportRefused as error:
         raise invalid(str(error), target=error.part) from None
     with suppress(ModelGone):  # it has just been deleted

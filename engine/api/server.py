@@ -43,7 +43,7 @@ def serve(settings: Settings) -> None:
         store.check_token_key(settings)
         objects = open_objects(settings)
         stack.callback(objects.close)
-        models = ModelCache(settings, objects)
+        models = ModelCache(settings, objects, seconds_max=settings.analyze_seconds)
         reader = BlobReader(settings.allowed_hosts, identity_hosts=settings.identity_hosts, attempts=2, timeout_seconds=10.0)
         blobs = stack.enter_context(reader)
         queue = stack.enter_context(JobQueue(settings))

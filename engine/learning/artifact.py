@@ -13,11 +13,11 @@ from onnxruntime import InferenceSession
 from engine.learning.backbones import BACKBONES, ensure_weights
 from engine.learning.classifier import LENGTH_LEAST, Block, Classifier
 from engine.learning.errors import ArtifactError
-from engine.learning.features import Pixels, open_exported
+from engine.learning.features import ExportedSession, Pixels
 from engine.learning.graph import Graph, add_resize, add_views, load_networks
+from engine.learning.model_file import IMAGE
 from engine.learning.views import VIEWS, View, passes_of
 
-IMAGE = "image"
 PROBABILITIES = "probabilities"
 
 
@@ -118,14 +118,16 @@ def _read_block(vectors: Sequence[str], mean: TensorProto, scale: TensorProto) -
     return block
 
 
-class ClassifierSession:
-    """Runs an exported classifier. Safe to call from several threads; each call uses at most `threads` of them."""
+class ClassifierSession(ExportedSession):
+    """Runs an exported classifier."""
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
-        """Raises ArtifactError where the file is no exported classifier."""
-        self._session, self.tags = open_exported(onnx, threads)
+        """Raises ArtifactError where the file is not an exported classifier."""
+        super().__init__(onnx, threads)
+        if PROBABILITIES not in {output.name for output in self._session.get_outputs()}:
+            raise ArtifactError(f"the model file has no output {PROBABILITIES}: it is not a classifier")
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
         """uint8 [h, w, 3], RGB → float32 [k]."""
-        result: NDArray[np.float32] = self._session.run([PROBABILITIES], {IMAGE: np.ascontiguousarray(pixels)})[0]
+        result: NDArray[np.float32] = self._run([PROBABILITIES], pixels)[0]
         return result

@@ -11,11 +11,11 @@ from onnxruntime import InferenceSession
 from customization.kinds import TILES_MAX
 from engine.learning.boxes import Detections
 from engine.learning.errors import ArtifactError
-from engine.learning.features import Pixels, open_exported
+from engine.learning.features import ExportedSession, Pixels
 from engine.learning.graph import Graph, add_resize
+from engine.learning.model_file import IMAGE
 from engine.learning.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, STRIDES, Weights, walk
 
-IMAGE = "image"
 BOXES, SCORES, CLASSES = "boxes", "scores", "classes"
 TILES = "tiles"
 
@@ -183,14 +183,14 @@ def _bounds(graph: Graph, start: int, stop: int) -> list[str]:
     ]
 
 
-class DetectorSession:
-    """Runs an exported detector. Safe to call from several threads; each call uses at most `threads` of them."""
+class DetectorSession(ExportedSession):
+    """Runs an exported detector."""
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
-        """Raises ArtifactError where the file is no exported detector."""
-        self._session, self.tags = open_exported(onnx, threads)
+        """Raises ArtifactError where the file is not an exported detector."""
+        super().__init__(onnx, threads)
         if missing := {BOXES, SCORES, CLASSES} - {output.name for output in self._session.get_outputs()}:
-            raise ArtifactError(f"the model file has no output {', '.join(sorted(missing))}: it is no detector")
+            raise ArtifactError(f"the model file has no output {', '.join(sorted(missing))}: it is not a detector")
         tiles = self._session.get_modelmeta().custom_metadata_map.get(TILES, "1")
         if tiles not in map(str, range(1, TILES_MAX + 1)):
             raise ArtifactError(
@@ -201,5 +201,5 @@ class DetectorSession:
 
     def detect(self, pixels: Pixels) -> Detections:
         """uint8 [h, w, 3], RGB → boxes in its pixels."""
-        boxes, scores, classes = self._session.run([BOXES, SCORES, CLASSES], {IMAGE: np.ascontiguousarray(pixels)})
+        boxes, scores, classes = self._run([BOXES, SCORES, CLASSES], pixels)
         return Detections(boxes, classes, scores)

@@ -3,7 +3,9 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from engine.learning.backbones import BACKBONES, ensure_weights
 from engine.learning.errors import ArtifactError
 from engine.learning.graph import load_networks, resize_model, views_model
+from engine.learning.model_file import IMAGE, check_model_file
 from engine.learning.views import DIMENSIONS, SLICES, VIEWS, layout_key
 
 Pixels = NDArray[np.uint8]
@@ -20,28 +23,65 @@ Pixels = NDArray[np.uint8]
 _BATCH = 4
 """Images in one run. More gain nothing on a CPU, whose caches they overflow."""
 
+MEMORY_MAX_BYTES = 4 * 1024**3
+"""What all sessions of a process may compute in, at once. Three calls at a time of the largest detectors take 1 GiB."""
+
+
+@lru_cache(maxsize=1)
+def _bound_memory() -> None:
+    """Give all sessions of this process one arena of at most MEMORY_MAX_BYTES: a model that asks for more fails alone."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg({"max_mem": MEMORY_MAX_BYTES}))
+
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A CPU session whose threads are bounded, and sleep between calls instead of spinning."""
+    """A CPU session whose threads and memory are bounded. Its threads sleep between calls instead of spinning."""
+    _bound_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Otherwise a file that looks like ONNX Runtime's own format would be read as one.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def open_exported(
-    onnx: bytes | Path | onnxruntime.InferenceSession, threads: int
-) -> tuple[onnxruntime.InferenceSession, tuple[str, ...]]:
-    """The session of an exported model, opened unless it is one already, and the model's labels. Raises ArtifactError."""
-    try:
-        data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
-        session = open_session(data, threads) if isinstance(data, bytes) else data
-        return session, tuple(json.loads(session.get_modelmeta().custom_metadata_map["labels"]))
-    except Exception as error:
-        raise ArtifactError(f"the model file cannot be run: {error}") from error
+class ExportedSession:
+    """An exported model, opened. Safe to call from several threads; each call computes on at most `threads` of its own."""
+
+    def __init__(self, onnx: bytes | Path | onnxruntime.InferenceSession, threads: int) -> None:
+        """A file is checked before it is opened. Raises ArtifactError."""
+        try:
+            data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
+            if isinstance(data, bytes):
+                check_model_file(data)
+                data = open_session(data, threads)
+            self._session = data
+            self.tags: tuple[str, ...] = tuple(json.loads(data.get_modelmeta().custom_metadata_map["labels"]))
+        except ArtifactError:
+            raise
+        except Exception as error:
+            raise ArtifactError(f"the model file cannot be run: {error}") from error
+        self._running: set[onnxruntime.RunOptions] = set()
+
+    def stop(self) -> None:
+        """Ask the calls that are running to end. Each of them fails, once the operator that it is in has returned."""
+        for options in tuple(self._running):
+            options.terminate = True
+
+    def _run(self, outputs: Sequence[str], pixels: Pixels) -> list[NDArray[Any]]:
+        options = onnxruntime.RunOptions()
+        self._running.add(options)
+        try:
+            found: list[NDArray[Any]] = self._session.run(list(outputs), {IMAGE: np.ascontiguousarray(pixels)}, options)
+        finally:
+            self._running.discard(options)
+        return found
 
 
 class FeatureExtractor:
@@ -73,7 +113,7 @@ class FeatureExtractor:
             As many vectors, float32 [dimensions].
         """
         features = [np.empty(self.dimensions, np.float32) for _ in images]
-        resized = [self._resize.run(None, {"image": np.ascontiguousarray(pixels)}) for pixels in images]
+        resized = [self._resize.run(None, {IMAGE: np.ascontiguousarray(pixels)}) for pixels in images]
         for position, backbone in enumerate(BACKBONES):
             by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
             for index, planes in enumerate(resized):

@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from sqlalchemy.exc import OperationalError
 
 from customization.contract import Artifact, ModelKind
+from engine import serving
+from engine.learning.artifact import ClassifierSession
+from engine.learning.features import open_session
 from engine.objects import FileObjects
-from engine.serving import CacheCounts, ModelCache, ModelGone, Warming, artifact_key
+from engine.serving import CacheCounts, ModelCache, ModelGone, ModelTooSlow, Warming, artifact_key
 from engine.settings import Settings
 from engine.store import Store, Unfinished
 
@@ -45,6 +49,9 @@ class Session:
         time.sleep(self._sessions.pause_seconds)
         self._sessions.running -= 1
         return np.array([0.2, 0.7, 0.1], np.float32)[: len(self.tags)]
+
+    def stop(self) -> None:
+        """Nothing: its calls end by themselves."""
 
 
 @pytest.fixture
@@ -118,6 +125,93 @@ def test_calls_are_served_in_the_order_they_came(settings: Settings, objects: Fi
         thread.join()
     assert len(served) == 8
     assert max(served.values()) - min(served.values()) <= 2
+
+
+class Stuck(Session):
+    """Never answers, and does not listen when it is asked to stop."""
+
+    release = threading.Event()
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.release.wait(30)
+        return super().probabilities(pixels)
+
+
+def test_a_model_that_never_answers_blocks_no_other(
+    settings: Settings, objects: FileObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(Stuck, "release", threading.Event())
+    sessions = Sessions()
+
+    def opened(path: Path, threads: int) -> Session:
+        return (Stuck if path.parent.name == "one" else Session)(sessions, "a,b,c")
+
+    cache = ModelCache(settings, objects, opened, seconds_max=0.2)
+
+    def call() -> None:
+        with pytest.raises(ModelTooSlow):
+            cache.classify("one", PIXELS)
+
+    stuck = [threading.Thread(target=call) for _ in range(6)]
+    for thread in stuck:
+        thread.start()
+    begun = time.monotonic()
+    assert cache.classify("two", PIXELS)[0][0] == "b"
+    for thread in stuck:
+        thread.join()
+    assert time.monotonic() - begun < 2, "two of its calls have waited for an answer, and the others were refused"
+    time.sleep(0.3)
+    begun = time.monotonic()
+    with pytest.raises(ModelTooSlow, match=r"took longer than 0.2 s .* VISION_ENGINE_ANALYZE_SECONDS"):
+        cache.classify("one", PIXELS)
+    assert time.monotonic() - begun < 0.1, "it has rested, but its calls still run"
+    Stuck.release.set()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert cache.classify("one", PIXELS)[0][0] == "b"
+            break
+        except ModelTooSlow:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_a_model_that_loops_for_ever_is_ended(settings: Settings, objects: FileObjects) -> None:
+    """No such file is accepted any more. This one is opened behind the check's back."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes_on"], ["still"]), helper.make_node("Identity", ["carried"], ["on"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("carried", TensorProto.FLOAT, [1]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("on", TensorProto.FLOAT, [1]),
+        ],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["first"], value_floats=[1.0]),
+            helper.make_node("Loop", ["", "yes", "first"], ["probabilities"], body=body),
+        ],
+        "endless",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["h", "w", 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1])],
+        [numpy_helper.from_array(np.array(True), "yes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+    model.metadata_props.add(key="labels", value='["a"]')
+    session = ClassifierSession(open_session(model.SerializeToString(), 1))
+    cache = ModelCache(settings, objects, lambda *_: session, seconds_max=0.2)
+    with pytest.raises(ModelTooSlow):
+        cache.classify("one", PIXELS)
+    deadline = time.monotonic() + 10
+    while any(thread.name == "within" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "its thread goes on"
+        time.sleep(0.01)
 
 
 def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, objects: FileObjects) -> None:

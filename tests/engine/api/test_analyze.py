@@ -16,6 +16,7 @@ from PIL import Image
 
 from engine.api.analyze import WAITING_MAX
 from engine.api.multipart import first_file
+from engine.serving import ModelTooSlow
 
 ANALYZE = "imageanalysis:analyze?model-name=m"
 TAGS = [
@@ -267,6 +268,16 @@ def test_a_body_of_the_greatest_length_is_read(trained: Any, picture: Any) -> No
     image = picture("BMP")
     padded = image + b"\x00" * (20_971_520 - len(image))
     assert trained.call("POST", ANALYZE, content=padded).status_code == 200
+
+
+def test_a_model_that_is_too_slow_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_slow(*_: object) -> None:
+        raise ModelTooSlow("The model took longer than 30 s for an image.")
+
+    monkeypatch.setattr(trained.models, "classify", too_slow)
+    reply = trained.call("POST", ANALYZE, content=picture())
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "Timeout")
+    assert reply.json()["error"]["message"] == "The model took longer than 30 s for an image."
 
 
 def test_a_full_queue_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:

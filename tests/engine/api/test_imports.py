@@ -4,18 +4,21 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx import ModelProto, numpy_helper
 
 from customization.contract import API_VERSIONS
 from engine.api import imports
 from engine.learning.detector_artifact import export_detector
 from engine.learning.nanodet import with_classes
 from engine.learning.nanodet_weights import read_nanodet
+from tests.engine.learning.hostile import HOSTILE
 
 UNNAMED_KIND = {"trainingDatasetName": "cats", "timeBudgetInHours": 1}
 
@@ -115,7 +118,7 @@ def without(*keys: str) -> Change:
         (
             lambda metadata: metadata.update(kind="Generic-Detector"),
             "model",
-            "has no output boxes, classes, scores: it is no detector",
+            "has no output boxes, classes, scores: it is not a detector",
         ),
         (
             lambda metadata: metadata["trainingParameters"].update(tiles=2),
@@ -161,7 +164,39 @@ def test_what_cannot_be_imported_is_refused(world: Any, exported: Any, changes: 
 def test_a_file_that_is_no_classifier_is_refused(world: Any, exported: Any) -> None:
     metadata = {**exported.metadata, "artifact": {"digest": hashlib.sha256(b"onnx").hexdigest(), "sizeBytes": 4}}
     reply = put(world, exported, onnx=b"onnx", metadata=metadata, digest=metadata["artifact"]["digest"])
-    refused(world, reply, "model", "it is no classifier that this engine exported")
+    refused(world, reply, "model", "it is not an ONNX file")
+
+
+def put_changed(world: Any, exported: Any, onnx: bytes) -> Any:
+    digest = hashlib.sha256(onnx).hexdigest()
+    metadata = {**exported.metadata, "artifact": {"digest": digest, "sizeBytes": len(onnx)}}
+    return put(world, exported, onnx=onnx, metadata=metadata, digest=digest)
+
+
+@pytest.mark.parametrize(("change", "said"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_file_is_refused(world: Any, exported: Any, change: Any, said: str) -> None:
+    model = ModelProto.FromString(exported.onnx)
+    change(model)
+    reply = put_changed(world, exported, model.SerializeToString())
+    assert reply.status_code == 400, reply.text
+    error = reply.json()["error"]
+    assert (error["code"], error["target"]) == ("InvalidRequest", "model")
+    assert re.search(said, error["message"])
+    assert world.store.models(0, 1) == []
+    assert world.objects.names("models") == world.objects.names("imports") == []
+
+
+def test_a_model_that_fails_for_an_image_is_refused(world: Any, exported: Any) -> None:
+    model = ModelProto.FromString(exported.onnx)
+    weights = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("_conv_stem.weight"))
+    weights.CopyFrom(numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), weights.name))
+    reply = put_changed(world, exported, model.SerializeToString())
+    refused(world, reply, "model", "it fails for an image of 50 × 50 pixels")
+
+
+def test_a_model_that_is_too_slow_is_refused(world: Any, build_world: Any, exported: Any) -> None:
+    impatient = build_world(world.settings.model_copy(update={"analyze_seconds": 1e-6}))
+    refused(impatient, put(impatient, exported), "model", "it takes longer than 1e-06 s for an image of 50 × 50 pixels")
 
 
 @pytest.mark.parametrize("content", [b"", b"--x--"])

@@ -259,7 +259,7 @@ def test_the_same_weights_give_the_same_file_and_a_classifier_is_refused(pretrai
     session = DetectorSession(file)
     assert session.tags == TAGS
     assert session._session.get_modelmeta().custom_metadata_map["licences"] == "a licence"
-    with pytest.raises(ArtifactError, match="cannot be run"):
+    with pytest.raises(ArtifactError, match="not an ONNX file"):
         DetectorSession(b"no model")
 
 
