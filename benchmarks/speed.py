@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -40,6 +41,10 @@ TAIL_LIMIT = 3.0
 WHILE_TRAINING_LIMIT = 2.0
 CLIENTS = 32
 THROUGHPUT_LIMIT = 0.8
+FLOOD_CONNECTIONS = 5000
+FLOOD_LIMIT = 3.0
+_FLOOD_SECONDS = 5.0
+"""Until all of its connections have been tried once."""
 
 WORKER_NICENESS = 19
 """Of the engine's workers; the bare work has the same, since others may use this machine too."""
@@ -134,6 +139,21 @@ class Bench:
         return [
             compare(f"throughput, {CLIENTS} clients", "/s", served, bares, load=load, limit=THROUGHPUT_LIMIT, at_least=True)
         ]
+
+    def flood(self) -> list[Figure]:
+        """Calls with a key while thousands of connections without one do nothing, or nearly nothing."""
+        images = self._training_sets[0].files[: self._sizes.analyze_images]
+        address = urlsplit(self._engine.endpoint)
+        idle, flooded = [], []
+        for _ in range(self._sizes.rounds):
+            idle.append(1000 * percentile(self._call(images), 0.99))
+            arguments = (str(address.hostname), str(address.port), str(FLOOD_CONNECTIONS))
+            with Script("benchmarks.flood", *arguments) as flood:
+                time.sleep(_FLOOD_SECONDS)
+                flooded.append(1000 * percentile(self._call(images), 0.99))
+                self._console.print(f"  connections of the flood: {flood.ask()}")
+        name = f"analyze p99 beside {FLOOD_CONNECTIONS:,} idle connections, to idle"
+        return [compare(name, "ms", flooded, idle, load=os.getloadavg()[0], limit=FLOOD_LIMIT)]
 
     def _analyze_idle(self) -> list[Figure]:
         images = self._training_sets[0].files[: self._sizes.analyze_images]
@@ -232,7 +252,7 @@ def measure(work: Path, parts: Sequence[str], sizes: Sizes, console: Console) ->
             with running_engine(work / "detector-engine", host) as engine:
                 blocks, rounds = sizes.analyze_blocks, sizes.rounds
                 figures += measure_detector(engine, blobs, f"http://{host}", rounds=rounds, blocks=blocks, console=console)
-    if {"training", "analyze", "throughput"} & set(parts):
+    if {"training", "analyze", "throughput", "flood"} & set(parts):
         blobs = work / "blobs"
         sets = textile_sets(blobs, CONTAINER, sizes.rounds + 2, sizes.images_a_tag)
         with ExitStack() as stack:
@@ -240,7 +260,13 @@ def measure(work: Path, parts: Sequence[str], sizes: Sizes, console: Console) ->
             host = f"127.0.0.1:{server.ask(do='port')['port']}"
             engine = stack.enter_context(running_engine(work / "engine", host))
             bench = Bench(engine, f"http://{host}", sets, sizes, console)
-            for part, step in (("training", bench.training), ("analyze", bench.analyze), ("throughput", bench.throughput)):
+            steps = {
+                "training": bench.training,
+                "analyze": bench.analyze,
+                "throughput": bench.throughput,
+                "flood": bench.flood,
+            }
+            for part, step in steps.items():
                 if part in parts or part == "training":  # the others need what it trains
                     console.print(f"{part} …")
                     figures += step()
@@ -254,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = ("training", "analyze", "throughput", "detector", "preview")
+    parts = ("training", "analyze", "throughput", "flood", "detector", "preview")
     parser.add_argument("--only", choices=parts, action="append", help="part to measure (default: all; may be repeated)")
     parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="turns of measured and bare (default: %(default)s)")
     parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="a tag in each training (default: %(default)s)")

@@ -22,6 +22,7 @@ _OF_THE_API = (
     "workers",
     "cache_models",
     "analyze_seconds",
+    "connections",
     "entra_tenant",
     "entra_audience",
     "public_url",

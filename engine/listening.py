@@ -10,7 +10,7 @@ _BACKLOG = 1024
 
 
 @contextmanager
-def listening(host: str, port: int, setting: str = "port") -> Iterator[socket.socket]:
+def listening(host: str, port: int, setting: str = "port", backlog: int = _BACKLOG) -> Iterator[socket.socket]:
     """A socket that listens at `host`, on a free port for `port` 0. Raises SettingsError, which names `setting`."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -22,7 +22,7 @@ def listening(host: str, port: int, setting: str = "port") -> Iterator[socket.so
         # Connections inherit it. asyncio sets it only where it knows the protocol; without it a small answer waits 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(backlog)
     except OSError as error:
         listener.close()
         raise SettingsError(

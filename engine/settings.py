@@ -100,6 +100,12 @@ class Settings(BaseModel):
     cache_models: int = Field(
         8, ge=1, le=10_000, description="Models kept in memory for analyze, least recently used leave first."
     )
+    connections: int = Field(
+        2048,
+        ge=16,
+        le=65536,
+        description="Most connections at once, as far as the limit of open files allows; the one idle longest makes room.",
+    )
     analyze_seconds: float = Field(
         30.0,
         gt=0,

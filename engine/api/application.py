@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from engine.api.analyze import analyze_router
 from engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
 from engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
+from engine.api.connections import Connections
 from engine.api.datasets import datasets_router
 from engine.api.document import describe
 from engine.api.errors import answer_errors
@@ -32,6 +33,7 @@ def create_app(
     objects: ObjectStore,
     *,
     prebuilt: Prebuilt | None = None,
+    connections: Connections | None = None,
     entra_keys: KeySource | None = None,
 ) -> FastAPI:
     """The ASGI application.
@@ -42,11 +44,12 @@ def create_app(
         blobs: reads images by URL.
         objects: holds the artifacts.
         prebuilt: answers prebuilt features; without it they are refused.
+        connections: those of the server, for /metrics.
         entra_keys: where the public keys of the Entra tenant come from; by default from Entra.
     """
     service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
-    metrics = Metrics(store)
+    metrics = Metrics(store, connections)
     app = FastAPI(
         title="Vision engine",
         summary="Azure AI Vision's model customization, self-hosted.",

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from customization.contract import EvaluationStatus, ModelStatus, RunStatus
+from engine.api.connections import Closed, Connections
 from engine.store import Store
 
 _METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
@@ -16,7 +17,7 @@ _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5
 class Metrics:
     """The counters of one application."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, connections: Connections | None = None) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "vision_engine_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
@@ -29,6 +30,8 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(StoreCollector(store))
+        if connections is not None:
+            self._registry.register(ConnectionCollector(connections))
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method if method in _METHODS else "other", route, status).inc()
@@ -77,3 +80,24 @@ class StoreCollector(Collector):
             "Compute time of the trainings of all models that there are, in seconds.",
             value=self._store.training_seconds(),
         )
+
+
+class ConnectionCollector(Collector):
+    """The server's connections at the moment it is asked."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def collect(self) -> Iterator[Metric]:
+        connections = self._connections
+        states = GaugeMetricFamily("vision_engine_connections", "Connections by what they do.", labels=["state"])
+        states.add_metric(["waiting"], connections.waiting)
+        states.add_metric(["answering"], connections.open - connections.waiting)
+        yield states
+        yield GaugeMetricFamily("vision_engine_connections_max", "Most connections at once.", value=connections.most)
+        closed = CounterMetricFamily(
+            "vision_engine_connections_closed", "Connections closed because of a bound, by the reason.", labels=["reason"]
+        )
+        for reason in Closed:
+            closed.add_metric([reason.value], connections.closed.get(reason, 0))
+        yield closed

@@ -1,5 +1,6 @@
 """The process behind `vision-engine serve`: the API, and the workers that train."""
 
+import asyncio
 import json
 import logging
 import os
@@ -7,12 +8,15 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import click
 import uvicorn
 
 from engine.api.application import create_app
+from engine.api.connections import BoundedConnection, Connections, Limits, raise_file_limit
 from engine.errors import SettingsError
 from engine.listening import base_url, listening
 from engine.settings import Settings
@@ -35,9 +39,10 @@ def serve(settings: Settings) -> None:
     from engine.serving import ModelCache, Warming
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    limits = Limits.of(raise_file_limit(), settings.connections)
     with ExitStack() as stack:
         stack.enter_context(_alone(settings))
-        listener = stack.enter_context(listening(settings.host, settings.port))
+        listener = stack.enter_context(listening(settings.host, settings.port, backlog=limits.backlog))
         store = Store.open(settings)
         stack.callback(store.close)
         store.check_token_key(settings)
@@ -50,7 +55,8 @@ def serve(settings: Settings) -> None:
         prebuilt = VisionResource.open(settings)
         if prebuilt is not None:
             stack.enter_context(prebuilt)
-        app = create_app(settings, store, queue, models, blobs, objects, prebuilt=prebuilt)
+        connections = Connections(limits.connections)
+        app = create_app(settings, store, queue, models, blobs, objects, prebuilt=prebuilt, connections=connections)
         warming = Warming(store, models)
         warming.start()
         stack.callback(warming.stop)
@@ -58,21 +64,25 @@ def serve(settings: Settings) -> None:
             workers = WorkerProcesses(settings)
             workers.start()
             stack.callback(workers.stop)
-        stack.enter_context(_announced(settings, listener))
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="h11",  # httptools neither bounds a head nor reads the body of a request that offers an upgrade
+            # On h11: httptools neither bounds a head nor reads the body of a request that offers an upgrade.
+            http=cast("type[asyncio.Protocol]", partial(BoundedConnection, connections)),
+            backlog=limits.backlog,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
-        # uvicorn raises the signal again when it is done; what comes after it here must still be done then.
+        server = uvicorn.Server(config)
+        # Before anybody is told that the engine listens: uvicorn's own handlers come a little later, and raise the signal
+        # again when it is done, when what comes after it here must still be done.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        uvicorn.Server(config).run(sockets=[listener])
+            signal.signal(number, server.handle_exit)
+        stack.enter_context(_announced(settings, listener, limits))
+        server.run(sockets=[listener])
         log.info("stopping")
 
 
@@ -106,7 +116,7 @@ def _other(file: Path) -> str:
 
 
 @contextmanager
-def _announced(settings: Settings, listener: socket.socket) -> Iterator[None]:
+def _announced(settings: Settings, listener: socket.socket, limits: Limits) -> Iterator[None]:
     """Say where the engine listens: a line on stdout, and `serve.json` in the data folder while it does."""
     port = int(listener.getsockname()[1])
     file = settings.data_dir / SERVE_FILE
@@ -116,7 +126,13 @@ def _announced(settings: Settings, listener: socket.socket) -> Iterator[None]:
     click.echo(f"vision-engine listens on {base_url(settings.host, port)}")
     if not settings.keys:
         click.echo(f"The keys are in {settings.data_dir / 'keys'}.")
-    log.info("listening", extra={"host": settings.host, "port": port, "workers": settings.workers})
+    where = {"host": settings.host, "port": port, "workers": settings.workers}
+    log.info("listening", extra={**where, "connections": limits.connections, "files": limits.files})
+    if limits.connections < settings.connections:
+        log.warning(
+            "fewer connections than VISION_ENGINE_CONNECTIONS: the limit of open files (ulimit -n) is too low",
+            extra={"connections": limits.connections, "wanted": settings.connections, "files": limits.files},
+        )
     try:
         yield
     finally:

@@ -5,8 +5,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from customization.contract import ErrorCode
 from engine.listening import listening
@@ -15,6 +16,9 @@ STALE_SECONDS = 60.0
 """A worker looks after its jobs every second. One that has not for so long hangs, whatever its threads may do."""
 
 _CALLER_SECONDS = 5.0
+"""How long one caller may take for its request and its answer."""
+
+_CALLERS_MAX = 16
 
 
 class Pulse:
@@ -71,12 +75,42 @@ def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
 
 
 class _Server(ThreadingHTTPServer):
+    """Answers at most _CALLERS_MAX callers at once. For one more, the one that came first is cut off: probes are quick."""
+
     daemon_threads = True
 
     def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
+        self._callers: dict[socket.socket, None] = {}  # in the order in which they came
+        self._lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has them
+        with self._lock:
+            if len(self._callers) >= _CALLERS_MAX:
+                first = next(iter(self._callers))
+                del self._callers[first]
+                self._cut_off(first)
+            self._callers[request] = None
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has them
+        # The handler's own time limit begins anew with each byte.
+        ended = threading.Timer(_CALLER_SECONDS, self._cut_off, [request])
+        ended.daemon = True
+        ended.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            ended.cancel()
+            with self._lock:
+                self._callers.pop(request, None)
+
+    @staticmethod
+    def _cut_off(request: socket.socket) -> None:
+        with suppress(OSError):  # it is closed already
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Nothing: a prober that hangs up is no matter."""

@@ -1,6 +1,9 @@
 """`vision-engine serve` as a process: where it listens, how it ends, and what it leaves."""
 
+import http.client
 import json
+import re
+import resource
 import signal
 import socket
 import stat
@@ -10,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +89,84 @@ def test_from_start_to_sigterm(data_dir: Path, process: subprocess.Popen[str]) -
     assert key not in out + err
     for secret in ("keys", "token.key"):
         assert stat.S_IMODE((data_dir / secret).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_right_after_the_announcement_is_heard(data_dir: Path, process: subprocess.Popen[str], number: int) -> None:
+    assert process.stdout is not None
+    assert "listens on" in process.stdout.readline()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    assert not (data_dir / "serve.json").exists()
+
+
+IDLE_CONNECTIONS = 5000
+
+
+@pytest.fixture
+def quiet_process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """Logs too little to fill the pipe that nobody reads."""
+    process = start(data_dir, "--port", "0", "--log-level", "error")
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_connections_without_a_key_leave_room_for_those_with_one(data_dir: Path, quiet_process: subprocess.Popen[str]) -> None:
+    """Idle ones, halves of heads and slow bodies: more than the engine has room for."""
+    port = announced(data_dir, quiet_process)["port"]
+    key = (data_dir / "keys").read_text().split()[0]
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files[1], 2 * IDLE_CONNECTIONS), files[1]))
+    heads = (
+        b"",
+        b"GET /healthz HTTP/1.1\r\nX: ",
+        b"POST /computervision/imageanalysis:analyze HTTP/1.1\r\nHost: h\r\nContent-Length: 999\r\n\r\n",
+    )
+    try:
+        with ExitStack() as stack:
+            for number in range(IDLE_CONNECTIONS):
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+                with suppress(OSError):  # it has been closed already
+                    connection.sendall(heads[number % len(heads)])
+                if number % 500 == 0:
+                    with keyed(port, key, "datasets") as reply:
+                        assert json.load(reply) == {"value": []}
+            with keyed(port, key, "datasets") as reply:
+                assert json.load(reply) == {"value": []}
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as reply:
+                metrics = reply.read().decode()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+    assert float(re.findall(r"^vision_engine_connections_max (\S+)", metrics, re.MULTILINE)[0]) <= 2048
+    closed = re.findall(r'^vision_engine_connections_closed_total{reason="too many connections"} (\S+)', metrics, re.MULTILINE)
+    assert float(closed[0]) >= IDLE_CONNECTIONS - 2048 - 10
+
+
+def keyed(port: int, key: str, path: str) -> http.client.HTTPResponse:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/computervision/{path}?api-version=2023-04-01-preview",
+        headers={"Ocp-Apim-Subscription-Key": key},
+    )
+    reply: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=30)
+    return reply
+
+
+def test_few_descriptors_are_said(data_dir: Path) -> None:
+    command = f"ulimit -n 1024; exec {sys.executable} -c 'from engine.cli import main; main()' serve --workers 0 --port 0"
+    process = subprocess.Popen(
+        ["sh", "-c", f"{command} --data-dir {data_dir}"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        announced(data_dir, process)
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    lines = {line["event"]: line for line in map(json.loads, err.splitlines())}
+    assert (lines["listening"]["connections"], lines["listening"]["files"]) == (512, 1024)
+    assert any("ulimit -n" in event for event in lines)
 
 
 def test_a_taken_port_is_said(data_dir: Path) -> None:

@@ -1,0 +1,238 @@
+"""Bounds on connections: how many there are, and how long one may take to say what it wants.
+
+Without bounds, anyone who can reach the port could open connections until the process has no file descriptor left for its work.
+A connection that waits for a request is the first to go: the oldest that has never sent one, then the oldest idle one.
+"""
+
+import asyncio
+import logging
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 15.0
+"""From a connection's start, or from its last answer, until the next request's head is complete."""
+
+BODY_SECONDS = 20.0
+BODY_BYTES_LEAST = 2560
+"""A request's body must bring so many bytes in BODY_SECONDS."""
+
+ANSWER_SECONDS = 60.0
+"""How long a client may leave an answer unread, without taking any of it."""
+
+CONNECTIONS_MAX = 2048
+FILES_FOR_WORK = 256
+"""File descriptors that no connection gets: databases, images, models, logs and other services need them."""
+
+_BACKLOG_MAX = 1024
+_FILES_WANTED = 65_536
+_LOG_SECONDS = 60.0
+
+log = logging.getLogger("engine.connections")
+
+
+class Closed(StrEnum):
+    """Why a connection was closed."""
+
+    TOO_MANY = "too many connections"
+    SLOW_HEAD = "no request in time"
+    SLOW_BODY = "slow body"
+    SLOW_READER = "answer not read"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`files`: descriptors that this process may have. `backlog`: connections that wait until they are accepted."""
+
+    files: int
+    connections: int
+    backlog: int
+
+    @classmethod
+    def of(cls, files: int, connections: int = CONNECTIONS_MAX) -> "Limits":
+        """The limits that leave FILES_FOR_WORK of so many descriptors; a whole backlog may be accepted at once."""
+        backlog = min(_BACKLOG_MAX, max(16, files // 4))
+        return cls(files, max(16, min(connections, files - FILES_FOR_WORK - backlog)), backlog)
+
+
+def raise_file_limit() -> int:
+    """Let this process have as many file descriptors as it is allowed to, at most 65,536; how many that are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted if soft == resource.RLIM_INFINITY else soft
+    # Some systems allow less than they say.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+class Connections:
+    """All connections of a server. For one event loop. `clock` gives seconds."""
+
+    def __init__(self, most: int = CONNECTIONS_MAX, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = most
+        self._clock = clock
+        self._open: set[BoundedConnection] = set()
+        # Dictionaries, since they keep the order in which the connections began to wait.
+        self._new: dict[BoundedConnection, None] = {}
+        self._idle: dict[BoundedConnection, None] = {}
+        self._closed: Counter[Closed] = Counter()
+        self._unsaid: Counter[Closed] = Counter()
+        self._said = float("-inf")
+
+    @property
+    def open(self) -> int:
+        return len(self._open)
+
+    @property
+    def waiting(self) -> int:
+        """Those that no request is being answered on."""
+        return len(self._new) + len(self._idle)
+
+    @property
+    def closed(self) -> Mapping[Closed, int]:
+        """How many were closed because of a bound, by the reason."""
+        return self._closed
+
+    def add(self, connection: "BoundedConnection") -> None:
+        """Count a new connection; where that is one too many, close the one that is missed least."""
+        missed_least = next(iter(self._new or self._idle), connection)
+        self._open.add(connection)
+        self._new[connection] = None
+        if len(self._open) > self.most:
+            self.close(missed_least, Closed.TOO_MANY)
+
+    def answers(self, connection: "BoundedConnection") -> None:
+        """A request on it is complete up to its body."""
+        self._new.pop(connection, None)
+        self._idle.pop(connection, None)
+
+    def waits(self, connection: "BoundedConnection") -> None:
+        """Its request is answered, and there is no other yet."""
+        if connection in self._open:
+            self._idle[connection] = None
+
+    def remove(self, connection: "BoundedConnection") -> None:
+        self._open.discard(connection)
+        self.answers(connection)
+
+    def close(self, connection: "BoundedConnection", reason: Closed) -> None:
+        """Close a connection at once, and say so in the log, at most once a minute."""
+        self.remove(connection)
+        connection.transport.abort()
+        self._closed[reason] += 1
+        self._unsaid[reason] += 1
+        now = self._clock()
+        if now - self._said >= _LOG_SECONDS:
+            counts = {reason.value: count for reason, count in self._unsaid.items()}
+            log.warning("connections closed", extra={"closed": counts, "open": self.open, "most": self.most})
+            self._said = now
+            self._unsaid.clear()
+
+
+class BoundedConnection(H11Protocol):
+    """uvicorn's protocol with a timer: for the head, then for the body, then for the answer."""
+
+    def __init__(self, connections: Connections, **arguments: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(**arguments)
+        self._bounds = connections
+        self._timer: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._received = 0
+        self._answering = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start(HEAD_SECONDS, self._head_is_late)
+        self._bounds.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        self._stop_stall()
+        self._bounds.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        super().data_received(data)
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        if self.cycle is None or self.cycle.response_complete:
+            return
+        if not self._answering:
+            self._answering = True
+            self._bounds.answers(self)
+            self._stop()
+            if self.cycle.more_body:
+                self._await_body()
+        elif not self.cycle.more_body:
+            self._stop()
+
+    def on_response_complete(self) -> None:
+        self._answering = False
+        self._stop()
+        self._start(HEAD_SECONDS, self._head_is_late)
+        self._bounds.waits(self)
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_stall()
+        super().resume_writing()
+
+    def _await_body(self) -> None:
+        self._received = 0
+        self._start(BODY_SECONDS, self._body_is_late)
+
+    def _await_reader(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(ANSWER_SECONDS, self._answer_is_late, unread)
+
+    def _answer_is_late(self, unread: int) -> None:
+        self._stall = None
+        left = self.transport.get_write_buffer_size()
+        if left and left < unread:
+            self._await_reader()
+        elif left:
+            self._bounds.close(self, Closed.SLOW_READER)
+
+    def _stop_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _head_is_late(self) -> None:
+        # Where the last answer is still on its way, the next request is not late.
+        if self.transport.get_write_buffer_size():
+            self._start(HEAD_SECONDS, self._head_is_late)
+            if self._stall is None:
+                self._await_reader()
+        else:
+            self._bounds.close(self, Closed.SLOW_HEAD)
+
+    def _body_is_late(self) -> None:
+        # A body that the application has not asked for yet is not late.
+        if self._received >= BODY_BYTES_LEAST or self.flow.read_paused:
+            self._await_body()
+        else:
+            self._bounds.close(self, Closed.SLOW_BODY)
+
+    def _start(self, seconds: float, late: Callable[[], None]) -> None:
+        self._timer = self.loop.call_later(seconds, late)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
