@@ -33,6 +33,7 @@ class LocalServiceProvider(DeclaredProvider):
     """The data folder keeps a note (`service.json`) of the process: who finds it running takes it over."""
 
     inputs = ("command", "environment", "data_dir", "health_path", "port", "endpoint", "running")
+    identity = ("data_dir",)
     same_while_unknown = inputs
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
@@ -48,11 +49,13 @@ class LocalServiceProvider(DeclaredProvider):
         changed = self.changed(olds, news)
         if not changed and not process_of(olds).is_running():
             Row(news["row_urn"]).say("not running: will be started again")
-            return dynamic.DiffResult(changes=True)
-        return dynamic.DiffResult(bool(changed), ["data_dir"] if "data_dir" in changed else [], delete_before_replace=True)
+            return self.difference(olds, ["running"])
+        return self.difference(olds, changed, sorted(changed & {"data_dir"}), delete_first=True)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        return dynamic.CreateResult(str(props["data_dir"]), {**props, **running(ensure(props))})
+        outs = {**props, **running(ensure(props))}
+        self.keep(props)
+        return dynamic.CreateResult(str(props["data_dir"]), outs)
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
         if identity(olds) != identity(news):
@@ -64,6 +67,9 @@ class LocalServiceProvider(DeclaredProvider):
 
     def delete(self, _id: str, props: Properties) -> None:
         """Stop the process; its data folder stays."""
+        if self.is_kept(props):
+            Row(props["row_urn"]).say("kept: its replacement has taken it over")
+            return
         process_of(props).stop()
         stop_noted(Path(props["data_dir"]))
 

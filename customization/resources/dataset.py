@@ -49,6 +49,7 @@ class DatasetProvider(VisionProvider):
         "images",
         "tags",
     )
+    identity = ("endpoint", "dataset_name")
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Read the whole dataset: what a preview says of it, and every fault in it, comes from here."""
@@ -84,7 +85,7 @@ class DatasetProvider(VisionProvider):
                 Row(news["row_urn"]).say(line)
         replaces = sorted(changed & {"dataset_name", "annotation_kind"})
         # Another dataset under the same name: the service would answer that the name is taken.
-        return dynamic.DiffResult(bool(changed), replaces, delete_before_replace="annotation_kind" in replaces)
+        return self.difference(olds, changed, replaces, delete_first="annotation_kind" in replaces)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Upload what is missing, then register; a registration that an interrupted update left behind is taken over."""
@@ -103,6 +104,7 @@ class DatasetProvider(VisionProvider):
             if service.get_dataset(name).annotation_kind != props["annotation_kind"]:
                 raise
             dataset = self._update(service, props, uris)
+        self.keep(props)
         return dynamic.CreateResult(name, {**props, **registered(dataset)})
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:

@@ -25,6 +25,7 @@ class GateNotPassed(VisionError):
 
 class EvaluationProvider(VisionProvider):
     inputs = (*CONNECTION_PROPERTIES[:2], "model_name", "dataset_name", "dataset_digest", "require", "evaluation_name")
+    identity = ("endpoint", "model_name", "evaluation_name")
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         require = news.get("require") or {}
@@ -46,7 +47,7 @@ class EvaluationProvider(VisionProvider):
         if not replaces and "require" in changed and is_known(news.get("require")):
             for miss in misses(olds["performance"], news.get("require") or {}):
                 Row(news["row_urn"]).warn(f"the update will stop here: {miss}")
-        return dynamic.DiffResult(bool(changed), replaces)
+        return self.difference(olds, changed, replaces)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Evaluate, or take over the evaluation that is there, and judge it."""
@@ -69,6 +70,7 @@ class EvaluationProvider(VisionProvider):
         performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
         judge(performance, props)
         row.say(f"on '{props['dataset_name']}': {metrics_line(performance)}")
+        self.keep(props)
         return dynamic.CreateResult(f"{model}/{name}", {**props, "performance": performance})
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:

@@ -50,6 +50,7 @@ class ModelProvider(VisionProvider):
         "timeout_seconds",
         "model_name",
     )
+    identity = ("endpoint", "model_name")
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
         problems = []
@@ -70,7 +71,7 @@ class ModelProvider(VisionProvider):
         retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
             Row(news["row_urn"]).say(why_retrained(olds, news))
-        return dynamic.DiffResult(bool(changed), retrains)
+        return self.difference(olds, changed, retrains)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Train, or take over the training that an interrupted update began."""
@@ -101,6 +102,7 @@ class ModelProvider(VisionProvider):
             on_progress=lambda model: row.progress(progress_line(model)),
         )
         row.say(outcome_line(model))
+        self.keep(props)
         return dynamic.CreateResult(name, {**props, **trained(model)})
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:

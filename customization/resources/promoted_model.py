@@ -34,6 +34,7 @@ class NotPromoted(VisionError):
 
 class PromotedModelProvider(VisionProvider):
     inputs = (*CONNECTION_PROPERTIES[:2], *SOURCE_CONNECTION, "source", "model_name", "artifact_digest")
+    identity = ("endpoint", "model_name")
     same_while_unknown = (*CONNECTION_PROPERTIES, *SOURCE_CONNECTION)
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
@@ -50,7 +51,7 @@ class PromotedModelProvider(VisionProvider):
         changed = self.changed(olds, news)
         replaces = sorted(changed & {"model_name", "artifact_digest"})
         # Another file under the same name: the service would answer that the name is taken.
-        return dynamic.DiffResult(bool(changed), replaces, delete_before_replace=replaces == ["artifact_digest"])
+        return self.difference(olds, changed, replaces, delete_first=replaces == ["artifact_digest"])
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Take the model over from its source, unless an interrupted update has done so."""
@@ -62,6 +63,7 @@ class PromotedModelProvider(VisionProvider):
         else:
             check_imported(model, props)
             row.say("imported by an earlier update")
+        self.keep(props)
         return dynamic.CreateResult(model.name, {**props, **promoted(model)})
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:

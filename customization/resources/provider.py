@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pulumi import dynamic
@@ -40,6 +40,10 @@ if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__
     end_with_engine(sys.argv[1])
 
 
+_KEPT: set[tuple[str, ...]] = set()
+"""What this update has made, taken over, or left as it is. The process of a provider lives as long as the update."""
+
+
 def is_known(*values: object) -> bool:
     """Whether a preview knows the values already."""
     return not any(isinstance(value, Unknown) for value in values)
@@ -61,8 +65,33 @@ class DeclaredProvider(dynamic.ResourceProvider):
     inputs: ClassVar[tuple[str, ...]]
     """The names of the resource's inputs, those that `check` fills in among them."""
 
+    identity: ClassVar[tuple[str, ...]]
+    """The properties that say which thing it is: two resources with the same ones are the same thing."""
+
     same_while_unknown: ClassVar[tuple[str, ...]]
     """Inputs that are as they were where a preview does not know them yet."""
+
+    def keep(self, properties: Mapping[str, Any]) -> None:
+        """Spare the thing of these properties for the rest of this update.
+
+        A create takes over what is there under its name. So where Pulumi replaces a resource by one with the same name (`up
+        --replace`, `state taint`, another name in the program), it then asks to delete what the new one has just taken over.
+        """
+        _KEPT.add(self._thing(properties))
+
+    def is_kept(self, properties: Mapping[str, Any]) -> bool:
+        return self._thing(properties) in _KEPT
+
+    def _thing(self, properties: Mapping[str, Any]) -> tuple[str, ...]:
+        return (type(self).__name__, *(str(properties.get(name)) for name in self.identity))
+
+    def difference(
+        self, olds: Mapping[str, Any], changed: Collection[str], replaces: Sequence[str] = (), *, delete_first: bool = False
+    ) -> dynamic.DiffResult:
+        """The answer of `diff`; what is not replaced is kept, since an interrupted update may have left a delete of it."""
+        if not replaces:
+            self.keep(olds)
+        return dynamic.DiffResult(bool(changed), list(replaces), delete_before_replace=delete_first)
 
     def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
         """The names of the inputs that differ."""
@@ -105,6 +134,9 @@ class VisionProvider(DeclaredProvider, ABC):
         return self.observed(id_, outs)
 
     def delete(self, _id: str, props: Properties) -> None:
+        if self.is_kept(props):
+            Row(props["row_urn"]).say("kept: its replacement has taken it over")
+            return
         try:
             self.remove(props)
         except NotFound:

@@ -14,13 +14,15 @@ from customization.resources.row import Row, row_urn
 
 class PublishedModelProvider(VisionProvider):
     inputs = (*CONNECTION_PROPERTIES[:2], "published_name", "model_name")
+    identity = ("endpoint", "published_name")
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         changed = self.changed(olds, news)
-        return dynamic.DiffResult(bool(changed), ["published_name"] if "published_name" in changed else [])
+        return self.difference(olds, changed, sorted(changed & {"published_name"}))
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         self._publish(props)
+        self.keep(props)
         return dynamic.CreateResult(props["published_name"], props)
 
     def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:

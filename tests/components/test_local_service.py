@@ -10,6 +10,7 @@ import pytest
 from pulumi.output import UNKNOWN
 
 from components.local_service import LocalServiceError, LocalServiceProvider, free_port, process_of, stop_noted
+from customization.resources import provider as provider_module
 
 SERVER = (
     "import http.server, sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
@@ -48,8 +49,14 @@ def service(provider: LocalServiceProvider, declared: Properties) -> Iterator[Pr
     outs = provider.create(provider.check({}, declared).inputs).outs
     assert outs is not None
     yield outs
-    provider.delete("id", outs)
+    destroy(provider, outs)
     assert not process_of(outs).is_running()
+
+
+def destroy(provider: LocalServiceProvider, outs: Properties) -> None:
+    """Delete it in another update than the one that has made it."""
+    provider_module._KEPT.clear()
+    provider.delete("id", outs)
 
 
 class TestCheck:
@@ -91,8 +98,7 @@ class TestLife:
     def test_destroy_stops_a_process_that_only_the_note_knows(
         self, provider: LocalServiceProvider, service: Properties
     ) -> None:
-        stale = {**service, "pid": dead_process(), "started": 1.0}
-        provider.delete("id", stale)
+        destroy(provider, {**service, "pid": dead_process(), "started": 1.0})
         assert not process_of(service).is_running()
 
     def test_a_dead_process_is_seen_and_started_again_on_its_port(
@@ -109,7 +115,7 @@ class TestLife:
         assert again is not None
         assert again["pid"] != service["pid"]
         assert again["endpoint"] == service["endpoint"]
-        provider.delete("id", again)
+        destroy(provider, again)
 
     def test_another_environment_starts_it_anew(
         self, provider: LocalServiceProvider, declared: Properties, service: Properties
@@ -119,7 +125,7 @@ class TestLife:
         again = provider.update("id", service, news).outs
         assert again is not None
         assert not process_of(service).is_running()
-        provider.delete("id", again)
+        destroy(provider, again)
 
     def test_a_taken_port_is_an_error_that_names_it(self, provider: LocalServiceProvider, declared: Properties) -> None:
         with socket.socket() as other:

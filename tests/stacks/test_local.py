@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from customization.client import VisionClient
+from tests.stacks.conftest import processes_in
 from tests.stacks.project import Project
 from tests.stacks.shapes import draw, write_dataset
 
@@ -129,6 +130,60 @@ def test_a_gate_that_is_raised_is_judged_before_and_without_training(deployed: P
     assert "the update will stop here: accuracyTop1 is" in deployed.preview().output
     assert "below the 0.99 that is required" in deployed.up().failed().output
     assert {model.name for model in client_of(deployed).list_models()} == models
+
+
+def test_a_forced_replacement_takes_over_and_deletes_nothing(deployed: Project, picture: bytes) -> None:
+    client = client_of(deployed)
+    [model], [published] = client.list_models(), client.list_published_models()
+    processes = processes_in(deployed.folder)
+    kinds = ("Dataset", "Model", "Evaluation", "PublishedModel", "LocalService")
+    urns = [found["urn"] for found in resources(deployed) if found["type"].rpartition(":")[2] in kinds]
+    replaced = [option for urn in urns for option in ("--replace", urn)]
+    output = deployed.run("up", "--yes", "--stack", deployed.stack, *replaced).succeeded().output
+    assert len(urns) == 7
+    assert "+-7 replaced" in output
+    assert "kept: its replacement has taken it over" in output
+    assert [found.to_wire() for found in client.list_models()] == [model.to_wire()]
+    assert [found.to_wire()["modelName"] for found in client.list_published_models()] == [published.model_name]
+    assert len(list(client.list_datasets())) == 2
+    assert len(list(client.list_evaluations(model.name))) == 1
+    assert processes_in(deployed.folder) == processes
+    client.analyze("shapes", picture)
+    deployed.preview("--expect-no-changes").succeeded()
+    deployed.refresh("--preview-only", "--expect-no-changes").succeeded()
+
+
+def test_a_tainted_model_is_taken_over(deployed: Project, picture: bytes) -> None:
+    client = client_of(deployed)
+    [model] = client.list_models()
+    [urn] = [resource["urn"] for resource in resources(deployed) if resource["type"].endswith("vision:Model")]
+    deployed.run("state", "taint", "--yes", "--stack", deployed.stack, urn).succeeded()
+    deployed.up().succeeded()
+    assert [found.to_wire() for found in client.list_models()] == [model.to_wire()]
+    client.analyze("shapes", picture)
+    deployed.preview("--expect-no-changes").succeeded()
+
+
+def test_a_delete_left_by_an_interrupted_replacement_spares_the_replacement(deployed: Project, picture: bytes) -> None:
+    client = client_of(deployed)
+    [model] = client.list_models()
+    state = json.loads(deployed.run("stack", "export", "--stack", deployed.stack).succeeded().output)
+    for resource in list(state["deployment"]["resources"]):
+        if resource["type"].endswith(("vision:Model", "vision:PublishedModel", "vision:Evaluation", "vision:Dataset")):
+            state["deployment"]["resources"].append({**resource, "delete": True})
+    file = deployed.folder / "edited.json"
+    file.write_text(json.dumps(state))
+    deployed.run("stack", "import", "--stack", deployed.stack, "--file", str(file)).succeeded()
+    deployed.up().succeeded()
+    assert [found.to_wire() for found in client.list_models()] == [model.to_wire()]
+    client.analyze("shapes", picture)
+    assert len(list(client.list_datasets())) == 2
+    assert not any(resource.get("delete") for resource in resources(deployed))
+
+
+def resources(project: Project) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(project.state())["checkpoint"]["latest"]["resources"]
+    return found
 
 
 def test_a_model_deleted_behind_pulumis_back_is_seen_and_trained_again(deployed: Project, picture: bytes) -> None:

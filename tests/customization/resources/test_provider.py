@@ -1,8 +1,17 @@
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+
+from components.local_service import LocalServiceProvider
+from customization.resources.dataset import DatasetProvider
+from customization.resources.evaluation import EvaluationProvider
+from customization.resources.model import ModelProvider
+from customization.resources.promoted_model import PromotedModelProvider
+from customization.resources.provider import DeclaredProvider, VisionProvider
+from customization.resources.published_model import PublishedModelProvider
 
 PROVIDER = """
 import sys, time
@@ -26,3 +35,49 @@ def test_a_provider_process_ends_with_pulumis_engine() -> None:
             provider.wait(timeout=2)
     assert provider.wait(timeout=20) == 1
     provider.communicate()
+
+
+PROVIDERS: dict[type[DeclaredProvider], dict[str, Any]] = {
+    DatasetProvider: {"dataset_name": "leaves-train"},
+    ModelProvider: {"model_name": "leaves-0123abcd"},
+    PromotedModelProvider: {"model_name": "leaves-0123abcd"},
+    EvaluationProvider: {"model_name": "leaves-0123abcd", "evaluation_name": "leaves-test-0123abcd"},
+    PublishedModelProvider: {"published_name": "leaves"},
+    LocalServiceProvider: {"data_dir": ".vision/local/engine", "pid": 1, "started": 0.0},
+}
+PROPERTIES = {"endpoint": "http://127.0.0.1:1", "row_urn": "urn:pulumi:local::p::t::leaves"}
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The properties of what was deleted for good."""
+    gone: list[dict[str, Any]] = []
+    for provider in PROVIDERS:
+        if issubclass(provider, VisionProvider):
+            monkeypatch.setattr(provider, "remove", lambda _, properties: gone.append(properties))
+    monkeypatch.setattr("components.local_service.stop_noted", lambda folder: gone.append({"data_dir": folder}))
+    return gone
+
+
+@pytest.mark.parametrize("provider_type", PROVIDERS)
+def test_a_delete_spares_what_the_same_update_has_taken_over(
+    provider_type: type[DeclaredProvider], removed: list[dict[str, Any]]
+) -> None:
+    provider, mine = provider_type(), {**PROPERTIES, **PROVIDERS[provider_type]}
+    provider.keep(mine)
+    provider.delete("id", mine)
+    assert removed == []
+    for name in set(mine) & set(provider.identity):
+        provider.delete("id", {**mine, name: f"{mine[name]}-other"})
+    assert len(removed) == len(provider.identity), "what differs in any of these is another thing"
+
+
+@pytest.mark.parametrize("provider_type", PROVIDERS)
+@pytest.mark.parametrize("replaces", [[], ["model_name"]])
+def test_a_delete_that_an_interrupted_update_has_left_spares_what_is_declared(
+    provider_type: type[DeclaredProvider], replaces: list[str], removed: list[dict[str, Any]]
+) -> None:
+    provider, mine = provider_type(), {**PROPERTIES, **PROVIDERS[provider_type]}
+    provider.difference(mine, replaces, replaces)
+    provider.delete("id", mine)
+    assert len(removed) == len(replaces)

@@ -1,0 +1,9 @@
+import pytest
+
+from customization.resources import provider
+
+
+@pytest.fixture(autouse=True)
+def _new_update() -> None:
+    """Each test is an update of its own, which has made nothing yet."""
+    provider._KEPT.clear()
