@@ -69,8 +69,7 @@ def convert(
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --from csv --images photos
     """
-    from customization.convert import FormerParts, check_replaced, split, to_coco, write_coco
-    from customization.convert import copy_images as copy
+    from customization.convert import FormerParts, check_replaced, copy_files, plan_copies, split, to_coco, write_coco
 
     folder = output or (source if source.is_dir() else source.parent)
     targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
@@ -82,8 +81,9 @@ def convert(
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: one image can't be parted"])
     folder.mkdir(parents=True, exist_ok=True)
+    copies: dict[Path, Path] = {}
     if copy_images:
-        labelled = copy(labelled, images or (source if source.is_dir() else source.parent), folder)
+        labelled, copies = plan_copies(labelled, images or (source if source.is_dir() else source.parent), folder)
     check_replaced(targets, labelled)
     parts = {"train.json": labelled}
     if test_share:
@@ -92,6 +92,7 @@ def convert(
         parts["train.json"], parts["test.json"] = split(labelled, test_share, seed, former)
     for part in parts.values():
         to_coco(part, folder)
+    copy_files(copies)
     for name, part in parts.items():
         write_coco(part, folder / name)
 

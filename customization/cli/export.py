@@ -45,13 +45,24 @@ def export(client: VisionClient, model: str, output: Path | None, as_json: bool)
         path /= f"{model_name}.onnx"
     if not path.parent.is_dir():
         raise click.UsageError(f"--output: {path.parent} is not a folder")
+    sidecar = path.with_suffix(".json")
+    if sidecar.exists() and not _is_sidecar(sidecar):
+        raise click.UsageError(f"--output: {sidecar}, where the model's metadata go, is a file of something else: name another")
     metadata = client.artifact_metadata(model_name)
     with progress_bar(f"downloading {model_name}") as advance:
         artifact = client.download_artifact(model_name, path, lambda done, total: advance(done, total, ""))
-    sidecar = path.with_suffix(".json")
     sidecar.write_text(json.dumps(metadata, ensure_ascii=False, indent=2) + "\n", "utf-8")
     if as_json:
         print_json({"model": model_name, "onnx": str(path), "metadata": str(sidecar), **artifact.to_wire()})
     else:
         click.echo(f"{path}: {artifact.size_bytes / 1e6:.1f} MB, SHA-256 {artifact.digest}")
         click.echo(f"{sidecar}: {', '.join(metadata)}")
+
+
+def _is_sidecar(file: Path) -> bool:
+    """Whether a JSON file was written by an export."""
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and {"artifact", "labels"} <= content.keys()

@@ -17,10 +17,14 @@ from customization.errors import BadRequest, VisionError
 from customization.images import EXTENSIONS
 
 if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
+
     from customization.client import VisionClient
 
 CALLS_AT_ONCE = 4
 _DRAWN = (".png", ".jpg", ".jpeg")
+_SOFTWARE = "vision predict"
+"""What a drawing says that it was made by, by which a later call knows that it may replace it."""
 
 
 @click.command()
@@ -139,6 +143,9 @@ def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
         (out for out in pictures.values() if any(out.resolve() == Path(target).resolve() for target in targets)), None
     ):
         raise click.UsageError(f"--draw: {over} is one of the images themselves: name another file or folder.")
+    # A file whose name was given may be replaced. In a folder the names are ours.
+    if draw.is_dir() and (foreign := next((out for out in pictures.values() if out.exists() and not _is_drawing(out)), None)):
+        raise click.UsageError(f"--draw: {foreign} exists already and is not a drawing of this command: name another folder.")
     return pictures
 
 
@@ -150,9 +157,31 @@ def _draw(result: dict[str, Any], out: Path) -> None:
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(result["image"]) as image:
-            draw_answer(image, result.get("objects", []), result.get("tags", [])).save(out)
+            drawing = draw_answer(image, result.get("objects", []), result.get("tags", []))
+        if out.suffix.lower() == ".png":
+            drawing.save(out, pnginfo=_signed())
+        else:
+            drawing.save(out)
     except OSError as error:
         raise VisionError(f"{out}: can't be written: {error.strerror or error}") from None
+
+
+def _signed() -> PngInfo:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    return info
+
+
+def _is_drawing(file: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return image.info.get("Software") == _SOFTWARE
+    except OSError:
+        return False
 
 
 def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:

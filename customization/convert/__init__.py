@@ -10,7 +10,7 @@ from customization.convert.folders import read_folders
 from customization.convert.labelled import LabelledImage, LabelledImages
 from customization.convert.pascal_voc import read_voc
 from customization.convert.split import FormerParts, split
-from customization.convert.write import check_replaced, copy_images, to_coco, write_coco
+from customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
 from customization.convert.yolo import read_yolo
 
 __all__ = [
@@ -18,7 +18,8 @@ __all__ = [
     "LabelledImage",
     "LabelledImages",
     "check_replaced",
-    "copy_images",
+    "copy_files",
+    "plan_copies",
     "read_coco",
     "read_csv",
     "read_folders",

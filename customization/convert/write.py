@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,8 @@ def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
             more = f" and {len(lost) - LOST_SHOWN:,} more" if len(lost) > LOST_SHOWN else ""
             problems.append(
                 f"{file}: replacing it would lose the labels of images that the source has not: {which}{more}: label them in "
-                "the source, name another folder (`--output`), or move this file away"
+                "the source, name another folder (`--output`), or move this file away. (An image that was changed in the "
+                "source counts as another one: delete its former copy.)"
             )
     if problems:
         raise ConversionFailed(problems)
@@ -102,21 +102,73 @@ def write_coco(images: LabelledImages, path: Path) -> None:
         Path(partial).unlink(missing_ok=True)
 
 
-def copy_images(images: LabelledImages, source: Path, folder: Path) -> LabelledImages:
-    """Copy the images that do not lie below `folder` to `folder/images`, with their folders below `source`.
+def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[LabelledImages, dict[Path, Path]]:
+    """Where the images that do not lie below `folder` are copied to: `folder/images`, with their folders below `source`.
 
-    A file that is there already is left as it is.
+    No file is replaced: an image whose name another one has there already gets the start of its digest into its name.
+
+    Returns:
+        The images at the paths that they will have, and for each file that is to be written the one that it is a copy of.
     """
     root, base = folder.resolve(), source.resolve()
-    copied = []
+    placed: list[LabelledImage] = []
+    copies: dict[Path, Path] = {}
+    taken: dict[str, str] = {}
+    """The digests of the files there will be, by path; in lower case, since some file systems know no other."""
     for image in images.images:
         path = image.path.resolve()
         if not path.is_relative_to(root):
             inner = path.relative_to(base) if path.is_relative_to(base) else Path(image.sha256[:12] + path.suffix)
-            target = root / "images" / inner
-            if not target.exists() or not filecmp.cmp(path, target, shallow=False):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, target)
+            wanted = root / "images" / inner
+            for target in (wanted, wanted.with_name(f"{wanted.stem}-{image.sha256[:12]}{wanted.suffix}")):
+                there = taken.get(str(target).lower()) or _digest_of(target)
+                if there in (None, image.sha256):
+                    break
+            else:
+                raise ConversionFailed(
+                    [f"{target}: is another image already: move it away, or name another folder (`--output`)"]
+                )
+            taken[str(target).lower()] = image.sha256
+            if there is None:
+                copies[target] = path
             path = target
-        copied.append(LabelledImage(path, image.sha256, image.width, image.height, image.labels))
-    return LabelledImages(images.kind, images.tags, tuple(copied))
+        placed.append(LabelledImage(path, image.sha256, image.width, image.height, image.labels))
+    return LabelledImages(images.kind, images.tags, tuple(placed)), copies
+
+
+def copy_files(copies: Mapping[Path, Path]) -> None:
+    """Make each copy, whole or not at all. A file that is there already is an error, and stays as it is."""
+    for target, source in copies.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
+        os.close(handle)
+        try:
+            shutil.copy2(source, partial)
+            _put_in_place(Path(partial), target)
+        except FileExistsError:
+            raise ConversionFailed([f"{target}: has just been made by somebody else: try again"]) from None
+        finally:
+            Path(partial).unlink(missing_ok=True)
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Raises FileExistsError where somebody has put a file there meanwhile, which a mere rename would replace."""
+    try:
+        os.link(partial, target)
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links
+        if target.exists():
+            raise FileExistsError from None
+        partial.rename(target)
+
+
+def _digest_of(file: Path) -> str | None:
+    """SHA-256 of a file; of something else that is there, an empty text; None where nothing is."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""

@@ -14,6 +14,8 @@ from PIL import ExifTags, Image
 
 from customization.cli import main
 from customization.cli.drawing import HUES, draw_answer, tag_colours
+from customization.convert import LabelledImage, LabelledImages, copy_files, plan_copies
+from customization.errors import ConversionFailed
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from tests.customization.samples import DatasetFolder, encoded
 
@@ -179,6 +181,73 @@ def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision
     assert "and 1 more: label them in the source, name another folder (`--output`), or move this file away" in ran.err
     assert {name: (source / name).read_bytes() for name in before} == before
     assert vision("convert", training, "--from", "coco", *share, "--output", tmp_path / "new", "--copy-images").code == 0
+
+
+def test_a_second_set_replaces_no_picture_of_the_first(vision: Vision, tmp_path: Path) -> None:
+    """Cameras number their pictures from 1 again."""
+    for name, first in (("may", 0), ("june", 100)):
+        for index in range(4):
+            path = tmp_path / name / ("cat" if index % 2 else "dog") / f"{index}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded(first + index))
+    data = tmp_path / "data"
+    into = ("--from", "folders", "--output", data, "--copy-images")
+    assert vision("convert", tmp_path / "may", *into).code == 0
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    ran = vision("convert", tmp_path / "june", *into)
+    assert ran.code == 1
+    assert "train.json: replacing it would lose the labels of images that the source has not: " in ran.err
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before, "a refusal writes nothing"
+
+    (data / "train.json").rename(data / "may.json")
+    assert vision("convert", tmp_path / "june", *into).code == 0
+    del before[data / "train.json"]
+    assert {path: path.read_bytes() for path in before} == before
+    for document, first in (("may.json", 0), ("train.json", 100)):
+        read = json.loads((data / document).read_text())
+        tags = {category["id"]: category["name"] for category in read["categories"]}
+        tag_of = {annotation["image_id"]: tags[annotation["category_id"]] for annotation in read["annotations"]}
+        found = {(data / image["file_name"]).read_bytes(): tag_of[image["id"]] for image in read["images"]}
+        assert found == {encoded(first + index): "cat" if index % 2 else "dog" for index in range(4)}
+    again = sorted(data.rglob("*.png"))
+    assert vision("convert", tmp_path / "june", *into).code == 0
+    assert sorted(data.rglob("*.png")) == again, "what is there already is not copied again"
+
+
+def test_an_interrupted_copy_leaves_no_half_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = tmp_path / "photo.png", tmp_path / "data" / "photo.png"
+    source.write_bytes(encoded(1))
+
+    def interrupted(_: object, to: str) -> None:
+        Path(to).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.copy2", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        copy_files({target: source})
+    monkeypatch.undo()
+    assert list(target.parent.iterdir()) == []
+    for links in (True, False):
+        if not links:
+            monkeypatch.setattr("os.link", no_links)
+        copy_files({target: source})
+        assert target.read_bytes() == encoded(1)
+        with pytest.raises(ConversionFailed, match=r"photo.png: has just been made by somebody else"):
+            copy_files({target: source})
+        assert list(target.parent.iterdir()) == [target]
+        target.unlink()
+
+
+def no_links(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_names_that_differ_in_letter_case_are_two_files_everywhere(tmp_path: Path) -> None:
+    images = tuple(
+        LabelledImage(tmp_path / "photos" / name, digest * 64, 1, 1, ()) for name, digest in (("a.png", "a"), ("A.PNG", "b"))
+    )
+    _, copies = plan_copies(LabelledImages("imageClassification", (), images), tmp_path / "photos", tmp_path / "data")
+    assert [path.name for path in copies] == ["a.png", "A-bbbbbbbbbbbb.PNG"]
 
 
 @pytest.mark.parametrize("text", ["{", '{"images": 7}', "[]"])
@@ -495,6 +564,13 @@ def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path)
     folder = tmp_path / "drawn"
     assert vision("predict", "m", photo, out, "--draw", folder).code == 0
     assert sorted(file.name for file in folder.iterdir()) == ["boxes.png", "photo.png"]
+    assert vision("predict", "m", photo, out, "--draw", folder).code == 0, "drawings may be drawn again"
+    jpeg = tmp_path / "photo.jpg"
+    Image.new("RGB", (100, 80), "grey").save(jpeg)
+    before = photo.read_bytes()
+    ran = vision("predict", "m", jpeg, "--draw", tmp_path)
+    assert (ran.code, photo.read_bytes()) == (2, before)
+    assert "photo.png exists already and is not a drawing of this command: name another folder" in ran.err
 
 
 def test_tags_are_drawn_into_the_corner_of_an_upright_image() -> None:
@@ -665,13 +741,19 @@ def test_a_model_is_exported_with_its_sidecar(vision: Vision, service: FakeServi
         answers = {
             "/models/m": model(),
             "/publishedmodels/live": {"name": "live", "modelName": "m", **STAMPS},
-            "/models/m/artifact:metadata": {"labels": ["cat", "dog"]},
+            "/models/m/artifact:metadata": {"labels": ["cat", "dog"], "artifact": {}},
         }
         return Answer(200, answers[path]) if path in answers else Answer(404, {})
 
     service.handler = handle
+    (tmp_path / "m.json").write_text('{"images": []}')
+    ran = vision("export", name)
+    assert (ran.code, (tmp_path / "m.json").read_text(), (tmp_path / "m.onnx").exists()) == (2, '{"images": []}', False)
+    assert "m.json, where the model's metadata go, is a file of something else: name another" in ran.err
+    (tmp_path / "m.json").unlink()
+    assert vision("export", name).code == 0
     ran = vision("export", name, "--json")
-    assert ran.code == 0
+    assert ran.code == 0, "an export may be done again"
     assert (tmp_path / "m.onnx").read_bytes() == ONNX
     assert json.loads((tmp_path / "m.json").read_text())["labels"] == ["cat", "dog"]
     assert ran.json["digest"] == hashlib.sha256(ONNX).hexdigest()

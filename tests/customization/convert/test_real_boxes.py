@@ -10,7 +10,7 @@ from PIL import Image
 from customization.coco import Box, Purpose
 from customization.coco_check import DETECTION
 from customization.content import read_content
-from customization.convert import LabelledImages, copy_images, read_coco, read_csv, read_voc, write_coco
+from customization.convert import LabelledImages, copy_files, plan_copies, read_coco, read_csv, read_voc, write_coco
 from engine.annotations import read_detection
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -111,7 +111,8 @@ def test_real_boxes_come_back_from_pixels(tmp_path: Path, name: str, turned: boo
         for index, image in enumerate(original["images"]):
             with Image.open(SHARED / name / image["file_name"]) as picture:
                 store(picture, source / image["file_name"], (6, 8, 3)[index % 3])
-    images = copy_images(read_coco(tmp_path / "pixels.json", source), source, tmp_path)
+    images, copies = plan_copies(read_coco(tmp_path / "pixels.json", source), source, tmp_path)
+    copy_files(copies)
     write_coco(images, tmp_path / "train.json")
 
     content = read_content(tmp_path, ["train.json"], DETECTION)
