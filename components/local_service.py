@@ -160,7 +160,7 @@ def identity(properties: Properties) -> str:
 
 
 def process_of(properties: Properties) -> DetachedProcess:
-    return DetachedProcess(int(properties["pid"]), float(properties["started"]))
+    return DetachedProcess(int(properties["pid"]), properties["started"])
 
 
 def running(found: DetachedProcess) -> Properties:

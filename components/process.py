@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,17 +14,27 @@ STOP_SECONDS = 15.0
 """How long a process has to end by itself before it is killed."""
 
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
 @dataclass(frozen=True)
 class DetachedProcess:
-    """A process in a session of its own. `started` (seconds since the epoch) says that it is still the same one."""
+    """A process in a session of its own. `started` says that it is still the same one, whatever the clock says meanwhile.
+
+    A number instead of a text is of a state that an older version wrote: seconds since the epoch.
+    """
 
     pid: int
-    started: float
+    started: str | float
 
     def is_running(self) -> bool:
         try:
             process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.started) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return False
+            if isinstance(self.started, str):
+                return start_of(self.pid) == self.started
+            return abs(process.create_time() - self.started) < 1.0
         except psutil.NoSuchProcess:
             return False
 
@@ -64,14 +73,27 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], log_file: P
         )
     # Python complains of a process object that is dropped while its process lives; this one is meant to.
     process.returncode = 0
-    return DetachedProcess(process.pid, _start_time(process.pid))
-
-
-def _start_time(pid: int) -> float:
     try:
-        return psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        return time.time()
+        return DetachedProcess(process.pid, start_of(process.pid))
+    except psutil.NoSuchProcess:  # it has ended already, and nothing else is it
+        return DetachedProcess(process.pid, "ended")
+
+
+def start_of(pid: int) -> str:
+    """When a process was started, in terms that a step of the clock does not change. Raises psutil.NoSuchProcess.
+
+    Linux counts from the boot, which has an id (proc(5): `starttime`); what psutil calls the time of creation is computed from
+    that and the clock. Elsewhere the kernel keeps the time of creation itself.
+    """
+    if not _BOOT_ID.exists():
+        return f"{psutil.Process(pid).create_time():.6f}"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        raise psutil.NoSuchProcess(pid) from None
+    # The name, in parentheses, may hold spaces and parentheses; the start is the 20th field behind it.
+    ticks = stat.rpartition(")")[2].split()[19]
+    return f"{_BOOT_ID.read_text().strip()}/{ticks}"
 
 
 def last_lines(log_file: Path, count: int = 15) -> str:

@@ -28,9 +28,42 @@ def test_a_number_that_another_process_has_now_is_never_stopped(tmp_path: Path) 
     started = process.start(
         [sys.executable, "-c", "import time; time.sleep(60)"], environment={}, log_file=tmp_path / "log.txt"
     )
-    stranger = DetachedProcess(started.pid, started.started - 100)
-    assert not stranger.is_running()
-    stranger.stop()
+    boot, _, ticks = str(started.started).partition("/")
+    former = psutil.Process(started.pid).create_time() - 100
+    strangers = (f"{boot}/{int(ticks) - 1}", f"another boot/{ticks}", "ended", former)
+    for stranger in (DetachedProcess(started.pid, value) for value in strangers):
+        assert not stranger.is_running()
+        stranger.stop()
+    assert started.is_running()
+    started.stop()
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, -1.0, 1.0, 86_400.0])
+def test_a_step_of_the_clock_makes_no_stranger_of_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """NTP, or a laptop that was suspended: the time of creation, as it is computed from the clock, moves with it."""
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    started = process.start(command, environment={}, log_file=tmp_path / "log.txt")
+    created = psutil.Process(started.pid).create_time()
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: created + seconds)
+    assert started.is_running()
+    monkeypatch.undo()
+    started.stop()
+    assert not started.is_running()
+
+
+def test_a_process_of_an_older_versions_state_is_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    started = process.start(command, environment={}, log_file=tmp_path / "log.txt")
+    DetachedProcess(started.pid, psutil.Process(started.pid).create_time()).stop()
+    assert not started.is_running()
+
+
+def test_a_name_with_spaces_and_parentheses_does_not_hide_the_start(tmp_path: Path) -> None:
+    program = tmp_path / "a) 1 (b"
+    program.symlink_to("/bin/sleep")
+    started = process.start([str(program), "60"], environment={}, log_file=tmp_path / "log.txt")
     assert started.is_running()
     started.stop()
 
