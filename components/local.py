@@ -45,6 +45,7 @@ class LocalWorkspace(pulumi.ComponentResource):
             ],
             environment={"AZURITE_ACCOUNTS": pulumi.Output.concat(ACCOUNT, ":", account_key.value)},
             data_dir=str(PurePath(data_dir, "storage")),
+            json_files=["__azurite_db_blob__.json", "__azurite_db_blob_extent__.json"],
             port=storage_port,
             opts=child,
         )

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 import pulumi
 from pulumi import dynamic
@@ -46,6 +47,7 @@ class LocalServiceProvider(DeclaredProvider):
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         """A process that died is a difference: the next update starts it again, on the same port and data."""
+        keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
         if not changed and not process_of(olds).is_running():
             Row(news["row_urn"]).say("not running: will be started again")
@@ -63,6 +65,7 @@ class LocalServiceProvider(DeclaredProvider):
         return dynamic.UpdateResult({**news, **running(ensure(news))})
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        keep_copies(props)
         return self.observed(id_, {**props, "running": process_of(props).is_running()})
 
     def delete(self, _id: str, props: Properties) -> None:
@@ -100,6 +103,8 @@ def ensure(properties: Properties) -> DetachedProcess:
 
 def start(properties: Properties) -> DetachedProcess:
     """Start the server and wait until it is healthy. Raises LocalServiceError, with the end of its log."""
+    check_json_files(properties)
+    keep_copies(properties)
     if not is_free(int(properties["port"])):
         raise LocalServiceError(
             f"port {int(properties['port'])} of {HOST} is taken by another program: "
@@ -131,6 +136,72 @@ def start(properties: Properties) -> DetachedProcess:
             row.progress(f"waiting until {properties['endpoint']} answers ({waited:.0f} s)")
         time.sleep(HEALTH_INTERVAL_SECONDS)
     return started
+
+
+def json_files(properties: Properties) -> list[Path]:
+    """Files of the data folder that the server keeps its index in, and cannot do without."""
+    return [Path(properties["data_dir"], name).absolute() for name in properties.get("json_files") or ()]
+
+
+def copy_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.copy")
+
+
+def damage(file: Path) -> str | None:
+    """What is wrong with a JSON file; None where it is whole, or neither it nor a copy is there."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return "it is missing" if copy_of(file).exists() else None
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return f"it is not JSON: {error}" if text else "it is empty"
+    return None
+
+
+def keep_copies(properties: Properties) -> None:
+    """Copy the index as it is now, where all of it is whole: its files belong together."""
+    files = json_files(properties)
+    if not all(file.exists() for file in files):
+        return
+    changed = [file for file in files if not is_copied(file)]
+    if not changed or any(damage(file) for file in files):
+        return
+    for file in changed:
+        copy = copy_of(file)
+        draft = file.with_name(f".{copy.name}.{os.getpid()}")
+        with draft.open("wb") as written:
+            written.write(file.read_bytes())
+            written.flush()
+            os.fsync(written.fileno())
+        draft.replace(copy)
+
+
+def is_copied(file: Path) -> bool:
+    copy = copy_of(file)
+    return copy.exists() and copy.stat().st_mtime_ns >= file.stat().st_mtime_ns
+
+
+def check_json_files(properties: Properties) -> None:
+    """Raises LocalServiceError where the index is damaged, with the file and the remedy: the server would not start, or begin
+    with nothing."""
+    files = json_files(properties)
+    damaged = {file: reason for file in files if (reason := damage(file)) is not None}
+    if not damaged:
+        return
+    file, reason = next(iter(damaged.items()))
+    aside = " && ".join(f"mv {quote(str(found))} {quote(str(found))}.damaged" for found in files if found.exists())
+    copies = [copy_of(found) for found in files]
+    if all(copy.exists() for copy in copies):
+        back = " && ".join(f"cp {quote(str(copy))} {quote(str(found))}" for copy, found in zip(copies, files, strict=True))
+        remedy = f"Put its last copies in place: {' && '.join(part for part in (aside, back) if part)}"
+    else:
+        remedy = f"There is no copy. Begin with an empty index: {aside}"
+    raise LocalServiceError(
+        f"{file} is damaged, as after a power loss ({reason}). {remedy}. "
+        "Then run `pulumi up`, which starts it, and `pulumi up --refresh`, which uploads again what is missing"
+    )
 
 
 def is_healthy(properties: Properties) -> bool:
@@ -203,7 +274,8 @@ def is_free(port: int) -> bool:
 class LocalService(dynamic.Resource, module="vision", name="LocalService"):
     """A server on the loopback address. `command` may hold `{port}` and `{data_dir}`; `environment` is kept as a secret.
 
-    It writes to `data_dir`/log.txt, and counts as up when `health_path` answers.
+    It writes to `data_dir`/log.txt, and counts as up when `health_path` answers. `json_files` names the files in `data_dir`
+    that hold its index: a copy is kept of them, and where one is damaged the server is not started.
     """
 
     endpoint: pulumi.Output[str]
@@ -217,6 +289,7 @@ class LocalService(dynamic.Resource, module="vision", name="LocalService"):
         command: Sequence[pulumi.Input[str]],
         data_dir: pulumi.Input[str],
         health_path: str = "/",
+        json_files: Sequence[str] = (),
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         port: pulumi.Input[int] | None = None,
         opts: pulumi.ResourceOptions | None = None,
@@ -229,6 +302,7 @@ class LocalService(dynamic.Resource, module="vision", name="LocalService"):
                 "environment": pulumi.Output.secret(dict(environment or {})),
                 "data_dir": data_dir,
                 "health_path": health_path,
+                "json_files": list(json_files),
                 "port": port,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "endpoint": None,

@@ -46,6 +46,7 @@ __all__ = [
     "delete_content",
     "digest_uris",
     "ensure_container",
+    "missing_blobs",
     "read_manifest",
     "upload_content",
 ]
@@ -127,6 +128,18 @@ def upload_content(
         manifest_name = f"manifests/{content.digest}.json"
         _write_new(container, manifest_name, content.manifest.to_bytes(), "application/json")
     return UploadedDataset([f"{root}/{name}" for name in names], f"{root}/{manifest_name}", images, image_bytes)
+
+
+def missing_blobs(
+    uris: Iterable[str], *, account_key: str | None = None, credential: TokenCredential | None = None
+) -> list[str]:
+    """Those of the blobs that are not there. Raises StorageError where the storage can't be reached, or refuses."""
+    missing = []
+    for uri in uris:
+        with storage_errors(uri), open_blob(uri, account_key=account_key, credential=credential) as blob:
+            if not blob.exists():
+                missing.append(uri)
+    return missing
 
 
 def read_manifest(

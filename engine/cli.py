@@ -126,6 +126,27 @@ def worker(**flags: object) -> None:
     _run(lambda: run_worker(settings, settings.health_port))
 
 
+@main.command()
+@_options(without=[name for name in Settings.model_fields if name not in ("data_dir", "database_url", "log_level")])
+def restore(**flags: object) -> None:
+    """Put the last whole copy of a damaged database in its place. Stop the engine first.
+
+    `serve` keeps a copy of an SQLite database beside it (engine.sqlite.copy), and makes it anew within a minute of a change.
+    Where the database is damaged, as after a power loss, `serve` says so and does not start. Nothing is deleted: the damaged
+    files get another name.
+    """
+    settings = _settings(flags)
+    from engine.api.server import alone
+    from engine.store.sqlite_file import restore as run
+
+    def restore_alone() -> None:
+        with alone(settings):
+            lines = run(settings)
+        click.echo("\n".join(lines or ["No database is damaged: there is nothing to restore."]))
+
+    _run(restore_alone)
+
+
 def _settings(flags: dict[str, object]) -> Settings:
     try:
         settings = Settings.from_environment(**flags)

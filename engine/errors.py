@@ -16,6 +16,8 @@ EngineError
 ├── objects.ObjectsUnavailable   the container of the objects refuses the engine, or does not answer
 ├── prebuilt.ResourceUnavailable the Vision resource gives no answer
 ├── serving.ModelGone            the model's file is not there
+├── serving.ModelTooSlow         the model takes too long for an image
+├── store.sqlite_file.DatabaseDamaged  the engine's database cannot be read any more
 └── store.StoreError             what the store refuses: see store.errors
 ```
 """

@@ -14,6 +14,8 @@ def secret_file(path: Path, content: str) -> str:
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(content + "\n")
+        file.flush()
+        os.fsync(file.fileno())
     try:
         os.link(draft, path)  # unlike a rename it never replaces what another process has just written
     except FileExistsError:

@@ -20,10 +20,17 @@ MADE_OF_SAMPLES = tuple(
 
 
 def stacks_in_use(backend: Path) -> list[str]:
-    """Stacks of a file backend that hold resources: their processes run, and only their state knows them."""
+    """Stacks of a file backend that hold resources: their processes run, and only their state knows them.
+
+    A state that a crash has cut may hold some, too: there are copies of it, which would be lost with it.
+    """
     in_use = []
     for file in sorted(backend.glob(".pulumi/stacks/*/*.json")):
-        latest = json.loads(file.read_text()).get("checkpoint", {}).get("latest") or {}
+        try:
+            latest = json.loads(file.read_text()).get("checkpoint", {}).get("latest") or {}
+        except (ValueError, AttributeError):
+            in_use.append(file.stem)
+            continue
         if any(resource.get("custom") for resource in latest.get("resources") or []):
             in_use.append(file.stem)
     return in_use

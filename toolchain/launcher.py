@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # These are about the login itself: a backend of ours would hide the one that they are about.
 LOGIN_COMMANDS = ("login", "logout")
+
+CUT_LOCK_SECONDS = 60
+"""A lock that is no JSON for so long was cut by a crash."""
 
 
 def current_login(environ: Mapping[str, str], home: Path) -> str:
@@ -79,15 +84,18 @@ def settings_for(
     return {**ours, **environ, "PATH": path}
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process of this machine has this number."""
+def is_pulumi(pid: int) -> bool:
+    """Whether a Pulumi CLI of this machine has this number. After a reboot, numbers belong to other programs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
+    except OSError:  # not on Linux
+        return True
 
 
 def release_dead_locks(backend: str) -> None:
@@ -95,10 +103,69 @@ def release_dead_locks(backend: str) -> None:
     for file in Path(backend.removeprefix("file://")).glob(".pulumi/locks/**/*.json"):
         try:
             lock = json.loads(file.read_text())
-            if lock["hostname"] == socket.gethostname() and not is_running(int(lock["pid"])):
+            if lock["hostname"] == socket.gethostname() and not is_pulumi(int(lock["pid"])):
                 file.unlink()
-        except (OSError, ValueError, TypeError, KeyError):
-            continue  # being written or removed by another, or none of ours
+        except ValueError:
+            # Being written by another, or cut by a power loss.
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > CUT_LOCK_SECONDS:
+                    file.unlink()
+        except (OSError, TypeError, KeyError):
+            continue  # being removed by another, or none of ours
+
+
+def snapshot_time(file: Path) -> str | None:
+    """When the state in a file was taken, as Pulumi wrote it; an empty text for a stack without resources, None where the file
+    holds no state."""
+    try:
+        latest = json.loads(file.read_bytes())["checkpoint"]["latest"]
+        return str(latest["manifest"]["time"]) if latest else ""
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def restore_cut_states(backend: str, now: str) -> list[str]:
+    """Put the newest copy in the place of each stack's state that a crash has cut; what was done, in lines for a person.
+
+    Pulumi keeps copies: the state before the last one beside it, and one of each update. A state that is somewhat old does no
+    harm here: the resources take over what is there. The cut file is kept, with `now` in its name.
+    """
+    folder = Path(backend.removeprefix("file://"), ".pulumi")
+    lines = []
+    meta = folder / "meta.yaml"
+    if meta.exists() and not meta.read_bytes().strip(b"\0 \n"):
+        replace(meta, b"version: 1\n")
+        lines.append(f"{meta} was empty, as after a crash, and says `version: 1` again.")
+    for file in sorted(folder.glob("stacks/*/*.json")):
+        if snapshot_time(file) is not None:
+            continue
+        project, stack = file.parent.name, file.stem
+        copies = [file.with_name(f"{file.name}.bak"), *folder.glob(f"backups/{project}/{stack}/*.json")]
+        copies += folder.glob(f"history/{project}/{stack}/*.checkpoint.json")
+        whole = [(taken, str(copy)) for copy in copies if (taken := snapshot_time(copy)) is not None]
+        if not whole:
+            lines.append(f"The state of stack {stack}, {file}, is cut, as after a crash, and there is no whole copy of it.")
+            continue
+        taken, copy = max(whole)
+        damaged = folder / "damaged" / f"{project}-{stack}-{now}.json"
+        damaged.parent.mkdir(exist_ok=True)
+        damaged.write_bytes(file.read_bytes())
+        replace(file, Path(copy).read_bytes())
+        lines.append(
+            f"The state of stack {stack} was cut, as after a crash. It is that of {taken or 'an empty stack'} again, from "
+            f"{copy}; the cut file is {damaged}. `pulumi refresh` compares it with what there is."
+        )
+    return lines
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Write a file in one go, so that it is whole even after a crash."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    with draft.open("wb") as written:
+        written.write(content)
+        written.flush()
+        os.fsync(written.fileno())
+    draft.replace(file)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -118,6 +185,8 @@ def main(arguments: Sequence[str]) -> None:
     backend = environ.get("PULUMI_BACKEND_URL", "")
     if backend == local_settings(checkout)["PULUMI_BACKEND_URL"]:
         release_dead_locks(backend)
+        for line in restore_cut_states(backend, time.strftime("%Y%m%dT%H%M%S")):
+            print(line, file=sys.stderr)
     os.execve(cli, ["pulumi", *rest], environ)  # noqa: S606 - it must be this process that becomes the CLI
 
 

@@ -35,14 +35,17 @@ def has_own_backend(places: Places) -> bool:
 
 
 def make_passphrase(file: Path) -> None:
-    """Write a random passphrase that its owner alone can read, unless there is one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Write a random passphrase that its owner alone can read, unless there is one. A crash leaves a whole one, or none."""
+    if file.exists():
         return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as opened:
         opened.write(secrets.token_urlsafe(32))
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.rename(file)
 
 
 def without_stale_salt(text: str, stack: str, *, has_passphrase: bool) -> str:

@@ -9,10 +9,15 @@ import sys
 from collections.abc import Sequence
 
 from toolchain import show
-from toolchain.commands import probe, say
+from toolchain.commands import run, say
 from toolchain.errors import ToolchainError
 from toolchain.local_state import drop_stale_salt, has_own_backend, ignore_salt, is_local
 from toolchain.places import Places, find_places
+
+UNKNOWN = (
+    "Pulumi can't read its stacks. Where the state is in .vision/pulumi, copies of it are in .vision/pulumi/.pulumi/backups:\n"
+    "`pulumi stack import --file COPY` puts one in place."
+)
 
 
 class Stack:
@@ -26,7 +31,8 @@ class Stack:
         return [str(self.places.programs / "pulumi"), *arguments, "-C", str(self.places.checkout)]
 
     def exists(self) -> bool:
-        listed = json.loads(probe(self._command("stack", "ls", "--json"), timeout_seconds=60) or "[]")
+        """Raises ToolchainError where the CLI can't tell: then nobody knows what there is to destroy."""
+        listed = json.loads(run(self._command("stack", "ls", "--json"), advice=UNKNOWN))
         return any(stack["name"].rsplit("/", 1)[-1] == self.name for stack in listed)
 
     def create(self) -> int:
@@ -47,9 +53,7 @@ class Stack:
         """Print what the stack offers; 1 where that is nothing."""
         if is_local(self.places, self.name):
             ignore_salt(self.places, self.name)
-        outputs = json.loads(
-            probe(self._command("stack", "output", "--json", "--stack", self.name), timeout_seconds=60) or "{}"
-        )
+        outputs = json.loads(run(self._command("stack", "output", "--json", "--stack", self.name))) if self.exists() else {}
         if not outputs:
             say(f"The stack {self.name} offers nothing yet: `make up` has to end well first.")
             return 1
@@ -63,13 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", default="local")
     options = parser.parse_args(arguments)
     stack = Stack(find_places(), options.stack)
-    if options.command == "exists":
-        return 0 if stack.exists() else 1
     try:
+        if options.command == "exists":
+            return 0 if stack.exists() else 1
         return stack.create() if options.command == "create" else stack.show()
     except ToolchainError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from customization.loopback import is_stopped
 from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
 from customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
 from customization.resources.row import Row, row_urn
-from customization.upload import UploadProgress, delete_content, digest_uris, read_manifest, upload_content
+from customization.upload import UploadProgress, delete_content, digest_uris, missing_blobs, read_manifest, upload_content
 
 if TYPE_CHECKING:
     from customization.client import VisionClient
@@ -32,6 +32,9 @@ PROGRESS_INTERVAL_SECONDS = 0.5
 
 CHANGED_OUTSIDE = "changed outside Pulumi"
 """The digest of a dataset that has somebody else's annotation files."""
+
+GONE = "gone from storage"
+"""The digest of a dataset whose annotation files are no longer in blob storage."""
 
 
 class DatasetProvider(VisionProvider):
@@ -115,11 +118,13 @@ class DatasetProvider(VisionProvider):
         return dynamic.UpdateResult(outs)
 
     def look(self, properties: Properties) -> Properties:
-        """Somebody else's annotation files are not the content that was declared: the digest in state is no longer true."""
+        """Somebody else's annotation files, or none, are not the content that was declared: the digest in state is not true."""
         dataset = client(properties).get_dataset(properties["dataset_name"])
         seen = registered(dataset)
         if seen["annotation_file_uris"] != properties["annotation_file_uris"]:
             seen["digest"] = CHANGED_OUTSIDE
+        elif is_gone(properties):
+            seen["digest"] = GONE
         if (dataset.custom_properties or {}) != (properties.get("custom_properties") or {}):
             seen["custom_properties"] = dataset.custom_properties or {}
         return seen
@@ -197,6 +202,18 @@ def read(properties: Mapping[str, Any]) -> Content:
     )
 
 
+def is_gone(properties: Mapping[str, Any]) -> bool:
+    """Whether files that this resource has uploaded are missing. Asked only of a storage with an account key, as the local one
+    has: whoever looks at another one need not have a role on its data."""
+    key = properties.get("account_key")
+    if properties.get("uris") is not None or key is None:
+        return False
+    try:
+        return bool(missing_blobs(properties["annotation_file_uris"], account_key=key))
+    except StorageError:  # a storage that does not answer is seen on its own row
+        return False
+
+
 def described(content: Content) -> Properties:
     return {"digest": content.digest, "images": content.images, "tags": dict(content.tags)}
 
@@ -256,6 +273,8 @@ def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str
     """What changed in the dataset, in lines for a person; from the tags' counts alone where the former content is not known."""
     if olds["digest"] == CHANGED_OUTSIDE:
         return ["its annotation files were changed outside Pulumi: it gets those that are declared"]
+    if olds["digest"] == GONE:
+        return ["its files are gone from blob storage: they are uploaded again"]
     before, after = find_manifest(olds["digest"], olds), find_manifest(news["digest"], news)
     if before is not None and after is not None:
         return compare(before, after).summary()

@@ -69,7 +69,8 @@ class KeyRing:
         changed_ns = self._file.stat().st_mtime_ns
         keys = tuple(part.encode() for part in self._file.read_text().replace(",", "\n").split())
         if not 1 <= len(keys) <= 2:
-            raise SettingsError(f"{self._file}: expected one or two keys, one a line; found {len(keys)}")
+            advice = "Write them, or delete the file to have two made."
+            raise SettingsError(f"{self._file}: expected one or two keys, one per line; found {len(keys)}. {advice}")
         self._keys, self._changed_ns = keys, changed_ns
 
 

@@ -21,6 +21,7 @@ from engine.errors import SettingsError
 from engine.listening import base_url, listening
 from engine.settings import Settings
 from engine.store import Store
+from engine.store.sqlite_file import DatabaseCopies, database_file, set_aside_jobs
 
 SERVE_FILE = "serve.json"
 
@@ -41,11 +42,17 @@ def serve(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     limits = Limits.of(raise_file_limit(), settings.connections)
     with ExitStack() as stack:
-        stack.enter_context(_alone(settings))
+        stack.enter_context(alone(settings))
         listener = stack.enter_context(listening(settings.host, settings.port, backlog=limits.backlog))
+        for line in set_aside_jobs(settings):
+            log.warning(line)
         store = Store.open(settings)
         stack.callback(store.close)
         store.check_token_key(settings)
+        if (file := database_file(settings)) is not None:
+            copies = DatabaseCopies(file)
+            copies.start()
+            stack.callback(copies.stop)
         objects = open_objects(settings)
         stack.callback(objects.close)
         models = ModelCache(settings, objects, seconds_max=settings.analyze_seconds)
@@ -87,7 +94,7 @@ def serve(settings: Settings) -> None:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def alone(settings: Settings) -> Iterator[None]:
     """Hold the data folder: two engines on one SQLite database would take each other's jobs, with other keys and hosts."""
     from engine.jobs.liveness import FileLocks
 

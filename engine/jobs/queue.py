@@ -10,6 +10,7 @@ from dbos import DBOS, DBOSClient, WorkflowStatus
 from engine.jobs.job import evaluation_job, training_job
 from engine.products import recognition_job
 from engine.settings import Settings
+from engine.store.sqlite_file import JOBS_FILE
 
 APPLICATION = "vision-engine"
 WORKFLOWS_VERSION = "1"
@@ -106,4 +107,4 @@ def _queue_of(workflow: str) -> str:
 
 
 def _sqlite_file(settings: Settings) -> Path:
-    return (settings.data_dir / "jobs.sqlite").absolute()
+    return (settings.data_dir / JOBS_FILE).absolute()

@@ -30,6 +30,7 @@ from engine.store.records import (
     Unfinished,
 )
 from engine.store.runs import RunStore
+from engine.store.sqlite_file import check_database
 from engine.store.tables import EvaluationRow, ModelRow, RunRow
 from engine.store.token_key import TokenKeyStore
 
@@ -57,7 +58,13 @@ class Store(DatasetStore, ModelStore, EvaluationStore, RunStore, PublishedModelS
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """The store of `settings`, its tables brought up to date. Raises SettingsError if it cannot be reached."""
+        """The store of `settings`, its tables brought up to date.
+
+        Raises:
+            DatabaseDamaged: an SQLite file is cut or empty; before anything is written.
+            SettingsError: the database cannot be reached.
+        """
+        check_database(settings)
         store = cls(settings)
         try:
             store.migrate()

@@ -1,6 +1,7 @@
 """SAS tokens are kept encrypted: Fernet (AES-128-CBC with HMAC-SHA-256), with a key from a file or a secret."""
 
 import hashlib
+from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
@@ -15,17 +16,27 @@ KEY_FILE = "token.key"
 class TokenCipher:
     """Encrypts and decrypts SAS tokens."""
 
-    def __init__(self, key: SecretStr) -> None:
+    def __init__(self, key: SecretStr, file: Path | None = None) -> None:
+        """`file` is where the key comes from, if not from the settings. Raises SettingsError where it is not a Fernet key."""
         try:
             self._fernet = Fernet(key.get_secret_value())
         except ValueError:
-            raise SettingsError("token_key is no Fernet key: expected 32 bytes in URL-safe base64.") from None
+            expected = "not a Fernet key: expected 32 bytes in URL-safe base64."
+            if file is None:
+                raise SettingsError(f"token_key is {expected}") from None
+            raise SettingsError(
+                f"{file} is {expected} Restore it from a backup. If it is lost, as after a power loss, delete it: a new key is "
+                "made, and `pulumi up --refresh` (or a PATCH of each dataset) sets the SAS tokens again."
+            ) from None
         self.fingerprint = hashlib.sha256(b"token key:" + key.get_secret_value().encode()).hexdigest()
 
     @classmethod
     def open(cls, settings: Settings) -> "TokenCipher":
         """With the key of the settings, else with the one in the data folder, which is made if there is none."""
-        return cls(settings.token_key or SecretStr(secret_file(settings.data_dir / KEY_FILE, Fernet.generate_key().decode())))
+        if settings.token_key is not None:
+            return cls(settings.token_key)
+        file = settings.data_dir / KEY_FILE
+        return cls(SecretStr(secret_file(file, Fernet.generate_key().decode())), file)
 
     def encrypt(self, token: SecretStr) -> str:
         return self._fernet.encrypt(token.get_secret_value().encode()).decode()

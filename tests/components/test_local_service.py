@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import socket
@@ -9,7 +10,16 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from components.local_service import LocalServiceError, LocalServiceProvider, free_port, process_of, stop_noted
+from components.local_service import (
+    LocalServiceError,
+    LocalServiceProvider,
+    check_json_files,
+    copy_of,
+    free_port,
+    keep_copies,
+    process_of,
+    stop_noted,
+)
 from customization.resources import provider as provider_module
 
 SERVER = (
@@ -145,3 +155,68 @@ class TestLife:
     def test_a_program_that_is_not_there_is_an_error(self, provider: LocalServiceProvider, declared: Properties) -> None:
         with pytest.raises(LocalServiceError, match="no-such-program cannot be started"):
             provider.create(provider.check({}, {**declared, "command": ["no-such-program"]}).inputs)
+
+
+class TestIndex:
+    """The files that Azurite keeps its index in, after a power loss."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Properties:
+        folder = tmp_path / "it's a folder"
+        folder.mkdir()
+        for name in ("index.json", "extents.json"):
+            (folder / name).write_text(json.dumps({"of": name}))
+        return {"data_dir": str(folder), "json_files": ["index.json", "extents.json"]}
+
+    @pytest.fixture
+    def folder(self, storage: Properties) -> Path:
+        return Path(storage["data_dir"])
+
+    @pytest.mark.parametrize("name", ["index.json", "extents.json"])
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [(b"", "it is empty"), (b'{"of": "ind', "it is not JSON"), (bytes(99), "it is not JSON"), (None, "it is missing")],
+    )
+    def test_a_damaged_file_is_named_and_its_copy_put_in_place_by_the_command_that_is_said(
+        self, storage: Properties, folder: Path, name: str, content: bytes | None, said: str
+    ) -> None:
+        keep_copies(storage)
+        check_json_files(storage)
+        file = folder / name
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
+        keep_copies(storage)
+        with pytest.raises(LocalServiceError) as told:
+            check_json_files(storage)
+        assert str(told.value).startswith(f"{file} is damaged, as after a power loss ({said}")
+        assert "`pulumi up --refresh`, which uploads again what is missing" in str(told.value)
+        command = str(told.value).partition("Put its last copies in place: ")[2].partition(". Then run")[0]
+        subprocess.run(["sh", "-ec", command], check=True)
+        check_json_files(storage)
+        assert [json.loads((folder / file_name).read_text()) for file_name in storage["json_files"]] == [
+            {"of": file_name} for file_name in storage["json_files"]
+        ]
+
+    def test_without_copies_it_begins_with_an_empty_index(self, storage: Properties, folder: Path) -> None:
+        (folder / "index.json").write_bytes(b"")
+        keep_copies(storage)
+        with pytest.raises(LocalServiceError, match="There is no copy") as told:
+            check_json_files(storage)
+        command = str(told.value).partition("Begin with an empty index: ")[2].partition(". Then run")[0]
+        subprocess.run(["sh", "-ec", command], check=True)
+        check_json_files(storage)
+        assert sorted(file.name for file in folder.iterdir()) == ["extents.json.damaged", "index.json.damaged"]
+
+    def test_the_copies_follow_the_files(self, storage: Properties, folder: Path) -> None:
+        keep_copies(storage)
+        (folder / "index.json").write_text("[1]")
+        keep_copies(storage)
+        assert copy_of(folder / "index.json").read_text() == "[1]"
+
+    def test_a_new_folder_has_no_index_yet(self, tmp_path: Path) -> None:
+        new = {"data_dir": str(tmp_path / "new"), "json_files": ["index.json"]}
+        check_json_files(new)
+        keep_copies(new)
+        check_json_files({"data_dir": str(tmp_path)})

@@ -4,12 +4,20 @@ import json
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from toolchain.launcher import current_login, own_backend, project_backend, release_dead_locks, settings_for
+from toolchain.launcher import (
+    current_login,
+    own_backend,
+    project_backend,
+    release_dead_locks,
+    restore_cut_states,
+    settings_for,
+)
 
 CHECKOUT = Path("/checkout")
 OURS = "file:///checkout/.vision/pulumi"
@@ -107,9 +115,10 @@ def dead_process() -> int:
     ("lock", "released"),
     [
         ({"pid": dead_process(), "hostname": socket.gethostname()}, True),
-        # Alive, or of another machine: somebody's.
-        ({"pid": os.getpid(), "hostname": socket.gethostname()}, False),
+        # Of another machine: somebody's.
         ({"pid": dead_process(), "hostname": "another"}, False),
+        # The number is another program's now.
+        ({"pid": os.getpid(), "hostname": socket.gethostname()}, True),
         # Not a lock as we know it.
         ({"process": 1}, False),
         ([], False),
@@ -121,3 +130,100 @@ def test_only_the_lock_of_a_dead_update_of_this_machine_is_released(tmp_path: Pa
     file.write_text(json.dumps(lock))
     release_dead_locks(f"file://{tmp_path}")
     assert file.exists() is not released
+
+
+@pytest.mark.parametrize(("age_seconds", "released"), [(0, False), (3600, True)])
+def test_a_lock_that_a_crash_has_cut_is_released(tmp_path: Path, age_seconds: int, released: bool) -> None:
+    file = tmp_path / ".pulumi" / "locks" / "organization" / "project" / "local" / "0.json"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    then = time.time() - age_seconds
+    os.utime(file, (then, then))
+    release_dead_locks(f"file://{tmp_path}")
+    assert file.exists() is not released
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="only Linux tells the name of a process in a file")
+def test_the_lock_of_an_update_that_runs_stays(tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    program.symlink_to("/bin/sleep")
+    file = tmp_path / ".pulumi" / "locks" / "organization" / "project" / "local" / "0.json"
+    file.parent.mkdir(parents=True)
+    update = subprocess.Popen([program, "60"])
+    try:
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{update.pid}/comm").read_text() != "pulumi\n":
+            assert time.monotonic() < deadline
+        file.write_text(json.dumps({"pid": update.pid, "hostname": socket.gethostname()}))
+        release_dead_locks(f"file://{tmp_path}")
+        assert file.exists()
+    finally:
+        update.kill()
+        update.wait()
+
+
+def state(number: int) -> bytes:
+    manifest = {"time": f"2026-11-28T10:00:0{number}Z"}
+    return json.dumps({"version": 3, "checkpoint": {"latest": {"manifest": manifest, "number": number}}}).encode()
+
+
+CUT = (b"", state(9)[:40], bytes(100), b"[]")
+
+
+@pytest.mark.parametrize("cut", CUT)
+@pytest.mark.parametrize(
+    ("copies", "expected"),
+    [
+        # After an update the history has what the file had; while one runs, the copy beside the file is the newest.
+        ({"bak": state(1), "history": state(2), "backup": state(2)}, state(2)),
+        ({"bak": state(4), "history": state(2), "backup": state(2)}, state(4)),
+        ({"bak": b"", "history": state(2)[:30], "backup": state(1)}, state(1)),
+        ({"bak": state(3)}, state(3)),
+        ({"bak": b""}, None),
+        ({}, None),
+    ],
+)
+def test_a_state_that_a_crash_has_cut_is_its_newest_copy_again(
+    tmp_path: Path, cut: bytes, copies: dict[str, bytes], expected: bytes | None
+) -> None:
+    folder = tmp_path / ".pulumi"
+    places = {
+        "bak": folder / "stacks" / "project" / "local.json.bak",
+        "history": folder / "history" / "project" / "local" / "local-2.checkpoint.json",
+        "backup": folder / "backups" / "project" / "local" / "local.2.json",
+    }
+    file, other = (folder / "stacks" / "project" / name for name in ("local.json", "other.json"))
+    for path in (*places.values(), file):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    for name, content in copies.items():
+        places[name].write_bytes(content)
+    file.write_bytes(cut)
+    other.write_bytes(state(5))
+    (tmp_path / ".pulumi" / "meta.yaml").write_text("version: 1\n")
+    [line] = restore_cut_states(f"file://{tmp_path}", "now")
+    assert other.read_bytes() == state(5)
+    if expected is None:
+        assert file.read_bytes() == cut
+        assert line == f"The state of stack local, {file}, is cut, as after a crash, and there is no whole copy of it."
+        return
+    damaged = folder / "damaged" / "project-local-now.json"
+    assert (file.read_bytes(), damaged.read_bytes()) == (expected, cut)
+    assert line.startswith("The state of stack local was cut, as after a crash. It is that of 2026-11-28T10:00:0")
+    assert f"the cut file is {damaged}" in line
+    assert restore_cut_states(f"file://{tmp_path}", "later") == []
+
+
+def test_a_new_stack_is_not_cut(tmp_path: Path) -> None:
+    file = tmp_path / ".pulumi" / "stacks" / "project" / "local.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"version": 3, "checkpoint": {"stack": "local", "latest": null}}')
+    assert restore_cut_states(f"file://{tmp_path}", "now") == []
+
+
+@pytest.mark.parametrize(("content", "written"), [(b"", True), (bytes(11), True), (b"version: 1\n", False)])
+def test_an_empty_version_of_the_backend_is_written_again(tmp_path: Path, content: bytes, written: bool) -> None:
+    meta = tmp_path / ".pulumi" / "meta.yaml"
+    meta.parent.mkdir()
+    meta.write_bytes(content)
+    assert len(restore_cut_states(f"file://{tmp_path}", "now")) == written
+    assert meta.read_bytes() == b"version: 1\n"

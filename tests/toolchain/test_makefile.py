@@ -84,3 +84,41 @@ def test_only_the_stack_that_needs_it_makes_a_dataset(stack: str, samples: set[s
     names = [step.name for step in steps(find_places(), stack=stack, azure=False)]
     assert {"samples", "detection"} & set(names) == samples
     assert len(names) == len(set(names))
+
+
+FAKE = """#!/bin/sh
+echo "$(basename "$0") $*" >> "$LOG"
+case "$*" in *toolchain.stack*) exit "$EXISTS" ;; *destroy*) exit "$DESTROYED" ;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("exists", "destroyed", "status", "calls"),
+    [
+        (0, 0, 0, ["exists", "destroy", "leftovers"]),
+        (0, 1, 2, ["exists", "destroy"]),
+        # There is no such stack: nothing to destroy.
+        (1, 0, 0, ["exists", "leftovers"]),
+        # Nobody knows what there is: what runs is stopped, and the failure is not kept quiet.
+        (2, 0, 2, ["exists", "leftovers"]),
+    ],
+)
+def test_down_never_says_that_it_destroyed_what_it_could_not_see(
+    exists: int, destroyed: int, status: int, calls: list[str], tmp_path: Path
+) -> None:
+    shutil.copy(CHECKOUT / "Makefile", tmp_path)
+    for folder in ("examples", ".venv/bin", "stacks"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "examples" / "textile.py").touch()
+    for name in ("python", "pulumi"):
+        program = tmp_path / ".venv" / "bin" / name
+        program.write_text(FAKE)
+        program.chmod(0o755)
+    log = tmp_path / "log"
+    environ = {**os.environ, "LOG": str(log), "EXISTS": str(exists), "DESTROYED": str(destroyed)}
+    done = subprocess.run(
+        ["make", "down", "PYTHON=true"], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    said = log.read_text()
+    assert re.findall(r"exists|destroy|leftovers", said) == calls

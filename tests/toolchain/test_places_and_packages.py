@@ -134,3 +134,11 @@ def test_no_lock_names_an_index() -> None:
         assert "--hash=sha256:" in text, lock
         assert "http" not in text.replace("httpcore", "").replace("httpx", "").replace("httptools", ""), lock
     assert '"resolved"' not in (places.toolchain / "azurite" / "package-lock.json").read_text()
+
+
+@pytest.mark.parametrize("content", ["", '{"checkpoint": {"lat', "[]"])
+def test_a_state_that_is_cut_may_hold_a_stack_in_use(tmp_path: Path, content: str) -> None:
+    file = tmp_path / ".pulumi" / "stacks" / "project" / "local.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    assert stacks_in_use(tmp_path) == ["local"]

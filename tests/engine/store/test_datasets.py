@@ -1,4 +1,5 @@
 import stat
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -99,5 +100,14 @@ def test_a_lost_key_is_said(settings: Settings, store: Store) -> None:
 
 
 def test_a_token_key_must_be_one(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="no Fernet key"):
+    with pytest.raises(SettingsError, match="token_key is not a Fernet key"):
         Store.open(settings.model_copy(update={"token_key": SecretStr("short")}))
+
+
+def test_a_token_key_whose_file_was_cut_is_named_with_its_remedy(tmp_path: Path) -> None:
+    for content in ("", "c2hvcnQ="):
+        file = tmp_path / "token.key"
+        file.write_text(content)
+        with pytest.raises(SettingsError, match=rf"{file} is not a Fernet key: .* If it is lost, .*, delete it") as told:
+            Store.open(Settings(data_dir=tmp_path))
+        assert not content or content not in str(told.value)

@@ -1,0 +1,231 @@
+"""The engine's SQLite files: what a power loss has cut is found before anything is written, and a whole copy is at hand.
+
+SQLite itself survives a crash. A disk or a file system that loses what it said it had written does not keep SQLite's promises:
+a file may then be empty, shorter, or filled with zeros.
+"""
+
+import logging
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+import time
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from engine.errors import EngineError
+from engine.settings import Settings
+
+JOBS_FILE = "jobs.sqlite"
+
+COPY_INTERVAL_SECONDS = 60.0
+_PAGES_AT_ONCE = 256
+_SIDE_FILES = ("-wal", "-shm")
+
+log = logging.getLogger("engine.database")
+
+
+class DatabaseDamaged(EngineError):
+    """The engine's database cannot be read any more."""
+
+
+def database_file(settings: Settings) -> Path | None:
+    """The file of the engine's database; None on PostgreSQL, and for a URL that is refused where it is opened."""
+    try:
+        url = make_url(settings.database_url)
+    except ArgumentError:
+        return None
+    return Path(url.database).absolute() if url.drivername == "sqlite" and url.database not in (None, "", ":memory:") else None
+
+
+def copy_of(file: Path) -> Path:
+    """Where the copy of a database is kept: beside it."""
+    return file.with_name(f"{file.name}.copy")
+
+
+def damage(file: Path) -> str | None:
+    """What is wrong with an SQLite file; None where it is whole, or not there.
+
+    Nothing is written: SQLite would tidy up a log that may still be of use. Reads the whole file, a gigabyte in about a second.
+    """
+    if not file.exists() or not file.stat().st_size:
+        return "it is empty" if _has_log(file) else None
+    try:
+        with _reading(file) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
+    except sqlite3.OperationalError:  # it is busy, or may not be read: no damage, and told where it is opened
+        return None
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    if found == "ok" and file.stat().st_size % page_bytes:  # less than a page is a new database to SQLite
+        return "it ends within a page"
+    return None if found == "ok" else " ".join(found.split())
+
+
+def _has_log(file: Path) -> bool:
+    """Whether there is a write-ahead log, which never is without its database."""
+    log_file = Path(f"{file}-wal")
+    return log_file.exists() and log_file.stat().st_size > 0
+
+
+def _reading(file: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
+
+
+def check_database(settings: Settings) -> None:
+    """Raise DatabaseDamaged where the database is damaged, with the file and the remedy.
+
+    An empty or missing file beside trained models is damage, too: SQLite would begin a new database, and forget the models.
+    """
+    file = database_file(settings)
+    if file is None:
+        return
+    reason = damage(file)
+    models = _models_in(settings)
+    if reason is None and models and _is_new(file):
+        state = "empty" if file.exists() else "missing"
+        reason = f"it is {state}, and {_models_folder(settings)} holds {models} trained model{'s' if models > 1 else ''}"
+    if reason is not None:
+        raise DatabaseDamaged(f"The database {file} is damaged, as after a power loss ({reason}). {_remedy(settings, file)}")
+
+
+def _is_new(file: Path) -> bool:
+    """Whether a file, which is not damaged, holds no table."""
+    if not file.exists() or not file.stat().st_size:
+        return True
+    with _reading(file) as connection:
+        return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def _models_folder(settings: Settings) -> Path:
+    return settings.data_dir / "objects" / "models"
+
+
+def _models_in(settings: Settings) -> int:
+    if settings.objects_url is not None or not _models_folder(settings).is_dir():
+        return 0
+    return sum(1 for _ in _models_folder(settings).glob("*/model.onnx"))
+
+
+def _remedy(settings: Settings, file: Path) -> str:
+    copy = copy_of(file)
+    if damage(copy) is None and copy.exists():
+        made = datetime.fromtimestamp(copy.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        command = f"vision-engine restore --data-dir {quote(str(settings.data_dir))}"
+        return (
+            f"A whole copy of {made} is beside it. Put it in place: {command}. "
+            "What is missing in it, `pulumi up --refresh` makes again."
+        )
+    return (
+        f"There is no whole copy of it. Restore one from a backup, or move the file and {settings.data_dir / 'objects'} away "
+        "to begin anew."
+    )
+
+
+def restore(settings: Settings) -> list[str]:
+    """Put the copy in the place of a damaged database, and set a damaged database of jobs aside; what was done, in lines.
+
+    What is damaged is kept under another name.
+
+    Raises:
+        DatabaseDamaged: there is no whole copy.
+    """
+    done = set_aside_jobs(settings)
+    file = database_file(settings)
+    try:
+        check_database(settings)
+    except DatabaseDamaged:
+        assert file is not None
+        copy = copy_of(file)
+        if not copy.exists() or damage(copy) is not None:
+            raise
+        aside = _set_aside(file)
+        handle, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        os.close(handle)
+        shutil.copyfile(copy, draft)
+        Path(draft).replace(file)
+        done.append(f"{file} is the copy again. The damaged one is {aside}.")
+    return done
+
+
+def set_aside_jobs(settings: Settings) -> list[str]:
+    """Give a damaged database of jobs another name, so that an empty one takes its place; what was done, in lines.
+
+    Nothing is lost by that: each worker enqueues anew what is not at its end, and what was computed is kept among the objects.
+    """
+    file = settings.data_dir / JOBS_FILE
+    if settings.on_postgresql or (reason := damage(file)) is None:
+        return []
+    aside = _set_aside(file)
+    return [f"{file} was damaged, as after a power loss ({reason}). It is {aside} now; the jobs in it begin anew."]
+
+
+def _set_aside(file: Path) -> Path:
+    aside = file.with_name(f"{file.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+    for suffix in ("", *_SIDE_FILES):
+        with suppress(FileNotFoundError):
+            Path(f"{file}{suffix}").rename(f"{aside}{suffix}")
+    return aside
+
+
+class DatabaseCopies:
+    """Keeps a whole copy of an SQLite database beside it, made anew within a minute of a change."""
+
+    def __init__(self, file: Path, interval_seconds: float = COPY_INTERVAL_SECONDS) -> None:
+        self._file = file
+        self._interval = interval_seconds
+        self._copied: object = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="database-copies", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Make a last copy."""
+        self._stopping.set()
+        self._thread.join()
+        self._look()
+
+    def copy(self) -> None:
+        """Copy the database, whole or not at all. Others may read and write it meanwhile."""
+        target = copy_of(self._file)
+        handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        os.close(handle)
+        try:
+            with _reading(self._file) as source, closing(sqlite3.connect(draft)) as drafted:
+                source.backup(drafted, pages=_PAGES_AT_ONCE, sleep=0.01)
+                drafted.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
+            with Path(draft).open("rb+") as written:
+                os.fsync(written.fileno())
+            Path(draft).replace(target)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._stopping.wait(wait):
+            begun = time.monotonic()
+            self._look()
+            # A large database takes at most a hundredth of the time.
+            wait = max(self._interval, 100 * (time.monotonic() - begun))
+
+    def _look(self) -> None:
+        try:
+            now = self._state()
+            if now != self._copied:
+                self.copy()
+                self._copied = now
+        except (OSError, sqlite3.Error) as error:
+            log.warning("the database was not copied: it is tried again", extra={"reason": str(error)})
+
+    def _state(self) -> object:
+        files = [Path(f"{self._file}{suffix}") for suffix in ("", "-wal")]
+        return [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
