@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -108,10 +109,18 @@ def declare_model(name: str, settings: StackSettings, workspace: Workspace, data
     return output
 
 
+def written_settings(stack: str) -> str | None:
+    """The stack's file as somebody wrote it; None where it is elsewhere."""
+    try:
+        return Path("stacks", f"Pulumi.{stack}.yaml").read_text("utf-8")
+    except OSError:
+        return None
+
+
 def main() -> None:
     stack = pulumi.get_stack()
     try:
-        settings = read_settings(json.loads(os.environ.get("PULUMI_CONFIG", "{}")), stack)
+        settings = read_settings(json.loads(os.environ.get("PULUMI_CONFIG", "{}")), stack, written_settings(stack))
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
     workspace = make_workspace(settings, stack)

@@ -22,6 +22,7 @@ from stacks.azure_settings import (
     EngineSizeSettings,
     Settings,
 )
+from stacks.written_names import misread_keys, unproven
 
 PROJECT = "vision-customization"
 
@@ -157,15 +158,35 @@ class StackSettings(Settings):
         return any(model.training_dataset == dataset for model in self.models.values())
 
 
-def read_settings(config: Mapping[str, str], stack: str) -> StackSettings:
-    """A stack's settings from its configuration (`project:key` → text, structured values as JSON). Raises SettingsError."""
+def read_settings(config: Mapping[str, str], stack: str, written: str | None = None) -> StackSettings:
+    """A stack's settings.
+
+    Args:
+        config: its configuration as Pulumi has read it: `project:key` → text, structured values as JSON.
+        written: its file, where there is one.
+
+    Raises:
+        SettingsError: with a line for each fault.
+    """
     values = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
     parsed = {key: _structured(value) for key, value in values.items()}
+    file = f"stacks/Pulumi.{stack}.yaml"
+    misread = [
+        f'{file}:{line}: {place}: YAML does not read {key or "this"} as a name: put it in quotes, as in "{key}"'
+        for line, place, key in (misread_keys(written, PROJECT) if written is not None else ())
+    ]
+    if misread:
+        raise SettingsError("\n".join(misread))
     try:
-        return StackSettings.model_validate(parsed)
+        settings = StackSettings.model_validate(parsed)
     except ValidationError as error:
         lines = [_explain(fault) for fault in error.errors()]
-        raise SettingsError("\n".join(f"stacks/Pulumi.{stack}.yaml: {line}" for line in lines)) from None
+        raise SettingsError("\n".join(f"{file}: {line}" for line in lines)) from None
+    if doubtful := unproven((*settings.datasets, *settings.models), written):
+        raise SettingsError(
+            f"{file}: {', '.join(doubtful)}: YAML may have read another name as this. Put it in quotes, or use a letter in it"
+        )
+    return settings
 
 
 def _structured(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
@@ -187,6 +208,8 @@ def _explain(fault: ErrorDetails) -> str:
         return f"{where}: a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'"
     if fault["type"] in ("model_type", "dict_type"):
         return f"{where}: must hold keys of its own, not {fault['input']!r}"
+    if fault["type"] == "string_type":
+        return f"{where}: must be a text, and YAML reads it as {json.dumps(fault['input'])}: put it in quotes"
     if fault["type"] == "value_error":
         return f"{where}: {fault['ctx']['error']}"
     return f"{where}: {fault['msg']}, not {fault['input']!r}"

@@ -106,7 +106,8 @@ def _yaml_names(path: Path) -> dict[int, str]:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        document: Any = yaml.safe_load(path.read_text("utf-8"))
+        # Nothing but texts: otherwise a class `1.10` would be called 1.1, and `no` False.
+        document: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but texts
         names: Any = document["names"]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -116,6 +117,6 @@ def _yaml_names(path: Path) -> dict[int, str]:
         raise ConversionFailed([f"{path}: has no `names`"]) from None
     if isinstance(names, list):
         return {index: str(name) for index, name in enumerate(names)}
-    if isinstance(names, dict) and all(isinstance(index, int) for index in names):
-        return {index: str(names[index]) for index in sorted(names)}
+    if isinstance(names, dict) and all(str(index).isdecimal() for index in names):
+        return {int(index): str(names[index]) for index in sorted(names, key=int)}
     raise ConversionFailed([f"{path}: `names` must be a list of names, or a map from class number to name"])

@@ -195,6 +195,22 @@ def test_yolo_faults(tmp_path: Path, line: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "yaml",
+    [
+        "names: [1.10, no, 007]",
+        "names: {0: 1.10, 2: 007, 1: no}",
+        'names: ["1.10", "no", "007"]',
+        "names:\n- 1.10\n- no\n- 007",
+    ],
+)
+def test_yolo_classes_are_called_what_is_written(tmp_path: Path, yaml: str) -> None:
+    image(tmp_path / "1.jpg")
+    (tmp_path / "data.yaml").write_text(yaml)
+    (tmp_path / "1.txt").write_text("".join(f"{index} 0.5 0.5 0.1 0.1\n" for index in range(3)))
+    assert read_yolo(tmp_path).tags == ("1.10", "no", "007")
+
+
+@pytest.mark.parametrize(
     ("yaml", "expected"),
     [
         (None, "has neither data.yaml nor classes.txt, which name the classes"),
