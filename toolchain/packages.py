@@ -18,6 +18,8 @@ from toolchain.versions import read_version, will_do
 
 LEAST_UV = (0, 5, 0)
 PYTHONS = ">=3.11,<3.14"
+LEAST_SQLITE = (3, 37, 0)
+"""As the engine has it; a test compares the two."""
 
 # How pip's settings are called in uv's environment.
 _UV_NAMES = {
@@ -114,6 +116,7 @@ def packages_step(places: Places) -> Step:
                 advice=f"This project runs on Python 3.11 to 3.13 (looked for: {wanted}). Install one of them,\n"
                 "or name one that uv finds: VISION_PYTHON=/path/to/python3.12 make setup",
             )
+        check_sqlite(places.python)
         # Where Python may not write bytecode, as in many containers, each preview would compile packages anew: over a second.
         compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
         uv("pip", "sync", "--quiet", "--require-hashes", *compiled, "--python", places.python, lock, advice=NETWORK)
@@ -127,6 +130,19 @@ def packages_step(places: Places) -> Step:
         "20 s to 2 min, by the network",
         digest_of(lock, places.checkout / "pyproject.toml", str(places.checkout), wanted),
         make,
+    )
+
+
+def check_sqlite(python: Path) -> None:
+    """Raises ToolchainError where a Python has no SQLite, or one that is too old for the engine."""
+    found = read_version(probe([python, "-c", "import sqlite3; print(sqlite3.sqlite_version)"]))
+    if will_do(found, LEAST_SQLITE):
+        return
+    has = f"SQLite {'.'.join(map(str, found))}" if found else "no SQLite (module sqlite3)"
+    raise ToolchainError(
+        f"{python.resolve()} has {has}, and the engine needs {'.'.join(map(str, LEAST_SQLITE))} or later.\n"
+        "Use another Python: `uv python install 3.12` brings one with a current SQLite, and "
+        "VISION_PYTHON=/path/to/python3.12 make setup takes the one that is named."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from dbos import DBOS, DBOSClient, WorkflowStatus
 
 from engine.jobs.job import evaluation_job, training_job
+from engine.jobs.older_sqlite import check_sqlite
 from engine.products import recognition_job
 from engine.settings import Settings
 from engine.store.sqlite_file import JOBS_FILE
@@ -39,6 +40,7 @@ def prepare_system_database(settings: Settings) -> None:
     """Create or migrate DBOS's tables. Safe when several processes do it at once."""
     url = system_database_url(settings)
     if url.startswith("sqlite"):
+        check_sqlite()
         file = _sqlite_file(settings)
         file.parent.mkdir(parents=True, exist_ok=True)
         # Kept in the file: with a write-ahead log a step costs no two waits for the disk, and readers wait for nobody.

@@ -9,7 +9,7 @@ from toolchain.azurite import least_node
 from toolchain.clean import stacks_in_use
 from toolchain.errors import ToolchainError
 from toolchain.local_state import drop_stale_salt, make_passphrase, without_stale_salt
-from toolchain.packages import settings_from_pip
+from toolchain.packages import check_sqlite, settings_from_pip
 from toolchain.places import Places, cache_folder, find_places
 
 HOME = Path("/home/me")
@@ -142,3 +142,25 @@ def test_a_state_that_is_cut_may_hold_a_stack_in_use(tmp_path: Path, content: st
     file.parent.mkdir(parents=True)
     file.write_text(content)
     assert stacks_in_use(tmp_path) == ["local"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("echo 3.34.1", "has SQLite 3.34.1, and the engine needs 3.37.0 or later"),
+        ("exit 1", "has no SQLite (module sqlite3), and the engine needs 3.37.0 or later"),
+        ("echo 3.37.2", None),
+        ("echo 3.50.4", None),
+    ],
+)
+def test_a_python_without_a_usable_sqlite_is_refused_at_set_up(tmp_path: Path, printed: str, said: str | None) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{printed}\n")
+    python.chmod(0o755)
+    if said is None:
+        check_sqlite(python)
+        return
+    with pytest.raises(ToolchainError) as refused:
+        check_sqlite(python)
+    assert str(refused.value).startswith(f"{python} {said}")
+    assert "VISION_PYTHON=/path/to/python3.12 make setup" in str(refused.value)
