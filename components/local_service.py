@@ -16,14 +16,13 @@ from pulumi import dynamic
 
 from components import process
 from components.process import DetachedProcess
-from customization.resources.provider import DeclaredProvider, Properties, is_known
+from customization.loopback import answers
+from customization.resources.provider import DeclaredProvider, Properties, engine_is_back, is_known
 from customization.resources.row import Row, row_urn
 
 HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 90.0
 HEALTH_INTERVAL_SECONDS = 0.1
-
-HTTP_SERVER_ERROR = 500
 
 
 class LocalServiceError(Exception):
@@ -49,8 +48,8 @@ class LocalServiceProvider(DeclaredProvider):
         """A process that died is a difference: the next update starts it again, on the same port and data."""
         keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
-        if not changed and not process_of(olds).is_running():
-            Row(news["row_urn"]).say("not running: will be started again")
+        if not changed and (trouble := trouble_of(olds)):
+            Row(news["row_urn"]).say(f"{trouble}: will be started again")
             return self.difference(olds, ["running"])
         return self.difference(olds, changed, sorted(changed & {"data_dir"}), delete_first=True)
 
@@ -66,7 +65,7 @@ class LocalServiceProvider(DeclaredProvider):
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         keep_copies(props)
-        return self.observed(id_, {**props, "running": process_of(props).is_running()})
+        return self.observed(id_, {**props, "running": trouble_of(props) is None})
 
     def delete(self, _id: str, props: Properties) -> None:
         """Stop the process; its data folder stays."""
@@ -75,6 +74,13 @@ class LocalServiceProvider(DeclaredProvider):
             return
         process_of(props).stop()
         stop_noted(Path(props["data_dir"]))
+
+
+def trouble_of(properties: Properties) -> str | None:
+    """Why a server has to be started again; None where it runs and answers. One that hangs keeps its port and its data."""
+    if not process_of(properties).is_running():
+        return "not running"
+    return None if is_healthy(properties) else "it runs, but does not answer"
 
 
 def stop_noted(data_dir: Path) -> bool:
@@ -97,8 +103,11 @@ def ensure(properties: Properties) -> DetachedProcess:
         if found.is_running():
             if note["identity"] == identity(properties) and is_healthy(properties):
                 return found
+            Row(properties["row_urn"]).progress(f"stopping process {found.pid}, which does not answer or is another one")
             found.stop()
-    return start(properties)
+    started = start(properties)
+    engine_is_back(str(properties["endpoint"]))
+    return started
 
 
 def start(properties: Properties) -> DetachedProcess:
@@ -206,13 +215,7 @@ def check_json_files(properties: Properties) -> None:
 
 def is_healthy(properties: Properties) -> bool:
     """Whether the server answers its health path without a server error."""
-    import requests  # a preview asks nothing
-
-    try:
-        answer = requests.get(f"{properties['endpoint']}{properties['health_path']}", timeout=5)
-    except requests.RequestException:
-        return False
-    return answer.status_code < HTTP_SERVER_ERROR
+    return answers(str(properties["endpoint"]), str(properties["health_path"]))
 
 
 def command(properties: Properties) -> list[str]:

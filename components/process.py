@@ -47,6 +47,7 @@ class DetachedProcess:
             family += family[0].children(recursive=True)
         with suppress(psutil.NoSuchProcess):
             family[0].send_signal(signal.SIGTERM)
+            family[0].send_signal(signal.SIGCONT)  # one that is suspended hears of it only when it goes on
         _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
         for process in alive:
             with suppress(psutil.NoSuchProcess):

@@ -68,7 +68,12 @@ POLL_SECONDS = (0.5, 3.0)
 """Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
 
 OUTAGE_SECONDS = 300.0
-"""How long a wait goes on while the service can't be reached: it may be starting again."""
+LOCAL_OUTAGE_SECONDS = 60.0
+"""How long a wait goes on while the service (of this machine) can't be reached: it may be starting again."""
+
+IMAGE_SECONDS = 90.0
+IMPORT_SECONDS = 300.0
+"""How long an answer may take: about an image, behind others that wait; about a model, which is tried before it is taken."""
 
 Body = TypeVar("Body", bound=Wire)
 Waited = TypeVar("Waited", Model, Evaluation, ProductRecognitionRun)
@@ -80,8 +85,9 @@ class VisionClient:
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …
         credential: the key, or an Entra credential of azure-identity.
-        timeout_seconds: for the connection, and for each answer.
+        timeout_seconds: for the connection, and for each answer. [default: 10 and 60; 5 and 20 for a service of this machine]
         retry: what is tried again on 429, 5xx and connection errors.
+        on_silence: gets a line to show where an answer takes more than 5 seconds.
         sleep, clock: seconds; for tests.
 
     Every method raises `RequestError` (a subclass by status) where the service says no, `Unreachable` where it says nothing.
@@ -92,13 +98,19 @@ class VisionClient:
         endpoint: str,
         credential: str | TokenCredential,
         *,
-        timeout_seconds: tuple[float, float] = (10.0, 60.0),
+        timeout_seconds: tuple[float, float] | None = None,
         retry: RetryPolicy | None = None,
+        on_silence: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transport = Transport(
-            endpoint, credential, timeout_seconds=timeout_seconds, retry=retry or RetryPolicy(), sleep=sleep
+            endpoint,
+            credential,
+            timeout_seconds=timeout_seconds,
+            retry=retry or RetryPolicy(),
+            sleep=sleep,
+            on_silence=on_silence,
         )
         self._sleep = sleep
         self._clock = clock
@@ -395,7 +407,10 @@ class VisionClient:
         headers = {"Content-Type": form.content_type, "x-ms-artifact-digest": f"sha256:{digest}"}
         path = f"/models/{_segment(name)}"
         return self._created(
-            Model, path, is_ours, lambda: self._transport.send("PUT", f"{path}/artifact", data=form, headers=headers)
+            Model,
+            path,
+            is_ours,
+            lambda: self._transport.send("PUT", f"{path}/artifact", data=form, headers=headers, answer_seconds=IMPORT_SECONDS),
         )
 
     # Storage: an extension of the contract
@@ -460,9 +475,9 @@ class VisionClient:
 
     def _send_image(self, method: str, path: str, image: bytes | str, params: Mapping[str, str] | None = None) -> Reply:
         if isinstance(image, str):
-            return self._transport.send(method, path, params=params, json={"url": image})
+            return self._transport.send(method, path, params=params, json={"url": image}, answer_seconds=IMAGE_SECONDS)
         headers = {"Content-Type": "application/octet-stream"}
-        return self._transport.send(method, path, params=params, data=image, headers=headers)
+        return self._transport.send(method, path, params=params, data=image, headers=headers, answer_seconds=IMAGE_SECONDS)
 
     def _get(self, kind: type[Body], path: str) -> Body:
         return _parse(kind, self._transport.send("GET", path).json())
@@ -510,11 +525,12 @@ class VisionClient:
     ) -> Waited:
         started = answered = self._clock()
         shortest, longest = POLL_SECONDS
+        outage = LOCAL_OUTAGE_SECONDS if self._transport.loopback else OUTAGE_SECONDS
         while True:
             try:
                 seen = look()
             except (Unreachable, ServiceFault):
-                if self._clock() - answered > OUTAGE_SECONDS:
+                if self._clock() - answered > outage:
                     raise
             else:
                 answered = self._clock()

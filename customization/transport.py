@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +29,13 @@ SCOPE = "https://cognitiveservices.azure.com/.default"
 RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 RETRY_AFTER_MAX_SECONDS = 60.0
 TOKEN_MARGIN_SECONDS = 300
+
+REMOTE_TIMEOUT_SECONDS = (10.0, 60.0)
+LOCAL_TIMEOUT_SECONDS = (5.0, 20.0)
+"""For the connection, and for an answer: a service of this machine that is merely busy takes less."""
+
+SILENCE_SECONDS = 5.0
+"""After so long somebody who waits should be told for what."""
 
 _HEADERS = {**requests.utils.default_headers(), "Accept": "application/json"}
 _SIGNATURE = re.compile(r"(?i)\b(sig|signature)=[^&\s\"']+")
@@ -51,6 +59,8 @@ class TokenCredential(Protocol):
 class RetryPolicy:
     """How often, and how patiently, a request is sent again on 429, 5xx and connection errors.
 
+    A request that is not answered in time is sent `unanswered` times in all: whatever hangs once hangs again.
+
     The n-th wait is random between half and all of `base_seconds` × 2ⁿ, at most `longest_seconds`; a `Retry-After` of the
     service that is longer counts instead, up to a minute.
     """
@@ -58,6 +68,7 @@ class RetryPolicy:
     attempts: int = 5
     base_seconds: float = 0.4
     longest_seconds: float = 10.0
+    unanswered: int = 2
 
     def wait_seconds(self, attempt: int, retry_after: float | None) -> float:
         wait: float = min(self.longest_seconds, self.base_seconds * 2**attempt)
@@ -88,21 +99,24 @@ class Transport:
         endpoint: str,
         credential: str | TokenCredential,
         *,
-        timeout_seconds: tuple[float, float],
+        timeout_seconds: tuple[float, float] | None,
         retry: RetryPolicy,
         sleep: Callable[[float], None],
+        on_silence: Callable[[str], None] | None = None,
     ) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise VisionError(f"endpoint: must be like https://name.cognitiveservices.azure.com, not {_origin(endpoint)!r}")
         self.endpoint = endpoint.rstrip("/").removesuffix("/computervision")
-        self._timeout_seconds = timeout_seconds
+        self.loopback = parts.hostname in LOOPBACK_HOSTS
+        self._timeout_seconds = timeout_seconds or (LOCAL_TIMEOUT_SECONDS if self.loopback else REMOTE_TIMEOUT_SECONDS)
+        self._on_silence = on_silence
         self._retry = retry
         self._sleep = sleep
         self._auth = _KeyAuth(credential) if isinstance(credential, str) else _TokenAuth(credential)
         self._session = requests.Session()
         # A proxy of the environment is never meant for this machine's own engine.
-        self._session.trust_env = parts.hostname not in LOOPBACK_HOSTS
+        self._session.trust_env = not self.loopback
 
     def __repr__(self) -> str:
         return f"Transport({self.endpoint!r})"
@@ -120,16 +134,19 @@ class Transport:
         data: bytes | Iterable[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
+        answer_seconds: float = 0.0,
     ) -> Reply:
         """Send a request to `{endpoint}/computervision{path}` until there is an answer that counts.
 
-        `data` may be iterated over once for each attempt.
+        `data` may be iterated over once for each attempt. `answer_seconds` is for what takes longer than most requests.
 
         Raises:
             RequestError: the subclass for the status; with `retried` set where an earlier attempt may have had its effect.
             Unreachable: no answer after all attempts.
         """
         retried = False
+        unanswered = 0
+        timeout = (self._timeout_seconds[0], max(self._timeout_seconds[1], answer_seconds))
         for attempt in range(self._retry.attempts):
             last = attempt + 1 == self._retry.attempts
             try:
@@ -144,16 +161,18 @@ class Transport:
                     auth=self._auth,
                 ).prepare()
                 assert request.url is not None
-                response = self._session.send(
-                    request,
-                    timeout=self._timeout_seconds,
-                    # A redirect would carry the key to wherever it points.
-                    allow_redirects=False,
-                    **self._session.merge_environment_settings(request.url, {}, stream, None, None),
-                )
+                with self._telling_of_silence(timeout[1]):
+                    response = self._session.send(
+                        request,
+                        timeout=timeout,
+                        # A redirect would carry the key to wherever it points.
+                        allow_redirects=False,
+                        **self._session.merge_environment_settings(request.url, {}, stream, None, None),
+                    )
             except requests.RequestException as error:
-                if last or not _is_transient(error):
-                    raise Unreachable(f"{method} {path}: {self._reason(error)}") from None
+                unanswered += isinstance(error, requests.ReadTimeout)
+                if last or unanswered >= self._retry.unanswered or not _is_transient(error):
+                    raise Unreachable(f"{method} {path}: {self._reason(error, timeout)}") from None
                 retried = True
                 self._sleep(self._retry.wait_seconds(attempt, None))
                 continue
@@ -169,15 +188,31 @@ class Transport:
             raise refusal
         raise AssertionError("the last attempt returns or raises")
 
-    def _reason(self, error: requests.RequestException) -> str:
+    @contextmanager
+    def _telling_of_silence(self, seconds: float) -> Iterator[None]:
+        """Say that an answer is waited for, once it has been for a while."""
+        if self._on_silence is None:
+            yield
+            return
+        text = f"no answer from {_origin(self.endpoint)} yet; waiting for up to {seconds:.0f} s"
+        timer = threading.Timer(SILENCE_SECONDS, self._on_silence, [text])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _reason(self, error: requests.RequestException, timeout: tuple[float, float]) -> str:
         """Why there was no answer, in few words: the library's own text holds URLs and object addresses."""
         where = _origin(self.endpoint)
         if isinstance(error, requests.exceptions.SSLError):
             return f"no trusted TLS connection to {where}"
         if isinstance(error, requests.ConnectTimeout):
-            return f"{where} could not be reached within {self._timeout_seconds[0]:.0f} s"
+            return f"{where} could not be reached within {timeout[0]:.0f} s"
         if isinstance(error, requests.Timeout):
-            return f"no answer from {where} within {self._timeout_seconds[1]:.0f} s"
+            hangs = ". It runs, but hangs: see its log. `pulumi up` starts it again" if self.loopback else ""
+            return f"no answer from {where} within {timeout[1]:.0f} s{hangs}"
         if isinstance(error, requests.ConnectionError):
             text = str(error)
             for sign, reason in (("refused", "refused the connection: is it running?"), ("resolve", "is not a known host")):

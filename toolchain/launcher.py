@@ -18,6 +18,9 @@ from pathlib import Path
 # These are about the login itself: a backend of ours would hide the one that they are about.
 LOGIN_COMMANDS = ("login", "logout")
 
+PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "grpc_proxy")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
 CUT_LOCK_SECONDS = 60
 """A lock that is no JSON for so long was cut by a crash."""
 
@@ -81,7 +84,21 @@ def settings_for(
         if environ.get("PULUMI_CONFIG_PASSPHRASE") is not None:
             del ours["PULUMI_CONFIG_PASSPHRASE_FILE"]
     path = os.pathsep.join([*map(str, programs), environ.get("PATH", "")])
-    return {**ours, **environ, "PATH": path}
+    return {**ours, **environ, **loopback_without_proxy(environ), "PATH": path}
+
+
+def loopback_without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that keep a proxy of the environment away from this machine's own addresses.
+
+    Pulumi's parts speak to each other there, by gRPC, which asks a proxy unless it is told not to.
+    """
+    if not any(environ.get(name) for name in PROXIES):
+        return {}
+    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in given.split(",") if host.strip()]
+    if "*" not in hosts:
+        hosts += [host for host in LOOPBACK_HOSTS if host not in hosts]
+    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(hosts))
 
 
 def is_pulumi(pid: int) -> bool:

@@ -6,6 +6,7 @@ The key itself is never printed: the commands ask the stack for it.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from toolchain.launcher import PROXIES
 from toolchain.places import Places
 
 API_VERSION = "2023-04-01-preview"
@@ -45,10 +47,11 @@ def published_name(model: Mapping[str, Any]) -> str:
 
 def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
     """A shell command that has an image analyzed, to be run in the checkout."""
+    direct = " --noproxy 127.0.0.1" if any(os.environ.get(name) for name in PROXIES) and "//127." in endpoint else ""
     url = f"{endpoint.rstrip('/')}/computervision/imageanalysis:analyze?api-version={API_VERSION}&model-name={model_name}"
     return " \\\n  ".join(
         [
-            f"curl {shlex.quote(url)}",
+            f"curl{direct} {shlex.quote(url)}",
             f'-H "Ocp-Apim-Subscription-Key: $(.venv/bin/pulumi stack output key --show-secrets --stack {shlex.quote(stack)})"',
             "-H 'Content-Type: application/octet-stream'",
             f"--data-binary @{shlex.quote(str(image))}",

@@ -63,12 +63,16 @@ def open_client(endpoint: str, key: str | None) -> VisionClient:
     from customization.client import VisionClient
 
     if key:
-        return VisionClient(endpoint, key)
+        return VisionClient(endpoint, key, on_silence=say_on_stderr)
     if not endpoint.startswith("https://"):
         raise click.UsageError("no key: give --key or VISION_KEY (an Entra identity is used over https only)")
     from azure.identity import DefaultAzureCredential
 
-    return VisionClient(endpoint, DefaultAzureCredential())
+    return VisionClient(endpoint, DefaultAzureCredential(), on_silence=say_on_stderr)
+
+
+def say_on_stderr(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def stack_service(stack: str | None) -> tuple[str, str | None]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from customization.resources.row import Row
+
 if TYPE_CHECKING:
     from customization.client import VisionClient
 
@@ -62,4 +64,5 @@ def client(properties: Mapping[str, Any]) -> VisionClient:
         from azure.identity import DefaultAzureCredential  # half a second that only these callers pay
 
         credential = DefaultAzureCredential()
-    return VisionClient(properties["endpoint"], credential)
+    urn = properties.get("row_urn")
+    return VisionClient(properties["endpoint"], credential, on_silence=Row(urn).progress if urn is not None else None)

@@ -6,13 +6,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from pulumi import dynamic
 from pulumi.output import Unknown
 
-from customization.errors import NotFound, Unreachable
-from customization.loopback import is_stopped
+from customization.errors import NotFound
+from customization.loopback import is_away, is_stopped
 from customization.resources.connection import CONNECTION_PROPERTIES
 from customization.resources.row import Row
 
@@ -42,6 +43,23 @@ if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__
 
 _KEPT: set[tuple[str, ...]] = set()
 """What this update has made, taken over, or left as it is. The process of a provider lives as long as the update."""
+
+
+_AWAY: set[str] = set()
+"""Engines of this machine that did not answer in this update: they are not asked for each resource again."""
+
+
+def engine_is_away(properties: Mapping[str, Any]) -> bool:
+    """Whether the engine of a resource is one of this machine, and is not running or hangs."""
+    endpoint = str(properties["endpoint"])
+    if endpoint not in _AWAY and is_away(endpoint):
+        _AWAY.add(endpoint)
+    return endpoint in _AWAY
+
+
+def engine_is_back(endpoint: str) -> None:
+    """Ask an engine again that was started meanwhile."""
+    _AWAY.discard(endpoint)
 
 
 def is_known(*values: object) -> bool:
@@ -122,28 +140,23 @@ class VisionProvider(DeclaredProvider, ABC):
         """Remove the resource from the service. Raises NotFound."""
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        """An engine of this machine that is not running is seen on its own row; what it holds is as it was."""
+        """An engine of this machine that is not running, or hangs, is seen on its own row; what it holds is as it was."""
+        if engine_is_away(props):
+            return self.observed(id_, props)
         try:
             outs = {**props, **self.look(props)}
         except NotFound:
             return dynamic.ReadResult("", {})
-        except Unreachable:
-            if not is_stopped(props["endpoint"]):
-                raise
-            outs = props
         return self.observed(id_, outs)
 
     def delete(self, _id: str, props: Properties) -> None:
         if self.is_kept(props):
             Row(props["row_urn"]).say("kept: its replacement has taken it over")
             return
-        try:
-            self.remove(props)
-        except NotFound:
-            return
-        except Unreachable:
-            if not is_stopped(props["endpoint"]):
-                raise
+        if engine_is_away(props):
             Row(props["row_urn"]).warn(
-                "the local engine is not running: this stays in its data folder, where the next `up` finds it"
+                "the local engine does not answer: this stays in its data folder, where the next `up` finds it"
             )
+            return
+        with suppress(NotFound):
+            self.remove(props)

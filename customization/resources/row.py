@@ -47,6 +47,7 @@ class Row:
         self.said.append(message)
         if self.engine_address is None or ":" not in self.engine_address:
             return
-        with grpc.insecure_channel(self.engine_address) as channel:
+        # Pulumi's engine is on this machine, where no proxy of the environment is meant.
+        with grpc.insecure_channel(self.engine_address, options=[("grpc.enable_http_proxy", 0)]) as channel:
             request = engine_pb2.LogRequest(severity=severity, message=message, urn=self.urn, ephemeral=ephemeral)
             engine_pb2_grpc.EngineStub(channel).Log(request)

@@ -16,11 +16,14 @@ from components.local_service import (
     check_json_files,
     copy_of,
     free_port,
+    is_healthy,
     keep_copies,
     process_of,
     stop_noted,
 )
 from customization.resources import provider as provider_module
+
+PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 
 SERVER = (
     "import http.server, sys; http.server.test(http.server.SimpleHTTPRequestHandler, port=int(sys.argv[1]), bind='127.0.0.1')"
@@ -126,6 +129,35 @@ class TestLife:
         assert again["pid"] != service["pid"]
         assert again["endpoint"] == service["endpoint"]
         destroy(provider, again)
+
+    def test_a_server_that_hangs_is_seen_and_started_again(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.5)
+        os.kill(int(service["pid"]), signal.SIGSTOP)
+        read = provider.read("id", service)
+        assert read.outs is not None
+        assert read.outs["running"] is False
+        news = provider.check(service, declared).inputs
+        assert provider.diff("id", service, news).changes
+        again = provider.update("id", service, news).outs
+        assert again is not None
+        assert again["endpoint"] == service["endpoint"]
+        assert not process_of(service).is_running()
+        assert process_of(again).is_running()
+        os.kill(int(again["pid"]), signal.SIGSTOP)
+        destroy(provider, again)
+        assert not process_of(again).is_running()
+
+    @pytest.mark.parametrize("name", PROXIES)
+    def test_no_proxy_is_asked_for_a_server_of_this_machine(
+        self, provider: LocalServiceProvider, service: Properties, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+        assert is_healthy(service)
+        outs = provider.create(service).outs
+        assert outs is not None
+        assert outs["pid"] == service["pid"], "a healthy server is taken over, and not stopped"
 
     def test_another_environment_starts_it_anew(
         self, provider: LocalServiceProvider, declared: Properties, service: Properties

@@ -24,6 +24,25 @@ def test_a_process_is_started_found_and_stopped_with_its_children(tmp_path: Path
     assert not any(child.is_running() for child in children)
 
 
+def test_a_suspended_process_ends_in_order(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('ended'), sys.exit())); "
+        "print('up', flush=True); time.sleep(60)"
+    )
+    log_file = tmp_path / "log.txt"
+    started = process.start([sys.executable, "-c", code], environment={}, log_file=log_file)
+    deadline = time.monotonic() + 10
+    while process.last_lines(log_file) != "up":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    psutil.Process(started.pid).suspend()
+    begun = time.monotonic()
+    started.stop()
+    assert not started.is_running()
+    assert time.monotonic() - begun < process.STOP_SECONDS
+    assert process.last_lines(log_file) == "up\nended"
+
+
 def test_a_number_that_another_process_has_now_is_never_stopped(tmp_path: Path) -> None:
     started = process.start(
         [sys.executable, "-c", "import time; time.sleep(60)"], environment={}, log_file=tmp_path / "log.txt"

@@ -4,14 +4,16 @@ import base64
 import email
 import hashlib
 import json
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from customization import transport
 from customization.client import RetryPolicy, VisionClient
 from customization.contract import (
     AnnotationKind,
@@ -267,6 +269,42 @@ def test_there_is_an_end_to_trying(service: FakeService) -> None:
         service.client().get_model("m")
     assert len(service.received) == 3
     assert len(service.slept) == 2
+
+
+@pytest.fixture
+def hung() -> Iterator[str]:
+    """The address of a service that takes connections and does nothing: stopped by SIGSTOP, for instance."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_service_that_hangs_is_said_and_given_up(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "SILENCE_SECONDS", 0.1)
+    said: list[str] = []
+    client = VisionClient(hung, KEY, timeout_seconds=(5, 0.4), on_silence=said.append, sleep=lambda _: None)
+    begun = time.monotonic()
+    with pytest.raises(Unreachable) as error:
+        list(client.list_models())
+    assert 0.8 <= time.monotonic() - begun < 2, "asked twice, and not five times"
+    assert said == [f"no answer from {hung} yet; waiting for up to 0 s"] * 2
+    assert str(error.value) == (
+        f"GET /models: no answer from {hung} within 0 s. It runs, but hangs: see its log. `pulumi up` starts it again"
+    )
+
+
+def test_a_service_of_this_machine_is_waited_for_less_long() -> None:
+    for endpoint, expected in (("http://127.0.0.1:1", (5, 20)), ("http://[::1]:1", (5, 20)), ("https://x.example", (10, 60))):
+        assert VisionClient(endpoint, KEY)._transport._timeout_seconds == expected
+    assert VisionClient("http://localhost:1", KEY, timeout_seconds=(1, 2))._transport._timeout_seconds == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"])
+def test_no_proxy_is_asked_for_a_service_of_this_machine(
+    service: FakeService, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    service.answers = [Answer(200, {"value": []})]
+    assert list(service.client().list_models()) == []
 
 
 def test_nobody_there() -> None:

@@ -70,6 +70,24 @@ def test_environment_comes_first_on_path_and_what_is_set_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"NO_PROXY": "corp"}, "corp"),
+        ({"ALL_PROXY": "http://proxy"}, "127.0.0.1,localhost,::1"),
+        ({"https_proxy": "http://proxy", "NO_PROXY": "corp, localhost"}, "corp,localhost,127.0.0.1,::1"),
+        ({"HTTP_PROXY": "http://proxy", "no_proxy": "*"}, "*"),
+        ({"HTTP_PROXY": ""}, None),
+    ],
+)
+def test_no_proxy_comes_between_pulumis_parts(environ: dict[str, str], expected: str | None) -> None:
+    found = settings(environ)
+    assert found.get("NO_PROXY") == expected
+    if any("proxy" in name.lower() and name.upper() != "NO_PROXY" and value for name, value in environ.items()):
+        assert found["no_proxy"] == expected
+
+
+@pytest.mark.parametrize(
     ("content", "login"),
     [
         ('{"current": "https://api.pulumi.com", "accounts": {}}', "https://api.pulumi.com"),

@@ -101,3 +101,18 @@ def test_the_curl_is_a_shell_command() -> None:
 )
 def test_performance_text(performance: dict[str, object] | None, text: str) -> None:
     assert show.performance_text(performance) == text
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "proxy", "direct"),
+    [
+        ("http://127.0.0.1:8080", "http://proxy", True),
+        ("http://127.0.0.1:8080", "", False),
+        ("https://x.example", "http://p", False),
+    ],
+)
+def test_curl_asks_no_proxy_for_this_machine(monkeypatch: pytest.MonkeyPatch, endpoint: str, proxy: str, direct: bool) -> None:
+    for name in show.PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    assert (" --noproxy 127.0.0.1 " in show.curl(endpoint, "m", "image.jpg", "local")) is direct

@@ -1,6 +1,7 @@
 import socket
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from customization.resources.dataset import DatasetProvider
 from customization.resources.evaluation import EvaluationProvider
 from customization.resources.model import ModelProvider
 from customization.resources.promoted_model import PromotedModelProvider
-from customization.resources.provider import DeclaredProvider, VisionProvider
+from customization.resources.provider import DeclaredProvider, VisionProvider, engine_is_away, engine_is_back
 from customization.resources.published_model import PublishedModelProvider
 
 PROVIDER = """
@@ -56,6 +57,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         if issubclass(provider, VisionProvider):
             monkeypatch.setattr(provider, "remove", lambda _, properties: gone.append(properties))
     monkeypatch.setattr("components.local_service.stop_noted", lambda folder: gone.append({"data_dir": folder}))
+    monkeypatch.setattr("customization.resources.provider.engine_is_away", lambda _: False)
     return gone
 
 
@@ -81,3 +83,29 @@ def test_a_delete_that_an_interrupted_update_has_left_spares_what_is_declared(
     provider.difference(mine, replaces, replaces)
     provider.delete("id", mine)
     assert len(removed) == len(replaces)
+
+
+def test_an_engine_that_hangs_is_asked_once_and_does_not_keep_a_destroy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        properties = {**PROPERTIES, "endpoint": f"http://127.0.0.1:{hung.getsockname()[1]}", "model_name": "m"}
+        begun = time.monotonic()
+        for _ in range(5):
+            ModelProvider().delete("id", properties)
+            assert ModelProvider().read("id", properties).outs == properties, "what it holds is as it was"
+        assert 0.3 <= time.monotonic() - begun < 0.6
+
+
+def test_an_engine_that_is_started_again_is_asked_again(removed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    endpoint = PROPERTIES["endpoint"]
+    assert engine_is_away({"endpoint": endpoint})
+    monkeypatch.setattr("customization.resources.provider.is_away", lambda _: False)
+    assert engine_is_away({"endpoint": endpoint})
+    engine_is_back(endpoint)
+    assert not engine_is_away({"endpoint": endpoint})
+
+
+@pytest.mark.parametrize("endpoint", ["https://x.cognitiveservices.azure.com", "https://localhost:1"])
+def test_an_engine_elsewhere_is_never_passed_over(endpoint: str) -> None:
+    assert not engine_is_away({"endpoint": endpoint})
