@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from functools import partial
+from itertools import product
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from customization.kinds import tiles_fault
 from engine.errors import EngineError
 from engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
 from engine.learning.detector_artifact import DetectorSession
+from engine.learning.features import open_checked
 from engine.learning.model_file import check_model_file
 from engine.learning.views import layout_key
 from engine.objects import ObjectNotFound, ObjectStore
@@ -120,9 +122,12 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
         message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "
         raise ImportRefused("metadata", f"{message}engines to the same version.")
     try:
-        check_model_file(onnx)
-        classifier = read_classifier(onnx) if classifies else None
-        session = ClassifierSession(onnx, threads=1) if classifies else DetectorSession(onnx, threads=1)
+        model = check_model_file(onnx)
+        classifier = read_classifier(model) if classifies else None
+        opened = within(seconds_max, partial(open_checked, onnx, 1))
+        session = ClassifierSession(opened) if classifies else DetectorSession(opened)
+    except TimeLimitExceeded:
+        raise ImportRefused("model", f"it takes longer than {seconds_max:g} s to be opened.") from None
     except ArtifactError as error:
         raise ImportRefused("model", f"{error}.") from None
     if list(session.tags) != sidecar.labels:
@@ -137,10 +142,12 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
 
 
 def _try(session: ClassifierSession | DetectorSession, seconds_max: float) -> None:
-    """Let the model answer for an image of each size. Raises ImportRefused where it fails or is slower than `seconds_max`."""
-    for side in _TRIAL_SIDES:
-        pixels = np.zeros((side, side, 3), np.uint8)
-        answer = session.detect if isinstance(session, DetectorSession) else session.probabilities
+    """Let the model answer for images of each size. Raises ImportRefused where it fails or is slower than `seconds_max`."""
+    answer = session.detect if isinstance(session, DetectorSession) else session.probabilities
+    noise = np.random.default_rng(0)
+    for side, black in product(_TRIAL_SIDES, (True, False)):
+        # With noise a detector finds as much as it may.
+        pixels = np.zeros((side, side, 3), np.uint8) if black else noise.integers(0, 256, (side, side, 3), np.uint8)
         try:
             within(seconds_max, partial(answer, pixels), stop=session.stop)
         except TimeLimitExceeded:

@@ -199,6 +199,9 @@ class ModelCache:
                     self._rests_until[model_id] = time.monotonic() + REST_SECONDS
                 _log.warning("model %s took longer than %g s for an image and was stopped", model_id, self._seconds_max)
                 raise self._too_slow() from None
+            except Exception:
+                self._check_rested(model_id)  # a call beside the one that was too slow is stopped with it
+                raise
 
     def _check_rested(self, model_id: str) -> None:
         with self._lock:
@@ -218,8 +221,7 @@ class ModelCache:
 
     def _too_slow(self) -> ModelTooSlow:
         return ModelTooSlow(
-            f"The model took longer than {self._seconds_max:g} s for an image, which VISION_ENGINE_ANALYZE_SECONDS limits. "
-            f"It is not asked again for {REST_SECONDS:.0f} s."
+            f"The model took longer than {self._seconds_max:g} s for an image. It is not asked again for {REST_SECONDS:.0f} s."
         )
 
     def _opened(self, model_id: str) -> Session:

@@ -7,12 +7,20 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+_THREAD = "within"
+
 
 class TimeLimitExceeded(Exception):
     """The work was not done in time."""
 
 
-def within(seconds: float, work: Callable[[], T], *, stop: Callable[[], None], ended: Callable[[], None] | None = None) -> T:
+def within(
+    seconds: float,
+    work: Callable[[], T],
+    *,
+    stop: Callable[[], None] = lambda: None,
+    ended: Callable[[], None] | None = None,
+) -> T:
     """The result of `work`, which runs in a thread of its own.
 
     Args:
@@ -35,11 +43,16 @@ def within(seconds: float, work: Callable[[], T], *, stop: Callable[[], None], e
             if ended is not None:
                 ended()
 
-    threading.Thread(target=run, name="within", daemon=True).start()
+    threading.Thread(target=run, name=_THREAD, daemon=True).start()
     try:
         return outcome.result(seconds)
     except TimeoutError:
-        if outcome.done():
-            raise
+        if outcome.done():  # in the very moment, or with an error of this kind of its own
+            return outcome.result()
         stop()
         raise TimeLimitExceeded from None
+
+
+def left_running() -> bool:
+    """Whether work goes on that nobody waits for any more."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())

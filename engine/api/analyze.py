@@ -16,6 +16,7 @@ from engine.api.errors import JSON, ApiError, invalid, invalid_values
 from engine.api.features import combined, passed_on
 from engine.api.image_body import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
 from engine.api.threads import in_thread
+from engine.learning.errors import ArtifactError
 from engine.prebuilt import CONNECTIONS
 from engine.serving import ModelGone, ModelTooSlow
 from engine.store import AnswerableModel, NotFound
@@ -158,6 +159,9 @@ def _answer(service: Service, model_name: str, image: bytes, api_version: str) -
         raise _unknown_model(model_name) from None
     except ModelTooSlow as error:
         raise ApiError(500, ErrorCode.TIMEOUT, str(error), target="model-name") from None
+    except ArtifactError as error:
+        message = f"The file of model '{record.name}' cannot be used: {error}."
+        raise ApiError(500, ErrorCode.FAILED_TO_PROCESS, message, target="model-name") from None
     return json.dumps(analysis(found, api_version, decoded.width, decoded.height), ensure_ascii=False, separators=(",", ":"))
 
 

@@ -15,6 +15,10 @@ from engine.jobs.shards import LOST
 from engine.learning.boxes import Detections
 from engine.learning.detector_artifact import DetectorSession
 from engine.objects import ObjectNotFound, ObjectStore
+from engine.time_limit import TimeLimitExceeded, within
+
+DETECT_SECONDS_MAX = 600.0
+"""For one image, in a worker: it has the lowest priority, so this ends only what would never end."""
 
 PICTURE_SIDE = 640
 """A picture has about the area of a square of this side, in pixels, for each of its tiles: half as much again as a detector
@@ -83,7 +87,7 @@ class Findings:
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
         for digest, pixels in images.items():
             self._check()
-            found = self._session.detect(pixels)
+            found = self._detected(pixels)
             kept = {
                 "size": [pixels.shape[1], pixels.shape[0]],
                 "corners": found.corners.tolist(),
@@ -104,6 +108,14 @@ class Findings:
             corners = np.array(kept["corners"], np.float32).reshape(-1, 4)
             labels, scores = np.array(kept["labels"], np.int64), np.array(kept["scores"], np.float32)
             yield (width, height), Detections(corners, labels, scores)
+
+    def _detected(self, pixels: NDArray[np.uint8]) -> Detections:
+        session = self._session
+        try:
+            return within(DETECT_SECONDS_MAX, lambda: session.detect(pixels), stop=session.stop)
+        except TimeLimitExceeded:
+            message = f"The model took longer than {DETECT_SECONDS_MAX:.0f} s for one image."
+            raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message) from None
 
     @cached_property
     def _session(self) -> DetectorSession:

@@ -10,7 +10,7 @@ from engine.jobs.errors import JobCancelled, JobFailed
 from engine.learning.images import DecodedImage, decode_image
 from engine.objects import ObjectNotFound, ObjectStore
 from engine.products import image_key, recognition_job, recognized
-from engine.serving import ModelGone
+from engine.serving import ModelGone, ModelTooSlow
 from engine.store import NotFound, Store
 
 IMAGE_ARRIVES_SECONDS = 60.0
@@ -60,6 +60,8 @@ class Recognition:
         except ModelGone:
             message = f"The files of model '{run.model_name}' are gone: train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+        except ModelTooSlow as error:
+            raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, str(error)) from None
         self.clean_up()
 
     def fail(self, failure: JobFailed) -> None:

@@ -24,6 +24,7 @@ from engine.jobs.caretaker import Caretaker
 from engine.jobs.features import KeptFeatures
 from engine.jobs.health import Pulse, answering_health
 from engine.jobs.liveness import open_locks, take_name
+from engine.jobs.pictures import DETECT_SECONDS_MAX
 from engine.jobs.plan import Plans
 from engine.jobs.queue import (
     APPLICATION,
@@ -86,7 +87,7 @@ class Worker:
         prepare_system_database(settings)
         self._queue = JobQueue(settings)
         self._objects = open_objects(settings)
-        self._detector = detector or ModelCache(settings, self._objects)
+        self._detector = detector or ModelCache(settings, self._objects, seconds_max=DETECT_SECONDS_MAX)
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
 
     def start(self) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
@@ -15,7 +14,7 @@ from engine.learning.classifier import LENGTH_LEAST, Block, Classifier
 from engine.learning.errors import ArtifactError
 from engine.learning.features import ExportedSession, Pixels
 from engine.learning.graph import Graph, add_resize, add_views, load_networks
-from engine.learning.model_file import IMAGE
+from engine.learning.model_file import IMAGE, check_model_file
 from engine.learning.views import VIEWS, View, passes_of
 
 PROBABILITIES = "probabilities"
@@ -77,18 +76,17 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
     return data
 
 
-def read_classifier(onnx: bytes) -> Classifier:
-    """The classifier that `export_classifier` wrote the file from. Its networks are not looked at: features of another layout
+def read_classifier(model: bytes | ModelProto) -> Classifier:
+    """The classifier that `export_classifier` wrote a file from. Its networks are not looked at: features of another layout
     than this version's are the caller's to refuse.
 
     Raises:
-        ArtifactError: the file is no exported classifier.
+        ArtifactError: the file is not an exported classifier.
     """
+    if isinstance(model, bytes):
+        model = check_model_file(model)
     try:
-        model = ModelProto.FromString(onnx)
         tensors = {tensor.name: tensor for tensor in model.graph.initializer}
-        if any(tensor.data_location == TensorProto.EXTERNAL for tensor in tensors.values()):
-            raise ArtifactError("it refers to other files")
         inputs = {node.name: list(node.input) for node in model.graph.node}
         blocks = tuple(
             _read_block(inputs[name], tensors[f"head/mean{index}"], tensors[f"head/scale{index}"])
@@ -97,8 +95,8 @@ def read_classifier(onnx: bytes) -> Classifier:
         (labels,) = [entry.value for entry in model.metadata_props if entry.key == "labels"]
         weights, bias = (numpy_helper.to_array(tensors[f"head/{name}"]) for name in ("weights", "bias"))
         classifier = Classifier(tuple(json.loads(labels)), blocks, weights, bias)
-    except (DecodeError, KeyError, ValueError, TypeError) as error:
-        raise ArtifactError(f"it is no classifier that this engine exported ({type(error).__name__}: {error})") from error
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"it is not a classifier that this engine exported ({type(error).__name__}: {error})") from error
     expected = (sum(len(block.mean) for block in classifier.blocks), len(classifier.tags))
     if weights.shape != expected or bias.shape != expected[1:]:
         raise ArtifactError(f"its weights are of shape {weights.shape}, and its views and labels ask for {expected}")

@@ -194,7 +194,7 @@ class DetectorSession(ExportedSession):
         tiles = self._session.get_modelmeta().custom_metadata_map.get(TILES, "1")
         if tiles not in map(str, range(1, TILES_MAX + 1)):
             raise ArtifactError(
-                f"the model file's metadata `{TILES}` are {tiles[:20]!r}, and no whole number from 1 to {TILES_MAX}"
+                f"the model file's metadata `{TILES}` are {tiles[:20]!r}, not a whole number from 1 to {TILES_MAX}"
             )
         self.detail = int(tiles)
         """How much of an image it looks at: `tiles`; `decode_image`."""

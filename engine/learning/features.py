@@ -24,7 +24,7 @@ _BATCH = 4
 """Images in one run. More gain nothing on a CPU, whose caches they overflow."""
 
 MEMORY_MAX_BYTES = 4 * 1024**3
-"""What all sessions of a process may compute in, at once. Three calls at a time of the largest detectors take 1 GiB."""
+"""What the tensors of all sessions of a process may take, at once. Three calls of the largest detectors take 1 GiB."""
 
 
 @lru_cache(maxsize=1)
@@ -48,25 +48,37 @@ def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.use_env_allocators", "1")
     # Otherwise a file that looks like ONNX Runtime's own format would be read as one.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # Folding constants computes while the file is opened, without any bound, and gains nothing for files of this engine.
+    return onnxruntime.InferenceSession(
+        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
+    )
+
+
+def open_exported(data: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """The session of an exported model, which is checked before it is opened. Raises ArtifactError."""
+    check_model_file(data)
+    return open_checked(data, threads)
+
+
+def open_checked(data: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """The session of an exported model that has been checked. Raises ArtifactError."""
+    try:
+        return open_session(data, threads)
+    except Exception as error:
+        raise ArtifactError(f"the model file cannot be run: {error}") from error
 
 
 class ExportedSession:
     """An exported model, opened. Safe to call from several threads; each call computes on at most `threads` of its own."""
 
     def __init__(self, onnx: bytes | Path | onnxruntime.InferenceSession, threads: int) -> None:
-        """A file is checked before it is opened. Raises ArtifactError."""
+        """Raises ArtifactError where a file is not an exported model."""
+        data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
+        self._session = open_exported(data, threads) if isinstance(data, bytes) else data
         try:
-            data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
-            if isinstance(data, bytes):
-                check_model_file(data)
-                data = open_session(data, threads)
-            self._session = data
-            self.tags: tuple[str, ...] = tuple(json.loads(data.get_modelmeta().custom_metadata_map["labels"]))
-        except ArtifactError:
-            raise
-        except Exception as error:
-            raise ArtifactError(f"the model file cannot be run: {error}") from error
+            self.tags: tuple[str, ...] = tuple(json.loads(self._session.get_modelmeta().custom_metadata_map["labels"]))
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
+            raise ArtifactError(f"the model file names no labels ({type(error).__name__})") from error
         self._running: set[onnxruntime.RunOptions] = set()
 
     def stop(self) -> None:

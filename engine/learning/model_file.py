@@ -14,6 +14,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from engine.learning.efficientnet import IR_VERSION, OPSET
 from engine.learning.errors import ArtifactError
+from engine.learning.wire_format import PARTS_MAX, TooManyParts, check_parts
 
 IMAGE = "image"
 """The input of every model."""
@@ -23,6 +24,7 @@ NUMBER_MAX = 65_536
 """The greatest whole number that a constant or an attribute may hold. Sizes are computed from these."""
 
 _SCALE_MAX = 4.0
+_KEPT_MAX = 1000
 _LARGE_INT = -(2**63)
 """`Slice` takes it as "to the very beginning"."""
 
@@ -65,8 +67,8 @@ _COUNTED = "NonMaxSuppression"
 """Its output is as long as there are objects."""
 
 
-def check_model_file(data: bytes) -> None:
-    """Refuse a file that could do anything else than answer for an image.
+def check_model_file(data: bytes) -> ModelProto:
+    """The model in a file that can do nothing else than answer for an image.
 
     Args:
         data: the bytes of an ONNX file.
@@ -75,14 +77,26 @@ def check_model_file(data: bytes) -> None:
         ArtifactError: says which part of the file is not one that this engine exports.
     """
     try:
-        model = ModelProto.FromString(data)
+        foreign = check_parts(data)
+        if foreign is not None:
+            raise _refused(f"it holds {foreign}")
+        model: ModelProto = ModelProto.FromString(data)
+    except TooManyParts:
+        raise _refused(f"it has more than {PARTS_MAX:,} parts") from None
     except (DecodeError, ValueError) as error:
         raise ArtifactError("it is not an ONNX file") from error
     if not model.HasField("graph"):
         raise ArtifactError("it is not an ONNX file")
     problem = next(_problems(model), None)
     if problem is not None:
-        raise ArtifactError(f"{problem}; this engine accepts only models that it has exported")
+        raise _refused(problem)
+    return model
+
+
+def _refused(problem: str) -> ArtifactError:
+    return ArtifactError(
+        f"{problem}. This engine accepts only models that an engine of its version or an older one has exported"
+    )
 
 
 def _problems(model: ModelProto) -> Iterator[str]:
@@ -94,10 +108,6 @@ def _problems(model: ModelProto) -> Iterator[str]:
 
 def _problems_of_the_frame(model: ModelProto) -> Iterator[str]:
     graph = model.graph
-    if model.functions:
-        yield f"it defines a function ({_named(model.functions[0].name)})"
-    if model.training_info:
-        yield "it holds training information"
     if model.ir_version != IR_VERSION:
         yield f"its IR version is {model.ir_version}, expected {IR_VERSION}"
     opsets = [(opset.domain, opset.version) for opset in model.opset_import]
@@ -125,10 +135,6 @@ def _is_an_image(value: ValueInfoProto) -> bool:
 
 
 def _problems_of_the_weights(graph: GraphProto) -> Iterator[str]:
-    if graph.sparse_initializer:
-        yield "it holds sparse tensors"
-    if graph.quantization_annotation:
-        yield "it holds quantization annotations"
     for tensor in graph.initializer:
         yield from _problems_of_a_tensor(tensor)
 
@@ -177,6 +183,10 @@ def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
                 yield f"the size of {_named(node.output[0])} ({node.op_type}) depends on the image's content"
         if node.op_type == "Resize":
             yield from _problems_of_a_resize(node, constants)
+        if node.op_type == _COUNTED:
+            if counted:
+                yield f"it has a second {_COUNTED}"
+            yield from _problems_of_a_suppression(node, constants)
         if known.intersection(node.output):
             yield f"the node {_named(node.name)} gives a value that another has given already"
         known.update(node.output)
@@ -226,6 +236,13 @@ def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto])
         yield f"the scales of {name} (Resize) are not constants of at most {_SCALE_MAX:g}"
     if sizes in constants:
         yield f"the size of {name} (Resize) is a constant"
+
+
+def _problems_of_a_suppression(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:
+    """How many boxes it keeps of a class must be a small constant: it compares each box with those."""
+    most = constants.get(node.input[2]) if len(node.input) > 2 else None
+    if most is None or not (numpy_helper.to_array(most) <= _KEPT_MAX).all():
+        yield f"what {_named(node.output[0])} ({_COUNTED}) keeps of a class is not a constant of at most {_KEPT_MAX:,}"
 
 
 def _named(text: Any) -> str:  # noqa: ANN401 - a name out of a file

@@ -4,14 +4,11 @@ from pathlib import Path
 
 from engine.learning.artifact import ClassifierSession
 from engine.learning.detector_artifact import BOXES, DetectorSession
-from engine.learning.features import open_session
-from engine.learning.model_file import check_model_file
+from engine.learning.features import open_exported
 
 
 def open_model(path: Path, threads: int) -> ClassifierSession | DetectorSession:
     """Load an exported model. Raises ArtifactError where the file is not one."""
-    data = path.read_bytes()
-    check_model_file(data)
-    session = open_session(data, threads)
+    session = open_exported(path.read_bytes(), threads)
     detects = BOXES in {output.name for output in session.get_outputs()}
     return DetectorSession(session) if detects else ClassifierSession(session)

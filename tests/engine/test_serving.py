@@ -56,7 +56,7 @@ class Session:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, cache_models=2, threads=2)
+    return Settings(data_dir=tmp_path / "data", cache_models=2, threads=2)
 
 
 @pytest.fixture
@@ -160,12 +160,12 @@ def test_a_model_that_never_answers_blocks_no_other(
     assert cache.classify("two", PIXELS)[0][0] == "b"
     for thread in stuck:
         thread.join()
-    assert time.monotonic() - begun < 2, "two of its calls have waited for an answer, and the others were refused"
+    assert time.monotonic() - begun < 10, "two of its calls have waited for an answer, and the others were refused"
     time.sleep(0.3)
     begun = time.monotonic()
-    with pytest.raises(ModelTooSlow, match=r"took longer than 0.2 s .* VISION_ENGINE_ANALYZE_SECONDS"):
+    with pytest.raises(ModelTooSlow, match=r"took longer than 0.2 s for an image"):
         cache.classify("one", PIXELS)
-    assert time.monotonic() - begun < 0.1, "it has rested, but its calls still run"
+    assert time.monotonic() - begun < 0.2, "it has rested, but its calls still run"
     Stuck.release.set()
     deadline = time.monotonic() + 10
     while True:
@@ -175,6 +175,40 @@ def test_a_model_that_never_answers_blocks_no_other(
         except ModelTooSlow:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+
+
+class Stopped(Session):
+    """Computes until it is stopped, and then fails, whichever call it is."""
+
+    def __init__(self, sessions: Sessions, tags: str) -> None:
+        super().__init__(sessions, tags)
+        self.stopped = threading.Event()
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.stopped.wait(30)
+        raise RuntimeError("Exiting due to terminate flag being set to true.")
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def test_a_call_that_is_stopped_beside_the_slow_one_is_told_the_same(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, lambda *_: Stopped(Sessions(), "a"), seconds_max=0.3)
+    cache.load("one")
+    errors: list[Exception] = []
+
+    def call() -> None:
+        with pytest.raises(ModelTooSlow) as error:
+            cache.classify("one", PIXELS)
+        errors.append(error.value)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.15)
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 2
 
 
 def test_a_model_that_loops_for_ever_is_ended(settings: Settings, objects: FileObjects) -> None:

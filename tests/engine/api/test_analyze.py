@@ -16,6 +16,7 @@ from PIL import Image
 
 from engine.api.analyze import WAITING_MAX
 from engine.api.multipart import first_file
+from engine.learning.errors import ArtifactError
 from engine.serving import ModelTooSlow
 
 ANALYZE = "imageanalysis:analyze?model-name=m"
@@ -278,6 +279,16 @@ def test_a_model_that_is_too_slow_is_said(trained: Any, picture: Any, monkeypatc
     reply = trained.call("POST", ANALYZE, content=picture())
     assert (reply.status_code, reply.json()["error"]["code"]) == (500, "Timeout")
     assert reply.json()["error"]["message"] == "The model took longer than 30 s for an image."
+
+
+def test_a_file_that_cannot_be_used_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise ArtifactError("it uses the operator 'Loop'")
+
+    monkeypatch.setattr(trained.models, "classify", refused)
+    reply = trained.call("POST", ANALYZE, content=picture())
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "FailedToProcess")
+    assert reply.json()["error"]["message"] == "The file of model 'm' cannot be used: it uses the operator 'Loop'."
 
 
 def test_a_full_queue_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,7 +180,7 @@ def sized_by_count(model: ModelProto) -> None:
     """As large as there are objects in the image."""
     nodes = [
         helper.make_node("Cast", ["image"], ["scores?"], to=TensorProto.FLOAT),
-        helper.make_node("NonMaxSuppression", ["scores?", "scores?"], ["found"]),
+        helper.make_node("NonMaxSuppression", ["scores?", "scores?", constant(model, "most", [10])], ["found"]),
         helper.make_node("Shape", ["found"], ["count"]),
         helper.make_node("Mul", ["count", constant(model, "times", [60_000])], ["large"]),
         helper.make_node("ConstantOfShape", ["large"], ["filled"]),
@@ -224,16 +224,47 @@ def tensor_attribute(model: ModelProto) -> None:
     model.graph.node[0].attribute.append(AttributeProto(name="value", type=AttributeProto.TENSOR, t=large))
 
 
+def kept_boxes(most: int) -> Change:
+    def change(model: ModelProto) -> None:
+        node = next((node for node in model.graph.node if node.op_type == "NonMaxSuppression"), None)
+        if node is None:
+            inputs = ["image", "image", constant(model, "hostile/most", [most])]
+            add(model, "NonMaxSuppression", inputs, ["kept"])
+        else:
+            node.input[2] = constant(model, "hostile/most", [most])
+
+    return change
+
+
+def kept_boxes_as_computed(model: ModelProto) -> None:
+    add(model, "NonMaxSuppression", ["image", "image", "image"], ["kept"])
+
+
+def second_suppression(model: ModelProto) -> None:
+    most = constant(model, "hostile/most", [10])
+    for name in ("first", "second"):
+        add(model, "NonMaxSuppression", ["image", "image", most], [name])
+
+
+def value_info(model: ModelProto) -> None:
+    model.graph.value_info.append(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1]))
+
+
 HOSTILE: dict[str, tuple[Change, str]] = {
     "external weights": (external_weights, "is in another file"),
     "external weights without the flag": (external_weights_without_the_flag, "is in another file"),
     "an external attribute": (external_attribute, "attribute value of its operator ConstantOfShape"),
     "an external constant": (external_constant, "uses the operator 'Constant'"),
-    "an endless loop": (endless_loop, "uses the operator 'Loop'"),
-    "a branch": (branch, "uses the operator 'If'"),
-    "a scan": (scan, "uses the operator 'Scan'"),
-    "a loop as another's attribute": (hidden_loop, "attribute axis of its operator Softmax"),
-    "a function": (function, "defines a function"),
+    "an endless loop": (endless_loop, "holds a graph"),
+    "a branch": (branch, "holds a graph"),
+    "a scan": (scan, "holds a graph"),
+    "a loop as another's attribute": (hidden_loop, "holds a graph"),
+    "a function": (function, "holds a function"),
+    "many boxes kept": (kept_boxes(60_000), "is not a constant of at most 1,000"),
+    "as many boxes kept as a pixel says": (kept_boxes_as_computed, "is not a constant of at most 1,000"),
+    "two suppressions": (second_suppression, "has a second NonMaxSuppression"),
+    "descriptions of values": (value_info, "holds descriptions of values"),
+    "a loop without its body": (lambda model: add(model, "Loop", ["image"], ["looped"]), "uses the operator 'Loop'"),
     "a call of a function": (function_call, "operator 'Mine' of the domain 'local'"),
     "an attribute of a function": (attribute_of_a_function, "operator Softmax has the attribute 'axis'"),
     "a domain": (opset("ai.onnx.ml", 3), "operators of the domain 'ai.onnx.ml'"),
@@ -247,7 +278,8 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a negative length": (claim(-1), "has a negative length"),
     "numbers elsewhere": (typed_data, "claims 40,000,000,000 bytes and holds 0"),
     "a sparse tensor": (sparse, "holds sparse tensors"),
-    "texts": (strings, "neither of type float32 nor int64"),
+    "texts": (strings, "holds texts"),
+    "doubles": (lambda model: constant(model, "doubles", [0.5]), "neither of type float32 nor int64"),
     "a huge number": (huge_constant, "holds a number beyond 65,536"),
     "a huge input": (huge_input, "input is not `image`, uint8"),
     "a second input": (second_input, "input is not `image`, uint8"),

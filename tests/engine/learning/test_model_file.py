@@ -1,15 +1,17 @@
 """What a model file may hold: everything that this engine exports, and nothing that a hostile file would need."""
 
 import lzma
-from collections.abc import Callable, Sequence
+import resource
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from engine.learning import ArtifactError, Classifier, export_classifier
+from engine.learning import ArtifactError, Classifier, export_classifier, read_classifier
 from engine.learning.artifact import ClassifierSession
 from engine.learning.detector_artifact import DetectorSession, export_detector
 from engine.learning.model_file import check_model_file
@@ -56,6 +58,10 @@ def test_every_classifier_of_this_engine_is_accepted(recipe: Recipe, weights_dir
 @pytest.mark.parametrize("tags", [1, 2, 500])
 def test_every_detector_of_this_engine_is_accepted(weights_dir: Path, tags: int, tiles: int) -> None:
     check_model_file(detector_with(weights_dir, [f"tag {index}" for index in range(tags)], tiles))
+
+
+def test_there_are_models_of_former_exporters() -> None:
+    assert len(EXPORTED) == 13
 
 
 @pytest.mark.parametrize("file", EXPORTED, ids=lambda file: file.name.partition(".")[0])
@@ -105,6 +111,83 @@ def test_a_file_in_the_runtime_s_own_format_is_not_opened_as_one(classifier: byt
     file = tmp_path / "model.onnx"
     file.write_bytes(disguised)
     assert open_model(file, 1).tags == ("cat", "dög"), "it is read as the ONNX file that was checked"
+
+
+def graph_of(nodes: Sequence[NodeProto], constants: Mapping[str, object]) -> bytes:
+    """A model whose nodes are all allowed, from `image` to `probabilities`."""
+    graph = helper.make_graph(
+        nodes,
+        "composed",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["h", "w", 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+    model.metadata_props.add(key="labels", value='["a"]')
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def test_nothing_is_computed_while_a_file_is_opened() -> None:
+    """The runtime would fold what it knows beforehand: here 16384 × 16384 numbers, from a shape that is a constant."""
+    data = graph_of(
+        [
+            helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Reshape", ["floats", "sides"], ["square"]),
+            helper.make_node("Shape", ["square"], ["size"]),
+            helper.make_node("ConstantOfShape", ["size"], ["filled"]),
+            helper.make_node("MatMul", ["filled", "filled"], ["product"]),
+            helper.make_node("ReduceMean", ["product"], ["probabilities"], keepdims=0),
+        ],
+        {"sides": [16_384, 16_384]},
+    )
+    check_model_file(data)
+    before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    session = ClassifierSession(data, threads=1)
+    assert time.monotonic() - begun < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kilobytes"
+    with pytest.raises(Exception, match=r"reshape|Reshape"):
+        session.probabilities(np.zeros((50, 50, 3), np.uint8))
+
+
+PARTS = {
+    "nodes": b"\x0a\x00",
+    "initializers": b"\x2a\x00",
+    "inputs": b"\x5a\x00",
+    "unknown fields": b"\xa0\x06\x01",
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
+def test_many_empty_parts_are_refused_before_they_are_parsed(part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them would take some hundred bytes."""
+    monkeypatch.setattr("engine.learning.model_file.ModelProto.FromString", opened, raising=False)
+    graph = part * 1_000_000
+    with pytest.raises(ArtifactError, match="it has more than 100,000 parts"):
+        check_model_file(b"\x3a" + encoded_varint(len(graph)) + graph)
+
+
+def encoded_varint(number: int) -> bytes:
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+@pytest.mark.parametrize("data", [b"\x3a", b"\x3a\xff", b"\x3a\x05ab", b"\x0f", b"\x00\x00", b"\xff" * 20], ids=repr)
+def test_bytes_that_are_not_a_message_are_refused(data: bytes) -> None:
+    with pytest.raises(ArtifactError, match="it is not an ONNX file"):
+        check_model_file(data)
+
+
+def test_labels_that_are_nested_deeply_are_refused(classifier: bytes) -> None:
+    model = onnx.ModelProto.FromString(classifier)
+    next(entry for entry in model.metadata_props if entry.key == "labels").value = "[" * 100_000
+    with pytest.raises(ArtifactError, match="RecursionError"):
+        read_classifier(model.SerializeToString())
+    with pytest.raises(ArtifactError, match="names no labels"):
+        ClassifierSession(model.SerializeToString())
 
 
 def test_a_model_that_asks_for_much_memory_fails_alone(classifier: bytes) -> None:
