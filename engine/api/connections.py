@@ -8,12 +8,15 @@ import asyncio
 import logging
 import resource
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from fcntl import ioctl
 from itertools import islice, takewhile
+from termios import TIOCOUTQ
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -138,8 +141,9 @@ class Connections:
             late += (connection for connection, _ in islice(due, _CLOSED_AT_ONCE))
         for connection in late:
             if connection.is_sending():
-                self._idle.pop(connection, None)
-                self.waits(connection)  # the next request is not late while the last answer is on its way
+                # The next request is not late while the last answer is on its way.
+                self.answers(connection)
+                self.waits(connection)
             else:
                 self.close(connection, Closed.SLOW_HEAD)
         if self.waiting:
@@ -233,16 +237,24 @@ class BoundedConnection(H11Protocol):
         self._timer = self.loop.call_later(BODY_SECONDS, self._body_is_late)
 
     def _await_reader(self) -> None:
-        unread = self.transport.get_write_buffer_size()
-        self._stall = self.loop.call_later(ANSWER_SECONDS, self._answer_is_late, unread)
+        self._stop_stall()
+        self._stall = self.loop.call_later(ANSWER_SECONDS, self._answer_is_late, self._unread_bytes())
 
     def _answer_is_late(self, unread: int) -> None:
         self._stall = None
-        left = self.transport.get_write_buffer_size()
-        if left and left < unread:
+        if not self.transport.get_write_buffer_size():
+            return
+        if self._unread_bytes() < unread:
             self._await_reader()
-        elif left:
+        else:
             self._bounds.close(self, Closed.SLOW_READER)
+
+    def _unread_bytes(self) -> int:
+        """What the client has not taken yet: in this process, and in the system, which takes over in large steps."""
+        queued = array("i", [0])
+        with suppress(OSError, ValueError, AttributeError):  # not every system tells
+            ioctl(self.transport.get_extra_info("socket").fileno(), TIOCOUTQ, queued)
+        return self.transport.get_write_buffer_size() + queued[0]
 
     def _stop_stall(self) -> None:
         if self._stall is not None:

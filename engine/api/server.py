@@ -22,6 +22,7 @@ from engine.listening import base_url, listening
 from engine.settings import Settings
 from engine.store import Store
 from engine.store.sqlite_file import DatabaseCopies, database_file, set_aside_jobs
+from engine.time_limit import left_running
 
 SERVE_FILE = "serve.json"
 
@@ -91,6 +92,10 @@ def serve(settings: Settings) -> None:
         stack.enter_context(_announced(settings, listener, limits))
         server.run(sockets=[listener])
         log.info("stopping")
+    if left_running():
+        # A model that does not stop computing: the interpreter cannot end in order beside it.
+        logging.shutdown()
+        os._exit(0)
 
 
 @contextmanager

@@ -21,12 +21,15 @@ from engine.listening import listening
 SHORT = 0.4
 """Seconds that a client has for its head, its body, or to read."""
 
+RELEASED = threading.Event()
+"""Until it is set, `/slow` does not answer."""
+
 HEAD = b"POST / HTTP/1.1\r\nHost: h\r\n"
 LARGE = b"x" * 20_000_000
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Echoes the length of a body; `/refused` answers without reading it, `/large` is long, `/slow` takes its time."""
+    """Echoes the length of a body; `/refused` answers without reading it, `/large` is long, `/slow` waits."""
     length = 0
     if scope["path"] != "/refused":
         while True:
@@ -35,7 +38,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             if not message.get("more_body"):
                 break
     if scope["path"] == "/slow":
-        await asyncio.sleep(3 * SHORT)
+        await asyncio.to_thread(RELEASED.wait, 30)
     answer = LARGE if scope["path"] == "/large" else str(length).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(answer)).encode())]})
     await send({"type": "http.response.body", "body": answer})
@@ -62,6 +65,7 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "ANSWER_SECONDS"):
         monkeypatch.setattr(bounds, name, SHORT)
+    RELEASED.clear()
     connections = Connections(most=6)
     http = cast("type[asyncio.Protocol]", partial(BoundedConnection, connections))
     config = uvicorn.Config(app, http=http, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
@@ -70,6 +74,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         yield Server(listener.getsockname()[1], connections)
+        RELEASED.set()
         running.should_exit = running.force_exit = True
         thread.join()
 
@@ -155,6 +160,8 @@ def test_a_body_may_take_long_if_it_comes(server: Server, monkeypatch: pytest.Mo
 
 def test_an_answer_may_take_long(server: Server) -> None:
     with server.connect(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n") as connection:
+        time.sleep(3 * SHORT)
+        RELEASED.set()
         assert connection.recv(65536).endswith(b"\r\n\r\n0")
     assert server.connections.closed == {}
 
@@ -181,6 +188,7 @@ def crowd(server: Server, connections: Connections, connect: Callable[..., socke
     waiting = (*answering, new[1])
     for connection in waiting:
         connection.sendall(HEAD + b"Content-Length: 0\r\n\r\n")
+    RELEASED.set()
     for connection in waiting:
         assert connection.recv(65536).startswith(b"HTTP/1.1 200"), "those that wait for an answer get it"
     connect()
