@@ -25,6 +25,8 @@ from engine.settings import Settings
 JOBS_FILE = "jobs.sqlite"
 
 COPY_INTERVAL_SECONDS = 60.0
+COPY_SHARE = 0.01
+"""Of the time, that copying a large database takes at most."""
 _PAGES_AT_ONCE = 256
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -82,23 +84,26 @@ def _reading(file: Path) -> closing[sqlite3.Connection]:
 def check_database(settings: Settings) -> None:
     """Raise DatabaseDamaged where the database is damaged, with the file and the remedy.
 
-    An empty or missing file beside trained models is damage, too: SQLite would begin a new database, and forget the models.
+    An empty or missing file beside its copy, or beside trained models, is damage, too: SQLite would begin a new database.
     """
     file = database_file(settings)
     if file is None:
         return
     reason = damage(file)
-    models = _models_in(settings)
-    if reason is None and models and _is_new(file):
+    if reason is None and _is_new(file):
         state = "empty" if file.exists() else "missing"
-        reason = f"it is {state}, and {_models_folder(settings)} holds {models} trained model{'s' if models > 1 else ''}"
+        models = _models_in(settings)
+        if not _is_new(copy_of(file)):
+            reason = f"it is {state}, and its copy is not"
+        elif models:
+            reason = f"it is {state}, and {_models_folder(settings)} holds {models} trained model{'s' if models > 1 else ''}"
     if reason is not None:
         raise DatabaseDamaged(f"The database {file} is damaged, as after a power loss ({reason}). {_remedy(settings, file)}")
 
 
 def _is_new(file: Path) -> bool:
-    """Whether a file, which is not damaged, holds no table."""
-    if not file.exists() or not file.stat().st_size:
+    """Whether a file holds no table, because it is missing, empty, or not SQLite's any more."""
+    if not file.exists() or not file.stat().st_size or damage(file) is not None:
         return True
     with _reading(file) as connection:
         return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
@@ -116,7 +121,7 @@ def _models_in(settings: Settings) -> int:
 
 def _remedy(settings: Settings, file: Path) -> str:
     copy = copy_of(file)
-    if damage(copy) is None and copy.exists():
+    if not _is_new(copy):
         made = datetime.fromtimestamp(copy.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
         command = f"vision-engine restore --data-dir {quote(str(settings.data_dir))}"
         return (
@@ -144,13 +149,17 @@ def restore(settings: Settings) -> list[str]:
     except DatabaseDamaged:
         assert file is not None
         copy = copy_of(file)
-        if not copy.exists() or damage(copy) is not None:
+        if _is_new(copy):
             raise
-        aside = _set_aside(file)
         handle, draft = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         os.close(handle)
-        shutil.copyfile(copy, draft)
-        Path(draft).replace(file)
+        try:
+            shutil.copyfile(copy, draft)
+            _sync(Path(draft))
+            aside = _set_aside(file)
+            Path(draft).replace(file)
+        finally:
+            Path(draft).unlink(missing_ok=True)
         done.append(f"{file} is the copy again. The damaged one is {aside}.")
     return done
 
@@ -173,6 +182,11 @@ def _set_aside(file: Path) -> Path:
         with suppress(FileNotFoundError):
             Path(f"{file}{suffix}").rename(f"{aside}{suffix}")
     return aside
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as written:
+        os.fsync(written.fileno())
 
 
 class DatabaseCopies:
@@ -203,8 +217,7 @@ class DatabaseCopies:
             with _reading(self._file) as source, closing(sqlite3.connect(draft)) as drafted:
                 source.backup(drafted, pages=_PAGES_AT_ONCE, sleep=0.01)
                 drafted.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-            with Path(draft).open("rb+") as written:
-                os.fsync(written.fileno())
+            _sync(Path(draft))
             Path(draft).replace(target)
         finally:
             Path(draft).unlink(missing_ok=True)
@@ -214,8 +227,7 @@ class DatabaseCopies:
         while not self._stopping.wait(wait):
             begun = time.monotonic()
             self._look()
-            # A large database takes at most a hundredth of the time.
-            wait = max(self._interval, 100 * (time.monotonic() - begun))
+            wait = max(self._interval, (time.monotonic() - begun) / COPY_SHARE)
 
     def _look(self) -> None:
         try:

@@ -109,10 +109,40 @@ def test_a_damaged_database_is_named_with_its_remedy_and_comes_back(settings: Se
 
 def test_a_database_that_has_vanished_is_missed(settings: Settings) -> None:
     (settings.data_dir / "engine.sqlite").unlink()
+    with pytest.raises(DatabaseDamaged, match=r"it is missing, and its copy is not\)"):
+        check_database(settings)
+    copy = copy_of(settings.data_dir / "engine.sqlite")
+    content = copy.read_bytes()
+    copy.unlink()
     with pytest.raises(DatabaseDamaged, match=r"it is missing, and .*/objects/models holds 1 trained model\)"):
         check_database(settings)
+    copy.write_bytes(content)
     assert restored(settings)[0] == 0
     assert models_of(settings) == ["kept"]
+
+
+@pytest.mark.parametrize("objects_url", [None, "https://acct.blob.core.windows.net/objects"])
+def test_a_copy_tells_that_a_database_was_not_always_empty(settings: Settings, objects_url: str | None) -> None:
+    """Whether there are models or not, and wherever they are."""
+    shutil.rmtree(settings.data_dir / "objects")
+    emptied(settings.data_dir / "engine.sqlite")
+    before = copy_of(settings.data_dir / "engine.sqlite").read_bytes()
+    elsewhere = settings.model_copy(update={"objects_url": objects_url})
+    with pytest.raises(DatabaseDamaged, match=r"it is empty, and its copy is not\)"):
+        Store.open(elsewhere)
+    assert copy_of(settings.data_dir / "engine.sqlite").read_bytes() == before
+
+
+def test_a_disk_that_is_full_leaves_the_database_where_it_is(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    halved(settings.data_dir / "engine.sqlite")
+    before = contents(settings.data_dir)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    assert restored(settings)[0] != 0
+    assert contents(settings.data_dir) == before
 
 
 @pytest.mark.parametrize("cut_copy", [emptied, halved, Path.unlink])
@@ -178,6 +208,7 @@ def test_a_damaged_database_of_jobs_is_set_aside(settings: Settings, cut: Cut) -
 
 
 def test_the_copy_follows_the_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "COPY_SHARE", 0.5)
     store = Store.open(settings)
     copies = DatabaseCopies(settings.data_dir / "engine.sqlite", interval_seconds=0.05)
     copies.start()
