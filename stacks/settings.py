@@ -171,12 +171,9 @@ def read_settings(config: Mapping[str, str], stack: str, written: str | None = N
     values = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
     parsed = {key: _structured(value) for key, value in values.items()}
     file = f"stacks/Pulumi.{stack}.yaml"
-    misread = [
-        f'{file}:{line}: {place}: YAML does not read {key or "this"} as a name: put it in quotes, as in "{key}"'
-        for line, place, key in (misread_keys(written, PROJECT) if written is not None else ())
-    ]
-    if misread:
-        raise SettingsError("\n".join(misread))
+    if misread := misread_keys(written, parsed, PROJECT) if written is not None else []:
+        lines = [f"{found.place}: YAML does not read {found.written} as it is written: put it in quotes" for found in misread]
+        raise SettingsError("\n".join(f"{file}:{found.line}: {line}" for found, line in zip(misread, lines, strict=True)))
     try:
         settings = StackSettings.model_validate(parsed)
     except ValidationError as error:
