@@ -16,13 +16,14 @@ from pulumi import dynamic
 
 from components import process
 from components.process import DetachedProcess
-from customization.loopback import answers
+from customization.loopback import asked
 from customization.resources.provider import DeclaredProvider, Properties, engine_is_back, is_known
 from customization.resources.row import Row, row_urn
 
 HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 90.0
 HEALTH_INTERVAL_SECONDS = 0.1
+HTTP_SERVER_ERROR = 500
 
 
 class LocalServiceError(Exception):
@@ -159,37 +160,46 @@ def copy_of(file: Path) -> Path:
 def damage(file: Path) -> str | None:
     """What is wrong with a JSON file; None where it is whole, or neither it nor a copy is there."""
     try:
-        text = file.read_bytes()
+        return fault_of(file.read_bytes())
     except FileNotFoundError:
         return "it is missing" if copy_of(file).exists() else None
+
+
+def fault_of(content: bytes) -> str | None:
     try:
-        json.loads(text)
+        json.loads(content)
     except ValueError as error:
-        return f"it is not JSON: {error}" if text else "it is empty"
+        return f"it is not JSON: {error}" if content else "it is empty"
     return None
 
 
 def keep_copies(properties: Properties) -> None:
     """Copy the index as it is now, where all of it is whole: its files belong together."""
     files = json_files(properties)
-    if not all(file.exists() for file in files):
+    if all(is_copied(file) for file in files):
         return
-    changed = [file for file in files if not is_copied(file)]
-    if not changed or any(damage(file) for file in files):
+    try:
+        found = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+    except FileNotFoundError:
         return
-    for file in changed:
-        copy = copy_of(file)
-        draft = file.with_name(f".{copy.name}.{os.getpid()}")
+    if any(fault_of(content) for _, content in found.values()):
+        return
+    for file, (mtime_ns, content) in found.items():
+        draft = file.with_name(f".{copy_of(file).name}.{os.getpid()}")
         with draft.open("wb") as written:
-            written.write(file.read_bytes())
+            written.write(content)
             written.flush()
             os.fsync(written.fileno())
-        draft.replace(copy)
+        os.utime(draft, ns=(mtime_ns, mtime_ns))
+        draft.replace(copy_of(file))
 
 
 def is_copied(file: Path) -> bool:
-    copy = copy_of(file)
-    return copy.exists() and copy.stat().st_mtime_ns >= file.stat().st_mtime_ns
+    """Whether the copy is of the file as it is: it has its time, whatever the clock said when it was made."""
+    try:
+        return copy_of(file).stat().st_mtime_ns == file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
 
 
 def check_json_files(properties: Properties) -> None:
@@ -215,7 +225,8 @@ def check_json_files(properties: Properties) -> None:
 
 def is_healthy(properties: Properties) -> bool:
     """Whether the server answers its health path without a server error."""
-    return answers(str(properties["endpoint"]), str(properties["health_path"]))
+    status = asked(str(properties["endpoint"]), str(properties["health_path"]))
+    return status is not None and status < HTTP_SERVER_ERROR
 
 
 def command(properties: Properties) -> list[str]:

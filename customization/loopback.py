@@ -1,6 +1,7 @@
 """Services of this machine: what is told apart from the network, and whether one is running."""
 
 import socket
+from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
@@ -10,15 +11,13 @@ HEALTH_PATH = "/healthz"
 HANGS_SECONDS = 10.0
 """A service that has not answered for so long hangs: it does nothing but to say that it is there."""
 
-_SERVER_ERROR = 500
-
 
 def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in LOOPBACK_HOSTS
 
 
-def answers(url: str, path: str = HEALTH_PATH) -> bool:
-    """Whether a service of this machine answers a GET without a server error, and within HANGS_SECONDS.
+def asked(url: str, path: str = HEALTH_PATH) -> int | None:
+    """The status that a service of this machine answers a GET with; None where it does not within HANGS_SECONDS.
 
     It is asked directly: a proxy of the environment is never meant for this machine.
     """
@@ -26,16 +25,33 @@ def answers(url: str, path: str = HEALTH_PATH) -> bool:
     connection = HTTPConnection(str(parts.hostname), parts.port, timeout=HANGS_SECONDS)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status < _SERVER_ERROR
+        return connection.getresponse().status
     except (OSError, HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 
 
-def is_away(url: str) -> bool:
-    """Whether the URL is one of this machine, and what should answer there is stopped, or hangs."""
-    return is_loopback(url) and urlsplit(url).scheme == "http" and not answers(url)
+def is_hung(url: str, program: str) -> bool:
+    """Whether the URL is one of this machine, where a process of this program listens and twice does not answer.
+
+    Another program there may be a tunnel to a service elsewhere, of which nothing is known.
+    """
+    if not is_loopback(url) or urlsplit(url).scheme != "http" or is_stopped(url):
+        return False
+    return asked(url) is None and asked(url) is None and program in _listener(urlsplit(url).port or 80)
+
+
+def _listener(port: int) -> str:
+    """The command line of the process that listens on a port of this machine; empty where that is not to be seen."""
+    import psutil  # a preview that finds nothing changed does without it
+
+    for process in psutil.process_iter(["cmdline"]):
+        with suppress(psutil.Error):
+            listening = (at for at in process.net_connections(kind="tcp") if at.status == psutil.CONN_LISTEN)
+            if any(at.laddr.port == port for at in listening):
+                return " ".join(process.info["cmdline"] or ())
+    return ""
 
 
 def is_stopped(url: str) -> bool:

@@ -211,7 +211,7 @@ class Transport:
         if isinstance(error, requests.ConnectTimeout):
             return f"{where} could not be reached within {timeout[0]:.0f} s"
         if isinstance(error, requests.Timeout):
-            hangs = ". It runs, but hangs: see its log. `pulumi up` starts it again" if self.loopback else ""
+            hangs = ". If it is the local engine, it hangs: see its log. `pulumi up` restarts it" if self.loopback else ""
             return f"no answer from {where} within {timeout[1]:.0f} s{hangs}"
         if isinstance(error, requests.ConnectionError):
             text = str(error)

@@ -48,6 +48,8 @@ def export(client: VisionClient, model: str, output: Path | None, as_json: bool)
     sidecar = path.with_suffix(".json")
     if sidecar.exists() and not _is_sidecar(sidecar):
         raise click.UsageError(f"--output: {sidecar}, where the model's metadata go, is a file of something else: name another")
+    if path.exists() and path != output and not sidecar.exists():  # its name is ours
+        raise click.UsageError(f"--output: {path} exists already and has no metadata beside it: name another file")
     metadata = client.artifact_metadata(model_name)
     with progress_bar(f"downloading {model_name}") as advance:
         artifact = client.download_artifact(model_name, path, lambda done, total: advance(done, total, ""))

@@ -144,8 +144,12 @@ def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
     ):
         raise click.UsageError(f"--draw: {over} is one of the images themselves: name another file or folder.")
     # A file whose name was given may be replaced. In a folder the names are ours.
-    if draw.is_dir() and (foreign := next((out for out in pictures.values() if out.exists() and not _is_drawing(out)), None)):
-        raise click.UsageError(f"--draw: {foreign} exists already and is not a drawing of this command: name another folder.")
+    foreign = next((out for out in pictures.values() if draw.is_dir() and out.exists() and not _is_drawing(out)), None)
+    if foreign is not None:
+        raise click.UsageError(
+            f"--draw: {foreign} exists already and is not a drawing of this command (or one of an earlier version): "
+            "name another folder."
+        )
     return pictures
 
 
@@ -180,7 +184,7 @@ def _is_drawing(file: Path) -> bool:
     try:
         with Image.open(file) as image:
             return image.info.get("Software") == _SOFTWARE
-    except OSError:
+    except Exception:  # noqa: BLE001 - what Pillow cannot open for any reason is not a drawing
         return False
 
 

@@ -118,7 +118,7 @@ class DatasetProvider(VisionProvider):
         return dynamic.UpdateResult(outs)
 
     def look(self, properties: Properties) -> Properties:
-        """Somebody else's annotation files, or none, are not the content that was declared: the digest in state is not true."""
+        """With other annotation files, or none, the content is not the declared one, and the digest in state is wrong."""
         dataset = client(properties).get_dataset(properties["dataset_name"])
         seen = registered(dataset)
         if seen["annotation_file_uris"] != properties["annotation_file_uris"]:

@@ -13,7 +13,7 @@ from pulumi import dynamic
 from pulumi.output import Unknown
 
 from customization.errors import NotFound
-from customization.loopback import is_away, is_stopped
+from customization.loopback import is_hung, is_stopped
 from customization.resources.connection import CONNECTION_PROPERTIES
 from customization.resources.row import Row
 
@@ -45,21 +45,28 @@ _KEPT: set[tuple[str, ...]] = set()
 """What this update has made, taken over, or left as it is. The process of a provider lives as long as the update."""
 
 
-_AWAY: set[str] = set()
-"""Engines of this machine that did not answer in this update: they are not asked for each resource again."""
+ENGINE = "vision-engine"
+
+_HUNG: dict[str, float] = {}
+"""Engines of this machine that did not answer, and when that was found out: they are not asked for each resource again."""
+
+HUNG_SECONDS = 60.0
 
 
 def engine_is_away(properties: Mapping[str, Any]) -> bool:
     """Whether the engine of a resource is one of this machine, and is not running or hangs."""
     endpoint = str(properties["endpoint"])
-    if endpoint not in _AWAY and is_away(endpoint):
-        _AWAY.add(endpoint)
-    return endpoint in _AWAY
+    if is_stopped(endpoint) or time.monotonic() - _HUNG.get(endpoint, float("-inf")) < HUNG_SECONDS:
+        return True
+    if not is_hung(endpoint, ENGINE):
+        return False
+    _HUNG[endpoint] = time.monotonic()
+    return True
 
 
 def engine_is_back(endpoint: str) -> None:
     """Ask an engine again that was started meanwhile."""
-    _AWAY.discard(endpoint)
+    _HUNG.pop(endpoint, None)
 
 
 def is_known(*values: object) -> bool:
@@ -154,9 +161,7 @@ class VisionProvider(DeclaredProvider, ABC):
             Row(props["row_urn"]).say("kept: its replacement has taken it over")
             return
         if engine_is_away(props):
-            Row(props["row_urn"]).warn(
-                "the local engine does not answer: this stays in its data folder, where the next `up` finds it"
-            )
+            Row(props["row_urn"]).warn("the local engine does not answer: this stays in its data folder")
             return
         with suppress(NotFound):
             self.remove(props)

@@ -7,4 +7,4 @@ from customization.resources import provider
 def _new_update() -> None:
     """Each test is an update of its own, which has made nothing yet."""
     provider._KEPT.clear()
-    provider._AWAY.clear()
+    provider._HUNG.clear()

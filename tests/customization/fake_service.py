@@ -46,6 +46,7 @@ class FakeService:
     received: list[Received] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     handler: Callable[[Received], Answer] | None = None
+    health: Answer = field(default_factory=lambda: Answer(200, {}))
 
     def client(self, **options: Any) -> VisionClient:  # noqa: ANN401
         options = {"retry": RetryPolicy(attempts=3, base_seconds=0.1), "sleep": self.slept.append, **options}
@@ -71,7 +72,7 @@ def fake_service() -> Iterator[FakeService]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             request = Received(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
             # Asked of a service of this machine before it is told to delete something.
-            answer = Answer(200, {}) if parts.path == "/healthz" else fake.answer(request)
+            answer = fake.health if parts.path == "/healthz" else fake.answer(request)
             if answer.cut:
                 self.close_connection = True
                 return

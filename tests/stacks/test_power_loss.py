@@ -2,17 +2,17 @@
 
 import os
 import re
-import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
 from customization.client import VisionClient
+from tests.stacks.conftest import running_in
 from tests.stacks.project import VENV_BIN, Project
 from tests.stacks.shapes import draw
 
@@ -33,13 +33,10 @@ def lose_power(project: Project, *cut: str) -> None:
         if name.endswith(".sqlite"):  # what was written has come to the file itself
             with closing(sqlite3.connect(local / name)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    for process in psutil.process_iter():
-        try:
-            if str(project.folder) in " ".join(process.cmdline()):
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait(10)
-        except psutil.NoSuchProcess:
-            continue
+    for _, process in running_in(project.folder):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+            process.wait(10)
     for name in cut:
         os.truncate(local / name, (local / name).stat().st_size // 2)
 

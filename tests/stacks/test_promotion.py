@@ -72,12 +72,12 @@ def client_of(project: Project) -> VisionClient:
 
 
 def import_other(client: VisionClient, name: str, folder: Path) -> None:
-    """In place of a model, another file that is as good: with a note in it."""
+    """In place of a model, another file that is as good: with a description in it."""
     path = folder / "other.onnx"
     metadata = client.artifact_metadata(name)
     client.download_artifact(name, path)
     model = onnx.load(path)
-    model.metadata_props.add(key="note", value="somebody else's")
+    model.doc_string = "somebody else's"
     onnx.save(model, path)
     metadata["artifact"]["digest"] = file_digest(path)
     client.delete_model(name)

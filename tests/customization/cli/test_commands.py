@@ -570,7 +570,7 @@ def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path)
     before = photo.read_bytes()
     ran = vision("predict", "m", jpeg, "--draw", tmp_path)
     assert (ran.code, photo.read_bytes()) == (2, before)
-    assert "photo.png exists already and is not a drawing of this command: name another folder" in ran.err
+    assert "photo.png exists already and is not a drawing of this command" in ran.err
 
 
 def test_tags_are_drawn_into_the_corner_of_an_upright_image() -> None:
@@ -751,7 +751,11 @@ def test_a_model_is_exported_with_its_sidecar(vision: Vision, service: FakeServi
     assert (ran.code, (tmp_path / "m.json").read_text(), (tmp_path / "m.onnx").exists()) == (2, '{"images": []}', False)
     assert "m.json, where the model's metadata go, is a file of something else: name another" in ran.err
     (tmp_path / "m.json").unlink()
-    assert vision("export", name).code == 0
+    (tmp_path / "m.onnx").write_bytes(b"another's")
+    ran = vision("export", name)
+    assert (ran.code, (tmp_path / "m.onnx").read_bytes()) == (2, b"another's")
+    assert "m.onnx exists already and has no metadata beside it: name another file" in ran.err
+    assert vision("export", name, "--output", "m.onnx").code == 0, "a file that is named may be replaced"
     ran = vision("export", name, "--json")
     assert ran.code == 0, "an export may be done again"
     assert (tmp_path / "m.onnx").read_bytes() == ONNX

@@ -1,18 +1,20 @@
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from components.local_service import LocalServiceProvider
+from customization.resources import provider
 from customization.resources.dataset import DatasetProvider
 from customization.resources.evaluation import EvaluationProvider
 from customization.resources.model import ModelProvider
 from customization.resources.promoted_model import PromotedModelProvider
-from customization.resources.provider import DeclaredProvider, VisionProvider, engine_is_away, engine_is_back
+from customization.resources.provider import DeclaredProvider, VisionProvider
 from customization.resources.published_model import PublishedModelProvider
+from tests.customization.fake_service import Answer, fake_service
 
 PROVIDER = """
 import sys, time
@@ -53,9 +55,9 @@ PROPERTIES = {"endpoint": "http://127.0.0.1:1", "row_urn": "urn:pulumi:local::p:
 def removed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The properties of what was deleted for good."""
     gone: list[dict[str, Any]] = []
-    for provider in PROVIDERS:
-        if issubclass(provider, VisionProvider):
-            monkeypatch.setattr(provider, "remove", lambda _, properties: gone.append(properties))
+    for provider_type in PROVIDERS:
+        if issubclass(provider_type, VisionProvider):
+            monkeypatch.setattr(provider_type, "remove", lambda _, properties: gone.append(properties))
     monkeypatch.setattr("components.local_service.stop_noted", lambda folder: gone.append({"data_dir": folder}))
     monkeypatch.setattr("customization.resources.provider.engine_is_away", lambda _: False)
     return gone
@@ -65,13 +67,13 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_a_delete_spares_what_the_same_update_has_taken_over(
     provider_type: type[DeclaredProvider], removed: list[dict[str, Any]]
 ) -> None:
-    provider, mine = provider_type(), {**PROPERTIES, **PROVIDERS[provider_type]}
-    provider.keep(mine)
-    provider.delete("id", mine)
+    one, mine = provider_type(), {**PROPERTIES, **PROVIDERS[provider_type]}
+    one.keep(mine)
+    one.delete("id", mine)
     assert removed == []
-    for name in set(mine) & set(provider.identity):
-        provider.delete("id", {**mine, name: f"{mine[name]}-other"})
-    assert len(removed) == len(provider.identity), "what differs in any of these is another thing"
+    for name in set(mine) & set(one.identity):
+        one.delete("id", {**mine, name: f"{mine[name]}-other"})
+    assert len(removed) == len(one.identity), "what differs in any of these is another thing"
 
 
 @pytest.mark.parametrize("provider_type", PROVIDERS)
@@ -79,33 +81,60 @@ def test_a_delete_spares_what_the_same_update_has_taken_over(
 def test_a_delete_that_an_interrupted_update_has_left_spares_what_is_declared(
     provider_type: type[DeclaredProvider], replaces: list[str], removed: list[dict[str, Any]]
 ) -> None:
-    provider, mine = provider_type(), {**PROPERTIES, **PROVIDERS[provider_type]}
-    provider.difference(mine, replaces, replaces)
-    provider.delete("id", mine)
+    one, mine = provider_type(), {**PROPERTIES, **PROVIDERS[provider_type]}
+    one.difference(mine, replaces, replaces)
+    one.delete("id", mine)
     assert len(removed) == len(replaces)
 
 
-def test_an_engine_that_hangs_is_asked_once_and_does_not_keep_a_destroy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as hung:
-        properties = {**PROPERTIES, "endpoint": f"http://127.0.0.1:{hung.getsockname()[1]}", "model_name": "m"}
-        begun = time.monotonic()
-        for _ in range(5):
-            ModelProvider().delete("id", properties)
-            assert ModelProvider().read("id", properties).outs == properties, "what it holds is as it was"
-        assert 0.3 <= time.monotonic() - begun < 0.6
+HUNG = """
+import socket, sys, time
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    time.sleep(60)
+"""
 
 
-def test_an_engine_that_is_started_again_is_asked_again(removed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    endpoint = PROPERTIES["endpoint"]
-    assert engine_is_away({"endpoint": endpoint})
-    monkeypatch.setattr("customization.resources.provider.is_away", lambda _: False)
-    assert engine_is_away({"endpoint": endpoint})
-    engine_is_back(endpoint)
-    assert not engine_is_away({"endpoint": endpoint})
+@pytest.fixture
+def hung(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a process that takes connections and answers none; what is called so is in its command line."""
+    process = subprocess.Popen([sys.executable, "-c", HUNG, request.param], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.kill()
+    process.communicate()
 
 
-@pytest.mark.parametrize("endpoint", ["https://x.cognitiveservices.azure.com", "https://localhost:1"])
+@pytest.mark.process
+@pytest.mark.parametrize("hung", ["vision-engine"], indirect=True)
+def test_an_engine_that_hangs_is_asked_once_and_does_not_keep_a_destroy(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.2)
+    properties = {**PROPERTIES, "endpoint": hung, "model_name": "m"}
+    asked: list[object] = []
+    real = provider.is_hung
+    monkeypatch.setattr(provider, "is_hung", lambda *arguments: asked.append(arguments) or real(*arguments))
+    for _ in range(5):
+        ModelProvider().delete("id", properties)
+        assert ModelProvider().read("id", properties).outs == properties, "what it holds is as it was"
+    assert len(asked) == 1
+    provider.engine_is_back(hung)
+    ModelProvider().delete("id", properties)
+    assert len(asked) == 2, "one that was started again is asked again"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("hung", ["ssh -N -L"], indirect=True)
+def test_a_tunnel_that_does_not_answer_is_not_a_local_engine(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.2)
+    assert not provider.engine_is_away({"endpoint": hung})
+
+
+def test_an_engine_whose_database_is_busy_is_not_away() -> None:
+    with fake_service() as service:
+        service.health = Answer(503, {})
+        assert not provider.engine_is_away({"endpoint": service.url})
+
+
+@pytest.mark.parametrize("endpoint", ["https://x.cognitiveservices.azure.com", "http://10.0.0.1:1"])
 def test_an_engine_elsewhere_is_never_passed_over(endpoint: str) -> None:
-    assert not engine_is_away({"endpoint": endpoint})
+    assert not provider.engine_is_away({"endpoint": endpoint})
