@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import json
 import os
@@ -22,7 +23,7 @@ PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 CUT_LOCK_SECONDS = 60
-"""A lock that is no JSON for so long was cut by a crash."""
+"""A lock that is not JSON for so long was cut by a crash."""
 
 
 def current_login(environ: Mapping[str, str], home: Path) -> str:
@@ -131,13 +132,30 @@ def release_dead_locks(backend: str) -> None:
             continue  # being removed by another, or none of ours
 
 
-def snapshot_time(file: Path) -> str | None:
-    """When the state in a file was taken, as Pulumi wrote it; an empty text for a stack without resources, None where the file
-    holds no state."""
+def snapshot_seconds(content: bytes) -> float | None:
+    """When a state was taken, in seconds since 1970; 0 for a stack without resources, None where there is no state."""
     try:
-        latest = json.loads(file.read_bytes())["checkpoint"]["latest"]
-        return str(latest["manifest"]["time"]) if latest else ""
-    except (OSError, ValueError, TypeError, KeyError):
+        latest = json.loads(content)["checkpoint"]["latest"]
+        return seconds_of(latest["manifest"]["time"]) if latest else 0.0
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def seconds_of(time_text: str) -> float:
+    """An RFC 3339 time, which Pulumi writes in the machine's own zone, in seconds since 1970."""
+    found = re.fullmatch(r"(.{19})(\.[0-9]+)?(Z|([-+])([0-9]{2}):([0-9]{2}))", time_text)
+    if found is None:
+        raise ValueError(time_text)
+    day, fraction, _, sign, hours, minutes = found.groups()
+    seconds = calendar.timegm(time.strptime(day, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0)
+    offset = 3600 * int(hours or 0) + 60 * int(minutes or 0)
+    return seconds + offset if sign == "-" else seconds - offset
+
+
+def read_or_nothing(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:  # removed meanwhile, or not ours to read
         return None
 
 
@@ -154,22 +172,25 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
         replace(meta, b"version: 1\n")
         lines.append(f"{meta} was empty, as after a crash, and says `version: 1` again.")
     for file in sorted(folder.glob("stacks/*/*.json")):
-        if snapshot_time(file) is not None:
+        content = read_or_nothing(file)
+        if content is None or snapshot_seconds(content) is not None:
             continue
         project, stack = file.parent.name, file.stem
         copies = [file.with_name(f"{file.name}.bak"), *folder.glob(f"backups/{project}/{stack}/*.json")]
         copies += folder.glob(f"history/{project}/{stack}/*.checkpoint.json")
-        whole = [(taken, str(copy)) for copy in copies if (taken := snapshot_time(copy)) is not None]
+        found = [(copy, read_or_nothing(copy) or b"") for copy in copies]
+        whole = [(taken, str(copy), text) for copy, text in found if (taken := snapshot_seconds(text)) is not None]
         if not whole:
             lines.append(f"The state of stack {stack}, {file}, is cut, as after a crash, and there is no whole copy of it.")
             continue
-        taken, copy = max(whole)
+        taken, copy, text = max(whole)
         damaged = folder / "damaged" / f"{project}-{stack}-{now}.json"
         damaged.parent.mkdir(exist_ok=True)
-        damaged.write_bytes(file.read_bytes())
-        replace(file, Path(copy).read_bytes())
+        damaged.write_bytes(content)
+        replace(file, text)
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(taken)) if taken else "an empty stack"
         lines.append(
-            f"The state of stack {stack} was cut, as after a crash. It is that of {taken or 'an empty stack'} again, from "
+            f"The state of stack {stack} was cut, as after a crash. It is that of {when} again, from "
             f"{copy}; the cut file is {damaged}. `pulumi refresh` compares it with what there is."
         )
     return lines

@@ -20,6 +20,10 @@ UNKNOWN = (
 )
 
 
+NO_SUCH_STACK = 3
+"""The exit status of `exists`; any other but 0 says that nobody knows."""
+
+
 class Stack:
     """One stack of this checkout."""
 
@@ -66,10 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=("create", "exists", "show"))
     parser.add_argument("--stack", default="local")
     options = parser.parse_args(arguments)
-    stack = Stack(find_places(), options.stack)
     try:
+        stack = Stack(find_places(), options.stack)
         if options.command == "exists":
-            return 0 if stack.exists() else 1
+            return 0 if stack.exists() else NO_SUCH_STACK
         return stack.create() if options.command == "create" else stack.show()
     except ToolchainError as error:
         print(error, file=sys.stderr)

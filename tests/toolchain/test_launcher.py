@@ -16,6 +16,7 @@ from toolchain.launcher import (
     project_backend,
     release_dead_locks,
     restore_cut_states,
+    seconds_of,
     settings_for,
 )
 
@@ -226,9 +227,26 @@ def test_a_state_that_a_crash_has_cut_is_its_newest_copy_again(
         return
     damaged = folder / "damaged" / "project-local-now.json"
     assert (file.read_bytes(), damaged.read_bytes()) == (expected, cut)
-    assert line.startswith("The state of stack local was cut, as after a crash. It is that of 2026-11-28T10:00:0")
+    assert line.startswith("The state of stack local was cut, as after a crash. It is that of 2026-11-28 ")
     assert f"the cut file is {damaged}" in line
     assert restore_cut_states(f"file://{tmp_path}", "later") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T00:00:00.25Z", 0.25),
+        ("1970-01-01T01:00:00.123456789+01:00", 0.123456789),
+        ("1969-12-31T19:30:00-04:30", 0),
+    ],
+)
+def test_the_time_of_a_state(text: str, seconds: float) -> None:
+    assert seconds_of(text) == pytest.approx(seconds)
+
+
+def test_at_the_end_of_summer_time_the_later_state_is_the_later_one() -> None:
+    assert seconds_of("2026-10-25T02:10:00+01:00") > seconds_of("2026-10-25T02:50:00+02:00")
 
 
 def test_a_new_stack_is_not_cut(tmp_path: Path) -> None:

@@ -98,9 +98,10 @@ case "$*" in *toolchain.stack*) exit "$EXISTS" ;; *destroy*) exit "$DESTROYED" ;
         (0, 0, 0, ["exists", "destroy", "leftovers"]),
         (0, 1, 2, ["exists", "destroy"]),
         # There is no such stack: nothing to destroy.
-        (1, 0, 0, ["exists", "leftovers"]),
+        (3, 0, 0, ["exists", "leftovers"]),
         # Nobody knows what there is: what runs is stopped, and the failure is not kept quiet.
         (2, 0, 2, ["exists", "leftovers"]),
+        (1, 0, 2, ["exists", "leftovers"]),
     ],
 )
 def test_down_never_says_that_it_destroyed_what_it_could_not_see(

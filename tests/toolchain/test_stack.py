@@ -34,8 +34,8 @@ def cli(places: Places, listed: str, outputs: str = "echo '{}'") -> None:
     [
         ("""echo '[{"name": "local"}]'""", 0),
         ("""echo '[{"name": "organization/project/local"}]'""", 0),
-        ("""echo '[{"name": "prod"}]'""", 1),
-        ("echo '[]'", 1),
+        ("""echo '[{"name": "prod"}]'""", 3),
+        ("echo '[]'", 3),
         ("echo 'error: unexpected end of JSON input' >&2; exit 1", 2),
     ],
 )
