@@ -99,7 +99,7 @@ image-digest:
 
 .PHONY: test
 test: lint ## Lint, types and all tests: what CI runs.
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: setup-all ## Lint, format check and types.

@@ -1,4 +1,4 @@
-"""What tests of several packages share: a real PostgreSQL."""
+"""What tests of several packages share: their order, and a real PostgreSQL."""
 
 import os
 import tempfile
@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.postgresql import NOT_INSTALLED, PostgreSQL, binaries, running_postgresql
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that deploy whole stacks: a long one that comes last would leave the other processes idle."""
+    long = {item.path for item in items if item.get_closest_marker("stack")}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session")
