@@ -80,7 +80,7 @@ def grass(random: Random, width: int, height: int) -> Picture:
 
 def marble(random: Random, width: int, height: int) -> Picture:
     colour = random.choice([(226, 224, 222), (198, 202, 206), (70, 74, 80)])
-    veins = np.exp(-18 * np.abs(noise(random, width, height, (320, 200), 5)))
+    veins: NDArray[np.float32] = np.exp(-18 * np.abs(noise(random, width, height, (320, 200), 5)))
     return tinted(colour, 0.06 * noise(random, width, height, (120, 120)) - random.uniform(0.15, 0.35) * veins)
 
 
