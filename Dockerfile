@@ -11,11 +11,12 @@ COPY pyproject.toml requirements-engine.lock ./
 COPY toolchain toolchain
 RUN python -m toolchain.image packages --to /opt/vision-engine
 COPY README.md LICENSE ./
+COPY src src
+COPY common common
 COPY components components
+COPY contract contract
 COPY customization customization
 COPY engine engine
-COPY examples examples
-COPY stacks stacks
 RUN python -m toolchain.image engine --to /opt/vision-engine
 RUN python -m toolchain.image weights --to /opt/vision-engine
 

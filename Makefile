@@ -86,7 +86,7 @@ policy: setup ## Show what the stack has deployed, and what of it violates the p
 down: setup ## Destroy the stack; no process stays behind.
 	@status=0; $(BIN)/python -m toolchain.stack exists --stack $(STACK) || status=$$?; \
 		if [ $$status = 0 ]; then $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS) || exit 1; fi; \
-		$(BIN)/python -m components.leftovers .vision/$(STACK) && { [ $$status = 0 ] || [ $$status = 3 ]; }
+		$(BIN)/python -m vision_customization.components.local.leftovers .vision/$(STACK) && { [ $$status = 0 ] || [ $$status = 3 ]; }
 
 .PHONY: image image-digest
 image: ## Build the engine's image; PUSH=1 pushes it, with its SBOM and provenance.

@@ -7,12 +7,12 @@ from typing import Any
 
 import pulumi
 
-from components import LocalWorkspace, Workspace
-from components.azure_names import NameNotAllowed
-from customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
 from stacks.azure_settings import AzureSettings
 from stacks.promotion import promote
 from stacks.settings import ModelSettings, SettingsError, StackSettings, read_settings
+from vision_customization.components import LocalWorkspace, Workspace
+from vision_customization.components.azure.names import NameNotAllowed
+from vision_customization.customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
 
 
 def make_workspace(settings: StackSettings, stack: str) -> Workspace:
@@ -28,7 +28,7 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
 
 def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     try:
-        from components.azure import AzureArgs, AzureWorkspace, DatabaseSize, EngineSize
+        from vision_customization.components.azure.workspace import AzureArgs, AzureWorkspace, DatabaseSize, EngineSize
     except ModuleNotFoundError as error:
         raise pulumi.RunError(f"{error.name} is not installed: `make setup STACK={stack}` gets what it needs") from None
     given = settings.model_dump(exclude={"name", "names", "engine", "database"})

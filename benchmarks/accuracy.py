@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from engine.learning import FeatureExtractor, classification_performance, decode_image, train_classifier
-from engine.learning.recipes import DEFAULT, RECIPES
-from engine.learning.training import fit_classifier
+from vision_customization.engine.learning import FeatureExtractor, classification_performance, decode_image, train_classifier
+from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES
+from vision_customization.engine.learning.classification.training import fit_classifier
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 ALL = 0

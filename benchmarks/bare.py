@@ -23,11 +23,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from engine.learning import decode_image
-from engine.learning.backbones import BACKBONES, ensure_weights
-from engine.learning.graph import load_networks, resize_model, views_model
-from engine.learning.views import VIEWS
-from engine.settings import default_weights_dir
+from vision_customization.engine.learning import decode_image
+from vision_customization.engine.learning.classification.graph import load_networks, resize_model, views_model
+from vision_customization.engine.learning.classification.views import VIEWS
+from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
+from vision_customization.engine.settings import default_weights_dir
 
 BATCH = 4
 CHUNK = 16

@@ -8,8 +8,9 @@ from statistics import median
 
 from benchmarks.figures import Figure, compare
 from benchmarks.processes import Engine
-from customization.client import VisionClient
-from customization.contract import Model, ModelStatus
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.models import Model
+from vision_customization.customization.client.client import VisionClient
 
 _POLL_SECONDS = 0.1
 _BEGUN_SECONDS_MAX = 900.0

@@ -22,21 +22,21 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from engine.jobs.pictures import Pictures
-from engine.learning import decode_image
-from engine.learning.boxes import Detections, LabelledBoxes
-from engine.learning.detection_metrics import (
+from vision_customization.engine.jobs.images.pictures import Pictures
+from vision_customization.engine.learning import decode_image
+from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
+from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
+from vision_customization.engine.learning.detection.metrics import (
     coco_mean_average_precision,
     coco_mean_average_precision50,
     detection_performance,
 )
-from engine.learning.detector_artifact import DetectorSession, export_detector
-from engine.learning.detector_recipe import choose_recipe
-from engine.learning.detector_training import BoxedPixels, DetectorTraining
-from engine.learning.nanodet import with_classes
-from engine.learning.nanodet_weights import read_nanodet
-from engine.objects import FileObjects
-from engine.settings import default_weights_dir, usable_cores
+from vision_customization.engine.learning.detection.nanodet import with_classes
+from vision_customization.engine.learning.detection.recipe import choose_recipe
+from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorTraining
+from vision_customization.engine.learning.pretrained.nanodet_weights import read_nanodet
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.settings import default_weights_dir, usable_cores
 
 Boxed = tuple[Path, LabelledBoxes]
 """An image file and its objects, whose corners are shares of its sides."""

@@ -14,9 +14,10 @@ from rich.console import Console
 from benchmarks.calls import call_seconds, while_training
 from benchmarks.figures import Figure, compare
 from benchmarks.processes import Engine, Script
-from customization.client import VisionClient
-from customization.contract import AnnotationKind, Model, ModelKind
-from engine.settings import usable_cores
+from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.models import Model
+from vision_customization.customization.client.client import VisionClient
+from vision_customization.engine.settings import usable_cores
 
 ANALYZE_LIMIT = 1.3
 WHILE_TRAINING_LIMIT = 2.0

@@ -10,7 +10,7 @@ import random
 import sys
 from contextlib import suppress
 
-from engine.api.connections import raise_file_limit
+from vision_customization.engine.api.connections import raise_file_limit
 
 AGAIN_SECONDS = 10.0
 TRICKLE_SECONDS = 2.0

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import psutil
 
-from customization.client import VisionClient
+from vision_customization.customization.client.client import VisionClient
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0

@@ -28,8 +28,9 @@ from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
 from benchmarks.preview import measure_preview
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, join, textile_sets
-from customization.contract import AnnotationKind, Model, ModelStatus
-from engine.settings import usable_cores
+from vision_customization.contract.enums import AnnotationKind, ModelStatus
+from vision_customization.contract.models import Model
+from vision_customization.engine.settings import usable_cores
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

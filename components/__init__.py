@@ -3,8 +3,8 @@
 Nothing here knows how a model is trained, or what a dataset holds.
 """
 
-from components.local import LocalWorkspace
-from components.local_service import LocalService
-from components.workspace import Workspace
+from vision_customization.components.local.service import LocalService
+from vision_customization.components.local.workspace import LocalWorkspace
+from vision_customization.components.workspace import Workspace
 
 __all__ = ["LocalService", "LocalWorkspace", "Workspace"]

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from customization.resources import Service, TrainingContainer
+from vision_customization.customization.resources import Service, TrainingContainer
 
 
 class Workspace(Protocol):

@@ -25,8 +25,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from customization.coco import Violation
-    from customization.contract import ErrorDetails, Evaluation, Model, ProductRecognitionRun
+    from vision_customization.contract.coco.document import Violation
+    from vision_customization.contract.evaluations import Evaluation
+    from vision_customization.contract.models import Model
+    from vision_customization.contract.products import ProductRecognitionRun
+    from vision_customization.contract.wire import ErrorDetails
 
 VIOLATIONS_SHOWN = 20
 

@@ -1,5 +1,5 @@
 """The self-hosted service behind the REST contract: what it answers, what it keeps, and how it learns.
 
-Imports no Pulumi. The wire types are `customization.contract`'s; who declares datasets and models is no business of this
-package.
+Imports no Pulumi. The wire types are those of `vision_customization.contract`. This package does not know who
+declares datasets and models.
 """

@@ -7,9 +7,9 @@ from typing import Any, TypeVar, get_args
 import click
 from pydantic.fields import FieldInfo
 
-from engine.errors import EngineError
-from engine.logs import configure_logs
-from engine.settings import LogLevel, Settings, unknown_variables, variable_of
+from vision_customization.engine.errors import EngineError
+from vision_customization.engine.runtime.logs import configure_logs
+from vision_customization.engine.settings import LogLevel, Settings, unknown_variables, variable_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -99,11 +99,11 @@ def serve(**flags: object) -> None:
     Prints where it listens, and writes it to serve.json in the data folder. SIGTERM stops it in order.
     """
     settings = _settings(flags)
-    from engine.api.server import serve as run
+    from vision_customization.engine.api.server import serve as run
 
     def check_and_run() -> None:
         if settings.workers:  # whose workers would each say the same, again and again
-            from engine.learning import ensure_weights
+            from vision_customization.engine.learning import ensure_weights
 
             ensure_weights(settings.weights_dir)
         run(settings)
@@ -121,7 +121,7 @@ def worker(**flags: object) -> None:
     another goes on with.
     """
     settings = _settings(flags)
-    from engine.jobs.worker import run_worker
+    from vision_customization.engine.jobs.process.worker import run_worker
 
     _run(lambda: run_worker(settings, settings.health_port))
 
@@ -136,8 +136,8 @@ def restore(**flags: object) -> None:
     files get another name.
     """
     settings = _settings(flags)
-    from engine.api.server import alone
-    from engine.store.sqlite_file import restore as run
+    from vision_customization.engine.api.server import alone
+    from vision_customization.engine.store.sqlite_file import restore as run
 
     def restore_alone() -> None:
         with alone(settings):

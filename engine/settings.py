@@ -11,9 +11,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
-from customization.errors import StorageError
-from customization.storage import ContainerUrl
-from engine.errors import SettingsError
+from vision_customization.common.blob_container import ContainerUrl
+from vision_customization.customization.errors import StorageError
+from vision_customization.engine.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "VISION_ENGINE_"
 

@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from customization.gate import METRICS, misses
-from customization.kinds import ModelKind
-from customization.resources.retraining import estimate
 from pipeline.billing import BILLED, FREE
 from pipeline.events import Change, Preview, Step, name_of, type_of
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.gate import METRICS, misses
+from vision_customization.customization.resources.retraining import estimate
 
 LIMIT_CHARACTERS = 60_000
 """GitHub's comments and issues end at 65,536."""

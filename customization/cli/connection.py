@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 from click.core import ParameterSource
 
-from customization.errors import VisionError
+from vision_customization.customization.errors import VisionError
 
 if TYPE_CHECKING:
-    from customization.client import VisionClient
+    from vision_customization.customization.client.client import VisionClient
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -60,7 +60,7 @@ def service_options(command: Callable[..., Result]) -> Callable[..., Result]:
 
 def open_client(endpoint: str, key: str | None) -> VisionClient:
     """A client by key, else by the caller's Entra identity."""
-    from customization.client import VisionClient
+    from vision_customization.customization.client.client import VisionClient
 
     if key:
         return VisionClient(endpoint, key, on_silence=say_on_stderr)

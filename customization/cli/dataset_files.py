@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from customization.coco import Purpose, read_json
-from customization.coco_check import CLASSIFICATION, DETECTION
+from vision_customization.contract.coco.document import Purpose, read_json
+from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
 
 kind_option = click.option(
     "--kind",

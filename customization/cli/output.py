@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from customization.cli.connection import project_folder
-from customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.connection import project_folder
+from vision_customization.customization.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from customization.digest_cache import DigestCache
+    from vision_customization.customization.datasets.digest_cache import DigestCache
 
 PIPE_WIDTH = 10_000
 
@@ -100,7 +100,7 @@ def progress_bar(title: str) -> Iterator[Callable[[float, float | None, str], No
 
 def digest_cache() -> DigestCache:
     """The project's own cache where there is one, so that `vision check` and `pulumi up` share what they know."""
-    from customization.digest_cache import DigestCache
+    from vision_customization.customization.datasets.digest_cache import DigestCache
 
     project = project_folder()
     if project is not None:

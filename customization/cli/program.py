@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 import click
 
-from customization.cli.check import check
-from customization.cli.convert import convert
-from customization.cli.datasets import datasets
-from customization.cli.evaluate import evaluate
-from customization.cli.exit_code import ExitCode
-from customization.cli.export import export
-from customization.cli.models import models
-from customization.cli.planogram import planogram
-from customization.cli.predict import predict
-from customization.cli.products import products
-from customization.errors import (
+from vision_customization.customization.cli.commands.check import check
+from vision_customization.customization.cli.commands.convert import convert
+from vision_customization.customization.cli.commands.datasets import datasets
+from vision_customization.customization.cli.commands.evaluate import evaluate
+from vision_customization.customization.cli.commands.export import export
+from vision_customization.customization.cli.commands.models import models
+from vision_customization.customization.cli.commands.planogram import planogram
+from vision_customization.customization.cli.commands.predict import predict
+from vision_customization.customization.cli.commands.products import products
+from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.errors import (
     ConversionFailed,
     DatasetInvalid,
     EvaluationFailed,

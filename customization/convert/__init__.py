@@ -4,14 +4,14 @@ One module per format reads it into `LabelledImages`; `split` parts them; `write
 once as `ConversionFailed`, each with its file and the line or index in it.
 """
 
-from customization.convert.coco_boxes import read_coco
-from customization.convert.csv_rows import read_csv
-from customization.convert.folders import read_folders
-from customization.convert.labelled import LabelledImage, LabelledImages
-from customization.convert.pascal_voc import read_voc
-from customization.convert.split import FormerParts, split
-from customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
-from customization.convert.yolo import read_yolo
+from vision_customization.customization.convert.coco_boxes import read_coco
+from vision_customization.customization.convert.csv_rows import read_csv
+from vision_customization.customization.convert.folders import read_folders
+from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.pascal_voc import read_voc
+from vision_customization.customization.convert.split import FormerParts, split
+from vision_customization.customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
+from vision_customization.customization.convert.yolo import read_yolo
 
 __all__ = [
     "FormerParts",

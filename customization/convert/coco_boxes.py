@@ -6,12 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from customization.bbox import ROUNDING_TOLERANCE, bbox_problem, cut_to_image
-from customization.coco import Box, read_json
-from customization.coco_check import CLASSIFICATION, DETECTION
-from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
-from customization.digest_cache import DigestCache
-from customization.errors import ConversionFailed
+from vision_customization.contract.coco.boxes import ROUNDING_TOLERANCE, bbox_problem, cut_to_image
+from vision_customization.contract.coco.document import Box, read_json
+from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.customization.convert.labelled import (
+    Found,
+    LabelledImages,
+    PixelBox,
+    Progress,
+    finish,
+    fitted,
+    number,
+)
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.errors import ConversionFailed
 
 
 def read_coco(

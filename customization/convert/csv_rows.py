@@ -7,12 +7,20 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from customization.bbox import bbox_problem, cut_to_image
-from customization.coco import Box
-from customization.coco_check import CLASSIFICATION, DETECTION
-from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, fitted, number
-from customization.digest_cache import DigestCache
-from customization.errors import ConversionFailed
+from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.customization.convert.labelled import (
+    Found,
+    LabelledImages,
+    PixelBox,
+    Progress,
+    finish,
+    fitted,
+    number,
+)
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.errors import ConversionFailed
 
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
 TAG_COLUMNS = ("tag", "label", "class", "category")

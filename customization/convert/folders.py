@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from customization.coco_check import CLASSIFICATION
-from customization.convert.labelled import Found, LabelledImages, Progress, finish, image_files
-from customization.digest_cache import DigestCache
-from customization.errors import ConversionFailed
+from vision_customization.contract.coco.rules import CLASSIFICATION
+from vision_customization.customization.convert.labelled import Found, LabelledImages, Progress, finish, image_files
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.errors import ConversionFailed
 
 
 def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:

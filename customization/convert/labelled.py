@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from customization.bbox import up_to_edge
-from customization.coco import Box
-from customization.coco_check import CLASSIFICATION
-from customization.digest_cache import DigestCache
-from customization.errors import ConversionFailed, ImageUnreadable
-from customization.images import EXTENSIONS, ImageFacts, read_images
+from vision_customization.contract.coco.boxes import up_to_edge
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.coco.rules import CLASSIFICATION
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.image_reading import EXTENSIONS, ImageFacts, read_images
+from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 OUTSIDE_TOLERANCE_PX = 2.0
 """Tools count pixels from 0 or from 1, and round: a box this far outside of its image is cut off at the edge without a word."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from customization.coco_check import DETECTION
-from customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, number
-from customization.digest_cache import DigestCache
-from customization.errors import ConversionFailed
-from customization.images import EXTENSIONS
+from vision_customization.contract.coco.rules import DETECTION
+from vision_customization.customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, number
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.image_reading import EXTENSIONS
+from vision_customization.customization.errors import ConversionFailed
 
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
 
 TRAINING_MIN = 2
 """A classifier needs this many training images of a tag; the split leaves them where there are more."""

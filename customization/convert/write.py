@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from customization.convert.labelled import LabelledImage, LabelledImages
-from customization.convert.split import files_named
-from customization.errors import ConversionFailed
+from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.split import files_named
+from vision_customization.customization.errors import ConversionFailed
 
 LOST_SHOWN = 3
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from customization.coco import Box
-from customization.coco_check import DETECTION
-from customization.convert.labelled import Found, LabelledImages, Progress, finish, fitted, image_files, number
-from customization.digest_cache import DigestCache
-from customization.errors import ConversionFailed
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.coco.rules import DETECTION
+from vision_customization.customization.convert.labelled import (
+    Found,
+    LabelledImages,
+    Progress,
+    finish,
+    fitted,
+    image_files,
+    number,
+)
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.errors import ConversionFailed
 
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 YAML_FILES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")

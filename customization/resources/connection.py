@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from customization.resources.row import Row
+from vision_customization.customization.resources.row import Row
 
 if TYPE_CHECKING:
-    from customization.client import VisionClient
+    from vision_customization.customization.client.client import VisionClient
 
 CONNECTION_PROPERTIES = ("endpoint", "key", "container_url", "account_key", "sas_token")
 """Inputs that say how to get there, not what is declared: another value is stored, and changes nothing on the service."""
@@ -57,7 +57,9 @@ def _secret(value: pulumi.Input[str] | None) -> pulumi.Output[str] | None:
 
 def client(properties: Mapping[str, Any]) -> VisionClient:
     """The REST client of a resource's service."""
-    from customization.client import VisionClient  # a preview that finds nothing changed sends nothing
+    from vision_customization.customization.client.client import (
+        VisionClient,  # a preview that finds nothing changed sends nothing
+    )
 
     credential: Any = properties.get("key")
     if credential is None:

@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
-from customization.content import Content, DigestCache, Manifest, compare, read_content
-from customization.errors import AlreadyExists, DatasetInvalid, NotFound, StorageError, VisionError
-from customization.kinds import AnnotationKind, AuthenticationKind
-from customization.loopback import is_stopped
-from customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
-from customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
-from customization.resources.row import Row, row_urn
-from customization.upload import UploadProgress, delete_content, digest_uris, missing_blobs, read_manifest, upload_content
+from vision_customization.common.loopback import is_stopped
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.customization.datasets.content import Content, DigestCache, Manifest, compare, read_content
+from vision_customization.customization.datasets.upload import (
+    UploadProgress,
+    delete_content,
+    digest_uris,
+    missing_blobs,
+    read_manifest,
+    upload_content,
+)
+from vision_customization.customization.errors import AlreadyExists, DatasetInvalid, NotFound, StorageError, VisionError
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
+from vision_customization.customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
-    from customization.client import VisionClient
-    from customization.contract import Authentication
-    from customization.contract import Dataset as RegisteredDataset
+    from vision_customization.contract.datasets import Authentication
+    from vision_customization.contract.datasets import Dataset as RegisteredDataset
+    from vision_customization.customization.client.client import VisionClient
 
 STATE_FOLDER = Path(".vision")
 """Digests and manifests of what was seen, beside the program: a cache, safe to delete."""
@@ -223,7 +230,7 @@ def registered(dataset: RegisteredDataset) -> Properties:
 
 
 def authentication(properties: Mapping[str, Any]) -> Authentication:
-    from customization.contract import Authentication
+    from vision_customization.contract.datasets import Authentication
 
     token = properties.get("sas_token")
     if token is None or not lies_in_container(properties):

@@ -6,14 +6,14 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from customization.errors import AlreadyExists, NotFound, VisionError
-from customization.gate import METRICS, faults, misses
-from customization.kinds import EvaluationStatus, ModelKind, kind_mismatch
-from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
-from customization.resources.dataset import Dataset
-from customization.resources.model import ModelResource, named
-from customization.resources.provider import Properties, VisionProvider, failures, is_known
-from customization.resources.row import Row, row_urn
+from vision_customization.contract.enums import EvaluationStatus, ModelKind, kind_mismatch
+from vision_customization.contract.gate import METRICS, faults, misses
+from vision_customization.customization.errors import AlreadyExists, NotFound, VisionError
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.dataset import Dataset
+from vision_customization.customization.resources.model import ModelResource, named
+from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.row import Row, row_urn
 
 TIMEOUT_SECONDS = 4 * 3600.0
 """A detector of 4 × 4 tiles takes about a second an image on two cores."""

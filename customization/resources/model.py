@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pulumi
 from pulumi import dynamic
 
-from customization.errors import AlreadyExists, NotFound, TilesIgnored, VisionError
-from customization.kinds import ModelKind, ModelStatus, kind_mismatch, tiles_fault
-from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
-from customization.resources.dataset import Dataset
-from customization.resources.provider import Properties, VisionProvider, failures, is_known
-from customization.resources.retraining import duration, image_count, tiles_of, why_retrained
-from customization.resources.row import Row, row_urn
+from vision_customization.contract.enums import ModelKind, ModelStatus, kind_mismatch, tiles_fault
+from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored, VisionError
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.dataset import Dataset
+from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.retraining import duration, image_count, tiles_of, why_retrained
+from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
-    from customization.client import VisionClient
-    from customization.contract import Model as TrainedModel
+    from vision_customization.contract.models import Model as TrainedModel
+    from vision_customization.customization.client.client import VisionClient
 
 
 DIGEST_LENGTH = 8

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
-from customization.errors import NotFound, ServiceError, VisionError
-from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
-from customization.resources.model import trained
-from customization.resources.provider import Properties, VisionProvider, failures, is_known
-from customization.resources.row import Row, row_urn
+from vision_customization.customization.errors import NotFound, ServiceError, VisionError
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.model import trained
+from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
-    from customization.client import VisionClient
-    from customization.contract import Model as TrainedModel
+    from vision_customization.contract.models import Model as TrainedModel
+    from vision_customization.customization.client.client import VisionClient
 
 SOURCE_CONNECTION = ("source_endpoint", "source_key")
 

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from pulumi import dynamic
 from pulumi.output import Unknown
 
-from customization.errors import NotFound
-from customization.loopback import is_hung, is_stopped
-from customization.resources.connection import CONNECTION_PROPERTIES
-from customization.resources.row import Row
+from vision_customization.common.loopback import is_hung, is_stopped
+from vision_customization.customization.errors import NotFound
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES
+from vision_customization.customization.resources.row import Row
 
 Properties = dict[str, Any]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import dynamic
 
-from customization.resources.connection import CONNECTION_PROPERTIES, Service, client
-from customization.resources.evaluation import Evaluation
-from customization.resources.model import ModelResource
-from customization.resources.provider import Properties, VisionProvider
-from customization.resources.row import Row, row_urn
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.evaluation import Evaluation
+from vision_customization.customization.resources.model import ModelResource
+from vision_customization.customization.resources.provider import Properties, VisionProvider
+from vision_customization.customization.resources.row import Row, row_urn
 
 
 class PublishedModelProvider(VisionProvider):

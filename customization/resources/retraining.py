@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from customization.kinds import ModelKind
-from customization.resources.provider import is_known
-from customization.steps import training_steps
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.training_steps import training_steps
+from vision_customization.customization.resources.provider import is_known
 
 
 @dataclass(frozen=True, slots=True)

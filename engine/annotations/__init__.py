@@ -1,12 +1,12 @@
 """COCO annotation files as the engine reads them: several files become one list of images with their tags, or their boxes.
 
-Less strict than the checker that users run before (`customization.coco_check`): ids need be unique, not without gaps, as
+Less strict than the checker that users run before (`contract.coco.rules`): ids need be unique, not without gaps, as
 published COCO files have them. What could not be trained on is refused.
 """
 
-from engine.annotations.classification import Annotations, TaggedImage, read_classification
-from engine.annotations.detection import Box, BoxedAnnotations, BoxedImage, read_detection
-from engine.annotations.files import AnnotationError, shown
+from vision_customization.engine.annotations.classification import Annotations, TaggedImage, read_classification
+from vision_customization.engine.annotations.detection import Box, BoxedAnnotations, BoxedImage, read_detection
+from vision_customization.engine.annotations.files import AnnotationError, shown
 
 __all__ = [
     "AnnotationError",

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from customization.coco import Purpose, Violation
-from customization.coco_check import LIMITS
-from customization.contract import AnnotationKind
-from engine.annotations.files import AnnotationFile, Findings, beyond_limits, read_files, shown
+from vision_customization.contract.coco.document import Purpose, Violation
+from vision_customization.contract.coco.rules import LIMITS
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.engine.annotations.files import AnnotationFile, Findings, beyond_limits, read_files, shown
 
 
 @dataclass(frozen=True, slots=True)

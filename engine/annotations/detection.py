@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from customization.bbox import bbox_problem, cut_to_image, no_bbox_problem
-from customization.coco import Purpose, Violation
-from customization.coco_check import BOXES_PER_IMAGE_MAX, LIMITS
-from customization.contract import AnnotationKind
-from engine.annotations.files import AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files
+from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, no_bbox_problem
+from vision_customization.contract.coco.document import Purpose, Violation
+from vision_customization.contract.coco.rules import BOXES_PER_IMAGE_MAX, LIMITS
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.engine.annotations.files import AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,7 +46,7 @@ def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Boxe
     """Merge annotation files: categories by their names, images by their URLs.
 
     An object that is said twice (same image, tag and box) counts once; a crowd (`iscrowd`) is no object. A box that rounding
-    has put over the edge, by `customization.bbox.ROUNDING_TOLERANCE` at most, is cut off there.
+    has put over the edge, by `vision_customization.contract.coco.boxes.ROUNDING_TOLERANCE` at most, is cut off there.
 
     Args:
         files: name (for messages) and content of each.

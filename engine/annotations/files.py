@@ -4,9 +4,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeGuard
 
-from customization.coco import Purpose, Violation, parse_json
-from customization.coco_check import Limits
-from engine.errors import EngineError
+from vision_customization.contract.coco.document import Purpose, Violation, parse_json
+from vision_customization.contract.coco.rules import Limits
+from vision_customization.engine.errors import EngineError
 
 _SHOWN_VIOLATIONS = 5
 _SHOWN_CHARACTERS = 100

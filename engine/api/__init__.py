@@ -3,7 +3,7 @@
 Holds no state of its own: what it answers comes from the store, the job queue, the models and the blob reader it is given.
 """
 
-from engine.api.application import create_app
-from engine.api.collaborators import Blobs, Jobs, Models
+from vision_customization.engine.api.application import create_app
+from vision_customization.engine.api.collaborators import Blobs, Jobs, Models
 
 __all__ = ["Blobs", "Jobs", "Models", "create_app"]

@@ -2,26 +2,26 @@
 
 from fastapi import FastAPI
 
-from engine.api.analyze import analyze_router
-from engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
-from engine.api.connections import Connections
-from engine.api.datasets import datasets_router
-from engine.api.document import describe
-from engine.api.errors import answer_errors
-from engine.api.evaluations import evaluations_router
-from engine.api.gateway import Gateway
-from engine.api.imports import imports_router
-from engine.api.metrics import Metrics
-from engine.api.models import models_router
-from engine.api.planogram import planogram_router
-from engine.api.products import products_router
-from engine.api.published import published_models_router
-from engine.api.service import engine_version, service_router
-from engine.api.storage import storage_router
-from engine.objects import ObjectStore
-from engine.settings import Settings
-from engine.store import Store
+from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
+from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
+from vision_customization.engine.api.connections import Connections
+from vision_customization.engine.api.document import describe
+from vision_customization.engine.api.errors import answer_errors
+from vision_customization.engine.api.gateway import Gateway
+from vision_customization.engine.api.metrics import Metrics
+from vision_customization.engine.api.routes.analyze import analyze_router
+from vision_customization.engine.api.routes.datasets import datasets_router
+from vision_customization.engine.api.routes.evaluations import evaluations_router
+from vision_customization.engine.api.routes.model_import import imports_router
+from vision_customization.engine.api.routes.models import models_router
+from vision_customization.engine.api.routes.planogram import planogram_router
+from vision_customization.engine.api.routes.probes import engine_version, service_router
+from vision_customization.engine.api.routes.products import products_router
+from vision_customization.engine.api.routes.published_models import published_models_router
+from vision_customization.engine.api.routes.storage_check import storage_router
+from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 
 def create_app(

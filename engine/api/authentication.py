@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import jwt
 from pydantic import SecretStr
 
-from customization.contract import ErrorCode
-from engine.api.errors import ApiError
-from engine.errors import SettingsError
-from engine.secret_file import secret_file
-from engine.settings import Settings
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.runtime.secret_file import secret_file
+from vision_customization.engine.settings import Settings
 
 KEY_HEADER = "ocp-apim-subscription-key"
 KEYS_FILE = "keys"

@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from customization.contract import DetectedObject
-from engine.blobs import Blob, NotModified
-from engine.identity import Identity
-from engine.learning.images import DecodedImage
-from engine.objects import ObjectStore
-from engine.prebuilt import PrebuiltReply
-from engine.settings import Settings
-from engine.store import Store
+from vision_customization.contract.analysis import DetectedObject
+from vision_customization.engine.blobs.identity import Identity
+from vision_customization.engine.blobs.reader import Blob, NotModified
+from vision_customization.engine.learning.images import DecodedImage
+from vision_customization.engine.models.prebuilt import PrebuiltReply
+from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 
 class Jobs(Protocol):
@@ -28,16 +28,16 @@ class Jobs(Protocol):
 
 
 class Models(Protocol):
-    """Trained models in memory; `engine.serving.ModelCache`."""
+    """Trained models in memory; `vision_customization.engine.models.cache.ModelCache`."""
 
     def forget(self, model_id: str) -> None: ...
 
     def load(self, model_id: str) -> object:
-        """Have a model in memory before it is asked. Raises `engine.serving.ModelGone`."""
+        """Have a model in memory before it is asked. Raises `engine.models.cache.ModelGone`."""
         ...
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
-        """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.serving.ModelGone`."""
+        """Tags and their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.models.cache.ModelGone`."""
         ...
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
@@ -46,10 +46,10 @@ class Models(Protocol):
 
 
 class Blobs(Protocol):
-    """Reads images from allowed hosts; `engine.blobs.BlobReader`."""
+    """Reads images from allowed hosts; `vision_customization.engine.blobs.reader.BlobReader`."""
 
     def read(self, url: str, *, max_bytes: int = ..., limit_seconds: float | None = ...) -> Blob | NotModified:
-        """Raises `engine.blobs.BlobError`."""
+        """Raises `vision_customization.engine.blobs.reader.BlobError`."""
         ...
 
     @property
@@ -57,14 +57,14 @@ class Blobs(Protocol):
         """Whose tokens are sent where a dataset says managed identity."""
 
     def check(self, url: str, limit_seconds: float) -> None:
-        """Raises `engine.blobs.BlobError` where that identity cannot read a blob or a container."""
+        """Raises `vision_customization.engine.blobs.reader.BlobError` where that identity cannot read a blob or a container."""
 
 
 class Prebuilt(Protocol):
-    """What answers prebuilt features; `engine.prebuilt.VisionResource`."""
+    """What answers prebuilt features; `vision_customization.engine.models.prebuilt.VisionResource`."""
 
     def analyze(self, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
-        """Raises `engine.prebuilt.ResourceUnavailable`."""
+        """Raises `vision_customization.engine.models.prebuilt.ResourceUnavailable`."""
         ...
 
 

@@ -7,18 +7,15 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from customization.contract import (
-    AnalyzeUrl,
-    DatasetCreate,
-    DatasetUpdate,
-    ErrorResponse,
-    EvaluationCreate,
-    ModelCreate,
-    PlanogramMatch,
-    PublishedModelPut,
-    StorageCheck,
-)
-from engine.api.body import JSON_TYPES
+from vision_customization.contract.analysis import AnalyzeUrl
+from vision_customization.contract.datasets import DatasetCreate, DatasetUpdate
+from vision_customization.contract.evaluations import EvaluationCreate
+from vision_customization.contract.models import ModelCreate
+from vision_customization.contract.planograms import PlanogramMatch
+from vision_customization.contract.published_models import PublishedModelPut
+from vision_customization.contract.storage_check import StorageCheck
+from vision_customization.contract.wire import ErrorResponse
+from vision_customization.engine.api.bodies.json import JSON_TYPES
 
 REQUEST_BODIES = (
     AnalyzeUrl,

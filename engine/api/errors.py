@@ -9,9 +9,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from customization.contract import API_VERSION, ErrorCode, ErrorDetails, ErrorResponse, InnerError, RequestError
-from engine.errors import EngineError
-from engine.store import AlreadyExists, NotFound, PreconditionFailed, StoreError, TokenNeeded, WrongState
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.limits import API_VERSION
+from vision_customization.contract.wire import ErrorDetails, ErrorResponse, InnerError, RequestError
+from vision_customization.engine.errors import EngineError
+from vision_customization.engine.store import AlreadyExists, NotFound, PreconditionFailed, StoreError, TokenNeeded, WrongState
 
 JSON = "application/json; charset=utf-8"
 

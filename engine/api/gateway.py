@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.api.authentication import Authenticator, unauthorized
-from engine.api.errors import internal_error
-from engine.api.metrics import Metrics
-from engine.logs import request_id
+from vision_customization.engine.api.authentication import Authenticator, unauthorized
+from vision_customization.engine.api.errors import internal_error
+from vision_customization.engine.api.metrics import Metrics
+from vision_customization.engine.runtime.logs import request_id
 
 PROTECTED = "/computervision"
 

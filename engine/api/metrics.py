@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from customization.contract import EvaluationStatus, ModelStatus, RunStatus
-from engine.api.connections import Closed, Connections
-from engine.store import Store
+from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.engine.api.connections import Closed, Connections
+from vision_customization.engine.store import Store
 
 _METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

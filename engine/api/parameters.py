@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from fastapi import Depends, Header, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from customization.contract import NAME_MAX_LENGTH, NAME_PATTERN, PAGE_DEFAULT, PAGE_MAX, SKIP_MAX, Wire
-from engine.api.errors import JSON, allowed_methods
-from engine.settings import Settings
+from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN, PAGE_DEFAULT, PAGE_MAX, SKIP_MAX
+from vision_customization.contract.wire import Wire
+from vision_customization.engine.api.errors import JSON, allowed_methods
+from vision_customization.engine.settings import Settings
 
 ApiVersion = Annotated[
     Literal["2023-02-01-preview", "2023-04-01-preview"],

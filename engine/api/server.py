@@ -15,14 +15,14 @@ from typing import cast
 import click
 import uvicorn
 
-from engine.api.application import create_app
-from engine.api.connections import BoundedConnection, Connections, Limits, raise_file_limit
-from engine.errors import SettingsError
-from engine.listening import base_url, listening
-from engine.settings import Settings
-from engine.store import Store
-from engine.store.sqlite_file import DatabaseCopies, database_file, set_aside_jobs
-from engine.time_limit import left_running
+from vision_customization.engine.api.application import create_app
+from vision_customization.engine.api.connections import BoundedConnection, Connections, Limits, raise_file_limit
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.runtime.listening import base_url, listening
+from vision_customization.engine.runtime.time_limit import left_running
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+from vision_customization.engine.store.sqlite_file import DatabaseCopies, database_file, set_aside_jobs
 
 SERVE_FILE = "serve.json"
 
@@ -33,12 +33,12 @@ log = logging.getLogger("engine.server")
 
 def serve(settings: Settings) -> None:
     """Answer until SIGTERM or SIGINT, then finish what is being answered and stop the workers. Raises SettingsError."""
-    from engine.blobs import BlobReader
-    from engine.jobs.children import WorkerProcesses
-    from engine.jobs.queue import JobQueue
-    from engine.objects import open_objects
-    from engine.prebuilt import VisionResource
-    from engine.serving import ModelCache, Warming
+    from vision_customization.engine.blobs.reader import BlobReader
+    from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
+    from vision_customization.engine.jobs.queue import JobQueue
+    from vision_customization.engine.models.cache import ModelCache, Warming
+    from vision_customization.engine.models.prebuilt import VisionResource
+    from vision_customization.engine.objects.files import open_objects
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     limits = Limits.of(raise_file_limit(), settings.connections)
@@ -101,7 +101,7 @@ def serve(settings: Settings) -> None:
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
     """Hold the data folder: two engines on one SQLite database would take each other's jobs, with other keys and hosts."""
-    from engine.jobs.liveness import FileLocks
+    from vision_customization.engine.jobs.process.liveness import FileLocks
 
     if settings.on_postgresql:
         yield

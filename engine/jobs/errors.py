@@ -11,9 +11,10 @@ EngineError
 DBOS keeps a JobError as the result of the step that raised it, so that a job which is taken up again ends the same way.
 """
 
-from customization.contract import ErrorDetails, FailureCode
-from engine.blob_address import BlobAddress, BlobError, BlobErrorKind
-from engine.errors import EngineError
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind
+from vision_customization.engine.errors import EngineError
 
 
 class JobError(EngineError):

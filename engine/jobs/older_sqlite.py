@@ -9,7 +9,7 @@ import time
 
 from sqlalchemy import Engine, event
 
-from engine.errors import SettingsError
+from vision_customization.engine.errors import SettingsError
 
 LEAST_SQLITE = (3, 37, 0)
 """The oldest that the engine was tried with."""

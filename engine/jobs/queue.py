@@ -7,11 +7,11 @@ from typing import Self
 
 from dbos import DBOS, DBOSClient, WorkflowStatus
 
-from engine.jobs.job import evaluation_job, training_job
-from engine.jobs.older_sqlite import check_sqlite
-from engine.products import recognition_job
-from engine.settings import Settings
-from engine.store.sqlite_file import JOBS_FILE
+from vision_customization.engine.jobs.older_sqlite import check_sqlite
+from vision_customization.engine.jobs.steps.job import evaluation_job, training_job
+from vision_customization.engine.products.recognition import recognition_job
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.sqlite_file import JOBS_FILE
 
 APPLICATION = "vision-engine"
 WORKFLOWS_VERSION = "1"

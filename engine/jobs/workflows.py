@@ -10,20 +10,26 @@ from typing import Any
 
 from dbos import DBOS
 
-from customization.contract import ModelKind, TrainingProgress
-from engine.jobs.classifier_training import ClassifierTraining, learn_classifier
-from engine.jobs.detector_training import DetectorTraining, learn_detector
-from engine.jobs.errors import JobCancelled, JobFailed
-from engine.jobs.evaluation import EvaluationRun
-from engine.jobs.job import Planned
-from engine.jobs.plan import Plans
-from engine.jobs.queue import EVALUATION_WORKFLOW, RECOGNITION_WORKFLOW, RECOVERY_ATTEMPTS_MAX, TRAINING_WORKFLOW
-from engine.jobs.recognition import Detector, Recognition, run_recognition
-from engine.jobs.resources import Resources
-from engine.jobs.steps import PAUSES_SECONDS, Steps
-from engine.jobs.training import Learn, Standing, Step, Training
-from engine.settings import Settings
-from engine.store import NotFound
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.models import TrainingProgress
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, learn_classifier
+from vision_customization.engine.jobs.kinds.detector import DetectorTraining, learn_detector
+from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
+from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
+from vision_customization.engine.jobs.kinds.training import Learn, Standing, Step, Training
+from vision_customization.engine.jobs.queue import (
+    EVALUATION_WORKFLOW,
+    RECOGNITION_WORKFLOW,
+    RECOVERY_ATTEMPTS_MAX,
+    TRAINING_WORKFLOW,
+)
+from vision_customization.engine.jobs.steps.job import Planned
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import NotFound
 
 
 def declare_workflows(

@@ -3,20 +3,20 @@
 Nothing here knows of HTTP, databases or storage.
 """
 
-from engine.learning.artifact import ClassifierSession, export_classifier, read_classifier
-from engine.learning.backbones import ensure_weights
-from engine.learning.classifier import Classifier
-from engine.learning.detection_metrics import (
+from vision_customization.engine.learning.classification.artifact import ClassifierSession, export_classifier, read_classifier
+from vision_customization.engine.learning.classification.classifier import Classifier
+from vision_customization.engine.learning.classification.features import FeatureExtractor
+from vision_customization.engine.learning.classification.metrics import classification_performance
+from vision_customization.engine.learning.classification.training import ClassifierTraining, train_classifier
+from vision_customization.engine.learning.detection.metrics import (
     coco_mean_average_precision,
     coco_mean_average_precision50,
     detection_performance,
     precision_recall_curves,
 )
-from engine.learning.errors import ArtifactError, ImageError, LearningError, WeightsError
-from engine.learning.features import FeatureExtractor
-from engine.learning.images import DecodedImage, decode_image
-from engine.learning.metrics import classification_performance
-from engine.learning.training import ClassifierTraining, train_classifier
+from vision_customization.engine.learning.errors import ArtifactError, ImageError, LearningError, WeightsError
+from vision_customization.engine.learning.images import DecodedImage, decode_image
+from vision_customization.engine.learning.pretrained.backbones import ensure_weights
 
 __all__ = [
     "ArtifactError",

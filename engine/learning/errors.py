@@ -9,8 +9,8 @@ EngineError
 ```
 """
 
-from customization.contract import FailureCode
-from engine.errors import EngineError
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.errors import EngineError
 
 
 class LearningError(EngineError):

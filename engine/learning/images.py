@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from engine.learning.backbones import BACKBONES
-from engine.learning.errors import ImageError
-from engine.learning.views import ASPECT_ROOT_MAX
+from vision_customization.engine.learning.classification.views import ASPECT_ROOT_MAX
+from vision_customization.engine.learning.errors import ImageError
+from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
 """Pillow's names of the formats that are read; what else Pillow knows is refused. An MPO file is opened as a JPEG."""

@@ -12,9 +12,9 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
-from engine.learning.efficientnet import IR_VERSION, OPSET
-from engine.learning.errors import ArtifactError
-from engine.learning.wire_format import PARTS_MAX, TooManyParts, check_parts
+from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.learning.pretrained.efficientnet import IR_VERSION, OPSET
+from vision_customization.engine.learning.wire_format import PARTS_MAX, TooManyParts, check_parts
 
 IMAGE = "image"
 """The input of every model."""

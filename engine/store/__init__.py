@@ -9,17 +9,24 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from customization.contract import EvaluationStatus, ModelStatus, RunStatus
-from engine.errors import SettingsError
-from engine.settings import Settings
-from engine.store.blobs import BlobStore
-from engine.store.database import unreachable
-from engine.store.datasets import DatasetStore
-from engine.store.errors import AlreadyExists, NotFound, PreconditionFailed, StoreError, TokenNeeded, WrongState
-from engine.store.evaluations import EvaluationStore
-from engine.store.models import ModelStore
-from engine.store.published import PublishedModelStore
-from engine.store.records import (
+from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.blobs import BlobStore
+from vision_customization.engine.store.database import unreachable
+from vision_customization.engine.store.datasets import DatasetStore
+from vision_customization.engine.store.errors import (
+    AlreadyExists,
+    NotFound,
+    PreconditionFailed,
+    StoreError,
+    TokenNeeded,
+    WrongState,
+)
+from vision_customization.engine.store.evaluations import EvaluationStore
+from vision_customization.engine.store.models import ModelStore
+from vision_customization.engine.store.published import PublishedModelStore
+from vision_customization.engine.store.records import (
     AnswerableModel,
     BlobRecord,
     DatasetRecord,
@@ -29,10 +36,10 @@ from engine.store.records import (
     RunRecord,
     Unfinished,
 )
-from engine.store.runs import RunStore
-from engine.store.sqlite_file import check_database
-from engine.store.tables import EvaluationRow, ModelRow, RunRow
-from engine.store.token_key import TokenKeyStore
+from vision_customization.engine.store.runs import RunStore
+from vision_customization.engine.store.sqlite_file import check_database
+from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.token_key import TokenKeyStore
 
 __all__ = [
     "AlreadyExists",

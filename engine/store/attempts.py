@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from customization.contract import ErrorDetails, EvaluationStatus
-from engine.store.tables import EvaluationRow, ModelRow, RunRow
-from engine.store.transitions import EvaluationEvent, next_evaluation_status
+from vision_customization.contract.enums import EvaluationStatus
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
 
 
 def model_name_of(session: Session, row: EvaluationRow | RunRow) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.store.database import Database
-from engine.store.records import BlobRecord
-from engine.store.tables import BlobRow
+from vision_customization.engine.store.database import Database
+from vision_customization.engine.store.records import BlobRecord
+from vision_customization.engine.store.tables import BlobRow
 
 _BATCH = 500  # below SQLite's bound on parameters of a statement
 

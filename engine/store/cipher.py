@@ -6,9 +6,9 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 
-from engine.errors import SettingsError
-from engine.secret_file import secret_file
-from engine.settings import Settings
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.runtime.secret_file import secret_file
+from vision_customization.engine.settings import Settings
 
 KEY_FILE = "token.key"
 

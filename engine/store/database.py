@@ -13,10 +13,10 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, fu
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from engine.errors import SettingsError
-from engine.settings import Settings
-from engine.store.cipher import TokenCipher
-from engine.store.errors import Kind, NotFound
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.cipher import TokenCipher
+from vision_customization.engine.store.errors import Kind, NotFound
 
 _BUSY_TIMEOUT_SECONDS = 30
 _POSTGRESQL_MIGRATION_LOCK = 0x766973696F6E  # "vision": any number does, as long as every engine takes the same

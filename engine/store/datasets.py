@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from customization.contract import AnnotationKind, AuthenticationKind
-from engine.blob_address import BlobAddress, BlobError, Container, without_query
-from engine.store.database import Database, found
-from engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
-from engine.store.records import DatasetRecord
-from engine.store.tables import DatasetRow
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container, without_query
+from vision_customization.engine.store.database import Database, found
+from vision_customization.engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
+from vision_customization.engine.store.records import DatasetRecord
+from vision_customization.engine.store.tables import DatasetRow
 
 
 class DatasetStore(Database):

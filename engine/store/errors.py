@@ -13,7 +13,7 @@ EngineError
 
 from typing import Literal
 
-from engine.errors import EngineError
+from vision_customization.engine.errors import EngineError
 
 Kind = Literal["dataset", "model", "evaluation", "published model", "run"]
 

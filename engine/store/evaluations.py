@@ -6,13 +6,15 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from customization.contract import ErrorDetails, EvaluationStatus, ModelPerformance, ModelStatus
-from engine.store.attempts import advance, model_name_of
-from engine.store.database import Database, found, status_counts
-from engine.store.errors import AlreadyExists, WrongState
-from engine.store.records import EvaluationRecord
-from engine.store.tables import EvaluationRow, ModelRow
-from engine.store.transitions import EvaluationEvent
+from vision_customization.contract.enums import EvaluationStatus, ModelStatus
+from vision_customization.contract.models import ModelPerformance
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store.attempts import advance, model_name_of
+from vision_customization.engine.store.database import Database, found, status_counts
+from vision_customization.engine.store.errors import AlreadyExists, WrongState
+from vision_customization.engine.store.records import EvaluationRecord
+from vision_customization.engine.store.tables import EvaluationRow, ModelRow
+from vision_customization.engine.store.transitions import EvaluationEvent
 
 
 class EvaluationStore(Database):

@@ -10,12 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
-from engine.store.database import Database, found, status_counts
-from engine.store.errors import AlreadyExists, NotFound, WrongState
-from engine.store.records import AnswerableModel, ModelRecord
-from engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow, RunRow
-from engine.store.transitions import ModelEvent, next_model_status
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store.database import Database, found, status_counts
+from vision_customization.engine.store.errors import AlreadyExists, NotFound, WrongState
+from vision_customization.engine.store.records import AnswerableModel, ModelRecord
+from vision_customization.engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow, RunRow
+from vision_customization.engine.store.transitions import ModelEvent, next_model_status
 
 
 def answers_to(name: str | BindParameter[str]) -> ColumnElement[bool]:

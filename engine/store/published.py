@@ -4,11 +4,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from customization.contract import ModelStatus
-from engine.store.database import Database, found
-from engine.store.errors import AlreadyExists, NotFound, WrongState
-from engine.store.records import PublishedModelRecord
-from engine.store.tables import ModelRow, PublishedModelRow
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.engine.store.database import Database, found
+from vision_customization.engine.store.errors import AlreadyExists, NotFound, WrongState
+from vision_customization.engine.store.records import PublishedModelRecord
+from vision_customization.engine.store.tables import ModelRow, PublishedModelRow
 
 
 class PublishedModelStore(Database):

@@ -4,19 +4,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from customization.contract import (
+from vision_customization.contract.enums import (
     AnnotationKind,
-    Artifact,
     AuthenticationKind,
-    ErrorDetails,
     EvaluationStatus,
     ModelKind,
-    ModelPerformance,
     ModelStatus,
-    ProductRecognitionResult,
     RunStatus,
-    TrainingProgress,
 )
+from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.wire import ErrorDetails
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,16 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from customization.contract import ErrorDetails, ModelKind, ModelStatus, ProductRecognitionResult, RunStatus
-from engine.store.attempts import advance, model_name_of
-from engine.store.database import Database, found, status_counts
-from engine.store.errors import AlreadyExists, WrongState
-from engine.store.models import answers_to
-from engine.store.records import RunRecord
-from engine.store.tables import ModelRow, RunRow
-from engine.store.transitions import EvaluationEvent
+from vision_customization.contract.enums import ModelKind, ModelStatus, RunStatus
+from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store.attempts import advance, model_name_of
+from vision_customization.engine.store.database import Database, found, status_counts
+from vision_customization.engine.store.errors import AlreadyExists, WrongState
+from vision_customization.engine.store.models import answers_to
+from vision_customization.engine.store.records import RunRecord
+from vision_customization.engine.store.tables import ModelRow, RunRow
+from vision_customization.engine.store.transitions import EvaluationEvent
 
 RECOGNIZING = (ModelKind.PRODUCT_RECOGNIZER, ModelKind.GENERIC_DETECTOR)
 """The kinds of model that find products in an image."""

@@ -19,8 +19,8 @@ from shlex import quote
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from engine.errors import EngineError
-from engine.settings import Settings
+from vision_customization.engine.errors import EngineError
+from vision_customization.engine.settings import Settings
 
 JOBS_FILE = "jobs.sqlite"
 

@@ -3,11 +3,11 @@
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
-from engine.errors import SettingsError
-from engine.settings import Settings
-from engine.store.cipher import KEY_FILE
-from engine.store.database import Database
-from engine.store.tables import TokenKeyRow
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.cipher import KEY_FILE
+from vision_customization.engine.store.database import Database
+from vision_customization.engine.store.tables import TokenKeyRow
 
 
 class TokenKeyStore(Database):

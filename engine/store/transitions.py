@@ -6,7 +6,7 @@ event that comes too late changes nothing.
 
 from enum import StrEnum
 
-from customization.contract import EvaluationStatus, ModelStatus
+from vision_customization.contract.enums import EvaluationStatus, ModelStatus
 
 
 class ModelEvent(StrEnum):

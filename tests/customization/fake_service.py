@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from customization.client import RetryPolicy, VisionClient
+from vision_customization.customization.client.client import RetryPolicy, VisionClient
 
 KEY = "a-key-that-is-in-no-message"
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.learning import Classifier, WeightsError, ensure_weights, export_classifier
-from engine.learning.recipes import RECIPES
-from engine.learning.training import fit_classifier
-from engine.learning.views import DIMENSIONS, layout_key
+from vision_customization.engine.learning import Classifier, WeightsError, ensure_weights, export_classifier
+from vision_customization.engine.learning.classification.recipes import RECIPES
+from vision_customization.engine.learning.classification.training import fit_classifier
+from vision_customization.engine.learning.classification.views import DIMENSIONS, layout_key
 
 TEXTURE = next(recipe for recipe in RECIPES if recipe.name == "texture")
 """The recipe with the smallest file."""

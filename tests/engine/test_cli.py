@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from engine.cli import main
-from engine.settings import Settings, variable_of
+from vision_customization.engine.cli import main
+from vision_customization.engine.settings import Settings, variable_of
 
 
 def run(*arguments: str, **environment: str) -> tuple[int, str]:
@@ -43,7 +43,7 @@ def test_worker_shows_what_concerns_it() -> None:
 @pytest.mark.process
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
 def test_without_weights_it_says_in_a_line_how_to_get_them(command: tuple[str, ...], tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "from engine.cli import main; main()", *command]
+    program = [sys.executable, "-c", "from vision_customization.engine.cli import main; main()", *command]
     folders = ["--data-dir", str(tmp_path / "data"), "--weights-dir", str(tmp_path)]
     ended = subprocess.run([*program, *folders], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from engine.errors import SettingsError
-from engine.settings import Settings, unknown_variables, variable_of
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings, unknown_variables, variable_of
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "engine.md"
 

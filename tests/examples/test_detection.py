@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from customization.coco_check import check_coco
-from customization.kinds import AnnotationKind
 from examples import detection
 from examples.backdrops import cloth, concrete, grass, lying, marble, noise, plaster, shelves, tiles, wood
 from examples.detection import HEIGHT, PARTS, PICTURES, TAGS, WIDTH, SamplesError, document, fractions, scene, write_dataset
 from examples.scenes import VISIBLE_SHARE, Canvas, Placed, posed
 from toolchain.samples import FLUENT_EMOJI
+from vision_customization.contract.coco.rules import check_coco
+from vision_customization.contract.enums import AnnotationKind
 
 FEW = {"train.json": replace(PARTS["train.json"], images=15), "test.json": replace(PARTS["test.json"], images=6)}
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from customization.loopback import LOOPBACK_HOSTS
 from policy.rules import RULES, ConfigurationInvalid, Violation, identity
 from policy.rules.rule import UNKNOWN, Resource, Rule
 from policy.rules.signature import signatures_in
 from policy.state import SECRET_KIND, SECRET_MARK, violations_of
 from tests.policy import sample
+from vision_customization.common.loopback import LOOPBACK_HOSTS
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PRIVATE: dict[str, Any] = {"private-network": {"required": True}, "app-min-replicas": {"replicas": 2}}

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from customization.client import VisionClient
 from tests.engine.jobs.scenes import TAGS, drawn_scene, scenes_coco
 from tests.stacks.conftest import processes_in
 from tests.stacks.project import VENV_BIN, Project
+from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [pytest.mark.stack, pytest.mark.process, pytest.mark.timeout(1200)]
 

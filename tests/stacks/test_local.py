@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from customization.client import VisionClient
 from tests.stacks.conftest import processes_in
 from tests.stacks.project import Project
 from tests.stacks.shapes import draw, write_dataset
+from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 

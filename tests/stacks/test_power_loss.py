@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from customization.client import VisionClient
 from tests.stacks.conftest import running_in
 from tests.stacks.project import VENV_BIN, Project
 from tests.stacks.shapes import draw
+from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 

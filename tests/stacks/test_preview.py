@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from customization.client import VisionClient
 from pipeline.run import run
 from tests.stacks.project import Project
 from tests.stacks.shapes import write_dataset
 from toolchain.places import Places
+from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 

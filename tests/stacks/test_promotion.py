@@ -11,10 +11,10 @@ import onnx
 import pytest
 import requests
 
-from customization.client import VisionClient
-from customization.form import file_digest
 from tests.stacks.project import Project
 from tests.stacks.shapes import draw, write_dataset
+from vision_customization.customization.client.client import VisionClient
+from vision_customization.customization.client.upload_form import file_digest
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 

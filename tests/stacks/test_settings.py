@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from customization.gate import METRICS
 from examples.detection import PARTS
 from stacks.settings import SettingsError, StackSettings, read_settings
+from vision_customization.contract.gate import METRICS
 
 DATASETS = {"train": {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "images"}}
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from engine.store.tables import Table
+from vision_customization.engine.store.tables import Table
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
-from customization.cli import main
-from customization.cli.drawing import HUES, draw_answer, tag_colours
-from customization.convert import LabelledImage, LabelledImages, copy_files, plan_copies
-from customization.errors import ConversionFailed
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from tests.customization.samples import DatasetFolder, encoded
+from vision_customization.customization.cli import main
+from vision_customization.customization.cli.drawing import HUES, draw_answer, tag_colours
+from vision_customization.customization.convert import LabelledImage, LabelledImages, copy_files, plan_copies
+from vision_customization.customization.errors import ConversionFailed
 
 WHEN = "2026-01-13T20:46:20.189Z"
 STAMPS = {"createdDateTime": WHEN, "updatedDateTime": WHEN}
@@ -306,7 +306,7 @@ def test_a_table_and_json(
 
 
 def test_a_training_is_waited_for(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customization.client.POLL_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("vision_customization.customization.client.client.POLL_SECONDS", (0.01, 0.01))
     progress = {"stage": "features", "share": 0.5}
     service.answers = [
         Answer(201, model("notStarted")),
@@ -344,7 +344,7 @@ def test_ctrl_c_says_how_to_go_on(vision: Vision, service: FakeService, monkeypa
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("customization.client.VisionClient.wait_for_model", interrupt)
+    monkeypatch.setattr("vision_customization.customization.client.client.VisionClient.wait_for_model", interrupt)
     service.handler = lambda _: Answer(201, model("notStarted"))
     ran = vision("models", "train", "m", "--dataset", "cats")
     assert ran.code == 130
@@ -531,7 +531,7 @@ def test_a_token_in_a_shelfs_url_is_not_printed(vision: Vision, service: FakeSer
         titles.append(title)
         return nullcontext(lambda *_: None)
 
-    monkeypatch.setattr("customization.cli.products.progress_bar", note)
+    monkeypatch.setattr("vision_customization.customization.cli.commands.products.progress_bar", note)
     service.handler = lambda request: Answer(
         201, run_of("notStarted" if request.method == "PUT" else "succeeded", result=RESULT)
     )

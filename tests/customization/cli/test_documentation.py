@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from customization.cli.program import vision
+from vision_customization.customization.cli.program import vision
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text("utf-8")
 EVERYWHERE = {"--endpoint", "--key", "--stack", "--help", "-h"}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customization.bbox import bbox_problem
-from customization.convert.labelled import PixelBox, pixels_to_fractions
+from vision_customization.contract.coco.boxes import bbox_problem
+from vision_customization.customization.convert.labelled import PixelBox, pixels_to_fractions
 
 
 @given(st.data())

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from customization.coco import Box
-from customization.coco_check import CLASSIFICATION, DETECTION
-from customization.convert import LabelledImages, read_coco, read_csv, read_folders, read_voc, read_yolo
-from customization.errors import ConversionFailed
 from tests.customization.samples import encoded
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.customization.convert import LabelledImages, read_coco, read_csv, read_folders, read_voc, read_yolo
+from vision_customization.customization.errors import ConversionFailed
 
 SIZE = (200, 100)
 FORK: Box = (0.1, 0.2, 0.3, 0.4)

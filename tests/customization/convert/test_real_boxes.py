@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from customization.coco import Box, Purpose
-from customization.coco_check import DETECTION
-from customization.content import read_content
-from customization.convert import LabelledImages, copy_files, plan_copies, read_coco, read_csv, read_voc, write_coco
-from engine.annotations import read_detection
+from vision_customization.contract.coco.document import Box, Purpose
+from vision_customization.contract.coco.rules import DETECTION
+from vision_customization.customization.convert import (
+    LabelledImages,
+    copy_files,
+    plan_copies,
+    read_coco,
+    read_csv,
+    read_voc,
+    write_coco,
+)
+from vision_customization.customization.datasets.content import read_content
+from vision_customization.engine.annotations import read_detection
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 

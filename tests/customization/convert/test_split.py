@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from customization.coco import Box
-from customization.coco_check import CLASSIFICATION, DETECTION
-from customization.convert import FormerParts, LabelledImage, LabelledImages, split
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.customization.convert import FormerParts, LabelledImage, LabelledImages, split
 
 BOX: Box = (0.0, 0.0, 1.0, 1.0)
 

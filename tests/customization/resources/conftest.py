@@ -1,6 +1,6 @@
 import pytest
 
-from customization.resources import provider
+from vision_customization.customization.resources import provider
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from customization.resources.dataset import DatasetProvider, content_change
-from customization.resources.model import ModelProvider
 from tests.customization.samples import DatasetFolder
 from tests.stacks.shapes import draw, write_dataset
+from vision_customization.customization.resources.dataset import DatasetProvider, content_change
+from vision_customization.customization.resources.model import ModelProvider
 
 Properties = dict[str, Any]
 

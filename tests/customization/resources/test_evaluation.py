@@ -1,8 +1,8 @@
 import pytest
 from pulumi.output import UNKNOWN
 
-from customization.gate import METRICS, misses
-from customization.resources.evaluation import EvaluationProvider, GateNotPassed, judge, metrics_line
+from vision_customization.contract.gate import METRICS, misses
+from vision_customization.customization.resources.evaluation import EvaluationProvider, GateNotPassed, judge, metrics_line
 
 PERFORMANCE = {
     "accuracyTop1": 0.9,

@@ -1,11 +1,18 @@
 import pytest
 from pulumi.output import UNKNOWN
 
-from customization.contract import Model as TrainedModel
-from customization.errors import TilesIgnored
-from customization.kinds import ModelKind
-from customization.resources.model import ModelProvider, NameTaken, check_trained_here, outcome_line, physical_name
-from customization.resources.retraining import (
+from tests.customization.fake_service import KEY, Answer, Received, fake_service
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.models import Model as TrainedModel
+from vision_customization.customization.errors import TilesIgnored
+from vision_customization.customization.resources.model import (
+    ModelProvider,
+    NameTaken,
+    check_trained_here,
+    outcome_line,
+    physical_name,
+)
+from vision_customization.customization.resources.retraining import (
     SECONDS_PER_STEP,
     TRAINING_SECONDS,
     detector_steps,
@@ -13,8 +20,7 @@ from customization.resources.retraining import (
     estimate,
     why_retrained,
 )
-from engine.learning.detector_recipe import choose_recipe
-from tests.customization.fake_service import KEY, Answer, Received, fake_service
+from vision_customization.engine.learning.detection.recipe import choose_recipe
 
 DECLARED = {
     "endpoint": "http://127.0.0.1:1",

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from customization.resources.promoted_model import NotPromoted, PromotedModelProvider, promotion
 from tests.customization.fake_service import KEY, Answer, FakeService, Received, fake_service
+from vision_customization.customization.resources.promoted_model import NotPromoted, PromotedModelProvider, promotion
 
 WHEN = "2026-01-13T20:46:20.189Z"
 ONNX = b"onnx"

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from components.local_service import LocalServiceProvider
-from customization.resources import provider
-from customization.resources.dataset import DatasetProvider
-from customization.resources.evaluation import EvaluationProvider
-from customization.resources.model import ModelProvider
-from customization.resources.promoted_model import PromotedModelProvider
-from customization.resources.provider import DeclaredProvider, VisionProvider
-from customization.resources.published_model import PublishedModelProvider
 from tests.customization.fake_service import Answer, fake_service
+from vision_customization.components.local.service import LocalServiceProvider
+from vision_customization.customization.resources import provider
+from vision_customization.customization.resources.dataset import DatasetProvider
+from vision_customization.customization.resources.evaluation import EvaluationProvider
+from vision_customization.customization.resources.model import ModelProvider
+from vision_customization.customization.resources.promoted_model import PromotedModelProvider
+from vision_customization.customization.resources.provider import DeclaredProvider, VisionProvider
+from vision_customization.customization.resources.published_model import PublishedModelProvider
 
 PROVIDER = """
 import sys, time
-from customization.resources.provider import end_with_engine
+from vision_customization.customization.resources.provider import end_with_engine
 end_with_engine(sys.argv[1])
 print("watching", flush=True)
 time.sleep(60)
@@ -58,8 +58,10 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     for provider_type in PROVIDERS:
         if issubclass(provider_type, VisionProvider):
             monkeypatch.setattr(provider_type, "remove", lambda _, properties: gone.append(properties))
-    monkeypatch.setattr("components.local_service.stop_noted", lambda folder: gone.append({"data_dir": folder}))
-    monkeypatch.setattr("customization.resources.provider.engine_is_away", lambda _: False)
+    monkeypatch.setattr(
+        "vision_customization.components.local.service.stop_noted", lambda folder: gone.append({"data_dir": folder})
+    )
+    monkeypatch.setattr("vision_customization.customization.resources.provider.engine_is_away", lambda _: False)
     return gone
 
 
@@ -108,7 +110,7 @@ def hung(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.process
 @pytest.mark.parametrize("hung", ["vision-engine"], indirect=True)
 def test_an_engine_that_hangs_is_asked_once_and_does_not_keep_a_destroy(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.2)
+    monkeypatch.setattr("vision_customization.common.loopback.HANGS_SECONDS", 0.2)
     properties = {**PROPERTIES, "endpoint": hung, "model_name": "m"}
     asked: list[object] = []
     real = provider.is_hung
@@ -125,7 +127,7 @@ def test_an_engine_that_hangs_is_asked_once_and_does_not_keep_a_destroy(hung: st
 @pytest.mark.process
 @pytest.mark.parametrize("hung", ["ssh -N -L"], indirect=True)
 def test_a_tunnel_that_does_not_answer_is_not_a_local_engine(hung: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customization.loopback.HANGS_SECONDS", 0.2)
+    monkeypatch.setattr("vision_customization.common.loopback.HANGS_SECONDS", 0.2)
     assert not provider.engine_is_away({"endpoint": hung})
 
 

@@ -7,28 +7,28 @@ import pytest
 from pulumi import dynamic
 from pulumi.dynamic.dynamic import serialize_provider
 
-from components.generated_key import GeneratedKey, GeneratedKeyProvider
-from components.local_container import LocalContainer, LocalContainerProvider
-from components.local_service import LocalService, LocalServiceProvider
-from customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
-from customization.resources.dataset import DatasetProvider
-from customization.resources.evaluation import EvaluationProvider
-from customization.resources.model import ModelProvider
-from customization.resources.promoted_model import PromotedModelProvider
-from customization.resources.published_model import PublishedModelProvider
+from vision_customization.components.generated_key import GeneratedKey, GeneratedKeyProvider
+from vision_customization.components.local.container import LocalContainer, LocalContainerProvider
+from vision_customization.components.local.service import LocalService, LocalServiceProvider
+from vision_customization.customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
+from vision_customization.customization.resources.dataset import DatasetProvider
+from vision_customization.customization.resources.evaluation import EvaluationProvider
+from vision_customization.customization.resources.model import ModelProvider
+from vision_customization.customization.resources.promoted_model import PromotedModelProvider
+from vision_customization.customization.resources.published_model import PublishedModelProvider
 
 
 @pytest.mark.parametrize(
     ("provider", "path"),
     [
-        (DatasetProvider(), "customization.resources.dataset.DatasetProvider"),
-        (ModelProvider(), "customization.resources.model.ModelProvider"),
-        (PromotedModelProvider(), "customization.resources.promoted_model.PromotedModelProvider"),
-        (EvaluationProvider(), "customization.resources.evaluation.EvaluationProvider"),
-        (PublishedModelProvider(), "customization.resources.published_model.PublishedModelProvider"),
-        (LocalServiceProvider(), "components.local_service.LocalServiceProvider"),
-        (LocalContainerProvider(), "components.local_container.LocalContainerProvider"),
-        (GeneratedKeyProvider(), "components.generated_key.GeneratedKeyProvider"),
+        (DatasetProvider(), "vision_customization.customization.resources.dataset.DatasetProvider"),
+        (ModelProvider(), "vision_customization.customization.resources.model.ModelProvider"),
+        (PromotedModelProvider(), "vision_customization.customization.resources.promoted_model.PromotedModelProvider"),
+        (EvaluationProvider(), "vision_customization.customization.resources.evaluation.EvaluationProvider"),
+        (PublishedModelProvider(), "vision_customization.customization.resources.published_model.PublishedModelProvider"),
+        (LocalServiceProvider(), "vision_customization.components.local.service.LocalServiceProvider"),
+        (LocalContainerProvider(), "vision_customization.components.local.container.LocalContainerProvider"),
+        (GeneratedKeyProvider(), "vision_customization.components.generated_key.GeneratedKeyProvider"),
     ],
 )
 def test_a_provider_is_pickled_by_reference(provider: dynamic.ResourceProvider, path: str) -> None:

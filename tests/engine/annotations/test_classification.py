@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from customization.coco import Purpose
-from engine.annotations import AnnotationError, read_classification
+from vision_customization.contract.coco.document import Purpose
+from vision_customization.engine.annotations import AnnotationError, read_classification
 
 
 def coco(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON

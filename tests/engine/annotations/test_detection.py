@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customization.coco import Purpose
-from engine.annotations import AnnotationError, Box, BoxedAnnotations, read_detection
+from vision_customization.contract.coco.document import Purpose
+from vision_customization.engine.annotations import AnnotationError, Box, BoxedAnnotations, read_detection
 
 BBOX = [0.1, 0.2, 0.3, 0.4]
 SHARED = Path(__file__).parents[4] / "shared" / "data"

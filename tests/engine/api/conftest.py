@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import delete
 
-from customization.contract import Artifact, BoundingBox, DetectedObject, ModelKind, ModelPerformance, Tag
-from engine.api import create_app
-from engine.blobs import Blob, BlobError, BlobErrorKind
-from engine.learning.images import DecodedImage
-from engine.objects import FileObjects
-from engine.settings import Settings
-from engine.store import Store
-from engine.store.tables import Table
+from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.models import Artifact, ModelPerformance
+from vision_customization.engine.api import create_app
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
+from vision_customization.engine.learning.images import DecodedImage
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+from vision_customization.engine.store.tables import Table
 
 KEYS = ("first-key-of-this-engine", "second-key-of-this-engine")
 VERSION = "2023-04-01-preview"

@@ -12,9 +12,9 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from engine.api.authentication import EntraTokens, KeyRing
-from engine.errors import SettingsError
-from engine.settings import Settings
+from vision_customization.engine.api.authentication import EntraTokens, KeyRing
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 AUDIENCE = "https://cognitiveservices.azure.com"
@@ -86,7 +86,7 @@ def test_keys_are_made_once_and_read_again_when_they_change(tmp_path: Path, monk
     assert ring.accepts(second)
     assert not ring.accepts("")
     assert KeyRing.open(settings).accepts(first)
-    monkeypatch.setattr("engine.api.authentication._KEYS_REREAD_SECONDS", -1)
+    monkeypatch.setattr("vision_customization.engine.api.authentication._KEYS_REREAD_SECONDS", -1)
     file.write_text("rotated-key, " + second)
     os.utime(file, ns=(1, 1))
     assert ring.accepts("rotated-key")

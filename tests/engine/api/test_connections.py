@@ -14,9 +14,9 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from engine.api import connections as bounds
-from engine.api.connections import BoundedConnection, Closed, Connections, Limits, raise_file_limit
-from engine.listening import listening
+from vision_customization.engine.api import connections as bounds
+from vision_customization.engine.api.connections import BoundedConnection, Closed, Connections, Limits, raise_file_limit
+from vision_customization.engine.runtime.listening import listening
 
 SHORT = 0.4
 """Seconds that a client has for its head, its body, or to read."""

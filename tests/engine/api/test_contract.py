@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from customization.contract import ErrorDetails, ModelPerformance
+from vision_customization.contract.models import ModelPerformance
+from vision_customization.contract.wire import ErrorDetails
 
 DATASET = {"annotationKind": "imageClassification", "annotationFileUris": ["https://acct.blob.core.windows.net/c/t.json"]}
 MODEL = {"trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.listening import listening
+from vision_customization.engine.runtime.listening import listening
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +27,7 @@ def start(data_dir: Path, *flags: str, **environment: str) -> subprocess.Popen[s
     command = [
         sys.executable,
         "-c",
-        "from engine.cli import main; main()",
+        "from vision_customization.engine.cli import main; main()",
         "serve",
         "--data-dir",
         str(data_dir),
@@ -155,7 +155,8 @@ def keyed(port: int, key: str, path: str) -> http.client.HTTPResponse:
 
 
 def test_few_descriptors_are_said(data_dir: Path) -> None:
-    command = f"ulimit -n 1024; exec {sys.executable} -c 'from engine.cli import main; main()' serve --workers 0 --port 0"
+    program = "from vision_customization.engine.cli import main; main()"
+    command = f"ulimit -n 1024; exec {sys.executable} -c '{program}' serve --workers 0 --port 0"
     process = subprocess.Popen(
         ["sh", "-c", f"{command} --data-dir {data_dir}"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

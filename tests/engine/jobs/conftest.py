@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.jobs.queue import JobQueue
-from engine.jobs.worker import Worker
-from engine.settings import Settings
-from engine.store import Store
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate
+from vision_customization.engine.jobs.process.worker import Worker
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 
 @pytest.fixture(scope="module")

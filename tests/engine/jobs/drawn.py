@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import SecretStr
 
-from customization.contract import AnnotationKind, AuthenticationKind, ModelKind
-from engine.learning.views import DIMENSIONS
-from engine.settings import Settings
-from engine.store import ModelRecord, Store
 from tests.engine.jobs.blob_server import BlobServer
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind
+from vision_customization.engine.learning.classification.views import DIMENSIONS
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import ModelRecord, Store
 
 
 def drawn_image(tag: int, seed: int, side: int = 96) -> bytes:

@@ -18,14 +18,15 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from customization.client import VisionClient
-from customization.contract import AnnotationKind, Authentication, AuthenticationKind
-from engine.jobs.job import training_job
-from engine.jobs.queue import JobQueue
-from engine.settings import Settings
-from engine.store import Store
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.jobs.drawn import coco, drawn_image, wait
+from vision_customization.contract.datasets import Authentication
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.customization.client.client import VisionClient
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.jobs.steps.job import training_job
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 KEY = "the-key-of-this-fleet"
 START_SECONDS = 120
@@ -105,7 +106,7 @@ class Fleet:
         environment = {"PATH": os.environ["PATH"], **self.settings(data_dir).to_environment()}
         with (data_dir / "out.txt").open("wb") as out, (data_dir / "log.txt").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", "from engine.cli import main; main()", *command],
+                [sys.executable, "-c", "from vision_customization.engine.cli import main; main()", *command],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -8,10 +8,10 @@ import time
 
 import psutil
 
-from customization.contract import ModelStatus
-from engine.jobs.plan import SHARD_IMAGES
-from engine.jobs.queue import JobQueue
 from tests.engine.jobs.drawn import Engine, Gate, wait
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
+from vision_customization.engine.jobs.queue import JobQueue
 
 
 def gate_after_a_shard(engine: Engine) -> Gate:
@@ -49,7 +49,7 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
     gate.shut()
     engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
     model = engine.model("m", "train")
-    command = [sys.executable, "-m", "engine.jobs.child", str(os.getpid())]
+    command = [sys.executable, "-m", "vision_customization.engine.jobs.process.worker_child", str(os.getpid())]
     environment = {**os.environ, **engine.settings.to_environment()}
     processes = [subprocess.Popen(command, env=environment) for _ in range(2)]
     try:

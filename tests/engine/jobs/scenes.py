@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from customization.contract import AnnotationKind
 from tests.engine.jobs.drawn import Engine, encoded
+from vision_customization.contract.enums import AnnotationKind
 
 TAGS = ("disc", "square")
 SIDE = 120

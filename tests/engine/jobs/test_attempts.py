@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from dbos import DBOS
 
-from engine.jobs import steps
-from engine.jobs.errors import JobCancelled, JobFailed
-from engine.jobs.steps import PAUSES_SECONDS, Steps, awaited, in_thread
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.steps import retrying as steps
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps, awaited, in_thread
 
 
 @pytest.fixture(autouse=True)

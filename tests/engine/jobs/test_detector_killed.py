@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from customization.client import VisionClient
-from customization.contract import Model, ModelKind, ModelStatus, RunStatus
-from engine.settings import Settings
-from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine, wait
 from tests.engine.jobs.scenes import drawn_scene, register_scenes
+from vision_customization.contract.enums import ModelKind, ModelStatus, RunStatus
+from vision_customization.contract.models import Model
+from vision_customization.customization.client.client import VisionClient
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("weights_dir"), pytest.mark.timeout(900)]
 
@@ -51,7 +52,7 @@ class Killed:
 def serving(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], VisionClient]]:
     announcement = settings.data_dir / "serve.json"
     announcement.unlink(missing_ok=True)
-    command = [sys.executable, "-c", "from engine.cli import main; main()", "serve", "--port", "0"]
+    command = [sys.executable, "-c", "from vision_customization.engine.cli import main; main()", "serve", "--port", "0"]
     with (settings.data_dir / "log.txt").open("ab") as log:
         process = subprocess.Popen(
             command, env={**os.environ, **settings.to_environment()}, stdin=subprocess.DEVNULL, stdout=log, stderr=log

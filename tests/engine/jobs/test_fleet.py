@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from customization.client import VisionClient
-from customization.contract import Model, ModelStatus
-from customization.errors import NotFound
-from engine.jobs.plan import SHARD_IMAGES
 from tests.engine.jobs.drawn import Gate, drawn_image, wait
 from tests.engine.jobs.fleet import Fleet, Member, running_fleet
 from tests.postgresql import PostgreSQL
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.models import Model
+from vision_customization.customization.client.client import VisionClient
+from vision_customization.customization.errors import NotFound
+from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
 
 pytestmark = [pytest.mark.process, pytest.mark.postgresql]
 

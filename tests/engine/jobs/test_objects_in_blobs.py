@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from customization.contract import ModelStatus
-from customization.storage import open_container
-from engine.blob_objects import BlobObjects
-from engine.jobs.queue import JobQueue
-from engine.jobs.worker import Worker
-from engine.objects import ObjectStore
 from tests.customization.azurite import ACCOUNT_KEY, azurite
 from tests.engine.jobs.drawn import CheapExtractor, Engine, wait
+from vision_customization.common.blob_container import open_container
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.engine.jobs.process.worker import Worker
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.objects.blobs import BlobObjects
+from vision_customization.engine.objects.files import ObjectStore
 
 pytestmark = pytest.mark.process
 
@@ -35,7 +35,9 @@ def test_a_training_keeps_all_it_needs_in_the_container(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("engine.jobs.worker.open_objects", lambda _settings: opened(container, tmp_path / "worker"))
+    monkeypatch.setattr(
+        "vision_customization.engine.jobs.process.worker.open_objects", lambda _settings: opened(container, tmp_path / "worker")
+    )
     elsewhere = opened(container, tmp_path / "api")
     engine.dataset("train", {"red": 20, "green": 20})
     worker = Worker(engine.settings, extractor, pauses_seconds=(0.01,) * 7)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from engine.errors import SettingsError
-from engine.jobs.older_sqlite import LEAST_SQLITE, check_sqlite, teach, unixepoch
 from toolchain import packages
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.jobs.older_sqlite import LEAST_SQLITE, check_sqlite, teach, unixepoch
 
 TABLE = "CREATE TABLE t (name TEXT, created_at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000))"
 """As DBOS makes its tables on Python 3.12 and later, which a Python 3.11 may open afterwards."""

@@ -14,18 +14,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from customization.contract import ModelStatus
-from engine.jobs.children import WorkerProcesses
-from engine.jobs.plan import SHARD_IMAGES
-from engine.jobs.queue import JobQueue
-from engine.learning import decode_image
-from engine.objects import open_objects
-from engine.serving import ModelCache
-from engine.settings import Settings
-from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine, Gate, drawn_image, wait
 from tests.engine.jobs.killing import gate_after_a_shard, images_of_first_shard, killed_and_taken_up, whole_shards_embedded
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
+from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.learning import decode_image
+from vision_customization.engine.models.cache import ModelCache
+from vision_customization.engine.objects.files import open_objects
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 pytestmark = pytest.mark.process
 
@@ -118,8 +118,8 @@ def test_a_worker_that_cannot_go_on_ends_and_leaves_its_job_to_the_next(
     sign = tmp_path / "sign"
     program = f"""
 from pathlib import Path
-from engine.jobs import liveness, worker
-from engine.settings import Settings
+from vision_customization.engine.jobs import liveness, worker
+from vision_customization.engine.settings import Settings
 liveness.FileLock.held = lambda _: not Path({str(sign)!r}).exists() or {held}
 worker.run_worker(Settings.from_environment())
 """
@@ -184,8 +184,8 @@ def test_no_worker_outlives_its_parent_even_if_that_is_killed(tmp_path: Path) ->
 import json, sys, time
 from itertools import pairwise
 from pathlib import Path
-from engine.jobs.children import WorkerProcesses
-from engine.settings import Settings
+from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
+from vision_customization.engine.settings import Settings
 workers = WorkerProcesses(Settings(data_dir=Path({str(tmp_path)!r}), workers=2, threads=1))
 workers.start()
 while len(workers.pids) < 2:

@@ -7,22 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from customization.contract import Artifact, ModelKind, RunStatus
-from engine.jobs.queue import JobQueue
-from engine.objects import open_objects
-from engine.products import image_key
-from engine.settings import Settings
-from engine.store import Store
 from tests.engine.jobs.drawn import drawn_image, wait
+from vision_customization.contract.enums import ModelKind, RunStatus
+from vision_customization.contract.models import Artifact
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.objects.files import open_objects
+from vision_customization.engine.products.recognition import image_key
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 pytestmark = pytest.mark.process
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from customization.contract import BoundingBox, DetectedObject, Tag
-from engine.jobs.worker import Worker
-from engine.settings import Settings
+from vision_customization.contract.wire import BoundingBox, DetectedObject, Tag
+from vision_customization.engine.jobs.process.worker import Worker
+from vision_customization.engine.settings import Settings
 from tests.engine.jobs.drawn import CheapExtractor
 
 class Detector:

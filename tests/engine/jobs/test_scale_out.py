@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from engine.jobs.liveness import AdvisoryLock, FileLocks, Locks, open_locks, take_name
-from engine.jobs.queue import JobQueue
-from engine.settings import Settings
-from engine.store import Store
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine
 from tests.engine.jobs.killing import gate_after_a_shard, killed_and_taken_up
 from tests.postgresql import PostgreSQL
+from vision_customization.engine.jobs.process.liveness import AdvisoryLock, FileLocks, Locks, open_locks, take_name
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 pytestmark = pytest.mark.process
 
@@ -72,7 +72,7 @@ def test_a_lock_is_lost_soon_after_its_machine_vanishes_and_asking_for_it_costs_
 
 def test_the_kernel_gives_a_lock_back_when_its_process_dies(tmp_path: Path) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from engine.jobs.liveness import FileLocks; "
+        "import sys, time; from pathlib import Path; from vision_customization.engine.jobs.process.liveness import FileLocks; "
         "lock = FileLocks(Path(sys.argv[1])).take('w'); print(lock is not None, flush=True); time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE) as child:

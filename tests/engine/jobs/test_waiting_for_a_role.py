@@ -5,19 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from customization.contract import AnnotationKind, AuthenticationKind, FailureCode
-from engine.blobs import BlobReader
-from engine.jobs.errors import JobCancelled, JobFailed
-from engine.jobs.features import KeptFeatures
-from engine.jobs.plan import Plans
-from engine.jobs.resources import Resources
-from engine.jobs.training import Training
-from engine.objects import FileObjects
-from engine.role_wait import ROLE_WAIT_SECONDS
-from engine.store.cipher import TokenCipher
+from tests.engine.blobs.site import Reply, Site, serving, write_certificate
+from tests.engine.blobs.test_identity import CLIENT_ID, Clock, FixedIdentity
 from tests.engine.jobs.drawn import CheapExtractor, Engine, coco
-from tests.engine.site import Reply, Site, serving, write_certificate
-from tests.engine.test_identity import CLIENT_ID, Clock, FixedIdentity
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.images.kept_features import KeptFeatures
+from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.kinds.training import Training
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.store.cipher import TokenCipher
 
 DENIED = Reply(403, {"x-ms-error-code": "AuthorizationPermissionMismatch"})
 

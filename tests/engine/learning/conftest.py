@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.learning import FeatureExtractor
-from engine.learning.views import DIMENSIONS
+from vision_customization.engine.learning import FeatureExtractor
+from vision_customization.engine.learning.classification.views import DIMENSIONS
 
 
 @pytest.fixture(scope="session")

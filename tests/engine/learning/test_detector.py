@@ -14,18 +14,30 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnxruntime import InferenceSession
 
-from engine.learning import ArtifactError, WeightsError
-from engine.learning.assignment import BACKGROUND
-from engine.learning.augmentation import augment
-from engine.learning.boxes import Detections, LabelledBoxes, overlaps
-from engine.learning.detector_artifact import BOXES_MAX, OVERLAP_MOST, SCORE_LEAST, DetectorSession, export_detector
-from engine.learning.detector_loss import detection_loss
-from engine.learning.detector_network import _convolution, _plain_convolution, decode, head_outputs, locations
-from engine.learning.detector_recipe import DetectorRecipe, choose_recipe
-from engine.learning.detector_training import BoxedPixels, DetectorTraining, _kept_of_average
-from engine.learning.graph import Graph, add_resize
-from engine.learning.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
-from engine.learning.nanodet_weights import WEIGHTS_FILE, convert_nanodet, read_nanodet
+from vision_customization.engine.learning import ArtifactError, WeightsError
+from vision_customization.engine.learning.boxes import Detections, LabelledBoxes, overlaps
+from vision_customization.engine.learning.classification.graph import Graph, add_resize
+from vision_customization.engine.learning.detection.artifact import (
+    BOXES_MAX,
+    OVERLAP_MOST,
+    SCORE_LEAST,
+    DetectorSession,
+    export_detector,
+)
+from vision_customization.engine.learning.detection.assignment import BACKGROUND
+from vision_customization.engine.learning.detection.augmentation import augment
+from vision_customization.engine.learning.detection.loss import detection_loss
+from vision_customization.engine.learning.detection.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
+from vision_customization.engine.learning.detection.network import (
+    _convolution,
+    _plain_convolution,
+    decode,
+    head_outputs,
+    locations,
+)
+from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
+from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorTraining, _kept_of_average
+from vision_customization.engine.learning.pretrained.nanodet_weights import WEIGHTS_FILE, convert_nanodet, read_nanodet
 
 SIDE = 96
 TAGS = ("disc", "square")

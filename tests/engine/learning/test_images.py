@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from engine.learning import ImageError, decode_image, images
-from engine.learning.images import ImageSizeError
+from vision_customization.engine.learning import ImageError, decode_image, images
+from vision_customization.engine.learning.images import ImageSizeError
 
 Encode = Callable[..., bytes]
 
@@ -150,7 +150,7 @@ def test_a_large_image_is_reduced_in_every_mode(
 def test_a_large_transparent_image_takes_little_more_memory_than_its_pixels(encode: Encode) -> None:
     data = encode(Image.new("RGBA", (5000, 5000), (200, 30, 30, 100)), "PNG")
     peak = (
-        "import resource, sys; from engine.learning import decode_image; from pathlib import Path;"
+        "import resource, sys; from vision_customization.engine.learning import decode_image; from pathlib import Path;"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; before = peak();"
         "decode_image(sys.stdin.buffer.read()); print(peak() - before)"
     )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings import Settings
-from engine.store import Store
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -5,10 +5,10 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from customization.contract import AnnotationKind, AuthenticationKind
-from engine.errors import SettingsError
-from engine.settings import Settings
-from engine.store import AlreadyExists, DatasetRecord, NotFound, PreconditionFailed, Store
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import AlreadyExists, DatasetRecord, NotFound, PreconditionFailed, Store
 
 TOKEN = "sv=2021&sig=NeverInClear"
 

@@ -1,7 +1,9 @@
 import pytest
 
-from customization.contract import Artifact, ErrorDetails, EvaluationStatus, ModelKind, ModelPerformance
-from engine.store import AlreadyExists, NotFound, Store, WrongState
+from vision_customization.contract.enums import EvaluationStatus, ModelKind
+from vision_customization.contract.models import Artifact, ModelPerformance
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store import AlreadyExists, NotFound, Store, WrongState
 
 
 @pytest.fixture

@@ -10,14 +10,17 @@ from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from customization.contract import AnnotationKind, ModelKind
-from engine.errors import SettingsError
-from engine.settings import Settings
-from engine.store import Store
-from engine.store.database import _alembic
-from engine.store.tables import Table
+from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+from vision_customization.engine.store.database import _alembic
+from vision_customization.engine.store.tables import Table
 
-OPEN = "from engine.settings import Settings; from engine.store import Store; Store.open(Settings.from_environment()).close()"
+OPEN = (
+    "from vision_customization.engine.settings import Settings; from vision_customization.engine.store import Store; "
+    "Store.open(Settings.from_environment()).close()"
+)
 
 
 def test_migrations_make_the_tables_that_the_code_has(store: Store) -> None:

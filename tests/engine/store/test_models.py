@@ -2,8 +2,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from customization.contract import Artifact, ErrorDetails, ModelKind, ModelPerformance, ModelStatus, TrainingProgress
-from engine.store import AlreadyExists, AnswerableModel, BlobRecord, ModelRecord, NotFound, Store, WrongState
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store import (
+    AlreadyExists,
+    AnswerableModel,
+    BlobRecord,
+    ModelRecord,
+    NotFound,
+    Store,
+    WrongState,
+)
 
 PERFORMANCE = ModelPerformance(average_precision=0.9, accuracy_top1=0.8, tag_performance={"cat": {"accuracy": 0.75}})
 ARTIFACT = Artifact(digest="ab", size_bytes=3)

@@ -7,12 +7,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from customization.contract import AnnotationKind, Artifact, ErrorDetails, ModelKind
-from engine.jobs.queue import JobQueue
-from engine.jobs.scaling import QUEUE_LENGTH_QUERY
-from engine.settings import Settings
-from engine.store import NotFound, Store
 from tests.postgresql import PostgreSQL
+from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.models import Artifact
+from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import NotFound, Store
 
 pytestmark = pytest.mark.postgresql
 

@@ -1,17 +1,11 @@
 import pytest
 
-from customization.contract import (
-    Artifact,
-    BoundingBox,
-    DetectedObject,
-    ErrorDetails,
-    ImageMetadata,
-    ModelKind,
-    ProductRecognitionResult,
-    RunStatus,
-    Tag,
-)
-from engine.store import AlreadyExists, NotFound, Store, WrongState
+from vision_customization.contract.analysis import BoundingBox, DetectedObject, ImageMetadata, Tag
+from vision_customization.contract.enums import ModelKind, RunStatus
+from vision_customization.contract.models import Artifact
+from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store import AlreadyExists, NotFound, Store, WrongState
 
 RESULT = ProductRecognitionResult(
     image_metadata=ImageMetadata(width=640, height=480),

@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from customization.contract import ModelKind
-from engine.cli import main
-from engine.jobs.queue import JobQueue, prepare_system_database
-from engine.settings import Settings
-from engine.store import Store
-from engine.store import sqlite_file as files
-from engine.store.sqlite_file import DatabaseCopies, DatabaseDamaged, check_database, copy_of, damage, set_aside_jobs
+from vision_customization.contract.enums import ModelKind
+from vision_customization.engine.cli import main
+from vision_customization.engine.jobs.queue import JobQueue, prepare_system_database
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+from vision_customization.engine.store import sqlite_file as files
+from vision_customization.engine.store.sqlite_file import (
+    DatabaseCopies,
+    DatabaseDamaged,
+    check_database,
+    copy_of,
+    damage,
+    set_aside_jobs,
+)
 
 Cut = Callable[[Path], object]
 

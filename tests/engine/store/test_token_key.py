@@ -6,9 +6,9 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from engine.errors import SettingsError
-from engine.settings import Settings
-from engine.store import Store
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
 
 
 def opened(settings: Settings, **changes: object) -> Store:

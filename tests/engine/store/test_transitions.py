@@ -1,7 +1,7 @@
 import pytest
 
-from customization.contract import EvaluationStatus, ModelStatus
-from engine.store.transitions import EvaluationEvent, ModelEvent, next_evaluation_status, next_model_status
+from vision_customization.contract.enums import EvaluationStatus, ModelStatus
+from vision_customization.engine.store.transitions import EvaluationEvent, ModelEvent, next_evaluation_status, next_model_status
 
 N, T, S, F, C, X = (
     ModelStatus.NOT_STARTED,

@@ -16,13 +16,13 @@ from typing import Any
 import psutil
 import psycopg
 
-from components.process import DetachedProcess, last_lines
 from tests.stacks.azure.authority import Authority
 from tests.stacks.azure.container_spec import PROGRAM, ContainerSpec, Probe, variable_of
 from tests.stacks.azure.directory import Principal
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.identity import IdentityEndpoint, Place
 from tests.stacks.azure.world import WorldFailure
+from vision_customization.components.local.process import DetachedProcess, last_lines
 
 PROCESSES_MAX = 2
 """Replicas of one app that are played at most."""

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from customization.client import VisionClient
 from policy.state import violations_of
 from tests.postgresql import NOT_INSTALLED, binaries
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.project import CHECKOUT
 from tests.stacks.shapes import draw, write_dataset
+from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [
     pytest.mark.stack,

@@ -19,7 +19,6 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
-from customization.storage import API_VERSION, open_container
 from tests.stacks.azure import directory
 from tests.stacks.azure.conftest import ACCOUNT, CONTAINER, CONTRIBUTOR, IDENTITY, READER, State
 from tests.stacks.azure.directory import CALLER_OBJECT_ID, write_scenario
@@ -27,6 +26,7 @@ from tests.stacks.azure.front import Call
 from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.storage import Credential, Right, account_key, credential, right
+from vision_customization.common.blob_container import API_VERSION, open_container
 
 pytestmark = pytest.mark.process
 

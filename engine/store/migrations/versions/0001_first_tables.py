@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from engine.store.tables import UtcDateTime
+from vision_customization.engine.store.tables import UtcDateTime
 
 revision = "0001"
 down_revision = None

@@ -5,7 +5,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 from alembic import op
 
-from engine.blob_address import BlobError, Container
+from vision_customization.engine.blobs.address import (BlobError, Container)
 
 revision = "0002"
 down_revision = "0001"

@@ -1,0 +1,1 @@
+"""What the client, the resources and the engine share."""

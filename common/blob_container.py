@@ -1,0 +1,181 @@
+"""A container in Azure Blob Storage, or in Azurite: how it is opened, made, and lent to somebody else by a SAS token.
+
+The Azure libraries are imported when the first container is opened, not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.customization.errors import StorageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from azure.core.credentials import TokenCredential
+    from azure.storage.blob import BlobClient, ContainerClient
+
+API_VERSION = "2024-11-04"
+"""The newest that every Azurite of the last years knows; the library's own default is ahead of it."""
+
+CONNECTIONS = 16
+CONNECT_TIMEOUT_SECONDS = 10
+READ_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class ContainerUrl:
+    """The parts of a container's URL: `https://{account}.blob.core.windows.net/{container}`, or Azurite's
+    `http://127.0.0.1:10000/{account}/{container}`."""
+
+    url: str
+    account: str
+    container: str
+    loopback: bool
+
+    @classmethod
+    def parse(cls, url: str) -> ContainerUrl:
+        """Raises StorageError if it is no container's URL, or holds a SAS token."""
+        parts = urlsplit(url)
+        path = [part for part in parts.path.split("/") if part]
+        path_style = _is_path_style(parts.hostname or "")
+        account = path[0] if path_style else (parts.hostname or "").split(".")[0]
+        if parts.query or parts.username:
+            raise StorageError("container URL: must end with the container's name: a token or key does not belong in it")
+        if parts.scheme not in ("http", "https") or len(path) != (2 if path_style else 1):
+            raise StorageError(f"container URL {url!r}: must be like https://account.blob.core.windows.net/container")
+        return cls(url.rstrip("/"), account, path[-1], parts.hostname in LOOPBACK_HOSTS)
+
+
+def _is_path_style(host: str) -> bool:
+    """Whether the account is the path's first part, as it is where the host is an address or a plain name."""
+    return "." not in host or host.replace(".", "").isdigit()
+
+
+def open_container(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> ContainerClient:
+    """A client of the container, by account key, else by `credential`, else by the caller's own Entra identity."""
+    from azure.storage.blob import ContainerClient
+
+    parsed = ContainerUrl.parse(url)
+    return ContainerClient.from_container_url(
+        parsed.url, credential=_credential(parsed.account, account_key, credential), **_options(parsed.loopback)
+    )
+
+
+def open_blob(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> BlobClient:
+    """A client of one blob, as `open_container`."""
+    from azure.storage.blob import BlobClient
+
+    parts = urlsplit(url)
+    if parts.query:
+        raise StorageError("blob URI: a SAS token does not belong in it: give it as the dataset's authentication")
+    container = "/".join(parts.path.split("/")[: 3 if _is_path_style(parts.hostname or "") else 2])
+    parsed = ContainerUrl.parse(f"{parts.scheme}://{parts.netloc}{container}")
+    return BlobClient.from_blob_url(
+        url, credential=_credential(parsed.account, account_key, credential), **_options(parsed.loopback)
+    )
+
+
+def _credential(account: str, account_key: str | None, credential: TokenCredential | None) -> Any:  # noqa: ANN401 - two kinds
+    if account_key is not None:
+        from azure.core.credentials import AzureNamedKeyCredential
+
+        return AzureNamedKeyCredential(account, account_key)
+    if credential is not None:
+        return credential
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+def _options(loopback: bool) -> dict[str, Any]:
+    import requests
+    from azure.core.pipeline.transport import RequestsTransport
+    from azure.storage.blob import ExponentialRetry, LinearRetry
+    from requests.adapters import HTTPAdapter
+
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+    # A proxy of the environment is never meant for this machine's own Azurite.
+    session.trust_env = not loopback
+    return {
+        "api_version": API_VERSION,
+        "transport": RequestsTransport(session=session, session_owner=True, use_env_settings=not loopback),
+        "retry_policy": LinearRetry(backoff=1, retry_total=2, random_jitter_range=0)
+        if loopback
+        else ExponentialRetry(initial_backoff=1, increment_base=2, retry_total=5, random_jitter_range=1),
+        "connection_timeout": CONNECT_TIMEOUT_SECONDS,
+        "read_timeout": READ_TIMEOUT_SECONDS,
+    }
+
+
+@contextmanager
+def storage_errors(doing: str) -> Iterator[None]:
+    """Azure's exceptions as StorageError: what was being done, what was answered, what helps."""
+    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
+    try:
+        yield
+    except HttpResponseError as error:
+        code = getattr(error, "error_code", None)
+        answer = f"{error.status_code} {getattr(code, 'value', code) or error.reason}" if error.status_code else "not sent"
+        if isinstance(error, ClientAuthenticationError) or error.status_code in (401, 403):
+            advice = "the account key is wrong, or the identity lacks the role Storage Blob Data Contributor on the container"
+            raise StorageError(f"{doing}: {answer}: {advice}") from None
+        raise StorageError(f"{doing}: {answer}") from None
+    except ClientAuthenticationError as error:
+        raise StorageError(
+            f"{doing}: no Entra identity: log in with `az login`, or give an account key ({error.message})"
+        ) from None
+    except AzureError as error:
+        raise StorageError(f"{doing}: the storage can't be reached: is it running? ({type(error).__name__})") from None
+
+
+def container_exists(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> bool:
+    """Raises StorageError where the storage can't be reached, or refuses."""
+    with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
+        return container.exists()
+
+
+def list_one(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> None:
+    """Ask for the first blob of the container. Raises StorageError where that is refused, or the storage can't be reached."""
+    with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
+        next(iter(container.list_blobs(results_per_page=1)), None)
+
+
+def ensure_container(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> None:
+    """Make the container, without public access, unless it is there."""
+    from azure.core.exceptions import ResourceExistsError
+
+    with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
+        # A role on the container alone does not allow to create it.
+        if container.exists():
+            return
+        try:
+            container.create_container()
+        except ResourceExistsError as error:
+            if getattr(error, "error_code", None) != "ContainerAlreadyExists":
+                raise
+
+
+def container_sas(url: str, account_key: str, expiry: datetime) -> str:
+    """A SAS token (a query string) that allows to read and list the container until `expiry`, over TLS where its URL has it."""
+    from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+    parsed = ContainerUrl.parse(url)
+    return str(
+        generate_container_sas(
+            account_name=parsed.account,
+            container_name=parsed.container,
+            account_key=account_key,
+            permission=ContainerSasPermissions(read=True, list=True),
+            expiry=expiry,
+            protocol="https" if parsed.url.startswith("https:") else None,
+        )
+    )

@@ -1,0 +1,248 @@
+"""What is asked of Azure before anything is made: may the caller do it, and is a name blocked by something deleted?
+
+Read by azure-mgmt-authorization as whoever deploys, in a preview too. Nothing is changed.
+"""
+
+import base64
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from vision_customization.components.azure.roles import Permission, PrincipalType, Role, assignment_name, missing_actions
+from vision_customization.customization.errors import VisionError
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.mgmt.authorization import AuthorizationManagementClient
+
+MANAGEMENT_ENDPOINT = "https://management.azure.com"
+
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
+MAKE_RESOURCES = (
+    "Microsoft.Resources/subscriptions/resourceGroups/write",
+    "Microsoft.CognitiveServices/accounts/write",
+    "Microsoft.Storage/storageAccounts/write",
+    "Microsoft.ManagedIdentity/userAssignedIdentities/write",
+    "Microsoft.OperationalInsights/workspaces/write",
+    "Microsoft.App/managedEnvironments/write",
+    "Microsoft.App/containerApps/write",
+    "Microsoft.DBforPostgreSQL/flexibleServers/write",
+    "Microsoft.Insights/diagnosticSettings/write",
+    "Microsoft.Insights/scheduledQueryRules/write",
+)
+MAKE_NETWORKS = (
+    "Microsoft.Network/virtualNetworks/write",
+    "Microsoft.Network/privateEndpoints/write",
+    "Microsoft.Network/privateDnsZones/write",
+)
+
+_DELETED_ACCOUNTS_VERSION = "2023-05-01"
+
+
+class NotAllowed(VisionError):
+    """Whoever deploys may not do what the program declares."""
+
+
+class AccountDeleted(VisionError):
+    """A Vision account of that name was deleted and still blocks it."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Whoever deploys, in one subscription."""
+
+    subscription_id: str
+    object_id: str
+
+
+def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
+    """What to say of missing actions: the role that has them, where it is needed, how to give it. None if there are none."""
+    if not missing:
+        return None
+    needs = []
+    if any(action != ASSIGN_ROLES for action in missing):
+        needs.append(("Contributor", "to make the resources"))
+    if ASSIGN_ROLES in missing:
+        needs.append(("Role Based Access Control Administrator", "to give the engine its role on the training container"))
+    roles = " and ".join(f"'{role}' ({why})" for role, why in needs)
+    commands = "; ".join(
+        f'az role assignment create --assignee-object-id {caller.object_id} --role "{role}" --scope {scope}'
+        for role, _ in needs
+    )
+    return (
+        f"the identity {caller.object_id} that deploys lacks the role{'s' if len(needs) > 1 else ''} {roles} on {scope}: "
+        f"not allowed are {', '.join(missing)}. Nothing was made. Somebody who owns the subscription gives it by: {commands}"
+    )
+
+
+def check_caller(
+    client: "AuthorizationManagementClient", caller: Caller, assignments: Sequence[Any], resource_group: str, *, networks: bool
+) -> None:
+    """Raises NotAllowed, naming the role that is missing. `assignments` are the caller's."""
+    scope = f"/subscriptions/{caller.subscription_id}/resourceGroups/{resource_group}"
+    wanted = (*MAKE_RESOURCES, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES)
+    permissions = _group_permissions(client, resource_group)
+    if permissions is None:
+        scope = f"/subscriptions/{caller.subscription_id}"
+        permissions = _assigned_permissions(client, assignments, scope)
+    if message := refusal(missing_actions(permissions, wanted), scope, caller):
+        raise NotAllowed(message)
+
+
+def may_write_blobs(assignments: Sequence[Any], container_id: str, ours: str) -> bool:
+    """Whether one of the caller's assignments, other than `ours` (its GUID), lets it write blobs of the container."""
+    writers = {Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value, Role.STORAGE_BLOB_DATA_OWNER.value}
+    return any(
+        _last(assignment.role_definition_id) in writers
+        and str(assignment.name).lower() != ours
+        and _holds(str(assignment.scope), container_id)
+        for assignment in assignments
+    )
+
+
+def check_deleted_account(endpoint: str, token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool:
+    """Whether a soft-deleted Vision account of that name waits to be restored or purged. Raises NotAllowed."""
+    import requests
+
+    url = (
+        f"{endpoint.rstrip('/')}/subscriptions/{caller.subscription_id}/providers/Microsoft.CognitiveServices/locations/{location}"
+        f"/resourceGroups/{resource_group}/deletedAccounts/{account}"
+    )
+    try:
+        answer = requests.get(
+            url,
+            params={"api-version": _DELETED_ACCOUNTS_VERSION},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            allow_redirects=False,
+        )
+    except requests.RequestException as error:
+        raise NotAllowed(
+            f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}): is the network there?"
+        ) from None
+    if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
+        raise NotAllowed(
+            f"Azure answered {answer.status_code} when asked whether a deleted Vision account blocks the name '{account}'"
+        )
+    return bool(answer.status_code == requests.codes.ok)
+
+
+def caller_type(token: str) -> PrincipalType:
+    """What a token of Entra says of its owner: `idtyp` is `app` for pipelines and managed identities.
+
+    The token was just got from Entra, for Azure; nothing is decided by it but the type that a role assignment names.
+    """
+    payload = token.split(".")[1] if token.count(".") == 2 else ""
+    with suppress(ValueError):
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        if isinstance(claims, dict) and claims.get("idtyp") == "app":
+            return "ServicePrincipal"
+    return "User"
+
+
+def deleted_account_message(account: str, location: str, resource_group: str) -> str:
+    purge = f"az cognitiveservices account purge --name {account} --location {location} --resource-group {resource_group}"
+    return (
+        f"the Vision account '{account}' was deleted and blocks its name for 48 hours. "
+        f"Set `azure.restore: true` to bring it back, or purge it: {purge}"
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a preflight found.
+
+    `restore`: a deleted account is there to be brought back. `writes_blobs`: the caller has a role of its own to.
+    `caller_type`: whether a person deploys, or an application.
+    """
+
+    restore: bool
+    writes_blobs: bool
+    caller_type: PrincipalType
+
+
+def preflight(
+    endpoint: str,
+    credential: "TokenCredential",
+    caller: Caller,
+    *,
+    resource_group: str,
+    location: str,
+    account: str,
+    container_id: str,
+    networks: bool,
+    restore: bool,
+) -> Found:
+    """Ask everything.
+
+    Raises:
+        NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
+        AccountDeleted: the account's name is blocked, and `restore` is not wanted.
+    """
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    try:
+        with open_client(endpoint, credential, caller.subscription_id) as client:
+            assignments = assignments_of(client, caller)
+            check_caller(client, caller, assignments, resource_group, networks=networks)
+            ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
+            writes_blobs = may_write_blobs(assignments, container_id, ours)
+        token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
+        deleted = check_deleted_account(endpoint, token, caller, location, resource_group, account)
+    except ClientAuthenticationError as error:
+        raise NotAllowed(f"no Entra identity to ask Azure with: log in with `az login` ({error.message})") from None
+    except AzureError as error:
+        raise NotAllowed(f"{urlsplit(endpoint).netloc} cannot be asked what is allowed: {error.message}") from None
+    if deleted and not restore:
+        raise AccountDeleted(deleted_account_message(account, location, resource_group))
+    return Found(restore=deleted, writes_blobs=writes_blobs, caller_type=caller_type(token))
+
+
+def open_client(endpoint: str, credential: "TokenCredential", subscription_id: str) -> "AuthorizationManagementClient":
+    from azure.mgmt.authorization import AuthorizationManagementClient
+
+    return AuthorizationManagementClient(
+        credential, subscription_id, base_url=endpoint, credential_scopes=[f"{MANAGEMENT_ENDPOINT}/.default"]
+    )
+
+
+def _group_permissions(client: "AuthorizationManagementClient", resource_group: str) -> list[Permission] | None:
+    """What the caller may do in a resource group; None where there is no such group yet."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    try:
+        return [_permission(found) for found in client.permissions.list_for_resource_group(resource_group)]
+    except ResourceNotFoundError:
+        return None
+
+
+def _assigned_permissions(client: "AuthorizationManagementClient", assignments: Sequence[Any], scope: str) -> list[Permission]:
+    """What the caller's roles on `scope` and above allow."""
+    definitions = {str(assignment.role_definition_id) for assignment in assignments if _holds(str(assignment.scope), scope)}
+    return [
+        _permission(permission)
+        for definition in sorted(definitions)
+        for permission in client.role_definitions.get_by_id(definition).permissions or ()
+    ]
+
+
+def assignments_of(client: "AuthorizationManagementClient", caller: Caller) -> list[Any]:
+    """The caller's assignments in the subscription and above it, by groups too."""
+    return list(client.role_assignments.list_for_subscription(filter=f"assignedTo('{caller.object_id}')"))
+
+
+def _permission(found: Any) -> Permission:  # noqa: ANN401 - the SDK's model
+    return Permission(tuple(found.actions or ()), tuple(found.not_actions or ()))
+
+
+def _holds(scope: str, resource_id: str) -> bool:
+    """Whether `scope` is the resource or above it."""
+    outer, inner = scope.rstrip("/").lower(), resource_id.lower()
+    return outer == "" or inner == outer or inner.startswith(f"{outer}/")
+
+
+def _last(resource_id: object) -> str:
+    return str(resource_id).rsplit("/", 1)[-1].lower()

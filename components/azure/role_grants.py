@@ -1,0 +1,66 @@
+"""BlobReader, BlobContributor, VisionUser: one role for one identity, on no more than it needs."""
+
+from typing import ClassVar
+
+import pulumi
+from pulumi_azure_native import authorization
+
+from vision_customization.components.azure.roles import PrincipalType, Role, assignment_name
+
+
+class RoleGrant(pulumi.ComponentResource):
+    """One role for one principal on one scope. The assignment's name is made from the three, so it is the same every time."""
+
+    role: ClassVar[Role]
+    assignment_id: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        subscription_id: str,
+        scope: pulumi.Input[str],
+        principal_id: pulumi.Input[str],
+        principal_type: PrincipalType = "ServicePrincipal",
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """
+        Args:
+            scope: ARM id of what the role is for.
+            principal_id: object id of the identity.
+            principal_type: `ServicePrincipal` for managed identities and pipelines. Named, since a fresh identity is not found
+                in the directory for a while.
+        """
+        super().__init__(f"vision-customization:index:{type(self).__name__}", name, None, opts)
+        assignment = authorization.RoleAssignment(
+            name,
+            scope=scope,
+            principal_id=principal_id,
+            principal_type=principal_type,
+            role_definition_id=self.role.definition_id(subscription_id),
+            role_assignment_name=pulumi.Output.all(scope, principal_id).apply(
+                lambda known: assignment_name(known[0], known[1], self.role)
+            ),
+            # The new assignment of a changed principal has another name, so both may be there for a moment.
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.assignment_id = assignment.id
+        self.register_outputs({"assignmentId": self.assignment_id})
+
+
+class BlobReader(RoleGrant):
+    """Storage Blob Data Reader for an identity on a container."""
+
+    role = Role.STORAGE_BLOB_DATA_READER
+
+
+class BlobContributor(RoleGrant):
+    """Storage Blob Data Contributor for an identity, a person or a pipeline on a container."""
+
+    role = Role.STORAGE_BLOB_DATA_CONTRIBUTOR
+
+
+class VisionUser(RoleGrant):
+    """Cognitive Services User for an identity on a Vision account: it may call the prebuilt features."""
+
+    role = Role.COGNITIVE_SERVICES_USER

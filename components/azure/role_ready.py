@@ -1,0 +1,143 @@
+"""The BlobAccess resource: waits until a role really works. Azure says that it is assigned up to 30 minutes before it is."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pulumi
+from pulumi import dynamic
+
+from vision_customization.common.blob_container import list_one
+from vision_customization.customization.errors import NotFound, ServiceFault, StorageError, Unreachable, VisionError
+from vision_customization.customization.resources import Service
+from vision_customization.customization.resources.connection import client
+from vision_customization.customization.resources.provider import DeclaredProvider, Properties
+from vision_customization.customization.resources.row import Row, row_urn
+
+POLL_SECONDS = 5.0
+TIMEOUT_MINUTES = 30
+"""As long as Azure says that an assignment may take."""
+
+
+class NoAccess(VisionError):
+    """A role does not work, though it has been waited for."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a try to read found: `reason` says why it was refused, and `who` was."""
+
+    readable: bool
+    reason: str = ""
+    who: str = ""
+
+
+class BlobAccessProvider(DeclaredProvider):
+    inputs = ("endpoint", "key", "container_url", "identity", "role", "assignment_id", "timeout_minutes", "readable")
+    same_while_unknown = inputs
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        return dynamic.CheckResult({**news, "readable": True}, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        return dynamic.DiffResult(bool(self.changed(olds, news) - {"key", "timeout_minutes"}))
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        wait_for_access(props, Row(props["row_urn"]))
+        return dynamic.CreateResult(str(props["container_url"]), {**props, "readable": True})
+
+    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        wait_for_access(news, Row(news["row_urn"]))
+        return dynamic.UpdateResult({**news, "readable": True})
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        """A role that was taken away is seen here, and given again by the next update."""
+        try:
+            readable = look(props).readable
+        except VisionError:  # who is to be asked is not there: that is seen on its own row
+            readable = True
+        return self.observed(id_, {**props, "readable": readable})
+
+
+def look(properties: Properties) -> Access:
+    """Try once to read the container: as the engine, which is asked to, or, without an endpoint, as whoever deploys."""
+    if properties.get("endpoint"):
+        found = client(properties).check_storage(properties["container_url"])
+        return Access(found.readable, found.reason or "", f"the engine's identity {found.identity or ''}".rstrip())
+    try:
+        list_one(properties["container_url"])
+    except StorageError as error:
+        return Access(readable=False, reason=str(error), who="whoever deploys")
+    return Access(readable=True)
+
+
+def wait_for_access(
+    properties: Properties,
+    row: Row,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Look until the container can be read. Raises NoAccess where it can't be in time, naming identity, role and container."""
+    started, limit = clock(), float(properties["timeout_minutes"]) * 60
+    while True:
+        try:
+            found = look(properties)
+        except (Unreachable, ServiceFault, NotFound) as error:  # the engine is still starting; its ingress answers for it
+            found = Access(readable=False, reason=str(error), who="the engine")
+        waited = clock() - started
+        if found.readable:
+            row.say(f"'{properties['role']}' works for {properties['identity']} (after {waited:.0f} s)")
+            return
+        if waited + POLL_SECONDS > limit:
+            raise NoAccess(
+                f"{found.who or properties['identity']} cannot read {properties['container_url']} after {waited / 60:.0f} min: "
+                f"{found.reason}. It needs the role '{properties['role']}' on that container; see with `az role assignment "
+                "list --scope` whether it is there, and run the update again: it goes on here"
+            )
+        bound = f"{waited:.0f} s; up to {limit / 60:g} min"
+        row.progress(f"waiting until '{properties['role']}' works for {properties['identity']} ({bound})")
+        sleep(POLL_SECONDS)
+
+
+class BlobAccess(dynamic.Resource, module="vision", name="BlobAccess"):
+    """A container that can be read from now on: what depends on `container_url` starts nothing that would fail.
+
+    With a `service`, its engine is asked to read as its own identity; without, it is read as the identity that deploys.
+    """
+
+    container_url: pulumi.Output[str]
+    readable: pulumi.Output[bool]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        container_url: pulumi.Input[str],
+        identity: str,
+        role: str,
+        assignment_id: pulumi.Input[str] | None = None,
+        service: Service | None = None,
+        timeout_minutes: float = TIMEOUT_MINUTES,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """
+        Args:
+            identity, role: in words, for progress and errors.
+            assignment_id: the role assignment that is waited for; another one is waited for anew.
+        """
+        super().__init__(
+            BlobAccessProvider(),
+            name,
+            {
+                **(service.properties() if service is not None else {"endpoint": None, "key": None}),
+                "container_url": container_url,
+                "identity": identity,
+                "role": role,
+                "assignment_id": assignment_id,
+                "timeout_minutes": timeout_minutes,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "readable": None,
+            },
+            opts,
+        )

@@ -1,0 +1,314 @@
+"""AzureWorkspace: the resource group and everything in it that datasets and models need."""
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pulumi
+from pulumi_azure_native import app, authorization, managedidentity, resources
+
+from vision_customization.components.azure.database import DatabaseSize, EngineDatabase
+from vision_customization.components.azure.engine_app import EngineApp, EngineSize
+from vision_customization.components.azure.names import AzureNames
+from vision_customization.components.azure.network import ADDRESS_PREFIX, BLOB_ZONE, VISION_ZONE, PrivateNetwork
+from vision_customization.components.azure.observability import Observability
+from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT, Caller, Found, preflight
+from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, RoleGrant, VisionUser
+from vision_customization.components.azure.role_ready import BlobAccess
+from vision_customization.components.azure.roles import PrincipalType
+from vision_customization.components.azure.storage import TRAINING, TrainingStorage
+from vision_customization.components.azure.vision_account import LOCATIONS, VisionAccount
+from vision_customization.components.generated_key import GeneratedKey
+from vision_customization.customization.errors import VisionError
+from vision_customization.customization.resources import Service, TrainingContainer
+
+
+@dataclass(frozen=True)
+class AzureArgs:
+    """What an environment in Azure is like.
+
+    `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
+    `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
+    """
+
+    base: str
+    image: str
+    location: str = LOCATIONS[0]
+    names: dict[str, str] = field(default_factory=dict)
+    registry: str | None = None
+    engine: EngineSize = field(default_factory=EngineSize)
+    database: DatabaseSize = field(default_factory=DatabaseSize)
+    storage_sku: str = "Standard_LRS"
+    log_retention_days: int = 30
+    soft_delete_days: int = 7
+    private_network: bool = False
+    address_prefix: str = ADDRESS_PREFIX
+    protect: bool = False
+    restore: bool = False
+    alert_emails: tuple[str, ...] = ()
+    deployer_type: PrincipalType | None = None
+    role_timeout_minutes: float = 30
+    management_endpoint: str = MANAGEMENT_ENDPOINT
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class AzureWorkspace(pulumi.ComponentResource):
+    """Vision account, training storage, and the engine with its database, in one resource group.
+
+    Before anything is made, also in a preview, Azure is asked whether the caller may do it. `container` is known only once the
+    engine's identity, and whoever deploys, can really read it.
+    """
+
+    service: Service
+    container: TrainingContainer
+    vision_endpoint: pulumi.Output[str]
+    resource_group: pulumi.Output[str]
+
+    def __init__(self, name: str, args: AzureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("vision-customization:index:AzureWorkspace", name, None, opts)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
+        config = authorization.get_client_config()
+        self._caller = Caller(config.subscription_id, config.object_id)
+        self._names = AzureNames.of(args.base, config.subscription_id, args.names)
+        self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
+        found = self._ask_first()
+
+        group = resources.ResourceGroup(
+            name,
+            resource_group_name=self._names.resource_group,
+            location=args.location,
+            tags=self._tags,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=args.protect)),
+        )
+        self.resource_group = group.name
+        network = self._network()
+        observability = Observability(
+            f"{name}-logs",
+            resource_group_name=group.name,
+            workspace_name=self._names.log_workspace,
+            location=args.location,
+            retention_days=args.log_retention_days,
+            tags=self._tags,
+            opts=self._child,
+        )
+        vision = VisionAccount(
+            f"{name}-vision",
+            resource_group_name=group.name,
+            account_name=self._names.vision_account,
+            subdomain=self._names.subdomain,
+            location=args.location,
+            public_network=network is None,
+            restore=found.restore,
+            tags=self._tags,
+            protect=args.protect,
+            opts=self._child,
+        )
+        self.vision_endpoint = vision.endpoint
+        storage = TrainingStorage(
+            f"{name}-storage",
+            resource_group_name=group.name,
+            account_name=self._names.storage_account,
+            location=args.location,
+            sku=args.storage_sku,
+            soft_delete_days=args.soft_delete_days,
+            public_network=network is None,
+            tags=self._tags,
+            protect=args.protect,
+            opts=self._child,
+        )
+        database = EngineDatabase(
+            f"{name}-database",
+            resource_group_name=group.name,
+            server_name=self._names.database_server,
+            location=args.location,
+            size=args.database,
+            subnet_id=network.database_subnet_id if network else None,
+            zone_id=network.database_zone_id if network else None,
+            tags=self._tags,
+            protect=args.protect,
+            opts=self._child,
+        )
+        names: list[pulumi.Resource] = []
+        if network is not None:
+            names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
+            names.append(network.connect("vision", vision.account_id, "account", VISION_ZONE))
+        observability.watch("vision", vision.account_id)
+        observability.watch("blobs", pulumi.Output.concat(storage.account_id, "/blobServices/default"), metrics="Transaction")
+        observability.watch("database", database.server_id)
+        observability.alert(self._names.worker, args.alert_emails)
+
+        identity = managedidentity.UserAssignedIdentity(
+            f"{name}-engine",
+            resource_group_name=group.name,
+            resource_name_=self._names.identity,
+            location=args.location,
+            tags=self._tags,
+            opts=self._child,
+        )
+        reads, writes = self._roles(storage, vision, identity.principal_id)
+        engine = self._engine(network, names, observability, vision, storage, database, identity)
+        deployer = self._deployer_access(storage, found)
+        can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
+        can_read = self._engine_access("reads", engine, deployer.container_url, reads)
+        self.service = Service(_once(can_write, engine.endpoint), engine.key)
+        self.container = TrainingContainer(can_read.container_url)
+        self.register_outputs({"endpoint": self.service.endpoint, "resourceGroup": self.resource_group})
+
+    def _ask_first(self) -> Found:
+        from azure.identity import DefaultAzureCredential
+
+        names, subscription = self._names, self._caller.subscription_id
+        group = f"/subscriptions/{subscription}/resourceGroups/{names.resource_group}"
+        account = f"{group}/providers/Microsoft.Storage/storageAccounts/{names.storage_account}"
+        try:
+            return preflight(
+                self._args.management_endpoint,
+                DefaultAzureCredential(),
+                self._caller,
+                resource_group=names.resource_group,
+                location=self._args.location,
+                account=names.vision_account,
+                container_id=f"{account}/blobServices/default/containers/{TRAINING}",
+                networks=self._args.private_network,
+                restore=self._args.restore,
+            )
+        except VisionError as error:
+            raise pulumi.RunError(str(error)) from None
+
+    def _network(self) -> PrivateNetwork | None:
+        if not self._args.private_network:
+            return None
+        return PrivateNetwork(
+            f"{self._name}-net",
+            resource_group_name=self.resource_group,
+            network_name=self._names.network,
+            location=self._args.location,
+            address_prefix=self._args.address_prefix,
+            tags=self._tags,
+            opts=self._child,
+        )
+
+    def _roles(
+        self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
+    ) -> tuple[RoleGrant, RoleGrant]:
+        """What the engine's identity and the Vision account's own may do; the engine's rights in storage are returned."""
+        reads = self._grant(BlobReader, "engine-reads", storage.training_id, principal_id)
+        self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
+        writes = self._grant(BlobContributor, "engine-writes", storage.artifacts_id, principal_id)
+        self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
+        return reads, writes
+
+    def _grant(
+        self,
+        role: type[RoleGrant],
+        what: str,
+        scope: pulumi.Output[str],
+        principal_id: pulumi.Input[str],
+        principal_type: PrincipalType = "ServicePrincipal",
+    ) -> RoleGrant:
+        return role(
+            f"{self._name}-{what}",
+            subscription_id=self._caller.subscription_id,
+            scope=scope,
+            principal_id=principal_id,
+            principal_type=principal_type,
+            opts=self._child,
+        )
+
+    def _engine(
+        self,
+        network: PrivateNetwork | None,
+        names_there: list[pulumi.Resource],
+        observability: Observability,
+        vision: VisionAccount,
+        storage: TrainingStorage,
+        database: EngineDatabase,
+        identity: managedidentity.UserAssignedIdentity,
+    ) -> Service:
+        args, names = self._args, self._names
+        environment = app.ManagedEnvironment(
+            f"{self._name}-apps",
+            resource_group_name=self.resource_group,
+            environment_name=names.environment,
+            location=args.location,
+            app_logs_configuration=app.AppLogsConfigurationArgs(
+                destination="log-analytics",
+                log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
+                    customer_id=observability.customer_id, shared_key=observability.shared_key
+                ),
+            ),
+            vnet_configuration=app.VnetConfigurationArgs(infrastructure_subnet_id=network.apps_subnet_id, internal=True)
+            if network
+            else None,
+            workload_profiles=[app.WorkloadProfileArgs(name="Consumption", workload_profile_type="Consumption")],
+            tags=self._tags,
+            opts=self._child,
+        )
+        if network is not None:
+            names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
+        # By name: behind a private endpoint the account has a private address, and in a sovereign cloud a name of its own.
+        blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
+        key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
+        token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
+        engine = EngineApp(
+            f"{self._name}-engine",
+            resource_group_name=self.resource_group,
+            environment_id=environment.id,
+            api_name=names.engine,
+            worker_name=names.worker,
+            location=args.location,
+            image=args.image,
+            registry=args.registry,
+            identity_id=identity.id,
+            settings={
+                "AZURE_CLIENT_ID": identity.client_id,
+                "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
+                "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
+                "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
+                "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat("https://", names.engine, ".", environment.default_domain),
+            },
+            secrets={
+                "VISION_ENGINE_KEYS": key.value,
+                "VISION_ENGINE_DATABASE_URL": database.url,
+                "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
+            },
+            size=args.engine,
+            tags=self._tags,
+            # What is asked for before its private name is there, is not found for a while after.
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
+        )
+        return Service(engine.endpoint, key.value)
+
+    def _deployer_access(self, storage: TrainingStorage, found: Found) -> BlobAccess:
+        """The training container, once the role of whoever deploys works on it."""
+        role = None
+        if not found.writes_blobs:
+            kind = self._args.deployer_type or found.caller_type
+            role = self._grant(BlobContributor, "deployer-writes", storage.training_id, self._caller.object_id, kind)
+        return BlobAccess(
+            f"{self._name}-deployer-access",
+            container_url=storage.training_url,
+            identity="whoever deploys",
+            role=BlobContributor.role.label,
+            assignment_id=role.assignment_id if role else None,
+            timeout_minutes=self._args.role_timeout_minutes,
+            opts=self._child,
+        )
+
+    def _engine_access(self, what: str, engine: Service, container_url: pulumi.Output[str], grant: RoleGrant) -> BlobAccess:
+        """A container, once the engine's role on it works."""
+        return BlobAccess(
+            f"{self._name}-engine-{what}",
+            container_url=container_url,
+            identity="the engine",
+            role=grant.role.label,
+            assignment_id=grant.assignment_id,
+            service=engine,
+            timeout_minutes=self._args.role_timeout_minutes,
+            opts=self._child,
+        )
+
+
+def _once(access: BlobAccess, value: pulumi.Input[str]) -> pulumi.Output[str]:
+    """`value`, which is known only when the access is there."""
+    return pulumi.Output.all(access.readable, value).apply(lambda known: str(known[1]))

@@ -1,0 +1,1 @@
+"""The local platform: the engine and Azurite as processes of this machine."""

@@ -1,0 +1,77 @@
+"""The LocalContainer resource: a blob container in Azurite, and the SAS token that the engine reads it with."""
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pulumi
+from pulumi import dynamic
+
+from vision_customization.common.blob_container import container_exists, container_sas, ensure_container
+from vision_customization.customization.errors import StorageError
+from vision_customization.customization.resources.provider import DeclaredProvider, Properties, is_known
+
+SAS_LIFETIME = timedelta(days=3650)
+"""As long as a local stack may live: a token of one's own machine, for one container, to read and list."""
+
+
+class LocalContainerProvider(DeclaredProvider):
+    inputs = ("blob_endpoint", "account", "account_key", "container", "url")
+    same_while_unknown = inputs
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        if is_known(news.get("blob_endpoint")):
+            news = {**news, "url": f"{news['blob_endpoint']}/{news['account']}/{news['container']}"}
+        return dynamic.CheckResult(news, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        return dynamic.DiffResult(bool(self.changed(olds, news)))
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        return dynamic.CreateResult(props["container"], self._ensured(props))
+
+    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        return dynamic.UpdateResult(self._ensured(news))
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        """A stopped Azurite is seen on its own row; the container is in its data folder."""
+        with suppress(StorageError):
+            if not container_exists(props["url"], account_key=props["account_key"]):
+                return dynamic.ReadResult("", {})
+        return self.observed(id_, props)
+
+    @staticmethod
+    def _ensured(properties: Properties) -> Properties:
+        ensure_container(properties["url"], account_key=properties["account_key"])
+        expiry = datetime.now(UTC) + SAS_LIFETIME
+        return {**properties, "sas_token": container_sas(properties["url"], properties["account_key"], expiry)}
+
+
+class LocalContainer(dynamic.Resource, module="vision", name="LocalContainer"):
+    """`url` of the container and `sas_token`, a secret. Blobs stay where they are when the resource is deleted."""
+
+    url: pulumi.Output[str]
+    sas_token: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        blob_endpoint: pulumi.Input[str],
+        account: str,
+        account_key: pulumi.Input[str],
+        container: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            LocalContainerProvider(),
+            name,
+            {
+                "blob_endpoint": blob_endpoint,
+                "account": account,
+                "account_key": pulumi.Output.secret(account_key),
+                "container": container,
+                "url": None,
+                "sas_token": None,
+            },
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["sas_token"])),
+        )

@@ -1,0 +1,328 @@
+"""The LocalService resource: a server on this machine, started once, found again, and stopped exactly."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+
+import pulumi
+from pulumi import dynamic
+
+from vision_customization.common.loopback import asked
+from vision_customization.components.local import process
+from vision_customization.components.local.process import DetachedProcess
+from vision_customization.customization.resources.provider import DeclaredProvider, Properties, engine_is_back, is_known
+from vision_customization.customization.resources.row import Row, row_urn
+
+HOST = "127.0.0.1"
+HEALTH_TIMEOUT_SECONDS = 90.0
+HEALTH_INTERVAL_SECONDS = 0.1
+HTTP_SERVER_ERROR = 500
+
+
+class LocalServiceError(Exception):
+    """A server of this machine did not come up."""
+
+
+class LocalServiceProvider(DeclaredProvider):
+    """The data folder keeps a note (`service.json`) of the process: who finds it running takes it over."""
+
+    inputs = ("command", "environment", "data_dir", "health_path", "port", "endpoint", "running")
+    identity = ("data_dir",)
+    same_while_unknown = inputs
+
+    def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
+        """The port is chosen here, so that a preview knows the endpoint: the one given, else the former, else a free one."""
+        port = news.get("port") or olds.get("port") or former_port(news.get("data_dir")) or free_port()
+        if not is_known(port):
+            return dynamic.CheckResult(news, [])
+        endpoint = f"http://{HOST}:{int(port)}"
+        return dynamic.CheckResult({**news, "port": int(port), "endpoint": endpoint, "running": True}, [])
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        """A process that died is a difference: the next update starts it again, on the same port and data."""
+        keep_copies({**olds, "json_files": news.get("json_files")})
+        changed = self.changed(olds, news)
+        if not changed and (trouble := trouble_of(olds)):
+            Row(news["row_urn"]).say(f"{trouble}: will be started again")
+            return self.difference(olds, ["running"])
+        return self.difference(olds, changed, sorted(changed & {"data_dir"}), delete_first=True)
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
+        outs = {**props, **running(ensure(props))}
+        self.keep(props)
+        return dynamic.CreateResult(str(props["data_dir"]), outs)
+
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        if identity(olds) != identity(news):
+            process_of(olds).stop()
+        return dynamic.UpdateResult({**news, **running(ensure(news))})
+
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        keep_copies(props)
+        return self.observed(id_, {**props, "running": trouble_of(props) is None})
+
+    def delete(self, _id: str, props: Properties) -> None:
+        """Stop the process; its data folder stays."""
+        if self.is_kept(props):
+            Row(props["row_urn"]).say("kept: its replacement has taken it over")
+            return
+        process_of(props).stop()
+        stop_noted(Path(props["data_dir"]))
+
+
+def trouble_of(properties: Properties) -> str | None:
+    """Why a server has to be started again; None where it runs and answers. One that hangs keeps its port and its data."""
+    if not process_of(properties).is_running():
+        return "not running"
+    return None if is_healthy(properties) else "it runs, but does not answer"
+
+
+def stop_noted(data_dir: Path) -> bool:
+    """Stop the process that a data folder's note tells of, which an interrupted update may not have told Pulumi about."""
+    note = read_note(data_dir)
+    if note is None:
+        return False
+    noted = process_of(note)
+    was_running = noted.is_running()
+    noted.stop()
+    note_path(data_dir).unlink(missing_ok=True)
+    return was_running
+
+
+def ensure(properties: Properties) -> DetachedProcess:
+    """The running, healthy server: taken over if the note's process is alive and the same, else started."""
+    note = read_note(Path(properties["data_dir"]))
+    if note:
+        found = process_of(note)
+        if found.is_running():
+            if note["identity"] == identity(properties) and is_healthy(properties):
+                return found
+            Row(properties["row_urn"]).progress(f"stopping process {found.pid}, which does not answer or is another one")
+            found.stop()
+    started = start(properties)
+    engine_is_back(str(properties["endpoint"]))
+    return started
+
+
+def start(properties: Properties) -> DetachedProcess:
+    """Start the server and wait until it is healthy. Raises LocalServiceError, with the end of its log."""
+    check_json_files(properties)
+    keep_copies(properties)
+    if not is_free(int(properties["port"])):
+        raise LocalServiceError(
+            f"port {int(properties['port'])} of {HOST} is taken by another program: "
+            "stop that, or set another port in the stack's file"
+        )
+    log_file = Path(properties["data_dir"]) / "log.txt"
+    try:
+        started = process.start(command(properties), environment=properties.get("environment") or {}, log_file=log_file)
+    except OSError as error:
+        raise LocalServiceError(f"{properties['command'][0]} cannot be started: {error.strerror}; run `make setup`") from error
+    note = {"pid": started.pid, "started": started.started, "port": int(properties["port"]), "identity": identity(properties)}
+    note_path(Path(properties["data_dir"])).write_text(json.dumps(note))
+    row, begun, said = Row(properties["row_urn"]), time.monotonic(), 0.0
+    while not is_healthy(properties):
+        waited = time.monotonic() - begun
+        if not started.is_running():
+            raise LocalServiceError(
+                f"{properties['command'][0]} ended while it was starting; "
+                f"the end of {log_file}:\n{process.last_lines(log_file)}"
+            )
+        if waited > HEALTH_TIMEOUT_SECONDS:
+            started.stop()
+            raise LocalServiceError(
+                f"{properties['command'][0]} did not answer at {properties['endpoint']} within {HEALTH_TIMEOUT_SECONDS:.0f} s; "
+                f"the end of {log_file}:\n{process.last_lines(log_file)}"
+            )
+        if waited > said + 1:
+            said = waited
+            row.progress(f"waiting until {properties['endpoint']} answers ({waited:.0f} s)")
+        time.sleep(HEALTH_INTERVAL_SECONDS)
+    return started
+
+
+def json_files(properties: Properties) -> list[Path]:
+    """Files of the data folder that the server keeps its index in, and cannot do without."""
+    return [Path(properties["data_dir"], name).absolute() for name in properties.get("json_files") or ()]
+
+
+def copy_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.copy")
+
+
+def damage(file: Path) -> str | None:
+    """What is wrong with a JSON file; None where it is whole, or neither it nor a copy is there."""
+    try:
+        return fault_of(file.read_bytes())
+    except FileNotFoundError:
+        return "it is missing" if copy_of(file).exists() else None
+
+
+def fault_of(content: bytes) -> str | None:
+    try:
+        json.loads(content)
+    except ValueError as error:
+        return f"it is not JSON: {error}" if content else "it is empty"
+    return None
+
+
+def keep_copies(properties: Properties) -> None:
+    """Copy the index as it is now, where all of it is whole: its files belong together."""
+    files = json_files(properties)
+    if all(is_copied(file) for file in files):
+        return
+    try:
+        found = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+    except FileNotFoundError:
+        return
+    if any(fault_of(content) for _, content in found.values()):
+        return
+    for file, (mtime_ns, content) in found.items():
+        draft = file.with_name(f".{copy_of(file).name}.{os.getpid()}")
+        with draft.open("wb") as written:
+            written.write(content)
+            written.flush()
+            os.fsync(written.fileno())
+        os.utime(draft, ns=(mtime_ns, mtime_ns))
+        draft.replace(copy_of(file))
+
+
+def is_copied(file: Path) -> bool:
+    """Whether the copy is of the file as it is: it has its time, whatever the clock said when it was made."""
+    try:
+        return copy_of(file).stat().st_mtime_ns == file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return False
+
+
+def check_json_files(properties: Properties) -> None:
+    """Raises LocalServiceError where the index is damaged, with the file and the remedy: the server would not start, or begin
+    with nothing."""
+    files = json_files(properties)
+    damaged = {file: reason for file in files if (reason := damage(file)) is not None}
+    if not damaged:
+        return
+    file, reason = next(iter(damaged.items()))
+    aside = " && ".join(f"mv {quote(str(found))} {quote(str(found))}.damaged" for found in files if found.exists())
+    copies = [copy_of(found) for found in files]
+    if all(copy.exists() for copy in copies):
+        back = " && ".join(f"cp {quote(str(copy))} {quote(str(found))}" for copy, found in zip(copies, files, strict=True))
+        remedy = f"Put its last copies in place: {' && '.join(part for part in (aside, back) if part)}"
+    else:
+        remedy = f"There is no copy. Begin with an empty index: {aside}"
+    raise LocalServiceError(
+        f"{file} is damaged, as after a power loss ({reason}). {remedy}. "
+        "Then run `pulumi up`, which starts it, and `pulumi up --refresh`, which uploads again what is missing"
+    )
+
+
+def is_healthy(properties: Properties) -> bool:
+    """Whether the server answers its health path without a server error."""
+    status = asked(str(properties["endpoint"]), str(properties["health_path"]))
+    return status is not None and status < HTTP_SERVER_ERROR
+
+
+def command(properties: Properties) -> list[str]:
+    """The command line: the program from the environment that Pulumi runs in, `{port}` and `{data_dir}` filled in."""
+    values = {"port": int(properties["port"]), "data_dir": str(Path(properties["data_dir"]).absolute())}
+    name, *arguments = [part.format(**values) for part in properties["command"]]
+    beside_python = Path(sys.executable).parent / name
+    program = str(beside_python) if beside_python.exists() else shutil.which(name) or name
+    return [program, *arguments]
+
+
+def identity(properties: Properties) -> str:
+    """What a running server was started as. The environment may hold keys, so only a digest is kept."""
+    started_as = [properties["command"], properties.get("environment") or {}, int(properties["port"])]
+    return hashlib.sha256(json.dumps(started_as, sort_keys=True).encode()).hexdigest()
+
+
+def process_of(properties: Properties) -> DetachedProcess:
+    return DetachedProcess(int(properties["pid"]), properties["started"])
+
+
+def running(found: DetachedProcess) -> Properties:
+    return {"pid": found.pid, "started": found.started, "running": True}
+
+
+def note_path(data_dir: Path) -> Path:
+    return data_dir / "service.json"
+
+
+def read_note(data_dir: Path) -> Properties | None:
+    try:
+        note: Properties = json.loads(note_path(data_dir).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return note
+
+
+def former_port(data_dir: object) -> int | None:
+    note = read_note(Path(data_dir)) if isinstance(data_dir, str | os.PathLike) else None
+    return int(note["port"]) if note else None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+class LocalService(dynamic.Resource, module="vision", name="LocalService"):
+    """A server on the loopback address. `command` may hold `{port}` and `{data_dir}`; `environment` is kept as a secret.
+
+    It writes to `data_dir`/log.txt, and counts as up when `health_path` answers. `json_files` names the files in `data_dir`
+    that hold its index: a copy is kept of them, and where one is damaged the server is not started.
+    """
+
+    endpoint: pulumi.Output[str]
+    port: pulumi.Output[float]
+    pid: pulumi.Output[float]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        command: Sequence[pulumi.Input[str]],
+        data_dir: pulumi.Input[str],
+        health_path: str = "/",
+        json_files: Sequence[str] = (),
+        environment: Mapping[str, pulumi.Input[str]] | None = None,
+        port: pulumi.Input[int] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            LocalServiceProvider(),
+            name,
+            {
+                "command": list(command),
+                "environment": pulumi.Output.secret(dict(environment or {})),
+                "data_dir": data_dir,
+                "health_path": health_path,
+                "json_files": list(json_files),
+                "port": port,
+                "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
+                "endpoint": None,
+                "running": None,
+                "pid": None,
+                "started": None,
+            },
+            opts,
+        )

@@ -1,0 +1,73 @@
+"""What a model sees in an image."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from vision_customization.contract.wire import Wire
+
+
+class AnalyzeUrl(Wire):
+    """JSON body of `POST /imageanalysis:analyze`, and of `PUT /productrecognition/{modelName}/runs/{runName}`."""
+
+    url: str
+
+
+class Tag(Wire):
+    name: str
+    confidence: float
+
+
+Pixels = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+"""int32, as the contract has it."""
+
+
+class BoundingBox(Wire):
+    """Pixels of the submitted image."""
+
+    x: Pixels
+    y: Pixels
+    w: Pixels
+    h: Pixels
+
+
+class DetectedObject(Wire):
+    id: str
+    bounding_box: BoundingBox
+    tags: list[Tag]
+
+
+class TagsResult(Wire):
+    values: list[Tag]
+
+
+class ObjectsResult(Wire):
+    values: list[DetectedObject]
+
+
+class CustomModelResult(Wire):
+    tags_result: TagsResult | None = None
+    objects_result: ObjectsResult | None = None
+
+
+class ImageMetadata(Wire):
+    width: Pixels
+    height: Pixels
+
+
+PrebuiltResult = dict[str, Any]
+"""What a Vision resource finds for one of `features`, as it says it."""
+
+
+class ImageAnalysisResult(Wire):
+    custom_model_result: CustomModelResult | None = None
+    caption_result: PrebuiltResult | None = None
+    dense_captions_result: PrebuiltResult | None = None
+    tags_result: PrebuiltResult | None = None
+    objects_result: PrebuiltResult | None = None
+    read_result: PrebuiltResult | None = None
+    smart_crops_result: PrebuiltResult | None = None
+    people_result: PrebuiltResult | None = None
+    adult_result: PrebuiltResult | None = None
+    model_version: str
+    metadata: ImageMetadata

@@ -1,0 +1,275 @@
+"""The rules that a COCO annotation file must keep, all of them checked at once.
+
+They are those of the checker that was published for this service, where it refuses a file, and the service's own limits
+above it. Contiguous ids (1 … number of entries) are such a rule: the service's text only says "unique, from 1", its
+checker refuses gaps. Where the sources disagree on a maximum, the service's concept page counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from vision_customization.contract.coco.boxes import bbox_problem, no_bbox_problem, shown_as_json
+from vision_customization.contract.coco.document import Box, CocoAnnotation, CocoFile, CocoImage, Purpose, Severity, Violation
+from vision_customization.customization.errors import counted
+
+CLASSIFICATION = "imageClassification"
+DETECTION = "imageObjectDetection"
+
+IMAGE_BYTES_MAX = 20 * 1024 * 1024
+BOXES_PER_IMAGE_MAX = 1000
+TINY_BOX_PX = 0.99
+"""A side below this is worth a warning: a pixel, less what a tool's rounding takes from it."""
+ANNOTATION_FILES_MAX = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a dataset of one kind and purpose may hold. Sides are in pixels, both ends allowed.
+
+    A detection tag needs one annotation, although the service's FAQ asks for two to train a detector: the same kind of dataset
+    trains a product recognizer, for which one is enough.
+    """
+
+    annotations_per_tag_min: int
+    images_max: int
+    side_min: int
+    side_max: int
+    categories_min: int
+    categories_max: int
+
+
+LIMITS: dict[tuple[str, str], Limits] = {
+    (CLASSIFICATION, Purpose.TRAINING): Limits(2, 1_000_000, 10, 10_240, 2, 2_500),
+    (CLASSIFICATION, Purpose.EVALUATION): Limits(1, 100_000, 50, 16_000, 2, 2_500),
+    (DETECTION, Purpose.TRAINING): Limits(1, 200_000, 10, 10_240, 1, 1_000),
+    (DETECTION, Purpose.EVALUATION): Limits(1, 100_000, 50, 16_000, 1, 1_000),
+}
+
+
+def check_coco(
+    document: object, name: str, kind: str, purpose: str = Purpose.TRAINING, *, urls_required: bool = False
+) -> tuple[CocoFile | None, list[Violation]]:
+    """One annotation file held against every rule that concerns it alone.
+
+    Args:
+        document: the parsed JSON.
+        name: how violations call the file.
+        kind: `imageClassification` or `imageObjectDetection`.
+        purpose: `training` or `evaluation`.
+        urls_required: whether images must have a URL, as they must in a file that lies in blob storage. Those of a local
+            file get theirs when they are uploaded.
+
+    Returns:
+        The file, or None where an entry could not be read, and the violations of both severities.
+    """
+    check = _FileCheck(name, kind, LIMITS[kind, purpose], urls_required)
+    return check.run(document), check.violations
+
+
+def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.TRAINING) -> list[Violation]:
+    """The rules on a whole dataset, whose categories are merged by name: how many images, tags, and annotations of a tag."""
+    limits = LIMITS[kind, purpose]
+    name = ", ".join(file.name for file in files)
+    violations = []
+    if len(files) > ANNOTATION_FILES_MAX:
+        violations.append(Violation(name, f"{len(files)} annotation files, must be at most {ANNOTATION_FILES_MAX}"))
+
+    images = sum(len(file.images) for file in files)
+    if not limits.annotations_per_tag_min <= images <= limits.images_max:
+        allowed = f"must be {limits.annotations_per_tag_min} to {limits.images_max:,} for {purpose}"
+        violations.append(Violation(name, f"{counted(images, 'image')}, {allowed}", "images"))
+
+    tags = Counter[str]()
+    for file in files:
+        tags.update(dict.fromkeys(file.categories.values(), 0))
+        tags.update(file.categories[annotation.category_id] for annotation in file.annotations)
+    if not limits.categories_min <= len(tags) <= limits.categories_max:
+        allowed = f"must be {limits.categories_min} to {limits.categories_max:,}"
+        names = ": " + ", ".join(sorted(tags)) if 0 < len(tags) < limits.categories_min else ""
+        violations.append(Violation(name, f"{counted(len(tags), 'tag')}{names}, {allowed}", "categories"))
+    for tag, count in tags.items():
+        if count == 0:
+            message = f"tag {tag!r} has no annotation: a model can't learn it"
+            violations.append(Violation(name, message, "categories", severity=Severity.WARNING))
+        elif count < limits.annotations_per_tag_min:
+            message = f"tag {tag!r} has {counted(count, 'annotation')}, must have at least {limits.annotations_per_tag_min}"
+            violations.append(Violation(name, f"{message} for {purpose}", "categories"))
+    return violations
+
+
+class _FileCheck:
+    """One pass over one file. Every entry is checked, whatever is wrong with those before it."""
+
+    def __init__(self, name: str, kind: str, limits: Limits, urls_required: bool) -> None:
+        self.name = name
+        self.detection = kind == DETECTION
+        self.limits = limits
+        self.urls_required = urls_required
+        self.violations: list[Violation] = []
+
+    def run(self, document: object) -> CocoFile | None:
+        if not isinstance(document, dict):
+            self._refuse(f"is {_json_type(document)}, must be an object with images, annotations and categories")
+            return None
+        images = [self._image(*entry) for entry in self._entries(document, "images")]
+        categories = [self._category(*entry) for entry in self._entries(document, "categories")]
+        entries = [entry for entry in self._entries(document, "annotations") if not (self.detection and self._is_crowd(*entry))]
+        unboxed = self.detection and bool(entries) and all(entry.get("bbox") is None for _, _, entry in entries)
+        if unboxed:
+            self._refuse(no_bbox_problem(len(entries)), "annotations")
+        annotations = [self._annotation(*entry, boxed=self.detection and not unboxed) for entry in entries]
+
+        for key, section in (("image_id", "images"), ("category_id", "categories")):
+            self._refuse_unknown(annotations, key, section, len(images if key == "image_id" else categories))
+        self._warn_of_same_names(categories)
+        if self.detection:
+            self._refuse_crowded(images, annotations)
+            self._warn_of_boxes(images, annotations)
+        else:
+            self._refuse_second_tags(annotations, dict(categories))
+        if any(violation.severity is Severity.ERROR for violation in self.violations):
+            return None
+        return CocoFile(self.name, images, annotations, dict(categories))
+
+    def _refuse(self, message: str, section: str | None = None, index: int | None = None, id_: object = None) -> None:
+        self.violations.append(Violation(self.name, message, section, index, id_))
+
+    def _entries(self, document: dict[str, Any], section: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """Index, id and object of each entry; an id that is no integer is refused, and 0 from there on."""
+        entries = document.get(section)
+        if not isinstance(entries, list):
+            self._refuse("is missing" if section not in document else f"is {_json_type(entries)}, must be a list", section)
+            return
+        last = len(entries)
+        index_of: dict[int, int] = {}
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                self._refuse(f"is {_json_type(entry)}, must be an object", section, index)
+                continue
+            id_ = entry.get("id")
+            if type(id_) is not int:
+                problem = "id is missing" if "id" not in entry else f"id is {shown_as_json(id_)}"
+                self._refuse(f"{problem}, must be an integer from 1 to {last}", section, index)
+                id_ = 0
+            elif not 1 <= id_ <= last:
+                message = f"id must be 1 to {last}, the number of {section}: ids have no gaps"
+                self._refuse(message, section, index, id_)
+            elif index_of.setdefault(id_, index) != index:
+                self._refuse(f"id is that of {section}[{index_of[id_]}], too", section, index, id_)
+            yield index, id_, entry
+
+    def _image(self, index: int, id_: int, entry: dict[str, Any]) -> CocoImage:
+        for key in ("width", "height"):
+            side = entry.get(key)
+            if isinstance(side, bool) or not isinstance(side, int | float):
+                problem = "is missing" if key not in entry else f"is {shown_as_json(side)}"
+                self._refuse(f"{key} {problem}, must be a number of pixels", "images", index, id_ or None)
+            elif not self._has_size(side):
+                allowed = f"must be {self.limits.side_min} to {self.limits.side_max:,}"
+                self._refuse(f"{key} is {side} px, {allowed}", "images", index, id_ or None)
+        file_name = entry.get("file_name")
+        if not isinstance(file_name, str) or not file_name:
+            problem = "is missing" if "file_name" not in entry else f"is {shown_as_json(file_name)}"
+            self._refuse(f"file_name {problem}, must be the image's path", "images", index, id_ or None)
+            file_name = ""
+        url = entry.get("absolute_url") or entry.get("coco_url")
+        if self.urls_required and "absolute_url" not in entry and "coco_url" not in entry:
+            self._refuse("absolute_url is missing (coco_url would do, too)", "images", index, id_ or None)
+        return CocoImage(index, id_, entry.get("width") or 0, entry.get("height") or 0, file_name, url)
+
+    def _category(self, index: int, id_: int, entry: dict[str, Any]) -> tuple[int, str]:
+        name = entry.get("name")
+        if isinstance(name, str) and name:
+            return id_, name
+        problem = "is missing" if "name" not in entry else f"is {shown_as_json(name)}"
+        self._refuse(f"name {problem}, must be the tag's name", "categories", index, id_ or None)
+        return id_, ""
+
+    def _annotation(self, index: int, id_: int, entry: dict[str, Any], *, boxed: bool) -> CocoAnnotation:
+        references = []
+        for key in ("image_id", "category_id"):
+            reference = entry.get(key)
+            if type(reference) is not int:
+                problem = "is missing" if key not in entry else f"is {shown_as_json(reference)}"
+                self._refuse(f"{key} {problem}, must be an integer", "annotations", index, id_ or None)
+                reference = 0
+            references.append(reference)
+        box = None
+        if boxed:
+            broken = bbox_problem(entry.get("bbox"))
+            if broken is None:
+                box = cast("Box", tuple(number + 0.0 for number in entry["bbox"]))
+            else:
+                self._refuse(broken, "annotations", index, id_ or None)
+        return CocoAnnotation(index, id_, references[0], references[1], box)
+
+    def _refuse_unknown(self, annotations: Sequence[CocoAnnotation], key: str, section: str, last: int) -> None:
+        for annotation in annotations:
+            reference = getattr(annotation, key)
+            if reference and not 1 <= reference <= last:
+                known = f"{section} have the ids 1 to {last}" if last else f"there are no {section}"
+                self._refuse(f"{key} {reference}: {known}", "annotations", annotation.index, annotation.id or None)
+
+    def _warn_of_same_names(self, categories: Sequence[tuple[int, str]]) -> None:
+        first: dict[str, int] = {}
+        for index, (id_, name) in enumerate(categories):
+            if name and first.setdefault(name, id_) != id_:
+                message = f"name {name!r} is that of category {first[name]}, too: they are taken as one tag"
+                self._warn(message, "categories", index, id_ or None)
+
+    def _refuse_second_tags(self, annotations: Sequence[CocoAnnotation], names: dict[int, str]) -> None:
+        first: dict[int, CocoAnnotation] = {}
+        for annotation in annotations:
+            if not annotation.image_id or first.setdefault(annotation.image_id, annotation) is annotation:
+                continue
+            other = first[annotation.image_id]
+            tag = names.get(other.category_id, other.category_id)
+            message = f"image {annotation.image_id} has the tag {tag!r} already, by annotations[{other.index}]"
+            self._refuse(f"{message}: one tag an image", "annotations", annotation.index, annotation.id or None)
+
+    def _is_crowd(self, index: int, id_: int, entry: dict[str, Any]) -> bool:
+        if not entry.get("iscrowd"):
+            return False
+        self._warn("is a crowd (iscrowd), which is no single object: it is left out", "annotations", index, id_ or None)
+        return True
+
+    def _refuse_crowded(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
+        boxes = Counter(annotation.image_id for annotation in annotations)
+        for image in images:
+            if image.id and boxes[image.id] > BOXES_PER_IMAGE_MAX:
+                message = f"{image.file_name} has {boxes[image.id]:,} boxes, must have at most {BOXES_PER_IMAGE_MAX:,}"
+                self._refuse(message, "images", image.index, image.id)
+
+    def _warn_of_boxes(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
+        """Boxes that are allowed and hardly meant: of less than a pixel, and those that are there twice."""
+        by_id = {image.id: image for image in images}
+        first: dict[tuple[int, int, Box], int] = {}
+        for annotation in annotations:
+            image = by_id.get(annotation.image_id)
+            if annotation.box is None or image is None or not (self._has_size(image.width) and self._has_size(image.height)):
+                continue
+            width, height = annotation.box[2] * image.width, annotation.box[3] * image.height
+            if min(width, height) < TINY_BOX_PX:
+                message = f"bbox is {width:.2g} × {height:.2g} px of {image.file_name}: less than a pixel shows nothing"
+                self._warn(message, "annotations", annotation.index, annotation.id or None)
+            other = first.setdefault((annotation.image_id, annotation.category_id, annotation.box), annotation.index)
+            if other != annotation.index:
+                message = f"is annotations[{other}] again, with the same image, tag and bbox: they are one object"
+                self._warn(message, "annotations", annotation.index, annotation.id or None)
+
+    def _has_size(self, side: object) -> bool:
+        return isinstance(side, int | float) and self.limits.side_min <= side <= self.limits.side_max
+
+    def _warn(self, message: str, section: str, index: int, id_: object) -> None:
+        self.violations.append(Violation(self.name, message, section, index, id_, Severity.WARNING))
+
+
+def _json_type(value: object) -> str:
+    for kind, name in ((bool, "true or false"), (str, "text"), (list, "a list"), (dict, "an object"), (type(None), "null")):
+        if isinstance(value, kind):
+            return name
+    return "a number"

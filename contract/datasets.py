@@ -1,0 +1,56 @@
+"""Datasets, as they are registered."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.contract.wire import Timestamp, Wire, casefold_choice
+
+
+class Authentication(Wire):
+    """How the service reads a dataset's blobs. `sas_token` is the query string alone, and is never sent back."""
+
+    kind: Annotated[AuthenticationKind, casefold_choice(AuthenticationKind)]
+    sas_token: SecretStr | None = Field(default=None, exclude=True)
+
+    @model_validator(mode="after")
+    def _sas_needs_a_token(self) -> Self:
+        if self.sas_token is not None and self.kind is not AuthenticationKind.SAS:
+            raise ValueError("sasToken is only for authentication of kind 'sas'")
+        return self
+
+
+AnnotationFileUris = Annotated[list[str], Field(min_length=1, max_length=10)]
+
+
+CustomProperties = Annotated[dict[str, str], Field(max_length=10)]
+
+
+class DatasetCreate(Wire):
+    """Body of `PUT /datasets/{name}`."""
+
+    annotation_kind: Annotated[AnnotationKind, casefold_choice(AnnotationKind)]
+    annotation_file_uris: AnnotationFileUris
+    authentication: Authentication | None = None
+    custom_properties: CustomProperties | None = None
+
+
+class DatasetUpdate(Wire):
+    """Body of `PATCH /datasets/{name}`: the fields given replace, the others stay."""
+
+    annotation_kind: Annotated[AnnotationKind | None, casefold_choice(AnnotationKind)] = None
+    annotation_file_uris: AnnotationFileUris | None = None
+    authentication: Authentication | None = None
+    custom_properties: CustomProperties | None = None
+
+
+class Dataset(Wire):
+    name: str
+    annotation_kind: AnnotationKind
+    annotation_file_uris: list[str]
+    authentication: Authentication | None = None
+    custom_properties: dict[str, str] | None = None
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+    e_tag: str | None = None

@@ -1,0 +1,42 @@
+"""Codes of errors: of a refused request, and of a training or an evaluation that failed."""
+
+from enum import StrEnum
+
+
+class FailureCode(StrEnum):
+    """Why a training or an evaluation failed: `error.code` of a model or an evaluation."""
+
+    DIVERGED = "diverged"
+    NOT_ENOUGH_BUDGET = "notEnoughBudget"
+    DATASET_CORRUPT = "datasetCorrupt"
+    DATASET_NOT_FOUND = "datasetNotFound"
+    DATASET_EMPTY = "datasetEmpty"
+    INCORRECT_MODEL_KIND = "incorrectModelKind"
+    MODEL_NOT_FOUND = "modelNotFound"
+    INTERNAL_SERVER_ERROR = "internalServerError"
+    UNKNOWN = "unknown"
+
+
+class ErrorCode(StrEnum):
+    """`error.code` of a refused request."""
+
+    INVALID_REQUEST = "InvalidRequest"
+    INVALID_IMAGE_FORMAT = "InvalidImageFormat"
+    NOT_SUPPORTED_VISUAL_FEATURE = "NotSupportedVisualFeature"
+    BAD_ARGUMENT = "BadArgument"
+    FAILED_TO_PROCESS = "FailedToProcess"
+    UNAUTHORIZED = "401"
+    RESOURCE_NOT_FOUND = "404"
+    DATASET_NOT_FOUND = "DatasetNotFound"
+    DATASET_ALREADY_EXISTS = "DatasetAlreadyExists"
+    DATASET_INVALID_ANNOTATION_URI = "DatasetInvalidAnnotationUri"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    MODEL_ALREADY_EXISTS = "ModelAlreadyExists"
+    MODEL_EVALUATION_NOT_FOUND = "ModelEvaluationNotFound"
+    MODEL_EVALUATION_ALREADY_EXISTS = "ModelEvaluationAlreadyExists"
+    PUBLISHED_MODEL_NOT_FOUND = "PublishedModelNotFound"
+    PRODUCT_RECOGNITION_RUN_NOT_FOUND = "ProductRecognitionRunNotFound"
+    PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS = "ProductRecognitionRunAlreadyExists"
+    PRECONDITION_FAILED = "PreconditionFailed"
+    TIMEOUT = "Timeout"
+    INTERNAL_SERVER_ERROR = "InternalServerError"

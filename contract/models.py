@@ -1,0 +1,100 @@
+"""Models, and the trainings that they come from."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from vision_customization.contract.enums import TILES_MAX, ModelKind, ModelStatus, tiles_fault
+from vision_customization.contract.wire import ErrorDetails, Name, Timestamp, Wire, casefold_choice
+
+
+class TrainingParameters(Wire):
+    """`tiles` is an extension, for detectors alone: each image is looked at so many times as wide and high as usual.
+    A body leaves it out where it is 1, and is the contract's own then."""
+
+    training_dataset_name: Name
+    time_budget_in_hours: Annotated[int, Field(ge=1, le=1344)]
+    model_kind: Annotated[ModelKind | None, casefold_choice(ModelKind)] = None
+    tiles: Annotated[int, Field(ge=1, le=TILES_MAX, exclude_if=lambda tiles: tiles == 1)] = 1
+
+    @field_validator("tiles")
+    @classmethod
+    def _tiles_fit_kind(cls, tiles: int, info: ValidationInfo) -> int:
+        kind = info.data.get("model_kind")
+        fault = tiles_fault(kind, tiles) if kind is not None else None
+        if fault is not None:
+            raise ValueError(fault)
+        return tiles
+
+
+class EvaluationParameters(Wire):
+    test_dataset_name: Name | None = None
+
+
+class ModelCreate(Wire):
+    """Body of `PUT /models/{name}`, which starts a training."""
+
+    training_parameters: TrainingParameters
+    evaluation_parameters: EvaluationParameters | None = None
+
+    @model_validator(mode="after")
+    def _budget_fits_kind(self) -> Self:
+        kind = self.training_parameters.model_kind
+        if kind is not None and self.training_parameters.time_budget_in_hours > kind.time_budget_max_hours:
+            raise ValueError(f"timeBudgetInHours is at most {kind.time_budget_max_hours} for {kind}")
+        return self
+
+
+class ModelPerformance(Wire):
+    """Metrics, each in 0…1. Absent is what the model's kind does not have."""
+
+    average_precision: float | None = None
+    accuracy_top1: float | None = Field(default=None, alias="accuracyTop1")
+    accuracy_top5: float | None = Field(default=None, alias="accuracyTop5")
+    calibration_ece: float | None = Field(default=None, alias="calibrationECE")
+    mean_average_precision30: float | None = Field(default=None, alias="meanAveragePrecision30")
+    mean_average_precision50: float | None = Field(default=None, alias="meanAveragePrecision50")
+    mean_average_precision75: float | None = Field(default=None, alias="meanAveragePrecision75")
+    tag_performance: dict[str, dict[str, float]] = Field(default_factory=dict)
+
+
+class TrainingProgress(Wire):
+    """Extension: where a training stands, and what it has cost so far.
+
+    `share` is 0…1 of the whole training. `images_read` counts images fetched from storage and `images_embedded`
+    images run through a backbone: both leave out what was kept from an earlier training. The last four are of a detector:
+    the steps that it learns in, the mean loss of the last ones, and mAP@50 on a few images that it does not learn from.
+    """
+
+    stage: str
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    message: str | None = None
+    images: int = 0
+    images_read: int = 0
+    images_embedded: int = 0
+    seconds: float = 0.0
+    steps: int | None = None
+    steps_done: int | None = None
+    loss: float | None = None
+    mean_average_precision50: float | None = None
+
+
+class Artifact(Wire):
+    """Extension: the trained model as a file. `digest` is the SHA-256 of the ONNX file, in hex."""
+
+    digest: str
+    size_bytes: int
+
+
+class Model(Wire):
+    name: str
+    created_date_time: Timestamp
+    updated_date_time: Timestamp
+    status: ModelStatus
+    training_parameters: TrainingParameters
+    evaluation_parameters: EvaluationParameters | None = None
+    training_cost_in_minutes: int | None = None
+    model_performance: ModelPerformance | None = None
+    error: ErrorDetails | None = None
+    training_progress: TrainingProgress | None = None
+    artifact: Artifact | None = None

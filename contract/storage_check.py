@@ -1,0 +1,17 @@
+"""Whether the service can read a place in storage, an extension of the contract."""
+
+from vision_customization.contract.wire import Wire
+
+
+class StorageCheck(Wire):
+    """Extension. Body of `POST /storage:check`: the URL of a blob or a container, without a query."""
+
+    url: str
+
+
+class StorageAccess(Wire):
+    """Extension: whether the service's own identity can read a place in storage; if not, why, and which identity that is."""
+
+    readable: bool
+    reason: str | None = None
+    identity: str | None = None

@@ -1,0 +1,1 @@
+"""The commands of `vision`, a module for each group."""

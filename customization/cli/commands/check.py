@@ -1,0 +1,60 @@
+"""`vision check`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vision_customization.customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
+from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@kind_option
+@purpose_option
+@images_option
+@json_option
+def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path | None, as_json: bool) -> None:
+    """Check COCO files and their images against every rule of the service, before anything is uploaded.
+
+    Several FILES make one dataset. All violations are listed, each with file, index and id; 1 is the exit code if there is any.
+
+    \b
+    Examples:
+      vision check data/train.json
+      vision check data/test.json --purpose evaluation
+      vision check a.json b.json --images photos --json | jq '.violations[].message'
+    """
+    from vision_customization.customization.datasets.content import check_content
+
+    kind = kind or guess_kind(files)
+    source, names = locate(files, images)
+    with progress_bar("reading images") as advance:
+        content, violations = check_content(
+            source, names, kind, digest_cache(), purpose, on_progress=lambda done, total: advance(done, total, "")
+        )
+    if as_json:
+        print_json(
+            {
+                "ok": content is not None,
+                "annotationKind": kind,
+                "purpose": purpose,
+                "violations": [violation.to_json() for violation in violations],
+                **({"images": content.images, "tags": content.tags, "digest": content.digest} if content else {}),
+            }
+        )
+    else:
+        for violation in violations:
+            click.echo(f"{violation.severity.value}: {violation}")
+        if content is not None:
+            print_table(("tag", "annotations"), list(content.tags.items()), "no tags")
+            click.echo(f"{content.images:,} images, {len(content.tags)} tags: fit for {purpose} as {kind}")
+            click.echo(f"digest {content.digest}")
+    if content is None:
+        if not as_json:
+            errors = sum(violation.severity == "error" for violation in violations)
+            click.echo(f"{errors:,} {'violation' if errors == 1 else 'violations'}", err=True)
+        click.get_current_context().exit(ExitCode.NO)

@@ -1,0 +1,139 @@
+"""`vision convert`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+from vision_customization.customization.errors import ConversionFailed
+
+if TYPE_CHECKING:
+    from vision_customization.customization.convert import LabelledImages
+
+FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(FORMATS),
+    required=True,
+    help="What SOURCE is: a folder with one folder per tag; a folder of Pascal VOC or YOLO labels; a CSV file; a COCO file "
+    "with boxes in pixels, or in fractions.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write train.json (and test.json) to, never over SOURCE. [default: SOURCE, or its folder]",
+)
+@click.option(
+    "--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where a CSV's or COCO's images are."
+)
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="The share of each tag's images to set apart in test.json.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Part the images anew, each number otherwise.")
+@click.option("--copy-images", is_flag=True, help="Copy images that are not below the output folder to its folder `images`.")
+@json_option
+def convert(
+    source: Path,
+    source_format: str,
+    output: Path | None,
+    images: Path | None,
+    test_share: float,
+    seed: int,
+    copy_images: bool,
+    as_json: bool,
+) -> None:
+    """Turn labels of other tools into COCO files that the service takes: boxes as fractions, ids without gaps.
+
+    The parts are the same each time, keep the share of each tag, and never part two equal images. Where the output folder holds
+    both parts already, their images stay where they were, and new ones are dealt out. A file with images that SOURCE has not
+    is not replaced. Nothing is written unless everything can be converted; 1 is the exit code otherwise, and each problem is
+    listed with its file and line or index.
+
+    \b
+    Examples:
+      vision convert photos --from folders --test-share 0.2
+      vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
+      vision convert labels.csv --from csv --images photos
+    """
+    from vision_customization.customization.convert import (
+        FormerParts,
+        check_replaced,
+        copy_files,
+        plan_copies,
+        split,
+        to_coco,
+        write_coco,
+    )
+
+    folder = output or (source if source.is_dir() else source.parent)
+    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
+    for target in targets:
+        if target.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would be written over SOURCE: name another folder with --output")
+    with progress_bar("reading images") as advance:
+        labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
+    if test_share and len(labelled.images) < 2:
+        raise ConversionFailed([f"{source}: one image can't be parted"])
+    folder.mkdir(parents=True, exist_ok=True)
+    copies: dict[Path, Path] = {}
+    if copy_images:
+        labelled, copies = plan_copies(labelled, images or (source if source.is_dir() else source.parent), folder)
+    check_replaced(targets, labelled)
+    parts = {"train.json": labelled}
+    if test_share:
+        parts_anew = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
+        former = None if parts_anew else FormerParts.read(folder)
+        parts["train.json"], parts["test.json"] = split(labelled, test_share, seed, former)
+    for part in parts.values():
+        to_coco(part, folder)
+    copy_files(copies)
+    for name, part in parts.items():
+        write_coco(part, folder / name)
+
+    counts = {name: _count_tags(part) for name, part in parts.items()}
+    if as_json:
+        written = {str(folder / name): {"images": len(part.images), "tags": counts[name]} for name, part in parts.items()}
+        print_json({"annotationKind": labelled.kind, "files": written})
+    else:
+        rows = [(tag, *(counts[name].get(tag, 0) for name in parts)) for tag in labelled.tags]
+        print_table(("tag", *parts), rows, "no tags")
+        for name, part in parts.items():
+            click.echo(f"{folder / name}: {len(part.images):,} images")
+
+
+def _read(source: Path, source_format: str, images: Path | None, on_progress: Callable[[int, int], None]) -> LabelledImages:
+    from vision_customization.customization.convert import read_coco, read_csv, read_folders, read_voc, read_yolo
+
+    cache = digest_cache()
+    if source_format in ("csv", "coco-pixels", "coco") and source.is_dir():
+        raise click.UsageError(f"--from {source_format} reads a file, {source} is a folder")
+    if source_format in ("folders", "voc", "yolo") and not source.is_dir():
+        raise click.UsageError(f"--from {source_format} reads a folder, {source} is a file")
+    if source_format == "csv":
+        return read_csv(source, images, cache, on_progress)
+    if source_format in ("coco-pixels", "coco"):
+        return read_coco(source, images, pixels=source_format == "coco-pixels", cache=cache, on_progress=on_progress)
+    read = {"folders": read_folders, "voc": read_voc, "yolo": read_yolo}[source_format]
+    return read(source, cache, on_progress)
+
+
+def _count_tags(images: LabelledImages) -> dict[str, int]:
+    counts = dict.fromkeys(images.tags, 0)
+    for image in images.images:
+        for tag, _ in image.labels:
+            counts[tag] += 1
+    return counts

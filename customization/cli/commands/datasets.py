@@ -1,0 +1,220 @@
+"""`vision datasets`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vision_customization.customization.cli.connection import service_options
+from vision_customization.customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
+from vision_customization.customization.cli.output import (
+    confirm,
+    digest_cache,
+    json_option,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from vision_customization.customization.errors import AlreadyExists, counted
+
+if TYPE_CHECKING:
+    from vision_customization.contract.datasets import Authentication, Dataset
+    from vision_customization.customization.client.client import VisionClient
+    from vision_customization.customization.datasets.upload import UploadedDataset
+
+
+@click.group()
+def datasets() -> None:
+    """Labelled images that the service knows."""
+
+
+@datasets.command("list")
+@service_options
+@json_option
+def list_datasets(client: VisionClient, as_json: bool) -> None:
+    """List the registered datasets.
+
+    \b
+    Example:
+      vision datasets list
+    """
+    found = list(client.list_datasets())
+    if as_json:
+        print_json([dataset.to_wire() for dataset in found])
+        return
+    rows = [
+        (
+            dataset.name,
+            dataset.annotation_kind.value,
+            len(dataset.annotation_file_uris),
+            f"{dataset.updated_date_time:%Y-%m-%d %H:%M}",
+        )
+        for dataset in found
+    ]
+    print_table(("name", "kind", "files", "updated (UTC)"), rows, "No dataset is registered: `vision datasets register`.")
+
+
+@datasets.command("show")
+@click.argument("name")
+@service_options
+@json_option
+def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
+    """Show one dataset.
+
+    \b
+    Example:
+      vision datasets show trees
+    """
+    _print_dataset(client.get_dataset(name), as_json)
+
+
+@datasets.command("register")
+@click.argument("name")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--uri", "uris", multiple=True, metavar="URI", help="A COCO file that lies in blob storage already. Repeatable.")
+@kind_option
+@purpose_option
+@images_option
+@click.option(
+    "--container",
+    envvar="VISION_CONTAINER",
+    show_envvar=True,
+    metavar="URL",
+    help="The blob container to upload to; it is made if it is not there.",
+)
+@click.option(
+    "--account-key",
+    envvar="VISION_STORAGE_KEY",
+    show_envvar=True,
+    metavar="KEY",
+    help="The storage account's key; without one, your Entra identity uploads and the service's identity reads.",
+)
+@click.option(
+    "--sas-days", type=click.IntRange(1), default=365, show_default=True, help="How long the service may read, by key."
+)
+@click.option("--replace", is_flag=True, help="Point a dataset that is registered under this name to the new content.")
+@service_options
+@json_option
+def register_dataset(
+    client: VisionClient,
+    name: str,
+    files: tuple[Path, ...],
+    uris: tuple[str, ...],
+    kind: str | None,
+    purpose: str,
+    images: Path | None,
+    container: str | None,
+    account_key: str | None,
+    sas_days: int,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    """Check COCO FILES, upload them with their images, and register them as dataset NAME.
+
+    Only what the container has not got yet is uploaded. Interrupted, the same command goes on where it was: nothing is
+    registered before everything is there.
+
+    \b
+    Examples:
+      vision datasets register trees data/train.json --container https://me.blob.core.windows.net/training
+      vision datasets register trees --uri https://me.blob.core.windows.net/c/train.json --kind imageClassification
+    """
+    from vision_customization.contract.datasets import Authentication
+    from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+
+    if bool(files) == bool(uris):
+        raise click.UsageError("give either FILES to upload, or --uri of what is uploaded already")
+    if kind is None and uris:
+        raise click.UsageError("--uri needs --kind: the files are not read here")
+    authentication: Authentication | None = None if uris else Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)
+    annotation_uris = list(uris)
+    kind = kind or guess_kind(files)
+    if files:
+        if container is None:
+            raise click.UsageError("FILES need --container (or VISION_CONTAINER) to be uploaded to")
+        uploaded = _upload(files, kind, purpose, images, container, account_key)
+        annotation_uris = uploaded.annotation_uris
+        say(f"{counted(uploaded.uploaded_images, 'image')} uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
+    if account_key is not None and container is not None:
+        from vision_customization.customization.datasets.upload import container_sas
+
+        expiry = datetime.now(UTC) + timedelta(days=sas_days)
+        authentication = Authentication.model_validate(
+            {"kind": AuthenticationKind.SAS, "sasToken": container_sas(container, account_key, expiry)}
+        )
+    try:
+        dataset = client.register_dataset(
+            name,
+            annotation_kind=AnnotationKind(kind),
+            annotation_file_uris=annotation_uris,
+            authentication=authentication,
+        )
+    except AlreadyExists:
+        existing = client.get_dataset(name)
+        if existing.annotation_kind != kind or not (replace or existing.annotation_file_uris == annotation_uris):
+            say("Choose another name, or give --replace (which can't change the kind).")
+            raise
+        dataset = client.update_dataset(name, annotation_file_uris=annotation_uris, authentication=authentication)
+    _print_dataset(dataset, as_json)
+
+
+@datasets.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@service_options
+def delete_dataset(client: VisionClient, name: str, yes: bool) -> None:
+    """Unregister a dataset. Its blobs stay, and so do models trained from it.
+
+    \b
+    Example:
+      vision datasets delete trees --yes
+    """
+    confirm(f"Unregister dataset {name!r}?", yes)
+    client.delete_dataset(name)
+    say(f"dataset {name!r} is unregistered")
+
+
+def _upload(
+    files: tuple[Path, ...], kind: str, purpose: str, images: Path | None, container: str, account_key: str | None
+) -> UploadedDataset:
+    from vision_customization.customization.datasets.content import read_content
+    from vision_customization.customization.datasets.upload import ensure_container, upload_content
+
+    source, names = locate(files, images)
+    with progress_bar("reading images") as advance:
+        content = read_content(
+            source, names, kind, digest_cache(), purpose, on_progress=lambda done, total: advance(done, total, "")
+        )
+    for warning in content.warnings:
+        say(f"warning: {warning}")
+    ensure_container(container, account_key=account_key)
+    with progress_bar("uploading") as advance:
+        return upload_content(
+            content,
+            container,
+            account_key=account_key,
+            on_progress=lambda progress: advance(
+                progress.bytes_done, progress.bytes_total, f"{progress.done:,} of {progress.total:,} images"
+            ),
+        )
+
+
+def _print_dataset(dataset: Dataset, as_json: bool) -> None:
+    if as_json:
+        print_json(dataset.to_wire())
+        return
+    authentication = dataset.authentication.kind.value if dataset.authentication else "none"
+    rows = [
+        ("name", dataset.name),
+        ("kind", dataset.annotation_kind.value),
+        *(("annotation file", uri) for uri in dataset.annotation_file_uris),
+        ("authentication", authentication),
+        ("created (UTC)", f"{dataset.created_date_time:%Y-%m-%d %H:%M:%S}"),
+        ("updated (UTC)", f"{dataset.updated_date_time:%Y-%m-%d %H:%M:%S}"),
+        *((f"custom property {key}", value) for key, value in (dataset.custom_properties or {}).items()),
+    ]
+    print_table(("", ""), rows, "")

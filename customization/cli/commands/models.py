@@ -1,0 +1,352 @@
+"""`vision models`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vision_customization.contract.enums import TILES_MAX, ModelKind, tiles_fault
+from vision_customization.customization.cli.connection import service_options
+from vision_customization.customization.cli.output import (
+    confirm,
+    json_option,
+    performance_rows,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
+from vision_customization.customization.client.upload_form import file_digest
+from vision_customization.customization.errors import AlreadyExists, VisionError
+
+if TYPE_CHECKING:
+    from vision_customization.contract.models import Model
+    from vision_customization.customization.client.client import VisionClient
+
+KINDS = [kind.value for kind in ModelKind]
+
+FIRST_METRICS = ("accuracyTop1", "meanAveragePrecision50")
+"""Of a classifier, of a detector."""
+
+timeout_option = click.option(
+    "--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then; the training goes on."
+)
+
+
+@click.group()
+def models() -> None:
+    """Models: trainings, their results, and the names they are published under."""
+
+
+@models.command("list")
+@service_options
+@json_option
+def list_models(client: VisionClient, as_json: bool) -> None:
+    """List the models.
+
+    \b
+    Example:
+      vision models list --json | jq -r '.[] | select(.status == "succeeded").name'
+    """
+    found = list(client.list_models())
+    if as_json:
+        print_json([model.to_wire() for model in found])
+        return
+    rows = [
+        (
+            model.name,
+            model.status.value,
+            model.training_parameters.training_dataset_name,
+            _first_metric(model),
+            model.training_cost_in_minutes,
+            f"{model.created_date_time:%Y-%m-%d %H:%M}",
+        )
+        for model in found
+    ]
+    columns = ("name", "status", "trained from", "metric", "minutes", "created (UTC)")
+    print_table(columns, rows, "There is no model: `vision models train`.")
+
+
+@models.command("show")
+@click.argument("name")
+@service_options
+@json_option
+def show_model(client: VisionClient, name: str, as_json: bool) -> None:
+    """Show one model: how its training stands, or what came of it.
+
+    \b
+    Example:
+      vision models show trees-1
+    """
+    _print_model(client.get_model(name), as_json)
+
+
+@models.command("train")
+@click.argument("name")
+@click.option("--dataset", required=True, metavar="NAME", help="The dataset to train from.")
+@click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
+@click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What to train.")
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 1344),
+    default=1,
+    show_default=True,
+    help="The most compute time it may take; of a Generic-Detector at least one for each 149 images.",
+)
+@click.option(
+    "--tiles",
+    type=click.IntRange(1, TILES_MAX),
+    default=1,
+    show_default=True,
+    help="Of a detector: look at each image so many times as wide and high, for small objects in large images.",
+)
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the end, with progress.")
+@timeout_option
+@service_options
+@json_option
+def train_model(
+    client: VisionClient,
+    name: str,
+    dataset: str,
+    test_dataset: str | None,
+    kind: str,
+    hours: int,
+    tiles: int,
+    wait: bool,
+    timeout_seconds: float | None,
+    as_json: bool,
+) -> None:
+    """Train model NAME from a dataset, and wait for it.
+
+    If this very training is there already, of an interrupted command, it is waited for instead. The exit code is 1 if it fails.
+
+    \b
+    Examples:
+      vision models train trees-1 --dataset trees --test-dataset trees-test
+      vision models train trees-1 --dataset trees --no-wait
+      vision models train shelves-1 --dataset shelves --kind Product-Recognizer --tiles 2
+    """
+    if hours > (most := ModelKind(kind).time_budget_max_hours):
+        raise click.UsageError(f"--hours: at most {most} for a {kind}")
+    if fault := tiles_fault(ModelKind(kind), tiles):
+        raise click.UsageError(f"--tiles: {fault}")
+    try:
+        model = client.create_model(
+            name,
+            training_dataset_name=dataset,
+            time_budget_in_hours=hours,
+            model_kind=ModelKind(kind),
+            test_dataset_name=test_dataset,
+            tiles=tiles,
+        )
+    except AlreadyExists:
+        model = client.get_model(name)
+        asked = (dataset, hours, kind, test_dataset, tiles)
+        if _training(model) != asked:
+            raise
+        say(f"this training is there already: {model.status.value}")
+    if wait:
+        model = _wait(client, name, timeout_seconds)
+    else:
+        say(f"training: `vision models wait {name}` waits for its end")
+    _print_model(model, as_json)
+
+
+@models.command("wait")
+@click.argument("name")
+@timeout_option
+@service_options
+@json_option
+def wait_for_model(client: VisionClient, name: str, timeout_seconds: float | None, as_json: bool) -> None:
+    """Wait for the end of a training, with its progress. The exit code is 1 if it fails.
+
+    \b
+    Example:
+      vision models wait trees-1 --timeout 600
+    """
+    _print_model(_wait(client, name, timeout_seconds), as_json)
+
+
+@models.command("cancel")
+@click.argument("name")
+@service_options
+def cancel_model(client: VisionClient, name: str) -> None:
+    """Cancel a training.
+
+    \b
+    Example:
+      vision models cancel trees-1
+    """
+    client.cancel_model(name)
+    model = client.wait_for_model(name, timeout_seconds=300, raise_on_failure=False)
+    say(f"model {name!r}: {model.status.value}")
+
+
+@models.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@service_options
+def delete_model(client: VisionClient, name: str, yes: bool) -> None:
+    """Delete a model with its evaluations and its file. One that trains is cancelled first.
+
+    \b
+    Example:
+      vision models delete trees-1 --yes
+    """
+    model = client.get_model(name)
+    confirm(f"Delete model {name!r} ({model.status.value})?", yes)
+    client.end_model(name)
+    say(f"model {name!r} is deleted")
+
+
+@models.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--metadata",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Its JSON file, as `vision export` wrote it. [default: FILE with the suffix .json]",
+)
+@service_options
+@json_option
+def import_model(client: VisionClient, name: str, file: Path, metadata: Path | None, as_json: bool) -> None:
+    """Import a model that another service trained, as `vision export` wrote it: the ONNX FILE, and the JSON file beside it.
+
+    Nothing is trained. If this very file is there already under NAME, that is fine, too.
+
+    \b
+    Example:
+      vision export trees-1 --endpoint https://dev.example --output models/
+      vision models import trees-1 models/trees-1.onnx --endpoint https://prod.example
+    """
+    sidecar = metadata or file.with_suffix(".json")
+    try:
+        described = json.loads(sidecar.read_text("utf-8"))
+    except FileNotFoundError:
+        raise click.UsageError(f"--metadata: {sidecar} is not there; `vision export` writes it beside the ONNX file") from None
+    except ValueError:
+        raise click.UsageError(f"--metadata: {sidecar} is not JSON") from None
+    try:
+        model = client.import_artifact(name, file, described)
+    except AlreadyExists:
+        model = client.get_model(name)
+        if model.artifact is None or model.artifact.digest != file_digest(file):
+            raise
+        say("this very model is there already")
+    _print_model(model, as_json)
+
+
+@models.command("publish")
+@click.argument("published_name")
+@click.argument("model_name")
+@service_options
+@json_option
+def publish_model(client: VisionClient, published_name: str, model_name: str, as_json: bool) -> None:
+    """Let PUBLISHED_NAME answer with model MODEL_NAME from now on, without a gap.
+
+    \b
+    Example:
+      vision models publish trees trees-2
+    """
+    published = client.publish_model(published_name, model_name)
+    if as_json:
+        print_json(published.to_wire())
+    else:
+        say(f"{published.name!r} answers with model {published.model_name!r}")
+
+
+@models.command("unpublish")
+@click.argument("published_name")
+@service_options
+def unpublish_model(client: VisionClient, published_name: str) -> None:
+    """Take back a published name. The model behind it stays.
+
+    \b
+    Example:
+      vision models unpublish trees
+    """
+    client.unpublish_model(published_name)
+    say(f"{published_name!r} is not published any more")
+
+
+def _first_metric(model: Model) -> str | None:
+    """What a model of its kind is judged by first, with its name: `accuracyTop1 0.983`."""
+    values = performance_rows(model.model_performance.to_wire() if model.model_performance else None)
+    return next((f"{name} {value:.3f}" for name, value in values if name in FIRST_METRICS), None)
+
+
+def _training(model: Model) -> tuple[str, int, str | None, str | None, int]:
+    parameters, evaluation = model.training_parameters, model.evaluation_parameters
+    return (
+        parameters.training_dataset_name,
+        parameters.time_budget_in_hours,
+        parameters.model_kind.value if parameters.model_kind else None,
+        evaluation.test_dataset_name if evaluation else None,
+        parameters.tiles,
+    )
+
+
+def _wait(client: VisionClient, name: str, timeout_seconds: float | None) -> Model:
+    try:
+        with progress_bar(f"training {name}") as advance:
+
+            def show(model: Model) -> None:
+                progress = model.training_progress
+                if progress is None:
+                    advance(0, None, model.status.value)
+                else:
+                    advance(progress.share, 1.0, progress.message or progress.stage)
+
+            return client.wait_for_model(name, timeout_seconds, show)
+    except KeyboardInterrupt:
+        say(f"The training goes on: `vision models wait {name}` waits for it, `vision models cancel {name}` ends it.")
+        raise
+
+
+def _print_model(model: Model, as_json: bool) -> None:
+    if as_json:
+        print_json(model.to_wire())
+        return
+    parameters = model.training_parameters
+    rows: list[tuple[str, object]] = [
+        ("name", model.name),
+        ("status", model.status.value),
+        ("kind", parameters.model_kind.value if parameters.model_kind else None),
+        ("trained from", parameters.training_dataset_name),
+        ("budget", f"{parameters.time_budget_in_hours} h"),
+        *([("tiles", f"{parameters.tiles} × {parameters.tiles}")] if parameters.tiles > 1 else []),
+        ("cost", None if model.training_cost_in_minutes is None else f"{model.training_cost_in_minutes} min"),
+        ("created (UTC)", f"{model.created_date_time:%Y-%m-%d %H:%M:%S}"),
+    ]
+    progress = model.training_progress
+    if progress is not None and not model.status.final:
+        rows.append(("progress", f"{progress.stage}: {progress.share:.0%}"))
+    if model.artifact is not None:
+        rows.append(("file", f"{model.artifact.size_bytes / 1e6:.1f} MB, SHA-256 {model.artifact.digest}"))
+    if model.error is not None:
+        rows.append(("error", f"{model.error.code}: {model.error.message}"))
+    print_table(("", ""), rows, "")
+    if model.model_performance is not None:
+        performance = model.model_performance.to_wire()
+        click.echo()
+        print_table(("metric", "value"), performance_rows(performance), "no metrics")
+        click.echo()
+        tags = model.model_performance.tag_performance
+        metrics = list(dict.fromkeys(metric for values in tags.values() for metric in values))
+        print_table(("tag", *metrics), [(tag, *(tags[tag].get(metric) for metric in metrics)) for tag in tags], "")
+
+
+def resolve(client: VisionClient, name: str) -> Model:
+    """The model of this name, or the one behind this published name."""
+    from vision_customization.customization.errors import NotFound
+
+    try:
+        return client.get_model(name)
+    except NotFound:
+        try:
+            return client.get_model(client.get_published_model(name).model_name)
+        except NotFound:
+            raise VisionError(f"no model, and no published name, is called {name!r}: see `vision models list`") from None

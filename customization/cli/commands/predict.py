@@ -1,0 +1,202 @@
+"""`vision predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vision_customization.customization.cli.connection import service_options
+from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.image_argument import is_url, without_query
+from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar
+from vision_customization.customization.datasets.image_reading import EXTENSIONS
+from vision_customization.customization.errors import BadRequest, VisionError
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
+
+    from vision_customization.customization.client.client import VisionClient
+
+CALLS_AT_ONCE = 4
+_DRAWN = (".png", ".jpg", ".jpeg")
+_SOFTWARE = "vision predict"
+"""What a drawing says that it was made by, by which a later call knows that it may replace it."""
+
+
+@click.command()
+@click.argument("model")
+@click.argument("images", nargs=-1, required=True)
+@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out what is less confident."
+)
+@click.option(
+    "--draw",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Write the answer drawn onto the image: OUT is a .png or .jpg file, or a folder for several images.",
+)
+@service_options
+@json_option
+def predict(
+    client: VisionClient, model: str, images: tuple[str, ...], top: int, threshold: float, draw: Path | None, as_json: bool
+) -> None:
+    """Ask MODEL (or the one behind a published name) what it sees in IMAGES: files, folders, or URLs that the service can read.
+
+    An image that can't be analyzed is reported, and does not stop the others; the exit code is then 1.
+
+    \b
+    Examples:
+      vision predict trees holiday/*.jpg
+      vision predict apples basket.jpg --draw boxes.png
+      vision predict trees holiday --json | jq -r '.[] | [.image, .tags[0].name] | @tsv'
+    """
+    targets = _targets(images)
+    pictures = _pictures(targets, draw)
+
+    def analyze(target: str) -> dict[str, Any]:
+        image = without_query(target)
+        try:
+            data = target if is_url(target) else Path(target).read_bytes()
+            result = client.analyze(model, data)
+        except BadRequest as error:
+            return {"image": image, "error": error.message}
+        except OSError as error:
+            return {"image": image, "error": f"can't be read: {error.strerror}"}
+        seen: dict[str, Any] = {"image": image}
+        custom = result.custom_model_result
+        if custom is not None and custom.tags_result is not None:
+            tags = [tag.to_wire() for tag in custom.tags_result.values if tag.confidence >= threshold]
+            seen["tags"] = tags if as_json else tags[:top]
+        if custom is not None and custom.objects_result is not None:
+            seen["objects"] = [
+                found.to_wire() for found in custom.objects_result.values if found.tags[0].confidence >= threshold
+            ]
+        return seen
+
+    seen: list[dict[str, Any]] = []
+    pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE, thread_name_prefix="predict")
+    try:
+        with progress_bar("analyzing") as advance:
+            # The first alone: a wrong model or key is then said once.
+            seen.append(analyze(targets[0]))
+            for done, result in enumerate(pool.map(analyze, targets[1:]), start=2):
+                seen.append(result)
+                advance(done, len(targets), "")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+    written = []
+    for result in seen:
+        if "error" not in result and (out := pictures.get(result["image"])) is not None:
+            _draw(result, out)
+            written.append(out)
+    if as_json:
+        print_json(seen)
+    else:
+        columns = ("image", "what", "confidence", "box (x, y, w, h)")
+        rows = [row for result in seen for row in _rows(result)]
+        shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
+        print_table(columns[:shown], [row[:shown] for row in rows], "")
+        for out in written:
+            click.echo(f"{out} written")
+    if any("error" in result for result in seen):
+        click.get_current_context().exit(ExitCode.NO)
+
+
+def _targets(images: Sequence[str]) -> list[str]:
+    targets = []
+    for image in images:
+        path = Path(image)
+        if is_url(image):
+            targets.append(image)
+        elif path.is_dir():
+            targets += sorted(str(file) for file in path.rglob("*") if file.suffix.lower() in EXTENSIONS and file.is_file())
+        elif path.is_file():
+            targets.append(image)
+        else:
+            raise click.UsageError(f"{image}: no such file or folder")
+    if not targets:
+        raise VisionError(f"{', '.join(images)}: has no image ({', '.join(sorted(EXTENSIONS))})")
+    return targets
+
+
+def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
+    """Where each image's answer is drawn; refuses what cannot be, before anything is asked."""
+    if draw is None:
+        return {}
+    if urls := [target for target in targets if is_url(target)]:
+        raise click.UsageError(f"--draw: {without_query(urls[0])} is no file of this machine: fetch it first.")
+    if len(targets) == 1 and not draw.is_dir():
+        if draw.suffix.lower() not in _DRAWN:
+            raise click.UsageError(f"--draw {draw}: name a file that ends in {', '.join(_DRAWN)}, or a folder that exists.")
+        pictures = {targets[0]: draw}
+    else:
+        pictures = {target: draw / f"{Path(target).stem}.png" for target in targets}
+        if len(set(pictures.values())) < len(pictures):
+            raise click.UsageError("--draw: two of the images have the same name: draw them one by one.")
+    if over := next(
+        (out for out in pictures.values() if any(out.resolve() == Path(target).resolve() for target in targets)), None
+    ):
+        raise click.UsageError(f"--draw: {over} is one of the images themselves: name another file or folder.")
+    # A file whose name was given may be replaced. In a folder the names are ours.
+    foreign = next((out for out in pictures.values() if draw.is_dir() and out.exists() and not _is_drawing(out)), None)
+    if foreign is not None:
+        raise click.UsageError(
+            f"--draw: {foreign} exists already and is not a drawing of this command (or one of an earlier version): "
+            "name another folder."
+        )
+    return pictures
+
+
+def _draw(result: dict[str, Any], out: Path) -> None:
+    from PIL import Image
+
+    from vision_customization.customization.cli.drawing import draw_answer
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with Image.open(result["image"]) as image:
+            drawing = draw_answer(image, result.get("objects", []), result.get("tags", []))
+        if out.suffix.lower() == ".png":
+            drawing.save(out, pnginfo=_signed())
+        else:
+            drawing.save(out)
+    except OSError as error:
+        raise VisionError(f"{out}: can't be written: {error.strerror or error}") from None
+
+
+def _signed() -> PngInfo:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Software", _SOFTWARE)
+    return info
+
+
+def _is_drawing(file: Path) -> bool:
+    from PIL import Image
+
+    try:
+        with Image.open(file) as image:
+            return image.info.get("Software") == _SOFTWARE
+    except Exception:  # noqa: BLE001 - what Pillow cannot open for any reason is not a drawing
+        return False
+
+
+def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
+    image = result["image"]
+    if "error" in result:
+        return [(image, f"error: {result['error']}", None, None)]
+    rows: list[tuple[object, ...]] = [("", tag["name"], tag["confidence"], None) for tag in result.get("tags", [])]
+    for found in result.get("objects", []):
+        box = found["boundingBox"]
+        tag = found["tags"][0]
+        rows.append(("", tag["name"], tag["confidence"], f"{box['x']}, {box['y']}, {box['w']}, {box['h']}"))
+    if not rows:
+        return [(image, "(nothing)", None, None)]
+    return [(image, *rows[0][1:]), *rows[1:]]

@@ -1,0 +1,567 @@
+"""The REST client of the service: Azure AI Vision's model customization, as this project's engine serves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self, TypeVar, cast
+from urllib.parse import parse_qs, quote, urlsplit
+
+import requests
+
+from vision_customization.contract.analysis import ImageAnalysisResult
+from vision_customization.contract.datasets import Authentication, Dataset, DatasetCreate, DatasetUpdate
+from vision_customization.contract.enums import (
+    AnnotationKind,
+    AuthenticationKind,
+    EvaluationStatus,
+    ModelKind,
+    ModelStatus,
+    RunStatus,
+)
+from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
+from vision_customization.contract.limits import PAGE_MAX
+from vision_customization.contract.models import Artifact, EvaluationParameters, Model, ModelCreate, TrainingParameters
+from vision_customization.contract.planograms import Planogram, PlanogramMatch, PlanogramMatchResult
+from vision_customization.contract.products import ProductRecognitionResult, ProductRecognitionRun
+from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
+from vision_customization.contract.storage_check import StorageAccess, StorageCheck
+from vision_customization.contract.wire import Wire
+from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
+from vision_customization.customization.client.upload_form import Form, file_digest
+from vision_customization.customization.errors import (
+    AlreadyExists,
+    EvaluationFailed,
+    NotFound,
+    RecognitionFailed,
+    ServiceFault,
+    TilesIgnored,
+    TrainingCancelled,
+    TrainingFailed,
+    Unreachable,
+    VisionError,
+    WaitTimedOut,
+)
+
+__all__ = ["RetryPolicy", "TokenCredential", "VisionClient"]
+
+POLL_SECONDS = (0.5, 3.0)
+"""Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
+
+OUTAGE_SECONDS = 300.0
+LOCAL_OUTAGE_SECONDS = 60.0
+"""How long a wait goes on while the service (of this machine) can't be reached: it may be starting again."""
+
+IMAGE_SECONDS = 90.0
+IMPORT_SECONDS = 300.0
+"""How long an answer may take: about an image, behind others that wait; about a model, which is tried before it is taken."""
+
+Body = TypeVar("Body", bound=Wire)
+Waited = TypeVar("Waited", Model, Evaluation, ProductRecognitionRun)
+
+
+class VisionClient:
+    """Datasets, models, evaluations, analysis and product recognition.
+
+    Args:
+        endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …
+        credential: the key, or an Entra credential of azure-identity.
+        timeout_seconds: for the connection, and for each answer. [default: 10 and 60; 5 and 20 for a service of this machine]
+        retry: what is tried again on 429, 5xx and connection errors.
+        on_silence: gets a line to show where an answer takes more than 5 seconds.
+        sleep, clock: seconds; for tests.
+
+    Every method raises `RequestError` (a subclass by status) where the service says no, `Unreachable` where it says nothing.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        credential: str | TokenCredential,
+        *,
+        timeout_seconds: tuple[float, float] | None = None,
+        retry: RetryPolicy | None = None,
+        on_silence: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._transport = Transport(
+            endpoint,
+            credential,
+            timeout_seconds=timeout_seconds,
+            retry=retry or RetryPolicy(),
+            sleep=sleep,
+            on_silence=on_silence,
+        )
+        self._sleep = sleep
+        self._clock = clock
+
+    @property
+    def endpoint(self) -> str:
+        return self._transport.endpoint
+
+    def __repr__(self) -> str:
+        return f"VisionClient({self.endpoint!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # Datasets
+
+    def register_dataset(
+        self,
+        name: str,
+        *,
+        annotation_kind: AnnotationKind,
+        annotation_file_uris: Sequence[str],
+        authentication: Authentication | None = None,
+        custom_properties: Mapping[str, str] | None = None,
+    ) -> Dataset:
+        """Register the COCO files at `annotation_file_uris` as a dataset.
+
+        Raises:
+            AlreadyExists: the name is taken.
+        """
+        body = DatasetCreate(
+            annotation_kind=annotation_kind,
+            annotation_file_uris=list(annotation_file_uris),
+            authentication=authentication,
+            custom_properties=dict(custom_properties) if custom_properties is not None else None,
+        )
+
+        def is_ours(found: Dataset) -> bool:
+            return (
+                found.annotation_kind == body.annotation_kind
+                and found.annotation_file_uris == body.annotation_file_uris
+                and (found.custom_properties or {}) == (body.custom_properties or {})
+                and (body.authentication is None or _kind(found.authentication) == body.authentication.kind)
+            )
+
+        return self._create(Dataset, f"/datasets/{_segment(name)}", _dataset_body(body), is_ours)
+
+    def get_dataset(self, name: str) -> Dataset:
+        return self._get(Dataset, f"/datasets/{_segment(name)}")
+
+    def list_datasets(self) -> Iterator[Dataset]:
+        return self._list(Dataset, "/datasets")
+
+    def update_dataset(
+        self,
+        name: str,
+        *,
+        annotation_file_uris: Sequence[str] | None = None,
+        authentication: Authentication | None = None,
+        custom_properties: Mapping[str, str] | None = None,
+        if_match: str | None = None,
+    ) -> Dataset:
+        """Replace what is given; what is None stays.
+
+        Raises:
+            PreconditionFailed: `if_match` is not the dataset's `e_tag` any more.
+        """
+        body = DatasetUpdate(
+            annotation_file_uris=list(annotation_file_uris) if annotation_file_uris is not None else None,
+            authentication=authentication,
+            custom_properties=dict(custom_properties) if custom_properties is not None else None,
+        )
+        headers = {"If-Match": if_match} if if_match else None
+        reply = self._transport.send("PATCH", f"/datasets/{_segment(name)}", json=_dataset_body(body), headers=headers)
+        return _parse(Dataset, reply.json())
+
+    def delete_dataset(self, name: str, *, if_match: str | None = None) -> None:
+        """Unregister a dataset; its blobs stay."""
+        self._delete(f"/datasets/{_segment(name)}", {"If-Match": if_match} if if_match else None)
+
+    # Models
+
+    def create_model(
+        self,
+        name: str,
+        *,
+        training_dataset_name: str,
+        time_budget_in_hours: int = 1,
+        model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER,
+        test_dataset_name: str | None = None,
+        tiles: int = 1,
+    ) -> Model:
+        """Start a training; `wait_for_model` waits for its end.
+
+        Args:
+            tiles: of a detector, 1 to 4: each image is looked at so many times as wide and high, as if it were cut into
+                tiles × tiles parts. Finds small objects in large images; an image takes about tiles² times as long to analyze.
+                An extension: sent only where it is more than 1.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            TilesIgnored: the service knows no tiles, and trains with one.
+        """
+        body = ModelCreate(
+            training_parameters=TrainingParameters(
+                training_dataset_name=training_dataset_name,
+                time_budget_in_hours=time_budget_in_hours,
+                model_kind=model_kind,
+                tiles=tiles,
+            ),
+            evaluation_parameters=EvaluationParameters(test_dataset_name=test_dataset_name) if test_dataset_name else None,
+        )
+
+        def is_ours(found: Model) -> bool:
+            return found.training_parameters == body.training_parameters and (
+                _test_dataset(found.evaluation_parameters) == _test_dataset(body.evaluation_parameters)
+            )
+
+        model = self._create(Model, f"/models/{_segment(name)}", body.to_wire(), is_ours)
+        if model.training_parameters.tiles != tiles:
+            raise TilesIgnored(model, tiles)
+        return model
+
+    def get_model(self, name: str) -> Model:
+        return self._get(Model, f"/models/{_segment(name)}")
+
+    def list_models(self) -> Iterator[Model]:
+        return self._list(Model, "/models")
+
+    def cancel_model(self, name: str) -> None:
+        """Ask for the end of a training, which comes soon after: `wait_for_model`."""
+        self._transport.send("POST", f"/models/{_segment(name)}:cancel")
+
+    def delete_model(self, name: str) -> None:
+        """Delete a model that has come to its end, with its evaluations."""
+        self._delete(f"/models/{_segment(name)}")
+
+    def end_model(self, name: str, timeout_seconds: float = 600) -> None:
+        """Delete a model; one that trains is cancelled first, since the service deletes only what has come to its end.
+
+        Raises:
+            NotFound: there is no such model.
+            WaitTimedOut: it was cancelled, and still is not at its end.
+        """
+        if not self.get_model(name).status.final:
+            self.cancel_model(name)
+            self.wait_for_model(name, timeout_seconds=timeout_seconds, raise_on_failure=False)
+        self.delete_model(name)
+
+    def wait_for_model(
+        self,
+        name: str,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[Model], None] | None = None,
+        *,
+        raise_on_failure: bool = True,
+    ) -> Model:
+        """Wait until a training has come to its end.
+
+        Args:
+            timeout_seconds: None waits for ever.
+            on_progress: gets the model each time it is looked at, the last time too.
+            raise_on_failure: whether a failed or cancelled training raises; else its model is returned.
+
+        Raises:
+            TrainingFailed, TrainingCancelled: the training ended without a model.
+            WaitTimedOut: it goes on, but the time is up.
+        """
+        model = self._wait(lambda: self.get_model(name), f"model {name!r}", timeout_seconds, on_progress)
+        if raise_on_failure and model.status is ModelStatus.CANCELLED:
+            raise TrainingCancelled(model)
+        if raise_on_failure and model.status is ModelStatus.FAILED:
+            raise TrainingFailed(model)
+        return model
+
+    # Evaluations
+
+    def create_evaluation(self, model_name: str, name: str, *, test_dataset_name: str) -> Evaluation:
+        """Start to measure a model on a dataset.
+
+        Raises:
+            AlreadyExists: the model has an evaluation of this name.
+        """
+        body = EvaluationCreate(evaluation_parameters=EvaluationParameters(test_dataset_name=test_dataset_name))
+
+        def is_ours(found: Evaluation) -> bool:
+            return _test_dataset(found.evaluation_parameters) == test_dataset_name
+
+        return self._create(Evaluation, _evaluation_path(model_name, name), body.to_wire(), is_ours)
+
+    def get_evaluation(self, model_name: str, name: str) -> Evaluation:
+        return self._get(Evaluation, _evaluation_path(model_name, name))
+
+    def list_evaluations(self, model_name: str) -> Iterator[Evaluation]:
+        return self._list(Evaluation, f"/models/{_segment(model_name)}/evaluations")
+
+    def delete_evaluation(self, model_name: str, name: str) -> None:
+        self._delete(_evaluation_path(model_name, name))
+
+    def wait_for_evaluation(
+        self,
+        model_name: str,
+        name: str,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[Evaluation], None] | None = None,
+    ) -> Evaluation:
+        """Wait until an evaluation has its numbers; as `wait_for_model`.
+
+        Raises:
+            EvaluationFailed, WaitTimedOut.
+        """
+        what = f"evaluation {name!r} of model {model_name!r}"
+        evaluation = self._wait(lambda: self.get_evaluation(model_name, name), what, timeout_seconds, on_progress)
+        if evaluation.status is EvaluationStatus.FAILED:
+            raise EvaluationFailed(evaluation)
+        return evaluation
+
+    # Published models and artifacts: extensions of the contract
+
+    def publish_model(self, name: str, model_name: str) -> PublishedModel:
+        """From now on `name` answers with `model_name`, whatever it answered with before."""
+        body = PublishedModelPut(model_name=model_name).to_wire()
+        return _parse(PublishedModel, self._transport.send("PUT", f"/publishedmodels/{_segment(name)}", json=body).json())
+
+    def get_published_model(self, name: str) -> PublishedModel:
+        return self._get(PublishedModel, f"/publishedmodels/{_segment(name)}")
+
+    def list_published_models(self) -> Iterator[PublishedModel]:
+        return self._list(PublishedModel, "/publishedmodels")
+
+    def unpublish_model(self, name: str) -> None:
+        self._delete(f"/publishedmodels/{_segment(name)}")
+
+    def download_artifact(
+        self, name: str, path: Path, on_progress: Callable[[int, int | None], None] | None = None
+    ) -> Artifact:
+        """Write a model's ONNX file to `path`, which is whole and has the digest that the service names, or is not touched.
+
+        Args:
+            on_progress: gets the bytes written, and how many there are if the service says so.
+        """
+        target = f"/models/{_segment(name)}/artifact"
+        response = self._transport.send("GET", target, headers={"Accept": "application/octet-stream"}, stream=True).response
+        total = int(response.headers["Content-Length"]) if response.headers.get("Content-Length", "").isdecimal() else None
+        digest, size = hashlib.sha256(), 0
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for chunk in response.iter_content(1 << 20):
+                    digest.update(chunk)
+                    size += file.write(chunk)
+                    if on_progress is not None:
+                        on_progress(size, total)
+            expected = response.headers.get("x-ms-artifact-digest", "").removeprefix("sha256:") or digest.hexdigest()
+            if expected != digest.hexdigest():
+                raise VisionError(
+                    f"GET {target}: damaged on the way: SHA-256 {digest.hexdigest()}, must be {expected}: try again"
+                )
+            Path(partial).replace(path)
+        except requests.RequestException:
+            raise Unreachable(f"GET {target}: the connection broke after {size:,} bytes: try again") from None
+        finally:
+            response.close()
+            Path(partial).unlink(missing_ok=True)
+        return Artifact(digest=digest.hexdigest(), size_bytes=size)
+
+    def artifact_metadata(self, name: str) -> dict[str, Any]:
+        """The sidecar of a model's ONNX file: labels, preprocessing, recipe, metrics, where it came from."""
+        return cast("dict[str, Any]", self._transport.send("GET", f"/models/{_segment(name)}/artifact:metadata").json())
+
+    def import_artifact(self, name: str, model_path: Path, metadata: Mapping[str, Any]) -> Model:
+        """Import a model that another service trained: nothing is trained, and the model has succeeded.
+
+        Args:
+            model_path: the ONNX file, as `download_artifact` wrote it.
+            metadata: its sidecar, as `artifact_metadata` gives it; what is added to it is kept.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            BadRequest: the file is damaged, is not the sidecar's, or is no model that this service can run.
+        """
+        digest = file_digest(model_path)
+        form = Form({"metadata": json.dumps(metadata, ensure_ascii=False).encode()}, {"model": model_path})
+
+        def is_ours(found: Model) -> bool:
+            return found.artifact is not None and found.artifact.digest == digest
+
+        headers = {"Content-Type": form.content_type, "x-ms-artifact-digest": f"sha256:{digest}"}
+        path = f"/models/{_segment(name)}"
+        return self._created(
+            Model,
+            path,
+            is_ours,
+            lambda: self._transport.send("PUT", f"{path}/artifact", data=form, headers=headers, answer_seconds=IMPORT_SECONDS),
+        )
+
+    # Storage: an extension of the contract
+
+    def check_storage(self, url: str) -> StorageAccess:
+        """Whether the service's own identity can read the blob or container at `url` now: a new role takes minutes to work."""
+        body = StorageCheck(url=url).to_wire()
+        return _parse(StorageAccess, self._transport.send("POST", "/storage:check", json=body).json())
+
+    # Analysis
+
+    def analyze(self, model_name: str, image: bytes | str) -> ImageAnalysisResult:
+        """What a model, or the one behind a published name, sees in an image: encoded bytes, or a URL the service can read."""
+        reply = self._send_image("POST", "/imageanalysis:analyze", image, {"model-name": model_name})
+        return _parse(ImageAnalysisResult, reply.json())
+
+    # Product recognition
+
+    def recognize_products(self, model_name: str, run_name: str, image: bytes | str) -> ProductRecognitionRun:
+        """Start to look for products and gaps in an image, as `analyze` takes it; `wait_for_run` waits for the result.
+
+        `model_name` may be a published name. The run's own `model_name` is the model behind it, and names the run for good.
+
+        Raises:
+            AlreadyExists: the model has a run of this name. With `retried` it may be this very call's, whose answer was lost:
+                a run does not tell of which image it is.
+        """
+        return _parse(ProductRecognitionRun, self._send_image("PUT", _run_path(model_name, run_name), image).json())
+
+    def get_run(self, model_name: str, run_name: str) -> ProductRecognitionRun:
+        return self._get(ProductRecognitionRun, _run_path(model_name, run_name))
+
+    def list_runs(self, model_name: str) -> Iterator[ProductRecognitionRun]:
+        return self._list(ProductRecognitionRun, f"/productrecognition/{_segment(model_name)}/runs")
+
+    def delete_run(self, model_name: str, run_name: str) -> None:
+        """Delete a run that has come to its end."""
+        self._delete(_run_path(model_name, run_name))
+
+    def wait_for_run(
+        self,
+        model_name: str,
+        run_name: str,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[ProductRecognitionRun], None] | None = None,
+    ) -> ProductRecognitionRun:
+        """Wait until a run has its result; as `wait_for_model`.
+
+        Raises:
+            RecognitionFailed, WaitTimedOut.
+        """
+        what = f"run {run_name!r} of model {model_name!r}"
+        run = self._wait(lambda: self.get_run(model_name, run_name), what, timeout_seconds, on_progress)
+        if run.status is RunStatus.FAILED:
+            raise RecognitionFailed(run)
+        return run
+
+    def match_planogram(self, detected: ProductRecognitionResult, planogram: Planogram) -> PlanogramMatchResult:
+        """At which positions of a planogram a run has found the product that should stand there."""
+        body = PlanogramMatch(detected_products=detected, planogram=planogram).to_wire()
+        return _parse(PlanogramMatchResult, self._transport.send("POST", "/planogramcompliance:match", json=body).json())
+
+    def _send_image(self, method: str, path: str, image: bytes | str, params: Mapping[str, str] | None = None) -> Reply:
+        if isinstance(image, str):
+            return self._transport.send(method, path, params=params, json={"url": image}, answer_seconds=IMAGE_SECONDS)
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._transport.send(method, path, params=params, data=image, headers=headers, answer_seconds=IMAGE_SECONDS)
+
+    def _get(self, kind: type[Body], path: str) -> Body:
+        return _parse(kind, self._transport.send("GET", path).json())
+
+    def _create(self, kind: type[Body], path: str, body: Mapping[str, Any], is_ours: Callable[[Body], bool]) -> Body:
+        return self._created(kind, path, is_ours, lambda: self._transport.send("PUT", path, json=body))
+
+    def _created(self, kind: type[Body], path: str, is_ours: Callable[[Body], bool], put: Callable[[], Reply]) -> Body:
+        """PUT, which creates or answers 409. After a broken connection a 409 may be our own first attempt's doing."""
+        try:
+            return _parse(kind, put().json())
+        except AlreadyExists as error:
+            if error.retried:
+                with suppress(NotFound):
+                    found = self._get(kind, path)
+                    if is_ours(found):
+                        return found
+            raise
+
+    def _delete(self, path: str, headers: Mapping[str, str] | None = None) -> None:
+        try:
+            self._transport.send("DELETE", path, headers=headers)
+        except NotFound as error:
+            if not error.retried:
+                raise
+
+    def _list(self, kind: type[Body], path: str) -> Iterator[Body]:
+        params = {"top": str(PAGE_MAX)}
+        while True:
+            page = self._transport.send("GET", path, params=params).json()
+            for item in page["value"]:
+                yield _parse(kind, item)
+            if not page.get("nextLink"):
+                return
+            # Only the position is taken from the link: the key goes to no other host, whatever a proxy made of it.
+            following = parse_qs(urlsplit(page["nextLink"]).query)
+            params = {name: following[name][0] for name in ("skip", "top") if name in following}
+
+    def _wait(
+        self,
+        look: Callable[[], Waited],
+        what: str,
+        timeout_seconds: float | None,
+        on_progress: Callable[[Waited], None] | None,
+    ) -> Waited:
+        started = answered = self._clock()
+        shortest, longest = POLL_SECONDS
+        outage = LOCAL_OUTAGE_SECONDS if self._transport.loopback else OUTAGE_SECONDS
+        while True:
+            try:
+                seen = look()
+            except (Unreachable, ServiceFault):
+                if self._clock() - answered > outage:
+                    raise
+            else:
+                answered = self._clock()
+                if on_progress is not None:
+                    on_progress(seen)
+                if seen.status.final:
+                    return seen
+            elapsed = self._clock() - started
+            pause = min(longest, max(shortest, elapsed / 10))
+            if timeout_seconds is not None and elapsed + pause > timeout_seconds:
+                raise WaitTimedOut(f"{what}: not finished after {timeout_seconds:.0f} s; it goes on: wait again, or cancel it")
+            self._sleep(pause)
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _evaluation_path(model_name: str, name: str) -> str:
+    return f"/models/{_segment(model_name)}/evaluations/{_segment(name)}"
+
+
+def _run_path(model_name: str, run_name: str) -> str:
+    return f"/productrecognition/{_segment(model_name)}/runs/{_segment(run_name)}"
+
+
+def _dataset_body(body: DatasetCreate | DatasetUpdate) -> dict[str, Any]:
+    """As the wire has it, with the SAS token, which the wire type leaves out of everything that is written."""
+    wire = body.to_wire()
+    if body.authentication is not None and body.authentication.sas_token is not None:
+        wire["authentication"]["sasToken"] = body.authentication.sas_token.get_secret_value()
+    return wire
+
+
+def _kind(authentication: Authentication | None) -> AuthenticationKind:
+    return authentication.kind if authentication is not None else AuthenticationKind.NONE
+
+
+def _test_dataset(parameters: EvaluationParameters | None) -> str | None:
+    return parameters.test_dataset_name if parameters is not None else None
+
+
+def _parse(kind: type[Body], body: object) -> Body:
+    try:
+        return kind.model_validate(body)
+    except ValueError:
+        raise Unreachable(f"the answer is not a {kind.__name__} of the contract: is the endpoint right?") from None

@@ -1,0 +1,1 @@
+"""Datasets on disk: their content, its digest, their manifest, and their upload."""

@@ -1,0 +1,122 @@
+"""Facts of image files kept between runs, so that an unchanged file is not read again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from vision_customization.customization.datasets.image_reading import ImageFacts, ReadImage
+
+_VERSION = 1
+_RACY_NS = 2_000_000_000
+"""A file changed this shortly before it was hashed may change again within the same tick of its clock."""
+
+_CHUNK = 900
+_COLUMNS = "sha256, width, height, turned, format"
+
+
+class DigestCache:
+    """One SQLite file, `digests.sqlite`, in `folder`; several processes may use it at once.
+
+    A row counts as long as the file's size, mtime and ctime are the same, and only if they were older than two seconds when the
+    file was hashed. A cache that can't be read or written costs time, never correctness: it is as good as empty.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "digests.sqlite"
+
+    def lookup(self, statuses: Mapping[str, os.stat_result]) -> dict[str, ImageFacts]:
+        """What is known of the files (path → `os.stat` of it) that have not changed since."""
+        paths = {_key(path): path for path in statuses}
+        facts: dict[str, ImageFacts] = {}
+        with suppress(sqlite3.Error, OSError), self._open() as connection:
+            for key, size, mtime_ns, ctime_ns, *columns in _select(connection, list(paths)):
+                status = statuses[paths[key]]
+                if status.st_mtime_ns == mtime_ns and status.st_ctime_ns == ctime_ns and status.st_size == size:
+                    facts[paths[key]] = _facts(*columns)
+        return facts
+
+    def verified(self) -> dict[str, ImageFacts]:
+        """Every content that was ever found to be good, by SHA-256: a file that was only touched need not be decoded again."""
+        with suppress(sqlite3.Error, OSError), self._open() as connection:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM digests")  # noqa: S608 - the column names are constants
+            return {row[0]: _facts(*row) for row in rows}
+        return {}
+
+    def remember(self, images: Iterable[ReadImage]) -> None:
+        rows = [
+            (
+                _key(image.path),
+                image.status.st_size,
+                # A racy file is kept for its digest alone: no file has this mtime.
+                image.status.st_mtime_ns if _settled(image) else -1,
+                image.status.st_ctime_ns,
+                *astuple(image.facts),
+            )
+            for image in images
+        ]
+        if not rows:
+            return
+        marks = ", ".join("?" * len(rows[0]))
+        with suppress(sqlite3.Error, OSError), self._open() as connection:
+            connection.executemany(f"INSERT OR REPLACE INTO digests VALUES ({marks})", rows)  # noqa: S608
+            connection.commit()
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = self._connect()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            self.path.unlink(missing_ok=True)
+            connection = self._connect()
+        with closing(connection):
+            yield connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=10)
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                connection.executescript(
+                    f"""
+                    BEGIN IMMEDIATE;
+                    DROP TABLE IF EXISTS digests;
+                    CREATE TABLE digests (
+                        path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
+                        sha256 TEXT, width INTEGER, height INTEGER, turned INTEGER, format TEXT
+                    ) WITHOUT ROWID;
+                    PRAGMA user_version = {_VERSION};
+                    COMMIT;
+                    """
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _key(path: str) -> str:
+    return path if path.startswith("/") else os.path.abspath(path)  # noqa: PTH100 - Path objects take ten times as long
+
+
+def _settled(image: ReadImage) -> bool:
+    return max(image.status.st_mtime_ns, image.status.st_ctime_ns) < image.read_ns - _RACY_NS
+
+
+def _select(connection: sqlite3.Connection, paths: list[str]) -> Iterator[tuple[Any, ...]]:
+    for start in range(0, len(paths), _CHUNK):
+        chunk = paths[start : start + _CHUNK]
+        marks = ", ".join("?" * len(chunk))
+        sql = f"SELECT path, size, mtime_ns, ctime_ns, {_COLUMNS} FROM digests WHERE path IN ({marks})"  # noqa: S608
+        yield from connection.execute(sql, chunk)
+
+
+def _facts(sha256: str, width: int, height: int, turned: int, file_format: str) -> ImageFacts:
+    return ImageFacts(sha256, width, height, bool(turned), file_format)

@@ -1,0 +1,275 @@
+"""What a dataset held, small enough to keep beside it, and what changed between two of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from vision_customization.contract.coco.document import Box
+from vision_customization.customization.errors import VisionError, counted
+
+_FORMAT = "vision-content 1"
+_LINES_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLabels:
+    """The labels of one image content. `tags` has one entry per annotation, sorted; `boxes` is a digest of tags with
+    their boxes, empty for a classification; `copies` counts the entries that have this very content."""
+
+    tags: tuple[str, ...]
+    boxes: str = ""
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a dataset holds: image SHA-256 → its labels. Ids, file names, order and times have no part in it."""
+
+    kind: str
+    images: Mapping[str, ImageLabels]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the kind and of every image with its labels."""
+        images = sorted(self.images.items())
+        tags = {tags: json.dumps(tags) for tags in {labels.tags for _, labels in images}}
+        lines = [f"{sha256} {labels.copies} {labels.boxes} {tags[labels.tags]}" for sha256, labels in images]
+        return hashlib.sha256("\n".join([_FORMAT, self.kind, *lines]).encode()).hexdigest()
+
+    @property
+    def image_count(self) -> int:
+        return sum(labels.copies for labels in self.images.values())
+
+    @property
+    def tags(self) -> dict[str, int]:
+        """Tag → number of its annotations, by tag."""
+        return dict(sorted(Counter(tag for labels in self.images.values() for tag in labels.tags).items()))
+
+    def to_bytes(self) -> bytes:
+        """Compact JSON; equal manifests give equal bytes."""
+        tags = {tag: index for index, tag in enumerate(self.tags)}
+        images = sorted(self.images.items())
+        document = {
+            "format": _FORMAT,
+            "kind": self.kind,
+            "tags": list(tags),
+            "images": {sha256: [tags[tag] for tag in labels.tags] for sha256, labels in images},
+            "boxes": {sha256: labels.boxes for sha256, labels in images if labels.boxes},
+            "copies": {sha256: labels.copies for sha256, labels in images if labels.copies > 1},
+        }
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            VisionError: something else, or a manifest of another version.
+        """
+        try:
+            document = json.loads(data)
+            if document["format"] != _FORMAT:
+                raise VisionError(f"a manifest of format {document['format']!r}, this version reads {_FORMAT!r}")
+            tags, boxes, copies = document["tags"], document["boxes"], document["copies"]
+            return cls(
+                document["kind"],
+                {
+                    sha256: ImageLabels(tuple(tags[index] for index in indices), boxes.get(sha256, ""), copies.get(sha256, 1))
+                    for sha256, indices in document["images"].items()
+                },
+            )
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise VisionError("not a dataset's manifest: it can't be parsed") from None
+
+
+def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box | None]]]]) -> Manifest:
+    """The manifest of images, each given as its SHA-256 and its annotations (tag, box)."""
+    annotations: defaultdict[str, list[tuple[str, Box | None]]] = defaultdict(list)
+    copies = Counter[str]()
+    for sha256, labels in images:
+        annotations[sha256].extend(labels)
+        copies[sha256] += 1
+    return Manifest(kind, {sha256: _labels(annotations[sha256], count) for sha256, count in copies.items()})
+
+
+def _labels(annotations: list[tuple[str, Box | None]], copies: int) -> ImageLabels:
+    if len(annotations) == 1 and annotations[0][1] is None:
+        return ImageLabels((annotations[0][0],), "", copies)
+    tags = tuple(sorted(tag for tag, _ in annotations))
+    boxed = sorted((tag, box) for tag, box in annotations if box is not None)
+    return ImageLabels(tags, hashlib.sha256(json.dumps(boxed).encode()).hexdigest()[:16] if boxed else "", copies)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentChange:
+    """What happened to a dataset between two manifests.
+
+    `added`, `removed` count images; `added_by_tag`, `removed_by_tag` their annotations. `tags` is tag → annotations before and
+    after, of every tag of either. `renamed` is (old, new, images): the same images under another name. `retagged` is (old tags,
+    new tags) → images that stayed, apart from renamed tags. `moved_boxes` counts images whose boxes alone changed, `recopied`
+    those that only have more or fewer entries than before.
+    """
+
+    kind_before: str
+    kind_after: str
+    images_before: int
+    images_after: int
+    added: int = 0
+    removed: int = 0
+    added_by_tag: Mapping[str, int] = field(default_factory=dict)
+    removed_by_tag: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    renamed: tuple[tuple[str, str, int], ...] = ()
+    retagged: Mapping[tuple[tuple[str, ...], tuple[str, ...]], int] = field(default_factory=dict)
+    moved_boxes: int = 0
+    recopied: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether anything changed."""
+        return bool(
+            self.kind_before != self.kind_after
+            or self.added
+            or self.removed
+            or self.renamed
+            or self.retagged
+            or self.moved_boxes
+            or self.recopied
+            or self.images_before != self.images_after
+            or any(before != after for before, after in self.tags.values())
+        )
+
+    def summary(self) -> list[str]:
+        """The change in lines to be read: `5 images added to 'hemlock' (10 → 15)`."""
+        lines = []
+        if self.kind_before != self.kind_after:
+            lines.append(f"annotation kind {self.kind_before} → {self.kind_after}")
+        lines += [f"tag {old!r} renamed to {new!r} ({counted(images, 'image')})" for old, new, images in self.renamed]
+        if self.kind_after == "imageObjectDetection":
+            lines += self._detection_lines()
+        else:
+            lines += self._classification_lines()
+        if self.moved_boxes:
+            lines.append(f"boxes moved in {counted(self.moved_boxes, 'image')}")
+        if self.recopied:
+            lines.append(f"{counted(self.recopied, 'image')} listed more or less often than before")
+        if len(lines) > _LINES_SHOWN:
+            lines[_LINES_SHOWN:] = [f"… and {len(lines) - _LINES_SHOWN} more changes"]
+        return lines
+
+    def _classification_lines(self) -> list[str]:
+        lines = []
+        for verb, counts, preposition in (("added", self.added_by_tag, "to"), ("removed", self.removed_by_tag, "from")):
+            for tag, count in sorted(counts.items()):
+                before, after = self._before_and_after(tag)
+                lines.append(f"{counted(count, 'image')} {verb} {preposition} {tag!r} ({before:,} → {after:,})")
+        for verb, total, counts in (("added", self.added, self.added_by_tag), ("removed", self.removed, self.removed_by_tag)):
+            unlabelled = total - sum(counts.values())
+            if unlabelled > 0:
+                lines.append(f"{counted(unlabelled, 'image')} without a tag {verb}")
+        for (old, new), images in sorted(self.retagged.items()):
+            lines.append(f"{counted(images, 'image')} retagged {_tag_list(old)} → {_tag_list(new)}")
+        return lines
+
+    def _detection_lines(self) -> list[str]:
+        lines = []
+        if self.added or self.removed:
+            counts = (("added", self.added), ("removed", self.removed))
+            parts = [f"{counted(count, 'image')} {verb}" for verb, count in counts if count]
+            lines.append(f"{', '.join(parts)} ({self.images_before:,} → {self.images_after:,})")
+        old_names = {old for old, _, _ in self.renamed}
+        for tag in sorted(self.tags.keys() - old_names):
+            before, after = self._before_and_after(tag)
+            if before != after:
+                lines.append(f"boxes of {tag!r}: {before:,} → {after:,}")
+        # An image may have hundreds of boxes: what is told is the difference, and it is told once for all images that have it.
+        relabelled = Counter[str]()
+        new_name = {old: new for old, new, _ in self.renamed}
+        for (old, new), images in self.retagged.items():
+            before_tags, after_tags = Counter(new_name.get(tag, tag) for tag in old), Counter(new)
+            lost, gained = before_tags - after_tags, after_tags - before_tags
+            if lost and gained:
+                change = f"relabelled {_tag_list(tuple(sorted(lost)))} → {_tag_list(tuple(sorted(gained)))}"
+            else:
+                change = "with more boxes" if gained else "with fewer boxes"
+            relabelled[change] += images
+        lines += [f"{counted(images, 'image')} {change}" for change, images in sorted(relabelled.items())]
+        return lines
+
+    def _before_and_after(self, tag: str) -> tuple[int, int]:
+        """The counts of a tag, where a renamed one goes on from its old name."""
+        before, after = self.tags.get(tag, (0, 0))
+        for old, new, _ in self.renamed:
+            if new == tag:
+                before = self.tags[old][0]
+            elif old == tag:
+                after = self.tags[new][1]
+        return before, after
+
+
+def compare(before: Manifest, after: Manifest) -> ContentChange:
+    """What changed from one manifest to the other."""
+    kept = before.images.keys() & after.images.keys()
+    renamed = _renamed(before, after, kept)
+    new_name = {old: new for old, new, _ in renamed}
+    retagged = Counter[tuple[tuple[str, ...], tuple[str, ...]]]()
+    moved_boxes = recopied = 0
+    for sha256 in kept:
+        old, new = before.images[sha256], after.images[sha256]
+        if old == new:
+            continue
+        old_tags = tuple(sorted(new_name.get(tag, tag) for tag in old.tags))
+        if old_tags != new.tags:
+            retagged[tuple(sorted(old.tags)), new.tags] += 1
+        elif old.boxes != new.boxes and old.tags == new.tags:
+            moved_boxes += 1
+        elif old.copies != new.copies:
+            recopied += 1
+    counts = before.tags, after.tags
+    added = [after.images[sha256] for sha256 in after.images.keys() - kept]
+    removed = [before.images[sha256] for sha256 in before.images.keys() - kept]
+    return ContentChange(
+        before.kind,
+        after.kind,
+        before.image_count,
+        after.image_count,
+        added=sum(labels.copies for labels in added),
+        removed=sum(labels.copies for labels in removed),
+        added_by_tag=Counter(tag for labels in added for tag in labels.tags),
+        removed_by_tag=Counter(tag for labels in removed for tag in labels.tags),
+        tags={tag: (counts[0].get(tag, 0), counts[1].get(tag, 0)) for tag in sorted({*counts[0], *counts[1]})},
+        renamed=renamed,
+        retagged=retagged,
+        moved_boxes=moved_boxes,
+        recopied=recopied,
+    )
+
+
+def _renamed(before: Manifest, after: Manifest, kept: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
+    """Tags that vanished while a new one stands on just the images that it stood on, among those that stayed."""
+    old_images: defaultdict[str, set[str]] = defaultdict(set)
+    new_images: defaultdict[str, set[str]] = defaultdict(set)
+    vanished, appeared = before.tags.keys() - after.tags.keys(), after.tags.keys() - before.tags.keys()
+    if not vanished or not appeared:
+        return ()
+    for sha256 in kept:
+        for tag in before.images[sha256].tags:
+            if tag in vanished:
+                old_images[tag].add(sha256)
+        for tag in after.images[sha256].tags:
+            if tag in appeared:
+                new_images[tag].add(sha256)
+    renamed = []
+    for new in sorted(new_images):
+        for old in sorted(old_images):
+            if old_images[old] == new_images[new]:
+                renamed.append((old, new, len(old_images.pop(old))))
+                break
+    return tuple(sorted(renamed))
+
+
+def _tag_list(tags: tuple[str, ...]) -> str:
+    return ", ".join(repr(tag) for tag in tags) if tags else "(no tag)"

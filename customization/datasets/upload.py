@@ -1,0 +1,316 @@
+"""Bringing a dataset's content into a blob container, and taking it out again.
+
+    images/<sha256>.<ext>             each image content once, whatever datasets it is in
+    annotations/<sha256>.json         the COCO files that the service is given
+    manifests/<digest>.json           what the dataset held, to tell later what changed; written last
+    manifests/<digest>/<sha256>       which annotation files came with it
+
+Everything is named by what it holds and written only where it is not there yet, so an interrupted upload goes on where it
+was, and two at a time do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vision_customization.common.blob_container import (
+    CONNECTIONS,
+    container_exists,
+    container_sas,
+    ensure_container,
+    open_blob,
+    open_container,
+    storage_errors,
+)
+from vision_customization.customization.datasets.content import Content, ContentEntry
+from vision_customization.customization.datasets.manifest import Manifest
+from vision_customization.customization.errors import StorageError
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.storage.blob import ContainerClient
+
+__all__ = [
+    "DeletedContent",
+    "RegisteredContent",
+    "UploadProgress",
+    "UploadedDataset",
+    "container_exists",
+    "container_sas",
+    "delete_content",
+    "digest_uris",
+    "ensure_container",
+    "missing_blobs",
+    "read_manifest",
+    "upload_content",
+]
+
+LISTED_MAX_PER_IMAGE = 16
+"""A container with many more images than the dataset is not listed to its end: asking for one image takes as long as listing
+16 (0.17 ms against 2.8 ms an image, measured with Azurite)."""
+
+LISTED_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadProgress:
+    """Images (and their bytes) uploaded so far, of those that are not in the container yet."""
+
+    done: int
+    total: int
+    bytes_done: int
+    bytes_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedDataset:
+    """Where the dataset lies now, and how much of it had to be sent."""
+
+    annotation_uris: list[str]
+    manifest_uri: str
+    uploaded_images: int
+    uploaded_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedContent:
+    images: int
+    annotation_files: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredContent:
+    """Annotation files that lie in blob storage already. The digest is of their ETags: it tells that a file was written, not
+    what changed in it, and nothing of the images."""
+
+    uris: tuple[str, ...]
+    e_tags: tuple[str, ...]
+    digest: str
+
+
+def upload_content(
+    content: Content,
+    container_url: str,
+    *,
+    account_key: str | None = None,
+    credential: TokenCredential | None = None,
+    on_progress: Callable[[UploadProgress], None] | None = None,
+) -> UploadedDataset:
+    """Upload what the container has not got yet: images, then annotation files, then the manifest.
+
+    Args:
+        account_key: shared key; without one `credential`, without that the caller's own Entra identity.
+        on_progress: called after each image, on the caller's thread.
+
+    Raises:
+        StorageError: what was uploaded stays, and the next call goes on from there.
+    """
+    with (
+        storage_errors(f"upload to {container_url}"),
+        open_container(container_url, account_key=account_key, credential=credential) as container,
+    ):
+        root = container_url.rstrip("/")
+        images, image_bytes = _upload_images(container, content.entries, on_progress)
+        names = []
+        for file in content.files:
+            document = file.to_coco([f"{root}/{entry.blob_name}" for entry in file.entries])
+            data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+            sha256 = hashlib.sha256(data).hexdigest()
+            names.append(f"annotations/{sha256}.json")
+            _write_new(container, names[-1], data, "application/json")
+            _write_new(container, f"manifests/{content.digest}/{sha256}", b"", "application/octet-stream")
+        manifest_name = f"manifests/{content.digest}.json"
+        _write_new(container, manifest_name, content.manifest.to_bytes(), "application/json")
+    return UploadedDataset([f"{root}/{name}" for name in names], f"{root}/{manifest_name}", images, image_bytes)
+
+
+def missing_blobs(
+    uris: Iterable[str], *, account_key: str | None = None, credential: TokenCredential | None = None
+) -> list[str]:
+    """Those of the blobs that are not there. Raises StorageError where the storage can't be reached, or refuses."""
+    missing = []
+    for uri in uris:
+        with storage_errors(uri), open_blob(uri, account_key=account_key, credential=credential) as blob:
+            if not blob.exists():
+                missing.append(uri)
+    return missing
+
+
+def read_manifest(
+    container_url: str, digest: str, *, account_key: str | None = None, credential: TokenCredential | None = None
+) -> Manifest:
+    """The manifest of a content that was uploaded once.
+
+    Raises:
+        StorageError: there is none, or the storage can't be reached.
+    """
+    with (
+        storage_errors(f"manifest {digest} in {container_url}"),
+        open_container(container_url, account_key=account_key, credential=credential) as container,
+    ):
+        return _read_manifest(container, digest)
+
+
+def delete_content(
+    container_url: str,
+    digest: str,
+    *,
+    account_key: str | None = None,
+    credential: TokenCredential | None = None,
+    registered_uris: Collection[str] = (),
+    keep_images: bool = False,
+) -> DeletedContent:
+    """Delete the blobs of a content that no other content's manifest names.
+
+    With `keep_images`, only forget that there was such a content: its images and annotation files stay, and are no longer a
+    reason to keep those that it shares with others.
+
+    Two datasets with the same content share all blobs: give the annotation URIs of the datasets that stay registered as
+    `registered_uris`, and nothing is deleted that they need. Deleting goes on where it was if it is called again.
+
+    Raises:
+        StorageError: the storage can't be reached, or refuses.
+    """
+    with (
+        storage_errors(f"deletion in {container_url}"),
+        open_container(container_url, account_key=account_key, credential=credential) as container,
+    ):
+        names = set(container.list_blob_names(name_starts_with="manifests/"))
+        if f"manifests/{digest}.json" not in names:
+            return DeletedContent(0, 0)
+        markers = [name for name in names if name.startswith(f"manifests/{digest}/")]
+        registered = {uri.rpartition("/")[2].removesuffix(".json") for uri in registered_uris}
+        if any(marker.rpartition("/")[2] in registered for marker in markers):
+            return DeletedContent(0, 0)
+        images, files = ([], []) if keep_images else _needed_by_no_other(container, digest, names)
+        _delete(container, [*files, *images, *markers])
+        # Last: with it goes the knowledge of what belonged to this content.
+        _delete(container, [f"manifests/{digest}.json"])
+    return DeletedContent(len(images), len(files))
+
+
+def _needed_by_no_other(container: ContainerClient, digest: str, names: Collection[str]) -> tuple[list[str], list[str]]:
+    """The images and annotation files of a content that no other one of `names`, all blobs below `manifests/`, has too."""
+    unneeded = set(_read_manifest(container, digest).images)
+    annotation_files, needed_files = set[str](), set[str]()
+    for name in names:
+        if name.endswith(".json"):
+            other = name.removeprefix("manifests/").removesuffix(".json")
+            if other != digest:
+                unneeded -= _read_manifest(container, other).images.keys()
+        else:
+            of_this = name.startswith(f"manifests/{digest}/")
+            (annotation_files if of_this else needed_files).add(name.rpartition("/")[2])
+    images = [name for name in container.list_blob_names(name_starts_with="images/") if _sha256_of(name) in unneeded]
+    return images, [f"annotations/{sha256}.json" for sha256 in sorted(annotation_files - needed_files)]
+
+
+def digest_uris(
+    uris: Sequence[str], kind: str, *, account_key: str | None = None, credential: TokenCredential | None = None
+) -> RegisteredContent:
+    """A digest of annotation files that lie in blob storage already, from their ETags.
+
+    Raises:
+        StorageError: one is not there, or can't be read.
+    """
+    e_tags = []
+    for uri in uris:
+        with storage_errors(uri), open_blob(uri, account_key=account_key, credential=credential) as blob:
+            e_tags.append(str(blob.get_blob_properties().etag).strip('"'))
+    named = sorted(zip(uris, e_tags, strict=True))
+    digest = hashlib.sha256(json.dumps(["vision-blobs 1", str(kind), named]).encode()).hexdigest()
+    return RegisteredContent(tuple(uris), tuple(e_tags), digest)
+
+
+def _upload_images(
+    container: ContainerClient, entries: Iterable[ContentEntry], on_progress: Callable[[UploadProgress], None] | None
+) -> tuple[int, int]:
+    """Upload the images that are missing; how many, and how many bytes, were sent."""
+    wanted = {entry.blob_name: entry for entry in entries}
+    present, all_listed = _present(container, len(wanted))
+    missing = [entry for name, entry in wanted.items() if name not in present]
+    bytes_total = sum(entry.size for entry in missing)
+    sent = sent_bytes = done_bytes = 0
+
+    def upload(entry: ContentEntry) -> bool:
+        if not all_listed and container.get_blob_client(entry.blob_name).exists():
+            return False
+        return _write_new(container, entry.blob_name, _read_unchanged(entry), entry.content_type)
+
+    pool = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="upload")
+    try:
+        uploads: dict[Future[bool], ContentEntry] = {pool.submit(upload, entry): entry for entry in missing}
+        for done, future in enumerate(as_completed(uploads), start=1):
+            size = uploads[future].size
+            if future.result():
+                sent += 1
+                sent_bytes += size
+            done_bytes += size
+            if on_progress is not None:
+                on_progress(UploadProgress(done, len(missing), done_bytes, bytes_total))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return sent, sent_bytes
+
+
+def _present(container: ContainerClient, wanted: int) -> tuple[set[str], bool]:
+    """The images in the container, and whether these are all of them."""
+    names: set[str] = set()
+    for name in container.list_blob_names(name_starts_with="images/"):
+        names.add(name)
+        if len(names) > max(LISTED_MAX, LISTED_MAX_PER_IMAGE * wanted):
+            return names, False
+    return names, True
+
+
+def _write_new(container: ContainerClient, name: str, data: bytes, content_type: str) -> bool:
+    """Write a blob unless there is one of this name, which then has this content; whether it was written."""
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.blob import ContentSettings
+
+    try:
+        container.upload_blob(name, data, overwrite=False, content_settings=ContentSettings(content_type=content_type))
+    except ResourceExistsError:
+        return False
+    return True
+
+
+def _read_unchanged(entry: ContentEntry) -> bytes:
+    try:
+        data = Path(entry.path).read_bytes()
+    except OSError as error:
+        raise StorageError(f"{entry.path}: can't be read any more: {error.strerror or error}") from None
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise StorageError(f"{entry.path}: changed while the dataset was uploaded: run it again")
+    return data
+
+
+def _read_manifest(container: ContainerClient, digest: str) -> Manifest:
+    manifest = Manifest.from_bytes(container.download_blob(f"manifests/{digest}.json").readall())
+    if manifest.digest != digest:
+        raise StorageError(f"manifests/{digest}.json: holds another content: it was changed by somebody else")
+    return manifest
+
+
+def _delete(container: ContainerClient, names: Sequence[str]) -> None:
+    from azure.core.exceptions import ResourceNotFoundError
+
+    def delete(name: str) -> None:
+        try:
+            container.delete_blob(name)
+        except ResourceNotFoundError:
+            # Deleted by an earlier, interrupted call.
+            return
+
+    with ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="delete") as pool:
+        list(pool.map(delete, names))
+
+
+def _sha256_of(image_name: str) -> str:
+    return image_name.removeprefix("images/").partition(".")[0]

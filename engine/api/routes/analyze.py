@@ -1,0 +1,187 @@
+"""`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
+
+import json
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field, ValidationError
+
+from vision_customization.contract.analysis import DetectedObject, ImageAnalysisResult
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.limits import API_VERSIONS
+from vision_customization.engine.api.bodies.image import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
+from vision_customization.engine.api.collaborators import Prebuilt, Service
+from vision_customization.engine.api.document import failures
+from vision_customization.engine.api.errors import JSON, ApiError, invalid, invalid_values
+from vision_customization.engine.api.routes.prebuilt_features import combined, passed_on
+from vision_customization.engine.api.threads import in_thread
+from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
+from vision_customization.engine.models.prebuilt import CONNECTIONS
+from vision_customization.engine.store import AnswerableModel, NotFound
+
+WAITING_MAX = 256
+"""Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
+
+_FETCHES = 16
+
+
+class AnalyzeQuery(BaseModel):
+    """What an analyze call asks for."""
+
+    # The last two, which some SDKs send by themselves, have no custom models.
+    api_version: Literal["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"] = Field(
+        alias="api-version", description="Only the preview versions know `model-name`; the others, with `features`, ignore it."
+    )
+    model_name: str | None = Field(None, alias="model-name", description="A model's name, or a published one.")
+    features: str | None = Field(
+        None,
+        description="Prebuilt features, comma between; passed on to the Vision resource of the settings, refused without one.",
+    )
+    language: str | None = Field(None, description="Of prebuilt features.")
+    gender_neutral_caption: str | None = Field(None, alias="gender-neutral-caption", description="Of prebuilt features.")
+    smartcrops_aspect_ratios: str | None = Field(None, alias="smartcrops-aspect-ratios", description="Of prebuilt features.")
+    model_version: str | None = Field(None, alias="model-version", description="Of prebuilt features.")
+
+
+class AnalyzeRoute(APIRoute):
+    """Documented as any other route, and answered without FastAPI's solving of dependencies, which takes a tenth of a call.
+
+    Its endpoint is called with the request and the query, and nothing else: dependencies would not be solved.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        assert not self.dependant.dependencies
+
+        async def handle(request: Request) -> Response:
+            try:
+                query = AnalyzeQuery.model_validate(dict(request.query_params))
+            except ValidationError as error:
+                raise invalid_values(error.errors(include_url=False, include_input=False), "query") from None
+            response: Response = await self.endpoint(request, query)
+            return response
+
+        return handle
+
+
+def analyze_router(service: Service) -> APIRouter:
+    router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=AnalyzeRoute)
+    images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
+    # Threads of their own: those that all other operations share must not wait for strangers' servers.
+    fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
+    resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
+    waiting = WaitingRoom()
+
+    async def custom(name: str, url: str | None, image: bytes, api_version: str) -> str:
+        if url is not None:
+            image = await in_thread(fetches, _fetch, service, name, url)
+        return await in_thread(images, _answer, service, name, image, api_version)
+
+    @router.post(
+        "/imageanalysis:analyze",
+        summary="Analyze an image with a trained model, with prebuilt features, or both",
+        response_model=ImageAnalysisResult,
+        responses=failures(400, 401, 404, 413, 429, 502),
+        openapi_extra=IMAGE_BODY,
+    )
+    async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
+        name, resource = asked_for(query, service.prebuilt)
+        with waiting.seat(WAITING_MAX):
+            url, image = await read_image(request)
+            if resource is not None:
+                if name is not None:  # nothing is asked of the resource, which costs, for a model that cannot answer
+                    await in_thread(fetches, _trained, service, name)
+                standard = in_thread(resource_calls, resource.analyze, request.query_params, url, image)
+                if name is None:
+                    return await passed_on(standard)
+                return await combined(custom(name, url, image, query.api_version), standard)
+            assert name is not None, "otherwise nothing is asked for"
+            body = await custom(name, url, image, query.api_version)
+        return Response(body, 200, media_type=JSON)
+
+    return router
+
+
+def asked_for(query: AnalyzeQuery, prebuilt: Prebuilt | None) -> tuple[str | None, Prebuilt | None]:
+    """The model that a call asks for, and who answers the features that it asks for. Refuses with 400 a call that asks for
+    features without a resource, or for nothing."""
+    if wanted := [feature for feature in (query.features or "").replace(" ", "").split(",") if feature]:
+        if prebuilt is None:
+            message = (
+                f"The features {', '.join(wanted)[:200]} are prebuilt ones, which need an Azure AI Vision resource, and this "
+                "engine has none (VISION_ENGINE_VISION_ENDPOINT). Leave `features` out and give `model-name`."
+            )
+            raise invalid(message, target="features", inner=ErrorCode.NOT_SUPPORTED_VISUAL_FEATURE)
+        return (query.model_name or None) if query.api_version in API_VERSIONS else None, prebuilt
+    if query.api_version not in API_VERSIONS:
+        message = (
+            f"Neither `features` nor `model-name` is given: version {query.api_version} has no custom models and ignores it. "
+            f"Use api-version={API_VERSIONS[-1]}."
+        )
+        raise invalid(message, target="model-name")
+    if not query.model_name:
+        raise invalid("Neither `features` nor `model-name` is given. Name a model.", target="model-name")
+    return query.model_name, None
+
+
+def _fetch(service: Service, model_name: str, url: str) -> bytes:
+    _trained(service, model_name)  # before anything is read for a model that cannot answer
+    return fetch_image(service.blobs, url)
+
+
+def _trained(service: Service, model_name: str) -> AnswerableModel:
+    """The model behind a name. Refuses an unknown one with 404 and one that has not succeeded with 400."""
+    try:
+        record = service.store.model_to_analyze(model_name)
+    except NotFound:
+        raise _unknown_model(model_name) from None
+    if record.status is not ModelStatus.SUCCEEDED:
+        message = f"The model '{record.name}' is '{record.status.value}': only one that has succeeded can analyze."
+        raise invalid(message, target="model-name")
+    return record
+
+
+def _unknown_model(model_name: str) -> ApiError:
+    message = f"Resource not found: there is no model and no published model '{model_name[:255]}'."
+    return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message, target="model-name")
+
+
+def _answer(service: Service, model_name: str, image: bytes, api_version: str) -> str:
+    record = _trained(service, model_name)
+    decoded = decoded_image(image, record.tiles)
+    try:
+        if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
+            found = tags_result(service.models.classify(record.id, decoded.pixels))
+        else:
+            found = objects_result(service.models.detect(record.id, decoded))
+    except ModelGone:
+        raise _unknown_model(model_name) from None
+    except ModelTooSlow as error:
+        raise ApiError(500, ErrorCode.TIMEOUT, str(error), target="model-name") from None
+    except ArtifactError as error:
+        message = f"The file of model '{record.name}' cannot be used: {error}."
+        raise ApiError(500, ErrorCode.FAILED_TO_PROCESS, message, target="model-name") from None
+    return json.dumps(analysis(found, api_version, decoded.width, decoded.height), ensure_ascii=False, separators=(",", ":"))
+
+
+def tags_result(tags: list[tuple[str, float]]) -> dict[str, Any]:
+    """All tags by falling confidence."""
+    ordered = sorted(tags, key=lambda tag: -tag[1])
+    return {"tagsResult": {"values": [{"name": name, "confidence": confidence} for name, confidence in ordered]}}
+
+
+def objects_result(objects: list[DetectedObject]) -> dict[str, Any]:
+    return {"objectsResult": {"values": [found.to_wire() for found in objects]}}
+
+
+def analysis(found: dict[str, Any], api_version: str, width: int, height: int) -> dict[str, Any]:
+    """An `ImageAnalysisResult` as JSON-ready values. Plain, since it is made for every call."""
+    return {
+        "customModelResult": found,
+        "modelVersion": api_version,
+        "metadata": {"width": width, "height": height},
+    }

@@ -1,0 +1,165 @@
+"""`/datasets`: registered COCO files, and how their blobs are read."""
+
+from typing import Annotated
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import SecretStr
+
+from vision_customization.contract import wire as contract
+from vision_customization.contract.datasets import Authentication, Dataset, DatasetCreate, DatasetUpdate
+from vision_customization.contract.enums import AuthenticationKind
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.api.bodies.json import body_of
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.document import failures, json_body
+from vision_customization.engine.api.errors import ApiError, invalid
+from vision_customization.engine.api.parameters import VERSIONED, IfMatch, Name, PageQuery, wire_response
+from vision_customization.engine.blobs.address import BlobAddress, BlobError
+from vision_customization.engine.store import DatasetRecord
+
+URI_LENGTH_MAX = 2048
+SAS_LENGTH_MAX = 4096
+
+
+def datasets_router(service: Service) -> APIRouter:
+    router = APIRouter(prefix="/computervision/datasets", tags=["Datasets"], dependencies=VERSIONED)
+    store = service.store
+
+    @router.put(
+        "/{name}",
+        summary="Register a dataset",
+        status_code=201,
+        response_model=Dataset,
+        responses=failures(400, 401, 404, 405, 409, 413),
+        openapi_extra=json_body(DatasetCreate),
+    )
+    def register(name: Name, body: Annotated[DatasetCreate, Depends(body_of(DatasetCreate))]) -> Response:
+        check_uris(body.annotation_file_uris)
+        authentication = body.authentication
+        record = store.create_dataset(
+            name,
+            body.annotation_kind,
+            body.annotation_file_uris,
+            authentication_kind=authentication.kind if authentication else None,
+            sas_token=sas_token(authentication) if authentication else None,
+            custom_properties=body.custom_properties,
+        )
+        return dataset_response(record, 201)
+
+    @router.get("/{name}", summary="Get a dataset", response_model=Dataset, responses=failures(400, 401, 404, 405))
+    def get(name: Name) -> Response:
+        return dataset_response(store.dataset(name))
+
+    @router.get("", summary="List the datasets", response_model=contract.Page[Dataset], responses=failures(400, 401))
+    def list_all(page: PageQuery) -> Response:
+        return page.reply([dataset(record) for record in store.datasets(page.skip, page.top + 1)], service.settings)
+
+    @router.patch(
+        "/{name}",
+        summary="Update a dataset: the fields given replace, the others stay",
+        response_model=Dataset,
+        responses=failures(400, 401, 404, 405, 412, 413),
+        openapi_extra=json_body(DatasetUpdate),
+    )
+    def update(name: Name, body: Annotated[DatasetUpdate, Depends(body_of(DatasetUpdate))], if_match: IfMatch) -> Response:
+        if body.annotation_file_uris is not None:
+            check_uris(body.annotation_file_uris)
+        authentication = None
+        if (given := body.authentication) is not None:
+            # What was read and is sent back has no token, since none is ever shown: the one there is stays.
+            authentication = (given.kind, sas_token(given) if given.sas_token is not None else None)
+        record = store.update_dataset(
+            name,
+            if_match=if_match,
+            annotation_kind=body.annotation_kind,
+            annotation_file_uris=body.annotation_file_uris,
+            authentication=authentication,
+            custom_properties=body.custom_properties,
+        )
+        return dataset_response(record)
+
+    @router.delete(
+        "/{name}",
+        summary="Unregister a dataset; its blobs stay",
+        status_code=204,
+        response_class=Response,
+        responses=failures(400, 401, 404, 405, 412),
+    )
+    def unregister(name: Name, if_match: IfMatch) -> Response:
+        store.delete_dataset(name, if_match=if_match)
+        return Response(status_code=204)
+
+    return router
+
+
+def dataset(record: DatasetRecord) -> Dataset:
+    """A dataset as callers see it: never with its token, and without `authentication` of kind none, which a client refuses."""
+    kind = record.authentication_kind
+    return Dataset(
+        name=record.name,
+        annotation_kind=record.annotation_kind,
+        annotation_file_uris=list(record.annotation_file_uris),
+        authentication=Authentication(kind=kind) if kind not in (None, AuthenticationKind.NONE) else None,
+        custom_properties=record.custom_properties,
+        created_date_time=record.created,
+        updated_date_time=record.updated,
+        e_tag=record.e_tag,
+    )
+
+
+def dataset_response(record: DatasetRecord, status: int = 200) -> Response:
+    return wire_response(dataset(record), status, {"ETag": f'"{record.e_tag}"'})
+
+
+def check_uris(uris: list[str]) -> None:
+    """Refuse with `DatasetInvalidAnnotationUri` what cannot be the address of a blob. Nothing is read."""
+    for index, uri in enumerate(uris):
+        if fault := uri_fault(uri):
+            target = f"annotationFileUris.{index}"
+            raise ApiError(400, ErrorCode.DATASET_INVALID_ANNOTATION_URI, f"{target}: {fault}", target=target)
+
+
+def uri_fault(uri: str) -> str | None:
+    """What is wrong with the address of an annotation file; None if nothing is."""
+    if len(uri) > URI_LENGTH_MAX:
+        return f"the URI is longer than {URI_LENGTH_MAX} characters"
+    if any(character.isspace() or not character.isprintable() for character in uri):
+        return "the URI holds a space or a control character; write it percent-encoded"
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "the URI cannot be read: expected https://{account}.blob.core.windows.net/{container}/{file}.json"
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return "the URI is not absolute: expected https://{account}.blob.core.windows.net/{container}/{file}.json"
+    if parts.username is not None or parts.password is not None:
+        return "the URI holds a user name; give a SAS token as authentication.sasToken"
+    if parts.path in ("", "/"):
+        return "the URI names no file"
+    if any(key.lower() == "sig" for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return "the URI holds a SAS token; give it as authentication.sasToken, where it is kept encrypted"
+    try:
+        BlobAddress.parse(uri)
+    except BlobError as error:
+        return error.message.removesuffix(".")
+    return None
+
+
+def sas_token(authentication: Authentication) -> SecretStr | None:
+    """The token without a leading `?`; None for the other kinds. Refuses with 400 what is no token, and never repeats it."""
+    if authentication.kind is not AuthenticationKind.SAS:
+        return None
+    token = (authentication.sas_token.get_secret_value() if authentication.sas_token else "").strip().removeprefix("?")
+    target = "authentication.sasToken"
+    if not token:
+        raise invalid(f"{target}: authentication of kind 'sas' needs the token.", target=target)
+    if "://" in token:
+        raise invalid(f"{target}: expected the token alone, not a URL: what follows its '?'.", target=target)
+    if len(token) > SAS_LENGTH_MAX or "=" not in token or not token.isascii() or not token.isprintable() or " " in token:
+        raise invalid(
+            f"{target}: this is no SAS token: expected a query string such as sv=…&sr=c&sp=rl&se=…&sig=…, "
+            f"of at most {SAS_LENGTH_MAX} characters.",
+            target=target,
+        )
+    return SecretStr(token)

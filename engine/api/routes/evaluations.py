@@ -1,0 +1,93 @@
+"""`/models/{name}/evaluations`: a model on a test dataset."""
+
+import logging
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from vision_customization.contract import wire as contract
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
+from vision_customization.contract.models import EvaluationParameters
+from vision_customization.engine.api.bodies.json import body_of
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.document import failures, json_body
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.models.cache import curves_key
+from vision_customization.engine.store import EvaluationRecord
+
+log = logging.getLogger("engine.evaluations")
+
+
+def evaluations_router(service: Service) -> APIRouter:
+    router = APIRouter(prefix="/computervision/models/{name}/evaluations", tags=["Evaluations"], dependencies=VERSIONED)
+    store = service.store
+
+    @router.put(
+        "/{evaluation_name}",
+        summary="Evaluate a model",
+        status_code=201,
+        response_model=Evaluation,
+        responses=failures(400, 401, 404, 405, 409, 413),
+        openapi_extra=json_body(EvaluationCreate),
+    )
+    def create(
+        name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
+    ) -> Response:
+        record = store.create_evaluation(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
+        try:
+            service.jobs.enqueue_evaluation(record.id)
+        except Exception:
+            message = "The evaluation could not be handed to a worker."
+            store.fail_evaluation(
+                record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
+            )
+            store.delete_evaluation(name, evaluation_name)
+            raise
+        return wire_response(evaluation(record), 201)
+
+    @router.get(
+        "/{evaluation_name}", summary="Get an evaluation", response_model=Evaluation, responses=failures(400, 401, 404, 405)
+    )
+    def get(name: Name, evaluation_name: Name) -> Response:
+        return wire_response(evaluation(store.evaluation(name, evaluation_name)))
+
+    @router.get(
+        "",
+        summary="List a model's evaluations",
+        response_model=contract.Page[Evaluation],
+        responses=failures(400, 401, 404, 405),
+    )
+    def list_all(name: Name, page: PageQuery) -> Response:
+        return page.reply([evaluation(record) for record in store.evaluations(name, page.skip, page.top + 1)], service.settings)
+
+    @router.delete(
+        "/{evaluation_name}",
+        summary="Delete an evaluation",
+        status_code=204,
+        response_class=Response,
+        responses=failures(400, 401, 404, 405),
+    )
+    def delete(name: Name, evaluation_name: Name) -> Response:
+        record = store.delete_evaluation(name, evaluation_name)
+        try:
+            service.objects.delete(curves_key(record.model_id, record.id))
+        except OSError:
+            log.exception("curves not deleted", extra={"model": name, "evaluation": evaluation_name})
+        return Response(status_code=204)
+
+    return router
+
+
+def evaluation(record: EvaluationRecord) -> Evaluation:
+    """An evaluation as callers see it."""
+    return Evaluation(
+        name=record.name,
+        model_name=record.model_name,
+        created_date_time=record.created,
+        updated_date_time=record.updated,
+        status=record.status,
+        evaluation_parameters=EvaluationParameters(test_dataset_name=record.test_dataset_name),
+        model_performance=record.performance,
+        error=record.error,
+    )

@@ -1,0 +1,203 @@
+"""`/models`: trainings, what came out of them, and the file it is in."""
+
+import json
+import logging
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import FileResponse
+
+from vision_customization.contract import wire as contract
+from vision_customization.contract.enums import AnnotationKind, ModelKind, ModelStatus, tiles_fault
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, TrainingParameters
+from vision_customization.engine.api.bodies.json import body_of
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.document import failures, json_body
+from vision_customization.engine.api.errors import ApiError, invalid
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
+from vision_customization.engine.objects.files import ObjectNotFound
+from vision_customization.engine.store import ModelRecord, NotFound, Store
+
+log = logging.getLogger("engine.models")
+
+
+def models_router(service: Service) -> APIRouter:
+    router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencies=VERSIONED)
+    store = service.store
+
+    @router.put(
+        "/{name}",
+        summary="Create a model: start its training",
+        status_code=201,
+        response_model=Model,
+        responses=failures(400, 401, 404, 405, 409, 413),
+        openapi_extra=json_body(ModelCreate),
+    )
+    def create(name: Name, body: Annotated[ModelCreate, Depends(body_of(ModelCreate))]) -> Response:
+        parameters = body.training_parameters
+        evaluation = body.evaluation_parameters
+        kind = trainable_kind(parameters, store)
+        record = store.create_model(
+            name,
+            training_dataset_name=parameters.training_dataset_name,
+            time_budget_in_hours=parameters.time_budget_in_hours,
+            model_kind=kind,
+            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+            tiles=parameters.tiles,
+        )
+        try:
+            service.jobs.enqueue_training(record.id)
+        except Exception:
+            # A model that nobody will train is worse than none: the caller is told, and may send it again.
+            store.cancel_training(record.id)
+            store.delete_model(name)
+            raise
+        return wire_response(model(record), 201)
+
+    @router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
+    def get(name: Name) -> Response:
+        return wire_response(model(store.model(name)))
+
+    @router.get("", summary="List the models", response_model=contract.Page[Model], responses=failures(400, 401))
+    def list_all(page: PageQuery) -> Response:
+        return page.reply([model(record) for record in store.models(page.skip, page.top + 1)], service.settings)
+
+    @router.post(
+        "/{name}:cancel",
+        summary="Cancel a training",
+        status_code=202,
+        response_model=Model,
+        responses=failures(400, 401, 404, 405),
+    )
+    def cancel(name: Name) -> Response:
+        record = store.request_cancellation(name)
+        if record.started is None:
+            # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
+            store.cancel_training(record.id)
+        return wire_response(model(record), 202)
+
+    @router.delete(
+        "/{name}",
+        summary="Delete a model, its evaluations and its runs",
+        status_code=204,
+        response_class=Response,
+        responses=failures(400, 401, 404, 405),
+    )
+    def delete(name: Name) -> Response:
+        record = store.delete_model(name)
+        service.models.forget(record.id)
+        try:
+            service.objects.delete(f"models/{record.id}")
+        except OSError:
+            log.exception("artifact not deleted", extra={"model": name, "id": record.id})
+        return Response(status_code=204)
+
+    @router.get(
+        "/{name}/artifact",
+        summary="Download the trained model (an extension)",
+        response_class=Response,
+        responses={
+            **failures(400, 401, 404, 405),
+            200: {
+                "description": "The ONNX file.",
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+                "headers": {"x-ms-artifact-digest": {"description": "SHA-256, in hex.", "schema": {"type": "string"}}},
+            },
+        },
+    )
+    def artifact(name: Name) -> Response:
+        record = _with_artifact(store, name)
+        assert record.artifact is not None
+        try:
+            file = service.objects.path(f"models/{record.id}/model.onnx")
+        except ObjectNotFound:
+            raise _without_file(name) from None
+        return FileResponse(
+            file,
+            media_type="application/octet-stream",
+            filename=f"{name}.onnx",
+            headers={"x-ms-artifact-digest": record.artifact.digest},
+        )
+
+    @router.get(
+        "/{name}/artifact:metadata",
+        summary="What the trained model was made from (an extension)",
+        response_class=Response,
+        responses={
+            **failures(400, 401, 404, 405),
+            200: {
+                "description": "Labels, preprocessing, recipe, metrics, dataset digest, versions, and how it was trained.",
+                "content": {"application/json": {"schema": {"type": "object"}}},
+            },
+        },
+    )
+    def artifact_metadata(name: Name) -> Response:
+        record = _with_artifact(store, name)
+        try:
+            sidecar = json.loads(service.objects.get(f"models/{record.id}/model.json"))
+        except ObjectNotFound:
+            raise _without_file(name) from None
+        # What an import elsewhere needs, and a training knows only after it has written the sidecar.
+        described = model(record).to_wire()
+        kept = ("trainingParameters", "evaluationParameters", "trainingCostInMinutes")
+        return json_response({**sidecar, **{key: described[key] for key in kept if key in described}})
+
+    return router
+
+
+def model(record: ModelRecord) -> Model:
+    """A model as callers see it."""
+    return Model(
+        name=record.name,
+        created_date_time=record.created,
+        updated_date_time=record.updated,
+        status=record.status,
+        training_parameters=TrainingParameters(
+            training_dataset_name=record.training_dataset_name,
+            time_budget_in_hours=record.time_budget_in_hours,
+            model_kind=record.model_kind,
+            tiles=record.tiles,
+        ),
+        evaluation_parameters=EvaluationParameters(test_dataset_name=record.test_dataset_name)
+        if record.test_dataset_name
+        else None,
+        training_cost_in_minutes=record.cost_minutes,
+        model_performance=record.performance,
+        error=record.error,
+        training_progress=record.progress,
+        artifact=record.artifact,
+    )
+
+
+def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
+    """The kind to train: the one named, else the one that fits the dataset. Refuses with 400 a budget beyond the kind's, and
+    tiles that the kind does not have. Whether the dataset exists, and fits, is found out by the training."""
+    kind = parameters.model_kind
+    if kind is None:
+        kind = ModelKind.GENERIC_CLASSIFIER
+        try:
+            if store.dataset(parameters.training_dataset_name).annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
+                kind = ModelKind.GENERIC_DETECTOR
+        except NotFound:
+            pass
+    if parameters.time_budget_in_hours > kind.time_budget_max_hours:
+        target = "trainingParameters.timeBudgetInHours"
+        raise invalid(f"{target}: at most {kind.time_budget_max_hours} for {kind.value}.", target=target)
+    if fault := tiles_fault(kind, parameters.tiles):
+        target = "trainingParameters.tiles"
+        raise invalid(f"{target}: {fault}.", target=target)
+    return kind
+
+
+def _with_artifact(store: Store, name: str) -> ModelRecord:
+    record = store.model(name)
+    if record.status is not ModelStatus.SUCCEEDED or record.artifact is None:
+        raise invalid(f"The model '{name}' is '{record.status.value}': only one that has succeeded has a file.", target=name)
+    return record
+
+
+def _without_file(name: str) -> ApiError:
+    """404: the model is being deleted, or its files are not where this process looks for them."""
+    message = f"The file of the model '{name}' is not there: the model was deleted meanwhile, or the data folder is incomplete."
+    return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message, target=name)

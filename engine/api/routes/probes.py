@@ -1,0 +1,77 @@
+"""What is not the contract's: whether the engine is well, and its metrics."""
+
+import ipaddress
+import logging
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.limits import API_VERSIONS
+from vision_customization.engine.api.authentication import Authenticator, unauthorized
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.document import failures
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.api.metrics import Metrics
+from vision_customization.engine.api.parameters import json_response
+
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+log = logging.getLogger("engine.service")
+
+
+def engine_version() -> str:
+    try:
+        return version("vision-customization")
+    except PackageNotFoundError:
+        return "0"
+
+
+def service_router(service: Service, authenticator: Authenticator, metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["Service"])
+
+    @router.get(
+        "/healthz",
+        summary="Whether the engine answers, and its database does",
+        response_class=Response,
+        responses={
+            **failures(503),
+            200: {"description": "It does.", "content": {"application/json": {"schema": {"type": "object"}}}},
+        },
+    )
+    def healthz() -> Response:
+        try:
+            service.store.ping()
+        except SQLAlchemyError as error:
+            log.error("database does not answer", extra={"reason": type(error).__name__})  # noqa: TRY400 - its text may hold the URL
+            raise ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, "The database does not answer.") from None
+        return json_response({"status": "ok", "version": engine_version(), "apiVersions": list(API_VERSIONS)})
+
+    @router.get(
+        "/metrics",
+        summary="Metrics in Prometheus' text format",
+        response_class=Response,
+        responses={
+            **failures(401),
+            200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        },
+    )
+    def read_metrics(request: Request) -> Response:
+        allowed = service.settings.metrics_public or from_this_machine(request)
+        if not allowed and not authenticator.has_key(dict(request.scope["headers"])):
+            message = "Metrics are for this machine, and for others with a key in Ocp-Apim-Subscription-Key."
+            raise unauthorized(message, str(request.url.replace(query="")))
+        return Response(metrics.text(), media_type=_PROMETHEUS)
+
+    return router
+
+
+def from_this_machine(request: Request) -> bool:
+    """Whether the caller is a process of this machine, and no proxy that speaks for another."""
+    if request.client is None or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

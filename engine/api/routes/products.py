@@ -1,0 +1,135 @@
+"""`/productrecognition/{modelName}/runs`: a detector on one photograph of a shelf, which a worker looks at."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+from fastapi import APIRouter, Request, Response
+
+from vision_customization.contract import wire as contract
+from vision_customization.contract.errors import ErrorCode, FailureCode
+from vision_customization.contract.products import ProductRecognitionRun
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.api.bodies.image import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.document import failures
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.api.threads import in_thread
+from vision_customization.engine.products.recognition import image_key
+from vision_customization.engine.store import NotFound, RunRecord, StoreError
+
+PREBUILT = "ms-pretrained-product-detection"
+"""The hosted service's own model, which is not to be had."""
+
+WAITING_MAX = 64
+"""Runs that may be taken in at once; each keeps an image of up to 20 MB in memory."""
+
+_THREADS = 8
+
+
+def products_router(service: Service) -> APIRouter:
+    router = APIRouter(
+        prefix="/computervision/productrecognition/{model_name}/runs", tags=["Product recognition"], dependencies=VERSIONED
+    )
+    store = service.store
+    # Threads of their own: those that all other operations share must not wait for strangers' servers.
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="recognition")
+    waiting = WaitingRoom()
+
+    @router.put(
+        "/{run_name}",
+        summary="Recognize the products in an image",
+        status_code=201,
+        response_model=ProductRecognitionRun,
+        responses=failures(400, 401, 404, 405, 409, 413, 429),
+        openapi_extra=IMAGE_BODY,
+    )
+    async def put(request: Request, model_name: Name, run_name: Name) -> Response:
+        with waiting.seat(WAITING_MAX):
+            url, image = await read_image(request)
+            record = await in_thread(threads, _create, service, model_name, run_name, url, image)
+        return wire_response(run(record), 201)
+
+    @router.get(
+        "/{run_name}",
+        summary="Get a product recognition run",
+        response_model=ProductRecognitionRun,
+        responses=failures(400, 401, 404, 405),
+    )
+    def get(model_name: Name, run_name: Name) -> Response:
+        with _naming_the_prebuilt_model(model_name):
+            return wire_response(run(store.run(model_name, run_name)))
+
+    @router.get(
+        "",
+        summary="List a model's product recognition runs",
+        response_model=contract.Page[ProductRecognitionRun],
+        responses=failures(400, 401, 404, 405),
+    )
+    def list_all(model_name: Name, page: PageQuery) -> Response:
+        with _naming_the_prebuilt_model(model_name):
+            return page.reply([run(record) for record in store.runs(model_name, page.skip, page.top + 1)], service.settings)
+
+    @router.delete(
+        "/{run_name}",
+        summary="Delete a product recognition run",
+        status_code=204,
+        response_class=Response,
+        responses=failures(400, 401, 404, 405),
+    )
+    def delete(model_name: Name, run_name: Name) -> Response:
+        with _naming_the_prebuilt_model(model_name):
+            store.delete_run(model_name, run_name)
+        return Response(status_code=204)
+
+    return router
+
+
+def run(record: RunRecord) -> ProductRecognitionRun:
+    """A run as callers see it."""
+    return ProductRecognitionRun(
+        run_name=record.name,
+        model_name=record.model_name,
+        created_date_time=record.created,
+        updated_date_time=record.updated,
+        status=record.status,
+        result=record.result,
+        error=record.error,
+    )
+
+
+def _create(service: Service, model_name: str, run_name: str, url: str | None, image: bytes) -> RunRecord:
+    with _naming_the_prebuilt_model(model_name):
+        service.store.check_recognizing(model_name)  # before anything is read for a model that cannot answer
+        if url is not None:
+            image = fetch_image(service.blobs, url)
+        decoded_image(image)  # what is no image is refused now, and not by a run that fails
+        record = service.store.create_run(model_name, run_name)
+    try:
+        # After the run, which keeps it from being taken for left over; before the queue, whose worker needs it.
+        service.objects.put(image_key(record.id), image)
+        service.jobs.enqueue_recognition(record.id)
+    except Exception:
+        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
+        with suppress(StoreError):  # the model was deleted meanwhile, and the run with it
+            service.store.fail_run(record.id, error)
+            service.store.delete_run(record.model_name, run_name)
+        service.objects.delete(image_key(record.id))
+        raise
+    return record
+
+
+@contextmanager
+def _naming_the_prebuilt_model(model_name: str) -> Iterator[None]:
+    """Say more of the hosted service's own model than that there is none of that name."""
+    try:
+        yield
+    except NotFound as error:
+        if error.kind != "model" or model_name != PREBUILT:
+            raise
+        message = (
+            f"The prebuilt model '{PREBUILT}' is the hosted service's and not offered here. Train a model of kind "
+            "Product-Recognizer on your own images and name it instead, or publish it under this very name."
+        )
+        raise ApiError(404, ErrorCode.MODEL_NOT_FOUND, message, target=PREBUILT) from None

@@ -1,0 +1,1 @@
+"""Blobs that users name: their address, the identity that reads them, and the wait for a new role."""

@@ -1,0 +1,229 @@
+"""Where a blob may lie: which URLs are read at all, from which network addresses, and which container a SAS token is for.
+
+All of it decides and touches nothing; `blobs` does the reading.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+from urllib.parse import unquote, urljoin, urlsplit
+
+from vision_customization.engine.errors import EngineError
+
+AZURE_BLOB_SUFFIXES = (
+    ".blob.core.windows.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+    ".blob.storage.azure.net",
+)
+"""Blob endpoints of Azure's clouds; the last are accounts in a DNS zone of their own."""
+
+_HOST = re.compile(r"^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BlobErrorKind(StrEnum):
+    NOT_ALLOWED = "notAllowed"
+    NOT_FOUND = "notFound"
+    DENIED = "denied"
+    TOO_LARGE = "tooLarge"
+    UNREACHABLE = "unreachable"
+
+
+class BlobError(EngineError):
+    """A blob that was not read. Its text names the blob without query, so that no SAS token ever shows."""
+
+    def __init__(self, kind: BlobErrorKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["BlobError"], tuple[object, ...]]:
+        return type(self), (self.kind, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobAddress:
+    """An absolute http or https URL, taken apart. `path` and `query` are percent-encoded; `host` is lower case."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Raises BlobError (notAllowed) for what is no plain http(s) URL: user names, control characters and `..` included."""
+        shown = without_query(url)
+        try:
+            parts = urlsplit(url)
+            host, port = (parts.hostname or "").lower().rstrip("."), parts.port
+        except ValueError:
+            raise _refused(shown, "is no URL") from None
+        if parts.scheme.lower() not in _DEFAULT_PORTS:
+            raise _refused(shown, "is not an absolute http or https URL")
+        if parts.username is not None or parts.password is not None:
+            raise _refused(shown, "holds a user name")
+        if _UNSAFE.search(url):
+            raise _refused(shown, "holds a backslash or a control character")
+        if ":" not in host and not (_HOST.match(host) and len(host) <= 253 and max(map(len, host.split("."))) <= 63):
+            raise _refused(shown, "names no host that can be read")
+        path = _percent_encoded(parts.path) or "/"
+        if any(unquote(segment) in (".", "..") for segment in path.split("/")):
+            raise _refused(shown, "holds a '.' or '..' segment")
+        query = _percent_encoded(parts.query)
+        scheme = parts.scheme.lower()
+        return cls(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, path, query)
+
+    @property
+    def origin(self) -> str:
+        """`scheme://host[:port]`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
+
+    @property
+    def url(self) -> str:
+        """The URL without its query: what may be shown, and what a blob is known by."""
+        return self.origin + self.path
+
+    @property
+    def is_azure(self) -> bool:
+        return self.host.endswith(AZURE_BLOB_SUFFIXES)
+
+    def with_query(self, query: str) -> "BlobAddress":
+        """The same blob, with `query` after what query there is."""
+        return replace(self, query=f"{self.query}&{query}" if self.query else query)
+
+    def redirected_to(self, location: str) -> "BlobAddress":
+        """Raises BlobError as `parse` does."""
+        try:
+            return BlobAddress.parse(urljoin(self.url, location))
+        except ValueError:
+            raise _refused(without_query(location), f"is no URL ({self.url} redirects there)") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A blob container: what a SAS token is given for, and goes no further than.
+
+    On Azure it is the first segment of the path. Emulators put the account before it; on other hosts, too, the first two
+    segments count where there are that many.
+    """
+
+    origin: str
+    prefix: str
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """The container that the blob at `url` lies in. Raises BlobError (notAllowed)."""
+        address = BlobAddress.parse(url)
+        folders = address.path.split("/")[1:-1]
+        depth = 1 if address.is_azure else 2
+        return cls(address.origin, "/".join(["", *folders[:depth], ""]))
+
+    @classmethod
+    def at(cls, address: BlobAddress) -> Self | None:
+        """The container whose own address this is; None for a blob's."""
+        folders = address.path.strip("/").split("/")
+        depth = 1 if address.is_azure else 2
+        return cls(address.origin, "/".join(["", *folders, ""])) if len(folders) == depth and all(folders) else None
+
+    @property
+    def url(self) -> str:
+        return self.origin + self.prefix.rstrip("/")
+
+    def holds(self, address: BlobAddress) -> bool:
+        if address.origin != self.origin or not address.path.startswith(self.prefix):
+            return False
+        # Blobs of Azure's root container lie at the top; what has a folder there is in another container.
+        return self.prefix != "/" or "/" not in address.path[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """Which hosts are read. Azure's blob endpoints are, over https on its own port and at public addresses only; hosts
+    allowed by name (`host` or `host:port`) are, over http too and at any address; identity hosts are at any address, too, but
+    over https alone, since they get tokens of the engine's own identity, as Azure's endpoints do."""
+
+    allowed_hosts: frozenset[str] = frozenset()
+    identity_hosts: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, allowed_hosts: Sequence[str], identity_hosts: Sequence[str] = ()) -> Self:
+        return cls(frozenset(map(str.lower, allowed_hosts)), frozenset(map(str.lower, identity_hosts)))
+
+    def takes_identity(self, address: BlobAddress) -> bool:
+        """Whether a token of the engine's own identity may be sent there."""
+        if address.scheme != "https":
+            return False
+        return address.is_azure or _names(self.identity_hosts, address.host, address.port)
+
+    def check(self, address: BlobAddress) -> None:
+        """Raises BlobError (notAllowed) for a blob that must not be asked for."""
+        if _names(self.allowed_hosts, address.host, address.port):
+            return
+        if _names(self.identity_hosts, address.host, address.port):
+            if address.scheme != "https":
+                raise _refused(address.url, "is only read over https (VISION_ENGINE_IDENTITY_HOSTS)")
+            return
+        if not address.is_azure:
+            raise _refused(
+                address.url,
+                f"lies on {address.host}:{address.port}, which is not read: allow it with VISION_ENGINE_ALLOWED_HOSTS "
+                "if you trust it (Azure's blob endpoints always are)",
+            )
+        if (address.scheme, address.port) != ("https", 443):
+            raise _refused(address.url, "is on an Azure blob endpoint: it is only read over https, on port 443")
+
+    def check_address(self, host: str, port: int, ip: str) -> None:
+        """Raises BlobError (notAllowed) for a network address that `host` must not resolve to."""
+        if not _names(self.allowed_hosts | self.identity_hosts, host, port) and not is_public(ip):
+            raise BlobError(
+                BlobErrorKind.NOT_ALLOWED,
+                f"{host} resolves to {ip}, which is not a public address: allow the host with VISION_ENGINE_IDENTITY_HOSTS "
+                "(or VISION_ENGINE_ALLOWED_HOSTS) if that is meant, as with a private endpoint",
+            )
+
+
+def _names(hosts: frozenset[str], host: str, port: int) -> bool:
+    bare = f"[{host}]" if ":" in host else host
+    return bare in hosts or f"{bare}:{port}" in hosts
+
+
+def is_public(ip: str) -> bool:
+    """Whether an IP address is one of the public internet. An IPv6 address that carries an IPv4 address counts as that."""
+    address = ipaddress.ip_address(ip.split("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        embedded = address.ipv4_mapped or address.sixtofour
+        if embedded is None and address in _NAT64:
+            embedded = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if embedded is not None:
+            return is_public(str(embedded))
+        if address.teredo is not None:
+            return False
+    return address.is_global and not address.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def without_query(url: str) -> str:
+    """A URL as it may be shown: no query, no fragment, no user name, and not without end."""
+    text = re.split(r"[?#]", url, maxsplit=1)[0]
+    text = re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@]*@", r"\1", text)
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def _percent_encoded(text: str) -> str:
+    """Spaces and what is not ASCII, as UTF-8; what is encoded already stays."""
+    return re.sub(r"[^\x21-\x7e]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)
+
+
+def _refused(shown: str, why: str) -> BlobError:
+    return BlobError(BlobErrorKind.NOT_ALLOWED, f"{shown} {why}.")

@@ -1,0 +1,307 @@
+"""Reading blobs over HTTP: only from allowed hosts, with the dataset's credentials and no one else's.
+
+What may be read and where a SAS token may go is `blob_address`'s to say. Redirects are followed here, hop by hop, each
+checked like the first URL, and a connection is made to the very address that was checked.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass
+from typing import Self
+
+import httpcore
+from pydantic import SecretStr
+
+from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
+from vision_customization.engine.blobs.connection import CheckedPool, Resolve, seconds_left, time_limit
+from vision_customization.engine.blobs.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
+from vision_customization.engine.blobs.role_wait import RoleWait
+
+__all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified"]
+
+IMAGE_BYTES_MAX = 20 * 1024 * 1024
+REDIRECTS_MAX = 5
+_RETRIED = frozenset({408, 429, 500, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LISTING = "restype=container&comp=list&maxresults=1"
+_LISTING_BYTES_MAX = 1024 * 1024
+_STORAGE_VERSION = "2021-12-02"  # a bearer token is refused without one
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What was read. `etag` is the version, quotes and all, or None where the server names none."""
+
+    data: bytes
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The blob is still the version that was asked about."""
+
+
+class BlobReader:
+    """Reads blobs; safe to use from many threads, which share its connections.
+
+    Args:
+        allowed_hosts: hosts beside Azure's blob endpoints, `host` or `host:port`; these may be http and private.
+        identity_hosts: such hosts that are https, and get tokens of the identity as Azure's blob endpoints do.
+        identity: whose bearer tokens are used where a dataset says managed identity.
+        role_wait_seconds: how long a blob is asked for that the identity may not read, since its role may be new.
+        attempts: how often a blob is asked for until a server that is busy or gone counts as unreachable.
+        timeout_seconds: for connecting, and for each piece of a reply.
+    """
+
+    def __init__(
+        self,
+        allowed_hosts: Sequence[str] = (),
+        *,
+        identity_hosts: Sequence[str] = (),
+        identity: Identity | None = None,
+        role_wait_seconds: float = 0.0,
+        connections: int = 32,
+        attempts: int = 4,
+        timeout_seconds: float = 30.0,
+        resolve: Resolve | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._policy = HostPolicy.of(allowed_hosts, identity_hosts)
+        self.identity: Identity = identity or ManagedIdentity()
+        self._roles = RoleWait(role_wait_seconds, clock=clock, sleep=sleep)
+        self._tell: Callable[[str], None] = lambda _why: None
+        self._attempts = attempts
+        self._timeout_seconds = timeout_seconds
+        self._sleep = sleep
+        self._pool = CheckedPool(self._policy, connections, resolve)
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def telling(self, tell: Callable[[str], None]) -> Self:
+        """The same reader, over the same connections, which says why it waits whenever it waits for a role. `tell` is called
+        from whichever thread reads; what it raises ends the reading."""
+        other = copy(self)
+        other._tell = tell  # noqa: SLF001 - it is its own
+        return other
+
+    def read(
+        self,
+        url: str,
+        *,
+        sas: SecretStr | None = None,
+        sas_scope: str | None = None,
+        identity: bool = False,
+        etag: str | None = None,
+        max_bytes: int = IMAGE_BYTES_MAX,
+        limit_seconds: float | None = None,
+    ) -> Blob | NotModified:
+        """The blob at `url`, or NotModified if it still is the version `etag`.
+
+        Args:
+            sas: query string that opens the container `sas_scope`, and is sent to no other.
+            sas_scope: URL of that container.
+            identity: ask as the engine's own identity, where it has one and the host may get its tokens.
+            max_bytes: the most that is read.
+            limit_seconds: the most that all attempts take together; without it a server may send for as long as it likes.
+
+        Raises:
+            BlobError: notAllowed, notFound, denied, tooLarge or unreachable.
+        """
+        address = BlobAddress.parse(url)
+
+        def follow() -> Blob | NotModified:
+            return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
+
+        with time_limit(limit_seconds):
+            began = self._roles.began()
+            while True:
+                try:
+                    return self._attempted(address, follow, limit_seconds)
+                except _RoleMissing as missing:
+                    container, who = missing.container, named(self.identity)
+                    if not self._roles.pause(began, who, container, self._tell, seconds_left()):
+                        raise missing.error(who, self._roles.began() - began) from None
+
+    def check(self, url: str, limit_seconds: float) -> None:
+        """Whether the engine's own identity can read a blob, or list a container, where `url` names one. Nothing is read of it.
+
+        Raises:
+            BlobError: why it cannot; notAllowed also for a URL with a query, which would be somebody else's token.
+        """
+        address = BlobAddress.parse(url)
+        if address.query:
+            raise BlobError(
+                BlobErrorKind.NOT_ALLOWED, f"{address.url} has a query: only what the engine's own identity reads is checked."
+            )
+        try:
+            if (container := Container.at(address)) is not None:
+                listing = f"{container.url}?{_LISTING}"
+                self.read(listing, identity=True, max_bytes=_LISTING_BYTES_MAX, limit_seconds=limit_seconds)
+            else:
+                self.read(url, identity=True, max_bytes=0, limit_seconds=limit_seconds)
+        except BlobError as error:
+            if error.kind is not BlobErrorKind.TOO_LARGE:  # which only somebody who may read it can know
+                raise
+
+    def _attempted(
+        self, address: BlobAddress, attempt_once: Callable[[], Blob | NotModified], limit_seconds: float | None
+    ) -> Blob | NotModified:
+        """The result of an attempt, of several where the server is busy."""
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return attempt_once()
+            except _Busy as busy:
+                wait_seconds = busy.wait_seconds(attempt)
+                if wait_seconds >= seconds_left():
+                    tried = f"within {limit_seconds:g} seconds"
+                elif attempt == self._attempts:
+                    tried = f"in {attempt} attempts"
+                else:
+                    self._sleep(wait_seconds)
+                    continue
+                raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read {tried}: {busy.why}.") from None
+        raise AssertionError("attempts is at least 1")
+
+    def _follow(
+        self, first: BlobAddress, sas: SecretStr | None, sas_scope: str | None, identity: bool, etag: str | None, max_bytes: int
+    ) -> Blob | NotModified:
+        address = first
+        for _ in range(REDIRECTS_MAX + 1):
+            self._policy.check(address)
+            target, headers = self._authorized(address, sas, sas_scope, identity)
+            if etag is not None:
+                headers.append((b"If-None-Match", etag.encode("latin-1", "replace")))
+            with self._asked(target, headers) as reply:
+                if reply.status == 304 and etag is not None:
+                    reply.read()  # nothing, but only then is the connection used again
+                    return NotModified()
+                if reply.status in _REDIRECTS:
+                    address = address.redirected_to(_header(reply, b"location") or "")
+                    continue
+                if reply.status == 403 and any(name == b"Authorization" for name, _ in headers):
+                    raise _RoleMissing(address, _header(reply, b"x-ms-error-code"))
+                _refuse_status(reply, address)
+                return Blob(_body(reply, address, max_bytes), _header(reply, b"etag"))
+        raise BlobError(BlobErrorKind.UNREACHABLE, f"{first.url} redirects more than {REDIRECTS_MAX} times.")
+
+    def _authorized(
+        self, address: BlobAddress, sas: SecretStr | None, sas_scope: str | None, identity: bool
+    ) -> tuple[BlobAddress, list[tuple[bytes, bytes]]]:
+        host = address.origin.partition("://")[2]
+        headers = [(b"Host", host.encode()), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"vision-engine")]
+        if sas is not None and sas_scope is not None and Container.of(sas_scope.rstrip("/") + "/x").holds(address):
+            return address.with_query(sas.get_secret_value().lstrip("?")), headers
+        if identity and self._policy.takes_identity(address) and (token := self._token()) is not None:
+            headers += [(b"Authorization", f"Bearer {token}".encode()), (b"x-ms-version", _STORAGE_VERSION.encode())]
+        return address, headers
+
+    def _token(self) -> str | None:
+        try:
+            return self.identity.token(STORAGE_SCOPE)
+        except NoToken as error:
+            raise BlobError(BlobErrorKind.UNREACHABLE, str(error)) from None
+
+    @contextmanager
+    def _asked(self, target: BlobAddress, headers: list[tuple[bytes, bytes]]) -> Iterator[httpcore.Response]:
+        url = httpcore.URL(
+            scheme=target.scheme.encode(),
+            host=target.host.encode(),
+            port=target.port,
+            target=(f"{target.path}?{target.query}" if target.query else target.path).encode(),
+        )
+        seconds = max(0.0, min(self._timeout_seconds, seconds_left()))
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), seconds)
+        try:
+            with self._pool.stream("GET", url, headers=headers, extensions={"timeout": timeouts}) as reply:
+                yield reply
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError) as error:
+            raise _Busy(f"{target.host}:{target.port} does not answer ({type(error).__name__})") from None
+        except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, httpcore.ConnectionNotAvailable) as error:
+            raise BlobError(
+                BlobErrorKind.UNREACHABLE, f"{target.url} could not be asked for ({type(error).__name__})."
+            ) from None
+
+
+class _Busy(Exception):
+    """A reply, or the lack of one, that another attempt may better."""
+
+    def __init__(self, why: str, retry_after: str | None = None) -> None:
+        super().__init__(why)
+        self.why = why
+        self._retry_after = retry_after
+
+    def wait_seconds(self, attempt: int) -> float:
+        """0.2 s, then twice that and so on, half of it by chance; what the server asks for, up to 10 s, if that is longer."""
+        backoff: float = 0.2 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+        asked = self._retry_after or ""
+        return max(backoff, min(float(asked), 10.0)) if asked.isdigit() else backoff
+
+
+class _RoleMissing(Exception):
+    """403 to the engine's identity."""
+
+    def __init__(self, address: BlobAddress, code: str | None) -> None:
+        super().__init__(code)
+        self._address = address
+        self._answer = f"403 {code}" if code else "403"
+        self.container = _container_of(address).url
+
+    def error(self, identity: str, seconds: float) -> BlobError:
+        asked = f" It was asked for {seconds:.0f} seconds." if seconds >= 1 else ""
+        return BlobError(
+            BlobErrorKind.DENIED,
+            f"{self._address.url} may not be read ({self._answer}): {identity} lacks the role Storage Blob Data Reader on the "
+            f"container {self.container}, or the account's network rules refuse it. A new role takes up to 30 minutes to work."
+            f"{asked}",
+        )
+
+
+def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
+    status = reply.status
+    if status == 200:
+        return
+    if status in _RETRIED:
+        raise _Busy(f"{address.host}:{address.port} answers {status}", _header(reply, b"retry-after"))
+    if status in (404, 410):
+        raise BlobError(BlobErrorKind.NOT_FOUND, f"{address.url} does not exist ({status}).")
+    if status in (401, 403, 409):  # Azure answers 409 to a caller without credentials where public access is off
+        container = _container_of(address).url
+        raise BlobError(
+            BlobErrorKind.DENIED,
+            f"{address.url} may not be read ({status}): the container {container} needs a SAS token with read right "
+            "that has not expired, or the engine's identity needs the role Storage Blob Data Reader there.",
+        )
+    raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read: {address.host} answers {status}.")
+
+
+def _container_of(address: BlobAddress) -> Container:
+    listed = Container.at(address) if address.query.startswith(_LISTING) else None
+    return listed or Container.of(address.url)
+
+
+def _body(reply: httpcore.Response, address: BlobAddress, max_bytes: int) -> bytes:
+    length = _header(reply, b"content-length") or ""
+    too_large = BlobError(BlobErrorKind.TOO_LARGE, f"{address.url} is larger than {max_bytes:,} bytes, the most that is read.")
+    if length.isdigit() and int(length) > max_bytes:
+        raise too_large
+    data = bytearray()
+    for part in reply.iter_stream():
+        data += part
+        if len(data) > max_bytes:
+            raise too_large
+    return bytes(data)
+
+
+def _header(reply: httpcore.Response, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in reply.headers if key.lower() == name), None)

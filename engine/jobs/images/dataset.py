@@ -1,0 +1,128 @@
+"""From a registered dataset to a part of a plan: its annotation files, read and checked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from vision_customization.contract.coco.document import Purpose
+from vision_customization.contract.coco.rules import LIMITS
+from vision_customization.contract.enums import AuthenticationKind, ModelKind
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.annotations import (
+    AnnotationError,
+    BoxedImage,
+    TaggedImage,
+    read_classification,
+    read_detection,
+    shown,
+)
+from vision_customization.engine.blobs.address import without_query
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobReader
+from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.jobs.errors import JobFailed, unreadable
+from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage, Part, interleaved, shuffled
+from vision_customization.engine.jobs.steps.retrying import awaited, in_thread
+from vision_customization.engine.store import DatasetRecord, NotFound, Store
+
+ANNOTATION_BYTES_MAX = 512 * 1024 * 1024
+"""A million images take about 300 MB."""
+
+_SUGGESTED_BUDGET_FACTOR = 5  # the service's advice is 5 to 10 times the minimum
+
+
+def read_dataset(
+    store: Store, reader: BlobReader, name: str | None, purpose: Purpose, kind: ModelKind, check: Callable[[], None]
+) -> Part:
+    """Raises JobFailed (datasetNotFound, incorrectModelKind or datasetCorrupt), SourceUnreachable, and `check`'s."""
+    try:
+        dataset = store.dataset(name or "")
+    except NotFound:
+        named = f"There is no dataset '{name}'" if name else "No test dataset is named"
+        raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{named}: register it, and start again.") from None
+    if dataset.annotation_kind is not kind.annotation_kind:
+        raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind))
+    access = _access(store, dataset)
+    files = []
+    for uri in dict.fromkeys(dataset.annotation_file_uris):
+        check()
+        data = awaited(in_thread(partial(_read, reader, uri, access)), check)
+        files.append((without_query(uri).rsplit("/", 1)[-1], data))
+    limits = LIMITS[dataset.annotation_kind.value, purpose]
+    sides = (limits.side_min, limits.side_max)
+    try:
+        if kind is ModelKind.GENERIC_CLASSIFIER:
+            tagged = read_classification(files, purpose)
+            return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides)
+        boxed = read_detection(files, purpose)
+        return Part(dataset.name, boxed.tags, shuffled(boxed.images), access, sides)
+    except AnnotationError as error:
+        raise JobFailed(FailureCode.DATASET_CORRUPT, f"Dataset '{dataset.name}': {error}") from None
+
+
+def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
+    """A test dataset with its tags numbered as the model numbers them. Raises JobFailed where the model lacks one."""
+    unknown = [tag for tag in part.tags if tag not in tags]
+    if unknown:
+        named = ", ".join(shown(tag) for tag in unknown[:5])
+        message = (
+            f"Dataset '{part.dataset}' has images of {len(unknown)} tags that '{model_name}' was not trained on: {named}. "
+            "Tags are compared by name, letter by letter."
+        )
+        raise JobFailed(FailureCode.DATASET_CORRUPT, message)
+    number = {tag: index for index, tag in enumerate(tags)}
+    numbers = [number[tag] for tag in part.tags]
+    return replace(part, tags=tags, images=tuple(_renumbered(image, numbers) for image in part.images))
+
+
+def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage:
+    if isinstance(image, TaggedImage):
+        return replace(image, tag=numbers[image.tag])
+    return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))
+
+
+def check_budget(kind: ModelKind, part: Part, budget_hours: int) -> None:
+    """Raises JobFailed (notEnoughBudget) where the contract asks for more compute time for so many images."""
+    images = len(part.images)
+    boxes = sum(len(image.boxes) for image in part.images if isinstance(image, BoxedImage))
+    least = kind.minimum_budget_hours(images, boxes / images if boxes else 1.0)
+    if budget_hours < least:
+        suggested = max(1, -int(-least * _SUGGESTED_BUDGET_FACTOR // 1))
+        message = (
+            f"A budget of {budget_hours} h is not enough for {images:,} images: the minimum is {least:.1f} h, "
+            f"{min(suggested, kind.time_budget_max_hours)} h are suggested."
+        )
+        raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+
+
+def _access(store: Store, dataset: DatasetRecord) -> Access:
+    try:
+        token = store.sas_token(dataset)
+    except SettingsError:
+        message = (
+            f"The SAS token of dataset '{dataset.name}' cannot be decrypted: the engine has another token key than the one it "
+            "was kept with. Set the token again (PATCH the dataset's authentication), and start again."
+        )
+        raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
+    identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
+    return Access(token, identity, dataset.sas_scopes)
+
+
+def _read(reader: BlobReader, uri: str, access: Access) -> bytes:
+    scope = access.scope_of(uri)
+    try:
+        blob = reader.read(
+            uri,
+            sas=access.sas if scope is not None else None,
+            sas_scope=scope,
+            identity=access.identity,
+            max_bytes=ANNOTATION_BYTES_MAX,
+        )
+    except BlobError as error:
+        raise unreadable("Annotation file", uri, error) from None
+    assert isinstance(blob, Blob)
+    return blob.data
+
+
+def _mismatch(dataset: DatasetRecord, kind: ModelKind) -> str:
+    needed, found = kind.annotation_kind, dataset.annotation_kind
+    return f"A {kind} needs a dataset of kind {needed}; dataset '{dataset.name}' is of kind {found}."

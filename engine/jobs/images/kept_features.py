@@ -1,0 +1,53 @@
+"""Features that are kept: one object for each image and backbone, so that no image is embedded twice, in whichever dataset
+and under whichever address it comes.
+
+An object is the features as little-endian float32, and their CRC-32. It is written without waiting for the disk, and counts
+as absent where a power cut has damaged it.
+"""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.engine.objects.files import ObjectStore
+
+Features = NDArray[np.float32]
+_CRC_BYTES = 4
+
+
+class KeptFeatures:
+    """Features by the image's SHA-256. `extractor_key` names everything else that they depend on."""
+
+    def __init__(self, objects: ObjectStore, extractor_key: str, dimensions: int) -> None:
+        self._objects = objects
+        self._prefix = f"features/{extractor_key}"
+        self._dimensions = dimensions
+
+    def put(self, features: Mapping[str, Features]) -> None:
+        """Keep the features of images, by their SHA-256."""
+        kept = {}
+        for sha256, vector in features.items():
+            data = vector.astype("<f4").tobytes()
+            kept[self._key(sha256)] = data + zlib.crc32(data).to_bytes(_CRC_BYTES, "little")
+        self._objects.put_many(kept, durable=False)
+
+    def get(self, sha256s: Sequence[str]) -> Iterator[Features | None]:
+        """float32 [dimensions] for each image; None where there are none, or damaged ones."""
+        return map(self._read, self._objects.get_many([self._key(sha256) for sha256 in sha256s]))
+
+    def has(self, sha256: str) -> bool:
+        """Whether `get` finds them. It reads them, too: a damaged object would else never be replaced."""
+        return next(self.get([sha256])) is not None
+
+    def _read(self, kept: bytes | None) -> Features | None:
+        if kept is None:
+            return None
+        data, crc = kept[:-_CRC_BYTES], kept[-_CRC_BYTES:]
+        if len(data) != 4 * self._dimensions or zlib.crc32(data) != int.from_bytes(crc, "little"):
+            return None
+        return np.frombuffer(data, "<f4")
+
+    def _key(self, sha256: str) -> str:
+        return f"{self._prefix}/{sha256[:2]}/{sha256}"

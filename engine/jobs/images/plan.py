@@ -1,0 +1,150 @@
+"""The plan of a job: which images it is about, in which order, and how they are read.
+
+It is made once, in the first step, from the annotation files; from then on a job needs neither them nor the dataset, which
+may be changed or deleted meanwhile. It is kept encrypted, since it holds the dataset's SAS token.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import chain, zip_longest
+from typing import Any
+
+from pydantic import SecretStr
+
+from vision_customization.engine.annotations import Box, BoxedImage, TaggedImage
+from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
+from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.store.cipher import TokenCipher
+
+SHARD_IMAGES = 32
+"""Images of one step: what is done again at most, when a process dies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a dataset's blobs are read. `scopes` are the containers that the SAS token is for: those of the annotation files."""
+
+    sas: SecretStr | None
+    identity: bool
+    scopes: tuple[str, ...]
+
+    def scope_of(self, url: str) -> str | None:
+        """The container that the blob lies in, if the token may be used there."""
+        if self.sas is None:
+            return None
+        try:
+            address = BlobAddress.parse(url)
+        except BlobError:
+            return None
+        return next((scope for scope in self.scopes if Container.of(f"{scope}/x").holds(address)), None)
+
+
+AnnotatedImage = TaggedImage | BoxedImage
+"""An image of a classification dataset, or of one for detection. A part has images of one sort."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The images of one dataset, and the side lengths in pixels that they may have."""
+
+    dataset: str
+    tags: tuple[str, ...]
+    images: tuple[AnnotatedImage, ...]
+    access: Access
+    sides: tuple[int, int]
+
+    @property
+    def boxed(self) -> bool:
+        """Whether it is for detection. A part has at least one image."""
+        return isinstance(self.images[0], BoxedImage)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Images `start` to `stop` of one part: a step of the workflow."""
+
+    part: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`parts` are the training images and, if a test dataset is named, the test images; of an evaluation the latter alone."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        return tuple(chain.from_iterable(self._shards_of(index) for index in range(len(self.parts))))
+
+    @property
+    def images(self) -> int:
+        return sum(len(part.images) for part in self.parts)
+
+    def _shards_of(self, part: int) -> Iterator[Shard]:
+        images = len(self.parts[part].images)
+        for start in range(0, images, SHARD_IMAGES):
+            yield Shard(part, start, min(start + SHARD_IMAGES, images))
+
+
+def interleaved(images: Sequence[TaggedImage]) -> tuple[TaggedImage, ...]:
+    """Images in an order in which every beginning holds each tag about as often: where the time budget ends the reading of
+    images, what was read can be learnt from."""
+    by_tag: defaultdict[int, list[TaggedImage]] = defaultdict(list)
+    for image in images:
+        by_tag[image.tag].append(image)
+    rounds = zip_longest(*(by_tag[tag] for tag in sorted(by_tag)))
+    return tuple(image for image in chain.from_iterable(rounds) if image is not None)
+
+
+def shuffled(images: Sequence[BoxedImage]) -> tuple[BoxedImage, ...]:
+    """Images in an order of no meaning, which their addresses decide: every beginning is a fair sample."""
+    return tuple(sorted(images, key=lambda image: hashlib.sha256(image.url.encode()).digest()))
+
+
+class Plans:
+    """Plans by job, encrypted."""
+
+    def __init__(self, objects: ObjectStore, cipher: TokenCipher) -> None:
+        self._objects = objects
+        self._cipher = cipher
+
+    def put(self, job: str, plan: Plan) -> None:
+        parts = [
+            {**asdict(part), "access": {**asdict(part.access), "sas": part.access.sas and part.access.sas.get_secret_value()}}
+            for part in plan.parts
+        ]
+        self._objects.put(_key(job), self._cipher.encrypt(SecretStr(json.dumps(parts))).encode())
+
+    def get(self, job: str) -> Plan:
+        """Raises ObjectNotFound."""
+        parts = json.loads(self._cipher.decrypt(self._objects.get(_key(job)).decode()).get_secret_value())
+        return Plan(tuple(_part(part) for part in parts))
+
+
+def _part(entry: dict[str, object]) -> Part:
+    access, images = entry["access"], entry["images"]
+    assert isinstance(access, dict)
+    assert isinstance(images, list)
+    sas = SecretStr(access["sas"]) if access["sas"] else None
+    return Part(
+        dataset=str(entry["dataset"]),
+        tags=tuple(entry["tags"]),  # type: ignore[arg-type]
+        images=tuple(_image(image) for image in images),
+        access=Access(sas, access["identity"], tuple(access["scopes"])),
+        sides=tuple(entry["sides"]),  # type: ignore[arg-type]
+    )
+
+
+def _image(entry: dict[str, Any]) -> AnnotatedImage:
+    if "boxes" in entry:
+        return BoxedImage(**{**entry, "boxes": tuple(Box(**box) for box in entry["boxes"])})
+    return TaggedImage(**entry)
+
+
+def _key(job: str) -> str:
+    return f"jobs/{job}/plan"

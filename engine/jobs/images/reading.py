@@ -1,0 +1,183 @@
+"""Images read and decoded ahead of the one who needs them, in their order, in bounded memory.
+
+Reading waits for the network, so many images are read at once; decoding keeps a core busy, so few are decoded at once, while
+the networks run on the images before them.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.blobs.address import BlobAddress, without_query
+from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotModified
+from vision_customization.engine.jobs.errors import JobFailed, unreadable
+from vision_customization.engine.jobs.images.image_cache import Keeping
+from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage
+from vision_customization.engine.jobs.steps.retrying import awaited, until_done
+from vision_customization.engine.learning import ImageError, decode_image
+from vision_customization.engine.learning.images import check_sides
+from vision_customization.engine.store import BlobRecord
+
+READERS = 16
+_READ_AHEAD_IMAGES = 64
+_DECODED_AHEAD_IMAGES = 32
+"""As detectors of one tile see them. Nobody knows how large an image is in memory before it is decoded."""
+_AHEAD_BYTES = 192 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """An image of a job. `pixels` is None where what the job needs of it is kept; `read` says whether it came over the network.
+    `record` is what there is to remember of the blob."""
+
+    image: AnnotatedImage
+    record: BlobRecord
+    pixels: NDArray[np.uint8] | None
+    read: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    image: AnnotatedImage
+    url: str
+    etag: str | None
+    sha256: str
+    data: bytes
+    """Empty where the blob is a known one, of which is kept what the job needs."""
+    known: BlobRecord | None
+    kept: bool
+    """Whether what the job needs is kept: asked by the many threads that read, for it takes time where objects are blobs."""
+
+
+class ImageReading:
+    """Reads images in order. Iterate over it, and close it: its threads go on until then.
+
+    Args:
+        access: credentials of the images' dataset.
+        known: what was read before, by URL without query. An image whose blob is unchanged, and of which is kept what
+            the job needs, is asked about and not read.
+        kept: what there is of images already.
+        sides: least and greatest side in pixels.
+        decoders: how many images are decoded at once.
+        check: asked while an image is waited for; what it raises ends the waiting.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[AnnotatedImage],
+        reader: BlobReader,
+        access: Access,
+        known: Mapping[str, BlobRecord],
+        kept: Keeping,
+        *,
+        sides: tuple[int, int],
+        decoders: int,
+        check: Callable[[], None],
+    ) -> None:
+        self._check = check
+        self._images = iter(images)
+        self._reader = reader
+        self._access = access
+        self._known = known
+        self._kept = kept
+        self._sides = sides
+        self._detail = kept.detail
+        self._decoded_ahead_images = max(decoders, _DECODED_AHEAD_IMAGES // self._detail**2)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
+        self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode-image")
+        self._reading: deque[tuple[AnnotatedImage, Future[_Fetched]]] = deque()
+        self._decoding: deque[tuple[AnnotatedImage, Future[ReadImage], int]] = deque()
+
+    def __iter__(self) -> Iterator[ReadImage]:
+        return self
+
+    def __next__(self) -> ReadImage:
+        """Raises JobFailed (datasetCorrupt) or SourceUnreachable for an image that cannot be read, names it, and says why."""
+        self._work_ahead()
+        if not self._decoding:
+            raise StopIteration
+        image, future, _ = self._decoding[0]
+        try:
+            result = awaited(future, self._check)
+        except BlobError as error:
+            raise unreadable(image.place, image.url, error) from None
+        except ImageError as error:
+            message = f"{image.place}, {without_query(image.url)}: {error.message}."
+            raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
+        self._decoding.popleft()
+        return result
+
+    def close(self) -> None:
+        for pool in (self._readers, self._decoders):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work_ahead(self) -> None:
+        """Keep both windows full. Everything is started in order, and the first in line always is: nothing waits forever."""
+        while True:
+            while len(self._reading) < _READ_AHEAD_IMAGES and self._read_bytes() < _AHEAD_BYTES:
+                image = next(self._images, None)
+                if image is None:
+                    break
+                self._reading.append((image, self._readers.submit(self._fetch, image)))
+            if not self._reading or len(self._decoding) >= self._decoded_ahead_images:
+                return
+            image, fetched = self._reading[0]
+            # The first in line is waited for; those behind it are decoded as soon as they are there and there is room.
+            if self._decoding and not (fetched.done() and self._decoded_bytes() < _AHEAD_BYTES):
+                return
+            until_done(fetched, self._check)
+            self._reading.popleft()
+            if fetched.exception() is not None:
+                failed: Future[ReadImage] = Future()
+                failed.set_exception(fetched.exception())
+                self._decoding.append((image, failed, 0))
+                continue
+            found = fetched.result()
+            self._decoding.append((image, self._decoders.submit(self._decode, found), len(found.data)))
+
+    def _read_bytes(self) -> int:
+        return sum(len(future.result().data) for _, future in self._reading if future.done() and future.exception() is None)
+
+    def _decoded_bytes(self) -> int:
+        """What the decoded images take, and those being decoded: these by their file's size, of which pixels are a multiple."""
+        total = 0
+        for _, future, file_bytes in self._decoding:
+            if not future.done():
+                total += 12 * file_bytes
+            elif future.exception() is None and (pixels := future.result().pixels) is not None:
+                total += pixels.nbytes
+        return total
+
+    def _fetch(self, image: AnnotatedImage) -> _Fetched:
+        url = BlobAddress.parse(image.url).url
+        known = self._known.get(url)
+        if known is not None and not self._kept.has(known.sha256):
+            known = None
+        scope = self._access.scope_of(image.url)
+        blob = self._reader.read(
+            image.url,
+            sas=self._access.sas if scope is not None else None,
+            sas_scope=scope,
+            identity=self._access.identity,
+            etag=known.etag if known is not None else None,
+        )
+        if isinstance(blob, NotModified):
+            assert known is not None
+            return _Fetched(image, url, known.etag, known.sha256, b"", known, kept=True)
+        sha256 = hashlib.sha256(blob.data).hexdigest()
+        return _Fetched(image, url, blob.etag, sha256, blob.data, None, self._kept.has(sha256))
+
+    def _decode(self, fetched: _Fetched) -> ReadImage:
+        if fetched.known is not None:
+            check_sides(fetched.known.width, fetched.known.height, self._sides)
+            return ReadImage(fetched.image, fetched.known, None, read=False)
+        decoded = decode_image(fetched.data, self._sides, self._detail)
+        record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
+        pixels = None if fetched.kept else decoded.pixels
+        return ReadImage(fetched.image, record, pixels, read=True)

@@ -1,0 +1,139 @@
+"""The images of a plan, shard after shard: read, and what a job needs of each kept. Each may be done twice without harm."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Self, TypedDict
+
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.blobs.address import BlobAddress, BlobError
+from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.image_cache import Keeping
+from vision_customization.engine.jobs.images.plan import AnnotatedImage, Plan, Shard
+from vision_customization.engine.jobs.images.reading import ImageReading, ReadImage
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.store import BlobRecord
+
+LOST = "What was kept of the images was lost or damaged while the job ran. Start it again: it is made anew."
+
+_CHUNK_IMAGES = 16
+_CHUNK_BYTES = 128 * 1024 * 1024
+_NOWHERE = Shard(-1, 0, 0)
+
+
+class ShardDone(TypedDict):
+    """What a step says of its shard. DBOS keeps it, so it is small: what is kept are objects. `images_embedded` are those
+    that nothing was kept of before."""
+
+    images_read: int
+    images_embedded: int
+    seconds: float
+
+
+class Shards:
+    """The images of one job. Shards come in the plan's order; images are read ahead of them.
+
+    Args:
+        keeping: what becomes of the images.
+        job: names the job's objects.
+        check: called often; raises JobCancelled where the job should stop.
+    """
+
+    def __init__(self, resources: Resources, keeping: Keeping, job: str, plan: Plan, check: Callable[[], None]) -> None:
+        self._resources = resources
+        self._keeping = keeping
+        self._job = job
+        self._plan = plan
+        self._check = check
+        self._reading: ImageReading | None = None
+        self._next = _NOWHERE
+
+    def close(self) -> None:
+        if self._reading is not None:
+            self._reading.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def keep(self, shard: Shard) -> ShardDone:
+        """See that what is needed of a shard's images is kept. Raises JobFailed, JobCancelled, SourceUnreachable."""
+        started = time.monotonic()
+        reading = self._reading_from(shard)
+        # Unless this shard ends, nobody goes on with this reading: a second attempt must begin at the first image again.
+        self._next = _NOWHERE
+        digests: list[str] = []
+        read = embedded = 0
+        for images in _chunks(reading, shard.stop - shard.start, self._check):
+            embedded += self._keeping.add({image.record.sha256: image.pixels for image in images if image.pixels is not None})
+            self._resources.store.remember_blobs(image.record for image in images if image.read and image.record.etag)
+            digests += [image.record.sha256 for image in images]
+            read += sum(image.read for image in images)
+        self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
+        self._next = Shard(shard.part, shard.stop, shard.stop)
+        return ShardDone(images_read=read, images_embedded=embedded, seconds=time.monotonic() - started)
+
+    def digests(self, part: int, shards: int) -> list[tuple[AnnotatedImage, str]]:
+        """The images of the first `shards` shards of a part with their SHA-256, in the plan's order."""
+        mine = [shard for shard in self._plan.shards if shard.part == part][:shards]
+        images = self._plan.parts[part].images
+        return [(images[shard.start + offset], digest) for shard in mine for offset, digest in enumerate(self._digests(shard))]
+
+    def _digests(self, shard: Shard) -> list[str]:
+        """Of a shard's images, in its order. Raises JobFailed where they are not as many: tags would go to other images."""
+        digests: list[str] = json.loads(self._resources.objects.get(_digests_key(self._job, shard)))
+        if len(digests) != shard.stop - shard.start:
+            raise JobFailed(FailureCode.UNKNOWN, LOST)
+        return digests
+
+    def _reading_from(self, shard: Shard) -> ImageReading:
+        """The reading that stands at the shard's first image: the last shard's, or a new one after a restart."""
+        if self._reading is not None and (shard.part, shard.start) == (self._next.part, self._next.start):
+            return self._reading
+        self.close()
+        part = self._plan.parts[shard.part]
+        images = part.images[shard.start :]
+        self._reading = ImageReading(
+            images,
+            self._resources.reader,
+            part.access,
+            self._known([image.url for image in images]),
+            self._keeping,
+            sides=part.sides,
+            decoders=self._resources.decoders,
+            check=self._check,
+        )
+        return self._reading
+
+    def _known(self, urls: Sequence[str]) -> Mapping[str, BlobRecord]:
+        bare = []
+        for url in urls:
+            with suppress(BlobError):  # who reads it will say what is wrong with it
+                bare.append(BlobAddress.parse(url).url)
+        return self._resources.store.blobs(bare)
+
+
+def _chunks(reading: ImageReading, images: int, check: Callable[[], None]) -> Iterator[list[ReadImage]]:
+    """The next `images` images, as many at a time as are embedded at once, and no more than memory is meant for."""
+    chunk: list[ReadImage] = []
+    for image in islice(reading, images):
+        chunk.append(image)
+        if len(chunk) == _CHUNK_IMAGES or sum(_pixel_bytes(image) for image in chunk) >= _CHUNK_BYTES:
+            check()
+            yield chunk
+            chunk = []
+    check()
+    if chunk:
+        yield chunk
+
+
+def _pixel_bytes(image: ReadImage) -> int:
+    return 0 if image.pixels is None else image.pixels.nbytes
+
+
+def _digests_key(job: str, shard: Shard) -> str:
+    return f"jobs/{job}/digests-{shard.part}-{shard.start:07d}"

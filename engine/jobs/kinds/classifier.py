@@ -1,0 +1,162 @@
+"""The steps of a classifier's training."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.models import ModelPerformance, TrainingProgress
+from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.plan import Part, Plans
+from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
+from vision_customization.engine.jobs.steps.job import Job, Planned
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.learning import (
+    Classifier,
+    LearningError,
+    classification_performance,
+    export_classifier,
+    train_classifier,
+)
+from vision_customization.engine.models.cache import head_key
+from vision_customization.engine.settings import Settings
+
+_READING_BUDGET_SHARE = 0.9
+
+
+class Fitted(TypedDict):
+    """What the fit found: `performance` is the held-out estimate, absent where a test dataset is named; `digest` and `images`
+    are of the images fitted on, which are fewer than the dataset's where the budget ended the reading."""
+
+    recipe: dict[str, Any]
+    performance: dict[str, Any] | None
+    digest: str
+    images: int
+    seconds: float
+
+
+class ClassifierTraining(Training):
+    """One training of a classifier."""
+
+    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
+        super().__init__(resources, plans, settings, model_id)
+        self.embedding = Embedding(resources)
+
+    def fit(self, shards: int, used_seconds: float, progress: TrainingProgress) -> Fitted:
+        """Fit the classifier on the first `shards` shards of training images. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        part = self.plan.parts[TRAINING]
+        features, labels, digests = self.embedding.features(self.shards(self.embedding), TRAINING, shards)
+        self._check_enough(part, labels, used_seconds)
+
+        def on_progress(share: float, stage: str) -> None:
+            self.check()
+            seconds = used_seconds + time.monotonic() - started
+            self.report(advanced(progress, stage=stage, share=0.8 + 0.1 * share, seconds=seconds))
+
+        try:
+            training = train_classifier(
+                features,
+                labels,
+                list(part.tags),
+                estimate=len(self.plan.parts) == 1,
+                deadline_seconds=max(0.0, self.budget_seconds - used_seconds),
+                progress=on_progress,
+            )
+        except LearningError as error:
+            raise JobFailed(error.code, f"Dataset '{part.dataset}': {error.message}") from None
+        self.resources.objects.put(head_key(self._model_id), training.classifier.to_npz())
+        performance = None
+        if training.held_out is not None:
+            performance = classification_performance(*training.held_out, list(part.tags)).to_wire()
+        return Fitted(
+            recipe=training.recipe,
+            performance=performance,
+            digest=dataset_digest(part.tags, labels, digests),
+            images=len(labels),
+            seconds=time.monotonic() - started,
+        )
+
+    def evaluate(self, shards: int) -> dict[str, Any]:
+        """The model's performance on the test images, as the contract writes it."""
+        self.check()
+        return measure(self, self.embedding, head_key(self._model_id), TEST, shards).to_wire()
+
+    def export(self, fitted: Fitted, performance: dict[str, Any] | None) -> dict[str, Any]:
+        """Make the model's file; the artifact, as the contract writes it."""
+        self.check()
+        classifier = Classifier.from_npz(self.resources.objects.get(head_key(self._model_id)))
+        try:
+            onnx = export_classifier(classifier, self._settings.weights_dir)
+        except LearningError as error:
+            raise JobFailed(error.code, error.message) from None
+        facts = {
+            "output": {"name": "probabilities", "type": "float32", "shape": [len(classifier.tags)]},
+            "recipe": fitted["recipe"],
+            "performance": performance,
+            "dataset": {
+                "name": self.plan.parts[TRAINING].dataset,
+                "digest": fitted["digest"],
+                "images": fitted["images"],
+            },
+            "features": self.resources.extractor.key,
+        }
+        return self.put_artifact(onnx, facts)
+
+    def _check_enough(self, part: Part, labels: NDArray[np.int64], used_seconds: float) -> None:
+        """A budget that ended while images were read may leave too little to learn from."""
+        if len(labels) == len(part.images):
+            return
+        least = int(np.bincount(labels, minlength=len(part.tags)).min())
+        if least < 2:
+            message = (
+                f"The budget ended after {used_seconds / 3600:.1f} h, with {len(labels):,} of {len(part.images):,} images read "
+                f"and {least} of the rarest tag: give it more hours."
+            )
+            raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+
+
+def learn_classifier(
+    training: ClassifierTraining, step: Step, planned: Planned, standing: Standing, budget_seconds: float
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """`Learn` of a classifier."""
+    standing.advance(stage="reading and embedding images")
+    shards_done = []
+    for part, shards in enumerate(planned["shards"]):
+        done = 0
+        for index in range(shards):
+            # Of the training images, what there is when the budget ends is learnt from; test images are all measured.
+            if part == TRAINING and standing.progress.seconds >= budget_seconds * _READING_BUDGET_SHARE:
+                break
+            position = sum(planned["shards"][:part]) + index + 1
+            share = 0.02 + 0.78 * position / sum(planned["shards"])
+            read_shard(training, step, training.embedding, part, index, standing, share)
+            done += 1
+        shards_done.append(done)
+    fitted: Fitted = step("fit", training.fit, shards_done[TRAINING], standing.progress.seconds, standing.progress)
+    standing.advance(stage="evaluating", share=0.9, seconds=standing.progress.seconds + fitted["seconds"])
+    performance = fitted["performance"]
+    if len(shards_done) > 1:
+        step("report", training.report, standing.progress)
+        performance = step("evaluate", training.evaluate, shards_done[TEST])
+    standing.advance(stage="exporting", share=0.95)
+    step("report", training.report, standing.progress)
+    return performance, step("export", training.export, fitted, performance)
+
+
+def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
+    """A stored classifier on the features of a part: the numbers that its ONNX file would give, without running it."""
+    classifier = Classifier.from_npz(job.resources.objects.get(head))
+    features, labels, _ = embedding.features(job.shards(embedding), part, shards)
+    return classification_performance(labels, classifier.probabilities(features), list(classifier.tags))
+
+
+def dataset_digest(tags: Sequence[str], labels: NDArray[np.int64], digests: Sequence[str]) -> str:
+    """SHA-256, in hex, of what was learnt from: each image's digest and tag, in an order of its own."""
+    lines = sorted(f"{digest}\t{tags[label]}\n" for label, digest in zip(labels, digests, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,420 @@
+"""The steps of a detector's training.
+
+It runs in stretches of half a minute, each a step that ends with a checkpoint: who takes the training up goes on from there. A
+part of the images is held out where no test dataset is named: a first phase learns without them and is measured on them, and a
+second, shorter one goes on with all images.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.models import ModelPerformance, TrainingProgress
+from vision_customization.engine.annotations import BoxedImage
+from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.pictures import Findings, Pictures
+from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.shards import Shards
+from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
+from vision_customization.engine.jobs.steps.job import Job, Planned
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
+from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
+from vision_customization.engine.learning.detection.metrics import detection_performance, precision_recall_curves
+from vision_customization.engine.learning.detection.nanodet import Weights, with_classes
+from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
+from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
+from vision_customization.engine.objects.files import ObjectNotFound
+from vision_customization.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from vision_customization.engine.learning.detection.training import DetectorTraining as Learner
+
+STRETCH_SECONDS = 30.0
+"""What is done again at most, when a process dies."""
+_HELD_OUT_SHARE = 6
+_HELD_OUT_FROM = 12
+_HELD_OUT_MOST = 100
+_VALIDATED, _VALIDATED_LEAST = 24, 4
+"""Images that a training's progress is measured on; of several tiles so many fewer."""
+_CHECKED_EVERY = 256
+"""Images after which a job asks whether it should stop."""
+_READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
+
+
+class Begun(TypedDict):
+    """What is learnt from: `digest` and `images` of the images read, and the steps of each phase."""
+
+    recipe: dict[str, Any]
+    phases: list[int]
+    digest: str
+    images: int
+
+
+class Stretch(TypedDict):
+    """Where a training stands: `step` of the phase `phase`. `validation` is mAP@50 on a few images not learnt from."""
+
+    phase: int
+    step: int
+    loss: float | None
+    validation: float | None
+    seconds: float
+
+
+BoxedDigest = tuple[BoxedImage, str]
+"""An image, and the SHA-256 that its picture is kept by."""
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What was read: all training images, those of them that the first phase learns from, and those held out; and images to
+    tell the progress by, none of which the first phase learns from."""
+
+    training: Sequence[BoxedDigest]
+    first: Sequence[BoxedDigest]
+    held_out: Sequence[BoxedDigest]
+    validation: Sequence[BoxedDigest]
+
+
+class DetectorTraining(Training):
+    """One training of a detector that looks at `tiles` × `tiles` tiles."""
+
+    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str, tiles: int) -> None:
+        super().__init__(resources, plans, settings, model_id)
+        self._tiles = tiles
+        self.pictures = Pictures(resources.objects, tiles)
+        self.findings = Findings(resources.objects, self._job, self._open_session, self.check)
+        self._learner: tuple[int, Learner] | None = None
+        self._read: _Images | None = None
+
+    def begin(self, shards: int) -> Begun:
+        """Choose the recipe for what was read. Raises JobFailed, JobCancelled."""
+        self.check()
+        images = self._images(shards)
+        training, part = images.training, self.plan.parts[TRAINING]
+        labels = {box.label for image, _ in training for box in image.boxes}
+        if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
+            message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
+            raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+        recipe = self._recipe(len(training))
+        phases = [recipe.steps, recipe.tail().steps] if images.held_out else [recipe.steps]
+        lines = sorted(f"{digest}\t{_told(image, part.tags)}\n" for image, digest in training)
+        return Begun(
+            recipe={
+                "network": TITLE,
+                "side": recipe.side,
+                "tiles": recipe.tiles,
+                "steps": sum(phases),
+                "batch": recipe.batch,
+            },
+            phases=phases,
+            digest=hashlib.sha256("".join(lines).encode()).hexdigest(),
+            images=len(training),
+        )
+
+    def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
+        """Learn for half a minute, and keep where that has led to. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        self.check()
+        try:
+            phase, learner = self._learner or self._taken_up(shards, begun)
+        finally:
+            self._learner = None  # should this attempt fail, the next begins at the checkpoint again
+        if learner.done and phase + 1 < len(begun["phases"]):
+            phase, learner = phase + 1, self._next_phase(shards, learner.weights(), phase + 1)
+
+        def after(done: int) -> bool:
+            seconds = time.monotonic() - started
+            self.check()
+            self.report(learnt(progress, begun, Stretch(phase=phase, step=done, loss=None, validation=None, seconds=seconds)))
+            return seconds < STRETCH_SECONDS
+
+        before = learner.step
+        loss = learner.run(begun["phases"][phase], after)
+        if learner.step > before and not math.isfinite(loss):
+            dataset = self.plan.parts[TRAINING].dataset
+            message = f"The loss is no number any more after step {learner.step}: check the boxes of dataset '{dataset}'."
+            raise JobFailed(FailureCode.DIVERGED, message)
+        images = self._images(shards)
+        # The second phase learns from the images that the first was told by.
+        validation = None if phase else self._performance(learner, images.validation)
+        if phase == 0 and learner.done:
+            self._estimate(learner, images.held_out)
+        self.resources.objects.put(self._key(f"checkpoint-{phase}"), learner.to_npz())
+        self._learner = phase, learner
+        stretch = Stretch(
+            phase=phase,
+            step=learner.step,
+            loss=loss if learner.step > before else None,
+            validation=validation.mean_average_precision50 if validation is not None else None,
+            seconds=time.monotonic() - started,
+        )
+        self.report(learnt(progress, begun, stretch))
+        return stretch
+
+    def export(self, shards: int, begun: Begun) -> None:
+        """Make the model's file, to measure it by."""
+        self.check()
+        phase, learner = self._learner or self._taken_up(shards, begun)
+        self._learner = None
+        if phase == 0 and not learner.done:  # the budget has ended before
+            self._estimate(learner, self._images(shards).held_out)
+        onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
+        self.resources.objects.put(self._key("model.onnx"), onnx)
+
+    def evaluate(self, shards: int) -> dict[str, Any]:
+        """The model's performance on the test images, as the contract writes it."""
+        self.check()
+        performance, curves = measured(self, self.findings, TEST, shards)
+        self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
+        return performance.to_wire()
+
+    def estimated(self) -> dict[str, Any] | None:
+        """The performance on the images held out, if some were."""
+        try:
+            estimate: dict[str, Any] = json.loads(self.resources.objects.get(self._key("estimate")))
+        except ObjectNotFound:
+            return None
+        return estimate
+
+    def publish(self, begun: Begun, performance: dict[str, Any] | None) -> dict[str, Any]:
+        """Write the model's file where models are; the artifact, as the contract writes it."""
+        self.check()
+        try:
+            curves = json.loads(self.resources.objects.get(self._key("curves")))
+        except ObjectNotFound:
+            curves = None
+        facts = {
+            "output": {
+                "boxes": {"type": "float32", "shape": ["n", 4], "order": "left, top, right, bottom, in pixels of the input"},
+                "scores": {"type": "float32", "shape": ["n"]},
+                "classes": {"type": "int64", "shape": ["n"]},
+            },
+            "recipe": begun["recipe"],
+            "performance": performance,
+            "precisionRecall50": curves,
+            "dataset": {
+                "name": self.plan.parts[TRAINING].dataset,
+                "digest": begun["digest"],
+                "images": begun["images"],
+            },
+            "features": TITLE,
+        }
+        return self.put_artifact(self.resources.objects.get(self._key("model.onnx")), facts)
+
+    def _open_session(self) -> DetectorSession:
+        return DetectorSession(self.resources.objects.path(self._key("model.onnx")), self._settings.threads)
+
+    def _recipe(self, images: int) -> DetectorRecipe:
+        return choose_recipe(images, len(self.plan.parts[TRAINING].tags), self._tiles)
+
+    def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "Learner"]:
+        """The learning where the last checkpoint left it, or at its beginning."""
+        objects = self.resources.objects
+        generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
+        start = with_classes(read_nanodet(self._settings.weights_dir), self.plan.parts[TRAINING].tags, generator)
+        if not objects.exists(self._key("checkpoint-0")):
+            return 0, self._next_phase(shards, start, 0)
+        phase = 1 if objects.exists(self._key("checkpoint-1")) else 0
+        learner = self._next_phase(shards, start, phase)
+        learner.resume(objects.get(self._key(f"checkpoint-{phase}")))
+        return phase, learner
+
+    def _next_phase(self, shards: int, start: Weights, phase: int) -> "Learner":
+        from vision_customization.engine.learning.detection.training import BoxedPixels
+        from vision_customization.engine.learning.detection.training import DetectorTraining as Learner
+
+        images = self._images(shards)
+        recipe = self._recipe(len(images.training))
+        recipe, learnt_from = (recipe.tail(), images.training) if phase else (recipe, images.first)
+        return Learner(
+            recipe,
+            [BoxedPixels(partial(self.pictures.read, digest), in_pixels(image, 1, 1)) for image, digest in learnt_from],
+            start,
+        )
+
+    def _images(self, shards: int) -> _Images:
+        """In an order that the annotation files do not decide. Put together once: it asks for each shard's digests."""
+        if self._read is None:
+            training = boxed(self.shards(self.pictures), TRAINING, shards)
+            held = held_out(training) if len(self.plan.parts) == 1 else frozenset()
+            kept_back = [training[index] for index in sorted(held)]
+            first = [image for index, image in enumerate(training) if index not in held]
+            unlearnt = boxed(self.shards(self.pictures), TEST, 1) if len(self.plan.parts) > 1 else kept_back
+            validated = max(_VALIDATED_LEAST, _VALIDATED // self._tiles**2)
+            self._read = _Images(training, first, kept_back, unlearnt[:validated])
+        return self._read
+
+    def _estimate(self, learner: "Learner", held_out: Sequence[BoxedDigest]) -> None:
+        """Keep how what has been learnt does on the images held out, if some were."""
+        if held_out:
+            boxes, tags = self._looked(learner, held_out), self.plan.parts[TRAINING].tags
+            performance, curves = detection_performance(*boxes, tags), precision_recall_curves(*boxes, tags)
+            self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
+            self.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
+
+    def _performance(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
+        return detection_performance(*self._looked(learner, images), self.plan.parts[TRAINING].tags) if images else None
+
+    def _looked(
+        self, learner: "Learner", images: Sequence[BoxedDigest]
+    ) -> tuple[Sequence[LabelledBoxes], Sequence[Detections]]:
+        """The objects of pictures, and what is found in them by what has been learnt so far: of the tags that they have objects
+        of. Of the others so few pictures say nothing."""
+        session = DetectorSession(self._exported(learner, ""), self._settings.threads)
+        present = np.unique([box.label for image, _ in images for box in image.boxes])
+        truths, found = [], []
+        for image, digest in images:
+            self.check()
+            pixels = self.pictures.read(digest)
+            truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
+            seen = session.detect(pixels)
+            told = np.isin(seen.labels, present)
+            found.append(Detections(seen.corners[told], seen.labels[told], seen.scores[told]))
+        return truths, found
+
+    def _exported(self, learner: "Learner", licences: str) -> bytes:
+        recipe, tags = learner.recipe, self.plan.parts[TRAINING].tags
+        return export_detector(learner.weights(), tags, recipe.side, licences, recipe.tiles)
+
+    def _key(self, name: str) -> str:
+        return f"jobs/{self._job}/{name}"
+
+
+def learn_detector(
+    training: DetectorTraining, step: Step, planned: Planned, standing: Standing, budget_seconds: float
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """`Learn` of a detector."""
+    standing.advance(stage="reading images")
+    read = 0
+    for index in range(planned["shards"][TRAINING]):
+        # Of the training images, what there is when half of the budget is spent is learnt from; test images are all measured.
+        if standing.progress.seconds >= budget_seconds * _READING_BUDGET_SHARE:
+            break
+        share = 0.02 + 0.13 * (index + 1) / planned["shards"][TRAINING]
+        read_shard(training, step, training.pictures, TRAINING, index, standing, share)
+        read += 1
+    if len(planned["shards"]) > 1:  # what the training's progress is told by
+        before = standing.progress
+        read_shard(training, step, training.pictures, TEST, 0, standing, 0.15)
+        # They are counted when the model is measured on them.
+        standing.advance(images_read=before.images_read, images_embedded=before.images_embedded)
+
+    begun: Begun = step("begin", training.begin, read)
+    standing.advance(stage="learning", steps=sum(begun["phases"]), steps_done=0)
+    step("report", training.report, standing.progress)
+    stretch: Stretch | None = None
+    number = 0
+    while not _finished(begun, stretch) and standing.progress.seconds < budget_seconds * _BUDGET_SHARE:
+        stretch = step(f"learn {number}", training.train, read, begun, standing.progress)
+        standing.progress = learnt(standing.progress, begun, stretch)
+        number += 1
+    if stretch is None:
+        message = "The budget ended before anything was learnt: give it more hours."
+        raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+    step("export", training.export, read, begun)
+    standing.advance(stage="evaluating", share=0.93, message=None)
+    step("report", training.report, standing.progress)
+    if len(planned["shards"]) > 1:
+        for index in range(planned["shards"][TEST]):
+            share = 0.93 + 0.05 * (index + 1) / planned["shards"][TEST]
+            read_shard(training, step, training.findings, TEST, index, standing, share, name="detect")
+        performance = step("evaluate", training.evaluate, planned["shards"][TEST])
+    else:
+        performance = step("estimated", training.estimated)
+    standing.advance(stage="exporting", share=0.98)
+    step("report", training.report, standing.progress)
+    return performance, step("publish", training.publish, begun, performance)
+
+
+def _finished(begun: Begun, stretch: Stretch | None) -> bool:
+    last = len(begun["phases"]) - 1
+    return stretch is not None and stretch["phase"] == last and stretch["step"] >= begun["phases"][last]
+
+
+def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> TrainingProgress:
+    """Where a training stands after a stretch, or within one, whose numbers are then those of the last."""
+    done, total = sum(begun["phases"][: stretch["phase"]]) + stretch["step"], sum(begun["phases"])
+    loss = before.loss if stretch["loss"] is None else stretch["loss"]
+    validation = before.mean_average_precision50 if stretch["validation"] is None else stretch["validation"]
+    told = [
+        f"step {done} of {total}",
+        *([f"loss {loss:.2f}"] if loss is not None else []),
+        *([f"validation mAP@50 {validation:.3f}"] if validation is not None else []),
+    ]
+    return advanced(
+        before,
+        share=0.15 + 0.77 * done / total,
+        message=", ".join(told),
+        steps_done=done,
+        loss=loss,
+        mean_average_precision50=validation,
+        seconds=before.seconds + stretch["seconds"],
+    )
+
+
+def measured(job: Job, findings: Findings, part: int, count: int) -> tuple[ModelPerformance, dict[str, Any]]:
+    """The performance on the first `count` shards of a part, and the precision-recall curves of each tag. Raises JobFailed,
+    JobCancelled."""
+    images, tags = boxed(job.shards(findings), part, count), job.plan.parts[part].tags
+    truths: list[LabelledBoxes] = []
+    found: list[Detections] = []
+    for (image, _), ((width, height), detections) in zip(images, findings.read([digest for _, digest in images]), strict=True):
+        if not len(found) % _CHECKED_EVERY:
+            job.check()
+        truths.append(in_pixels(image, width, height))
+        found.append(detections)
+    return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
+
+
+def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
+    """The images of the first `count` shards of a part with their SHA-256, in the order of that."""
+    images = []
+    for image, digest in shards.digests(part, count):
+        assert isinstance(image, BoxedImage)
+        images.append((image, digest))
+    return sorted(images, key=lambda pair: (pair[1], pair[0].url))
+
+
+def held_out(images: Sequence[BoxedDigest]) -> frozenset[int]:
+    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of
+    those that have no box tell how many things are seen where there are none."""
+    if len(images) < _HELD_OUT_FROM:
+        return frozenset()
+    total = Counter(box.label for image, _ in images for box in image.boxes)
+    left = total.copy()
+    empty_left = sum(not image.boxes for image, _ in images) // _HELD_OUT_SHARE
+    held: set[int] = set()
+    for index, (image, _) in enumerate(images):
+        if len(held) >= min(len(images) // _HELD_OUT_SHARE, _HELD_OUT_MOST):
+            break
+        here = Counter(box.label for box in image.boxes)
+        if not here:
+            if empty_left:
+                empty_left -= 1
+                held.add(index)
+        elif all(left[label] - count >= max(1, 2 * total[label] / 3) for label, count in here.items()):
+            left -= here
+            held.add(index)
+    return frozenset(held) if left != total else frozenset()
+
+
+def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:
+    """The objects of an image of so many pixels; of one by one, their corners are shares of its sides."""
+    corners = [(box.left, box.top, box.left + box.width, box.top + box.height) for box in image.boxes]
+    scaled = np.array(corners, np.float32).reshape(-1, 4) * np.array([width, height, width, height], np.float32)
+    return LabelledBoxes(scaled, np.array([box.label for box in image.boxes], np.int64))
+
+
+def _told(image: BoxedImage, tags: Sequence[str]) -> str:
+    """An image's objects, as JSON."""
+    return json.dumps([(tags[box.label], box.left, box.top, box.width, box.height) for box in image.boxes])

@@ -1,0 +1,104 @@
+"""The steps of an evaluation: a trained model on a test dataset."""
+
+import json
+import time
+from contextlib import suppress
+
+from vision_customization.contract.coco.document import Purpose
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.images.dataset import read_dataset, with_tags
+from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.pictures import Findings
+from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.shards import ShardDone
+from vision_customization.engine.jobs.kinds.classifier import measure
+from vision_customization.engine.jobs.kinds.detector import measured
+from vision_customization.engine.jobs.steps.job import Job, Planned, evaluation_job
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.learning import Classifier
+from vision_customization.engine.learning.detection.artifact import DetectorSession
+from vision_customization.engine.models.cache import artifact_key, curves_key, head_key
+from vision_customization.engine.objects.files import ObjectNotFound
+from vision_customization.engine.store import EvaluationRecord, ModelRecord, NotFound
+
+
+class EvaluationRun(Job):
+    """One evaluation."""
+
+    def __init__(self, resources: Resources, plans: Plans, evaluation_id: str) -> None:
+        super().__init__(resources, plans, evaluation_job(evaluation_id))
+        self._evaluation_id = evaluation_id
+        self._embedding = Embedding(resources)
+        self._findings = Findings(resources.objects, self._job, self._open_session, self.check)
+
+    def check(self) -> None:
+        """An evaluation cannot be cancelled, but its model can be deleted, and it with it."""
+        self._record()
+
+    def read_annotations(self) -> Planned:
+        """Make the plan. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        try:
+            evaluation = self.resources.store.begin_evaluation(self._evaluation_id)
+        except NotFound:
+            raise JobCancelled from None
+        if evaluation.status.final:
+            raise JobCancelled
+        model = self._model(evaluation)
+        store, reader = self.resources.store, self.resources.reader
+        part = read_dataset(store, reader, evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, self.check)
+        return self.keep_plan(Plan((with_tags(part, self._tags(model), model.name),)), time.monotonic() - started)
+
+    def keep_shard(self, index: int) -> ShardDone:
+        """Read a shard of the test images, and keep their features, or what the detector finds in them."""
+        return self.keep(self._findings if self.plan.parts[0].boxed else self._embedding, 0, index)
+
+    def finish(self, shards: int) -> None:
+        evaluation = self._record()
+        (part,) = self.plan.parts
+        if part.boxed:
+            performance, curves = measured(self, self._findings, 0, shards)
+            self.resources.objects.put(curves_key(evaluation.model_id, evaluation.id), json.dumps(curves).encode())
+        else:
+            performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
+        try:
+            self.resources.store.finish_evaluation(self._evaluation_id, performance)
+        except NotFound:
+            self.resources.objects.delete(curves_key(evaluation.model_id, evaluation.id))
+            raise JobCancelled from None
+        self.clean_up()
+
+    def fail(self, failure: JobFailed) -> None:
+        with suppress(NotFound):
+            self.resources.store.fail_evaluation(self._evaluation_id, failure.details())
+        self.clean_up()
+
+    def _tags(self, model: ModelRecord) -> tuple[str, ...]:
+        try:
+            if model.model_kind is not ModelKind.GENERIC_CLASSIFIER:
+                return self._findings.tags
+            return tuple(Classifier.from_npz(self.resources.objects.get(head_key(model.id))).tags)
+        except ObjectNotFound:
+            message = f"The files of model '{model.name}' are gone: train it again."
+            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+
+    def _open_session(self) -> DetectorSession:
+        return DetectorSession(self.resources.objects.path(artifact_key(self._record().model_id)), self.resources.decoders)
+
+    def _record(self) -> EvaluationRecord:
+        try:
+            return self.resources.store.evaluation_by_id(self._evaluation_id)
+        except NotFound:
+            raise JobCancelled from None
+
+    def _model(self, evaluation: EvaluationRecord) -> ModelRecord:
+        try:
+            model = self.resources.store.model_by_id(evaluation.model_id)
+        except NotFound:
+            raise JobCancelled from None
+        if model.status is not ModelStatus.SUCCEEDED:
+            message = f"Model '{model.name}' is '{model.status}'; one that has succeeded can be evaluated."
+            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message)
+        return model

@@ -1,0 +1,97 @@
+"""A product recognition run: one image through a trained detector. Seconds of work, in one step that may be done twice."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from vision_customization.contract.analysis import DetectedObject
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.learning.images import DecodedImage, decode_image
+from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
+from vision_customization.engine.objects.files import ObjectNotFound, ObjectStore
+from vision_customization.engine.products.recognition import image_key, recognition_job, recognized
+from vision_customization.engine.store import NotFound, Store
+
+IMAGE_ARRIVES_SECONDS = 60.0
+"""How long after its run the image may be written: the run is written first, or the image could be taken for a leftover."""
+
+_NO_IMAGE = "The run's image is not there: the engine was stopped while it took it in. Delete the run and send it again."
+
+
+class Detector(Protocol):
+    """Trained detectors; `serving.ModelCache`."""
+
+    def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
+        """Raises `serving.ModelGone`."""
+        ...
+
+
+class Recognition:
+    """One run in this process."""
+
+    def __init__(self, store: Store, objects: ObjectStore, detector: Detector, run_id: str) -> None:
+        self._store = store
+        self._objects = objects
+        self._detector = detector
+        self._run_id = run_id
+
+    def check(self) -> None:
+        """A run cannot be cancelled, but its model can be deleted, and it with it. Raises JobCancelled."""
+        try:
+            self._store.run_by_id(self._run_id)
+        except NotFound:
+            raise JobCancelled from None
+
+    def recognize(self) -> None:
+        """From the image to the kept result. Raises JobFailed, JobCancelled."""
+        try:
+            run = self._store.begin_run(self._run_id)
+            if run.status.final:
+                raise JobCancelled
+            tiles = self._store.model_by_id(run.model_id).tiles
+            image = decode_image(self._objects.get(image_key(self._run_id)), detail=tiles)
+            found = self._detector.detect(run.model_id, image)
+            self._store.finish_run(self._run_id, recognized(found, image.width, image.height))
+        except NotFound:
+            raise JobCancelled from None
+        except ObjectNotFound:
+            raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, _NO_IMAGE) from None
+        except ModelGone:
+            message = f"The files of model '{run.model_name}' are gone: train it again."
+            raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+        except ModelTooSlow as error:
+            raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, str(error)) from None
+        self.clean_up()
+
+    def fail(self, failure: JobFailed) -> None:
+        with suppress(NotFound):
+            self._store.fail_run(self._run_id, failure.details())
+        self.clean_up()
+
+    def clean_up(self) -> None:
+        """Delete the image, and whatever else only the run needed."""
+        self._objects.delete(f"jobs/{recognition_job(self._run_id)}")
+
+
+def run_recognition(recognition: Recognition, step: Callable[..., Any]) -> None:
+    """All steps of a run; as in `workflows`."""
+    try:
+        step("recognize", recognition.recognize)
+    except JobFailed as failure:
+        step("fail", recognition.fail, failure)
+    except JobCancelled:
+        step("clean up", recognition.clean_up)
+
+
+def settle_unqueued(store: Store, objects: ObjectStore, run_id: str, enqueue: Callable[[str], object]) -> None:
+    """What a caretaker does about a run that is in no queue: the API that took it in is about to queue it, or was stopped. With
+    its image it can be queued twice without harm; without, and for IMAGE_ARRIVES_SECONDS, it never will be."""
+    if objects.exists(image_key(run_id)):
+        enqueue(run_id)
+        return
+    with suppress(NotFound):
+        if datetime.now(UTC) - store.run_by_id(run_id).created > timedelta(seconds=IMAGE_ARRIVES_SECONDS):
+            store.fail_run(run_id, ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=_NO_IMAGE))

@@ -1,0 +1,213 @@
+"""The steps that every training has: what it reads first, how it tells where it stands, and how it ends."""
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from vision_customization.contract.coco.document import Purpose
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.images.dataset import check_budget, read_dataset, with_tags
+from vision_customization.engine.jobs.images.image_cache import Keeping
+from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.shards import ShardDone
+from vision_customization.engine.jobs.steps.job import Job, Planned, training_job
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.models.cache import artifact_key, sidecar_key
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import ModelRecord, NotFound
+
+TRAINING, TEST = 0, 1
+"""Parts of a training's plan."""
+_log = logging.getLogger(__name__)
+
+
+Step = Callable[..., Any]
+"""`step(name, function, *arguments)` runs a step of a workflow, or knows its result."""
+
+
+@dataclass
+class Standing:
+    """Where a training stands, as its workflow goes along."""
+
+    progress: TrainingProgress
+
+    def advance(self, **changes: object) -> TrainingProgress:
+        self.progress = advanced(self.progress, **changes)
+        return self.progress
+
+
+class Training(Job):
+    """One training; what is learnt is `ClassifierTraining`'s and `DetectorTraining`'s. `budget_seconds` bounds its compute:
+    what the steps took, without those that a crash made void."""
+
+    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
+        super().__init__(resources, plans, training_job(model_id))
+        self._model_id = model_id
+        self._settings = settings
+        self._reported = TrainingProgress(stage="reading annotations")
+
+    def check(self) -> None:
+        if self.resources.store.cancellation_requested(self._model_id):
+            raise JobCancelled
+
+    def read_annotations(self) -> Planned:
+        """Make the plan. Raises JobFailed, JobCancelled."""
+        started = time.monotonic()
+        self.check()
+        model = self._begin()
+        self.report(TrainingProgress(stage="reading annotations"))
+        store, reader = self.resources.store, self.resources.reader
+        kind = model.model_kind
+        training = read_dataset(store, reader, model.training_dataset_name, Purpose.TRAINING, kind, self.check)
+        check_budget(kind, training, model.time_budget_in_hours)
+        parts = [training]
+        if model.test_dataset_name is not None:
+            test = read_dataset(store, reader, model.test_dataset_name, Purpose.EVALUATION, kind, self.check)
+            parts.append(with_tags(test, training.tags, model.name))
+        return self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
+
+    def keep_and_report(self, keeping: Keeping, part: int, index: int, before: TrainingProgress, share: float) -> ShardDone:
+        """The shard number `index` of a part; `share` is how much of the training is done after it."""
+        done = self.keep(keeping, part, index)
+        self.report(embedded(before, done, share))
+        return done
+
+    def put_artifact(self, onnx: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the model's file and what is to be known of it; the artifact, as the contract writes it."""
+        artifact = Artifact(digest=hashlib.sha256(onnx).hexdigest(), size_bytes=len(onnx))
+        model, part = self.resources.store.model_by_id(self._model_id), self.plan.parts[TRAINING]
+        sidecar = {
+            "name": model.name,
+            "kind": model.model_kind.value,
+            "labels": list(part.tags),
+            "input": {"name": "image", "type": "uint8", "shape": ["height", "width", 3], "colours": "RGB, upright"},
+            "preprocessing": "inside the file: resizing and normalisation",
+            "performanceOn": self.plan.parts[TEST].dataset
+            if len(self.plan.parts) > 1
+            else "held-out part of the training data",
+            **facts,
+            "artifact": artifact.to_wire(),
+            "versions": {
+                name: importlib.metadata.version(name) for name in ("vision-customization", "onnxruntime", "onnx", "numpy")
+            },
+        }
+        self.resources.objects.put(sidecar_key(self._model_id), json.dumps(sidecar, indent=2, ensure_ascii=False).encode())
+        # Last: whoever finds the model's file finds the others.
+        self.resources.objects.put(artifact_key(self._model_id), onnx)
+        return artifact.to_wire()
+
+    def finish(self, performance: dict[str, Any] | None, artifact: dict[str, Any], progress: TrainingProgress) -> None:
+        measured = ModelPerformance.model_validate(performance) if performance is not None else None
+        self.report(progress)
+        try:
+            cost = cost_minutes(progress.seconds, self.budget_seconds)
+            record = self.resources.store.finish_training(self._model_id, measured, cost, Artifact.model_validate(artifact))
+        except NotFound:
+            record = None  # deleted at the last moment
+        self._discard(record)
+
+    def fail(self, failure: JobFailed, seconds: float) -> None:
+        # An alert in Azure looks for this very event: components/observability.py.
+        details = failure.details()
+        _log.error("training failed", extra={"model-id": self._model_id, "code": details.code, "reason": details.message})
+        record = None
+        with suppress(NotFound):
+            cost = cost_minutes(seconds, self.budget_seconds)
+            record = self.resources.store.fail_training(self._model_id, details, cost)
+        self._discard(record)
+
+    def cancel(self, seconds: float) -> None:
+        record = None
+        with suppress(NotFound):
+            record = self.resources.store.cancel_training(self._model_id, cost_minutes(seconds, self.budget_seconds))
+        self._discard(record)
+
+    def tell_waiting(self, why: str) -> None:
+        if self._reported.message != why:
+            self.report(advanced(self._reported, message=why))
+
+    def report(self, progress: TrainingProgress) -> None:
+        self._reported = progress
+        try:
+            self.resources.store.report_progress(self._model_id, progress)
+        except NotFound:
+            raise JobCancelled from None
+
+    @property
+    def budget_seconds(self) -> float:
+        try:
+            return self.resources.store.model_by_id(self._model_id).time_budget_in_hours * 3600.0
+        except NotFound:
+            return 0.0
+
+    def _begin(self) -> ModelRecord:
+        try:
+            record = self.resources.store.begin_training(self._model_id)
+        except NotFound:
+            raise JobCancelled from None
+        if record.status.final:
+            raise JobCancelled
+        return record
+
+    def _discard(self, record: ModelRecord | None) -> None:
+        """Delete what the training no longer needs, and the model's files unless it has succeeded, be it earlier."""
+        if record is None or record.status is not ModelStatus.SUCCEEDED:
+            self.resources.objects.delete(f"models/{self._model_id}")
+        self.clean_up()
+
+
+T = TypeVar("T", bound=Training, contravariant=True)
+
+
+class Learn(Protocol[T]):
+    """The steps between a training's plan and its end."""
+
+    def __call__(
+        self, training: T, step: Step, planned: Planned, standing: Standing, budget_seconds: float
+    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The performance, if there is one, and the artifact, as the contract writes them."""
+        ...
+
+
+def read_shard(
+    training: Training,
+    step: Step,
+    keeping: Keeping,
+    part: int,
+    index: int,
+    standing: Standing,
+    share: float,
+    name: str = "embed",
+) -> None:
+    """One shard of a part as a step of the workflow; `share` is how much of the training is done after it."""
+    done: ShardDone = step(f"{name} {part}/{index}", training.keep_and_report, keeping, part, index, standing.progress, share)
+    standing.progress = embedded(standing.progress, done, share)
+
+
+def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:
+    """Where a training stands after a shard."""
+    return advanced(
+        before,
+        share=share,
+        images_read=before.images_read + done["images_read"],
+        images_embedded=before.images_embedded + done["images_embedded"],
+        seconds=before.seconds + done["seconds"],
+    )
+
+
+def advanced(progress: TrainingProgress, **changes: object) -> TrainingProgress:
+    return progress.model_copy(update=changes)
+
+
+def cost_minutes(seconds: float, budget_seconds: float) -> int:
+    """`trainingCostInMinutes`: a minute that has begun counts, and the budget is never exceeded."""
+    return min(max(1, math.ceil(seconds / 60)), int(budget_seconds // 60)) if seconds > 0 else 0

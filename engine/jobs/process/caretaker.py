@@ -1,0 +1,134 @@
+"""Sees that no job is forgotten: whatever died when, each model, evaluation and run comes to a final status.
+
+Every worker has a caretaker. They need not agree on who does what: everything here may be done twice.
+"""
+
+import logging
+from collections import defaultdict
+from contextlib import suppress
+
+from dbos import WorkflowStatus
+
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
+from vision_customization.engine.jobs.process.liveness import Locks
+from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
+from vision_customization.engine.jobs.steps.job import evaluation_job, training_job
+from vision_customization.engine.models.importing import sweep_imports
+from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.products.recognition import recognition_job
+from vision_customization.engine.store import ModelRecord, NotFound, Store
+
+_log = logging.getLogger(__name__)
+_ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+
+
+class Caretaker:
+    """Looks after all jobs of the engine, from within the worker named `worker`."""
+
+    def __init__(self, store: Store, objects: ObjectStore, queue: JobQueue, locks: Locks, worker: str) -> None:
+        self._store = store
+        self._objects = objects
+        self._queue = queue
+        self._locks = locks
+        self._worker = worker
+
+    def look(self) -> None:
+        self.settle()
+        self.rescue()
+
+    def sweep(self) -> None:
+        """Delete what jobs have left that are at their end, and imports that never came to one: a process that is killed does
+        not tidy up."""
+        left = self._objects.names("jobs")
+        models, evaluations, runs = self._store.unfinished()  # asked for last: whoever is not in here has ended
+        unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
+        for job in set(left) - unfinished:
+            self._objects.delete(f"jobs/{job}")
+        sweep_imports(self._store, self._objects)
+
+    def settle(self) -> None:
+        """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel
+        what waits in a queue and should not start."""
+        models, evaluations, runs = self._store.unfinished()
+        jobs = [*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)]
+        statuses = self._queue.statuses(jobs)
+        for model_id in models:
+            self._settle_training(model_id, statuses.get(training_job(model_id)))
+        for evaluation_id in evaluations:
+            status = statuses.get(evaluation_job(evaluation_id))
+            if status is None:
+                self._queue.enqueue_evaluation(evaluation_id)
+            elif status.status in _ENDED:
+                with suppress(NotFound):
+                    self._store.fail_evaluation(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                self._objects.delete(f"jobs/{evaluation_job(evaluation_id)}")
+        for run_id in runs:
+            status = statuses.get(recognition_job(run_id))
+            if status is None:
+                settle_unqueued(self._store, self._objects, run_id, self._queue.enqueue_recognition)
+            elif status.status in _ENDED:
+                with suppress(NotFound):
+                    self._store.fail_run(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                self._objects.delete(f"jobs/{recognition_job(run_id)}")
+
+    def rescue(self) -> list[str]:
+        """Give back the work of workers that are gone; the ids of it. What has had too many workers is withdrawn: it is
+        settled at the next look."""
+        by_worker: defaultdict[str, list[WorkflowStatus]] = defaultdict(list)
+        for workflow in self._queue.running():
+            if workflow.executor_id is not None and workflow.executor_id != self._worker:
+                by_worker[workflow.executor_id].append(workflow)
+        rescued = []
+        for worker in by_worker:
+            lock = self._locks.take(worker)
+            if lock is None:
+                continue  # it lives
+            try:
+                # Nobody else rescues it now, and it cannot come back: what is still its own, is nobody's.
+                for workflow in self._queue.running(worker):
+                    if self._begun_too_often(workflow):
+                        _log.error("%s is given up: each worker that took it died", workflow.workflow_id)
+                        self._queue.withdraw(workflow.workflow_id)
+                        continue
+                    _log.warning("worker %s is gone: %s goes back to its queue", worker, workflow.workflow_id)
+                    self._queue.give_back(workflow)
+                    rescued.append(workflow.workflow_id)
+            finally:
+                lock.release()
+        return rescued
+
+    def _begun_too_often(self, workflow: WorkflowStatus) -> bool:
+        """Count how often a job was begun, by whichever worker. DBOS counts from none again where a job changes its worker."""
+        key = f"jobs/{workflow.workflow_id}/begun"
+        before = int(self._objects.get(key)) if self._objects.exists(key) else 0
+        begun = before + max(1, workflow.recovery_attempts or 0)
+        self._objects.put(key, str(begun).encode())
+        return begun > RECOVERY_ATTEMPTS_MAX
+
+    def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
+        with suppress(NotFound):
+            if status is None or status.status == "ENQUEUED":
+                if self._store.cancellation_requested(model_id):
+                    if status is not None:
+                        self._queue.withdraw(status.workflow_id)
+                    self._discard(self._store.cancel_training(model_id))
+                elif status is None:
+                    self._queue.enqueue_training(model_id)
+            elif status.status in _ENDED:
+                self._discard(self._store.fail_training(model_id, _died(FailureCode.UNKNOWN)))
+
+    def _discard(self, model: ModelRecord) -> None:
+        """Delete what the training's own last step would have deleted."""
+        if model.status is not ModelStatus.SUCCEEDED:
+            self._objects.delete(f"models/{model.id}")
+        self._objects.delete(f"jobs/{training_job(model.id)}")
+
+
+def _died(code: FailureCode) -> ErrorDetails:
+    return ErrorDetails(
+        code=code.value,
+        message="The engine's worker died each time it tried; its log says why. Too little memory is the usual reason.",
+    )

@@ -1,0 +1,129 @@
+"""Whether a worker works, for a container's probes: it has no API that could be asked, so it answers `GET /healthz` alone."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.runtime.listening import listening
+
+STALE_SECONDS = 60.0
+"""A worker looks after its jobs every second. One that has not for so long hangs, whatever its threads may do."""
+
+_CALLER_SECONDS = 5.0
+"""How long one caller may take for its request and its answer."""
+
+_CALLERS_MAX = 16
+
+
+class Pulse:
+    """The moment of a worker's last look. `clock` gives seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: float | None = None
+
+    def beat(self) -> None:
+        self._last = self._clock()
+
+    def trouble(self) -> str | None:
+        """Why the worker is not well; None if it is."""
+        if self._last is None:
+            return "The worker starts."
+        silent = self._clock() - self._last
+        if silent > STALE_SECONDS:
+            return f"The worker has not looked after its jobs for {silent:.0f} seconds."
+        return None
+
+
+@contextmanager
+def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
+    """Answer 200 or 503 at /healthz from threads of their own; the port. Raises SettingsError where it is taken."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _CALLER_SECONDS
+
+        def do_GET(self) -> None:
+            status, answer = _answer(self.path, pulse)
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def version_string(self) -> str:
+            return "vision-engine"
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
+            """Nothing: it is asked every few seconds for as long as the worker runs."""
+
+    with listening(host, port, "health_port") as listener:
+        server = _Server(listener, Handler)
+        thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
+        thread.start()
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers at most _CALLERS_MAX callers at once. For one more, the one that came first is cut off: probes are quick."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listener.getsockname()[:2], handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self._callers: dict[socket.socket, None] = {}  # in the order in which they came
+        self._lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has them
+        with self._lock:
+            if len(self._callers) >= _CALLERS_MAX:
+                first = next(iter(self._callers))
+                del self._callers[first]
+                self._cut_off(first)
+            self._callers[request] = None
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has them
+        # The handler's own time limit begins anew with each byte.
+        ended = threading.Timer(_CALLER_SECONDS, self._cut_off, [request])
+        ended.daemon = True
+        ended.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            ended.cancel()
+            with self._lock:
+                self._callers.pop(request, None)
+
+    @staticmethod
+    def _cut_off(request: socket.socket) -> None:
+        with suppress(OSError):  # it is closed already
+            request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing: a prober that hangs up is no matter."""
+
+
+def _answer(path: str, pulse: Pulse) -> tuple[int, dict[str, object]]:
+    if path.partition("?")[0] != "/healthz":
+        return 404, _error("404", "A worker answers /healthz alone.")
+    trouble = pulse.trouble()
+    if trouble is not None:
+        return 503, _error(ErrorCode.INTERNAL_SERVER_ERROR.value, trouble)
+    return 200, {"status": "ok"}
+
+
+def _error(code: str, message: str) -> dict[str, object]:
+    return {"error": {"code": code, "message": message}}

@@ -1,0 +1,154 @@
+"""Which workers are alive: each holds a lock by its name for as long as its process lives, and no heartbeat is needed.
+
+With SQLite it is a lock on a file, which the kernel gives back when the process ends, however it ends. With PostgreSQL it is an
+advisory lock of a connection, which the server gives back when the connection ends; both sides look after the connection, so
+that a machine that vanishes without a word is missed within half a minute.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import socket
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from vision_customization.engine.errors import EngineError
+from vision_customization.engine.settings import Settings
+
+_SLOTS_MAX = 256
+_LOCK_CLASS = 0x76697365  # "vise": keeps the workers' locks apart from others in the same database
+
+_IDLE_SECONDS, _INTERVAL_SECONDS, _COUNT = 10, 5, 3
+_CLIENT_KEEPALIVES = {
+    "keepalives_idle": _IDLE_SECONDS,
+    "keepalives_interval": _INTERVAL_SECONDS,
+    "keepalives_count": _COUNT,
+    "tcp_user_timeout": 1000 * (_IDLE_SECONDS + _COUNT * _INTERVAL_SECONDS),
+    "connect_timeout": 10,
+}
+_SERVER_KEEPALIVES = (
+    f"SET tcp_keepalives_idle = {_IDLE_SECONDS};"
+    f"SET tcp_keepalives_interval = {_INTERVAL_SECONDS};"
+    f"SET tcp_keepalives_count = {_COUNT}"
+)
+"""Unasked, most servers notice after two hours that a machine is gone, and keep its locks until then."""
+
+
+class Lock(Protocol):
+    def held(self) -> bool:
+        """Whether the lock is still there: a lost connection loses it."""
+
+    def release(self) -> None: ...
+
+
+class Locks(Protocol):
+    """Locks by worker name, seen by every worker of the engine."""
+
+    def take(self, worker: str) -> Lock | None:
+        """The lock, or None while another process holds it."""
+
+    def close(self) -> None:
+        """No more locks are asked for; those that were taken stay."""
+
+
+def open_locks(settings: Settings) -> Locks:
+    if settings.on_postgresql:
+        return AdvisoryLocks(
+            create_engine(
+                settings.database_url,
+                pool_size=1,  # to ask for others' locks with; a lock that is held keeps a connection to itself
+                max_overflow=-1,
+                pool_pre_ping=True,
+                isolation_level="AUTOCOMMIT",
+                connect_args=_CLIENT_KEEPALIVES,
+            )
+        )
+    return FileLocks(settings.data_dir / "workers")
+
+
+def take_name(locks: Locks) -> tuple[str, Lock]:
+    """A name for this worker that no living worker has: that of its machine and the first free number.
+
+    A worker that is started again so gets its old name back, and with it the work that it had begun.
+    """
+    machine = socket.gethostname() or "worker"
+    for slot in range(1, _SLOTS_MAX + 1):
+        name = f"{machine}-{slot}"
+        lock = locks.take(name)
+        if lock is not None:
+            return name, lock
+    raise EngineError(f"There are {_SLOTS_MAX} workers on this machine already.")
+
+
+class FileLocks:
+    """Locks of this machine, as files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, worker: str) -> "FileLock | None":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._folder / f"{worker}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return FileLock(descriptor)
+
+    def close(self) -> None:
+        pass
+
+
+class FileLock:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def held(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        os.close(self._descriptor)
+
+
+class AdvisoryLocks:
+    """Locks of a PostgreSQL database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def take(self, worker: str) -> "AdvisoryLock | None":
+        key = int.from_bytes(hashlib.sha256(worker.encode()).digest()[:4], "big", signed=True)
+        connection = self._engine.connect()
+        query = text("SELECT pg_try_advisory_lock(:class, :key)")
+        if connection.scalar(query, {"class": _LOCK_CLASS, "key": key}):
+            connection.exec_driver_sql(_SERVER_KEEPALIVES)
+            return AdvisoryLock(connection)
+        connection.close()
+        return None
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class AdvisoryLock:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def held(self) -> bool:
+        try:
+            self._connection.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
+
+    def release(self) -> None:
+        # The server notices the end of a connection a little later than we do: told before, it has given the lock back by now.
+        with contextlib.suppress(SQLAlchemyError):  # the connection may be lost, and the lock with it
+            self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        self._connection.invalidate()
+        self._connection.close()

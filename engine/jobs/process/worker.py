@@ -1,0 +1,174 @@
+"""A worker: takes trainings, evaluations and product recognition runs from the queues, one of each at a time, until its
+process ends.
+
+It stops as if it were killed, at once and between two instructions: everything it has finished is kept, and whoever comes next
+goes on from there.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from signal import SIGINT, SIGTERM, signal
+from types import FrameType
+from typing import NoReturn
+
+import click
+from dbos import DBOS, DBOSConfig
+from sqlalchemy.exc import SQLAlchemyError
+
+from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
+from vision_customization.engine.errors import EngineError
+from vision_customization.engine.jobs.images.kept_features import KeptFeatures
+from vision_customization.engine.jobs.images.pictures import DETECT_SECONDS_MAX
+from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.kinds.recognition import Detector
+from vision_customization.engine.jobs.process.caretaker import Caretaker
+from vision_customization.engine.jobs.process.health import Pulse, answering_health
+from vision_customization.engine.jobs.process.liveness import open_locks, take_name
+from vision_customization.engine.jobs.queue import (
+    APPLICATION,
+    EVALUATION_QUEUE,
+    RECOGNITION_QUEUE,
+    TRAINING_QUEUE,
+    WORKFLOWS_VERSION,
+    JobQueue,
+    prepare_system_database,
+    system_database_url,
+)
+from vision_customization.engine.jobs.steps.resources import Extractor, Resources
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
+from vision_customization.engine.jobs.workflows import declare_workflows
+from vision_customization.engine.learning import FeatureExtractor
+from vision_customization.engine.models.cache import ModelCache
+from vision_customization.engine.objects.files import ObjectsUnavailable, open_objects
+from vision_customization.engine.runtime.listening import base_url
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+from vision_customization.engine.store.cipher import TokenCipher
+
+LOOK_SECONDS = 1.0
+_QUEUE_POLLING_SECONDS = 0.25
+_log = logging.getLogger(__name__)
+
+
+class LockLost(EngineError):
+    """A worker that others take for dead; it must not go on."""
+
+
+class Worker:
+    """A worker in this process, which can have one at a time, since DBOS can be there once.
+
+    `extractor` is opened with the pretrained networks unless it is given; `pauses_seconds` are those between the
+    attempts of a step; `role_wait_seconds` is how long a blob is asked for that the engine's identity may not read; `detector`
+    answers product recognition runs, with the trained models unless it is given.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        extractor: Extractor | None = None,
+        pauses_seconds: Sequence[float] = PAUSES_SECONDS,
+        role_wait_seconds: float = ROLE_WAIT_SECONDS,
+        detector: Detector | None = None,
+    ) -> None:
+        self._settings = settings
+        self._extractor = extractor
+        self._pauses_seconds = pauses_seconds
+        self._locks = open_locks(settings)
+        self.name, self._lock = take_name(self._locks)
+        self._store = Store.open(settings)
+        self._store.check_token_key(settings)
+        self._reader = BlobReader(
+            settings.allowed_hosts, identity_hosts=settings.identity_hosts, role_wait_seconds=role_wait_seconds
+        )
+        prepare_system_database(settings)
+        self._queue = JobQueue(settings)
+        self._objects = open_objects(settings)
+        self._detector = detector or ModelCache(settings, self._objects, seconds_max=DETECT_SECONDS_MAX)
+        self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
+
+    def start(self) -> None:
+        """Raises WeightsError where the pretrained networks are not there."""
+        settings = self._settings
+        objects = self._objects
+        extractor = self._extractor or FeatureExtractor(settings.weights_dir, settings.threads)
+        kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
+        resources = Resources(
+            self._store, objects, self._reader, extractor, kept, decoders=settings.threads, workers=settings.workers
+        )
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": system_database_url(settings),
+            "application_version": WORKFLOWS_VERSION,
+            "executor_id": self.name,
+            "log_level": "WARNING",
+            "run_migrations": False,
+        }
+        # DBOS gives its logger a console of its own unless it has a handler: its lines should be like the others.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
+        DBOS(config=config)
+        plans = Plans(objects, TokenCipher.open(settings))
+        declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
+        DBOS.launch()
+        for queue in (TRAINING_QUEUE, EVALUATION_QUEUE, RECOGNITION_QUEUE):
+            DBOS.register_queue(
+                queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
+            )
+        self.caretaker.sweep()
+        threading.Thread(target=objects.sweep, name="sweep", daemon=True).start()
+        _log.info("worker %s takes jobs", self.name)
+
+    def look(self) -> None:
+        """What is due now and then. Raises LockLost where the worker has lost its lock, and with it its name."""
+        if not self._lock.held():
+            raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
+        try:
+            self.caretaker.look()
+        except (SQLAlchemyError, OSError, ObjectsUnavailable) as error:
+            _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
+
+    def stop(self) -> None:
+        DBOS.destroy(destroy_registry=True)
+        self._queue.close()
+        self._reader.close()
+        self._objects.close()
+        self._store.close()
+        self._lock.release()
+        self._locks.close()
+
+
+def run_worker(settings: Settings, health_port: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT, or until it cannot go on; does not return. `health_port` answers /healthz, if given."""
+    stopping = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
+        stopping.set()
+
+    signal(SIGTERM, stop)
+    signal(SIGINT, stop)
+    pulse = Pulse()
+    with ExitStack() as stack:
+        if health_port is not None:
+            port = stack.enter_context(answering_health(settings.host, health_port, pulse))
+            click.echo(f"This worker answers {base_url(settings.host, port)}/healthz")
+        worker = Worker(settings)
+        worker.start()
+        _work(worker, stopping, pulse)
+
+
+def _work(worker: Worker, stopping: threading.Event, pulse: Pulse) -> NoReturn:
+    status = 0
+    try:
+        while not stopping.wait(LOOK_SECONDS):
+            worker.look()
+            pulse.beat()
+        _log.info("worker %s stops", worker.name)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
+        _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))
+        status = 1
+    # An orderly end of the interpreter would take the threads from the step that runs, which DBOS keeps as the step's failure.
+    logging.shutdown()
+    os._exit(status)

@@ -1,0 +1,1 @@
+"""Steps of a workflow: retries, cancellation, and the resources that they measure."""

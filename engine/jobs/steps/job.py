@@ -1,0 +1,90 @@
+"""What trainings and evaluations have in common: a plan, its images, and the objects of a job."""
+
+from dataclasses import replace
+from typing import TypedDict
+
+from vision_customization.engine.jobs.errors import JobCancelled
+from vision_customization.engine.jobs.images.image_cache import Keeping
+from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.shards import ShardDone, Shards
+from vision_customization.engine.jobs.steps.memory import check_memory
+from vision_customization.engine.jobs.steps.resources import Resources
+
+
+class Planned(TypedDict):
+    """The first step's result: how many shards each part of the plan has."""
+
+    shards: list[int]
+    images: int
+    seconds: float
+
+
+def training_job(model_id: str) -> str:
+    """Id of a training's workflow, and name of its objects."""
+    return f"training-{model_id}"
+
+
+def evaluation_job(evaluation_id: str) -> str:
+    return f"evaluation-{evaluation_id}"
+
+
+class Job:
+    """One run of a job in this process. Every public method that a workflow calls is a step: it may run twice."""
+
+    def __init__(self, resources: Resources, plans: Plans, job: str) -> None:
+        self.resources = replace(resources, reader=resources.reader.telling(self._waits))
+        self._plans = plans
+        self._job = job
+        self._closed = False
+        self._plan: Plan | None = None
+        self._shards: dict[Keeping, Shards] = {}
+
+    def close(self) -> None:
+        self._closed = True
+        for shards in self._shards.values():
+            shards.close()
+
+    def check(self) -> None:
+        """Raises JobCancelled where the job should stop."""
+        raise NotImplementedError
+
+    def tell_waiting(self, why: str) -> None:
+        """Blobs cannot be read yet. Called from the threads that read, again and again while they wait."""
+
+    def _waits(self, why: str) -> None:
+        if self._closed:
+            raise JobCancelled  # nobody waits for the blob any more
+        self.tell_waiting(why)
+
+    @property
+    def plan(self) -> Plan:
+        if self._plan is None:
+            self._plan = self._plans.get(self._job)
+        return self._plan
+
+    def shards(self, keeping: Keeping) -> Shards:
+        """The plan's images, of which is kept what `keeping` keeps."""
+        if keeping not in self._shards:
+            self._shards[keeping] = Shards(self.resources, keeping, self._job, self.plan, self.check)
+        return self._shards[keeping]
+
+    def keep_plan(self, plan: Plan, seconds: float) -> Planned:
+        """Raises JobFailed where the features of a part would not fit into memory."""
+        for part in plan.parts:
+            check_memory(part, self.resources.extractor.dimensions, self.resources.workers)
+        self._plans.put(self._job, plan)
+        self._plan = plan
+        counts = [0] * len(plan.parts)
+        for shard in plan.shards:
+            counts[shard.part] += 1
+        return Planned(shards=counts, images=plan.images, seconds=seconds)
+
+    def keep(self, keeping: Keeping, part: int, index: int) -> ShardDone:
+        """Read the shard number `index` of a part, and keep of it what `keeping` keeps."""
+        self.check()
+        shard = [shard for shard in self.plan.shards if shard.part == part][index]
+        return self.shards(keeping).keep(shard)
+
+    def clean_up(self) -> None:
+        """Delete what only the job needed."""
+        self.resources.objects.delete(f"jobs/{self._job}")

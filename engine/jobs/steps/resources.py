@@ -1,0 +1,37 @@
+"""What all jobs of a worker share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.jobs.images.kept_features import KeptFeatures
+from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.store import Store
+
+
+class Extractor(Protocol):
+    """What turns pixels into features: `learning.FeatureExtractor`."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def extract(self, images: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]: ...
+
+
+@dataclass(frozen=True)
+class Resources:
+    store: Store
+    objects: ObjectStore
+    reader: BlobReader
+    extractor: Extractor
+    kept: KeptFeatures
+    decoders: int
+    workers: int = 1
+    """How many workers share the machine's memory."""

@@ -1,0 +1,139 @@
+"""A trained classifier: which views it takes, how they are standardised, and one linear head on top."""
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES, VIEWS, View, layout_key
+from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.learning.npz import to_npz
+
+_VERSION = 1
+_CHUNK = 1024
+LENGTH_LEAST = 1e-6
+"""What a vector is divided by at least."""
+_VIEW_BY_NAME = {view.name: view for view in VIEWS}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Views that say the same of an image and of its mirror image (or one view alone), and how they are standardised.
+
+    Each view becomes `(v − mean) · scale`, and is divided by its length if `unit_length`; the block is their mean. `mean`
+    and `scale` are float32 [c].
+    """
+
+    views: tuple[View, ...]
+    unit_length: bool
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    def apply(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 [n, dimensions of all views] → float32 [n, c]."""
+        total = np.zeros((len(features), len(self.mean)), np.float32)
+        for view in self.views:
+            vectors = (features[:, SLICES[view]] - self.mean) * self.scale
+            if self.unit_length:
+                lengths = np.sqrt(np.square(vectors).sum(axis=1, keepdims=True, dtype=np.float32))
+                vectors /= np.maximum(lengths, np.float32(LENGTH_LEAST))
+            total += vectors
+        return total / np.float32(len(self.views))
+
+
+def fit_block(views: tuple[View, ...], features: NDArray[np.float32], *, unit_length: bool) -> Block:
+    """Standardise with each dimension's variance averaged, half and half, with the mean variance: rare dimensions count for
+    more than they do in the raw vector, and noise is not blown up to the size of a signal."""
+    count = len(features) * len(views)
+    mean = np.sum([features[:, SLICES[view]].sum(axis=0, dtype=np.float64) for view in views], axis=0) / count
+    squares = [np.square(features[:, SLICES[view]] - mean.astype(np.float32)).sum(axis=0, dtype=np.float64) for view in views]
+    variance = np.sum(squares, axis=0) / count
+    blended = 0.5 * variance + 0.5 * variance.mean()
+    scale = 1 / np.sqrt(blended) if blended.min() > 0 else np.ones_like(blended)
+    if not unit_length:
+        scale /= np.sqrt(len(scale))
+    return Block(views, unit_length, mean.astype(np.float32), scale.astype(np.float32))
+
+
+def apply_blocks(blocks: Sequence[Block], features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32 [n, dimensions] → float32 [n, D], the blocks one behind the other."""
+    return np.concatenate([block.apply(features) for block in blocks], axis=1)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Probabilities are `softmax(blocks(features) @ weights + bias)`: weights float32 [D, k], bias float32 [k], with the
+    calibration's temperature multiplied in."""
+
+    tags: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return tuple(view for block in self.blocks for view in block.views)
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 [n, dimensions] as the extractor gives them → float32 [n, k], each row summing to one.
+
+        Raises:
+            ValueError: the features are of another length.
+        """
+        if features.ndim != 2 or features.shape[1] != DIMENSIONS:
+            raise ValueError(f"features are {features.shape}, expected (n, {DIMENSIONS})")
+        result = np.empty((len(features), len(self.tags)), np.float32)
+        for start in range(0, len(features), _CHUNK):
+            chunk = np.asarray(features[start : start + _CHUNK], np.float32)
+            scores = apply_blocks(self.blocks, chunk) @ self.weights + self.bias
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+            result[start : start + _CHUNK] = scores / scores.sum(axis=1, keepdims=True)
+        return result
+
+    def to_npz(self) -> bytes:
+        """The classifier as an npz file; the same classifier gives the same bytes."""
+        facts = {
+            "version": _VERSION,
+            "layout": layout_key(),
+            "tags": self.tags,
+            "blocks": [
+                {"views": [view.name for view in block.views], "unitLength": block.unit_length} for block in self.blocks
+            ],
+        }
+        arrays: dict[str, NDArray[np.generic]] = {
+            "facts": np.frombuffer(json.dumps(facts, ensure_ascii=False).encode(), np.uint8),
+            "weights": self.weights,
+            "bias": self.bias,
+        }
+        for index, block in enumerate(self.blocks):
+            arrays |= {f"mean{index}": block.mean, f"scale{index}": block.scale}
+        return to_npz(arrays)
+
+    @classmethod
+    def from_npz(cls, data: bytes) -> "Classifier":
+        """Read what `to_npz` wrote.
+
+        Raises:
+            ArtifactError: the bytes are damaged, or of features that this version does not compute.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                facts = json.loads(arrays["facts"].tobytes())
+                if facts["version"] != _VERSION or facts["layout"] != layout_key():
+                    raise ArtifactError("the stored classifier is of another version of the features: train the model again")
+                blocks = tuple(
+                    Block(
+                        tuple(_VIEW_BY_NAME[name] for name in block["views"]),
+                        block["unitLength"],
+                        arrays[f"mean{index}"],
+                        arrays[f"scale{index}"],
+                    )
+                    for index, block in enumerate(facts["blocks"])
+                )
+                return cls(tuple(facts["tags"]), blocks, arrays["weights"], arrays["bias"])
+        except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise ArtifactError(f"the stored classifier is damaged: {error}") from error

@@ -1,0 +1,235 @@
+"""ONNX graphs around the networks: resizing before them, pooling behind them.
+
+Features for a training and a trained model's file are built from the same nodes, so that both give the same numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from vision_customization.engine.learning.classification.views import (
+    ASPECT_ROOT_MAX,
+    CENTRE_SIGMA,
+    Pass,
+    Pooling,
+    View,
+    passes_of,
+)
+from vision_customization.engine.learning.pretrained.backbones import Backbone
+from vision_customization.engine.learning.pretrained.efficientnet import INPUT, IR_VERSION, OPSET
+
+_STRIDE = 32
+
+
+class Graph:
+    """Nodes and constants in the making; every method gives the name of what it added."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: dict[str, onnx.TensorProto] = {}
+
+    def add(self, operator: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:  # noqa: ANN401 - ONNX attributes
+        self._nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def add_split(self, source: str, sizes: str, names: Sequence[str], axis: int) -> Sequence[str]:
+        """Parts of `sizes` along an axis, one behind the other."""
+        self._nodes.append(helper.make_node("Split", [source, sizes], list(names), name=names[0], axis=axis))
+        return names
+
+    def add_top(self, values: str, count: str, names: Sequence[str]) -> Sequence[str]:
+        """The `count` greatest of a vector by falling value, and where they stood."""
+        self._nodes.append(helper.make_node("TopK", [values, count], list(names), name=names[0]))
+        return names
+
+    def constant(self, name: str, value: NDArray[Any] | float | Sequence[int]) -> str:
+        array = np.asarray(value, np.float32) if isinstance(value, float) else np.asarray(value)
+        self._initializers.setdefault(name, numpy_helper.from_array(array, name))
+        return name
+
+    def add_network(self, network: onnx.ModelProto, source: str, tap: str, prefix: str) -> str:
+        """Copy the nodes that lead from a network's input to one of its outputs; weights are shared between copies."""
+        by_output = {node.output[0]: node for node in network.graph.node}
+        needed: set[str] = set()
+        open_names = [tap]
+        while open_names:
+            name = open_names.pop()
+            if name in by_output and name not in needed:
+                needed.add(name)
+                open_names.extend(by_output[name].input)
+        weights = {tensor.name: tensor for tensor in network.graph.initializer}
+        backbone_name = prefix.split(".", 1)[0]
+        for node in network.graph.node:
+            if node.output[0] not in needed:
+                continue
+            copy = onnx.NodeProto()
+            copy.CopyFrom(node)
+            for index, name in enumerate(node.input):
+                if name in weights:
+                    copy.input[index] = f"{backbone_name}/{name}"
+                    if copy.input[index] not in self._initializers:
+                        tensor = onnx.TensorProto()
+                        tensor.CopyFrom(weights[name])
+                        tensor.name = copy.input[index]
+                        self._initializers[tensor.name] = tensor
+                else:
+                    copy.input[index] = source if name == INPUT else f"{prefix}/{name}"
+            copy.output[0] = copy.name = f"{prefix}/{node.output[0]}"
+            self._nodes.append(copy)
+        return f"{prefix}/{tap}"
+
+    def to_model(
+        self,
+        inputs: Sequence[onnx.ValueInfoProto],
+        outputs: Sequence[onnx.ValueInfoProto],
+        metadata: Mapping[str, str] | None = None,
+    ) -> onnx.ModelProto:
+        graph = helper.make_graph(self._nodes, "vision-customization", inputs, outputs, list(self._initializers.values()))
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="vision-customization"
+        )
+        for key, value in (metadata or {}).items():
+            model.metadata_props.add(key=key, value=value)
+        return model
+
+
+def add_resize(graph: Graph, image: str, side: int) -> str:
+    """uint8 [h, w, 3] → float32 [1, 3, H, W] in 0…255: H and W multiples of 32, H · W about side², the aspect ratio kept."""
+    prefix = f"resize{side}"
+    size = graph.add("Shape", [image], f"{prefix}/size", end=2)
+    lengths = graph.add("Cast", [size], f"{prefix}/lengths", to=TensorProto.FLOAT)
+    swapped = graph.add("Gather", [lengths, graph.constant("swap", np.array([1, 0], np.int64))], f"{prefix}/swapped")
+    root = graph.add("Sqrt", [graph.add("Div", [lengths, swapped], f"{prefix}/ratio")], f"{prefix}/root")
+    limits = [graph.constant("root.least", 1 / ASPECT_ROOT_MAX), graph.constant("root.most", ASPECT_ROOT_MAX)]
+    bounded = graph.add("Clip", [root, *limits], f"{prefix}/bounded")
+    blocks = graph.add("Mul", [bounded, graph.constant(f"{prefix}/blocks", side / _STRIDE)], f"{prefix}/exact")
+    rounded = graph.add("Cast", [graph.add("Round", [blocks], f"{prefix}/rounded")], f"{prefix}/whole", to=TensorProto.INT64)
+    target = graph.add("Mul", [rounded, graph.constant("stride", np.array([_STRIDE], np.int64))], f"{prefix}/target")
+    one = graph.constant("one", np.array([1], np.int64))
+    three = graph.constant("three", np.array([3], np.int64))
+    shape = graph.add("Concat", [one, target, three], f"{prefix}/sizes", axis=0)
+    page = graph.add("Unsqueeze", [image, graph.constant("axis0", np.array([0], np.int64))], f"{prefix}/page")
+    # Eight bits in and out: integer arithmetic, the same on every machine.
+    resized = graph.add("Resize", [page, "", "", shape], f"{prefix}/resized", mode="linear", antialias=1)
+    floats = graph.add("Cast", [resized], f"{prefix}/floats", to=TensorProto.FLOAT)
+    return graph.add("Transpose", [floats], f"{prefix}/planes", perm=[0, 3, 1, 2])
+
+
+def _add_pass(graph: Graph, planes: str, run: Pass, network: onnx.ModelProto) -> str:
+    prefix = run.name
+    centred = graph.add("Sub", [planes, graph.constant("grey", 127.0)], f"{prefix}/centred")
+    source = graph.add("Mul", [centred, graph.constant(f"contrast{run.contrast:g}", run.contrast / 128)], f"{prefix}/pixels")
+    if run.mirrored:
+        bounds = [
+            graph.constant("last", np.array([-1], np.int64)),
+            graph.constant("before", np.array([np.iinfo(np.int64).min], np.int64)),
+            graph.constant("axis3", np.array([3], np.int64)),
+            graph.constant("back", np.array([-1], np.int64)),
+        ]
+        source = graph.add("Slice", [source, *bounds], f"{prefix}/mirrored")
+    return graph.add_network(network, source, run.tap, prefix)
+
+
+def _add_gaussian(graph: Graph, size: str, index: int, prefix: str) -> str:
+    """exp(−½ ((i + ½) / n − ½)² / σ²) for the n places along one side of a map."""
+    axis = graph.add("Gather", [size, graph.constant(f"number{index}", np.array(index, np.int64))], f"{prefix}/n{index}")
+    zero = graph.constant("zero", np.array(0, np.int64))
+    step = graph.constant("unit", np.array(1, np.int64))
+    places = graph.add("Range", [zero, axis, step], f"{prefix}/places{index}")
+    middles = graph.add(
+        "Add",
+        [graph.add("Cast", [places], f"{prefix}/floats{index}", to=TensorProto.FLOAT), graph.constant("half", 0.5)],
+        f"{prefix}/middles{index}",
+    )
+    length = graph.add("Cast", [axis], f"{prefix}/length{index}", to=TensorProto.FLOAT)
+    share = graph.add("Div", [middles, length], f"{prefix}/share{index}")
+    offset = graph.add("Sub", [share, graph.constant("half", 0.5)], f"{prefix}/offset{index}")
+    square = graph.add("Mul", [offset, offset], f"{prefix}/square{index}")
+    exponent = graph.add("Mul", [square, graph.constant("falloff", -0.5 / CENTRE_SIGMA**2)], f"{prefix}/exponent{index}")
+    return graph.add("Exp", [exponent], f"{prefix}/gaussian{index}")
+
+
+def _add_centre_weights(graph: Graph, feature_map: str, prefix: str) -> str:
+    """float32 [n, h · w, 1], summing to one: the Gaussian around the centre times each location's norm."""
+    size = graph.add("Shape", [feature_map], f"{prefix}/size")
+    rows = _add_gaussian(graph, size, 2, prefix)
+    columns = _add_gaussian(graph, size, 3, prefix)
+    column = graph.add("Unsqueeze", [rows, graph.constant("axis1", np.array([1], np.int64))], f"{prefix}/rows")
+    around = graph.add("Mul", [column, columns], f"{prefix}/around")
+    norms = graph.add(
+        "ReduceL2", [feature_map, graph.constant("axis1", np.array([1], np.int64))], f"{prefix}/norms", keepdims=0
+    )
+    # A featureless map has no norms: the small constant leaves it the Gaussian alone.
+    positive = graph.add("Add", [norms, graph.constant("tiny", 1e-6)], f"{prefix}/positive")
+    product = graph.add("Mul", [positive, around], f"{prefix}/product")
+    flat = graph.add("Reshape", [product, graph.constant("flat", np.array([0, -1, 1], np.int64))], f"{prefix}/flat")
+    total = graph.add("ReduceSum", [flat, graph.constant("axis1", np.array([1], np.int64))], f"{prefix}/total", keepdims=1)
+    return graph.add("Div", [flat, total], f"{prefix}/weights")
+
+
+def _add_pooling(graph: Graph, feature_map: str, view: View) -> str:
+    prefix = view.name
+    if view.pooling is not Pooling.CENTRE:
+        axes = graph.constant("plane", np.array([2, 3], np.int64))
+        mean = graph.add("ReduceMean", [feature_map, axes], f"{prefix}/mean", keepdims=1)
+        if view.pooling is Pooling.MEAN:
+            return graph.add("Flatten", [mean], prefix, axis=1)
+        deviation = graph.add("Sub", [feature_map, mean], f"{prefix}/deviation")
+        # The root of the sum of squares over the root of their count: one pass over the map less than the mean of squares.
+        length = graph.add("ReduceL2", [deviation, axes], f"{prefix}/deviation_length", keepdims=0)
+        size = graph.add("Shape", [feature_map], f"{prefix}/size", start=2)
+        places = graph.add(
+            "Cast", [graph.add("ReduceProd", [size], f"{prefix}/count")], f"{prefix}/places", to=TensorProto.FLOAT
+        )
+        return graph.add("Div", [length, graph.add("Sqrt", [places], f"{prefix}/root")], prefix)
+    weights = _add_centre_weights(graph, feature_map, prefix)
+    rows = graph.add("Reshape", [feature_map, graph.constant("rows", np.array([0, 0, -1], np.int64))], f"{prefix}/map")
+    pooled = graph.add("MatMul", [rows, weights], f"{prefix}/pooled")
+    return graph.add("Squeeze", [pooled, graph.constant("axis2", np.array([2], np.int64))], prefix)
+
+
+def add_views(
+    graph: Graph, planes: Mapping[str, str], views: tuple[View, ...], networks: Mapping[str, onnx.ModelProto]
+) -> dict[View, str]:
+    """Add what computes the views from the resized images.
+
+    Args:
+        planes: by backbone name, the name of the resized images, float32 [n, 3, H, W] in 0…255.
+        networks: by backbone name, the converted network.
+
+    Returns:
+        The name of each view's vectors, float32 [n, dimensions].
+    """
+    maps = {run: _add_pass(graph, planes[run.backbone.name], run, networks[run.backbone.name]) for run in passes_of(views)}
+    return {view: _add_pooling(graph, maps[view.source], view) for view in views}
+
+
+def resize_model(backbones: Sequence[Backbone]) -> onnx.ModelProto:
+    """`image` uint8 [h, w, 3] → for each backbone, by its name, float32 [1, 3, H, W]."""
+    graph = Graph()
+    outputs = []
+    for backbone in backbones:
+        graph.add("Identity", [add_resize(graph, "image", backbone.side)], backbone.name)
+        outputs.append(helper.make_tensor_value_info(backbone.name, TensorProto.FLOAT, [1, 3, None, None]))
+    return graph.to_model([helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])], outputs)
+
+
+def views_model(backbone: Backbone, views: tuple[View, ...], network: onnx.ModelProto) -> onnx.ModelProto:
+    """`planes` float32 [n, 3, H, W] in 0…255 → `features` float32 [n, d], the views one behind the other."""
+    graph = Graph()
+    names = add_views(graph, {backbone.name: "planes"}, views, {backbone.name: network})
+    graph.add("Concat", [names[view] for view in views], "features", axis=1)
+    dimensions = sum(view.dimensions for view in views)
+    return graph.to_model(
+        [helper.make_tensor_value_info("planes", TensorProto.FLOAT, ["n", 3, "height", "width"])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", dimensions])],
+    )
+
+
+def load_networks(paths: Mapping[str, Path]) -> dict[str, onnx.ModelProto]:
+    return {name: onnx.load(path) for name, path in paths.items()}

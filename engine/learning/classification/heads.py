@@ -1,0 +1,146 @@
+"""Linear heads: a discriminant in closed form, a logistic regression, and the sum of both. Pure functions of arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.engine.learning.classification.lbfgs import minimise
+
+Samples = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """Scores are `x @ weights + bias`: weights float64 [d, k], bias float64 [k]."""
+
+    weights: Matrix
+    bias: Matrix
+
+    def scores(self, x: Samples) -> Matrix:
+        """float32 [n, d] → float64 [n, k]."""
+        product: Matrix = (x @ self.weights.astype(np.float32)).astype(np.float64) + self.bias
+        return product
+
+    def scaled(self, factor: float) -> "LinearHead":
+        return LinearHead(self.weights * factor, self.bias * factor)
+
+
+def coordinates_in_span(x: Samples) -> Samples:
+    """The samples in as many dimensions as there are samples, all inner products kept: what a linear head learns from them,
+    it learns from these at a fraction of the cost.
+
+    Args:
+        x: float32 [n, d].
+
+    Returns:
+        float32 [n, n], a Cholesky factor of the Gram matrix.
+    """
+    exact = x.astype(np.float64)
+    gram = exact @ exact.T
+    # Copies of an image make the matrix singular; the jitter keeps the factor regular.
+    gram[np.diag_indices(len(x))] += 1e-9 * np.trace(gram) + 1e-12
+    factor: Samples = np.linalg.cholesky(gram).astype(np.float32)
+    return factor
+
+
+def class_means(x: Samples, labels: Labels, classes: int) -> Matrix:
+    """float64 [k, d]. Every class must have a sample."""
+    indicator = np.zeros((classes, len(x)), np.float32)
+    indicator[labels, np.arange(len(x))] = 1
+    means: Matrix = (indicator @ x).astype(np.float64) / indicator.sum(axis=1, keepdims=True)
+    return means
+
+
+def fit_discriminant(
+    x: Samples, labels: Labels, classes: int, shrinkage: float, *, dimensions: int | None = None
+) -> LinearHead:
+    """Linear discriminant with the covariance `S = (1 − λ)·S_w + λ·σ²·I`, σ² the mean variance, all classes equally likely.
+
+    Shrinkage towards the identity as Friedman (JASA 1989) and Ledoit & Wolf (2004) have it. Solved in the dual (Woodbury's
+    identity) where samples are fewer than dimensions.
+
+    Args:
+        x: float32 [n, d].
+        labels: int64 [n], each of 0…classes − 1 at least once.
+        shrinkage: λ, above 0 and below 1.
+        dimensions: among how many the variance is shared out, where x are coordinates in the samples' span (default: d).
+    """
+    samples, width = x.shape
+    means = class_means(x, labels, classes)
+    centre = means.mean(axis=0)
+    residuals = x - means.astype(np.float32)[labels]
+    freedom = max(samples - classes, 1)
+    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * (dimensions or width))
+    # No spread at all (one image a tag, or copies): any multiple of the identity ranks alike.
+    ridge = shrinkage * (variance or 1.0)
+    share = (1 - shrinkage) / freedom
+    targets = means - centre
+    if samples <= width:
+        inner = (residuals @ residuals.T).astype(np.float64)
+        inner[np.diag_indices(samples)] += ridge / share
+        projected = np.linalg.solve(inner, (residuals @ targets.T.astype(np.float32)).astype(np.float64))
+        weights = (targets.T - residuals.T @ projected.astype(np.float32)) / ridge
+    else:
+        covariance = share * (residuals.T @ residuals).astype(np.float64)
+        covariance[np.diag_indices(width)] += ridge
+        weights = np.linalg.solve(covariance, targets.T)
+    bias = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
+    return LinearHead(weights, bias)
+
+
+def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, tolerance: float = 1e-3) -> LinearHead:
+    """Multinomial logistic regression: minimises `strength · Σ cross-entropy + ½ ‖weights‖²`, the bias free.
+
+    The weights lie in the span of the (centred) samples, so with fewer samples than dimensions the fit runs on n × n
+    coordinates (a Cholesky factor of the Gram matrix) instead of n × d.
+
+    Args:
+        x: float32 [n, d].
+        labels: int64 [n], each below `classes`.
+        tolerance: of the minimiser. The default is far finer than what decides an image's tag.
+    """
+    samples, dimensions = x.shape
+    centre = x.mean(axis=0, dtype=np.float64)
+    centred = x.astype(np.float64) - centre
+    coordinates = centred
+    if samples < dimensions:
+        gram = centred @ centred.T
+        # Centred samples are linearly dependent; the jitter keeps the factor regular.
+        gram[np.diag_indices(samples)] += 1e-9 * np.trace(gram) + 1e-12
+        coordinates = np.linalg.cholesky(gram)
+    width = coordinates.shape[1]
+    rows = np.arange(samples)
+
+    def objective(parameters: Matrix) -> tuple[float, Matrix]:
+        weights = parameters[: width * classes].reshape(width, classes)
+        scores = coordinates @ weights + parameters[width * classes :]
+        scores -= scores.max(axis=1, keepdims=True)
+        error = np.exp(scores)
+        totals = error.sum(axis=1)
+        loss = strength * float((np.log(totals) - scores[rows, labels]).sum()) + 0.5 * float(np.square(weights).sum())
+        error /= totals[:, None]
+        error[rows, labels] -= 1
+        error *= strength
+        return loss, np.concatenate([(coordinates.T @ error + weights).ravel(), error.sum(axis=0)])
+
+    solution = minimise(objective, np.zeros((width + 1) * classes), tolerance=tolerance)
+    weights = solution[: width * classes].reshape(width, classes)
+    if samples < dimensions:
+        weights = centred.T @ np.linalg.solve(coordinates.T, weights)
+    return LinearHead(weights, solution[width * classes :] - centre @ weights)
+
+
+def add_heads(heads: list[LinearHead], x: Samples) -> LinearHead:
+    """The sum of heads, each scaled so that its scores of `x` spread alike between the classes."""
+    total = None
+    for head in heads:
+        scores = head.scores(x)
+        spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) or 1.0
+        part = head.scaled(1 / spread)
+        total = part if total is None else LinearHead(total.weights + part.weights, total.bias + part.bias)
+    if total is None:
+        raise ValueError("there is no head to add")
+    return total

@@ -1,0 +1,1 @@
+"""The detector: its network, loss, training, ONNX file and metrics."""

@@ -1,0 +1,235 @@
+"""Which detections hit an object of their tag: pure functions, by the rule of the hosted service and by COCO's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
+
+_PAIRS_AT_ONCE = 2_000_000  # of boxes, each a few hundred bytes while their overlap is worked out
+_SERVICE_MARGIN = 1e-5
+_COCO_DETECTIONS = 100
+_COCO_GREATEST = 1 - 1e-10
+
+Hits = NDArray[np.bool_]
+_Indices = NDArray[np.int64]
+_Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """All images' boxes in one row. Objects lie by group, in a group as they were given; detections by falling score, equal
+    ones as they were given. A group is an image and a tag."""
+
+    tags: int
+    objects: _Numbers
+    """float64 [m, 4]."""
+    object_groups: _Indices
+    """int64 [m]: image × tags + tag."""
+    detections: _Numbers
+    """float64 [n, 4]."""
+    detection_groups: _Indices
+    scores: _Numbers
+    """float64 [n]."""
+
+    @cached_property
+    def objects_by_tag(self) -> list[int]:
+        """How many objects each tag has."""
+        counts: list[int] = np.bincount(self.object_groups % self.tags, minlength=self.tags).tolist()
+        return counts
+
+    @cached_property
+    def detections_by_tag(self) -> list[_Indices]:
+        """Of each tag, which detections are its, by falling score."""
+        labels = self.detection_groups % self.tags
+        order = np.argsort(labels, kind="stable")
+        bounds = np.searchsorted(labels[order], np.arange(self.tags + 1)).tolist()
+        return [order[begin:end] for begin, end in pairwise(bounds)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Detections and objects of the same group that overlap: three arrays of one length."""
+
+    detection: _Indices
+    object: _Indices
+    overlap: _Numbers
+
+    def ordered(self, order: NDArray[np.intp]) -> "_Pairs":
+        return _Pairs(self.detection[order], self.object[order], self.overlap[order])
+
+
+def lay_out(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: int) -> Boxes:
+    """One row of the boxes of all images.
+
+    Args:
+        truths: the objects of each image.
+        detections: what was found in each image, in the same order of images.
+        tags: how many tags there are.
+
+    Raises:
+        ValueError: they do not fit each other, a label is no position in the tags, or a number is not finite.
+    """
+    if len(truths) != len(detections):
+        raise ValueError(f"objects of {len(truths)} images and detections of {len(detections)}, expected one of each per image")
+    for image, (truth, found) in enumerate(zip(truths, detections, strict=True)):
+        _check("the objects", image, truth, tags)
+        _check("the detections", image, found, tags)
+        if found.scores.shape != (len(found),):
+            raise ValueError(f"scores of image {image} are {found.scores.shape}, expected ({len(found)},)")
+        if not np.isfinite(found.scores).all():
+            raise ValueError(f"scores of image {image} are not all finite")
+    object_groups, objects = _groups(truths, tags), _corners(truths)
+    detection_groups, found_corners = _groups(detections, tags), _corners(detections)
+    scores = np.concatenate([np.empty(0), *(found.scores for found in detections)], dtype=np.float64)
+    by_group = np.argsort(object_groups, kind="stable")
+    by_score = np.argsort(-scores, kind="stable")
+    return Boxes(
+        tags,
+        objects[by_group],
+        object_groups[by_group],
+        found_corners[by_score],
+        detection_groups[by_score],
+        scores[by_score],
+    )
+
+
+def service_hits(boxes: Boxes, thresholds: Sequence[float]) -> Hits:
+    """The rule of PyPI's `vision-evaluation`, in its `MeanAveragePrecisionEvaluatorForSingleIOU`.
+
+    Each detection is held against the one object of its image and tag that it overlaps most (of several, the first). It hits if
+    that overlap is at least the threshold, and if no detection of a higher score (of an equal one, no earlier one) hit the same
+    object: what is found twice counts once, and a second choice of object does not exist. Overlaps are intersection over union,
+    each side being 0.00001 longer than it is.
+
+    Returns:
+        bool [thresholds, n], in the order of the detections in `boxes`.
+    """
+    pairs = _pairs(boxes, _SERVICE_MARGIN, min(thresholds))
+    pairs = pairs.ordered(np.lexsort((pairs.object, -pairs.overlap, pairs.detection)))
+    pairs = pairs.ordered(np.flatnonzero(_starts(pairs.detection)))
+    hits = np.zeros((len(thresholds), len(boxes.scores)), np.bool_)
+    for row, threshold in zip(hits, thresholds, strict=True):
+        enough = pairs.overlap >= threshold
+        _, first = np.unique(pairs.object[enough], return_index=True)
+        row[pairs.detection[enough][first]] = True
+    return hits
+
+
+def coco_hits(boxes: Boxes, thresholds: Sequence[float]) -> Hits:
+    """The rule of COCO's evaluation.
+
+    Detections of an image and tag take their pick by falling score (equal scores: as they were given): the object that they
+    overlap most of those that are not taken yet and that they overlap by the threshold (of several, the last). Overlaps are
+    intersection over union.
+
+    Returns:
+        bool [thresholds, n], in the order of the detections in `boxes`.
+    """
+    least = np.minimum(np.asarray(thresholds), _COCO_GREATEST)[:, None]
+    pairs = _pairs(boxes, 0.0, float(least.min()))
+    # The first detections of all groups take their pick at once, then the second ones, and so on.
+    first = np.unique(pairs.detection)
+    turn = np.zeros(len(boxes.scores), np.int64)
+    turn[first] = _ranks(boxes.detection_groups[first])
+    pairs = pairs.ordered(np.lexsort((pairs.object, pairs.overlap, pairs.detection, turn[pairs.detection])))
+    hits = np.zeros((len(thresholds), len(boxes.scores)), np.bool_)
+    taken = np.zeros((len(thresholds), len(boxes.objects)), np.bool_)
+    bounds = np.append(np.flatnonzero(_starts(turn[pairs.detection])), len(pairs.detection))
+    for begin, end in pairwise(bounds):
+        now = pairs.ordered(np.arange(begin, end))
+        starts = np.flatnonzero(_starts(now.detection))
+        free = (now.overlap >= least) & ~taken[:, now.object]
+        picked = np.maximum.reduceat(np.where(free, np.arange(end - begin), -1), starts, axis=1)
+        threshold, place = np.nonzero(picked >= 0)
+        pair = picked[threshold, place]
+        hits[threshold, now.detection[pair]] = True
+        taken[threshold, now.object[pair]] = True
+    return hits
+
+
+def first_of_each_group(boxes: Boxes, count: int = _COCO_DETECTIONS) -> Boxes:
+    """The boxes with, of each image and tag, no more than `count` detections: those of the highest scores."""
+    kept = _ranks(boxes.detection_groups) < count
+    return replace(
+        boxes,
+        detections=boxes.detections[kept],
+        detection_groups=boxes.detection_groups[kept],
+        scores=boxes.scores[kept],
+    )
+
+
+def _check(what: str, image: int, boxes: LabelledBoxes | Detections, tags: int) -> None:
+    if boxes.labels.ndim != 1 or boxes.corners.shape != (len(boxes), 4):
+        shapes = f"corners {boxes.corners.shape} and labels {boxes.labels.shape}"
+        raise ValueError(f"{what} of image {image} have {shapes}, expected (n, 4) and (n,)")
+    if not np.isfinite(boxes.corners).all():
+        raise ValueError(f"{what} of image {image} have corners that are not finite")
+    if len(boxes) and not 0 <= boxes.labels.min() <= boxes.labels.max() < tags:
+        wrong = next(label for label in boxes.labels if not 0 <= label < tags)
+        raise ValueError(f"{what} of image {image} have label {wrong}, expected 0 to {tags - 1}: a position in {tags} tags")
+
+
+def _groups(images: Sequence[LabelledBoxes | Detections], tags: int) -> _Indices:
+    counts = [len(boxes) for boxes in images]
+    labels = np.concatenate([np.empty(0, np.int64), *(boxes.labels for boxes in images)], dtype=np.int64)
+    return np.repeat(np.arange(len(images)), counts) * tags + labels
+
+
+def _corners(images: Sequence[LabelledBoxes | Detections]) -> _Numbers:
+    return np.concatenate([np.empty((0, 4)), *(boxes.corners for boxes in images)], dtype=np.float64)
+
+
+def _pairs(boxes: Boxes, margin: float, least: float) -> _Pairs:
+    """The pairs that overlap by `least` or more, every box being `margin` wider and higher than it is."""
+    starts = np.searchsorted(boxes.object_groups, boxes.detection_groups, side="left")
+    counts = np.searchsorted(boxes.object_groups, boxes.detection_groups, side="right") - starts
+    some = np.flatnonzero(counts)
+    found = []
+    for part in np.array_split(some, counts.sum() // _PAIRS_AT_ONCE + 1):
+        detection = np.repeat(part, counts[part])
+        before = np.cumsum(counts[part]) - counts[part]
+        other = np.arange(len(detection)) + np.repeat(starts[part] - before, counts[part])
+        overlap = _overlaps(boxes.detections[detection], boxes.objects[other], margin)
+        enough = overlap >= least
+        found.append(_Pairs(detection[enough], other[enough], overlap[enough]))
+    return _Pairs(
+        np.concatenate([pairs.detection for pairs in found]),
+        np.concatenate([pairs.object for pairs in found]),
+        np.concatenate([pairs.overlap for pairs in found]),
+    )
+
+
+def _overlaps(first: _Numbers, second: _Numbers, margin: float) -> _Numbers:
+    """As `boxes.overlaps`, of each box with its counterpart, in the references' double precision and order of operations: so
+    that what is just at a threshold, or just as near to two objects, is to us what it is to them."""
+    corner, opposite = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
+    intersection = _areas(corner, opposite, margin)
+    union = _areas(first[:, :2], first[:, 2:], margin) + _areas(second[:, :2], second[:, 2:], margin) - intersection
+    ratio: _Numbers = np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+    return ratio
+
+
+def _areas(corner: _Numbers, opposite: _Numbers, margin: float) -> _Numbers:
+    sides = np.maximum(opposite - corner + margin, 0)
+    product: _Numbers = sides[:, 0] * sides[:, 1]
+    return product
+
+
+def _starts(values: _Indices) -> NDArray[np.bool_]:
+    """Where a run of equal values begins."""
+    return np.append(True, values[1:] != values[:-1])[: len(values)]
+
+
+def _ranks(groups: _Indices) -> _Indices:
+    """How many earlier elements are of the same group."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(_starts(groups[order]))
+    lengths = np.diff(starts, append=len(groups))
+    ranks = np.empty(len(groups), np.int64)
+    ranks[order] = np.arange(len(groups)) - np.repeat(starts, lengths)
+    return ranks

@@ -1,0 +1,186 @@
+"""Metrics of a detector: pure functions. What the contract reports is equal to PyPI's `vision-evaluation`, which the hosted
+service measured with; what benchmarks report is equal to COCO's own evaluation.
+
+Boxes are in pixels. Every object counts alike: crowds and objects to be passed over, which COCO knows, are none of ours.
+"""
+
+import heapq
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.contract.models import ModelPerformance
+from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
+from vision_customization.engine.learning.classification.metrics import average_precision
+from vision_customization.engine.learning.detection.matching import (
+    Boxes,
+    Hits,
+    coco_hits,
+    first_of_each_group,
+    lay_out,
+    service_hits,
+)
+
+CURVE_POINTS = 101
+
+_SERVICE_OVERLAPS = (0.3, 0.5, 0.75)
+# To the bit what COCO's evaluation compares with, which np.arange's and decimals would not be.
+_COCO_OVERLAPS = tuple(np.linspace(0.5, 0.95, 10).tolist())
+_COCO_RECALLS = np.linspace(0, 1, 101)
+_DECIMALS = 4
+
+Curve = dict[str, list[float]]
+
+
+def detection_performance(
+    truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: Sequence[str]
+) -> ModelPerformance:
+    """Everything that the contract reports of a detector, as `vision-evaluation` 0.2.14 measures it with
+    `MeanAveragePrecisionEvaluatorForMultipleIOUs`, its evaluator of detectors (not the COCO-like one beside it).
+
+    What a detection hits says `matching.service_hits`. A tag's average precision is Σ (Rₙ − Rₙ₋₁) · Pₙ over the distinct scores
+    in falling order, recall R being the share of *all* objects of the tag: precision is not interpolated, and objects that are
+    never found cost. It is 0 where nothing is hit. The mean is taken over the tags that have an object or a detection: one that
+    is detected but has no object counts as 0, one that has neither does not count. Without any it is 0.
+
+    Args:
+        truths: the objects of each image.
+        detections: what was found in each image, in the same order of images; all of it, the faint ones too.
+        tags: names, in the order that the labels count in.
+
+    Returns:
+        `mean_average_precision30`, `50` and `75`: at intersection over union 0.3, 0.5, 0.75. `tag_performance`: of each tag the
+        `averagePrecision50`, 0 where it has no object.
+
+    Raises:
+        ValueError: the images do not fit each other, a label is no position in the tags, or a number is not finite.
+    """
+    boxes = lay_out(truths, detections, len(tags))
+    hits = service_hits(boxes, _SERVICE_OVERLAPS)
+    by_tag = [_average_precisions(boxes, row) for row in hits]
+    concerned = [tag for tag in range(len(tags)) if boxes.objects_by_tag[tag] or len(boxes.detections_by_tag[tag])]
+    mean30, mean50, mean75 = (float(np.mean([values[tag] for tag in concerned] or [0.0])) for values in by_tag)
+    return ModelPerformance(
+        mean_average_precision30=mean30,
+        mean_average_precision50=mean50,
+        mean_average_precision75=mean75,
+        tag_performance={tag: {"averagePrecision50": value} for tag, value in zip(tags, by_tag[1], strict=True)},
+    )
+
+
+def coco_mean_average_precision(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int) -> float:
+    """What COCO calls AP: bounding boxes, intersection over union 0.50, 0.55 … 0.95, all areas, maxDets 100.
+
+    What a detection hits says `matching.coco_hits`; of an image and class only the 100 detections of the highest scores are
+    looked at. A class's average precision at one overlap is the mean over recalls 0, 0.01 … 1 of the greatest precision at that
+    recall or a higher one, 0 beyond the highest that is reached; detections of equal scores come in the order of images, and
+    each is a point of its own. The result is the mean over the overlaps and over the classes that have an object; 0 where none
+    has (COCO's program says −1).
+
+    Args:
+        truths: the objects of each image.
+        detections: what was found in each image, in the same order of images.
+        classes: how many there are; labels are 0 … classes − 1.
+
+    Raises:
+        ValueError: the images do not fit each other, a label is no class, or a number is not finite.
+    """
+    return _coco(truths, detections, classes, _COCO_OVERLAPS)
+
+
+def coco_mean_average_precision50(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int) -> float:
+    """What COCO calls AP50: as `coco_mean_average_precision`, at intersection over union 0.5 alone."""
+    return _coco(truths, detections, classes, _COCO_OVERLAPS[:1])
+
+
+def precision_recall_curves(
+    truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: Sequence[str]
+) -> dict[str, Curve]:
+    """Each tag's precision and recall at every score that could be the threshold, for a picture; ready for JSON.
+
+    Hits are those of `detection_performance` at intersection over union 0.5, so the area under all steps is the tag's
+    `averagePrecision50`. Of more than 101 points those are kept that the drawn line turns most at.
+
+    Returns:
+        By tag `precision`, `recall` and `threshold` (detections of this score or a higher one count): lists of one length, by
+        falling threshold, of four decimals. They are empty where a tag has no object or no detection.
+
+    Raises:
+        ValueError: as in `detection_performance`.
+    """
+    boxes = lay_out(truths, detections, len(tags))
+    [hits] = service_hits(boxes, (0.5,))
+    curves = {}
+    for index, tag in enumerate(tags):
+        objects, own = boxes.objects_by_tag[index], boxes.detections_by_tag[index]
+        points = _curve(hits[own], boxes.scores[own], objects) if objects and len(own) else np.empty((0, 3))
+        recall, precision, threshold = points.round(_DECIMALS).T.tolist()
+        curves[tag] = {"precision": precision, "recall": recall, "threshold": threshold}
+    return curves
+
+
+def _average_precisions(boxes: Boxes, hits: NDArray[np.bool_]) -> list[float]:
+    """Of each tag."""
+    values = []
+    for objects, own in zip(boxes.objects_by_tag, boxes.detections_by_tag, strict=True):
+        found = hits[own]
+        # average_precision's recall is the share of what was found at all.
+        values.append(average_precision(found, boxes.scores[own]) * float(found.sum()) / objects if found.any() else 0.0)
+    return values
+
+
+def _coco(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int, overlaps: Sequence[float]) -> float:
+    boxes = first_of_each_group(lay_out(truths, detections, classes))
+    hits = coco_hits(boxes, overlaps)
+    values = [
+        _coco_average_precision(hits[:, own], objects)
+        for objects, own in zip(boxes.objects_by_tag, boxes.detections_by_tag, strict=True)
+        if objects
+    ]
+    return float(np.mean(values or [0.0]))
+
+
+def _coco_average_precision(hits: Hits, objects: int) -> float:
+    """Of one class, the mean over the overlaps. `hits` bool [overlaps, n], by falling score."""
+    found = np.cumsum(hits, axis=1)
+    precision = found / (np.arange(1, hits.shape[1] + 1) + np.spacing(1))
+    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    best = np.append(best, np.zeros((len(hits), 1)), axis=1)
+    places = [np.searchsorted(recall, _COCO_RECALLS, side="left") for recall in found / objects]
+    return float(np.mean([row[place] for row, place in zip(best, places, strict=True)]))
+
+
+def _curve(hits: NDArray[np.bool_], scores: NDArray[np.float64], objects: int) -> NDArray[np.float64]:
+    """float64 [points, 3]: recall, precision, threshold."""
+    ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
+    found = np.cumsum(hits)[ends]
+    points = np.stack([found / objects, found / (ends + 1), scores[ends]], axis=1)
+    return points[_thinned(points[:, :2], CURVE_POINTS)]
+
+
+def _thinned(line: NDArray[np.float64], count: int) -> list[int]:
+    """The points, at most `count`, that a line keeps: its ends, then again and again the one that is farthest from the line
+    through those that were kept (Douglas & Peucker 1973, by number instead of by tolerance)."""
+    kept = {0, len(line) - 1}
+    # Farthest first: (−distance, point, where its stretch begins, where it ends).
+    farthest = [_farthest(line, 0, len(line) - 1)]
+    while farthest and len(kept) < count:
+        distance, point, begin, end = heapq.heappop(farthest)
+        if distance == 0:
+            break
+        kept.add(point)
+        heapq.heappush(farthest, _farthest(line, begin, point))
+        heapq.heappush(farthest, _farthest(line, point, end))
+    return sorted(kept)
+
+
+def _farthest(line: NDArray[np.float64], begin: int, end: int) -> tuple[float, int, int, int]:
+    inner = line[begin + 1 : end]
+    if not len(inner):
+        return 0.0, begin, begin, end
+    first, chord = line[begin], line[end] - line[begin]
+    along = np.clip((inner - first) @ chord / max(float(chord @ chord), 1e-18), 0, 1)
+    distances = np.linalg.norm(inner - first - along[:, None] * chord, axis=1)
+    point = int(np.argmax(distances))
+    return -float(distances[point]), begin + 1 + point, begin, end

@@ -1,0 +1,165 @@
+"""Training a detector: fine-tuning the pretrained network on boxed images, in stretches that can be kept and gone on from."""
+
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from numpy.typing import NDArray
+
+from vision_customization.engine.learning.boxes import LabelledBoxes
+from vision_customization.engine.learning.detection.assignment import assign
+from vision_customization.engine.learning.detection.augmentation import augment
+from vision_customization.engine.learning.detection.loss import detection_loss
+from vision_customization.engine.learning.detection.nanodet import HEADS, Weights
+from vision_customization.engine.learning.detection.network import Parameters
+from vision_customization.engine.learning.detection.recipe import DetectorRecipe
+from vision_customization.engine.learning.npz import from_npz, to_npz
+
+_RATE_OF_NEW = 4.0
+"""Times the rate, for the last layer of each head, where the filters of most tags start from noise."""
+_WARM_UP_SHARE = 0.1
+_DECAY = 0.01
+_GRADIENT_NORM_MAX = 10.0
+_AVERAGE = 0.98
+"""Of the weights' moving average, what stays at each step, once there have been many."""
+_NEW = frozenset(f"{head}/output/{part}" for head in HEADS for part in ("kernel", "bias"))
+
+
+@dataclass(frozen=True)
+class BoxedPixels:
+    """A training image. `read` gives its pixels, uint8 [h, w, 3], RGB; corners of `objects` are shares, 0…1, of its sides."""
+
+    read: Callable[[], NDArray[np.uint8]]
+    objects: LabelledBoxes
+
+
+_Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]
+_State = dict[str, Any]
+
+
+class DetectorTraining:
+    """A training under way. The same images, recipe and seed give the same steps, wherever it was interrupted."""
+
+    def __init__(self, recipe: DetectorRecipe, images: Sequence[BoxedPixels], weights: Weights) -> None:
+        """
+        Args:
+            images: their order counts, too.
+            weights: what is started from; its outputs are those of the images' classes (`nanodet.with_classes`).
+        """
+        self.recipe = recipe
+        self._images = images
+        start = {name: jnp.asarray(array) for name, array in weights.items()}
+        frozen = recipe.frozen_layers
+        self._frozen = {name: array for name, array in start.items() if name.rpartition("/")[0] in frozen}
+        learnt = {name: array for name, array in start.items() if name not in self._frozen}
+        self._rate = _rates(recipe.steps, recipe.rate)
+        self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": _DIRECTION.init(learnt)}
+        self.step = 0
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.recipe.steps
+
+    def run(self, steps: int, after: Callable[[int], bool] = lambda _step: True) -> float:
+        """Take at most so many steps of those that are left; the mean loss of those taken.
+
+        Args:
+            after: told the number of steps taken in all, after each; False ends the stretch.
+        """
+        last = min(self.step + steps, self.recipe.steps)
+        losses: list[Array] = []
+        with ThreadPoolExecutor(1, thread_name_prefix="augment") as ahead:
+            coming = ahead.submit(self._batch, self.step)
+            while self.step < last:
+                batch = coming.result()
+                if self.step + 1 < last:
+                    coming = ahead.submit(self._batch, self.step + 1)
+                rate, kept = self._rate(self.step), _kept_of_average(self.step)
+                self._state, loss = _take_step(self._frozen, self._state, rate, kept, *batch)
+                losses.append(loss)
+                self.step += 1
+                loss.block_until_ready()
+                if not after(self.step):
+                    break
+        return float(np.mean(losses)) if losses else math.nan
+
+    def weights(self) -> Weights:
+        """The network so far: the moving average of the weights."""
+        return {name: np.asarray(array) for name, array in {**self._frozen, **self._state["average"]}.items()}
+
+    def to_npz(self) -> bytes:
+        """Everything that `resume` goes on from."""
+        leaves = jax.tree.leaves(self._state)
+        return to_npz({"step": np.array(self.step), **{f"{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}})
+
+    def resume(self, data: bytes) -> None:
+        """Go on from a state of the same recipe and tags that `to_npz` gave."""
+        arrays = from_npz(data)
+        structure = jax.tree.structure(self._state)
+        self._state = jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{index}"]) for index in range(len(arrays) - 1)])
+        self.step = int(arrays["step"])
+
+    def _batch(self, step: int) -> _Batch:
+        recipe = self.recipe
+        views = [self._view(step * recipe.batch + place) for place in range(recipe.batch)]
+        targets = [assign(objects, recipe.side, recipe.side) for _, objects in views]
+        return (
+            np.stack([picture for picture, _ in views]),
+            np.stack([labels for labels, _ in targets]),
+            np.stack([boxes for _, boxes in targets]),
+        )
+
+    def _view(self, place: int) -> tuple[NDArray[np.uint8], LabelledBoxes]:
+        """What is learnt from at one place of the endless row of images: all of them in a random order, then in another."""
+        turn, index = divmod(place, len(self._images))
+        order = np.random.default_rng([self.recipe.seed, 2, turn]).permutation(len(self._images))
+        image = self._images[order[index]]
+        generator = np.random.default_rng([self.recipe.seed, 3, place])
+        return augment(image.read(), image.objects, self.recipe.side, generator, self.recipe.tiles)
+
+
+def _rates(steps: int, highest: float) -> optax.Schedule:
+    """The rate of each step: a warm-up, then a cosine."""
+    warm_up = max(1, round(_WARM_UP_SHARE * steps))
+    return optax.warmup_cosine_decay_schedule(highest / 10, highest, warm_up, max(steps, warm_up + 1), highest / 50)
+
+
+def _kept_of_average(step: int) -> float:
+    """What stays of the average at a step: a share of its past, so that of a short training it forgets the start, too. That of
+    TensorFlow's `ExponentialMovingAverage` with `num_updates`."""
+    return min(_AVERAGE, (1 + step) / (10 + step))
+
+
+def _kernels(parameters: Parameters) -> dict[str, bool]:
+    return {name: name.endswith("/kernel") for name in parameters}
+
+
+_DIRECTION = optax.chain(
+    optax.clip_by_global_norm(_GRADIENT_NORM_MAX),
+    optax.scale_by_adam(),
+    optax.add_decayed_weights(_DECAY, mask=_kernels),
+)
+"""AdamW before it is multiplied by the rate, which comes from outside: JAX takes a quarter of a minute to compile a step, and
+so compiles one for all phases and trainings of as many classes."""
+
+
+@jax.jit
+def _take_step(
+    frozen: Parameters, state: _State, rate: float | Array, kept: float, images: Array, labels: Array, boxes: Array
+) -> tuple[_State, Array]:
+    def loss_of(learnt: Parameters) -> Array:
+        return detection_loss({**frozen, **learnt}, images, labels, boxes)
+
+    loss, slope = jax.value_and_grad(loss_of)(state["learnt"])
+    direction, optimizer_state = _DIRECTION.update(slope, state["optimizer"], state["learnt"])
+    updates = {name: -rate * (_RATE_OF_NEW if name in _NEW else 1.0) * way for name, way in direction.items()}
+    learnt = optax.apply_updates(state["learnt"], updates)
+    average = jax.tree.map(lambda before, new: kept * before + (1 - kept) * new, state["average"], learnt)
+    return {"learnt": learnt, "average": average, "optimizer": optimizer_state}, loss

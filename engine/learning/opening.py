@@ -1,0 +1,14 @@
+"""Trained models as they are run, whichever kind a file holds."""
+
+from pathlib import Path
+
+from vision_customization.engine.learning.classification.artifact import ClassifierSession
+from vision_customization.engine.learning.classification.features import open_exported
+from vision_customization.engine.learning.detection.artifact import BOXES, DetectorSession
+
+
+def open_model(path: Path, threads: int) -> ClassifierSession | DetectorSession:
+    """Load an exported model. Raises ArtifactError where the file is not one."""
+    session = open_exported(path.read_bytes(), threads)
+    detects = BOXES in {output.name for output in session.get_outputs()}
+    return DetectorSession(session) if detects else ClassifierSession(session)

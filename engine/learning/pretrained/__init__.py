@@ -1,0 +1,1 @@
+"""Networks that others trained, converted to ONNX and arrays."""

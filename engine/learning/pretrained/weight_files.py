@@ -1,0 +1,65 @@
+"""Files of pretrained weights: found by digest among what was downloaded, kept with a stamp once converted."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from vision_customization.engine.learning.errors import WeightsError
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def find_download(folder: Path, name: str, sha256: str, origin: str) -> Path:
+    """The file `name` anywhere under `folder`.
+
+    Args:
+        origin: what it is of and where from, for messages.
+
+    Raises:
+        WeightsError: it is missing, or is not the one it should be.
+    """
+    candidates = sorted(folder.rglob(name))
+    if not candidates:
+        raise WeightsError(f"{name} ({origin}) is not under {folder}")
+    digest = digest_of(candidates[0])
+    if digest != sha256:
+        raise WeightsError(f"{candidates[0]} has SHA-256 {digest}, expected {sha256}: the download is not the one it should be")
+    return candidates[0]
+
+
+def is_kept(path: Path) -> bool:
+    """Whether a converted file is there, as it was written."""
+    stamp = _stamp(path)
+    return path.is_file() and stamp.is_file() and digest_of(path) == stamp.read_text().strip()
+
+
+def keep(path: Path, data: bytes) -> None:
+    """Write a converted file and its stamp."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, data)
+    _write(_stamp(path), f"{digest_of(path)}\n".encode())
+
+
+def kept(path: Path, title: str) -> Path:
+    """A converted file that is as it was written. Raises WeightsError where it is missing or damaged."""
+    if not path.is_file() or not _stamp(path).is_file():
+        raise WeightsError(f"the weights of {title} are not in {path.parent} ({path.name}): run `make setup`")
+    if not is_kept(path):
+        raise WeightsError(f"{path} is damaged (not what was written there): delete it and run `make setup`")
+    return path
+
+
+def _stamp(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    os.chmod(file.name, 0o644)  # noqa: PTH101 - the name is all there is
+    os.replace(file.name, path)  # noqa: PTH105

@@ -1,0 +1,1 @@
+"""Trained models: loaded, cached, imported and built in."""

@@ -1,0 +1,335 @@
+"""Trained models in memory, ready to answer.
+
+How a model computes is `learning`'s; here is which are loaded, how long they stay, and how many calls run at once.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.engine.errors import EngineError
+from vision_customization.engine.objects.files import ObjectNotFound, ObjectStore
+from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import NotFound, Store
+
+if TYPE_CHECKING:
+    from vision_customization.engine.learning.boxes import Detections
+    from vision_customization.engine.learning.images import DecodedImage
+
+CONFIDENCE_LEAST = 0.2
+"""Of the objects in an answer: the hosted service's replies went down to .2198."""
+
+REST_SECONDS = 60.0
+"""How long a model that was too slow is not asked again."""
+
+_CALLS_AT_ONCE = 2
+_log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+
+class ModelGone(EngineError):
+    """The model's file is not there: it was deleted, or its training never ended."""
+
+
+class ModelTooSlow(EngineError):
+    """The model takes longer for an image than a call may."""
+
+
+class Session(Protocol):
+    """A loaded model."""
+
+    @property
+    def tags(self) -> Sequence[str]: ...
+
+    def stop(self) -> None:
+        """Ask the calls that are running to end."""
+
+
+class Classifies(Session, Protocol):
+    """A loaded classifier."""
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+
+
+class Detects(Session, Protocol):
+    """A loaded detector."""
+
+    def detect(self, pixels: NDArray[np.uint8]) -> "Detections": ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """How often a model was found in memory, loaded, and dropped to make room."""
+
+    hits: int
+    loads: int
+    drops: int
+
+
+class _Turns:
+    """A semaphore that serves in order: `threading.Semaphore` lets whoever has just been served in front of those who wait."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+
+class ModelCache:
+    """The models used last, at most `settings.cache_models` of them; safe to use from many threads.
+
+    Two calls compute at a time, each on all the threads that the settings give, so that one uses the cores while the other
+    does what only one core can. The others wait for their turn, in the order they came.
+
+    A call that takes longer than `seconds_max` is ended. Where it does not end, its turn goes to the next caller all the same.
+    Either way its model rests for REST_SECONDS, so that a slow model cannot keep the others waiting.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        objects: ObjectStore,
+        open_session: Callable[[Path, int], Session] | None = None,
+        seconds_max: float | None = None,
+    ) -> None:
+        self._bound = settings.cache_models
+        self._threads = settings.threads
+        self._objects = objects
+        self._open = open_session or _open_model
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[str, Future[Session]] = OrderedDict()
+        self._turns = _Turns(_CALLS_AT_ONCE)
+        self._seconds_max = seconds_max
+        self._running: Counter[str] = Counter()
+        self._rests_until: dict[str, float] = {}
+        self._hits = self._loads = self._drops = 0
+
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
+        """All tags of a model with their probabilities for an image, most probable first.
+
+        Args:
+            pixels: uint8 [height, width, 3], RGB.
+
+        Raises:
+            ModelGone: there is no such trained model.
+            ModelTooSlow: it takes too long, or has just done so.
+        """
+        session = cast("Classifies", self.load(model_id))
+        probabilities = self._computed(model_id, session, lambda: session.probabilities(pixels))
+        order = np.argsort(-probabilities, kind="stable")
+        return [(session.tags[index], float(probabilities[index])) for index in order]
+
+    def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
+        """The objects that a model finds in an image, from CONFIDENCE_LEAST: in pixels of it as it was submitted, ids "1"… by
+        falling confidence, one tag each. Raises ModelGone or ModelTooSlow."""
+        session = cast("Detects", self.load(model_id))
+        found = self._computed(model_id, session, lambda: session.detect(image.pixels))
+        return detected_objects(found, session.tags, image)
+
+    def load(self, model_id: str) -> Session:
+        """The model, in memory from now on until others need the room. Raises ModelGone."""
+        with self._lock:
+            known = self._sessions.get(model_id)
+            if known is not None:
+                self._sessions.move_to_end(model_id)
+                self._hits += 1
+            else:
+                self._sessions[model_id] = future = Future[Session]()
+        if known is not None:
+            return known.result()
+        try:
+            session = self._opened(model_id)
+        except BaseException as error:
+            with self._lock:
+                if self._sessions.get(model_id) is future:
+                    del self._sessions[model_id]
+            future.set_exception(error)
+            raise
+        future.set_result(session)
+        with self._lock:
+            self._loads += 1
+            while len(self._sessions) > self._bound:
+                self._sessions.popitem(last=False)
+                self._drops += 1
+        return session
+
+    def _computed(self, model_id: str, session: Session, compute: Callable[[], R]) -> R:
+        """The result of `compute`, once it is its turn."""
+        if self._seconds_max is None:
+            with self._turns:
+                return compute()
+        self._check_rested(model_id)
+        with self._turns:
+            self._check_rested(model_id)  # again: it may have become slow while this call waited
+            with self._lock:
+                self._running[model_id] += 1
+            try:
+                return within(self._seconds_max, compute, stop=session.stop, ended=lambda: self._ended(model_id))
+            except TimeLimitExceeded:
+                with self._lock:
+                    self._rests_until[model_id] = time.monotonic() + REST_SECONDS
+                _log.warning("model %s took longer than %g s for an image and was stopped", model_id, self._seconds_max)
+                raise self._too_slow() from None
+            except Exception:
+                self._check_rested(model_id)  # a call beside the one that was too slow is stopped with it
+                raise
+
+    def _check_rested(self, model_id: str) -> None:
+        with self._lock:
+            until = self._rests_until.get(model_id)
+            if until is None:
+                return
+            if time.monotonic() >= until and not self._running[model_id]:
+                del self._rests_until[model_id]
+                return
+        raise self._too_slow()
+
+    def _ended(self, model_id: str) -> None:
+        with self._lock:
+            self._running[model_id] -= 1
+            if not self._running[model_id]:
+                del self._running[model_id]
+
+    def _too_slow(self) -> ModelTooSlow:
+        return ModelTooSlow(
+            f"The model took longer than {self._seconds_max:g} s for an image. It is not asked again for {REST_SECONDS:.0f} s."
+        )
+
+    def _opened(self, model_id: str) -> Session:
+        try:
+            return self._open(self._objects.path(artifact_key(model_id)), self._threads)
+        except ObjectNotFound:
+            raise ModelGone("The model's file is not there: was it deleted?") from None
+
+    def forget(self, model_id: str) -> None:
+        """Drop a model, which was deleted."""
+        with self._lock:
+            self._sessions.pop(model_id, None)
+
+    def counts(self) -> CacheCounts:
+        with self._lock:
+            return CacheCounts(self._hits, self._loads, self._drops)
+
+
+class Warming:
+    """Loads each model once its training has succeeded, so that not even the first call has to wait for that.
+
+    It asks the store every `interval_seconds`, since trainings end in other processes. What goes wrong is logged: a first call
+    that finds its model cold loads it, or says why that cannot be.
+    """
+
+    def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
+        self._store = store
+        self._cache = cache
+        self._interval = interval_seconds
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trained: set[str] = set()
+
+    def start(self) -> None:
+        self._trained = set(self._store.unfinished().models)
+        self._thread = threading.Thread(target=self._run, name="warming", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def look(self) -> None:
+        """Load what has succeeded since the last look."""
+        unfinished = set(self._store.unfinished().models)
+        for model_id in self._trained - unfinished:
+            try:
+                if self._store.model_by_id(model_id).status is ModelStatus.SUCCEEDED:
+                    self._cache.load(model_id)
+            except (NotFound, ModelGone):
+                continue  # deleted meanwhile
+            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+                _log.exception("model %s cannot be loaded", model_id)
+        self._trained = unfinished
+
+    def _run(self) -> None:
+        failing = False
+        while not self._stopping.wait(self._interval):
+            try:
+                self.look()
+                failing = False
+            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+                if not failing:
+                    _log.exception("what has been trained cannot be found out: it is tried again")
+                failing = True
+
+
+def artifact_key(model_id: str) -> str:
+    """Key of a model's ONNX file."""
+    return f"models/{model_id}/model.onnx"
+
+
+def sidecar_key(model_id: str) -> str:
+    """Key of what is to be known of a model's ONNX file."""
+    return f"models/{model_id}/model.json"
+
+
+def curves_key(model_id: str, evaluation_id: str) -> str:
+    """Key of the precision-recall curves of a detector's evaluation: `detection_metrics.precision_recall_curves` as JSON."""
+    return f"models/{model_id}/evaluations/{evaluation_id}.json"
+
+
+def head_key(model_id: str) -> str:
+    """Key of a model's classifier without its backbones."""
+    return f"models/{model_id}/head.npz"
+
+
+def detected_objects(found: "Detections", tags: Sequence[str], image: "DecodedImage") -> list[DetectedObject]:
+    """What was found in the pixels of an image, as the contract says it: whole pixels of the image that was submitted, within
+    it, at least one wide and high."""
+    height, width = image.pixels.shape[:2]
+    scale = np.array([image.width / width, image.height / height] * 2)
+    limits = np.array([image.width, image.height])
+    objects: list[DetectedObject] = []
+    for corners, label, score in zip(found.corners * scale, found.labels, found.scores, strict=True):
+        if score < CONFIDENCE_LEAST:
+            break
+        start = np.clip(np.round(corners[:2]), 0, limits - 1).astype(int)
+        stop = np.clip(np.round(corners[2:]), start + 1, limits).astype(int)
+        box = BoundingBox(x=int(start[0]), y=int(start[1]), w=int(stop[0] - start[0]), h=int(stop[1] - start[1]))
+        tag = Tag(name=tags[label], confidence=float(score))
+        objects.append(DetectedObject(id=str(len(objects) + 1), bounding_box=box, tags=[tag]))
+    return objects
+
+
+def _open_model(path: Path, threads: int) -> Session:
+    from vision_customization.engine.learning.opening import open_model
+
+    return open_model(path, threads)

@@ -1,0 +1,1 @@
+"""Where files of models and jobs are kept: a folder, or a blob container."""

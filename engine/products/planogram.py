@@ -1,0 +1,265 @@
+"""Planogram matching: which of the detected products stands at which position of a planogram.
+
+A planogram has units of its own, a photograph has pixels. Between them lies, as far as this module is concerned, a
+scale and a shift for each axis: a camera that looks straight at the shelf. The scale is first told by the sizes of the
+products, the shift by any one product; of many such guesses the one is taken under which most products lie near a position of
+their own, and it is then fitted to all of those. Everything is deterministic.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.contract.analysis import DetectedObject
+from vision_customization.contract.planograms import (
+    MatchedPosition,
+    Planogram,
+    PlanogramFixture,
+    PlanogramPosition,
+    PlanogramProduct,
+)
+from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.engine.errors import EngineError
+
+ITEMS_MAX = 1000
+"""The most positions, and the most detected products."""
+
+NEAR = 0.75
+"""How far the centre of a detected product may lie from where the planogram puts it, in sizes of the product."""
+
+_REACH = 1.0  # as NEAR, while scale and shift are still sought
+_SCALE_FACTOR_MAX = 2.0  # a scale is at most that far from what the products' sizes say
+_SINGLE_GUESSES, _PAIRED_GUESSES = 200, 24
+_FITTED_GUESSES, _FITTING_WORK = 8, 200_000  # pairs that may be made, all fitted guesses together
+_FITS_MAX = 10
+_SCORING_WORK = 20_000_000  # pairs looked at, all guesses together
+
+Points = NDArray[np.float64]
+"""float64 [n, 2]: x and y."""
+
+
+class PlanogramError(EngineError):
+    """A planogram that contradicts itself, or has more than is matched. `target` is the field."""
+
+    def __init__(self, target: str, message: str) -> None:
+        super().__init__(f"{target}: {message}")
+        self.target = target
+
+
+def match_planogram(planogram: Planogram, detected: ProductRecognitionResult) -> list[MatchedPosition]:
+    """The positions at which a product of their own name was detected, in the planogram's order; the others are left out.
+
+    Raises:
+        PlanogramError: an id that is there twice, or is referred to and not there; more than ITEMS_MAX of something.
+    """
+    check_planogram(planogram)
+    if len(detected.products) > ITEMS_MAX:
+        raise PlanogramError("detectedProducts.products", f"at most {ITEMS_MAX:,}, not {len(detected.products):,}")
+    named = [product for product in detected.products if product.tags]
+    products = {product.id: product for product in planogram.products}
+    wanted = [products[position.product_id] for position in planogram.positions]
+    corners = np.array([(position.x, position.y) for position in planogram.positions], np.float64).reshape(-1, 2)
+    sizes = np.array([(product.w, product.h) for product in wanted], np.float64).reshape(-1, 2)
+    boxes = np.array([_box(product) for product in named], np.float64).reshape(-1, 4)
+    shelf = _Shelf(
+        positions=corners + sizes / 2,
+        position_sizes=sizes,
+        detections=boxes[:, :2] + boxes[:, 2:] / 2,
+        detection_sizes=np.maximum(boxes[:, 2:], 1.0),
+        frame=np.array(
+            [
+                detected.image_metadata.width / planogram.width,
+                detected.image_metadata.height / planogram.height,
+            ]
+        ),
+        groups=_groups(
+            [product.name for product in wanted], [max(one.tags, key=lambda tag: tag.confidence).name for one in named]
+        ),
+    )
+    found = dict(shelf.match())
+    return [
+        MatchedPosition(position_id=position.id, detected_object=named[found[index]])
+        for index, position in enumerate(planogram.positions)
+        if index in found
+    ]
+
+
+def check_planogram(planogram: Planogram) -> None:
+    """Raises PlanogramError."""
+    if len(planogram.positions) > ITEMS_MAX:
+        raise PlanogramError("planogram.positions", f"at most {ITEMS_MAX:,}, not {len(planogram.positions):,}")
+    lists: dict[str, Sequence[PlanogramProduct | PlanogramFixture | PlanogramPosition]] = {
+        "products": planogram.products,
+        "fixtures": planogram.fixtures,
+        "positions": planogram.positions,
+    }
+    for kind, items in lists.items():
+        seen: set[str] = set()
+        for index, item in enumerate(items):
+            if item.id in seen:
+                raise PlanogramError(f"planogram.{kind}[{index}].id", f"'{item.id[:255]}' is the id of an earlier one, too")
+            seen.add(item.id)
+    products, fixtures = {one.id for one in planogram.products}, {one.id for one in planogram.fixtures}
+    for index, position in enumerate(planogram.positions):
+        for field, name, known in (
+            ("productId", position.product_id, products),
+            ("fixtureId", position.fixture_id, fixtures),
+        ):
+            if name not in known:
+                kind = field.removesuffix("Id")
+                raise PlanogramError(
+                    f"planogram.positions[{index}].{field}", f"there is no {kind} '{name[:255]}' in planogram.{kind}s"
+                )
+
+
+@dataclass(frozen=True)
+class _Placement:
+    """From the planogram to the image: pixels = `scale` · units + `shift`, each [x, y]."""
+
+    scale: NDArray[np.float64]
+    shift: NDArray[np.float64]
+
+    def __call__(self, points: Points) -> Points:
+        return points * self.scale + self.shift
+
+
+Pairs = list[tuple[int, int]]
+"""A position and a detection each, by their indices."""
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """Centres and sizes of n positions, in the planogram's units, and of m detections, in pixels.
+
+    `frame` is the scale of a photograph of just the planogram. `groups` are the indices of the positions and of the
+    detections of each name that has both.
+    """
+
+    positions: Points
+    position_sizes: Points
+    detections: Points
+    detection_sizes: Points
+    frame: NDArray[np.float64]
+    groups: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+    def match(self) -> Pairs:
+        if not self.groups:
+            return []
+        pairs = np.concatenate([_product(positions, detections) for positions, detections in self.groups])
+        usual = np.median(self.detection_sizes[pairs[:, 1]] / self.position_sizes[pairs[:, 0]], axis=0)
+        guesses = list(self._guesses(pairs, usual))[: max(3, _SCORING_WORK // len(pairs))]
+        scores = np.array([self._score(guess, pairs, usual) for guess in guesses])
+        fits = min(_FITTED_GUESSES, max(1, _FITTING_WORK // len(pairs)))
+        best = np.argsort(-np.round(scores, 9), kind="stable")[:fits]
+        fitted = [self._fitted(guesses[index], usual) for index in best]
+        placement = max(fitted, key=lambda placement: round(self._score(placement, pairs, usual), 9))
+        return self._assigned(placement, usual, NEAR)
+
+    def _guesses(self, pairs: NDArray[np.int64], usual: NDArray[np.float64]) -> Iterator[_Placement]:
+        """Placements to try, the likeliest first, which counts where several are as good."""
+        if _plausible(self.frame, usual).all():
+            yield _Placement(self.frame, np.zeros(2))
+        positions, detections = self.positions[pairs[:, 0]], self.detections[pairs[:, 1]]
+        extent = positions.max(axis=0) - positions.min(axis=0)
+        span = detections.max(axis=0) - detections.min(axis=0)
+        scale = _scale(extent, span, self.position_sizes[pairs[:, 0]].min(axis=0), usual)
+        yield _Placement(scale, detections.min(axis=0) - scale * positions.min(axis=0))
+        for position, detection in zip(positions[:_SINGLE_GUESSES], detections[:_SINGLE_GUESSES], strict=True):
+            yield _Placement(usual, detection - usual * position)
+        sizes = self.position_sizes[pairs[:, 0]]
+        for first, second in combinations(range(min(_PAIRED_GUESSES, len(pairs))), 2):
+            if pairs[first, 0] == pairs[second, 0] or pairs[first, 1] == pairs[second, 1]:
+                continue
+            apart, seen_apart = positions[second] - positions[first], detections[second] - detections[first]
+            scale = _scale(apart, seen_apart, sizes[first], usual)
+            yield _Placement(scale, detections[first] - scale * positions[first])
+
+    def _score(self, placement: _Placement, pairs: NDArray[np.int64], usual: NDArray[np.float64]) -> float:
+        """How many positions and detections have one of their name nearby; a nearer one counts more."""
+        off = (self.detections[pairs[:, 1]] - placement(self.positions)[pairs[:, 0]]) / (
+            usual * self.position_sizes[pairs[:, 0]]
+        )
+        gain = np.maximum(0, 1 - np.hypot(off[:, 0], off[:, 1]) / _REACH)
+        of_position, of_detection = np.zeros(len(self.positions)), np.zeros(len(self.detections))
+        np.maximum.at(of_position, pairs[:, 0], gain)
+        np.maximum.at(of_detection, pairs[:, 1], gain)
+        return float(of_position.sum() + of_detection.sum())
+
+    def _fitted(self, placement: _Placement, usual: NDArray[np.float64]) -> _Placement:
+        """`placement` moved to where it is best for the pairs that it makes, until they stay the same."""
+        before: Pairs = []
+        for _ in range(_FITS_MAX):
+            pairs = self._assigned(placement, usual, _REACH)
+            if not pairs or pairs == before:
+                break
+            before = pairs
+            indices = np.array(pairs)
+            positions, detections = self.positions[indices[:, 0]], self.detections[indices[:, 1]]
+            middle, seen_middle = positions.mean(axis=0), detections.mean(axis=0)
+            spread = ((positions - middle) ** 2).sum(axis=0)
+            together = ((positions - middle) * (detections - seen_middle)).sum(axis=0)
+            scale = _scale(spread, together, (self.position_sizes[indices[:, 0]].min(axis=0) / 2) ** 2, usual)
+            placement = _Placement(scale, seen_middle - scale * middle)
+        return placement
+
+    def _assigned(self, placement: _Placement, usual: NDArray[np.float64], near: float) -> Pairs:
+        """As many pairs as there can be of one name and at most `near` apart, and of those the ones with the least squares."""
+        from scipy.optimize import linear_sum_assignment  # half a second, which no start-up should wait for
+
+        placed = placement(self.positions)
+        pairs: Pairs = []
+        for positions, detections in self.groups:
+            off = self.detections[detections][None] - placed[positions][:, None]
+            squares = ((off / (usual * self.position_sizes[positions])[:, None]) ** 2).sum(axis=2)
+            allowed = squares <= near**2
+            some_positions, some_detections = np.flatnonzero(allowed.any(axis=1)), np.flatnonzero(allowed.any(axis=0))
+            kept = np.ix_(some_positions, some_detections)
+            # A pair that is not allowed costs more than all that are, so that none is made where another can be.
+            dear = near**2 * (len(positions) + 1)
+            rows, columns = linear_sum_assignment(np.where(allowed[kept], squares[kept], dear))
+            pairs += [
+                (int(positions[row]), int(detections[column]))
+                for row, column in zip(some_positions[rows], some_detections[columns], strict=True)
+                if allowed[row, column]
+            ]
+        return sorted(pairs)
+
+
+def _scale(
+    units: NDArray[np.float64], pixels: NDArray[np.float64], least_units: NDArray[np.float64], usual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Pixels for each unit on both axes; the usual scale where `units` says too little, or what it says cannot be."""
+    told = np.divide(pixels, units, out=np.zeros(2), where=np.abs(units) >= least_units)
+    return np.where(_plausible(told, usual), told, usual)
+
+
+def _plausible(scale: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.bool_]:
+    within: NDArray[np.bool_] = (scale >= usual / _SCALE_FACTOR_MAX) & (scale <= usual * _SCALE_FACTOR_MAX)
+    return within
+
+
+def _groups(wanted: Sequence[str], found: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Of each name that both lists have its places in them: first those of which there are the fewest pairs, which say most."""
+    counts, seen = Counter(wanted), Counter(found)
+    names = sorted((name for name in counts if name in seen), key=lambda name: counts[name] * seen[name])
+    return [
+        (
+            np.array([index for index, other in enumerate(wanted) if other == name], np.int64),
+            np.array([index for index, other in enumerate(found) if other == name], np.int64),
+        )
+        for name in names
+    ]
+
+
+def _product(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each of `first` with each of `second`: int64 [n, 2]."""
+    return np.stack([np.repeat(first, len(second)), np.tile(second, len(first))], axis=1)
+
+
+def _box(product: DetectedObject) -> tuple[int, int, int, int]:
+    box = product.bounding_box
+    return box.x, box.y, box.w, box.h

@@ -1,0 +1,160 @@
+"""What Azure is asked before anything is made; the real SDK against a stand-in is tests/stacks/azure."""
+
+import base64
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceNotFoundError
+
+from vision_customization.components.azure.preflight import (
+    ASSIGN_ROLES,
+    MAKE_NETWORKS,
+    MAKE_RESOURCES,
+    Caller,
+    NotAllowed,
+    assignments_of,
+    caller_type,
+    check_caller,
+    may_write_blobs,
+    refusal,
+)
+from vision_customization.components.azure.roles import Role
+
+CALLER = Caller("sub-1", "object-1")
+GROUP = "/subscriptions/sub-1/resourceGroups/vision-dev"
+CONTAINER = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/a/blobServices/default/containers/training"
+
+
+def permission(*actions: str, less: tuple[str, ...] = ()) -> SimpleNamespace:
+    return SimpleNamespace(actions=list(actions), not_actions=list(less))
+
+
+CONTRIBUTOR = permission("*", less=("Microsoft.Authorization/*/Write",))
+OWNER = permission("*")
+
+
+def client(
+    *, group: list[Any] | None = None, assignments: list[Any] | None = None, definitions: dict[str, list[Any]] | None = None
+) -> Any:  # noqa: ANN401 - plays an AuthorizationManagementClient
+    """`group`: permissions in the resource group; None where there is none."""
+
+    def list_for_resource_group(name: str) -> list[Any]:
+        assert name == "vision-dev"
+        if group is None:
+            raise ResourceNotFoundError("ResourceGroupNotFound")
+        return group
+
+    def list_for_subscription(filter: str) -> list[Any]:  # noqa: A002 - as the SDK has it
+        assert filter == "assignedTo('object-1')"
+        return assignments or []
+
+    return SimpleNamespace(
+        permissions=SimpleNamespace(list_for_resource_group=list_for_resource_group),
+        role_assignments=SimpleNamespace(list_for_subscription=list_for_subscription),
+        role_definitions=SimpleNamespace(get_by_id=lambda id_: SimpleNamespace(permissions=(definitions or {})[id_])),
+    )
+
+
+def assignment(scope: str, role: str, name: str = "a-guid") -> SimpleNamespace:
+    return SimpleNamespace(scope=scope, role_definition_id=role, name=name)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        client(group=[OWNER]),
+        client(group=[CONTRIBUTOR, permission("Microsoft.Authorization/roleAssignments/*")]),
+        # no such group yet: what counts is the subscription
+        client(assignments=[assignment("/subscriptions/sub-1", "owner")], definitions={"owner": [OWNER]}),
+        client(assignments=[assignment("/", "owner")], definitions={"owner": [OWNER]}),
+        client(
+            assignments=[assignment("/subscriptions/sub-1", "contributor"), assignment("/subscriptions/sub-1", "rbac")],
+            definitions={"contributor": [CONTRIBUTOR], "rbac": [permission("Microsoft.Authorization/roleAssignments/write")]},
+        ),
+    ],
+)
+def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
+    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (
+            client(group=[CONTRIBUTOR]),
+            "lacks the role 'Role Based Access Control Administrator' .* on .*/resourceGroups/vision-dev:",
+        ),
+        (
+            client(group=[permission("*/read")]),
+            "lacks the roles 'Contributor' .* and 'Role Based Access Control Administrator'",
+        ),
+        (client(group=[]), "Microsoft.App/containerApps/write"),
+        # a role on another group does not help to make one
+        (
+            client(
+                assignments=[assignment("/subscriptions/sub-1/resourceGroups/other", "owner")], definitions={"owner": [OWNER]}
+            ),
+            "on /subscriptions/sub-1: not allowed are",
+        ),
+    ],
+)
+def test_a_caller_who_may_not(asked: Any, says: str) -> None:  # noqa: ANN401
+    with pytest.raises(NotAllowed, match=says):
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False)
+
+
+def test_networks_are_asked_about_where_they_are_made() -> None:
+    asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
+    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False)
+    with pytest.raises(NotAllowed, match=MAKE_NETWORKS[0]):
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True)
+
+
+def test_a_refusal_says_how_to_go_on() -> None:
+    assert refusal([], "/scope", CALLER) is None
+    message = refusal([ASSIGN_ROLES], "/scope", CALLER)
+    assert message is not None
+    assert "Nothing was made" in message
+    assert 'az role assignment create --assignee-object-id object-1 --role "Role Based Access Control Administrator"' in message
+
+
+@pytest.mark.parametrize(
+    ("found", "writes"),
+    [
+        ([], False),
+        ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], True),
+        ([assignment("/subscriptions/sub-1", f"/x/{Role.STORAGE_BLOB_DATA_OWNER.value}")], True),
+        ([assignment(GROUP.upper(), f"/x/{Role.STORAGE_BLOB_DATA_OWNER.value}")], True),
+        # to read is not to write, an owner of the account reads no blob, and another container is another
+        ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_READER.value}")], False),
+        ([assignment(GROUP, "/x/8e3af657-a8ff-443c-a75c-2fe8c4bcb635")], False),
+        ([assignment(f"{CONTAINER}-2", f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}")], False),
+        # the assignment that this program makes: without it there would be none
+        ([assignment(CONTAINER, f"/x/{Role.STORAGE_BLOB_DATA_CONTRIBUTOR.value}", "OURS")], False),
+    ],
+)
+def test_whether_the_caller_writes_blobs_already(found: list[Any], writes: bool) -> None:
+    assert may_write_blobs(assignments_of(client(assignments=found), CALLER), CONTAINER, "ours") is writes
+
+
+def token(**claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"head.{payload}.signature"
+
+
+@pytest.mark.parametrize(
+    ("held", "kind"),
+    [
+        (token(idtyp="app", oid="1"), "ServicePrincipal"),
+        (token(idtyp="user"), "User"),
+        (token(oid="1"), "User"),
+        # what is none of Entra's tokens says nothing
+        ("opaque", "User"),
+        ("a.b.c", "User"),
+        ("a.W10.c", "User"),
+    ],
+)
+def test_whether_a_person_deploys(held: str, kind: str) -> None:
+    assert caller_type(held) == kind

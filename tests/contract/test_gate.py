@@ -1,0 +1,64 @@
+import pytest
+
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.gate import METRICS, faults, misses
+from vision_customization.contract.models import ModelPerformance
+
+
+@pytest.mark.parametrize(
+    ("require", "said"),
+    [
+        ({}, []),
+        ({"accuracyTop1": 0.0, "calibrationECE": 1.0}, []),
+        ({"meanAveragePrecision30": 0.7, "meanAveragePrecision50": 0.5, "meanAveragePrecision75": 0.3}, []),
+        ({"accuracyTop1": 90}, ["accuracyTop1 is required to be 90, and metrics are between 0 and 1"]),
+        ({"accuracyTop1": float("nan")}, ["accuracyTop1 is required to be nan, and metrics are between 0 and 1"]),
+        (
+            {"accuracy": 0.9},
+            [f"'accuracy' is no metric; those are {', '.join(METRICS)}"],
+        ),
+    ],
+)
+def test_faults(require: dict[str, float], said: list[str]) -> None:
+    assert faults(require) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "said"),
+    [
+        (ModelKind.GENERIC_CLASSIFIER, "calibrationECE", None),
+        (ModelKind.GENERIC_DETECTOR, "meanAveragePrecision30", None),
+        (
+            ModelKind.GENERIC_DETECTOR,
+            "accuracyTop1",
+            "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, meanAveragePrecision50, ",
+        ),
+        (
+            ModelKind.PRODUCT_RECOGNIZER,
+            "averagePrecision",
+            "'averagePrecision' is no metric of a Product-Recognizer; those are mean",
+        ),
+        (
+            ModelKind.GENERIC_CLASSIFIER,
+            "meanAveragePrecision50",
+            "'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, accuracyTop5, averagePr",
+        ),
+    ],
+)
+def test_a_metric_that_no_model_of_the_kind_has(kind: ModelKind, metric: str, said: str | None) -> None:
+    found = faults({metric: 0.5}, kind)
+    assert len(found) == (said is not None)
+    assert said is None or found[0].startswith(said)
+
+
+def test_every_metric_of_a_whole_model_can_be_required() -> None:
+    assert set(METRICS) == {field.alias for field in ModelPerformance.model_fields.values()} - {"tagPerformance"}
+
+
+def test_a_detector_is_held_against_its_own_metrics() -> None:
+    performance = ModelPerformance(mean_average_precision50=0.4, tag_performance={"cat": {"averagePrecision50": 0.4}}).to_wire()
+    assert misses(performance, {"meanAveragePrecision50": 0.4}) == []
+    assert misses(performance, {"meanAveragePrecision50": 0.5, "accuracyTop1": 0.5}) == [
+        "accuracyTop1 is not among the metrics of this model, and 0.5 is required",
+        "meanAveragePrecision50 is 0.4000, below the 0.5 that is required",
+    ]

@@ -1,0 +1,116 @@
+"""Health, metrics and logs."""
+
+# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
+
+from vision_customization.engine.api.routes.probes import from_this_machine
+from vision_customization.engine.runtime.logs import configure_logs, without_signatures
+
+
+@pytest.fixture
+def lines() -> Iterator[Any]:
+    """What is logged, line by line, as JSON."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    stream = io.StringIO()
+    configure_logs("debug", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers[:], root.level = before
+
+
+def test_health_needs_no_key(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reply = world.call("GET", "/healthz", key=None, version=None)
+    assert (reply.status_code, reply.json()["status"]) == (200, "ok")
+
+    def broken() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("password=secret"))
+
+    monkeypatch.setattr(world.store, "ping", broken)
+    reply = world.call("GET", "/healthz", key=None, version=None)
+    assert (reply.status_code, reply.json()["error"]["message"]) == (503, "The database does not answer.")
+
+
+def test_metrics(world: Any, build_world: Any) -> None:
+    world = build_world(world.settings)
+    world.train("m")
+    world.create("waiting")
+    world.call("GET", "datasets/none")
+    world.call("GET", "/no/such/path")
+    reply = world.call("GET", "/metrics", version=None)
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    for line in (
+        'vision_engine_requests_total{method="PUT",route="/computervision/models/{name}",status="201"} 2.0',
+        'vision_engine_requests_total{method="GET",route="/computervision/datasets/{name}",status="404"} 1.0',
+        'vision_engine_requests_total{method="GET",route="unmatched",status="404"} 1.0',
+        'vision_engine_request_seconds_count{route="/computervision/models/{name}"} 2.0',
+        'vision_engine_models{status="succeeded"} 1.0',
+        'vision_engine_models{status="notStarted"} 1.0',
+        'vision_engine_evaluations{status="running"} 0.0',
+        "vision_engine_queue_length 1.0",
+        "vision_engine_training_seconds 0.0",
+    ):
+        assert line in reply.text
+
+
+def test_metrics_are_for_this_machine_or_a_key(world: Any, build_world: Any) -> None:
+    behind_a_proxy = {"X-Forwarded-For": "203.0.113.9"}
+    assert world.call("GET", "/metrics", key=None, version=None).status_code == 200
+    assert world.call("GET", "/metrics", key=None, version=None, headers=behind_a_proxy).status_code == 401
+    assert world.call("GET", "/metrics", version=None, headers=behind_a_proxy).status_code == 200
+    public = build_world(world.settings.model_copy(update={"metrics_public": True}))
+    assert public.call("GET", "/metrics", key=None, version=None, headers=behind_a_proxy).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("client", "expected"),
+    [(("127.0.0.1", 1), True), (("::1", 1), True), (("203.0.113.9", 1), False), (("unknown", 1), False), (None, False)],
+)
+def test_who_is_this_machine(client: Any, expected: bool) -> None:
+    assert from_this_machine(Request({"type": "http", "client": client, "headers": []})) is expected
+
+
+def test_a_request_is_one_line(world: Any, lines: Any) -> None:
+    reply = world.call("GET", "datasets?sig=Hidden")
+    (line,) = [line for line in lines() if line["event"] == "request"]
+    assert line["apim-request-id"] == reply.headers["apim-request-id"]
+    assert (line["method"], line["path"], line["status"], line["level"]) == ("GET", "/computervision/datasets", 200, "info")
+    assert line["milliseconds"] > 0
+    assert line["time"].endswith("Z")
+    assert "Hidden" not in json.dumps(line)
+
+
+def test_no_key_and_no_token_is_logged(world: Any, lines: Any) -> None:
+    world.register("cats", authentication={"kind": "sas", "sasToken": "sv=1&sig=Hidden"})
+    world.register("cats", authentication={"kind": "sas", "sasToken": "https://h/c?sig=Hidden"})
+    world.call("POST", "imageanalysis:analyze?model-name=m", json={"url": "https://h/a.png?sig=Hidden"})
+    world.call("GET", "datasets", key="a-wrong-key-Hidden")
+    world.jobs.broken = True
+    world.create("m")
+    text = json.dumps(lines())
+    assert "request failed" in text
+    for secret in ("Hidden", "Secret", "first-key-of-this-engine"):
+        assert secret not in text
+    assert '"model-name": "m"' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://h/c?sv=1&sig=a%2Bb&se=2", "https://h/c?sv=1&sig=***&se=2"),
+        ("SIG=abc", "SIG=***"),
+        ("sig%3Dabc%2B", "sig%3D***"),
+        ('{"sasToken": "sv=1"}', '{"sasToken": "***"}'),
+        ("design=1", "design=1"),
+    ],
+)
+def test_signatures_are_struck_out(text: str, expected: str) -> None:
+    assert without_signatures(text) == expected

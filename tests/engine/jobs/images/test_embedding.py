@@ -1,0 +1,89 @@
+"""The images of a plan on their way to features, over real HTTP, without a workflow around them."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from tests.engine.jobs.drawn import CheapExtractor, Engine
+from vision_customization.engine.annotations import TaggedImage
+from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.kept_features import KeptFeatures
+from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Access, Part, Plan
+from vision_customization.engine.jobs.images.shards import Shards
+from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.objects.files import FileObjects
+
+TAGS = ("green", "red")
+
+
+def plan_of(engine: Engine, name: str, seed: int) -> Plan:
+    """Three shards, the last of them with 6 images."""
+    each = SHARD_IMAGES + 3
+    urls = engine.dataset(name, dict.fromkeys(TAGS, each), first_seed=seed)
+    images = tuple(TaggedImage(url, index // each, f"a.json: images[{index}]") for index, url in enumerate(urls))
+    order = tuple(images[index // 2 + each * (index % 2)] for index in range(len(images)))
+    return Plan((Part(name, TAGS, order, Access(None, False, ()), (10, 10_240)),))
+
+
+Make = Callable[[str, Plan, FileObjects], tuple[Shards, Embedding]]
+
+
+@pytest.fixture
+def embedding(engine: Engine) -> Iterator[Make]:
+    reader = BlobReader(engine.settings.allowed_hosts)
+
+    def make(job: str, plan: Plan, objects: FileObjects) -> tuple[Shards, Embedding]:
+        extractor = CheapExtractor()
+        kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
+        resources = Resources(engine.store, objects, reader, extractor, kept, decoders=2)
+        embedding = Embedding(resources)
+        return Shards(resources, embedding, job, plan, lambda: None), embedding
+
+    yield make
+    reader.close()
+
+
+@pytest.mark.parametrize("failing", ["digests", "features"])
+def test_a_shard_that_is_embedded_again_keeps_its_images_and_tags(
+    engine: Engine, embedding: Make, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    plan = plan_of(engine, f"again-{failing}", 40_000)
+    objects = FileObjects(engine.settings.data_dir / f"again-{failing}")
+    whole, features_of_whole = embedding("whole", plan, FileObjects(engine.settings.data_dir / f"whole-{failing}"))
+    disturbed, features = embedding("disturbed", plan, objects)
+    put, failures = objects.put, [OSError("no space left on device")]
+
+    def full_once(key: str, data: bytes, *, durable: bool = True) -> None:
+        if failing in key and failures and objects.exists("jobs/disturbed/digests-0-0000000"):
+            raise failures.pop()
+        put(key, data, durable=durable)
+
+    monkeypatch.setattr(objects, "put", full_once)
+    with whole, disturbed:
+        for shard in plan.shards:
+            whole.keep(shard)
+            if shard == plan.shards[1]:
+                with pytest.raises(OSError, match="no space left"):
+                    disturbed.keep(shard)
+            disturbed.keep(shard)
+        expected, found = features_of_whole.features(whole, 0, 3), features.features(disturbed, 0, 3)
+    assert not failures
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+    assert found[2] == expected[2]
+
+
+def test_a_shard_with_fewer_digests_than_images_is_never_learnt_from(engine: Engine, embedding: Make) -> None:
+    plan = plan_of(engine, "short", 41_000)
+    objects = FileObjects(engine.settings.data_dir / "short")
+    short, features = embedding("short", plan, objects)
+    with short:
+        short.keep(plan.shards[0])
+        key = "jobs/short/digests-0-0000000"
+        objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
+        with pytest.raises(JobFailed, match="lost or damaged"):
+            features.features(short, 0, 1)

@@ -1,0 +1,197 @@
+"""Detectors from enqueuing to the model's file: real DBOS, real HTTP, the real network, in few and small steps."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vision_customization.engine.jobs.kinds.detector as jobs
+from tests.engine.jobs.drawn import Engine, wait
+from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
+from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from vision_customization.engine.annotations import Box, BoxedImage
+from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.learning.detection.artifact import DetectorSession
+from vision_customization.engine.learning.detection.recipe import DetectorRecipe
+from vision_customization.engine.learning.images import decode_image
+from vision_customization.engine.models.cache import CONFIDENCE_LEAST, ModelCache, curves_key
+from vision_customization.engine.objects.files import open_objects
+from vision_customization.engine.store import ModelRecord
+
+pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
+
+
+@pytest.fixture(autouse=True)
+def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        jobs, "choose_recipe", lambda _images, _tags, tiles: DetectorRecipe(side=96, steps=4, batch=2, tiles=tiles)
+    )
+
+
+def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
+    queue.enqueue_training(model.id)
+    wait(lambda: engine.store.model_by_id(model.id).status.final, 180)
+    return engine.store.model_by_id(model.id)
+
+
+def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue: JobQueue) -> None:
+    register_scenes(engine, "scenes", range(5), empty=1)
+    register_scenes(engine, "tests", range(100, 104))
+    model = trained(engine, queue, engine.model("scenes", "scenes", test="tests", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.performance is not None
+    assert model.performance.mean_average_precision50 is not None
+    assert set(model.performance.tag_performance) == set(TAGS)
+    assert model.progress is not None
+    assert (model.progress.steps, model.progress.steps_done) == (4, 4)
+    assert (model.progress.images, model.progress.images_read, model.progress.images_embedded) == (9, 9, 9)
+    assert model.progress.loss is not None
+    assert np.isfinite(model.progress.loss)
+    assert model.progress.mean_average_precision50 is not None
+
+    objects = open_objects(engine.settings)
+    sidecar = json.loads(objects.get(f"models/{model.id}/model.json"))
+    assert (sidecar["kind"], sidecar["labels"], sidecar["performanceOn"]) == ("Generic-Detector", list(TAGS), "tests")
+    assert sidecar["performance"] == model.performance.to_wire()
+    assert set(sidecar["precisionRecall50"]) == set(TAGS)
+    assert (sidecar["dataset"]["images"], sidecar["recipe"]["steps"]) == (5, 4)
+    image = decode_image(drawn_scene(7)[0])
+    found = DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detect(image.pixels)
+    assert found.corners.min(initial=0) >= 0
+    assert found.corners.max(initial=0) <= 120
+    answer = ModelCache(engine.settings, objects).detect(model.id, image)
+    assert len(answer) == sum(found.scores >= CONFIDENCE_LEAST)
+    wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), 2)
+
+    evaluation = engine.store.create_evaluation("scenes", "again", test_dataset_name="tests")
+    queue.enqueue_evaluation(evaluation.id)
+    wait(lambda: engine.store.evaluation_by_id(evaluation.id).status.final)
+    record = engine.store.evaluation_by_id(evaluation.id)
+    assert record.status is EvaluationStatus.SUCCEEDED, record.error
+    assert record.performance == model.performance
+    curves = json.loads(objects.get(curves_key(model.id, evaluation.id)))
+    assert curves == sidecar["precisionRecall50"]
+
+
+def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images_enlarged(
+    engine: Engine, queue: JobQueue
+) -> None:
+    register_scenes(engine, "tiled", range(500, 503))
+    register_scenes(engine, "tiled-tests", range(600, 602))
+    model = trained(engine, queue, engine.model("tiled", "tiled", test="tiled-tests", kind=ModelKind.GENERIC_DETECTOR, tiles=2))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    objects = open_objects(engine.settings)
+    assert json.loads(objects.get(f"models/{model.id}/model.json"))["recipe"]["tiles"] == 2
+    assert DetectorSession(objects.path(f"models/{model.id}/model.onnx")).detail == 2
+    assert objects.names("pictures/1280")
+
+
+def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(engine: Engine, queue: JobQueue) -> None:
+    register_scenes(engine, "alone", range(200, 214))
+    model = trained(engine, queue, engine.model("alone", "alone", kind=ModelKind.PRODUCT_RECOGNIZER))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.performance is not None
+    assert model.performance.mean_average_precision50 is not None
+    assert model.progress is not None
+    assert (model.progress.steps, model.progress.steps_done) == (5, 5)  # four, and a quarter of them on all images
+
+
+def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_scenes(engine, "disturbed", range(300, 304))
+    register_scenes(engine, "disturbed-tests", range(400, 402))
+    monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
+    steps: list[tuple[int, bool]] = []
+    failures = [OSError("no space left on device")]
+    take_up = jobs.DetectorTraining._taken_up
+    learnt = jobs.learnt
+
+    def taken_up(self: jobs.DetectorTraining, shards: int, begun: jobs.Begun) -> object:
+        phase, learner = take_up(self, shards, begun)
+        steps.append((learner.step, bool(failures)))
+        return phase, learner
+
+    def failing(before: object, begun: jobs.Begun, stretch: jobs.Stretch) -> object:
+        if stretch["step"] == 3 and failures:
+            raise failures.pop()
+        return learnt(before, begun, stretch)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(jobs.DetectorTraining, "_taken_up", taken_up)
+    monkeypatch.setattr(jobs, "learnt", failing)
+    kind = ModelKind.GENERIC_DETECTOR
+    model = trained(engine, queue, engine.model("disturbed", "disturbed", test="disturbed-tests", kind=kind))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert steps == [(0, True), (2, False)]
+    assert model.progress is not None
+    assert model.progress.steps_done == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "said"),
+    [
+        (ModelKind.GENERIC_CLASSIFIER, AnnotationKind.IMAGE_OBJECT_DETECTION, "needs a dataset of kind imageClassification"),
+        (ModelKind.GENERIC_DETECTOR, AnnotationKind.IMAGE_CLASSIFICATION, "needs a dataset of kind imageObjectDetection"),
+        (ModelKind.PRODUCT_RECOGNIZER, AnnotationKind.IMAGE_CLASSIFICATION, "needs a dataset of kind imageObjectDetection"),
+    ],
+)
+def test_a_dataset_of_the_other_kind_fails_the_training(
+    engine: Engine, queue: JobQueue, kind: ModelKind, annotations: AnnotationKind, said: str
+) -> None:
+    name = f"mismatch-{kind.value}"
+    if annotations is AnnotationKind.IMAGE_OBJECT_DETECTION:
+        register_scenes(engine, name, range(2))
+    else:
+        engine.dataset(name, {"red": 2, "green": 2})
+    model = trained(engine, queue, engine.model(name, name, kind=kind))
+    assert model.status is ModelStatus.FAILED
+    assert model.error is not None
+    assert model.error.code == "incorrectModelKind"
+    assert said in model.error.message
+
+
+def test_what_is_held_out_has_objects_and_leaves_each_tag_most_of_its_boxes() -> None:
+    def image(number: int, *labels: int) -> tuple[BoxedImage, str]:
+        boxes = tuple(Box(label, 0.1, 0.1, 0.2, 0.2) for label in labels)
+        return BoxedImage(f"https://host/{number}.png", boxes, ""), f"{number:03}"
+
+    # Nothing could be said of tags that are too rare to be held out, whatever else is there.
+    assert (
+        jobs.held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)])
+        == set()
+    )
+    assert jobs.held_out([image(number, 0) for number in range(11)]) == set()
+    held = jobs.held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
+    assert len(held) == 6
+    assert sum(index < 12 for index in held) == 2
+
+
+def test_a_budget_that_ends_before_the_first_step_is_said(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_scenes(engine, "late", range(600, 604))
+    monkeypatch.setattr(jobs, "_BUDGET_SHARE", 0.0)
+    model = trained(engine, queue, engine.model("late", "late", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.FAILED
+    assert model.error is not None
+    assert "The budget ended before anything was learnt: give it more hours." in str(model.error)
+
+
+def test_a_budget_that_ends_while_it_is_learnt_still_gives_an_estimate(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_scenes(engine, "short", range(620, 634))
+    monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
+    train = jobs.DetectorTraining.train
+
+    def for_an_hour(training: jobs.DetectorTraining, *arguments: Any) -> jobs.Stretch:  # noqa: ANN401
+        return {**train(training, *arguments), "seconds": 3600.0}
+
+    monkeypatch.setattr(jobs.DetectorTraining, "train", for_an_hour)
+    model = trained(engine, queue, engine.model("short", "short", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.progress is not None
+    assert model.progress.steps_done == 1
+    assert model.performance is not None
+    assert model.performance.mean_average_precision50 is not None

@@ -1,0 +1,69 @@
+"""What a caretaker does about workers that die, on DBOS's own tables and without a worker."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.engine.jobs.process.caretaker import Caretaker
+from vision_customization.engine.jobs.process.liveness import FileLocks
+from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = Store.open(settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def queue(settings: Settings) -> Iterator[JobQueue]:
+    with JobQueue(settings) as queue:
+        yield queue
+
+
+def taken(settings: Settings, job: str, worker: str, times: int) -> bool:
+    """A worker takes a job from its queue, `times` times, as DBOS notes it down; False where it is not in its queue."""
+    with closing(sqlite3.connect(settings.data_dir / "jobs.sqlite")) as connection, connection:
+        changed = connection.execute(
+            "UPDATE workflow_status SET status = 'PENDING', executor_id = ?, recovery_attempts = recovery_attempts + ?"
+            " WHERE workflow_uuid = ? AND status = 'ENQUEUED'",
+            (worker, times, job),
+        )
+        return changed.rowcount == 1
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
+    settings: Settings, store: Store, queue: JobQueue, times: int
+) -> None:
+    """Each worker takes it `times` times, since it is started again, until another takes its work."""
+    model = store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    objects = FileObjects(settings.data_dir / "objects")
+    caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
+    queue.enqueue_training(model.id)
+    job = f"training-{model.id}"
+    begun = 0
+    while taken(settings, job, f"worker-{begun}", times):
+        begun += times
+        assert begun <= RECOVERY_ATTEMPTS_MAX + times
+        caretaker.look()
+    caretaker.look()
+    assert begun > RECOVERY_ATTEMPTS_MAX
+    record = store.model_by_id(model.id)
+    assert record.status is ModelStatus.FAILED
+    assert record.error is not None
+    assert record.error.code == "unknown"
+    assert objects.names("jobs") == []

@@ -1,0 +1,204 @@
+import json
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from PIL import Image
+
+from vision_customization.engine.learning import (
+    ArtifactError,
+    Classifier,
+    ClassifierSession,
+    FeatureExtractor,
+    export_classifier,
+    read_classifier,
+)
+from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
+from vision_customization.engine.learning.classification.training import fit_classifier
+from vision_customization.engine.learning.classification.views import DIMENSIONS
+
+MakeFeatures = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+LARGEST_DIFFERENCE = 1e-4
+"""Between the file's probabilities and those from kept features."""
+
+SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
+
+
+def _train(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
+    return fit_classifier(recipe, features, labels, tags, sharpness=2.0)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    pictures = []
+    for height, width in SIZES:
+        coarse = Image.fromarray(random.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+        noise = random.integers(0, 30, (height, width, 3))
+        pictures.append(np.clip(np.asarray(coarse.resize((width, height))).astype(int) + noise, 0, 255).astype(np.uint8))
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def features(extractor: FeatureExtractor, pictures: list[np.ndarray]) -> np.ndarray:
+    return np.stack(extractor.extract(pictures))
+
+
+def test_an_extractor_may_be_shared_between_threads(
+    extractor: FeatureExtractor, pictures: list[np.ndarray], features: np.ndarray
+) -> None:
+    """As a worker's training and its evaluation do."""
+    with ThreadPoolExecutor(3) as threads:
+        for found in threads.map(lambda _: np.stack(extractor.extract(pictures)), range(3)):
+            np.testing.assert_array_equal(found, features)
+
+
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+TAGS = ("apple", "Birne", "桃")
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_file_gives_the_numbers_of_the_features(
+    recipe: Recipe, features: np.ndarray, pictures: list[np.ndarray], weights_dir: Path
+) -> None:
+    classifier = _train(recipe, features, LABELS, TAGS)
+    data = export_classifier(classifier, weights_dir)
+    # Plain ONNX Runtime with its defaults, as anyone would run it.
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    expected = classifier.probabilities(features)
+    for pixels, row in zip(pictures, expected, strict=True):
+        (probabilities,) = session.run(None, {"image": pixels})
+        assert np.abs(probabilities - row).max() < LARGEST_DIFFERENCE
+        np.testing.assert_allclose(ClassifierSession(data).probabilities(pixels), row, atol=LARGEST_DIFFERENCE)
+
+
+def test_the_file_says_what_it_is(features: np.ndarray, weights_dir: Path, tmp_path: Path) -> None:
+    classifier = _train(RECIPES[0], features, LABELS, TAGS)
+    data = export_classifier(classifier, weights_dir)
+    assert data == export_classifier(Classifier.from_npz(classifier.to_npz()), weights_dir)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert [(value.name, value.type, value.shape) for value in session.get_inputs()] == [
+        ("image", "tensor(uint8)", ["height", "width", 3])
+    ]
+    assert [(value.name, value.type, value.shape) for value in session.get_outputs()] == [
+        ("probabilities", "tensor(float)", [3])
+    ]
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["labels"]) == list(TAGS)
+    assert "EfficientNet-Lite0: Apache-2.0" in metadata["licences"]
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data)
+    assert ClassifierSession(path, threads=1).tags == TAGS
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_classifier_is_read_back_from_its_file(recipe: Recipe, make_features: MakeFeatures, weights_dir: Path) -> None:
+    features, labels = make_features([4, 4, 4])
+    classifier = _train(recipe, features, labels, TAGS)
+    assert read_classifier(export_classifier(classifier, weights_dir)).to_npz() == classifier.to_npz()
+
+
+def _drop_label(model: onnx.ModelProto) -> None:
+    model.metadata_props[0].value = json.dumps(TAGS[:2])
+
+
+def _rename_view(model: onnx.ModelProto) -> None:
+    next(node for node in model.graph.node if node.name == "head/block0").input[0] = "head/unheard.of/unit"
+
+
+def _refer_to_a_file(model: onnx.ModelProto) -> None:
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], "/etc/hostname")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_drop_label, "its weights are of shape"),
+        (_rename_view, "takes 'head/unheard.of/unit', which nothing before it gives"),
+        (_refer_to_a_file, "is in another file"),
+        (lambda model: model.graph.ClearField("initializer"), "which nothing before it gives"),
+        (lambda model: model.ClearField("metadata_props"), "it is not a classifier that this engine exported"),
+        (lambda model: model.Clear(), "it is not an ONNX file"),
+    ],
+)
+def test_another_file_is_no_classifier(
+    change: Callable[[onnx.ModelProto], None], said: str, make_features: MakeFeatures, weights_dir: Path
+) -> None:
+    features, labels = make_features([4, 4, 4])
+    model = onnx.ModelProto.FromString(export_classifier(_train(RECIPES[2], features, labels, TAGS), weights_dir))
+    change(model)
+    with pytest.raises(ArtifactError, match=re.escape(said)):
+        read_classifier(model.SerializeToString())
+
+
+def test_bytes_are_no_classifier() -> None:
+    with pytest.raises(ArtifactError, match="it is not an ONNX file"):
+        read_classifier(b"no model")
+
+
+def test_a_view_that_this_version_does_not_have_is_refused(make_features: MakeFeatures, weights_dir: Path) -> None:
+    features, labels = make_features([4, 4, 4])
+    model = onnx.ModelProto.FromString(export_classifier(_train(RECIPES[2], features, labels, TAGS), weights_dir))
+    _rename_view(model)
+    with pytest.raises(ArtifactError, match=r"it is not a classifier that this engine exported \(KeyError: 'unheard.of'\)"):
+        read_classifier(model)
+
+
+def test_only_what_the_recipe_takes_is_in_the_file(features: np.ndarray, weights_dir: Path) -> None:
+    sizes = {recipe.name: len(export_classifier(_train(recipe, features, LABELS, TAGS), weights_dir)) for recipe in RECIPES}
+    assert sizes["texture"] < 1_000_000 < 25_000_000 < sizes["centre"]
+
+
+def test_an_image_has_the_same_features_alone_and_in_company(
+    extractor: FeatureExtractor, pictures: list[np.ndarray], features: np.ndarray
+) -> None:
+    assert features.shape == (len(SIZES), extractor.dimensions)
+    assert extractor.dimensions == DIMENSIONS
+    assert extractor.extract([]) == []
+    alone = extractor.extract(pictures[2:3])[0]
+    assert np.abs(alone - features[2]).max() < 1e-4
+    same_shape = extractor.extract([pictures[2]] * 7)
+    assert all(np.abs(vector - alone).max() < 1e-4 for vector in same_shape)
+
+
+def test_extractors_of_the_same_weights_have_the_same_key(extractor: FeatureExtractor, weights_dir: Path) -> None:
+    assert FeatureExtractor(weights_dir, threads=1).key == extractor.key
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:1000], lambda data: b"no model"])
+def test_a_damaged_file_is_refused(damage: Callable[[bytes], bytes], features: np.ndarray, weights_dir: Path) -> None:
+    data = export_classifier(_train(RECIPES[2], features, LABELS, TAGS), weights_dir)
+    with pytest.raises(ArtifactError, match="not an ONNX file"):
+        ClassifierSession(damage(data))
+
+
+def test_a_stored_classifier_comes_back(make_features: MakeFeatures) -> None:
+    features, labels = make_features([4, 4, 4])
+    for recipe in RECIPES:
+        classifier = _train(recipe, features, labels, TAGS)
+        again = Classifier.from_npz(classifier.to_npz())
+        assert again.tags == TAGS
+        assert again.views == classifier.views
+        np.testing.assert_array_equal(again.probabilities(features), classifier.probabilities(features))
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"PK\x05\x06" + bytes(18)]
+)
+def test_a_damaged_stored_classifier_is_refused(damage: Callable[[bytes], bytes], make_features: MakeFeatures) -> None:
+    features, labels = make_features([2, 2, 2])
+    with pytest.raises(ArtifactError):
+        Classifier.from_npz(damage(_train(RECIPES[0], features, labels, TAGS).to_npz()))
+
+
+def test_features_of_another_length_are_refused(make_features: MakeFeatures) -> None:
+    features, labels = make_features([2, 2, 2])
+    classifier = _train(RECIPES[2], features, labels, TAGS)
+    with pytest.raises(ValueError, match="features are"):
+        classifier.probabilities(features[:, 1:])

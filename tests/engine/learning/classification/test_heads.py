@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from vision_customization.engine.learning.classification.heads import (
+    add_heads,
+    coordinates_in_span,
+    fit_discriminant,
+    fit_logistic,
+)
+from vision_customization.engine.learning.classification.lbfgs import minimise
+
+
+def _samples(counts: list[int], dimensions: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(counts)), counts)
+    centres = random.standard_normal((len(counts), dimensions))
+    return (centres[labels] + random.standard_normal((len(labels), dimensions))).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("dimensions", [5, 40], ids=["more samples than dimensions", "fewer"])
+@pytest.mark.parametrize("shrinkage", [0.1, 0.5, 0.9])
+def test_discriminant_is_its_formula(dimensions: int, shrinkage: float) -> None:
+    x, labels = _samples([7, 4, 12], dimensions)
+    means = np.stack([x[labels == index].astype(np.float64).mean(axis=0) for index in range(3)])
+    residuals = x - means[labels]
+    within = residuals.T @ residuals / (len(x) - 3)
+    covariance = (1 - shrinkage) * within + shrinkage * np.trace(within) / dimensions * np.eye(dimensions)
+    inverse = np.linalg.inv(covariance)
+    distances = [np.einsum("nd,de,ne->n", x - mean, inverse, x - mean) for mean in means]
+    expected = -0.5 * np.stack(distances, axis=1)
+    scores = fit_discriminant(x, labels, 3, shrinkage).scores(x)
+    centred = [values - values.mean(axis=1, keepdims=True) for values in (scores, expected)]
+    np.testing.assert_allclose(centred[0], centred[1], rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("dimensions", [5, 40])
+@pytest.mark.parametrize("counts", [[20, 30], [9, 9, 9, 30]])
+def test_logistic_regression_equals_scikit_learn(dimensions: int, counts: list[int]) -> None:
+    x, labels = _samples(counts, dimensions)
+    ours = fit_logistic(x, labels, len(counts), 0.3, tolerance=1e-5).scores(x)
+    model = LogisticRegression(C=0.3, tol=1e-8, max_iter=5000).fit(x.astype(np.float64), labels)
+    if len(counts) == 2:
+        # Two classes: one weight vector there, a pair of opposite ones here, which share the penalty.
+        model = LogisticRegression(C=0.6, tol=1e-8, max_iter=5000).fit(x.astype(np.float64), labels)
+        np.testing.assert_allclose(ours[:, 1] - ours[:, 0], model.decision_function(x), atol=0.02)
+    else:
+        theirs = model.decision_function(x)
+        np.testing.assert_allclose(ours - ours.mean(1, keepdims=True), theirs - theirs.mean(1, keepdims=True), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [np.zeros((6, 10)), np.repeat(np.eye(2, 10), 3, axis=0), np.zeros((6, 2)), np.full((6, 10), 3.0)],
+    ids=["all zero", "copies of one image a tag", "all zero, few dimensions", "all alike"],
+)
+def test_heads_of_degenerate_samples_are_finite(x: np.ndarray) -> None:
+    x = x.astype(np.float32)
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    heads = [fit_discriminant(x, labels, 2, 0.5), fit_logistic(x, labels, 2, 100.0)]
+    for head in (*heads, add_heads(heads, x)):
+        assert np.isfinite(head.scores(x)).all()
+
+
+def test_copies_of_one_image_a_tag_are_told_apart() -> None:
+    x = np.repeat(np.eye(2, 10, dtype=np.float32), 3, axis=0)
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(fit_discriminant(x, labels, 2, 0.5).scores(x).argmax(axis=1), labels)
+
+
+def test_added_heads_count_alike_whatever_their_scale() -> None:
+    x, labels = _samples([9, 9], 6)
+    head, other = fit_discriminant(x, labels, 2, 0.5), fit_logistic(x, labels, 2, 1.0)
+    total = add_heads([head, other], x)
+    again = add_heads([head.scaled(1000), other], x)
+    np.testing.assert_allclose(total.scores(x), again.scores(x), rtol=1e-4, atol=1e-4)
+
+
+def test_minimise_finds_the_bottom_of_a_narrow_valley() -> None:
+    curvature = np.array([1.0, 100.0, 10_000.0])
+    goal = np.array([3.0, -2.0, 1.0])
+    found = minimise(
+        lambda at: (0.5 * float(curvature @ (at - goal) ** 2), curvature * (at - goal)), np.zeros(3), tolerance=1e-6
+    )
+    np.testing.assert_allclose(found, goal, atol=0.02)
+
+
+def test_minimise_stays_where_it_is_flat() -> None:
+    np.testing.assert_array_equal(minimise(lambda at: (0.0, np.zeros_like(at)), np.ones(2), tolerance=1e-6), np.ones(2))
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_heads_in_the_span_give_the_same_scores(copies: int) -> None:
+    x, labels = _samples([6, 9], 60)
+    x, labels = np.repeat(x, copies, axis=0), np.repeat(labels, copies)
+    spanned = coordinates_in_span(x)
+    seen = np.arange(len(x)) % 3 > 0
+    whole = fit_discriminant(x[seen], labels[seen], 2, 0.5).scores(x)
+    short = fit_discriminant(spanned[seen], labels[seen], 2, 0.5, dimensions=60).scores(spanned)
+    np.testing.assert_allclose(short, whole, rtol=2e-3, atol=2e-3)
+    whole = fit_logistic(x[seen], labels[seen], 2, 1.0, tolerance=1e-6).scores(x)
+    short = fit_logistic(spanned[seen], labels[seen], 2, 1.0, tolerance=1e-6).scores(spanned)
+    np.testing.assert_allclose(short, whole, rtol=1e-2, atol=1e-2)

@@ -1,0 +1,349 @@
+"""Models in memory: the bound, one loading for many callers, what was deleted, and what has just been trained."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from sqlalchemy.exc import OperationalError
+
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.models import Artifact
+from vision_customization.engine.learning.classification.artifact import ClassifierSession
+from vision_customization.engine.learning.classification.features import open_session
+from vision_customization.engine.models import cache as serving
+from vision_customization.engine.models.cache import CacheCounts, ModelCache, ModelGone, ModelTooSlow, Warming, artifact_key
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store, Unfinished
+
+PIXELS = np.zeros((50, 50, 3), np.uint8)
+
+
+class Sessions:
+    """Opens sessions that know their model's file, and counts."""
+
+    def __init__(self, pause_seconds: float = 0.0) -> None:
+        self.opened: list[str] = []
+        self.running = self.most_running = 0
+        self.pause_seconds = pause_seconds
+
+    def __call__(self, path: Path, threads: int) -> "Session":
+        time.sleep(self.pause_seconds)
+        self.opened.append(path.parent.name)
+        return Session(self, path.read_bytes().decode())
+
+
+class Session:
+    def __init__(self, sessions: Sessions, tags: str) -> None:
+        self._sessions = sessions
+        self.tags = tuple(tags.split(","))
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self._sessions.running += 1
+        self._sessions.most_running = max(self._sessions.running, self._sessions.most_running)
+        time.sleep(self._sessions.pause_seconds)
+        self._sessions.running -= 1
+        return np.array([0.2, 0.7, 0.1], np.float32)[: len(self.tags)]
+
+    def stop(self) -> None:
+        """Nothing: its calls end by themselves."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data", cache_models=2, threads=2)
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> FileObjects:
+    objects = FileObjects(tmp_path / "objects")
+    for model in ("one", "two", "three"):
+        objects.put(artifact_key(model), b"a,b,c")
+    return objects
+
+
+def together(count: int, call: Callable[[], object]) -> list[object]:
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except ModelGone as error:
+            results.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_the_most_probable_tag_comes_first(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions())
+    assert [tag for tag, _ in cache.classify("one", PIXELS)] == ["b", "a", "c"]
+    assert sum(probability for _, probability in cache.classify("one", PIXELS)) == pytest.approx(1)
+
+
+def test_the_model_used_longest_ago_makes_room(settings: Settings, objects: FileObjects) -> None:
+    sessions = Sessions()
+    cache = ModelCache(settings, objects, sessions)
+    for model in ("one", "two", "one", "three", "one", "two"):
+        cache.classify(model, PIXELS)
+    assert sessions.opened == ["one", "two", "three", "two"]
+    assert cache.counts() == CacheCounts(hits=2, loads=4, drops=2)
+
+
+def test_a_model_is_loaded_once_however_many_ask(settings: Settings, objects: FileObjects) -> None:
+    sessions = Sessions(pause_seconds=0.02)
+    cache = ModelCache(settings, objects, sessions)
+    assert len(together(16, lambda: cache.classify("one", PIXELS))) == 16
+    assert sessions.opened == ["one"]
+    assert sessions.most_running <= 2
+
+
+def test_calls_are_served_in_the_order_they_came(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions(pause_seconds=0.01))
+    cache.load("one")
+    served: Counter[int] = Counter()
+    until = time.monotonic() + 0.5
+
+    def client(number: int) -> None:
+        while time.monotonic() < until:
+            cache.classify("one", PIXELS)
+            served[number] += 1
+
+    threads = [threading.Thread(target=client, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(served) == 8
+    assert max(served.values()) - min(served.values()) <= 2
+
+
+class Stuck(Session):
+    """Never answers, and does not listen when it is asked to stop."""
+
+    release = threading.Event()
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.release.wait(30)
+        return super().probabilities(pixels)
+
+
+def test_a_model_that_never_answers_blocks_no_other(
+    settings: Settings, objects: FileObjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(Stuck, "release", threading.Event())
+    sessions = Sessions()
+
+    def opened(path: Path, threads: int) -> Session:
+        return (Stuck if path.parent.name == "one" else Session)(sessions, "a,b,c")
+
+    cache = ModelCache(settings, objects, opened, seconds_max=0.2)
+
+    def call() -> None:
+        with pytest.raises(ModelTooSlow):
+            cache.classify("one", PIXELS)
+
+    stuck = [threading.Thread(target=call) for _ in range(6)]
+    for thread in stuck:
+        thread.start()
+    begun = time.monotonic()
+    assert cache.classify("two", PIXELS)[0][0] == "b"
+    for thread in stuck:
+        thread.join()
+    assert time.monotonic() - begun < 10, "two of its calls have waited for an answer, and the others were refused"
+    time.sleep(0.3)
+    begun = time.monotonic()
+    with pytest.raises(ModelTooSlow, match=r"took longer than 0.2 s for an image"):
+        cache.classify("one", PIXELS)
+    assert time.monotonic() - begun < 0.2, "it has rested, but its calls still run"
+    Stuck.release.set()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert cache.classify("one", PIXELS)[0][0] == "b"
+            break
+        except ModelTooSlow:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+class Stopped(Session):
+    """Computes until it is stopped, and then fails, whichever call it is."""
+
+    def __init__(self, sessions: Sessions, tags: str) -> None:
+        super().__init__(sessions, tags)
+        self.stopped = threading.Event()
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.stopped.wait(30)
+        raise RuntimeError("Exiting due to terminate flag being set to true.")
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def test_a_call_that_is_stopped_beside_the_slow_one_is_told_the_same(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, lambda *_: Stopped(Sessions(), "a"), seconds_max=0.3)
+    cache.load("one")
+    errors: list[Exception] = []
+
+    def call() -> None:
+        with pytest.raises(ModelTooSlow) as error:
+            cache.classify("one", PIXELS)
+        errors.append(error.value)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.15)
+    for thread in threads:
+        thread.join()
+    assert len(errors) == 2
+
+
+def test_a_model_that_loops_for_ever_is_ended(settings: Settings, objects: FileObjects) -> None:
+    """No such file is accepted any more. This one is opened behind the check's back."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["goes_on"], ["still"]), helper.make_node("Identity", ["carried"], ["on"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("carried", TensorProto.FLOAT, [1]),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("on", TensorProto.FLOAT, [1]),
+        ],
+    )
+    graph = helper.make_graph(
+        [
+            helper.make_node("Constant", [], ["first"], value_floats=[1.0]),
+            helper.make_node("Loop", ["", "yes", "first"], ["probabilities"], body=body),
+        ],
+        "endless",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["h", "w", 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1])],
+        [numpy_helper.from_array(np.array(True), "yes")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+    model.metadata_props.add(key="labels", value='["a"]')
+    session = ClassifierSession(open_session(model.SerializeToString(), 1))
+    cache = ModelCache(settings, objects, lambda *_: session, seconds_max=0.2)
+    with pytest.raises(ModelTooSlow):
+        cache.classify("one", PIXELS)
+    deadline = time.monotonic() + 10
+    while any(thread.name == "within" for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "its thread goes on"
+        time.sleep(0.01)
+
+
+def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions())
+    assert all(isinstance(result, ModelGone) for result in together(4, lambda: cache.classify("four", PIXELS)))
+    objects.put(artifact_key("four"), b"a")
+    assert cache.classify("four", PIXELS) == [("a", pytest.approx(0.2))]
+
+
+def test_a_broken_file_is_tried_again(settings: Settings, objects: FileObjects) -> None:
+    attempts = []
+
+    def broken(path: Path, threads: int) -> Session:
+        attempts.append(path)
+        raise ValueError("no model")
+
+    cache = ModelCache(settings, objects, broken)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no model"):
+            cache.load("one")
+    assert len(attempts) == 2
+
+
+def test_a_deleted_model_is_dropped(settings: Settings, objects: FileObjects) -> None:
+    cache = ModelCache(settings, objects, Sessions())
+    cache.load("one")
+    objects.delete("models/one")
+    cache.forget("one")
+    cache.forget("never-there")
+    with pytest.raises(ModelGone):
+        cache.classify("one", PIXELS)
+
+
+def test_what_has_been_trained_is_loaded_before_the_first_call(settings: Settings, objects: FileObjects) -> None:
+    store = Store.open(settings)
+    sessions = Sessions()
+    cache = ModelCache(settings, objects, sessions)
+    warming = Warming(store, cache)
+
+    def model(name: str) -> str:
+        return store.create_model(
+            name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER
+        ).id
+
+    good, cancelled, deleted = model("good"), model("cancelled"), model("deleted")
+    warming.look()
+    store.request_cancellation("cancelled")
+    store.cancel_training(cancelled)
+    store.cancel_training(deleted)
+    store.delete_model("deleted")
+    objects.put(artifact_key(good), b"a,b")
+    store.finish_training(good, None, 1, Artifact(digest="", size_bytes=3))
+    warming.look()
+    warming.look()
+    assert sessions.opened == [good]
+    warming.start()
+    warming.stop()
+    store.close()
+
+
+def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
+    settings: Settings, objects: FileObjects, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store.open(settings)
+    names = ("broken", "good")
+    models = [
+        store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER).id
+        for name in names
+    ]
+    sessions = Sessions()
+
+    def opened(path: Path, threads: int) -> Session:
+        if path.parent.name == models[0]:
+            raise RuntimeError("no model")
+        return sessions(path, threads)
+
+    warming = Warming(store, ModelCache(settings, objects, opened), interval_seconds=0.005)
+    warming.start()
+    unfinished, busy = store.unfinished, [OperationalError("SELECT", {}, Exception("database is locked"))] * 3
+
+    def sometimes_busy() -> Unfinished:
+        if busy:
+            raise busy.pop()
+        return unfinished()
+
+    monkeypatch.setattr(store, "unfinished", sometimes_busy)
+    for model in models:
+        objects.put(artifact_key(model), b"a,b")
+        store.finish_training(model, None, 1, Artifact(digest="", size_bytes=3))
+    deadline = time.monotonic() + 5
+    while not sessions.opened and time.monotonic() < deadline:
+        time.sleep(0.005)
+    warming.stop()
+    store.close()
+    assert sessions.opened == [models[1]]
+    told = [record.getMessage() for record in caplog.records if record.name == "vision_customization.engine.models.cache"]
+    assert sorted(told) == [
+        f"model {models[0]} cannot be loaded",
+        "what has been trained cannot be found out: it is tried again",
+    ]

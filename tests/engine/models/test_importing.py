@@ -1,0 +1,98 @@
+"""Whatever is killed when: a whole model, or none."""
+
+# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vision_customization.engine.learning import Classifier
+from vision_customization.engine.models.cache import head_key
+from vision_customization.engine.models.importing import import_model, sweep_imports
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import AlreadyExists, ModelRecord, Store
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class DyingObjects(FileObjects):
+    """Dies before the `puts`-th object is written."""
+
+    def __init__(self, root: Path, puts: int) -> None:
+        super().__init__(root)
+        self.puts = puts
+
+    def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        self.puts -= 1
+        if self.puts < 0:
+            raise Killed
+        super().put(key, data, durable=durable)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(Settings(data_dir=tmp_path, keys=("k",)))
+
+
+def imported(store: Store, objects: FileObjects, exported: Any, name: str = "m") -> ModelRecord:
+    return import_model(store, objects, name, exported.onnx, exported.digest, exported.metadata)
+
+
+def in_two_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = time.time() + 7200
+    monkeypatch.setattr(time, "time", lambda: later)
+
+
+def test_what_is_evaluated_is_what_the_file_holds(store: Store, tmp_path: Path, exported: Any) -> None:
+    objects = FileObjects(tmp_path / "objects")
+    record = imported(store, objects, exported)
+    assert Classifier.from_npz(objects.get(head_key(record.id))).to_npz() == exported.classifier.to_npz()
+
+
+@pytest.mark.parametrize("puts", range(5))
+def test_a_killed_import_leaves_nothing_for_long(
+    store: Store, tmp_path: Path, exported: Any, puts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before its first object, …, and after the last but before its row."""
+    objects = DyingObjects(tmp_path / "objects", puts)
+    monkeypatch.setattr(store, "import_model", die)
+    with pytest.raises(Killed):
+        imported(store, objects, exported)
+    sweep_imports(store, objects)
+    assert len(objects.names("imports")) == (puts > 0), "for all the sweep knows, it still goes on"
+    assert store.models(0, 1) == []
+    in_two_hours(monkeypatch)
+    sweep_imports(store, objects)
+    assert objects.names("imports") == objects.names("models") == []
+
+
+def die(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def test_a_model_whose_import_was_killed_after_its_row_stays(
+    store: Store, tmp_path: Path, exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = FileObjects(tmp_path / "objects")
+    monkeypatch.setattr(objects, "delete", die)
+    with pytest.raises(Killed):
+        imported(store, objects, exported)
+    monkeypatch.undo()
+    in_two_hours(monkeypatch)
+    sweep_imports(store, objects)
+    assert objects.names("imports") == []
+    assert objects.names("models") == [store.model("m").id]
+
+
+def test_a_name_that_is_taken_costs_no_space(store: Store, tmp_path: Path, exported: Any) -> None:
+    objects = FileObjects(tmp_path / "objects")
+    imported(store, objects, exported)
+    with pytest.raises(AlreadyExists):
+        imported(store, objects, exported)
+    assert objects.names("models") == [store.model("m").id]
+    assert objects.names("imports") == []

@@ -1,0 +1,242 @@
+"""Which product stands where: shelves as they should be, as cameras see them, and as they are found."""
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vision_customization.contract.analysis import BoundingBox, DetectedObject, ImageMetadata, Tag
+from vision_customization.contract.planograms import (
+    Planogram,
+    PlanogramFixture,
+    PlanogramMatch,
+    PlanogramMatchResult,
+    PlanogramPosition,
+    PlanogramProduct,
+)
+from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.engine.products.planogram import ITEMS_MAX, PlanogramError, match_planogram
+
+SIZES = {"cola": (6.0, 20.0), "tea": (10.0, 15.0), "rice": (12.0, 18.0), "oats": (8.0, 18.0)}
+TOP, BOTTOM = 10.0, 50.0
+SHELF = [
+    ("p1", "cola", 10, TOP),
+    ("p2", "cola", 18, TOP),
+    ("p3", "cola", 26, TOP),
+    ("p4", "tea", 40, TOP),
+    ("p5", "rice", 10, BOTTOM),
+    ("p6", "rice", 25, BOTTOM),
+    ("p7", "oats", 45, BOTTOM),
+]
+ROW = [(f"r{index}", "cola", 10 + 8 * index, TOP) for index in range(5)]
+
+Shelf = Sequence[tuple[str, str, float, float]]
+
+
+def planogram(shelf: Shelf, width: float = 100, height: float = 80) -> Planogram:
+    products = [PlanogramProduct(id=f"of {name}", name=name, w=w, h=h) for name, (w, h) in SIZES.items()]
+    positions = [PlanogramPosition(id=id_, product_id=f"of {name}", fixture_id="f", x=x, y=y) for id_, name, x, y in shelf]
+    fixture = PlanogramFixture(id="f", w=width, h=2, x=0, y=height - 2)
+    return Planogram(width=width, height=height, products=products, fixtures=[fixture], positions=positions)
+
+
+def seen(
+    shelf: Shelf,
+    scale: tuple[float, float] = (10, 10),
+    shift: tuple[float, float] = (0, 0),
+    image: tuple[int, int] = (1000, 800),
+    noise: float = 0.0,
+) -> ProductRecognitionResult:
+    """The products of a shelf through a camera; the id of each is that of its position."""
+    random = np.random.default_rng(0)
+    products = []
+    for id_, name, x, y in shelf:
+        w, h = SIZES[name]
+        jitter = random.normal(0, noise, 2)
+        box = BoundingBox(
+            x=round((x + jitter[0] * w) * scale[0] + shift[0]),
+            y=round((y + jitter[1] * h) * scale[1] + shift[1]),
+            w=round(w * scale[0]),
+            h=round(h * scale[1]),
+        )
+        products.append(DetectedObject(id=id_, bounding_box=box, tags=[Tag(name=name, confidence=0.9)]))
+    return ProductRecognitionResult(image_metadata=ImageMetadata(width=image[0], height=image[1]), products=products)
+
+
+def matches(shelf: Shelf, detected: ProductRecognitionResult) -> dict[str, str]:
+    """Position to detection, by their ids."""
+    found = match_planogram(planogram(shelf), detected)
+    return {one.position_id: one.detected_object.id for one in found if one.detected_object is not None}
+
+
+def itself(shelf: Shelf, *without: str) -> dict[str, str]:
+    return {id_: id_ for id_, *_ in shelf if id_ not in without}
+
+
+CAMERAS = {
+    "the planogram alone": ((10.0, 10.0), (0.0, 0.0)),
+    "from further away": ((4.0, 4.0), (300.0, 250.0)),
+    "from nearby": ((22.0, 22.0), (-150.0, -90.0)),
+    "stretched": ((12.0, 8.0), (35.0, 120.0)),
+}
+
+
+@pytest.mark.parametrize(("scale", "shift"), CAMERAS.values(), ids=CAMERAS)
+@pytest.mark.parametrize("shelf", [SHELF, ROW], ids=["shelf", "row"])
+@pytest.mark.parametrize("noise", [0.0, 0.08], ids=["neat", "sloppy"])
+def test_a_perfect_shelf(shelf: Shelf, scale: tuple[float, float], shift: tuple[float, float], noise: float) -> None:
+    assert matches(shelf, seen(shelf, scale, shift, noise=noise)) == itself(shelf)
+
+
+@pytest.mark.parametrize(("scale", "shift"), CAMERAS.values(), ids=CAMERAS)
+@pytest.mark.parametrize("missing", [id_ for id_, *_ in SHELF])
+def test_a_missing_product(scale: tuple[float, float], shift: tuple[float, float], missing: str) -> None:
+    shelf = [one for one in SHELF if one[0] != missing]
+    assert matches(SHELF, seen(shelf, scale, shift, noise=0.05)) == itself(SHELF, missing)
+
+
+@pytest.mark.parametrize("missing", ["r1", "r2", "r3"])
+def test_a_gap_in_a_row_of_the_same(missing: str) -> None:
+    row = [one for one in ROW if one[0] != missing]
+    assert matches(ROW, seen(row, (9, 9), (40, 7))) == itself(ROW, missing)
+
+
+@pytest.mark.parametrize("missing", ["r0", "r4"])
+def test_which_end_of_a_row_of_the_same_is_missing_is_told_by_the_frame(missing: str) -> None:
+    row = [one for one in ROW if one[0] != missing]
+    assert matches(ROW, seen(row)) == itself(ROW, missing)
+
+
+def test_another_product_in_a_place() -> None:
+    shelf = [(id_, "tea" if id_ == "p6" else name, x, y) for id_, name, x, y in SHELF]
+    assert matches(SHELF, seen(shelf, (7, 7), (20, 30))) == itself(SHELF, "p6")
+
+
+def test_two_products_that_changed_places() -> None:
+    places = {id_: (x, y) for id_, _, x, y in SHELF}
+    exchanged = {"p4": places["p7"], "p7": places["p4"]}
+    shelf = [(id_, name, *exchanged.get(id_, (x, y))) for id_, name, x, y in SHELF]
+    assert matches(SHELF, seen(shelf, (7, 7), (20, 30))) == itself(SHELF, "p4", "p7")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ("x", "oats", 70, BOTTOM),  # nowhere
+        ("x", "rice", 40, BOTTOM),  # beside the last of its kind
+        ("x", "cola", 13, TOP),  # squeezed between two of its kind
+        ("x", "tea", 90, 70),  # far away
+    ],
+)
+def test_an_extra_product(extra: tuple[str, str, float, float]) -> None:
+    assert matches(SHELF, seen([*SHELF, extra], (7, 7), (20, 30))) == itself(SHELF)
+
+
+def test_of_two_in_one_place_the_nearer_one() -> None:
+    twice = [*SHELF, ("x", "tea", 42, TOP + 1)]
+    assert matches(SHELF, seen(twice)) == itself(SHELF)
+
+
+def test_one_product_is_enough() -> None:
+    assert matches(SHELF, seen([SHELF[3]], (5, 5), (400, 90))) == {"p4": "p4"}
+
+
+@pytest.mark.parametrize(
+    ("shelf", "detected"),
+    [
+        ([], seen([])),
+        ([], seen(SHELF)),
+        (SHELF, seen([])),
+        # nothing in common: how the camera looked at the shelf cannot be told
+        (SHELF[:3], seen(SHELF[4:])),
+    ],
+)
+def test_nothing_to_match(shelf: Shelf, detected: ProductRecognitionResult) -> None:
+    assert matches(shelf, detected) == {}
+
+
+def test_a_product_is_what_its_most_confident_tag_says() -> None:
+    detected = seen(SHELF)
+    tea, oats = detected.products[3], detected.products[6]
+    tea.tags = [Tag(name="soup", confidence=0.2), Tag(name="tea", confidence=0.7)]
+    oats.tags = [Tag(name="soup", confidence=0.7), Tag(name="oats", confidence=0.2)]
+    detected.products.append(tea.model_copy(update={"id": "untagged", "tags": []}))
+    assert matches(SHELF, detected) == itself(SHELF, "p7")
+
+
+def test_gaps_and_boxes_without_an_area_match_nothing_wrong() -> None:
+    detected = seen(SHELF)
+    detected.gaps = [detected.products[0].model_copy(update={"id": "gap"})]
+    point = detected.products[3].model_copy(update={"id": "point", "bounding_box": BoundingBox(x=0, y=0, w=0, h=0)})
+    detected.products.append(point)
+    assert matches(SHELF, detected) == itself(SHELF)
+
+
+def test_positions_come_in_the_planograms_order() -> None:
+    shelf = SHELF[::-1]
+    assert list(matches(shelf, seen(SHELF))) == [id_ for id_, *_ in shelf]
+
+
+def test_the_order_of_detections_does_not_matter() -> None:
+    detected = seen(SHELF, (4, 4), (300, 250), noise=0.08)
+    detected.products.reverse()
+    assert matches(SHELF, detected) == itself(SHELF)
+
+
+@pytest.mark.parametrize(
+    ("change", "target", "says"),
+    [
+        ({"product_id": "of beer"}, "planogram.positions[6].productId", "there is no product 'of beer' in planogram.products"),
+        ({"fixture_id": "g"}, "planogram.positions[6].fixtureId", "there is no fixture 'g' in planogram.fixtures"),
+        ({"id": "p1"}, "planogram.positions[6].id", "'p1' is the id of an earlier one, too"),
+    ],
+)
+def test_a_reference_to_nothing(change: dict[str, str], target: str, says: str) -> None:
+    wrong = planogram(SHELF)
+    wrong.positions[6] = wrong.positions[6].model_copy(update=change)
+    with pytest.raises(PlanogramError) as caught:
+        match_planogram(wrong, seen(SHELF))
+    assert caught.value.target == target
+    assert str(caught.value) == f"{target}: {says}"
+
+
+@pytest.mark.parametrize("kind", ["products", "fixtures"])
+def test_an_id_that_is_there_twice(kind: str) -> None:
+    wrong = planogram(SHELF)
+    items = getattr(wrong, kind)
+    items.append(items[0])
+    with pytest.raises(PlanogramError, match=rf"planogram.{kind}\[{len(items) - 1}\].id: "):
+        match_planogram(wrong, seen(SHELF))
+
+
+def test_the_documented_example() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "product-recognition.md").read_text("utf-8")
+    request, reply = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    body = PlanogramMatch.model_validate(request)
+    matched = match_planogram(body.planogram, body.detected_products)
+    assert PlanogramMatchResult(matching_result_per_position=matched).to_wire() == reply
+
+
+def test_positions_nearer_to_each_other_than_products_are_wide_take_no_longer() -> None:
+    """As where positions are in metres and sizes in centimetres."""
+    random = np.random.default_rng(0)
+    crowd = [(f"m{index}", "cola", *random.uniform(0, 0.2, 2)) for index in range(ITEMS_MAX)]
+    started = time.monotonic()
+    matches(crowd, seen(crowd, (30, 30), (100, 50), (2000, 2000)))
+    assert time.monotonic() - started < 60
+
+
+def test_a_store_full_of_one_product_is_matched_in_time_and_more_is_refused() -> None:
+    many = [(f"m{index}", "cola", 7.0 * (index % 40), 22.0 * (index // 40)) for index in range(ITEMS_MAX)]
+    started = time.monotonic()
+    found = matches(many, seen(many, (3, 3), (100, 50), (1200, 2000), noise=0.1))
+    assert time.monotonic() - started < 60
+    assert found == itself(many)
+    with pytest.raises(PlanogramError, match=r"planogram.positions: at most 1,000, not 1,001"):
+        matches([*many, ("one more", "cola", 0, 0)], seen(SHELF))
+    with pytest.raises(PlanogramError, match=r"detectedProducts.products: at most 1,000, not 1,001"):
+        matches(SHELF, seen([*many, ("one more", "cola", 0, 0)]))
