@@ -12,7 +12,8 @@ from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.coco.rules import CLASSIFICATION
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_reading import EXTENSIONS, ImageFacts, read_images
+from vision_customization.customization.datasets.image_facts import EXTENSIONS, ImageFacts
+from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 OUTSIDE_TOLERANCE_PX = 2.0

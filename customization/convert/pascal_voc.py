@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from vision_customization.contract.coco.rules import DETECTION
 from vision_customization.customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, number
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_reading import EXTENSIONS
+from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
 
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "")

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from vision_customization.contract.coco.document import Severity, Violation
+from vision_customization.contract.coco.document import Box, Severity, Violation
 from vision_customization.contract.coco.rules import BOXES_PER_IMAGE_MAX
-
-if TYPE_CHECKING:
-    from vision_customization.contract.coco.document import Box
-    from vision_customization.customization.datasets.content import LabelledFile
+from vision_customization.customization.datasets.labelled_file import LabelledFile
 
 
 def contradictions(files: Sequence[LabelledFile]) -> list[Violation]:

@@ -10,7 +10,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from vision_customization.customization.datasets.image_reading import ImageFacts, ReadImage
+from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage
 
 _VERSION = 1
 _RACY_NS = 2_000_000_000

@@ -28,7 +28,8 @@ from vision_customization.common.blob_container import (
     open_container,
     storage_errors,
 )
-from vision_customization.customization.datasets.content import Content, ContentEntry
+from vision_customization.customization.datasets.content import Content
+from vision_customization.customization.datasets.labelled_file import ContentEntry
 from vision_customization.customization.datasets.manifest import Manifest
 from vision_customization.customization.errors import StorageError
 

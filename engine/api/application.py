@@ -19,7 +19,7 @@ from vision_customization.engine.api.routes.probes import engine_version, servic
 from vision_customization.engine.api.routes.products import products_router
 from vision_customization.engine.api.routes.published_models import published_models_router
 from vision_customization.engine.api.routes.storage_check import storage_router
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 

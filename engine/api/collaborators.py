@@ -12,7 +12,7 @@ from vision_customization.engine.blobs.identity import Identity
 from vision_customization.engine.blobs.reader import Blob, NotModified
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.prebuilt import PrebuiltReply
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 

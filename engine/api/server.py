@@ -38,7 +38,7 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.jobs.queue import JobQueue
     from vision_customization.engine.models.cache import ModelCache, Warming
     from vision_customization.engine.models.prebuilt import VisionResource
-    from vision_customization.engine.objects.files import open_objects
+    from vision_customization.engine.objects.opening import open_objects
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     limits = Limits.of(raise_file_limit(), settings.connections)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.errors import EngineError
-from vision_customization.engine.objects.files import ObjectNotFound, ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import NotFound, Store

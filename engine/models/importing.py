@@ -21,7 +21,7 @@ from vision_customization.engine.learning.classification.views import layout_key
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.model_file import check_model_file
 from vision_customization.engine.models.cache import artifact_key, head_key, sidecar_key
-from vision_customization.engine.objects.files import ObjectNotFound, ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.store import ModelRecord, NotFound, Store
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from vision_customization.common.blob_container import CONNECTIONS
-from vision_customization.engine.objects.files import DRAFT, LEFT_BEHIND_SECONDS, ObjectNotFound, ObjectsUnavailable, check_key
+from vision_customization.engine.objects.store import DRAFT, LEFT_BEHIND_SECONDS, ObjectNotFound, ObjectsUnavailable, check_key
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient

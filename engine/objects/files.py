@@ -1,89 +1,21 @@
-"""Where the engine keeps objects: kept features, trained models, and what a job needs from step to step.
-
-A key is a relative path with `/` between its parts. Whoever reads a key sees a whole object or none, whatever is killed when.
-"""
+"""Objects as files in a folder."""
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from vision_customization.engine.errors import EngineError, SettingsError
-from vision_customization.engine.settings import Settings
+from vision_customization.engine.objects.store import (
+    DRAFT,
+    LEFT_BEHIND_SECONDS,
+    ObjectNotFound,
+    check_key,
+)
 
-_KEY = re.compile(r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]*(/[a-zA-Z0-9_-][a-zA-Z0-9._-]*)*$")
-
-DRAFT, _DELETED = ".draft-", ".deleted-"
-LEFT_BEHIND_SECONDS = 3600.0
-"""A draft or a deletion this old is nobody's."""
-
-
-class ObjectNotFound(EngineError):
-    """There is no object of that key."""
-
-
-class ObjectsUnavailable(EngineError):
-    """Where the objects are kept refuses the engine, or does not answer."""
-
-
-class ObjectStore(Protocol):
-    """Objects by key. Several processes may use the same one. Everything may raise ObjectsUnavailable."""
-
-    def close(self) -> None:
-        """Let go of connections and threads."""
-
-    def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """Write an object, in place of the one there is. Unless `durable`, a power cut may lose or damage it."""
-
-    def put_many(self, objects: Mapping[str, bytes], *, durable: bool = True) -> None:
-        """Write objects, in no order; where one fails, others may be there."""
-
-    def get(self, key: str) -> bytes:
-        """Raises ObjectNotFound."""
-
-    def get_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
-        """The objects of `keys`, in their order; None for each that there is not."""
-
-    def exists(self, key: str) -> bool: ...
-
-    def delete(self, prefix: str) -> None:
-        """Delete the object `prefix`, and all objects under `prefix/`. None of them is fine, too."""
-
-    def names(self, prefix: str) -> list[str]:
-        """The next parts of all keys under `prefix/`."""
-
-    def sweep(self) -> None:
-        """Delete what writes and deletions left behind that a killed process did not end. It looks at every object there is."""
-
-    def path(self, key: str) -> Path:
-        """A file of this machine that holds the object, which must not be changed. Raises ObjectNotFound."""
-
-
-def open_objects(settings: Settings) -> ObjectStore:
-    """The engine's objects: blobs of the container `objects_url`, else files in the folder `objects` of its data folder.
-
-    Raises:
-        SettingsError: they are blobs, and the engine has no identity to read them with.
-    """
-    if settings.objects_url is None:
-        return FileObjects(settings.data_dir / "objects")
-    from vision_customization.common.blob_container import open_container
-    from vision_customization.engine.blobs.identity import ManagedIdentity, named
-    from vision_customization.engine.objects.blobs import BlobObjects
-
-    identity = ManagedIdentity()
-    if not identity.exists:
-        raise SettingsError(
-            "objects_url (VISION_ENGINE_OBJECTS_URL): the engine has no managed identity here to read and write "
-            f"{settings.objects_url} with. Assign one to where it runs, or leave the setting out."
-        )
-    container = open_container(settings.objects_url, credential=identity.credential)
-    return BlobObjects(container, settings.data_dir / "cache" / "objects", named(identity))
+_DELETED = ".deleted-"
 
 
 class FileObjects:
@@ -172,12 +104,6 @@ class FileObjects:
     def _file(self, key: str) -> Path:
         check_key(key)
         return self._root.joinpath(*key.split("/"))
-
-
-def check_key(key: str) -> None:
-    """Raises ValueError for what is no key."""
-    if not _KEY.match(key):
-        raise ValueError(f"{key!r} is no key of an object")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
-from vision_customization.engine.objects.files import ObjectNotFound
+from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store import ModelRecord, NotFound, Store
 
 log = logging.getLogger("engine.models")

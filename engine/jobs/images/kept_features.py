@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 
 Features = NDArray[np.float32]
 _CRC_BYTES = 4

@@ -14,7 +14,7 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.shards import LOST
 from vision_customization.engine.learning.boxes import Detections
 from vision_customization.engine.learning.detection.artifact import DetectorSession
-from vision_customization.engine.objects.files import ObjectNotFound, ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 
 DETECT_SECONDS_MAX = 600.0

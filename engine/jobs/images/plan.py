@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from vision_customization.engine.annotations import Box, BoxedImage, TaggedImage
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32

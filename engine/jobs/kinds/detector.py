@@ -33,7 +33,7 @@ from vision_customization.engine.learning.detection.metrics import detection_per
 from vision_customization.engine.learning.detection.nanodet import Weights, with_classes
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
-from vision_customization.engine.objects.files import ObjectNotFound
+from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.settings import Settings
 
 if TYPE_CHECKING:

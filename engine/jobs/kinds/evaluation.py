@@ -20,7 +20,7 @@ from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.models.cache import artifact_key, curves_key, head_key
-from vision_customization.engine.objects.files import ObjectNotFound
+from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store import EvaluationRecord, ModelRecord, NotFound
 
 

@@ -11,7 +11,7 @@ from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.learning.images import DecodedImage, decode_image
 from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
-from vision_customization.engine.objects.files import ObjectNotFound, ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.products.recognition import image_key, recognition_job, recognized
 from vision_customization.engine.store import NotFound, Store
 

@@ -17,7 +17,7 @@ from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.jobs.steps.job import evaluation_job, training_job
 from vision_customization.engine.models.importing import sweep_imports
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.products.recognition import recognition_job
 from vision_customization.engine.store import ModelRecord, NotFound, Store
 

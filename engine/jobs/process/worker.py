@@ -43,7 +43,8 @@ from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
 from vision_customization.engine.jobs.workflows import declare_workflows
 from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.models.cache import ModelCache
-from vision_customization.engine.objects.files import ObjectsUnavailable, open_objects
+from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.objects.store import ObjectsUnavailable
 from vision_customization.engine.runtime.listening import base_url
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import Store
 
 

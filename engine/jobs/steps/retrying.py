@@ -12,7 +12,7 @@ from dbos import DBOS
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed, SourceUnreachable
 from vision_customization.engine.learning import LearningError
-from vision_customization.engine.objects.files import ObjectsUnavailable
+from vision_customization.engine.objects.store import ObjectsUnavailable
 
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
 """Between the attempts of a step: a minute and a half, in which a database is free again and a storage server has restarted."""

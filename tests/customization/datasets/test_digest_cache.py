@@ -12,7 +12,8 @@ import pytest
 from tests.customization.samples import encoded
 from vision_customization.customization.datasets import image_reading as images
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_reading import ImageFacts, read_images
+from vision_customization.customization.datasets.image_facts import ImageFacts
+from vision_customization.customization.datasets.image_reading import read_images
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tests.customization.samples import encoded
-from vision_customization.customization.datasets.image_reading import FORMATS, read_image
+from vision_customization.customization.datasets.image_facts import FORMATS, read_image
 from vision_customization.customization.errors import ImageUnreadable
 
 

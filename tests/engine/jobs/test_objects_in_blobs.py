@@ -12,7 +12,7 @@ from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.blobs import BlobObjects
-from vision_customization.engine.objects.files import ObjectStore
+from vision_customization.engine.objects.store import ObjectStore
 
 pytestmark = pytest.mark.process
 

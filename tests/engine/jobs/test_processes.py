@@ -23,7 +23,7 @@ from vision_customization.engine.jobs.process.worker_processes import WorkerProc
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning import decode_image
 from vision_customization.engine.models.cache import ModelCache
-from vision_customization.engine.objects.files import open_objects
+from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 

@@ -15,7 +15,9 @@ from tests.engine.blobs.test_identity import CLIENT_ID, token_reply
 from vision_customization.common.blob_container import open_container
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.objects.blobs import BlobObjects
-from vision_customization.engine.objects.files import FileObjects, ObjectNotFound, ObjectStore, ObjectsUnavailable, open_objects
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore, ObjectsUnavailable
 from vision_customization.engine.settings import Settings
 
 

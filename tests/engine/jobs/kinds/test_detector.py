@@ -16,7 +16,7 @@ from vision_customization.engine.learning.detection.artifact import DetectorSess
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 from vision_customization.engine.learning.images import decode_image
 from vision_customization.engine.models.cache import CONFIDENCE_LEAST, ModelCache, curves_key
-from vision_customization.engine.objects.files import open_objects
+from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.store import ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker", "weights_dir")

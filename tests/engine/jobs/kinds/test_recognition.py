@@ -20,7 +20,9 @@ from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.cache import ModelGone
-from vision_customization.engine.objects.files import FileObjects, ObjectStore, open_objects
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.products.recognition import image_key, recognition_job
 from vision_customization.engine.store import NotFound, RunRecord, Store
 

@@ -22,7 +22,8 @@ from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.jobs.steps.memory import FEATURES_SHARE
-from vision_customization.engine.objects.files import FileObjects, open_objects
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker")

@@ -1,0 +1,109 @@
+"""One image file: what it is (digest, format, size in pixels), and whether it decodes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vision_customization.customization.errors import ImageUnreadable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+
+SIDE_MAX_PX = 16_000
+
+
+_OPENED_AS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
+"""Pillow's readers; that of JPEG reads MPO."""
+
+
+_ROTATED = (5, 6, 7, 8)
+"""EXIF orientations that swap width and height."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFormat:
+    extension: str
+    content_type: str
+
+
+FORMATS: Mapping[str, ImageFormat] = {
+    "JPEG": ImageFormat(".jpg", "image/jpeg"),
+    "MPO": ImageFormat(".jpg", "image/jpeg"),
+    "PNG": ImageFormat(".png", "image/png"),
+    "BMP": ImageFormat(".bmp", "image/bmp"),
+    "GIF": ImageFormat(".gif", "image/gif"),
+    "TIFF": ImageFormat(".tiff", "image/tiff"),
+    "WEBP": ImageFormat(".webp", "image/webp"),
+    "ICO": ImageFormat(".ico", "image/x-icon"),
+}
+
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ico"})
+"""How the names of files that may be such an image end, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What an image file holds. `width` and `height` are pixels as one sees the image, that is after its EXIF orientation;
+    `turned` says that the orientation swaps them, so that the file's own header has them the other way round."""
+
+    sha256: str
+    width: int
+    height: int
+    turned: bool
+    format: str
+
+    def has_size(self, width: object, height: object) -> bool:
+        """Whether a claimed size is this image's, oriented or as its header has it: labelling tools write either."""
+        return (self.width, self.height) == (width, height) or (self.turned and (self.height, self.width) == (width, height))
+
+
+def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
+    """The facts of an encoded image, which is decoded whole so that a damaged one is found here.
+
+    Raises:
+        ImageUnreadable: not an image of a listed type, damaged, or a side over 16,000 px.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    # Pillow warns of images this large, and the contract allows them.
+    if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < SIDE_MAX_PX**2:
+        Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
+    try:
+        with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112) in _ROTATED
+            if max(width, height) <= SIDE_MAX_PX:
+                _decode(image)
+            file_format = image.format or ""
+    except UnidentifiedImageError:
+        known = ", ".join(FORMATS)
+        raise ImageUnreadable(f"is not an image of a type that can be trained on ({known})" if data else "is empty") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, ArithmeticError, LookupError) as error:
+        raise ImageUnreadable(f"is damaged: {error}") from None
+    # Pillow has set a TIFF upright already.
+    if turned and file_format != "TIFF":
+        width, height = height, width
+    return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format)
+
+
+def _decode(image: PilImage) -> None:
+    # At an eighth of the size a JPEG's whole bit stream is still read, for half the time.
+    image.draft("RGB", (image.width // 8, image.height // 8))
+    image.load()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """A file that was just read: its status before it was, and the time (ns since the epoch) at which it was."""
+
+    path: str
+    status: os.stat_result
+    read_ns: int
+    facts: ImageFacts
