@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.figures import number
 from benchmarks.processes import Script
-from vision_customization.contract.enums import TILES_MAX
+from vision_customization.contract.limits import TILES_MAX
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PEAK_GIGABYTES_MAX = 3.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from vision_customization.common.errors import StorageError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
-from vision_customization.customization.errors import StorageError
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -5,9 +5,6 @@ They need no pydantic, which takes a tenth of a second to import: commands and p
 
 from enum import StrEnum
 
-TILES_MAX = 4
-"""The most `tiles` of a training, an extension of the contract."""
-
 
 class AnnotationKind(StrEnum):
     IMAGE_CLASSIFICATION = "imageClassification"
@@ -46,35 +43,6 @@ class ModelKind(StrEnum):
         return 0.0003334 * images
 
 
-def kind_mismatch(
-    kind: ModelKind, annotation_kind: str, *, model: str = "the model", dataset: str = "the dataset"
-) -> str | None:
-    """Why a model of this kind can be neither trained nor evaluated with such a dataset, and what to change; None if it can.
-
-    Args:
-        model: what the text calls the model.
-        dataset: what the text calls the dataset.
-    """
-    if annotation_kind == kind.annotation_kind:
-        return None
-    fitting = " or ".join(other for other in ModelKind if other.annotation_kind == annotation_kind)
-    change = f", or make the model a {fitting}" if fitting else ""
-    return (
-        f"{dataset} is of kind {annotation_kind}, and {model}, a {kind}, needs {kind.annotation_kind}: "
-        f"name a dataset of that kind{change}"
-    )
-
-
-def tiles_fault(kind: ModelKind, tiles: object) -> str | None:
-    """Why a model of this kind can't have these `tiles`; None if it can."""
-    if tiles not in range(1, TILES_MAX + 1):
-        return f"{format(tiles, 'g') if isinstance(tiles, float) else tiles} is no whole number from 1 to {TILES_MAX}"
-    if kind is ModelKind.GENERIC_CLASSIFIER and tiles != 1:
-        detectors = " or a ".join(other for other in ModelKind if other is not kind)
-        return f"at most 1 for a {kind}, which looks at each image as a whole; a {detectors} takes up to {TILES_MAX}"
-    return None
-
-
 class ModelStatus(StrEnum):
     NOT_STARTED = "notStarted"
     TRAINING = "training"
@@ -101,3 +69,10 @@ class EvaluationStatus(StrEnum):
 
 RunStatus = EvaluationStatus
 """A product recognition run's: the contract gives it the same four."""
+
+
+class Purpose(StrEnum):
+    """What a dataset is for: the limits of the two differ."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"

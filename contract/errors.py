@@ -10,7 +10,6 @@ class FailureCode(StrEnum):
     NOT_ENOUGH_BUDGET = "notEnoughBudget"
     DATASET_CORRUPT = "datasetCorrupt"
     DATASET_NOT_FOUND = "datasetNotFound"
-    DATASET_EMPTY = "datasetEmpty"
     INCORRECT_MODEL_KIND = "incorrectModelKind"
     MODEL_NOT_FOUND = "modelNotFound"
     INTERNAL_SERVER_ERROR = "internalServerError"

@@ -4,7 +4,9 @@ from typing import Annotated, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from vision_customization.contract.enums import TILES_MAX, ModelKind, ModelStatus, tiles_fault
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.kind_rules import tiles_fault
+from vision_customization.contract.limits import TILES_MAX
 from vision_customization.contract.wire import ErrorDetails, Name, Timestamp, Wire, casefold_choice
 
 

@@ -22,6 +22,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vision_customization.common.errors import VisionError
+from vision_customization.contract.texts import counted, listed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,12 +33,6 @@ if TYPE_CHECKING:
     from vision_customization.contract.models import Model
     from vision_customization.contract.products import ProductRecognitionRun
     from vision_customization.contract.wire import ErrorDetails
-
-VIOLATIONS_SHOWN = 20
-
-
-class VisionError(Exception):
-    """Everything that this package raises on purpose."""
 
 
 class DatasetInvalid(VisionError):
@@ -56,10 +53,6 @@ class ConversionFailed(VisionError):
 
 class ImageUnreadable(VisionError):
     """A file that is no image of a listed type, or a damaged one. The text leaves the file's name to the caller."""
-
-
-class StorageError(VisionError):
-    """Blob storage refused, or can't be reached. What was uploaded before stays, and the next upload goes on from it."""
 
 
 class ServiceError(VisionError):
@@ -173,19 +166,6 @@ class RecognitionFailed(ServiceError):
         self.run = run
         name = f"run {run.run_name!r} of model {run.model_name!r}"
         super().__init__(f"{name}: {run.status.value}{_because(run.error)}")
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 image`, `2 images`, `10,000 images`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def listed(title: str, lines: Sequence[object]) -> str:
-    """A title and the first lines under it, with the number of those left out."""
-    shown = [f"  {line}" for line in lines[:VIOLATIONS_SHOWN]]
-    if len(lines) > VIOLATIONS_SHOWN:
-        shown.append(f"  … and {len(lines) - VIOLATIONS_SHOWN:,} more")
-    return "\n".join([title, *shown])
 
 
 def _because(error: ErrorDetails | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from vision_customization.common.blob_container import ContainerUrl
-from vision_customization.customization.errors import StorageError
+from vision_customization.common.errors import StorageError
 from vision_customization.engine.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "VISION_ENGINE_"

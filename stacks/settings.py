@@ -20,15 +20,15 @@ from stacks.azure_settings import (
     Settings,
 )
 from stacks.written_names import misread_keys, unproven
-from vision_customization.contract.enums import TILES_MAX, AnnotationKind, ModelKind, kind_mismatch, tiles_fault
+from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.gate import faults
-from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN
+from vision_customization.contract.kind_rules import kind_mismatch, tiles_fault
+from vision_customization.contract.limits import NAME_DIGEST_LENGTH, NAME_MAX_LENGTH, NAME_PATTERN, TILES_MAX
 
 PROJECT = "vision-customization"
 
-DIGEST_LENGTH = len("-12345678")
 
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH - DIGEST_LENGTH)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH - 1 - NAME_DIGEST_LENGTH)]
 """A dataset's or a model's name; a model's physical name is longer by a digest."""
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.roles import Permission, PrincipalType, Role, assignment_name, missing_actions
-from vision_customization.customization.errors import VisionError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

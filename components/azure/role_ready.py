@@ -8,7 +8,8 @@ import pulumi
 from pulumi import dynamic
 
 from vision_customization.common.blob_container import list_one
-from vision_customization.customization.errors import NotFound, ServiceFault, StorageError, Unreachable, VisionError
+from vision_customization.common.errors import StorageError, VisionError
+from vision_customization.customization.errors import NotFound, ServiceFault, Unreachable
 from vision_customization.customization.resources import Service
 from vision_customization.customization.resources.connection import client
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
 
+from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.database import DatabaseSize, EngineDatabase
 from vision_customization.components.azure.engine_app import EngineApp, EngineSize
 from vision_customization.components.azure.names import AzureNames
@@ -18,7 +19,6 @@ from vision_customization.components.azure.roles import PrincipalType
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage
 from vision_customization.components.azure.vision_account import LOCATIONS, VisionAccount
 from vision_customization.components.generated_key import GeneratedKey
-from vision_customization.customization.errors import VisionError
 from vision_customization.customization.resources import Service, TrainingContainer
 
 

@@ -7,7 +7,7 @@ import pulumi
 from pulumi import dynamic
 
 from vision_customization.common.blob_container import container_exists, container_sas, ensure_container
-from vision_customization.customization.errors import StorageError
+from vision_customization.common.errors import StorageError
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, is_known
 
 SAS_LIFETIME = timedelta(days=3650)

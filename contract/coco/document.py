@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Purpose(StrEnum):
-    """What a dataset is for: the limits of the two differ."""
-
-    TRAINING = "training"
-    EVALUATION = "evaluation"
-
-
 class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"

@@ -9,45 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from vision_customization.contract.coco.boxes import bbox_problem, no_bbox_problem, shown_as_json
-from vision_customization.contract.coco.document import Box, CocoAnnotation, CocoFile, CocoImage, Purpose, Severity, Violation
-from vision_customization.customization.errors import counted
+from vision_customization.contract.coco.document import Box, CocoAnnotation, CocoFile, CocoImage, Severity, Violation
+from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.contract.limits import ANNOTATION_FILES_MAX, BOXES_PER_IMAGE_MAX, DATASET_LIMITS, DatasetLimits
+from vision_customization.contract.texts import counted
 
-CLASSIFICATION = "imageClassification"
-DETECTION = "imageObjectDetection"
-
-IMAGE_BYTES_MAX = 20 * 1024 * 1024
-BOXES_PER_IMAGE_MAX = 1000
 TINY_BOX_PX = 0.99
 """A side below this is worth a warning: a pixel, less what a tool's rounding takes from it."""
-ANNOTATION_FILES_MAX = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a dataset of one kind and purpose may hold. Sides are in pixels, both ends allowed.
-
-    A detection tag needs one annotation, although the service's FAQ asks for two to train a detector: the same kind of dataset
-    trains a product recognizer, for which one is enough.
-    """
-
-    annotations_per_tag_min: int
-    images_max: int
-    side_min: int
-    side_max: int
-    categories_min: int
-    categories_max: int
-
-
-LIMITS: dict[tuple[str, str], Limits] = {
-    (CLASSIFICATION, Purpose.TRAINING): Limits(2, 1_000_000, 10, 10_240, 2, 2_500),
-    (CLASSIFICATION, Purpose.EVALUATION): Limits(1, 100_000, 50, 16_000, 2, 2_500),
-    (DETECTION, Purpose.TRAINING): Limits(1, 200_000, 10, 10_240, 1, 1_000),
-    (DETECTION, Purpose.EVALUATION): Limits(1, 100_000, 50, 16_000, 1, 1_000),
-}
 
 
 def check_coco(
@@ -66,13 +37,13 @@ def check_coco(
     Returns:
         The file, or None where an entry could not be read, and the violations of both severities.
     """
-    check = _FileCheck(name, kind, LIMITS[kind, purpose], urls_required)
+    check = _FileCheck(name, kind, DATASET_LIMITS[kind, purpose], urls_required)
     return check.run(document), check.violations
 
 
 def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.TRAINING) -> list[Violation]:
     """The rules on a whole dataset, whose categories are merged by name: how many images, tags, and annotations of a tag."""
-    limits = LIMITS[kind, purpose]
+    limits = DATASET_LIMITS[kind, purpose]
     name = ", ".join(file.name for file in files)
     violations = []
     if len(files) > ANNOTATION_FILES_MAX:
@@ -104,9 +75,9 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
 class _FileCheck:
     """One pass over one file. Every entry is checked, whatever is wrong with those before it."""
 
-    def __init__(self, name: str, kind: str, limits: Limits, urls_required: bool) -> None:
+    def __init__(self, name: str, kind: str, limits: DatasetLimits, urls_required: bool) -> None:
         self.name = name
-        self.detection = kind == DETECTION
+        self.detection = kind == AnnotationKind.IMAGE_OBJECT_DETECTION
         self.limits = limits
         self.urls_required = urls_required
         self.violations: list[Violation] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 from click.core import ParameterSource
 
-from vision_customization.customization.errors import VisionError
+from vision_customization.common.errors import VisionError
 
 if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from vision_customization.contract.coco.document import Purpose, read_json
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.coco.document import read_json
+from vision_customization.contract.enums import AnnotationKind, Purpose
 
 kind_option = click.option(
     "--kind",
-    type=click.Choice([CLASSIFICATION, DETECTION]),
+    type=click.Choice([kind.value for kind in AnnotationKind]),
     help="What the labels are for. [default: object detection if any annotation has a bbox]",
 )
 purpose_option = click.option(
@@ -40,5 +40,5 @@ def guess_kind(files: Sequence[Path]) -> str:
         document, _ = read_json(path, str(path))
         annotations = document.get("annotations") if isinstance(document, dict) else None
         if isinstance(annotations, list) and any(isinstance(entry, dict) and entry.get("bbox") for entry in annotations):
-            return DETECTION
-    return CLASSIFICATION
+            return AnnotationKind.IMAGE_OBJECT_DETECTION
+    return AnnotationKind.IMAGE_CLASSIFICATION

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from vision_customization.common.errors import VisionError
 from vision_customization.customization.cli.commands.check import check
 from vision_customization.customization.cli.commands.convert import convert
 from vision_customization.customization.cli.commands.datasets import datasets
@@ -24,7 +25,6 @@ from vision_customization.customization.errors import (
     EvaluationFailed,
     RecognitionFailed,
     TrainingFailed,
-    VisionError,
 )
 
 ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed)

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import requests
 
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.contract.datasets import Authentication, Dataset, DatasetCreate, DatasetUpdate
 from vision_customization.contract.enums import (
@@ -45,7 +46,6 @@ from vision_customization.customization.errors import (
     TrainingCancelled,
     TrainingFailed,
     Unreachable,
-    VisionError,
     WaitTimedOut,
 )
 

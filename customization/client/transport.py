@@ -21,9 +21,10 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from vision_customization.common.errors import VisionError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.contract.limits import API_VERSION
-from vision_customization.customization.errors import RequestError, Unreachable, VisionError
+from vision_customization.customization.errors import RequestError, Unreachable
 
 SCOPE = "https://cognitiveservices.azure.com/.default"
 RETRIED_STATUS = frozenset({408, 429, 500, 502, 503, 504})

@@ -8,7 +8,7 @@ from typing import Any
 
 from vision_customization.contract.coco.boxes import ROUNDING_TOLERANCE, bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box, read_json
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
     Found,
     LabelledImages,
@@ -62,7 +62,11 @@ def read_coco(
             found[entry["id"]] = Found((images or path.parent) / file_name, place, claimed=_size(entry))
 
     annotations = [(place, entry) for place, entry in sections["annotations"] if not entry.get("iscrowd")]
-    kind = DETECTION if any(entry.get("bbox") is not None for _, entry in annotations) else CLASSIFICATION
+    kind = (
+        AnnotationKind.IMAGE_OBJECT_DETECTION
+        if any(entry.get("bbox") is not None for _, entry in annotations)
+        else AnnotationKind.IMAGE_CLASSIFICATION
+    )
     if pixels and _all_fractions(entry.get("bbox") for _, entry in annotations):
         problem = "no number of any bbox is over 1, so these are fractions already, not pixels: use `--from coco`"
         raise ConversionFailed([f"{path}: {problem}"])
@@ -74,7 +78,11 @@ def read_coco(
             problems.append(f"{place}: category_id {category!r} is no category's id")
         else:
             try:
-                found[image].add(names[category], _box(entry.get("bbox"), pixels) if kind == DETECTION else None, place)
+                found[image].add(
+                    names[category],
+                    _box(entry.get("bbox"), pixels) if kind == AnnotationKind.IMAGE_OBJECT_DETECTION else None,
+                    place,
+                )
             except ValueError as error:
                 problems.append(f"{place}: {error}")
     return finish(kind, list(names.values()), found.values(), problems, cache, on_progress)

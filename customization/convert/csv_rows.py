@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
     Found,
     LabelledImages,
@@ -57,13 +57,13 @@ def read_csv(
     problems: list[str] = []
     found: dict[str, Found] = {}
     tags: list[str] = []
-    kind = CLASSIFICATION
+    kind = AnnotationKind.IMAGE_CLASSIFICATION
     try:
         columns = [name.strip().lower() for name in next(rows, [])]
         file_column = _column(path, columns, FILE_COLUMNS)
         tag_column = _column(path, columns, TAG_COLUMNS)
         boxes = next((names for names in (FRACTION_COLUMNS, PIXEL_COLUMNS) if set(names) <= set(columns)), None)
-        kind = DETECTION if boxes else CLASSIFICATION
+        kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxes else AnnotationKind.IMAGE_CLASSIFICATION
         for row in rows:
             if not any(field.strip() for field in row):
                 continue

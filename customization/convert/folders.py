@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vision_customization.contract.coco.rules import CLASSIFICATION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import Found, LabelledImages, Progress, finish, image_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
@@ -27,4 +27,6 @@ def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Pr
             found.append(item)
         else:
             problems.append(f"{path}: is in no tag's folder")
-    return finish(CLASSIFICATION, sorted({item.labels[0][0] for item in found}), found, problems, cache, on_progress)
+    return finish(
+        AnnotationKind.IMAGE_CLASSIFICATION, sorted({item.labels[0][0] for item in found}), found, problems, cache, on_progress
+    )

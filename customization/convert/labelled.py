@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.coco.rules import CLASSIFICATION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS, ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images
@@ -128,10 +128,10 @@ def _labelled(kind: str, item: Found, facts: ImageFacts, problems: list[str]) ->
                 problems.append(f"{place}: {error}")
         else:
             labels.append((tag, box))
-    if kind == CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
+    if kind == AnnotationKind.IMAGE_CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
         tags = ", ".join(repr(tag) for tag, _ in labels)
         problems.append(f"{item.place}: {item.path.name} has the tags {tags}: a classification image has one")
-    elif kind == CLASSIFICATION:
+    elif kind == AnnotationKind.IMAGE_CLASSIFICATION:
         labels = labels[:1]
     return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from vision_customization.contract.coco.rules import DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, number
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
@@ -29,7 +29,7 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     problems: list[str] = []
     found = [item for path in files if (item := _read(path, source, problems)) is not None]
     tags = sorted({tag for item in found for tag, _, _ in item.labels})
-    return finish(DETECTION, tags, found, problems, cache, on_progress)
+    return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, tags, found, problems, cache, on_progress)
 
 
 def _read(path: Path, source: Path, problems: list[str]) -> Found | None:

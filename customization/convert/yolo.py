@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.coco.rules import DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
     Found,
     LabelledImages,
@@ -46,7 +46,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
         found.append(item)
     if found and not problems and not any(item.labels for item in found):
         problems.append(f"{source}: no image has a label file (images/a.jpg → labels/a.txt, or a.txt beside it)")
-    return finish(DETECTION, list(names.values()), found, problems, cache, on_progress)
+    return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, list(names.values()), found, problems, cache, on_progress)
 
 
 def _read(path: Path, item: Found, names: dict[int, str], problems: list[str]) -> None:

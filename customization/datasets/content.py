@@ -14,8 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vision_customization.contract.coco.document import CocoFile, Purpose, Severity, Violation, read_json
-from vision_customization.contract.coco.rules import IMAGE_BYTES_MAX, LIMITS, check_coco, check_together
+from vision_customization.contract.coco.document import CocoFile, Severity, Violation, read_json
+from vision_customization.contract.coco.rules import check_coco, check_together
+from vision_customization.contract.enums import Purpose
+from vision_customization.contract.limits import DATASET_LIMITS, IMAGE_BYTES_MAX
 from vision_customization.customization.datasets.content_rules import contradictions, crowded, unturned
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import ImageFacts
@@ -126,7 +128,7 @@ def check_content(
     for image in located:
         image.find(statuses)
     facts = read_images(statuses, cache, on_progress)
-    limits = LIMITS[kind, purpose]
+    limits = DATASET_LIMITS[kind, purpose]
     for image in located:
         image_violation = image.problem(statuses, facts, limits.side_min, limits.side_max)
         if image_violation is not None:

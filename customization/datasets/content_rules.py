@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vision_customization.contract.coco.document import Box, Severity, Violation
-from vision_customization.contract.coco.rules import BOXES_PER_IMAGE_MAX
+from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX
 from vision_customization.customization.datasets.labelled_file import LabelledFile
 
 

@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box
-from vision_customization.customization.errors import VisionError, counted
+from vision_customization.contract.texts import counted
 
 _FORMAT = "vision-content 1"
 _LINES_SHOWN = 12

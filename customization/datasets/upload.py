@@ -28,10 +28,10 @@ from vision_customization.common.blob_container import (
     open_container,
     storage_errors,
 )
+from vision_customization.common.errors import StorageError
 from vision_customization.customization.datasets.content import Content
 from vision_customization.customization.datasets.labelled_file import ContentEntry
 from vision_customization.customization.datasets.manifest import Manifest
-from vision_customization.customization.errors import StorageError
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

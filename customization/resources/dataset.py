@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
+from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.customization.datasets.content import Content, DigestCache, Manifest, compare, read_content
@@ -22,7 +23,7 @@ from vision_customization.customization.datasets.upload import (
     read_manifest,
     upload_content,
 )
-from vision_customization.customization.errors import AlreadyExists, DatasetInvalid, NotFound, StorageError, VisionError
+from vision_customization.customization.errors import AlreadyExists, DatasetInvalid, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
 from vision_customization.customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn

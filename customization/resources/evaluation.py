@@ -6,9 +6,11 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from vision_customization.contract.enums import EvaluationStatus, ModelKind, kind_mismatch
+from vision_customization.common.errors import VisionError
+from vision_customization.contract.enums import EvaluationStatus, ModelKind
 from vision_customization.contract.gate import METRICS, faults, misses
-from vision_customization.customization.errors import AlreadyExists, NotFound, VisionError
+from vision_customization.contract.kind_rules import kind_mismatch
+from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset
 from vision_customization.customization.resources.model import ModelResource, named

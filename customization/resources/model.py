@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pulumi
 from pulumi import dynamic
 
-from vision_customization.contract.enums import ModelKind, ModelStatus, kind_mismatch, tiles_fault
-from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored, VisionError
+from vision_customization.common.errors import VisionError
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.kind_rules import kind_mismatch, tiles_fault
+from vision_customization.contract.limits import NAME_DIGEST_LENGTH
+from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
@@ -23,10 +26,6 @@ from vision_customization.customization.resources.row import Row, row_urn
 if TYPE_CHECKING:
     from vision_customization.contract.models import Model as TrainedModel
     from vision_customization.customization.client.client import VisionClient
-
-
-DIGEST_LENGTH = 8
-"""Hex digits of a model's name that say what it is trained from."""
 
 GRACE_SECONDS = 600
 """How much longer than its budget a training is waited for: a queue before it, and the evaluation behind it."""
@@ -128,7 +127,7 @@ def check_trained_here(model: TrainedModel) -> None:
 
 def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row: Row) -> None:
     """End the trainings of this resource that interrupted updates began, and that are no longer wanted."""
-    of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{DIGEST_LENGTH}}}")
+    of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}")
     for model in list(service.list_models()):
         if model.name != wanted and not model.status.final and of_this_resource.fullmatch(model.name):
             row.say(f"the training of {model.name}, which an interrupted update began, is no longer wanted: ended")
@@ -145,7 +144,7 @@ def physical_name(properties: Mapping[str, Any]) -> str:
     if tiles_of(properties) > 1:  # else the name is that of a version that knew no tiles
         made_from["tiles"] = tiles_of(properties)
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-    return f"{properties['logical_name']}-{digest[:DIGEST_LENGTH]}"
+    return f"{properties['logical_name']}-{digest[:NAME_DIGEST_LENGTH]}"
 
 
 def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
-from vision_customization.customization.errors import NotFound, ServiceError, VisionError
+from vision_customization.common.errors import VisionError
+from vision_customization.customization.errors import NotFound, ServiceError
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.model import trained
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known

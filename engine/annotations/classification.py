@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from vision_customization.contract.coco.document import Purpose, Violation
-from vision_customization.contract.coco.rules import LIMITS
-from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.coco.document import Violation
+from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations.files import AnnotationFile, Findings, beyond_limits, read_files, shown
 
 
@@ -38,7 +38,7 @@ def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) ->
     Raises:
         AnnotationError: names the first violations.
     """
-    findings = Findings(LIMITS[AnnotationKind.IMAGE_CLASSIFICATION.value, purpose])
+    findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_CLASSIFICATION.value, purpose])
     merged = _Merged()
     for file in read_files(files, findings):
         merged.add(file, findings)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, no_bbox_problem
-from vision_customization.contract.coco.document import Purpose, Violation
-from vision_customization.contract.coco.rules import BOXES_PER_IMAGE_MAX, LIMITS
-from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.coco.document import Violation
+from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX, DATASET_LIMITS
 from vision_customization.engine.annotations.files import AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files
 
 
@@ -55,7 +55,7 @@ def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Boxe
     Raises:
         AnnotationError: names the first violations.
     """
-    findings = Findings(LIMITS[AnnotationKind.IMAGE_OBJECT_DETECTION.value, purpose])
+    findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_OBJECT_DETECTION.value, purpose])
     merged = _Merged()
     for file in read_files(files, findings):
         merged.add(file)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeGuard
 
-from vision_customization.contract.coco.document import Purpose, Violation, parse_json
-from vision_customization.contract.coco.rules import Limits
+from vision_customization.contract.coco.document import Violation, parse_json
+from vision_customization.contract.enums import Purpose
+from vision_customization.contract.limits import DatasetLimits
 from vision_customization.engine.errors import EngineError
 
 _SHOWN_VIOLATIONS = 5
@@ -39,7 +40,7 @@ class FileAnnotation:
 class Findings:
     """What is wrong in the files read so far."""
 
-    limits: Limits
+    limits: DatasetLimits
     violations: list[Violation] = field(default_factory=list)
 
     def conclude(self, beyond_limits: Callable[[], list[Violation]]) -> None:
@@ -135,7 +136,9 @@ class AnnotationFile:
             yield index, id_, entry
 
 
-def beyond_limits(images: int, count_of: Mapping[str, int], label: str, limits: Limits, purpose: Purpose) -> list[Violation]:
+def beyond_limits(
+    images: int, count_of: Mapping[str, int], label: str, limits: DatasetLimits, purpose: Purpose
+) -> list[Violation]:
     """Where a whole dataset is beyond its limits.
 
     Args:

@@ -15,6 +15,7 @@ from typing import Self
 import httpcore
 from pydantic import SecretStr
 
+from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
 from vision_customization.engine.blobs.connection import CheckedPool, Resolve, seconds_left, time_limit
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
@@ -22,7 +23,6 @@ from vision_customization.engine.blobs.role_wait import RoleWait
 
 __all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified"]
 
-IMAGE_BYTES_MAX = 20 * 1024 * 1024
 REDIRECTS_MAX = 5
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from vision_customization.contract.enums import ModelKind, tiles_fault
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.models import Artifact, EvaluationParameters, ModelPerformance, TrainingParameters
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.errors import EngineError

@@ -4,7 +4,7 @@ import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY
 from vision_customization.common.blob_container import ContainerUrl, container_sas
-from vision_customization.customization.errors import StorageError
+from vision_customization.common.errors import StorageError
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 
 from tests.stacks.project import Project
 from toolchain.launcher import release_dead_locks
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.customization.client.client import VisionClient
-from vision_customization.customization.errors import VisionError
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 

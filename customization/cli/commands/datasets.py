@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
 from vision_customization.customization.cli.output import (
@@ -19,7 +20,7 @@ from vision_customization.customization.cli.output import (
     progress_bar,
     say,
 )
-from vision_customization.customization.errors import AlreadyExists, counted
+from vision_customization.customization.errors import AlreadyExists
 
 if TYPE_CHECKING:
     from vision_customization.contract.datasets import Authentication, Dataset

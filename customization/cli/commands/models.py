@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vision_customization.contract.enums import TILES_MAX, ModelKind, tiles_fault
+from vision_customization.common.errors import VisionError
+from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.kind_rules import tiles_fault
+from vision_customization.contract.limits import TILES_MAX
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.output import (
     confirm,
@@ -20,7 +23,7 @@ from vision_customization.customization.cli.output import (
     say,
 )
 from vision_customization.customization.client.upload_form import file_digest
-from vision_customization.customization.errors import AlreadyExists, VisionError
+from vision_customization.customization.errors import AlreadyExists
 
 if TYPE_CHECKING:
     from vision_customization.contract.models import Model

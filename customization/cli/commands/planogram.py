@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.output import json_option, print_json, print_table, say
-from vision_customization.customization.errors import counted
 
 if TYPE_CHECKING:
     from vision_customization.contract.wire import Wire

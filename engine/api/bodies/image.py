@@ -7,7 +7,7 @@ from fastapi import Request
 
 from vision_customization.contract.analysis import AnalyzeUrl
 from vision_customization.contract.errors import ErrorCode
-from vision_customization.contract.limits import IMAGE_BYTES_MAX_ANALYZE, IMAGE_SIDE_ANALYZE_PX
+from vision_customization.contract.limits import IMAGE_BYTES_MAX, IMAGE_SIDE_ANALYZE_PX
 from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, JSON_TYPES, media_type, parse, read_body
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.collaborators import Blobs
@@ -77,13 +77,13 @@ async def read_image(request: Request) -> tuple[str | None, bytes]:
         )
         raise invalid(message, target="Content-Type")
     # A form is a little longer than the image in it.
-    body = await read_body(request, IMAGE_BYTES_MAX_ANALYZE + (65_536 if declared == _FORM else 0))
+    body = await read_body(request, IMAGE_BYTES_MAX + (65_536 if declared == _FORM else 0))
     if body is not None and declared == _FORM:
         body = first_file(body, request.headers["content-type"])
         if body is None:
             raise invalid("The form holds no image: expected one part with the image's bytes.")
-    if body is None or len(body) > IMAGE_BYTES_MAX_ANALYZE:
-        raise invalid(f"The image is longer than {IMAGE_BYTES_MAX_ANALYZE:,} bytes.")
+    if body is None or len(body) > IMAGE_BYTES_MAX:
+        raise invalid(f"The image is longer than {IMAGE_BYTES_MAX:,} bytes.")
     if not body:
         raise invalid("The image is empty.")
     return None, body
@@ -92,7 +92,7 @@ async def read_image(request: Request) -> tuple[str | None, bytes]:
 def fetch_image(blobs: Blobs, url: str) -> bytes:
     """The image at `url`, as it is there. Refuses with 400 what cannot be read."""
     try:
-        blob = blobs.read(url, max_bytes=IMAGE_BYTES_MAX_ANALYZE, limit_seconds=FETCH_SECONDS_MAX)
+        blob = blobs.read(url, max_bytes=IMAGE_BYTES_MAX, limit_seconds=FETCH_SECONDS_MAX)
     except BlobError as error:
         raise invalid(f"The image could not be read from its URL: {error}", target="url") from None
     assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"

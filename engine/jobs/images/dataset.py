@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from vision_customization.contract.coco.document import Purpose
-from vision_customization.contract.coco.rules import LIMITS
-from vision_customization.contract.enums import AuthenticationKind, ModelKind
+from vision_customization.contract.enums import AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations import (
     AnnotationError,
     BoxedImage,
@@ -47,7 +46,7 @@ def read_dataset(
         check()
         data = awaited(in_thread(partial(_read, reader, uri, access)), check)
         files.append((without_query(uri).rsplit("/", 1)[-1], data))
-    limits = LIMITS[dataset.annotation_kind.value, purpose]
+    limits = DATASET_LIMITS[dataset.annotation_kind.value, purpose]
     sides = (limits.side_min, limits.side_max)
     try:
         if kind is ModelKind.GENERIC_CLASSIFIER:

@@ -4,8 +4,7 @@ import json
 import time
 from contextlib import suppress
 
-from vision_customization.contract.coco.document import Purpose
-from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import read_dataset, with_tags

@@ -11,8 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from vision_customization.contract.coco.document import Purpose
-from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.enums import ModelStatus, Purpose
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import check_budget, read_dataset, with_tags

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from onnxruntime import InferenceSession
 
-from vision_customization.contract.enums import TILES_MAX
+from vision_customization.contract.limits import TILES_MAX
 from vision_customization.engine.learning.boxes import Detections
 from vision_customization.engine.learning.classification.features import ExportedSession, Pixels
 from vision_customization.engine.learning.classification.graph import Graph, add_resize

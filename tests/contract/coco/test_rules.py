@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.customization.samples import coco
-from vision_customization.contract.coco.document import CocoFile, Purpose, Severity, parse_json
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION, check_coco, check_together
+from vision_customization.contract.coco.document import CocoFile, Severity, parse_json
+from vision_customization.contract.coco.rules import check_coco, check_together
+from vision_customization.contract.enums import AnnotationKind, Purpose
 
 BOX = [0.1, 0.2, 0.3, 0.4]
 HUGE = 10**400
@@ -21,7 +22,7 @@ def checked(document: object, kind: str, purpose: str = Purpose.TRAINING, **opti
     return [str(violation) for violation in violations if violation.severity is Severity.ERROR]
 
 
-@pytest.mark.parametrize("kind", [CLASSIFICATION, DETECTION])
+@pytest.mark.parametrize("kind", [AnnotationKind.IMAGE_CLASSIFICATION, AnnotationKind.IMAGE_OBJECT_DETECTION])
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_a_good_file_has_no_violation(kind: str, purpose: str) -> None:
     document = coco({"a": 2, "b": 2}, size=(64, 50), box=BOX)
@@ -72,7 +73,7 @@ FIELDS: list[tuple[str, int, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("section", "index", "change", "expected"), FIELDS)
-@pytest.mark.parametrize("kind", [CLASSIFICATION, DETECTION])
+@pytest.mark.parametrize("kind", [AnnotationKind.IMAGE_CLASSIFICATION, AnnotationKind.IMAGE_OBJECT_DETECTION])
 def test_a_wrong_field_is_named_with_its_place(
     kind: str, section: str, index: int, change: dict[str, Any], expected: str
 ) -> None:
@@ -120,16 +121,16 @@ PLACE = "train.json: annotations[1] (id 2): "
 def test_a_box_outside_of_its_image(bbox: object, expected: str) -> None:
     document = coco({"a": 2, "b": 2}, box=BOX)
     document["annotations"][1]["bbox"] = bbox
-    violations = checked(document, DETECTION)
+    violations = checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert len(violations) == 1
     assert violations[0].startswith(PLACE)
     assert expected in violations[0]
-    assert checked(document, CLASSIFICATION) == [], "a classification's boxes have no meaning"
+    assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION) == [], "a classification's boxes have no meaning"
 
 
 @pytest.mark.parametrize("bbox", [[0, 0, 1, 1], [0.5, 0.5, 0.5, 0.5], [0.999, 0.0, 0.001, 1.0]])
 def test_a_box_may_touch_the_edges(bbox: list[float]) -> None:
-    assert checked(coco({"a": 2}, box=bbox), DETECTION) == []
+    assert checked(coco({"a": 2}, box=bbox), AnnotationKind.IMAGE_OBJECT_DETECTION) == []
 
 
 @pytest.mark.parametrize(
@@ -156,26 +157,41 @@ def test_a_box_may_touch_the_edges(bbox: list[float]) -> None:
     ],
 )
 def test_something_else_than_an_annotation_file(document: object, expected: list[str]) -> None:
-    assert checked(document, CLASSIFICATION) == expected
+    assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION) == expected
 
 
 # kind, purpose, tags, the violation (None: there is none)
 COUNTS: list[tuple[str, Purpose, dict[str, int], str | None]] = [
-    (CLASSIFICATION, Purpose.TRAINING, {"a": 2, "b": 2}, None),
+    (AnnotationKind.IMAGE_CLASSIFICATION, Purpose.TRAINING, {"a": 2, "b": 2}, None),
     (
-        CLASSIFICATION,
+        AnnotationKind.IMAGE_CLASSIFICATION,
         Purpose.TRAINING,
         {"a": 2, "b": 1},
         "train.json: categories: tag 'b' has 1 annotation, must have at least 2 for training",
     ),
-    (CLASSIFICATION, Purpose.TRAINING, {"a": 2}, "train.json: categories: 1 tag: a, must be 2 to 2,500"),
-    (CLASSIFICATION, Purpose.EVALUATION, {"a": 1, "b": 1}, None),
-    (CLASSIFICATION, Purpose.EVALUATION, {"a": 1}, "train.json: categories: 1 tag: a, must be 2 to 2,500"),
-    (CLASSIFICATION, Purpose.TRAINING, {}, "train.json: images: 0 images, must be 2 to 1,000,000 for training"),
-    (DETECTION, Purpose.TRAINING, {"a": 1}, None),
-    (DETECTION, Purpose.EVALUATION, {"a": 1}, None),
-    (DETECTION, Purpose.EVALUATION, {}, "train.json: images: 0 images, must be 1 to 100,000 for evaluation"),
-    (DETECTION, Purpose.TRAINING, {f"t{i}": 1 for i in range(1001)}, "train.json: categories: 1,001 tags, must be 1 to 1,000"),
+    (AnnotationKind.IMAGE_CLASSIFICATION, Purpose.TRAINING, {"a": 2}, "train.json: categories: 1 tag: a, must be 2 to 2,500"),
+    (AnnotationKind.IMAGE_CLASSIFICATION, Purpose.EVALUATION, {"a": 1, "b": 1}, None),
+    (AnnotationKind.IMAGE_CLASSIFICATION, Purpose.EVALUATION, {"a": 1}, "train.json: categories: 1 tag: a, must be 2 to 2,500"),
+    (
+        AnnotationKind.IMAGE_CLASSIFICATION,
+        Purpose.TRAINING,
+        {},
+        "train.json: images: 0 images, must be 2 to 1,000,000 for training",
+    ),
+    (AnnotationKind.IMAGE_OBJECT_DETECTION, Purpose.TRAINING, {"a": 1}, None),
+    (AnnotationKind.IMAGE_OBJECT_DETECTION, Purpose.EVALUATION, {"a": 1}, None),
+    (
+        AnnotationKind.IMAGE_OBJECT_DETECTION,
+        Purpose.EVALUATION,
+        {},
+        "train.json: images: 0 images, must be 1 to 100,000 for evaluation",
+    ),
+    (
+        AnnotationKind.IMAGE_OBJECT_DETECTION,
+        Purpose.TRAINING,
+        {f"t{i}": 1 for i in range(1001)},
+        "train.json: categories: 1,001 tags, must be 1 to 1,000",
+    ),
 ]
 
 
@@ -187,23 +203,25 @@ def test_how_much_a_dataset_may_hold(kind: str, purpose: Purpose, tags: dict[str
 
 def test_the_sides_of_an_image_to_evaluate_on_are_others() -> None:
     document = coco({"a": 2, "b": 2}, size=(49, 16_000))
-    assert checked(document, CLASSIFICATION, Purpose.EVALUATION)[0].endswith("width is 49 px, must be 50 to 16,000")
+    assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION, Purpose.EVALUATION)[0].endswith(
+        "width is 49 px, must be 50 to 16,000"
+    )
 
 
 def test_a_second_tag_on_a_classification_image() -> None:
     document = coco({"a": 2, "b": 3})
     document["annotations"][3]["image_id"] = 1
     expected = "train.json: annotations[3] (id 4): image 1 has the tag 'a' already, by annotations[0]: one tag an image"
-    assert checked(document, CLASSIFICATION) == [expected]
+    assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION) == [expected]
 
 
 def test_a_detection_image_may_have_many_boxes_but_not_any_number() -> None:
     document = coco({"a": 1}, box=BOX)
     box = document["annotations"][0]
     document["annotations"] = [{**box, "id": index + 1} for index in range(1000)]
-    assert checked(document, DETECTION) == []
+    assert checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION) == []
     document["annotations"].append({**box, "id": 1001})
-    assert checked(document, DETECTION) == [
+    assert checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION) == [
         "train.json: images[0] (id 1): images/a_0.png has 1,001 boxes, must have at most 1,000"
     ]
 
@@ -211,9 +229,9 @@ def test_a_detection_image_may_have_many_boxes_but_not_any_number() -> None:
 def test_what_is_allowed_and_hardly_meant_is_a_warning() -> None:
     document = coco({"a": 2, "b": 2})
     document["categories"] += [{"id": 3, "name": "a"}, {"id": 4, "name": "unused"}]
-    file, violations = check_coco(document, "train.json", CLASSIFICATION)
+    file, violations = check_coco(document, "train.json", AnnotationKind.IMAGE_CLASSIFICATION)
     assert file is not None
-    violations += check_together([file], CLASSIFICATION)
+    violations += check_together([file], AnnotationKind.IMAGE_CLASSIFICATION)
     assert {str(violation) for violation in violations} == {
         "train.json: categories[2] (id 3): name 'a' is that of category 1, too: they are taken as one tag",
         "train.json: categories: tag 'unused' has no annotation: a model can't learn it",
@@ -222,7 +240,7 @@ def test_what_is_allowed_and_hardly_meant_is_a_warning() -> None:
 
 
 def warned(document: object) -> tuple[CocoFile, list[str]]:
-    file, violations = check_coco(document, "train.json", DETECTION)
+    file, violations = check_coco(document, "train.json", AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert file is not None
     assert all(violation.severity is Severity.WARNING for violation in violations)
     return file, [str(violation) for violation in violations]
@@ -257,7 +275,7 @@ def test_an_image_may_have_no_object() -> None:
 
 
 def test_labels_for_classification_are_one_fault_in_a_dataset_for_detection() -> None:
-    [violation] = checked(coco({"a": 2, "b": 2}), DETECTION)
+    [violation] = checked(coco({"a": 2, "b": 2}), AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert violation.startswith("train.json: annotations: none of the 4 annotations has a bbox: these are labels for class")
 
 
@@ -265,7 +283,7 @@ def test_an_image_in_blob_storage_needs_its_url() -> None:
     document = coco({"a": 2, "b": 2})
     for image, url in zip(document["images"], ({"absolute_url": "https://x/1"}, {"coco_url": None}, {}, {}), strict=True):
         image |= url
-    assert checked(document, CLASSIFICATION, urls_required=True) == [
+    assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION, urls_required=True) == [
         f"train.json: images[{index}] (id {index + 1}): absolute_url is missing (coco_url would do, too)" for index in (2, 3)
     ]
 
@@ -273,7 +291,7 @@ def test_an_image_in_blob_storage_needs_its_url() -> None:
 def test_absolute_url_wins_over_coco_url() -> None:
     document = coco({"a": 2, "b": 2})
     document["images"][0] |= {"coco_url": "AmlDatastore://x", "absolute_url": "https://real"}
-    file, _ = check_coco(document, "train.json", CLASSIFICATION)
+    file, _ = check_coco(document, "train.json", AnnotationKind.IMAGE_CLASSIFICATION)
     assert file is not None
     assert [image.url for image in file.images] == ["https://real", None, None, None]
 
@@ -285,18 +303,18 @@ def test_all_violations_are_told_at_once() -> None:
     document["annotations"][1]["bbox"] = [2, 2, 2, 2]
     document["annotations"][3]["category_id"] = 99
     document["categories"][1]["name"] = ""
-    assert len(checked(document, DETECTION)) == 5
+    assert len(checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION)) == 5
 
 
 def test_several_files_are_one_dataset_with_categories_by_name() -> None:
     files: list[CocoFile] = []
     for name, tags in (("1.json", {"a": 1, "b": 1}), ("2.json", {"b": 1, "a": 1})):
-        file, violations = check_coco(coco(tags), name, CLASSIFICATION)
+        file, violations = check_coco(coco(tags), name, AnnotationKind.IMAGE_CLASSIFICATION)
         assert file is not None
         assert violations == []
         files.append(file)
-    assert check_together(files, CLASSIFICATION) == []
-    too_many = str(check_together(files[:1] * 11, CLASSIFICATION)[0])
+    assert check_together(files, AnnotationKind.IMAGE_CLASSIFICATION) == []
+    too_many = str(check_together(files[:1] * 11, AnnotationKind.IMAGE_CLASSIFICATION)[0])
     assert too_many.endswith("11 annotation files, must be at most 10")
 
 
@@ -327,5 +345,5 @@ def test_a_byte_order_mark_is_no_violation() -> None:
 def test_the_document_is_left_as_it_is() -> None:
     document = coco({"a": 2, "b": 2}, box=BOX)
     before = copy.deepcopy(document)
-    checked(document, DETECTION)
+    checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert document == before

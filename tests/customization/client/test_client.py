@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.contract.planograms import Planogram
@@ -35,7 +36,6 @@ from vision_customization.customization.errors import (
     TrainingCancelled,
     TrainingFailed,
     Unreachable,
-    VisionError,
     WaitTimedOut,
 )
 

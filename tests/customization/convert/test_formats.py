@@ -9,7 +9,7 @@ import pytest
 
 from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert import LabelledImages, read_coco, read_csv, read_folders, read_voc, read_yolo
 from vision_customization.customization.errors import ConversionFailed
 
@@ -99,7 +99,7 @@ def coco_fractions(root: Path) -> LabelledImages:
 @pytest.mark.parametrize("read", [voc, yolo, yolo_outline, csv_fractions, csv_pixels, coco_pixels, coco_fractions])
 def test_every_format_says_the_same(tmp_path: Path, read: Callable[[Path], LabelledImages]) -> None:
     found = read(tmp_path)
-    assert found.kind == DETECTION
+    assert found.kind == AnnotationKind.IMAGE_OBJECT_DETECTION
     assert found.tags == ("fork",)
     [(tag, box)] = labels(found)["1.jpg"]
     assert tag == "fork"
@@ -113,7 +113,7 @@ def test_a_folder_is_a_tag(tmp_path: Path) -> None:
     (tmp_path / "hemlock" / "notes.txt").write_text("x")
     image(tmp_path / ".thumbnails" / "4.jpg")
     found = read_folders(tmp_path)
-    assert found.kind == CLASSIFICATION
+    assert found.kind == AnnotationKind.IMAGE_CLASSIFICATION
     assert found.tags == ("cherry", "hemlock")
     assert labels(found) == {"1.jpg": [("cherry", None)], "2.JPEG": [("cherry", None)], "3.jpg": [("hemlock", None)]}
 
@@ -123,7 +123,7 @@ def test_csv_without_boxes_is_for_classification(tmp_path: Path) -> None:
         image(tmp_path / f"{index}.jpg", index)
     (tmp_path / "l.csv").write_text("path\tclass\n0.jpg\ta\n1.jpg\t\n2.jpg\tb\n2.jpg\tb\n")
     found = read_csv(tmp_path / "l.csv")
-    assert found.kind == CLASSIFICATION
+    assert found.kind == AnnotationKind.IMAGE_CLASSIFICATION
     assert labels(found) == {"0.jpg": [("a", None)], "1.jpg": [], "2.jpg": [("b", None)]}
 
 

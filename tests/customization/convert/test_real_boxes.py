@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from vision_customization.contract.coco.document import Box, Purpose
-from vision_customization.contract.coco.rules import DETECTION
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.convert import (
     LabelledImages,
     copy_files,
@@ -81,7 +81,7 @@ def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(tmp_path: Path, 
     assert (image.width, image.height) == SIZE
     assert image.labels[0][1] == pytest.approx(FRACTIONS)
     write_coco(images, tmp_path / "train.json")
-    content = read_content(tmp_path, ["train.json"], DETECTION)
+    content = read_content(tmp_path, ["train.json"], AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert content.warnings == ()
     assert (content.entries[0].width, content.entries[0].height) == SIZE
 
@@ -123,7 +123,7 @@ def test_real_boxes_come_back_from_pixels(tmp_path: Path, name: str, turned: boo
     copy_files(copies)
     write_coco(images, tmp_path / "train.json")
 
-    content = read_content(tmp_path, ["train.json"], DETECTION)
+    content = read_content(tmp_path, ["train.json"], AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert content.warnings == ()
     document = content.files[0].to_coco([f"https://h/c/{entry.blob_name}" for entry in content.entries])
     annotations = read_detection([("train.json", json.dumps(document).encode())], Purpose.TRAINING)

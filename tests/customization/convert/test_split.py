@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert import FormerParts, LabelledImage, LabelledImages, split
 
 BOX: Box = (0.0, 0.0, 1.0, 1.0)
@@ -18,7 +18,7 @@ def images(tags: dict[str, int]) -> LabelledImages:
         for tag, count in tags.items()
         for index in range(count)
     ]
-    return LabelledImages(CLASSIFICATION, tuple(tags), tuple(made))
+    return LabelledImages(AnnotationKind.IMAGE_CLASSIFICATION, tuple(tags), tuple(made))
 
 
 def counts(part: LabelledImages) -> dict[str, int]:
@@ -92,5 +92,5 @@ def test_images_of_several_tags_are_parted_by_the_rarest() -> None:
         LabelledImage(Path(f"{i}.jpg"), str(i), 9, 9, (("common", BOX), *((("rare", BOX),) if i < 10 else ())))
         for i in range(100)
     ]
-    testing = split(LabelledImages(DETECTION, ("common", "rare"), tuple(made)), 0.2)[1]
+    testing = split(LabelledImages(AnnotationKind.IMAGE_OBJECT_DETECTION, ("common", "rare"), tuple(made)), 0.2)[1]
     assert counts(testing) == {"common": 20, "rare": 2}

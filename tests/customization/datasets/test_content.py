@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from tests.customization.samples import DatasetFolder, encoded
-from vision_customization.contract.coco.document import Purpose
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.datasets.content import Content, DigestCache, Manifest, check_content, read_content
 from vision_customization.customization.errors import DatasetInvalid
 
@@ -21,11 +20,13 @@ MakeFolder = Callable[..., DatasetFolder]
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
-def read(folder: DatasetFolder, kind: str = CLASSIFICATION, cache: DigestCache | None = None) -> Content:
+def read(folder: DatasetFolder, kind: str = AnnotationKind.IMAGE_CLASSIFICATION, cache: DigestCache | None = None) -> Content:
     return read_content(folder.path, ["train.json"], kind, cache)
 
 
-def violations(folder: DatasetFolder, kind: str = CLASSIFICATION, purpose: Purpose = Purpose.TRAINING) -> list[str]:
+def violations(
+    folder: DatasetFolder, kind: str = AnnotationKind.IMAGE_CLASSIFICATION, purpose: Purpose = Purpose.TRAINING
+) -> list[str]:
     with pytest.raises(DatasetInvalid) as caught:
         read_content(folder.path, ["train.json"], kind, purpose=purpose)
     return [str(violation).replace(str(folder.path), "DATA") for violation in caught.value.violations]
@@ -115,15 +116,17 @@ def another_box(folder: DatasetFolder) -> None:
 @pytest.mark.parametrize("change", [other_pixels, other_tag, other_name, fewer, a_copy, another_box])
 def test_pixels_tags_and_boxes_are_content(dataset_folder: MakeFolder, change: Callable[[DatasetFolder], None]) -> None:
     folder = dataset_folder(box=[0, 0, 1, 1])
-    before = read(folder, DETECTION).digest
+    before = read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION).digest
     change(folder)
     folder.write()
-    assert read(folder, DETECTION).digest != before
+    assert read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION).digest != before
 
 
 def test_the_kind_is_content(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder(box=[0, 0, 1, 1])
-    assert read(folder, CLASSIFICATION).digest != read(folder, DETECTION).digest
+    assert (
+        read(folder, AnnotationKind.IMAGE_CLASSIFICATION).digest != read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION).digest
+    )
 
 
 def missing(folder: DatasetFolder) -> None:
@@ -212,7 +215,7 @@ def test_what_is_wrong_with_file_and_images_is_told_at_once(dataset_folder: Make
 def test_an_annotation_file_that_is_not_there(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder()
     with pytest.raises(DatasetInvalid, match=r"no\.json: no such annotation file: "):
-        read_content(folder.path, ["train.json", "no.json"], CLASSIFICATION)
+        read_content(folder.path, ["train.json", "no.json"], AnnotationKind.IMAGE_CLASSIFICATION)
 
 
 @pytest.mark.parametrize(
@@ -243,10 +246,10 @@ def test_a_turned_image_may_claim_either_size(
 @pytest.mark.parametrize(
     ("orientation", "claimed", "kind", "warned"),
     [
-        (6, (48, 64), DETECTION, False),
-        (6, (64, 48), DETECTION, True),
-        (6, (64, 48), CLASSIFICATION, False),
-        (3, (64, 48), DETECTION, False),
+        (6, (48, 64), AnnotationKind.IMAGE_OBJECT_DETECTION, False),
+        (6, (64, 48), AnnotationKind.IMAGE_OBJECT_DETECTION, True),
+        (6, (64, 48), AnnotationKind.IMAGE_CLASSIFICATION, False),
+        (3, (64, 48), AnnotationKind.IMAGE_OBJECT_DETECTION, False),
     ],
 )
 def test_boxes_of_an_image_that_states_its_unturned_size_are_warned_of(
@@ -271,12 +274,12 @@ def test_copies_of_an_image_have_their_boxes_together(dataset_folder: MakeFolder
         for index in range(1001)
     ]
     folder.write()
-    assert violations(folder, DETECTION) == [
+    assert violations(folder, AnnotationKind.IMAGE_OBJECT_DETECTION) == [
         "train.json: images[0] (id 1): images/a_0.png and its copies have more than 1,000 boxes together"
     ]
     folder.document["annotations"].pop()
     folder.write()
-    assert read(folder, DETECTION).tags == {"a": 1000}
+    assert read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION).tags == {"a": 1000}
 
 
 def test_images_without_objects_and_crowds(dataset_folder: MakeFolder) -> None:
@@ -284,7 +287,7 @@ def test_images_without_objects_and_crowds(dataset_folder: MakeFolder) -> None:
     folder.document["annotations"][1]["iscrowd"] = 1
     folder.document["annotations"].pop()
     folder.write()
-    content = read(folder, DETECTION)
+    content = read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert (content.images, content.tags) == (4, {"a": 2})
     uploaded = content.files[0].to_coco(["https://x/1"] * 4)
     assert len(uploaded["images"]) == 4
@@ -293,7 +296,7 @@ def test_images_without_objects_and_crowds(dataset_folder: MakeFolder) -> None:
 
 def test_images_may_lie_beside_their_annotation_file(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder()
-    content = read_content(folder.path.parent, ["data/train.json"], CLASSIFICATION)
+    content = read_content(folder.path.parent, ["data/train.json"], AnnotationKind.IMAGE_CLASSIFICATION)
     assert content.digest == read(folder).digest
 
 
@@ -312,7 +315,7 @@ def test_several_files_are_one_dataset(dataset_folder: MakeFolder) -> None:
             "categories": document["categories"],
         }
         DatasetFolder(folder.path, part).write(name)
-    content = read_content(folder.path, ["1.json", "2.json"], CLASSIFICATION)
+    content = read_content(folder.path, ["1.json", "2.json"], AnnotationKind.IMAGE_CLASSIFICATION)
     assert content.images == 8
     assert content.digest == whole
 
@@ -327,7 +330,7 @@ def test_one_image_under_two_tags_is_warned_of(dataset_folder: MakeFolder) -> No
 
 def test_the_uploaded_annotation_file_keeps_the_rules(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder({"a": 1, "b": 1}, box=[0.25, 0, 0.5, 1])
-    content = read(folder, DETECTION)
+    content = read(folder, AnnotationKind.IMAGE_OBJECT_DETECTION)
     document = content.files[0].to_coco(["https://x/1", "https://x/2"])
     assert document == {
         "images": [
@@ -348,7 +351,13 @@ def test_progress_counts_only_what_is_read(dataset_folder: MakeFolder, tmp_path:
         # Older than the cache is careful about; the change time is today's, so it is the mtime that is tried here.
         os.utime(folder.image(index), (1, 1))
     seen: list[tuple[int, int]] = []
-    check_content(folder.path, ["train.json"], CLASSIFICATION, cache, on_progress=lambda *progress: seen.append(progress))
+    check_content(
+        folder.path,
+        ["train.json"],
+        AnnotationKind.IMAGE_CLASSIFICATION,
+        cache,
+        on_progress=lambda *progress: seen.append(progress),
+    )
     assert seen == [(done, 6) for done in range(1, 7)]
 
 
@@ -377,10 +386,10 @@ def test_declaring_resources_imports_nothing_that_sends() -> None:
 @pytest.mark.parametrize(
     ("name", "files", "kind", "images", "tags"),
     [
-        ("hemlock-cherry", ["train.json"], CLASSIFICATION, 12, {"Hemlock": 6, "Japanese_Cherry": 6}),
-        ("clothing", ["train.json", "test.json"], CLASSIFICATION, 379, None),
-        ("fork-scissors", ["train.json", "test.json"], DETECTION, 40, {"fork": 20, "scissors": 20}),
-        ("bccd", ["train.json"], DETECTION, 205, {"Platelets": 209, "RBC": 2381, "WBC": 214}),
+        ("hemlock-cherry", ["train.json"], AnnotationKind.IMAGE_CLASSIFICATION, 12, {"Hemlock": 6, "Japanese_Cherry": 6}),
+        ("clothing", ["train.json", "test.json"], AnnotationKind.IMAGE_CLASSIFICATION, 379, None),
+        ("fork-scissors", ["train.json", "test.json"], AnnotationKind.IMAGE_OBJECT_DETECTION, 40, {"fork": 20, "scissors": 20}),
+        ("bccd", ["train.json"], AnnotationKind.IMAGE_OBJECT_DETECTION, 205, {"Platelets": 209, "RBC": 2381, "WBC": 214}),
     ],
 )
 def test_real_datasets_keep_the_rules(name: str, files: list[str], kind: str, images: int, tags: dict[str, int] | None) -> None:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.datasets.manifest import Manifest, compare, manifest_of
-from vision_customization.customization.errors import VisionError
 
 BOX: Box = (0.0, 0.0, 0.5, 0.5)
 MOVED: Box = (0.1, 0.0, 0.5, 0.5)
@@ -15,11 +15,13 @@ MOVED: Box = (0.1, 0.0, 0.5, 0.5)
 
 def classification(**images: str) -> Manifest:
     """`s1="a"`: image s1 with tag a; empty: without a tag."""
-    return manifest_of(CLASSIFICATION, [(sha256, [(tag, None)] if tag else []) for sha256, tag in images.items()])
+    return manifest_of(
+        AnnotationKind.IMAGE_CLASSIFICATION, [(sha256, [(tag, None)] if tag else []) for sha256, tag in images.items()]
+    )
 
 
 def detection(**images: list[tuple[str, Box]]) -> Manifest:
-    return manifest_of(DETECTION, images.items())
+    return manifest_of(AnnotationKind.IMAGE_OBJECT_DETECTION, images.items())
 
 
 @pytest.mark.parametrize(
@@ -57,8 +59,8 @@ def detection(**images: list[tuple[str, Box]]) -> Manifest:
         (classification(s1="a", s2="b"), classification(s1="a", s2="b", s3=""), ["1 image without a tag added"]),
         (classification(s1="a", s2="b"), classification(s1="a", s2=""), ["1 image retagged 'b' → (no tag)"]),
         (
-            manifest_of(CLASSIFICATION, [("s1", [("a", None)])]),
-            manifest_of(CLASSIFICATION, [("s1", [("a", None)]), ("s1", [("a", None)])]),
+            manifest_of(AnnotationKind.IMAGE_CLASSIFICATION, [("s1", [("a", None)])]),
+            manifest_of(AnnotationKind.IMAGE_CLASSIFICATION, [("s1", [("a", None)]), ("s1", [("a", None)])]),
             ["1 image retagged 'a' → 'a', 'a'"],
         ),
         (
@@ -113,7 +115,7 @@ def test_a_change_is_told_in_words(before: Manifest, after: Manifest, expected: 
 
 
 def test_another_kind_is_a_change() -> None:
-    change = compare(classification(s1="a"), manifest_of(DETECTION, [("s1", [("a", None)])]))
+    change = compare(classification(s1="a"), manifest_of(AnnotationKind.IMAGE_OBJECT_DETECTION, [("s1", [("a", None)])]))
     assert change.summary() == ["annotation kind imageClassification → imageObjectDetection"]
 
 
@@ -139,7 +141,7 @@ images = st.lists(st.tuples(st.sampled_from([f"{n:064x}" for n in range(6)]), st
 
 @given(images)
 def test_a_manifest_survives_its_bytes(entries: Entries) -> None:
-    manifest = manifest_of(DETECTION, entries)
+    manifest = manifest_of(AnnotationKind.IMAGE_OBJECT_DETECTION, entries)
     again = Manifest.from_bytes(manifest.to_bytes())
     assert again == manifest
     assert again.digest == manifest.digest
@@ -148,7 +150,10 @@ def test_a_manifest_survives_its_bytes(entries: Entries) -> None:
 
 @given(images, images)
 def test_equal_digests_are_equal_contents(one: Entries, other: Entries) -> None:
-    first, second = manifest_of(DETECTION, one), manifest_of(DETECTION, other)
+    first, second = (
+        manifest_of(AnnotationKind.IMAGE_OBJECT_DETECTION, one),
+        manifest_of(AnnotationKind.IMAGE_OBJECT_DETECTION, other),
+    )
     assert (first.digest == second.digest) == (first == second) == (not compare(first, second))
 
 

@@ -15,7 +15,9 @@ import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, PROGRAM, Azurite, azurite
 from tests.customization.samples import DatasetFolder, encoded
-from vision_customization.contract.coco.rules import CLASSIFICATION, DETECTION, check_coco
+from vision_customization.common.errors import StorageError
+from vision_customization.contract.coco.rules import check_coco
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.datasets.content import Content, read_content
 from vision_customization.customization.datasets.upload import (
     DeletedContent,
@@ -28,7 +30,6 @@ from vision_customization.customization.datasets.upload import (
     read_manifest,
     upload_content,
 )
-from vision_customization.customization.errors import StorageError
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(PROGRAM is None, reason="Azurite is not installed: make setup")]
 
@@ -48,7 +49,7 @@ def container(storage: Azurite, request: pytest.FixtureRequest) -> str:
     return url
 
 
-def content_of(folder: DatasetFolder, kind: str = CLASSIFICATION, name: str = "train.json") -> Content:
+def content_of(folder: DatasetFolder, kind: str = AnnotationKind.IMAGE_CLASSIFICATION, name: str = "train.json") -> Content:
     return read_content(folder.path, [name], kind)
 
 
@@ -81,12 +82,12 @@ def test_a_container_is_made_once(storage: Azurite) -> None:
 
 
 def test_what_is_uploaded_is_what_a_service_needs(dataset_folder: MakeFolder, container: str) -> None:
-    content = content_of(dataset_folder(box=[0, 0, 0.5, 1]), DETECTION)
+    content = content_of(dataset_folder(box=[0, 0, 0.5, 1]), AnnotationKind.IMAGE_OBJECT_DETECTION)
     uploaded = upload(content, container)
     assert (uploaded.uploaded_images, uploaded.uploaded_bytes) == (6, sum(entry.size for entry in content.entries))
     [uri] = uploaded.annotation_uris
     document = json.loads(get(uri, container))
-    file, violations = check_coco(document, "train.json", DETECTION, urls_required=True)
+    file, violations = check_coco(document, "train.json", AnnotationKind.IMAGE_OBJECT_DETECTION, urls_required=True)
     assert violations == []
     assert file is not None
     for image, entry in zip(file.images, content.entries, strict=True):
@@ -196,11 +197,11 @@ def test_a_content_that_is_forgotten_keeps_no_images_of_others(dataset_folder: M
 def test_blobs_that_lie_there_already_have_a_digest(dataset_folder: MakeFolder, container: str) -> None:
     folder = dataset_folder()
     uris = upload(content_of(folder), container).annotation_uris
-    first = digest_uris(uris, CLASSIFICATION, account_key=ACCOUNT_KEY)
-    assert digest_uris(uris, CLASSIFICATION, account_key=ACCOUNT_KEY) == first
-    assert digest_uris(uris, DETECTION, account_key=ACCOUNT_KEY).digest != first.digest
+    first = digest_uris(uris, AnnotationKind.IMAGE_CLASSIFICATION, account_key=ACCOUNT_KEY)
+    assert digest_uris(uris, AnnotationKind.IMAGE_CLASSIFICATION, account_key=ACCOUNT_KEY) == first
+    assert digest_uris(uris, AnnotationKind.IMAGE_OBJECT_DETECTION, account_key=ACCOUNT_KEY).digest != first.digest
     with pytest.raises(StorageError, match="404"):
-        digest_uris([f"{container}/no.json"], CLASSIFICATION, account_key=ACCOUNT_KEY)
+        digest_uris([f"{container}/no.json"], AnnotationKind.IMAGE_CLASSIFICATION, account_key=ACCOUNT_KEY)
 
 
 @pytest.mark.parametrize("key", ["d3Jvbmc=", "not base64"])

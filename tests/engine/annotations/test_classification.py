@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vision_customization.contract.coco.document import Purpose
+from vision_customization.contract.enums import Purpose
 from vision_customization.engine.annotations import AnnotationError, read_classification
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision_customization.contract.coco.document import Purpose
+from vision_customization.contract.enums import Purpose
 from vision_customization.engine.annotations import AnnotationError, Box, BoxedAnnotations, read_detection
 
 BBOX = [0.1, 0.2, 0.3, 0.4]

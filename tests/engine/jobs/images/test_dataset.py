@@ -6,8 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from vision_customization.contract.coco.document import Purpose
-from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.reader import Blob, BlobReader
 from vision_customization.engine.jobs.errors import JobFailed
