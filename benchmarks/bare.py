@@ -24,7 +24,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from vision_customization.engine.learning import decode_image
-from vision_customization.engine.learning.classification.graph import load_networks, resize_model, views_model
+from vision_customization.engine.learning.classification.feature_graph import load_networks, resize_model, views_model
 from vision_customization.engine.learning.classification.views import VIEWS
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 from vision_customization.engine.settings import default_weights_dir

@@ -31,9 +31,9 @@ from vision_customization.engine.learning.detection.metrics import (
     coco_mean_average_precision50,
     detection_performance,
 )
-from vision_customization.engine.learning.detection.nanodet import with_classes
 from vision_customization.engine.learning.detection.recipe import choose_recipe
 from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorTraining
+from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import read_nanodet
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import default_weights_dir, usable_cores

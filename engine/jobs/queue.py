@@ -7,9 +7,8 @@ from typing import Self
 
 from dbos import DBOS, DBOSClient, WorkflowStatus
 
+from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
-from vision_customization.engine.jobs.steps.job import evaluation_job, training_job
-from vision_customization.engine.products.recognition import recognition_job
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
 

@@ -14,9 +14,11 @@ from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, learn_classifier
 from vision_customization.engine.jobs.kinds.detector import DetectorTraining, learn_detector
 from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
+from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
 from vision_customization.engine.jobs.kinds.training import Learn, Standing, Step, Training
 from vision_customization.engine.jobs.queue import (
@@ -25,8 +27,6 @@ from vision_customization.engine.jobs.queue import (
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
 )
-from vision_customization.engine.jobs.steps.job import Planned
-from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import NotFound

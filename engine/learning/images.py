@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from vision_customization.engine.learning.classification.views import ASPECT_ROOT_MAX
 from vision_customization.engine.learning.errors import ImageError
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
@@ -199,3 +198,7 @@ def _decode(image: Image.Image, detail: int) -> DecodedImage:
     if orientation in _QUARTER_TURNS:
         width, height = height, width
     return DecodedImage(np.asarray(upright, dtype=np.uint8), width, height)
+
+
+ASPECT_ROOT_MAX = 2.0
+"""Square root of the greatest ratio of an image's sides: a longer image is squeezed to 4 : 1."""

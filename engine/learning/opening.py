@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
-from vision_customization.engine.learning.classification.features import open_exported
 from vision_customization.engine.learning.detection.artifact import BOXES, DetectorSession
+from vision_customization.engine.learning.onnx_files.sessions import open_exported
 
 
 def open_model(path: Path, threads: int) -> ClassifierSession | DetectorSession:

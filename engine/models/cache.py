@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.errors import EngineError
+from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.settings import Settings
@@ -289,26 +290,6 @@ class Warming:
                 if not failing:
                     _log.exception("what has been trained cannot be found out: it is tried again")
                 failing = True
-
-
-def artifact_key(model_id: str) -> str:
-    """Key of a model's ONNX file."""
-    return f"models/{model_id}/model.onnx"
-
-
-def sidecar_key(model_id: str) -> str:
-    """Key of what is to be known of a model's ONNX file."""
-    return f"models/{model_id}/model.json"
-
-
-def curves_key(model_id: str, evaluation_id: str) -> str:
-    """Key of the precision-recall curves of a detector's evaluation: `detection_metrics.precision_recall_curves` as JSON."""
-    return f"models/{model_id}/evaluations/{evaluation_id}.json"
-
-
-def head_key(model_id: str) -> str:
-    """Key of a model's classifier without its backbones."""
-    return f"models/{model_id}/head.npz"
 
 
 def detected_objects(found: "Detections", tags: Sequence[str], image: "DecodedImage") -> list[DetectedObject]:

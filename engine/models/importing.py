@@ -17,11 +17,11 @@ from vision_customization.contract.models import Artifact, EvaluationParameters,
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
-from vision_customization.engine.learning.classification.features import open_checked
 from vision_customization.engine.learning.classification.views import layout_key
 from vision_customization.engine.learning.detection.artifact import DetectorSession
-from vision_customization.engine.learning.model_file import check_model_file
-from vision_customization.engine.models.cache import artifact_key, head_key, sidecar_key
+from vision_customization.engine.learning.onnx_files.checking import check_model_file
+from vision_customization.engine.learning.onnx_files.sessions import open_checked
+from vision_customization.engine.objects.keys import artifact_key, head_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.store import ModelRecord, NotFound, Store
@@ -178,7 +178,7 @@ def sweep_imports(store: Store, objects: ObjectStore) -> None:
 
 
 def _discard(objects: ObjectStore, model_id: str) -> None:
-    objects.delete(f"models/{model_id}")
+    objects.delete(model_key(model_id))
     objects.delete(_mark(model_id))
 
 

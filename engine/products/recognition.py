@@ -66,16 +66,6 @@ def merged(detections: Sequence[DetectedObject]) -> list[DetectedObject]:
     return list(products.values())
 
 
-def recognition_job(run_id: str) -> str:
-    """Id of a run's workflow, and name of its objects."""
-    return f"recognition-{run_id}"
-
-
-def image_key(run_id: str) -> str:
-    """Key of a run's image, as it was sent."""
-    return f"jobs/{recognition_job(run_id)}/image"
-
-
 def _is_gap(found: DetectedObject) -> bool:
     return found.tags[0].name.casefold() == GAP
 

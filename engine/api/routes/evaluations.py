@@ -13,7 +13,7 @@ from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
-from vision_customization.engine.models.cache import curves_key
+from vision_customization.engine.objects.keys import curves_key
 from vision_customization.engine.store import EvaluationRecord
 
 log = logging.getLogger("engine.evaluations")

@@ -17,6 +17,7 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
+from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store import ModelRecord, NotFound, Store
 
@@ -89,7 +90,7 @@ def models_router(service: Service) -> APIRouter:
         record = store.delete_model(name)
         service.models.forget(record.id)
         try:
-            service.objects.delete(f"models/{record.id}")
+            service.objects.delete(model_key(record.id))
         except OSError:
             log.exception("artifact not deleted", extra={"model": name, "id": record.id})
         return Response(status_code=204)
@@ -111,7 +112,7 @@ def models_router(service: Service) -> APIRouter:
         record = _with_artifact(store, name)
         assert record.artifact is not None
         try:
-            file = service.objects.path(f"models/{record.id}/model.onnx")
+            file = service.objects.path(artifact_key(record.id))
         except ObjectNotFound:
             raise _without_file(name) from None
         return FileResponse(
@@ -136,7 +137,7 @@ def models_router(service: Service) -> APIRouter:
     def artifact_metadata(name: Name) -> Response:
         record = _with_artifact(store, name)
         try:
-            sidecar = json.loads(service.objects.get(f"models/{record.id}/model.json"))
+            sidecar = json.loads(service.objects.get(sidecar_key(record.id)))
         except ObjectNotFound:
             raise _without_file(name) from None
         # What an import elsewhere needs, and a training knows only after it has written the sidecar.

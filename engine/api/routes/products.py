@@ -16,7 +16,7 @@ from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
 from vision_customization.engine.api.threads import in_thread
-from vision_customization.engine.products.recognition import image_key
+from vision_customization.engine.jobs.names import image_key
 from vision_customization.engine.store import NotFound, RunRecord, StoreError
 
 PREBUILT = "ms-pretrained-product-detection"

@@ -20,7 +20,7 @@ from vision_customization.engine.blobs.reader import Blob, BlobError, BlobReader
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage, Part, interleaved, shuffled
-from vision_customization.engine.jobs.steps.retrying import awaited, in_thread
+from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.store import DatasetRecord, NotFound, Store
 
 ANNOTATION_BYTES_MAX = 512 * 1024 * 1024

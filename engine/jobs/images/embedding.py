@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import LOST, Shards
-from vision_customization.engine.jobs.steps.resources import Resources
 
 
 class Embedding:

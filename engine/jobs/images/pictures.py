@@ -14,6 +14,7 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.shards import LOST
 from vision_customization.engine.learning.boxes import Detections
 from vision_customization.engine.learning.detection.artifact import DetectorSession
+from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 
@@ -122,7 +123,7 @@ class Findings:
         return self._open_session()
 
     def _key(self, sha256: str) -> str:
-        return f"jobs/{self._job}/found/{sha256}"
+        return f"{job_key(self._job)}/found/{sha256}"
 
 
 def _encoded(pixels: NDArray[np.uint8], side: int) -> bytes:

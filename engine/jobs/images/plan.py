@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from vision_customization.engine.annotations import Box, BoxedImage, TaggedImage
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
+from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store.cipher import TokenCipher
 
@@ -147,4 +148,4 @@ def _image(entry: dict[str, Any]) -> AnnotatedImage:
 
 
 def _key(job: str) -> str:
-    return f"jobs/{job}/plan"
+    return f"{job_key(job)}/plan"

@@ -19,7 +19,7 @@ from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotM
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage
-from vision_customization.engine.jobs.steps.retrying import awaited, until_done
+from vision_customization.engine.jobs.steps.waiting import awaited, until_done
 from vision_customization.engine.learning import ImageError, decode_image
 from vision_customization.engine.learning.images import check_sides
 from vision_customization.engine.store import BlobRecord

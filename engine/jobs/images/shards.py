@@ -13,7 +13,8 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import AnnotatedImage, Plan, Shard
 from vision_customization.engine.jobs.images.reading import ImageReading, ReadImage
-from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.store import BlobRecord
 
 LOST = "What was kept of the images was lost or damaged while the job ran. Start it again: it is made anew."
@@ -136,4 +137,4 @@ def _pixel_bytes(image: ReadImage) -> int:
 
 
 def _digests_key(job: str, shard: Shard) -> str:
-    return f"jobs/{job}/digests-{shard.part}-{shard.start:07d}"
+    return f"{job_key(job)}/digests-{shard.part}-{shard.start:07d}"

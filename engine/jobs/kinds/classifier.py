@@ -13,9 +13,9 @@ from vision_customization.contract.models import ModelPerformance, TrainingProgr
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.plan import Part, Plans
+from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
-from vision_customization.engine.jobs.steps.job import Job, Planned
-from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.learning import (
     Classifier,
     LearningError,
@@ -23,7 +23,7 @@ from vision_customization.engine.learning import (
     export_classifier,
     train_classifier,
 )
-from vision_customization.engine.models.cache import head_key
+from vision_customization.engine.objects.keys import head_key
 from vision_customization.engine.settings import Settings
 
 _READING_BUDGET_SHARE = 0.9

@@ -23,16 +23,17 @@ from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.pictures import Findings, Pictures
 from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
+from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
-from vision_customization.engine.jobs.steps.job import Job, Planned
-from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
 from vision_customization.engine.learning.detection.metrics import detection_performance, precision_recall_curves
-from vision_customization.engine.learning.detection.nanodet import Weights, with_classes
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
+from vision_customization.engine.learning.pretrained.nanodet import Weights, with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
+from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.settings import Settings
 
@@ -287,7 +288,7 @@ class DetectorTraining(Training):
         return export_detector(learner.weights(), tags, recipe.side, licences, recipe.tiles)
 
     def _key(self, name: str) -> str:
-        return f"jobs/{self._job}/{name}"
+        return f"{job_key(self._job)}/{name}"
 
 
 def learn_detector(

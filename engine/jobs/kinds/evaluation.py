@@ -11,14 +11,15 @@ from vision_customization.engine.jobs.images.dataset import read_dataset, with_t
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.pictures import Findings
 from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.classifier import measure
 from vision_customization.engine.jobs.kinds.detector import measured
-from vision_customization.engine.jobs.steps.job import Job, Planned, evaluation_job
-from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.jobs.kinds.job import Job, Planned
+from vision_customization.engine.jobs.names import evaluation_job
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.detection.artifact import DetectorSession
-from vision_customization.engine.models.cache import artifact_key, curves_key, head_key
+from vision_customization.engine.objects.keys import artifact_key, curves_key, head_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store import EvaluationRecord, ModelRecord, NotFound
 

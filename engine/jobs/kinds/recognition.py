@@ -9,10 +9,12 @@ from vision_customization.contract.analysis import DetectedObject
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.names import image_key, recognition_job
 from vision_customization.engine.learning.images import DecodedImage, decode_image
 from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
+from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
-from vision_customization.engine.products.recognition import image_key, recognition_job, recognized
+from vision_customization.engine.products.recognition import recognized
 from vision_customization.engine.store import NotFound, Store
 
 IMAGE_ARRIVES_SECONDS = 60.0
@@ -73,7 +75,7 @@ class Recognition:
 
     def clean_up(self) -> None:
         """Delete the image, and whatever else only the run needed."""
-        self._objects.delete(f"jobs/{recognition_job(self._run_id)}")
+        self._objects.delete(job_key(recognition_job(self._run_id)))
 
 
 def run_recognition(recognition: Recognition, step: Callable[..., Any]) -> None:

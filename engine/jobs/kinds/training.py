@@ -17,10 +17,11 @@ from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import check_budget, read_dataset, with_tags
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
-from vision_customization.engine.jobs.steps.job import Job, Planned, training_job
-from vision_customization.engine.jobs.steps.resources import Resources
-from vision_customization.engine.models.cache import artifact_key, sidecar_key
+from vision_customization.engine.jobs.kinds.job import Job, Planned
+from vision_customization.engine.jobs.names import training_job
+from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import ModelRecord, NotFound
 
@@ -160,7 +161,7 @@ class Training(Job):
     def _discard(self, record: ModelRecord | None) -> None:
         """Delete what the training no longer needs, and the model's files unless it has succeeded, be it earlier."""
         if record is None or record.status is not ModelStatus.SUCCEEDED:
-            self.resources.objects.delete(f"models/{self._model_id}")
+            self.resources.objects.delete(model_key(self._model_id))
         self.clean_up()
 
 

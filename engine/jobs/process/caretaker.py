@@ -13,12 +13,12 @@ from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
+from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
-from vision_customization.engine.jobs.steps.job import evaluation_job, training_job
 from vision_customization.engine.models.importing import sweep_imports
+from vision_customization.engine.objects.keys import JOBS, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.products.recognition import recognition_job
 from vision_customization.engine.store import ModelRecord, NotFound, Store
 
 _log = logging.getLogger(__name__)
@@ -42,11 +42,11 @@ class Caretaker:
     def sweep(self) -> None:
         """Delete what jobs have left that are at their end, and imports that never came to one: a process that is killed does
         not tidy up."""
-        left = self._objects.names("jobs")
+        left = self._objects.names(JOBS)
         models, evaluations, runs = self._store.unfinished()  # asked for last: whoever is not in here has ended
         unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
         for job in set(left) - unfinished:
-            self._objects.delete(f"jobs/{job}")
+            self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
 
     def settle(self) -> None:
@@ -64,7 +64,7 @@ class Caretaker:
             elif status.status in _ENDED:
                 with suppress(NotFound):
                     self._store.fail_evaluation(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
-                self._objects.delete(f"jobs/{evaluation_job(evaluation_id)}")
+                self._objects.delete(job_key(evaluation_job(evaluation_id)))
         for run_id in runs:
             status = statuses.get(recognition_job(run_id))
             if status is None:
@@ -72,7 +72,7 @@ class Caretaker:
             elif status.status in _ENDED:
                 with suppress(NotFound):
                     self._store.fail_run(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
-                self._objects.delete(f"jobs/{recognition_job(run_id)}")
+                self._objects.delete(job_key(recognition_job(run_id)))
 
     def rescue(self) -> list[str]:
         """Give back the work of workers that are gone; the ids of it. What has had too many workers is withdrawn: it is
@@ -102,7 +102,7 @@ class Caretaker:
 
     def _begun_too_often(self, workflow: WorkflowStatus) -> bool:
         """Count how often a job was begun, by whichever worker. DBOS counts from none again where a job changes its worker."""
-        key = f"jobs/{workflow.workflow_id}/begun"
+        key = f"{job_key(workflow.workflow_id)}/begun"
         before = int(self._objects.get(key)) if self._objects.exists(key) else 0
         begun = before + max(1, workflow.recovery_attempts or 0)
         self._objects.put(key, str(begun).encode())
@@ -123,8 +123,8 @@ class Caretaker:
     def _discard(self, model: ModelRecord) -> None:
         """Delete what the training's own last step would have deleted."""
         if model.status is not ModelStatus.SUCCEEDED:
-            self._objects.delete(f"models/{model.id}")
-        self._objects.delete(f"jobs/{training_job(model.id)}")
+            self._objects.delete(model_key(model.id))
+        self._objects.delete(job_key(training_job(model.id)))
 
 
 def _died(code: FailureCode) -> ErrorDetails:

@@ -24,6 +24,7 @@ from vision_customization.engine.errors import EngineError
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.pictures import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.resources import Extractor, Resources
 from vision_customization.engine.jobs.kinds.recognition import Detector
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.health import Pulse, answering_health
@@ -38,7 +39,6 @@ from vision_customization.engine.jobs.queue import (
     prepare_system_database,
     system_database_url,
 )
-from vision_customization.engine.jobs.steps.resources import Extractor, Resources
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
 from vision_customization.engine.jobs.workflows import declare_workflows
 from vision_customization.engine.learning import FeatureExtractor

@@ -1,24 +1,21 @@
 """How a step of a job runs: tried again where something goes wrong that may pass, and kept by DBOS once it has ended."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from dbos import DBOS
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed, SourceUnreachable
+from vision_customization.engine.jobs.steps.waiting import CHECK_SECONDS
 from vision_customization.engine.learning import LearningError
 from vision_customization.engine.objects.store import ObjectsUnavailable
 
 PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
 """Between the attempts of a step: a minute and a half, in which a database is free again and a storage server has restarted."""
 
-CHECK_SECONDS = 0.5
-"""How often whoever waits asks whether the job was cancelled."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,32 +75,6 @@ class Steps:
             raise
         except Exception as error:  # noqa: BLE001 - it may be the very database that is waited for
             _log.debug("whether %s was cancelled cannot be asked (%s)", DBOS.workflow_id, type(error).__name__)
-
-
-def until_done(future: Future[Any], check: Callable[[], None]) -> None:
-    """Wait for the end of `future`; raises what `check`, asked meanwhile, raises."""
-    while not wait([future], CHECK_SECONDS).done:
-        check()
-
-
-def awaited(future: Future[R], check: Callable[[], None]) -> R:
-    """The result of `future`; raises what `check`, asked meanwhile, raises."""
-    until_done(future, check)
-    return future.result()
-
-
-def in_thread(work: Callable[[], R]) -> Future[R]:
-    """Start `work` in a thread that nobody has to wait for."""
-    future: Future[R] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - it is the future's
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="awaited", daemon=True).start()
-    return future
 
 
 def _tell(step: str, error: Exception) -> None:

@@ -10,11 +10,12 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
 from vision_customization.engine.learning.classification.classifier import LENGTH_LEAST, Block, Classifier
-from vision_customization.engine.learning.classification.features import ExportedSession, Pixels
-from vision_customization.engine.learning.classification.graph import Graph, add_resize, add_views, load_networks
+from vision_customization.engine.learning.classification.feature_graph import add_views, load_networks
 from vision_customization.engine.learning.classification.views import VIEWS, View, passes_of
 from vision_customization.engine.learning.errors import ArtifactError
-from vision_customization.engine.learning.model_file import IMAGE, check_model_file
+from vision_customization.engine.learning.onnx_files.checking import IMAGE, check_model_file
+from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
+from vision_customization.engine.learning.onnx_files.sessions import ExportedSession, Pixels
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 
 PROBABILITIES = "probabilities"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.models import ModelPerformance
+from vision_customization.engine.learning.average_precision import average_precision
 
 _BINS = 15
 
@@ -22,22 +23,6 @@ def top_k_accuracy(labels: Labels, probabilities: Probabilities, k: int) -> floa
     # Which of several equal probabilities counts is argmax's and the partition's choice, as it is in vision-evaluation.
     best = np.argpartition(probabilities, -k, axis=1)[:, -k:] if k > 1 else np.argmax(probabilities, axis=1)[:, None]
     return float((best == labels[:, None]).any(axis=1).sum() / len(labels))
-
-
-def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Σ (Rₙ − Rₙ₋₁) · Pₙ over the distinct scores in falling order; at least one image must be relevant.
-
-    Args:
-        relevant: bool [n].
-        scores: float [n].
-    """
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(relevant[order])
-    falling = scores[order]
-    ends = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
-    precision = hits[ends] / (ends + 1)
-    recall = hits[ends] / hits[-1]
-    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
 
 
 def mean_average_precision(labels: Labels, probabilities: Probabilities) -> float:

@@ -18,8 +18,6 @@ LAYOUT_VERSION = 1
 TEXTURE_CONTRAST = 1 / 128
 """At this contrast a network stays near its biases and acts as a bank of filters."""
 
-ASPECT_ROOT_MAX = 2.0
-"""Square root of the greatest ratio of an image's sides: a longer image is squeezed to 4 : 1."""
 
 CENTRE_SIGMA = 0.2
 """Width of the Gaussian around the centre, as a share of each side."""

@@ -10,11 +10,11 @@ from onnxruntime import InferenceSession
 
 from vision_customization.contract.limits import TILES_MAX
 from vision_customization.engine.learning.boxes import Detections
-from vision_customization.engine.learning.classification.features import ExportedSession, Pixels
-from vision_customization.engine.learning.classification.graph import Graph, add_resize
-from vision_customization.engine.learning.detection.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, STRIDES, Weights, walk
 from vision_customization.engine.learning.errors import ArtifactError
-from vision_customization.engine.learning.model_file import IMAGE
+from vision_customization.engine.learning.onnx_files.checking import IMAGE
+from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
+from vision_customization.engine.learning.onnx_files.sessions import ExportedSession, Pixels
+from vision_customization.engine.learning.pretrained.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, STRIDES, Weights, walk
 
 BOXES, SCORES, CLASSES = "boxes", "scores", "classes"
 TILES = "tiles"

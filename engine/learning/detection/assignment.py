@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.engine.learning.boxes import LabelledBoxes, paired_overlaps
-from vision_customization.engine.learning.detection.nanodet import STRIDES, grid
+from vision_customization.engine.learning.pretrained.nanodet import STRIDES, grid
 
 BACKGROUND = -1
 _CANDIDATES = 9

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from vision_customization.engine.learning.detection.assignment import BACKGROUND
-from vision_customization.engine.learning.detection.nanodet import BINS
 from vision_customization.engine.learning.detection.network import Parameters, decode, head_outputs, locations
+from vision_customization.engine.learning.pretrained.nanodet import BINS
 
 _OVERLAP_WEIGHT = 2.0
 _DISTRIBUTION_WEIGHT = 0.25

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.models import ModelPerformance
+from vision_customization.engine.learning.average_precision import average_precision
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
-from vision_customization.engine.learning.classification.metrics import average_precision
 from vision_customization.engine.learning.detection.matching import (
     Boxes,
     Hits,

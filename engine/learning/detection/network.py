@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from vision_customization.engine.learning.detection.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, grid, walk
+from vision_customization.engine.learning.pretrained.nanodet import BINS, DEVIATION_RGB, MEAN_RGB, SLOPE, grid, walk
 
 Parameters = dict[str, Array]
 

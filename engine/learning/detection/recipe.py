@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from vision_customization.contract.training_steps import STEP_IMAGES, training_steps
-from vision_customization.engine.learning.detection.nanodet import LAYERS
+from vision_customization.engine.learning.pretrained.nanodet import LAYERS
 
 SIDE = 416
 """Of the square that is learnt from at a time, in pixels, and of the area that a trained detector looks at."""

@@ -17,10 +17,10 @@ from vision_customization.engine.learning.boxes import LabelledBoxes
 from vision_customization.engine.learning.detection.assignment import assign
 from vision_customization.engine.learning.detection.augmentation import augment
 from vision_customization.engine.learning.detection.loss import detection_loss
-from vision_customization.engine.learning.detection.nanodet import HEADS, Weights
 from vision_customization.engine.learning.detection.network import Parameters
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 from vision_customization.engine.learning.npz import from_npz, to_npz
+from vision_customization.engine.learning.pretrained.nanodet import HEADS, Weights
 
 _RATE_OF_NEW = 4.0
 """Times the rate, for the last layer of each head, where the filters of most tags start from noise."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.engine.learning.detection.nanodet import BINS, COCO_CLASSES, LAYERS, Weights
 from vision_customization.engine.learning.errors import WeightsError
 from vision_customization.engine.learning.npz import from_npz, to_npz
+from vision_customization.engine.learning.pretrained.nanodet import BINS, COCO_CLASSES, LAYERS, Weights
 from vision_customization.engine.learning.pretrained.weight_files import find_download, kept
 
 TITLE = "NanoDet-g"

@@ -23,8 +23,8 @@ from tests.engine.jobs.drawn import coco, drawn_image, wait
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.customization.client.client import VisionClient
+from vision_customization.engine.jobs.names import training_job
 from vision_customization.engine.jobs.queue import JobQueue
-from vision_customization.engine.jobs.steps.job import training_job
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 

@@ -10,7 +10,8 @@ from dbos import DBOS
 
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.steps import retrying as steps
-from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps, awaited, in_thread
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
+from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ import pytest
 from tests.engine.jobs.drawn import drawn_image, wait
 from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
+from vision_customization.engine.jobs.names import image_key
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.opening import open_objects
-from vision_customization.engine.products.recognition import image_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 

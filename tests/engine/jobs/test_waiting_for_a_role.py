@@ -15,8 +15,8 @@ from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import Plans
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.training import Training
-from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.store.cipher import TokenCipher
 

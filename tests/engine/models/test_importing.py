@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from vision_customization.engine.learning import Classifier
-from vision_customization.engine.models.cache import head_key
 from vision_customization.engine.models.importing import import_model, sweep_imports
 from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.keys import head_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import AlreadyExists, ModelRecord, Store
 

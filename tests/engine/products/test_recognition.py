@@ -3,7 +3,8 @@
 import pytest
 
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
-from vision_customization.engine.products.recognition import image_key, merged, recognized
+from vision_customization.engine.jobs.names import image_key
+from vision_customization.engine.products.recognition import merged, recognized
 
 Box = tuple[int, int, int, int]
 A, SHIFTED, HALF, ELSEWHERE = (0, 0, 100, 100), (10, 0, 100, 100), (50, 0, 100, 100), (500, 500, 40, 40)

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from onnx import ModelProto, numpy_helper
 
-from tests.engine.learning.hostile import HOSTILE
+from tests.engine.learning.onnx_files.hostile import HOSTILE
 from vision_customization.contract.limits import API_VERSIONS
 from vision_customization.engine.api.routes import model_import as imports
 from vision_customization.engine.learning.detection.artifact import export_detector
-from vision_customization.engine.learning.detection.nanodet import with_classes
+from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import read_nanodet
 
 UNNAMED_KIND = {"trainingDatasetName": "cats", "timeBudgetInHours": 1}

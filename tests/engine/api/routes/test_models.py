@@ -8,7 +8,7 @@ import pytest
 
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.models.cache import curves_key
+from vision_customization.engine.objects.keys import curves_key
 
 
 def test_a_new_model(world: Any) -> None:

@@ -11,7 +11,7 @@ from vision_customization.contract.analysis import BoundingBox, DetectedObject, 
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.products import ProductRecognitionResult
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.products.recognition import image_key
+from vision_customization.engine.jobs.names import image_key
 
 RUN = "productrecognition/r/runs/1"
 URL = "https://acct.blob.core.windows.net/c/shelf.png?sig=Secret"

@@ -13,8 +13,8 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Access, Part, Plan
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
-from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.objects.files import FileObjects
 
 TAGS = ("green", "red")

@@ -12,8 +12,8 @@ from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.pictures import Findings, Pictures
 from vision_customization.engine.jobs.images.plan import Access, Part, Plan
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
-from vision_customization.engine.jobs.steps.resources import Resources
 from vision_customization.engine.learning.boxes import Detections
 from vision_customization.engine.objects.files import FileObjects
 

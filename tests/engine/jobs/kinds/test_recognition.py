@@ -14,6 +14,7 @@ from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
 from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.kinds.recognition import IMAGE_ARRIVES_SECONDS, Recognition
+from vision_customization.engine.jobs.names import image_key, recognition_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
@@ -23,7 +24,6 @@ from vision_customization.engine.models.cache import ModelGone
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.products.recognition import image_key, recognition_job
 from vision_customization.engine.store import NotFound, RunRecord, Store
 
 FOUND = [

@@ -16,12 +16,12 @@ from pydantic import SecretStr
 
 from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, coco, drawn_image, encoded, wait
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelStatus
+from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
-from vision_customization.engine.jobs.steps.memory import FEATURES_SHARE
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
@@ -156,7 +156,7 @@ def test_more_images_than_fit_into_memory_are_refused_before_any_is_read(
 ) -> None:
     engine.dataset("huge", {"red": 6, "green": 6}, first_seed=5600)
     room_for_ten = int(10 * 4 * CheapExtractor.dimensions / FEATURES_SHARE)
-    monkeypatch.setattr("vision_customization.engine.jobs.steps.memory.memory_bytes", lambda: room_for_ten)
+    monkeypatch.setattr("vision_customization.engine.jobs.images.memory.memory_bytes", lambda: room_for_ten)
     model = trained(engine, queue, engine.model("huge", "huge"))
     assert model.error is not None
     assert model.error.message == (

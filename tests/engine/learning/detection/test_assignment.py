@@ -6,8 +6,8 @@ import pytest
 from vision_customization.engine.learning.boxes import LabelledBoxes
 from vision_customization.engine.learning.detection.assignment import BACKGROUND, assign
 from vision_customization.engine.learning.detection.augmentation import augment
-from vision_customization.engine.learning.detection.nanodet import grid
 from vision_customization.engine.learning.images import fitting_size
+from vision_customization.engine.learning.pretrained.nanodet import grid
 
 
 def objects(*boxes: tuple[float, float, float, float], labels: tuple[int, ...] | None = None) -> LabelledBoxes:

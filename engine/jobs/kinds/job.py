@@ -5,10 +5,11 @@ from typing import TypedDict
 
 from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.images.image_cache import Keeping
+from vision_customization.engine.jobs.images.memory import check_memory
 from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
-from vision_customization.engine.jobs.steps.memory import check_memory
-from vision_customization.engine.jobs.steps.resources import Resources
+from vision_customization.engine.objects.keys import job_key
 
 
 class Planned(TypedDict):
@@ -17,15 +18,6 @@ class Planned(TypedDict):
     shards: list[int]
     images: int
     seconds: float
-
-
-def training_job(model_id: str) -> str:
-    """Id of a training's workflow, and name of its objects."""
-    return f"training-{model_id}"
-
-
-def evaluation_job(evaluation_id: str) -> str:
-    return f"evaluation-{evaluation_id}"
 
 
 class Job:
@@ -87,4 +79,4 @@ class Job:
 
     def clean_up(self) -> None:
         """Delete what only the job needed."""
-        self.resources.objects.delete(f"jobs/{self._job}")
+        self.resources.objects.delete(job_key(self._job))

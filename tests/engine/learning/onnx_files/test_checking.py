@@ -11,16 +11,16 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from tests.engine.learning.hostile import HOSTILE, Change
+from tests.engine.learning.onnx_files.hostile import HOSTILE, Change
 from vision_customization.engine.learning import ArtifactError, Classifier, export_classifier, read_classifier
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.training import fit_classifier
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
-from vision_customization.engine.learning.detection.nanodet import with_classes
-from vision_customization.engine.learning.model_file import check_model_file
+from vision_customization.engine.learning.onnx_files.checking import check_model_file
 from vision_customization.engine.learning.opening import open_model
+from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import read_nanodet
 
 EXPORTED = sorted(Path(__file__).with_name("exported").glob("*.onnx.xz"))
@@ -161,7 +161,7 @@ PARTS = {
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS.keys())
 def test_many_empty_parts_are_refused_before_they_are_parsed(part: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them would take some hundred bytes."""
-    monkeypatch.setattr("vision_customization.engine.learning.model_file.ModelProto.FromString", opened, raising=False)
+    monkeypatch.setattr("vision_customization.engine.learning.onnx_files.checking.ModelProto.FromString", opened, raising=False)
     graph = part * 1_000_000
     with pytest.raises(ArtifactError, match="it has more than 100,000 parts"):
         check_model_file(b"\x3a" + encoded_varint(len(graph)) + graph)
@@ -192,7 +192,7 @@ def test_labels_that_are_nested_deeply_are_refused(classifier: bytes) -> None:
 
 def test_a_model_that_asks_for_much_memory_fails_alone(classifier: bytes) -> None:
     """What no check of a file can foresee: the arena of all sessions is bounded."""
-    from vision_customization.engine.learning.classification.features import MEMORY_MAX_BYTES, open_session
+    from vision_customization.engine.learning.onnx_files.sessions import MEMORY_MAX_BYTES, open_session
 
     length = MEMORY_MAX_BYTES // 4 + 1
     nodes = [

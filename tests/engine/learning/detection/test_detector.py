@@ -16,7 +16,6 @@ from onnxruntime import InferenceSession
 
 from vision_customization.engine.learning import ArtifactError, WeightsError
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes, overlaps
-from vision_customization.engine.learning.classification.graph import Graph, add_resize
 from vision_customization.engine.learning.detection.artifact import (
     BOXES_MAX,
     OVERLAP_MOST,
@@ -27,7 +26,6 @@ from vision_customization.engine.learning.detection.artifact import (
 from vision_customization.engine.learning.detection.assignment import BACKGROUND
 from vision_customization.engine.learning.detection.augmentation import augment
 from vision_customization.engine.learning.detection.loss import detection_loss
-from vision_customization.engine.learning.detection.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
 from vision_customization.engine.learning.detection.network import (
     _convolution,
     _plain_convolution,
@@ -37,6 +35,8 @@ from vision_customization.engine.learning.detection.network import (
 )
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorTraining, _kept_of_average
+from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
+from vision_customization.engine.learning.pretrained.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import WEIGHTS_FILE, convert_nanodet, read_nanodet
 
 SIDE = 96

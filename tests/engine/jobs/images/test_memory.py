@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision_customization.engine.jobs.steps import memory
+from vision_customization.engine.jobs.images import memory
 
 GIB = 2**30
 

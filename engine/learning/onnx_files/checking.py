@@ -13,8 +13,8 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
 
 from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.learning.onnx_files.wire_format import PARTS_MAX, TooManyParts, check_parts
 from vision_customization.engine.learning.pretrained.efficientnet import IR_VERSION, OPSET
-from vision_customization.engine.learning.wire_format import PARTS_MAX, TooManyParts, check_parts
 
 IMAGE = "image"
 """The input of every model."""
