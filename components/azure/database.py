@@ -1,28 +1,16 @@
 """EngineDatabase: PostgreSQL flexible server, which the engine's API and workers share."""
 
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import pulumi
 from pulumi_azure_native import dbforpostgresql
 
+from vision_customization.components.azure.args import DatabaseSize
 from vision_customization.components.generated_key import GeneratedKey
 
 LOGIN = "vision"
 DATABASE = "vision"
 VERSION = "16"
-
-
-@dataclass(frozen=True)
-class DatabaseSize:
-    """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`."""
-
-    sku: str = "Standard_B1ms"
-    tier: str = "Burstable"
-    storage_gb: int = 32
-    backup_days: int = 7
-    geo_redundant_backup: bool = False
-    high_availability: bool = False
 
 
 class EngineDatabase(pulumi.ComponentResource):

@@ -1,10 +1,12 @@
 """EngineApp: the engine on Azure Container Apps, an API that scales with its calls and workers that scale with their queue."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pulumi
 from pulumi_azure_native import app
+
+from vision_customization.components.azure.args import EngineSize
+from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
 
 PORT = 8080
 HEALTH_PORT = 8081
@@ -14,27 +16,6 @@ DATA_DIR = "/data"
 
 CONCURRENT_CALLS = 20
 """Calls a replica has at once before another is started."""
-
-UNFINISHED_JOBS = (
-    "SELECT (SELECT count(*) FROM models WHERE status IN ('notStarted', 'training', 'cancelling'))"
-    " + (SELECT count(*) FROM evaluations WHERE status IN ('notStarted', 'running'))"
-    " + (SELECT count(*) FROM recognition_runs WHERE status IN ('notStarted', 'running'))"
-)
-"""What the workers scale with: the engine's own query, which a test compares, since nothing here imports the engine."""
-
-
-@dataclass(frozen=True)
-class EngineSize:
-    """CPU cores and memory of a replica, and how many there are. Without a job there are `min_workers`."""
-
-    cpu: float = 1.0
-    memory_gib: float = 2.0
-    min_replicas: int = 1
-    max_replicas: int = 3
-    worker_cpu: float = 2.0
-    worker_memory_gib: float = 4.0
-    min_workers: int = 0
-    max_workers: int = 2
 
 
 class EngineApp(pulumi.ComponentResource):
@@ -150,7 +131,7 @@ class EngineApp(pulumi.ComponentResource):
                             name="jobs",
                             custom=app.CustomScaleRuleArgs(
                                 type="postgresql",
-                                metadata={"query": UNFINISHED_JOBS, "targetQueryValue": "1"},
+                                metadata={"query": QUEUE_LENGTH_QUERY, "targetQueryValue": "1"},
                                 auth=[
                                     app.ScaleRuleAuthArgs(
                                         secret_ref=_secret_name("VISION_ENGINE_DATABASE_URL"), trigger_parameter="connection"

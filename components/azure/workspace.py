@@ -1,54 +1,25 @@
 """AzureWorkspace: the resource group and everything in it that datasets and models need."""
 
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_azure_native import app, authorization, managedidentity, resources
 
 from vision_customization.common.errors import VisionError
-from vision_customization.components.azure.database import DatabaseSize, EngineDatabase
-from vision_customization.components.azure.engine_app import EngineApp, EngineSize
+from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.database import EngineDatabase
+from vision_customization.components.azure.engine_app import EngineApp
 from vision_customization.components.azure.names import AzureNames
-from vision_customization.components.azure.network import ADDRESS_PREFIX, BLOB_ZONE, VISION_ZONE, PrivateNetwork
+from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork
 from vision_customization.components.azure.observability import Observability
-from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT, Caller, Found, preflight
+from vision_customization.components.azure.preflight import Caller, Found, preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.roles import PrincipalType
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage
-from vision_customization.components.azure.vision_account import LOCATIONS, VisionAccount
+from vision_customization.components.azure.vision_account import VisionAccount
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.customization.resources import Service, TrainingContainer
-
-
-@dataclass(frozen=True)
-class AzureArgs:
-    """What an environment in Azure is like.
-
-    `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
-    `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
-    """
-
-    base: str
-    image: str
-    location: str = LOCATIONS[0]
-    names: dict[str, str] = field(default_factory=dict)
-    registry: str | None = None
-    engine: EngineSize = field(default_factory=EngineSize)
-    database: DatabaseSize = field(default_factory=DatabaseSize)
-    storage_sku: str = "Standard_LRS"
-    log_retention_days: int = 30
-    soft_delete_days: int = 7
-    private_network: bool = False
-    address_prefix: str = ADDRESS_PREFIX
-    protect: bool = False
-    restore: bool = False
-    alert_emails: tuple[str, ...] = ()
-    deployer_type: PrincipalType | None = None
-    role_timeout_minutes: float = 30
-    management_endpoint: str = MANAGEMENT_ENDPOINT
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 class AzureWorkspace(pulumi.ComponentResource):

@@ -36,8 +36,9 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.blobs.reader import BlobReader
     from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
     from vision_customization.engine.jobs.queue import JobQueue
-    from vision_customization.engine.models.cache import ModelCache, Warming
+    from vision_customization.engine.models.cache import ModelCache
     from vision_customization.engine.models.prebuilt import VisionResource
+    from vision_customization.engine.models.warming import Warming
     from vision_customization.engine.objects.opening import open_objects
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)

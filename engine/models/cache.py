@@ -16,21 +16,18 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
-from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.analysis import DetectedObject
 from vision_customization.engine.errors import EngineError
+from vision_customization.engine.models.answers import detected_objects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import NotFound, Store
 
 if TYPE_CHECKING:
     from vision_customization.engine.learning.boxes import Detections
     from vision_customization.engine.learning.images import DecodedImage
 
-CONFIDENCE_LEAST = 0.2
-"""Of the objects in an answer: the hosted service's replies went down to .2198."""
 
 REST_SECONDS = 60.0
 """How long a model that was too slow is not asked again."""
@@ -240,74 +237,6 @@ class ModelCache:
     def counts(self) -> CacheCounts:
         with self._lock:
             return CacheCounts(self._hits, self._loads, self._drops)
-
-
-class Warming:
-    """Loads each model once its training has succeeded, so that not even the first call has to wait for that.
-
-    It asks the store every `interval_seconds`, since trainings end in other processes. What goes wrong is logged: a first call
-    that finds its model cold loads it, or says why that cannot be.
-    """
-
-    def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
-        self._store = store
-        self._cache = cache
-        self._interval = interval_seconds
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._trained: set[str] = set()
-
-    def start(self) -> None:
-        self._trained = set(self._store.unfinished().models)
-        self._thread = threading.Thread(target=self._run, name="warming", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def look(self) -> None:
-        """Load what has succeeded since the last look."""
-        unfinished = set(self._store.unfinished().models)
-        for model_id in self._trained - unfinished:
-            try:
-                if self._store.model_by_id(model_id).status is ModelStatus.SUCCEEDED:
-                    self._cache.load(model_id)
-            except (NotFound, ModelGone):
-                continue  # deleted meanwhile
-            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
-                _log.exception("model %s cannot be loaded", model_id)
-        self._trained = unfinished
-
-    def _run(self) -> None:
-        failing = False
-        while not self._stopping.wait(self._interval):
-            try:
-                self.look()
-                failing = False
-            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
-                if not failing:
-                    _log.exception("what has been trained cannot be found out: it is tried again")
-                failing = True
-
-
-def detected_objects(found: "Detections", tags: Sequence[str], image: "DecodedImage") -> list[DetectedObject]:
-    """What was found in the pixels of an image, as the contract says it: whole pixels of the image that was submitted, within
-    it, at least one wide and high."""
-    height, width = image.pixels.shape[:2]
-    scale = np.array([image.width / width, image.height / height] * 2)
-    limits = np.array([image.width, image.height])
-    objects: list[DetectedObject] = []
-    for corners, label, score in zip(found.corners * scale, found.labels, found.scores, strict=True):
-        if score < CONFIDENCE_LEAST:
-            break
-        start = np.clip(np.round(corners[:2]), 0, limits - 1).astype(int)
-        stop = np.clip(np.round(corners[2:]), start + 1, limits).astype(int)
-        box = BoundingBox(x=int(start[0]), y=int(start[1]), w=int(stop[0] - start[0]), h=int(stop[1] - start[1]))
-        tag = Tag(name=tags[label], confidence=float(score))
-        objects.append(DetectedObject(id=str(len(objects) + 1), bounding_box=box, tags=[tag]))
-    return objects
 
 
 def _open_model(path: Path, threads: int) -> Session:

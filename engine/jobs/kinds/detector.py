@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,10 +20,11 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.pictures import Findings, Pictures
+from vision_customization.engine.jobs.images.findings import Findings
+from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Resources
-from vision_customization.engine.jobs.images.shards import Shards
+from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, boxed, held_out
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 STRETCH_SECONDS = 30.0
 """What is done again at most, when a process dies."""
-_HELD_OUT_SHARE = 6
-_HELD_OUT_FROM = 12
-_HELD_OUT_MOST = 100
 _VALIDATED, _VALIDATED_LEAST = 24, 4
 """Images that a training's progress is measured on; of several tiles so many fewer."""
 _CHECKED_EVERY = 256
@@ -69,10 +66,6 @@ class Stretch(TypedDict):
     loss: float | None
     validation: float | None
     seconds: float
-
-
-BoxedDigest = tuple[BoxedImage, str]
-"""An image, and the SHA-256 that its picture is kept by."""
 
 
 @dataclass(frozen=True)
@@ -375,38 +368,6 @@ def measured(job: Job, findings: Findings, part: int, count: int) -> tuple[Model
         truths.append(in_pixels(image, width, height))
         found.append(detections)
     return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
-
-
-def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
-    """The images of the first `count` shards of a part with their SHA-256, in the order of that."""
-    images = []
-    for image, digest in shards.digests(part, count):
-        assert isinstance(image, BoxedImage)
-        images.append((image, digest))
-    return sorted(images, key=lambda pair: (pair[1], pair[0].url))
-
-
-def held_out(images: Sequence[BoxedDigest]) -> frozenset[int]:
-    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of
-    those that have no box tell how many things are seen where there are none."""
-    if len(images) < _HELD_OUT_FROM:
-        return frozenset()
-    total = Counter(box.label for image, _ in images for box in image.boxes)
-    left = total.copy()
-    empty_left = sum(not image.boxes for image, _ in images) // _HELD_OUT_SHARE
-    held: set[int] = set()
-    for index, (image, _) in enumerate(images):
-        if len(held) >= min(len(images) // _HELD_OUT_SHARE, _HELD_OUT_MOST):
-            break
-        here = Counter(box.label for box in image.boxes)
-        if not here:
-            if empty_left:
-                empty_left -= 1
-                held.add(index)
-        elif all(left[label] - count >= max(1, 2 * total[label] / 3) for label, count in here.items()):
-            left -= here
-            held.add(index)
-    return frozenset(held) if left != total else frozenset()
 
 
 def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:

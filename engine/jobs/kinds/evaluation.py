@@ -9,7 +9,7 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import read_dataset, with_tags
 from vision_customization.engine.jobs.images.embedding import Embedding
-from vision_customization.engine.jobs.images.pictures import Findings
+from vision_customization.engine.jobs.images.findings import Findings
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone

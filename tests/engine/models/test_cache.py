@@ -17,7 +17,8 @@ from vision_customization.contract.models import Artifact
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.learning.onnx_files.sessions import open_session
 from vision_customization.engine.models import cache as serving
-from vision_customization.engine.models.cache import CacheCounts, ModelCache, ModelGone, ModelTooSlow, Warming
+from vision_customization.engine.models.cache import CacheCounts, ModelCache, ModelGone, ModelTooSlow
+from vision_customization.engine.models.warming import Warming
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings

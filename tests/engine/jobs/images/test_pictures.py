@@ -9,8 +9,9 @@ from tests.engine.jobs.drawn import CheapExtractor, Engine, encoded
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.images.findings import Findings
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.pictures import Findings, Pictures
+from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.jobs.images.plan import Access, Part, Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards

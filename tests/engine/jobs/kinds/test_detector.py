@@ -15,7 +15,8 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 from vision_customization.engine.learning.images import decode_image
-from vision_customization.engine.models.cache import CONFIDENCE_LEAST, ModelCache
+from vision_customization.engine.models.answers import CONFIDENCE_LEAST
+from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.keys import curves_key
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.store import ModelRecord

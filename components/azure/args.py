@@ -1,0 +1,63 @@
+"""What an Azure workspace is declared by."""
+
+from dataclasses import dataclass, field
+
+from vision_customization.components.azure.network import ADDRESS_PREFIX
+from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
+from vision_customization.components.azure.roles import PrincipalType
+from vision_customization.components.azure.vision_account import LOCATIONS
+
+
+@dataclass(frozen=True)
+class EngineSize:
+    """CPU cores and memory of a replica, and how many there are. Without a job there are `min_workers`."""
+
+    cpu: float = 1.0
+    memory_gib: float = 2.0
+    min_replicas: int = 1
+    max_replicas: int = 3
+    worker_cpu: float = 2.0
+    worker_memory_gib: float = 4.0
+    min_workers: int = 0
+    max_workers: int = 2
+
+
+@dataclass(frozen=True)
+class DatabaseSize:
+    """`sku` and `tier` as Azure names them: `Standard_B1ms` of `Burstable`, `Standard_D2ds_v5` of `GeneralPurpose`."""
+
+    sku: str = "Standard_B1ms"
+    tier: str = "Burstable"
+    storage_gb: int = 32
+    backup_days: int = 7
+    geo_redundant_backup: bool = False
+    high_availability: bool = False
+
+
+@dataclass(frozen=True)
+class AzureArgs:
+    """What an environment in Azure is like.
+
+    `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
+    `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
+    """
+
+    base: str
+    image: str
+    location: str = LOCATIONS[0]
+    names: dict[str, str] = field(default_factory=dict)
+    registry: str | None = None
+    engine: EngineSize = field(default_factory=EngineSize)
+    database: DatabaseSize = field(default_factory=DatabaseSize)
+    storage_sku: str = "Standard_LRS"
+    log_retention_days: int = 30
+    soft_delete_days: int = 7
+    private_network: bool = False
+    address_prefix: str = ADDRESS_PREFIX
+    protect: bool = False
+    restore: bool = False
+    alert_emails: tuple[str, ...] = ()
+    deployer_type: PrincipalType | None = None
+    role_timeout_minutes: float = 30
+    management_endpoint: str = MANAGEMENT_ENDPOINT
+    tags: dict[str, str] = field(default_factory=dict)

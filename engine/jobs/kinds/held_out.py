@@ -1,0 +1,51 @@
+"""Which images a detector's training holds out, to measure what it has learnt."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from vision_customization.engine.annotations import BoxedImage
+from vision_customization.engine.jobs.images.shards import Shards
+
+_HELD_OUT_SHARE = 6
+
+
+_HELD_OUT_FROM = 12
+
+
+_HELD_OUT_MOST = 100
+
+
+BoxedDigest = tuple[BoxedImage, str]
+"""An image, and the SHA-256 that its picture is kept by."""
+
+
+def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
+    """The images of the first `count` shards of a part with their SHA-256, in the order of that."""
+    images = []
+    for image, digest in shards.digests(part, count):
+        assert isinstance(image, BoxedImage)
+        images.append((image, digest))
+    return sorted(images, key=lambda pair: (pair[1], pair[0].url))
+
+
+def held_out(images: Sequence[BoxedDigest]) -> frozenset[int]:
+    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of
+    those that have no box tell how many things are seen where there are none."""
+    if len(images) < _HELD_OUT_FROM:
+        return frozenset()
+    total = Counter(box.label for image, _ in images for box in image.boxes)
+    left = total.copy()
+    empty_left = sum(not image.boxes for image, _ in images) // _HELD_OUT_SHARE
+    held: set[int] = set()
+    for index, (image, _) in enumerate(images):
+        if len(held) >= min(len(images) // _HELD_OUT_SHARE, _HELD_OUT_MOST):
+            break
+        here = Counter(box.label for box in image.boxes)
+        if not here:
+            if empty_left:
+                empty_left -= 1
+                held.add(index)
+        elif all(left[label] - count >= max(1, 2 * total[label] / 3) for label, count in here.items()):
+            left -= here
+            held.add(index)
+    return frozenset(held) if left != total else frozenset()

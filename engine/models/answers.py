@@ -1,0 +1,34 @@
+"""What a detector has found, as the contract has it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
+
+if TYPE_CHECKING:
+    from vision_customization.engine.learning.boxes import Detections
+    from vision_customization.engine.learning.images import DecodedImage
+
+
+CONFIDENCE_LEAST = 0.2
+"""Of the objects in an answer: the hosted service's replies went down to .2198."""
+
+
+def detected_objects(found: "Detections", tags: Sequence[str], image: "DecodedImage") -> list[DetectedObject]:
+    """What was found in the pixels of an image, as the contract says it: whole pixels of the image that was submitted, within
+    it, at least one wide and high."""
+    height, width = image.pixels.shape[:2]
+    scale = np.array([image.width / width, image.height / height] * 2)
+    limits = np.array([image.width, image.height])
+    objects: list[DetectedObject] = []
+    for corners, label, score in zip(found.corners * scale, found.labels, found.scores, strict=True):
+        if score < CONFIDENCE_LEAST:
+            break
+        start = np.clip(np.round(corners[:2]), 0, limits - 1).astype(int)
+        stop = np.clip(np.round(corners[2:]), start + 1, limits).astype(int)
+        box = BoundingBox(x=int(start[0]), y=int(start[1]), w=int(stop[0] - start[0]), h=int(stop[1] - start[1]))
+        tag = Tag(name=tags[label], confidence=float(score))
+        objects.append(DetectedObject(id=str(len(objects) + 1), bounding_box=box, tags=[tag]))
+    return objects

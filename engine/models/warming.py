@@ -1,0 +1,60 @@
+"""Loads the models that are published before the first call asks for them."""
+
+import logging
+import threading
+
+from vision_customization.contract.enums import ModelStatus
+from vision_customization.engine.models.cache import ModelCache, ModelGone
+from vision_customization.engine.store import NotFound, Store
+
+_log = logging.getLogger(__name__)
+
+
+class Warming:
+    """Loads each model once its training has succeeded, so that not even the first call has to wait for that.
+
+    It asks the store every `interval_seconds`, since trainings end in other processes. What goes wrong is logged: a first call
+    that finds its model cold loads it, or says why that cannot be.
+    """
+
+    def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
+        self._store = store
+        self._cache = cache
+        self._interval = interval_seconds
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trained: set[str] = set()
+
+    def start(self) -> None:
+        self._trained = set(self._store.unfinished().models)
+        self._thread = threading.Thread(target=self._run, name="warming", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def look(self) -> None:
+        """Load what has succeeded since the last look."""
+        unfinished = set(self._store.unfinished().models)
+        for model_id in self._trained - unfinished:
+            try:
+                if self._store.model_by_id(model_id).status is ModelStatus.SUCCEEDED:
+                    self._cache.load(model_id)
+            except (NotFound, ModelGone):
+                continue  # deleted meanwhile
+            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+                _log.exception("model %s cannot be loaded", model_id)
+        self._trained = unfinished
+
+    def _run(self) -> None:
+        failing = False
+        while not self._stopping.wait(self._interval):
+            try:
+                self.look()
+                failing = False
+            except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+                if not failing:
+                    _log.exception("what has been trained cannot be found out: it is tried again")
+                failing = True
