@@ -97,15 +97,26 @@ image-digest:
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
-.PHONY: test
-test: lint ## Lint, types and all tests: what CI runs.
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+.PHONY: test test-unit test-processes test-stacks test-azure
+test: lint ## Lint, types and all tests. Some of them: test-unit, test-processes, test-stacks, test-azure.
+	@$(PYTEST) $(ARGS)
+test-unit: setup-all
+	@$(PYTEST) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
+test-processes: setup-all
+	@$(PYTEST) --ignore tests/stacks/azure -m "(process or postgresql) and not stack" $(ARGS)
+test-stacks: setup-all
+	@$(PYTEST) --ignore tests/stacks/azure -m stack $(ARGS)
+test-azure: setup-all
+	@$(PYTEST) tests/stacks/azure $(ARGS)
 
 .PHONY: lint
 lint: setup-all ## Lint, format check and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
 format: setup ## Format the code and fix what ruff can fix.

@@ -18,6 +18,9 @@ from toolchain.versions import read_version, will_do
 
 LEAST_UV = (0, 5, 0)
 PYTHONS = ">=3.11,<3.14"
+LOCKED, LOWEST, NEWEST = "locked", "lowest", "newest"
+CHOICES = (LOCKED, LOWEST, NEWEST)
+"""What VISION_DEPENDENCIES may ask for: the packages of requirements.lock, or the oldest or newest that pyproject.toml allows."""
 LEAST_SQLITE = (3, 37, 0)
 """As the engine has it; a test compares the two."""
 
@@ -106,8 +109,11 @@ def packages_step(places: Places) -> Step:
     """`.venv` with exactly what requirements.lock names, and this project in it, editable."""
     wanted = os.environ.get("VISION_PYTHON") or PYTHONS
     lock = places.checkout / "requirements.lock"
+    choice = os.environ.get("VISION_DEPENDENCIES") or LOCKED
 
     def make() -> Made:
+        if choice not in CHOICES:
+            raise ToolchainError(f"VISION_DEPENDENCIES must be one of {', '.join(CHOICES)}, not {choice!r}.")
         uv = find_uv(places)
         # Its scripts name their interpreter by path, so a moved checkout needs a new environment.
         if not _fits(places, wanted):
@@ -119,7 +125,8 @@ def packages_step(places: Places) -> Step:
         check_sqlite(places.python)
         # Where Python may not write bytecode, as in many containers, each preview would compile packages anew: over a second.
         compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
-        uv("pip", "sync", "--quiet", "--require-hashes", *compiled, "--python", places.python, lock, advice=NETWORK)
+        chosen = lock if choice == LOCKED else _resolved(uv, places, choice)
+        uv("pip", "sync", "--quiet", "--require-hashes", *compiled, "--python", places.python, chosen, advice=NETWORK)
         uv("pip", "install", "--quiet", "--no-deps", "--python", places.python, "--editable", places.checkout, advice=NETWORK)
         version = read_version(probe([places.python, "--version"]))
         return Made((places.python, places.programs / "vision"), f"Python {'.'.join(map(str, version or ()))}")
@@ -128,9 +135,30 @@ def packages_step(places: Places) -> Step:
         "packages",
         "Python packages of requirements.lock into .venv",
         "20 s to 2 min, by the network",
-        digest_of(lock, places.checkout / "pyproject.toml", str(places.checkout), wanted),
+        digest_of(lock, places.checkout / "pyproject.toml", str(places.checkout), wanted, *(() if choice == LOCKED else (choice,))),
         make,
     )
+
+
+def _resolved(uv: Uv, places: Places, choice: str) -> Path:
+    """The oldest or newest packages that pyproject.toml allows, as of today, for the Python of `.venv`.
+
+    What only development needs is the newest that fits: no user has it.
+    """
+    project, file = places.checkout / "pyproject.toml", places.state / f"requirements-{choice}.txt"
+    least = file.with_name("requirements-least.txt")
+    file.parent.mkdir(parents=True, exist_ok=True)
+
+    def resolve(target: Path, *options: str | Path) -> None:
+        form = ("--quiet", "--generate-hashes", "--no-emit-index-url", "--python", places.python)
+        uv("pip", "compile", project, "--extra", "engine", "--extra", "samples", *form, *options, "-o", target, advice=NETWORK)
+
+    if choice == LOWEST:
+        resolve(least, "--resolution", "lowest-direct")
+        resolve(file, "--group", "dev", "--constraints", least)
+    else:
+        resolve(file, "--group", "dev", "--upgrade")
+    return file
 
 
 def check_sqlite(python: Path) -> None:

@@ -89,13 +89,27 @@ def test_who_may_write_what(permission: str, where: set[str]) -> None:
 
 @per_workflow
 def test_each_command_is_a_target_of_make(path: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-    for step in steps(path):
-        if "run" not in step:
-            continue
-        command = re.fullmatch(r'make ([a-z-]+)( [A-Z]+=\w+)*( >> "\$GITHUB_OUTPUT")?', step["run"].strip())
-        assert command, step["run"]
-        assert command[1] in targets
+    targets = {name for names in re.findall(r"^([a-z -]+):", MAKEFILE, re.MULTILINE) for name in names.split()}
+    for _, job in jobs(path):
+        for step in job.get("steps", ()):
+            if "run" not in step:
+                continue
+            run = step["run"].strip()
+            command = re.fullmatch(r'make (\S+|\$\{\{ matrix\.target \}\})( [A-Z]+=\w+)*( >> "\$GITHUB_OUTPUT")?', run)
+            assert command, run
+            assert set(matrix_targets(job) if "matrix" in command[1] else [command[1]]) <= targets
+
+
+def matrix_targets(job: dict[str, Any]) -> list[str]:
+    matrix = job["strategy"]["matrix"]
+    return [*matrix["target"], *(row["target"] for row in matrix["include"])]
+
+
+def test_each_group_of_tests_runs_once_for_a_commit() -> None:
+    ci = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "ci.yml").read_text())
+    # On main the workflow `deploy` calls it, for a tag `release` does. YAML reads the key `on` as true.
+    assert set(ci[True]) == {"pull_request", "workflow_call"}
+    assert set(matrix_targets(ci["jobs"]["test"])) == {"lint", *re.findall(r"^(test-[a-z]+):", MAKEFILE, re.MULTILINE)}
 
 
 @per_workflow

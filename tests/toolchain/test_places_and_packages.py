@@ -9,7 +9,7 @@ from toolchain.azurite import least_node
 from toolchain.clean import stacks_in_use
 from toolchain.errors import ToolchainError
 from toolchain.local_state import drop_stale_salt, make_passphrase, without_stale_salt
-from toolchain.packages import check_sqlite, settings_from_pip
+from toolchain.packages import check_sqlite, packages_step, settings_from_pip
 from toolchain.places import Places, cache_folder, find_places
 
 HOME = Path("/home/me")
@@ -164,3 +164,20 @@ def test_a_python_without_a_usable_sqlite_is_refused_at_set_up(tmp_path: Path, p
         check_sqlite(python)
     assert str(refused.value).startswith(f"{python} {said}")
     assert "VISION_PYTHON=/path/to/python3.12 make setup" in str(refused.value)
+
+
+def test_a_choice_of_packages_that_there_is_not_is_named_with_those_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISION_DEPENDENCIES", "oldest")
+    step = packages_step(Places(tmp_path, find_places().cache))
+    with pytest.raises(ToolchainError, match="VISION_DEPENDENCIES must be one of locked, lowest, newest, not 'oldest'"):
+        step.make()
+
+
+def test_other_packages_are_another_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = set()
+    for choice in ("", "locked", "lowest", "newest"):
+        monkeypatch.setenv("VISION_DEPENDENCIES", choice)
+        sources.add(packages_step(find_places()).sources)
+    assert len(sources) == 3
