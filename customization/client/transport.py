@@ -7,7 +7,6 @@ second answer the client knows how to read (`Reply.retried`).
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ from requests.auth import AuthBase
 
 from vision_customization.common.errors import VisionError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.common.redaction import redacted
 from vision_customization.contract.limits import API_VERSION
 from vision_customization.customization.errors import RequestError, Unreachable
 
@@ -39,7 +39,6 @@ SILENCE_SECONDS = 5.0
 """After so long somebody who waits should be told for what."""
 
 _HEADERS = {**requests.utils.default_headers(), "Accept": "application/json"}
-_SIGNATURE = re.compile(r"(?i)\b(sig|signature)=[^&\s\"']+")
 
 
 class AccessToken(Protocol):
@@ -237,13 +236,8 @@ class Transport:
                 message = f"{message}: {'; '.join(str(detail) for detail in details if detail)}"
         response.close()
         return RequestError.of(
-            method, path, response.status_code, str(code or response.status_code), self._redacted(str(message))
+            method, path, response.status_code, str(code or response.status_code), redacted(str(message), self._auth.secrets())
         )
-
-    def _redacted(self, text: str) -> str:
-        for secret in self._auth.secrets():
-            text = text.replace(secret, "[hidden]")
-        return _SIGNATURE.sub(r"\1=[hidden]", text)
 
 
 class _KeyAuth(AuthBase):
