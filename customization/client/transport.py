@@ -6,7 +6,6 @@ second answer the client knows how to read (`Reply.retried`).
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from vision_customization.common.backoff import Backoff
 from vision_customization.common.errors import VisionError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.common.redaction import redacted
@@ -71,9 +71,8 @@ class RetryPolicy:
     unanswered: int = 2
 
     def wait_seconds(self, attempt: int, retry_after: float | None) -> float:
-        wait: float = min(self.longest_seconds, self.base_seconds * 2**attempt)
-        wait *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        return max(wait, min(retry_after or 0.0, RETRY_AFTER_MAX_SECONDS))
+        backoff = Backoff(self.base_seconds, self.longest_seconds, least_share=0.5, asked_max_seconds=RETRY_AFTER_MAX_SECONDS)
+        return backoff.wait_seconds(attempt + 1, retry_after)
 
 
 @dataclass(frozen=True)
