@@ -8,6 +8,8 @@ ENV VISION_CACHE_DIR=/cache
 WORKDIR /src
 # What changes least comes first: each RUN is a layer that stays as long as what it was made from.
 COPY pyproject.toml requirements-engine.lock ./
+COPY common/__init__.py common/__init__.py
+COPY common/cache_folder.py common/cache_folder.py
 COPY toolchain toolchain
 RUN python -m toolchain.image packages --to /opt/vision-engine
 COPY README.md LICENSE ./

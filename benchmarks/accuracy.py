@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from vision_customization.common.cache_folder import cache_folder
 from vision_customization.engine.learning import FeatureExtractor, classification_performance, decode_image, train_classifier
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES
 from vision_customization.engine.learning.classification.training import fit_classifier
@@ -189,11 +190,6 @@ def to_table(rows: Sequence[Row], draws: int) -> Table:
     return table
 
 
-def default_cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("VISION_CACHE_DIR") or Path(base) / "vision-customization")
-
-
 def read_datasets(data_dir: Path, cache: FeatureCache, console: Console) -> list[Dataset]:
     datasets = []
     for name in GOALS:
@@ -222,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--draws", type=int, default=3, help="draws of the training images in each row")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 128)
-    datasets = read_datasets(options.data, FeatureCache(default_cache_dir()), console)
+    datasets = read_datasets(options.data, FeatureCache(cache_folder()), console)
     rows = [
         measure(dataset, images, goal, options.draws) for dataset in datasets for images, goal in GOALS[dataset.name].items()
     ]

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from vision_customization.common.blob_container import ContainerUrl
+from vision_customization.common.cache_folder import cache_folder
 from vision_customization.common.errors import StorageError
 from vision_customization.engine.errors import SettingsError
 
@@ -37,10 +38,8 @@ def default_data_dir() -> Path:
 
 
 def default_weights_dir() -> Path:
-    """`weights` in `$VISION_CACHE_DIR`, in `$XDG_CACHE_HOME/vision-customization`, or in `~/.cache/vision-customization`."""
-    if own := os.environ.get("VISION_CACHE_DIR"):
-        return Path(own) / "weights"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vision-customization" / "weights"
+    """`weights` in the cache folder, where `make setup` puts them."""
+    return cache_folder() / "weights"
 
 
 class Settings(BaseModel):

@@ -1,7 +1,7 @@
 """A preview as Markdown, for a pull request's comment or an issue: pure text out of what the engine said.
 
-What comes from elsewhere (names, values, messages) may hold anything: it is escaped, so that it can neither break the page nor
-mention anybody, and signatures of SAS tokens are struck out.
+What comes from elsewhere (names, values, messages) may hold anything: secrets are struck out, and the rest is escaped, so
+that it can neither break the page nor mention anybody.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.billing import BILLED, FREE
 from pipeline.events import Change, Preview, Step, name_of, type_of
+from vision_customization.common.redaction import redacted
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.gate import METRICS, misses
 from vision_customization.customization.resources.retraining import estimate
@@ -23,7 +24,6 @@ LIMIT_CHARACTERS = 60_000
 _SHOWN_CHARACTERS = 60
 _SHOWN_ROWS = 150
 _SECRET = "[secret]"  # noqa: S105 - what the CLI writes in place of one
-_SIGNATURE = re.compile(r"(\bsig=)[^&\s\"'`|)]+", re.IGNORECASE)
 _SENSITIVE = re.compile(r"key$|token|secret|password|passphrase|connectionstring", re.IGNORECASE)
 # What the program's end is called after its own error; and properties that other sections tell of.
 _PROGRAM_ENDED = re.compile(r"^an unhandled error occurred: program exited with non-zero exit code")
@@ -91,15 +91,15 @@ def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) ->
 
 
 def code(text: str) -> str:
-    """A text as it is, in a code span of a table's cell."""
-    flat = " ".join(text.split()).replace("|", "\\|")
+    """A text as it is, secrets excepted, in a code span of a table's cell."""
+    flat = " ".join(redacted(text).split()).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
     return f"{fence}{flat}{fence}" if fence == "`" else f"{fence} {flat} {fence}"
 
 
 def plain(text: str) -> str:
-    """A text as prose of one line: no markup, no mention, no link."""
-    flat = " ".join(text.split())
+    """A text as prose of one line: no secret, no markup, no mention, no link."""
+    flat = " ".join(redacted(text).split())
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
     # The zero-width space keeps a mention from being one, and looks like nothing.
     return (
@@ -112,7 +112,7 @@ def plain(text: str) -> str:
 
 
 def _page(first: str, body: Iterable[str]) -> str:
-    text = _SIGNATURE.sub(r"\1…", "\n".join([first, *body]))
+    text = "\n".join([first, *body])
     if len(text) > LIMIT_CHARACTERS:
         text = text[:LIMIT_CHARACTERS].rsplit("\n", 1)[0] + "\n\n… the rest is in the log of the run."
     return text + "\n"
@@ -137,7 +137,7 @@ def _errors(preview: Preview, said: Sequence[str]) -> list[str]:
     lines = []
     for urn, text in errors:
         where = f"{code(name_of(urn))} ({type_of(urn)})" if urn and type_of(urn) != "pulumi:pulumi:Stack" else "The stack"
-        lines += [f"- {where}", "", *(f"      {line}" for line in text.splitlines()), ""]
+        lines += [f"- {where}", "", *(f"      {line}" for line in redacted(text).splitlines()), ""]
     return _section("Errors", lines)
 
 

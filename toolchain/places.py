@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from common.cache_folder import cache_folder
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,6 @@ class Places:
         return self.toolchain / "locks"
 
 
-def cache_folder(environ: Mapping[str, str], home: Path) -> Path:
-    """`$VISION_CACHE_DIR`, else `vision-customization` below `$XDG_CACHE_HOME`, else below `~/.cache`; always absolute."""
-    if environ.get("VISION_CACHE_DIR"):
-        return Path(environ["VISION_CACHE_DIR"]).expanduser().absolute()
-    # The XDG specification has relative paths ignored.
-    shared = Path(environ.get("XDG_CACHE_HOME") or "")
-    return (shared if shared.is_absolute() else home / ".cache") / "vision-customization"
-
-
 def find_places() -> Places:
     """The places of the checkout that this file lies in."""
-    return Places(checkout=Path(__file__).resolve().parents[1], cache=cache_folder(os.environ, Path.home()))
+    return Places(checkout=Path(__file__).resolve().parents[1], cache=cache_folder())

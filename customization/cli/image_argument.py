@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from vision_customization.common import redaction
 
 
 def is_url(image: str) -> bool:
@@ -11,6 +11,4 @@ def is_url(image: str) -> bool:
 
 def without_query(image: str) -> str:
     """What may be printed of an image: its URL has no query, which may be a SAS token, no fragment, and no user name."""
-    if not is_url(image):
-        return image
-    return re.sub(r"^([a-z]+://)[^/@]*@", r"\1", re.split(r"[?#]", image, maxsplit=1)[0], flags=re.IGNORECASE)
+    return redaction.without_query(image) if is_url(image) else image

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vision_customization.common.cache_folder import cache_folder
 from vision_customization.customization.cli.connection import project_folder
 from vision_customization.customization.cli.exit_code import ExitCode
 
@@ -105,9 +104,7 @@ def digest_cache() -> DigestCache:
     project = project_folder()
     if project is not None:
         return DigestCache(project / ".vision")
-    if folder := os.environ.get("VISION_CACHE_DIR"):
-        return DigestCache(Path(folder))
-    return DigestCache(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vision-customization")
+    return DigestCache(cache_folder())
 
 
 def performance_rows(performance: dict[str, Any] | None) -> list[tuple[str, float]]:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import requests
 
 from vision_customization.common.errors import VisionError
+from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.contract.datasets import Authentication, Dataset, DatasetCreate, DatasetUpdate
 from vision_customization.contract.enums import (
@@ -35,7 +36,7 @@ from vision_customization.contract.published_models import PublishedModel, Publi
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
 from vision_customization.contract.wire import Wire
 from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
-from vision_customization.customization.client.upload_form import Form, file_digest
+from vision_customization.customization.client.upload_form import Form
 from vision_customization.customization.errors import (
     AlreadyExists,
     EvaluationFailed,

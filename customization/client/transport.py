@@ -6,8 +6,6 @@ second answer the client knows how to read (`Reply.retried`).
 
 from __future__ import annotations
 
-import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,8 +19,10 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
+from vision_customization.common.backoff import Backoff
 from vision_customization.common.errors import VisionError
 from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.common.redaction import redacted
 from vision_customization.contract.limits import API_VERSION
 from vision_customization.customization.errors import RequestError, Unreachable
 
@@ -39,7 +39,6 @@ SILENCE_SECONDS = 5.0
 """After so long somebody who waits should be told for what."""
 
 _HEADERS = {**requests.utils.default_headers(), "Accept": "application/json"}
-_SIGNATURE = re.compile(r"(?i)\b(sig|signature)=[^&\s\"']+")
 
 
 class AccessToken(Protocol):
@@ -72,9 +71,8 @@ class RetryPolicy:
     unanswered: int = 2
 
     def wait_seconds(self, attempt: int, retry_after: float | None) -> float:
-        wait: float = min(self.longest_seconds, self.base_seconds * 2**attempt)
-        wait *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        return max(wait, min(retry_after or 0.0, RETRY_AFTER_MAX_SECONDS))
+        backoff = Backoff(self.base_seconds, self.longest_seconds, least_share=0.5, asked_max_seconds=RETRY_AFTER_MAX_SECONDS)
+        return backoff.wait_seconds(attempt + 1, retry_after)
 
 
 @dataclass(frozen=True)
@@ -237,13 +235,8 @@ class Transport:
                 message = f"{message}: {'; '.join(str(detail) for detail in details if detail)}"
         response.close()
         return RequestError.of(
-            method, path, response.status_code, str(code or response.status_code), self._redacted(str(message))
+            method, path, response.status_code, str(code or response.status_code), redacted(str(message), self._auth.secrets())
         )
-
-    def _redacted(self, text: str) -> str:
-        for secret in self._auth.secrets():
-            text = text.replace(secret, "[hidden]")
-        return _SIGNATURE.sub(r"\1=[hidden]", text)
 
 
 class _KeyAuth(AuthBase):

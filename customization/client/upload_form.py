@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,12 +34,6 @@ class Form:
             with part.open("rb") as file:
                 while chunk := file.read(_CHUNK_BYTES):
                     yield chunk
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _head(boundary: str, disposition: str, content_type: str) -> bytes:

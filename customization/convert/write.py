@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vision_customization.common.file_digest import file_digest
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
 from vision_customization.customization.convert.split import files_named
 from vision_customization.customization.errors import ConversionFailed
@@ -166,8 +167,7 @@ def _put_in_place(partial: Path, target: Path) -> None:
 def _digest_of(file: Path) -> str | None:
     """SHA-256 of a file; of something else that is there, an empty text; None where nothing is."""
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return file_digest(file)
     except FileNotFoundError:
         return None
     except OSError:

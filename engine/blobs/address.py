@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Self
 from urllib.parse import unquote, urljoin, urlsplit
 
+from vision_customization.common import redaction
 from vision_customization.engine.errors import EngineError
 
 AZURE_BLOB_SUFFIXES = (
@@ -214,9 +215,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 def without_query(url: str) -> str:
     """A URL as it may be shown: no query, no fragment, no user name, and not without end."""
-    text = re.split(r"[?#]", url, maxsplit=1)[0]
-    text = re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/@]*@", r"\1", text)
-    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in redaction.without_query(url))
     return text if len(text) <= 300 else text[:299] + "…"
 
 

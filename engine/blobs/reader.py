@@ -4,7 +4,6 @@ What may be read and where a SAS token may go is `blob_address`'s to say. Redire
 checked like the first URL, and a connection is made to the very address that was checked.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Self
 import httpcore
 from pydantic import SecretStr
 
+from vision_customization.common.backoff import Backoff
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
 from vision_customization.engine.blobs.connection import CheckedPool, Resolve, seconds_left, time_limit
@@ -24,6 +24,7 @@ from vision_customization.engine.blobs.role_wait import RoleWait
 __all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified"]
 
 REDIRECTS_MAX = 5
+_BACKOFF = Backoff(0.2, least_share=0.5, asked_max_seconds=10.0)
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LISTING = "restype=container&comp=list&maxresults=1"
@@ -242,10 +243,8 @@ class _Busy(Exception):
         self._retry_after = retry_after
 
     def wait_seconds(self, attempt: int) -> float:
-        """0.2 s, then twice that and so on, half of it by chance; what the server asks for, up to 10 s, if that is longer."""
-        backoff: float = 0.2 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
         asked = self._retry_after or ""
-        return max(backoff, min(float(asked), 10.0)) if asked.isdigit() else backoff
+        return _BACKOFF.wait_seconds(attempt, float(asked) if asked.isdigit() else None)
 
 
 class _RoleMissing(Exception):

@@ -1,28 +1,23 @@
 """Logs as lines of JSON on stderr: `time`, `level`, `event`, and what belongs to the event.
 
-The secret part of a SAS token is struck out of every line, whoever wrote it.
+Secrets are struck out of every line, whoever wrote it.
 """
 
 import json
 import logging
-import re
 import sys
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
+from vision_customization.common.redaction import redacted
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """`apim-request-id` of the request that this context works for."""
 
-_SIGNATURE = re.compile(r"(?i)\b(sig|sastoken)((?:=|%3D)|\\?[\"']?\s*[:=]\s*\\?[\"']?)[^&\s\"'\\,}]+")
 _CHATTY = ("jax._src.xla_bridge", "alembic", "asyncio", "azure", "dbos", "httpcore", "httpx", "urllib3")
 _RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "color_message"})
-
-
-def without_signatures(text: str) -> str:
-    """`text` with the value of each `sig=` replaced by `***`."""
-    return _SIGNATURE.sub(r"\1\2***", text)
 
 
 class JsonLines(logging.Formatter):
@@ -40,7 +35,7 @@ class JsonLines(logging.Formatter):
         line.update({name: value for name, value in vars(record).items() if name not in _RESERVED})
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = "".join(traceback.format_exception(record.exc_info[1]))
-        return without_signatures(json.dumps(line, default=str, ensure_ascii=False))
+        return redacted(json.dumps(line, default=str, ensure_ascii=False))
 
 
 def configure_logs(level: str, stream: TextIO | None = None) -> None:

@@ -1,5 +1,4 @@
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vision_customization.common.cache_folder import cache_folder
 from vision_customization.engine.learning import Classifier, WeightsError, ensure_weights, export_classifier
 from vision_customization.engine.learning.classification.recipes import RECIPES
 from vision_customization.engine.learning.classification.training import fit_classifier
@@ -19,10 +19,7 @@ TEXTURE = next(recipe for recipe in RECIPES if recipe.name == "texture")
 
 @pytest.fixture(scope="session")
 def weights_dir() -> Path:
-    cache = os.environ.get("VISION_CACHE_DIR") or Path(
-        os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "vision-customization"
-    )
-    folder = Path(cache) / "weights"
+    folder = cache_folder() / "weights"
     try:
         ensure_weights(folder)
     except WeightsError as error:

@@ -219,8 +219,18 @@ def test_no_secret_reaches_the_markdown() -> None:
         text = write(read_events(lines), "dev")
         assert secret not in text
         assert secret[:12] not in text
-        assert "sig=…&" in text.replace("&amp;", "&")
+        assert "sig=***&" in text.replace("&amp;", "&")
         assert "[secret]" not in text
+
+
+def test_a_secret_is_found_before_the_text_is_escaped() -> None:
+    """Escaped, neither the URL's `://` nor the underscores of a token would be recognized."""
+    token = "eyJhbGciOiJI_UzI1.eyJzdWIi_OiIx.dozj_gNry"
+    text = f"GET https://somebody:hunter2@example.org: 401 with {token}"
+    change = Change("name", text, None)
+    said = (Remark(MODEL, "info", text), Remark("", "error", text))
+    page = preview_markdown(Preview((Step("update", MODEL, (change,), {}, {}),), said, finished=True), "dev")
+    assert not re.search("hunter2|dozj", page)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import requests
 
 from tests.stacks.project import Project
 from tests.stacks.shapes import draw, write_dataset
+from vision_customization.common.file_digest import file_digest
 from vision_customization.customization.client.client import VisionClient
-from vision_customization.customization.client.upload_form import file_digest
 
 pytestmark = [pytest.mark.stack, pytest.mark.process]
 

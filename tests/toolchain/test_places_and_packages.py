@@ -10,27 +10,7 @@ from toolchain.clean import stacks_in_use
 from toolchain.errors import ToolchainError
 from toolchain.local_state import drop_stale_salt, make_passphrase, without_stale_salt
 from toolchain.packages import check_sqlite, packages_step, settings_from_pip
-from toolchain.places import Places, cache_folder, find_places
-
-HOME = Path("/home/me")
-
-
-@pytest.mark.parametrize(
-    ("environ", "folder"),
-    [
-        ({}, "/home/me/.cache/vision-customization"),
-        ({"XDG_CACHE_HOME": "/fast"}, "/fast/vision-customization"),
-        ({"XDG_CACHE_HOME": "relative"}, "/home/me/.cache/vision-customization"),
-        ({"XDG_CACHE_HOME": "/fast", "VISION_CACHE_DIR": "/mine"}, "/mine"),
-    ],
-)
-def test_cache_folder(environ: dict[str, str], folder: str) -> None:
-    assert cache_folder(environ, HOME) == Path(folder)
-
-
-def test_a_relative_cache_is_made_absolute() -> None:
-    assert cache_folder({"VISION_CACHE_DIR": "here"}, HOME) == Path.cwd() / "here"
-
+from toolchain.places import Places, find_places
 
 CONFIG = "global.index-url='https://mirror.example/simple'\n:env:.cert='/etc/ca.crt'\nglobal.timeout='60'\n"
 

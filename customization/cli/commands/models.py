@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vision_customization.common.errors import VisionError
+from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.limits import TILES_MAX
@@ -22,7 +23,6 @@ from vision_customization.customization.cli.output import (
     progress_bar,
     say,
 )
-from vision_customization.customization.client.upload_form import file_digest
 from vision_customization.customization.errors import AlreadyExists
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from vision_customization.common.backoff import Backoff
 from vision_customization.engine.settings import Settings
 
-_BACKOFF_SECONDS = (0.5, 30.0)
+_BACKOFF = Backoff(0.5, 30.0)
 _STEADY_SECONDS = 60.0
 _STOP_SECONDS = 3.0
 _log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 class _Slot:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    backoff_seconds: float = _BACKOFF_SECONDS[0]
+    failures: int = 0
     due: float = 0.0
 
 
@@ -80,10 +81,11 @@ class WorkerProcesses:
         if status is None:
             return
         if now - slot.started > _STEADY_SECONDS:
-            slot.backoff_seconds = _BACKOFF_SECONDS[0]
-        _log.warning("a worker ended (%s); a new one starts in %.1f s", _told(status), slot.backoff_seconds)
-        slot.process, slot.due = None, now + slot.backoff_seconds
-        slot.backoff_seconds = min(2 * slot.backoff_seconds, _BACKOFF_SECONDS[1])
+            slot.failures = 0
+        slot.failures += 1
+        backoff_seconds = _BACKOFF.wait_seconds(slot.failures)
+        _log.warning("a worker ended (%s); a new one starts in %.1f s", _told(status), backoff_seconds)
+        slot.process, slot.due = None, now + backoff_seconds
         self.restarts += 1
 
     def _spawn(self) -> subprocess.Popen[bytes]:

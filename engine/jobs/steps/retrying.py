@@ -7,14 +7,15 @@ from typing import ParamSpec, TypeVar
 
 from dbos import DBOS
 
+from vision_customization.common.backoff import Backoff
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobFailed, SourceUnreachable
 from vision_customization.engine.jobs.steps.waiting import CHECK_SECONDS
 from vision_customization.engine.learning import LearningError
 from vision_customization.engine.objects.store import ObjectsUnavailable
 
-PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
-"""Between the attempts of a step: a minute and a half, in which a database is free again and a storage server has restarted."""
+PAUSES_SECONDS = Backoff(1.0, 30.0).waits(7)
+"""1, 2, 4, … 30 s between the attempts of a step: in 91 s a database is free again and a storage server has restarted."""
 
 
 _log = logging.getLogger(__name__)

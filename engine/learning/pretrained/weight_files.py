@@ -1,17 +1,11 @@
 """Files of pretrained weights: found by digest among what was downloaded, kept with a stamp once converted."""
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
 
+from vision_customization.common.file_digest import file_digest
 from vision_customization.engine.learning.errors import WeightsError
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_download(folder: Path, name: str, sha256: str, origin: str) -> Path:
@@ -26,7 +20,7 @@ def find_download(folder: Path, name: str, sha256: str, origin: str) -> Path:
     candidates = sorted(folder.rglob(name))
     if not candidates:
         raise WeightsError(f"{name} ({origin}) is not under {folder}")
-    digest = digest_of(candidates[0])
+    digest = file_digest(candidates[0])
     if digest != sha256:
         raise WeightsError(f"{candidates[0]} has SHA-256 {digest}, expected {sha256}: the download is not the one it should be")
     return candidates[0]
@@ -35,14 +29,14 @@ def find_download(folder: Path, name: str, sha256: str, origin: str) -> Path:
 def is_kept(path: Path) -> bool:
     """Whether a converted file is there, as it was written."""
     stamp = _stamp(path)
-    return path.is_file() and stamp.is_file() and digest_of(path) == stamp.read_text().strip()
+    return path.is_file() and stamp.is_file() and file_digest(path) == stamp.read_text().strip()
 
 
 def keep(path: Path, data: bytes) -> None:
     """Write a converted file and its stamp."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, data)
-    _write(_stamp(path), f"{digest_of(path)}\n".encode())
+    _write(_stamp(path), f"{file_digest(path)}\n".encode())
 
 
 def kept(path: Path, title: str) -> Path:
