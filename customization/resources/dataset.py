@@ -80,7 +80,8 @@ class DatasetProvider(VisionProvider):
     @staticmethod
     def _check_uris(olds: Properties, news: Properties) -> dynamic.CheckResult:
         if not is_known(news["uris"], news.get("container_url"), news.get("account_key"), news.get("annotation_kind")):
-            return dynamic.CheckResult(news, [])
+            as_before = "digest" in olds and olds.get("uris") == news["uris"]
+            return dynamic.CheckResult({**news, "digest": olds["digest"]} if as_before else news, [])
         try:
             content = digest_uris(news["uris"], news["annotation_kind"], account_key=key_of_uris(news))
         except StorageError as error:
@@ -118,12 +119,12 @@ class DatasetProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **registered(dataset)})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:
         service = client(news)
         outs = {**news, **registered(self._update(service, news, self._upload(news)))}
         if olds["digest"] != news["digest"] and olds.get("uris") is None:
             retire(service, olds, keep_images=not news.get("delete_images"))
-        return dynamic.UpdateResult(outs)
+        return outs
 
     def look(self, properties: Properties) -> Properties:
         """With other annotation files, or none, the content is not the declared one, and the digest in state is wrong."""

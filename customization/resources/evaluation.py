@@ -75,9 +75,9 @@ class EvaluationProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(f"{model}/{name}", {**props, "performance": performance})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:
         judge(olds["performance"], news)
-        return dynamic.UpdateResult({**news, "performance": olds["performance"]})
+        return {**news, "performance": olds["performance"]}
 
     def look(self, properties: Properties) -> Properties:
         evaluation = client(properties).get_evaluation(properties["model_name"], properties["evaluation_name"])

@@ -104,10 +104,6 @@ class ModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **trained(model)})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        """Only how to reach the model can change; the model stays what it is."""
-        return dynamic.UpdateResult({**olds, **news})
-
     def look(self, properties: Properties) -> Properties:
         return trained(client(properties).get_model(properties["model_name"]))
 

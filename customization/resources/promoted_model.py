@@ -67,10 +67,6 @@ class PromotedModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(model.name, {**props, **promoted(model)})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        """Only how to reach the two services can change; the model stays what it is."""
-        return dynamic.UpdateResult({**olds, **news})
-
     def look(self, properties: Properties) -> Properties:
         return promoted(client(properties).get_model(properties["model_name"]))
 

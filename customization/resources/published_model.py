@@ -25,9 +25,9 @@ class PublishedModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(props["published_name"], props)
 
-    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
         self._publish(news)
-        return dynamic.UpdateResult(news)
+        return news
 
     def look(self, properties: Properties) -> Properties:
         published = client(properties).get_published_model(properties["published_name"])
