@@ -8,7 +8,7 @@ from importlib import import_module
 
 from vision_customization.components.local.service import LocalService
 from vision_customization.components.local.workspace import LocalWorkspace
-from vision_customization.components.workspace import Workspace
+from vision_customization.customization.resources import Workspace
 
 __all__ = ["LocalService", "LocalWorkspace", "Workspace"]
 

@@ -37,12 +37,14 @@ if TYPE_CHECKING:
     from vision_customization.customization.resources import (
         Dataset,
         Evaluation,
+        ExistingWorkspace,
         Model,
         ModelResource,
         PromotedModel,
         PublishedModel,
         Service,
         TrainingContainer,
+        Workspace,
     )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "DatasetInvalid",
     "Evaluation",
     "EvaluationFailed",
+    "ExistingWorkspace",
     "ImageUnreadable",
     "Model",
     "ModelKind",
@@ -80,6 +83,7 @@ __all__ = [
     "VisionClient",
     "VisionError",
     "WaitTimedOut",
+    "Workspace",
 ]
 
 _HOMES = {
@@ -110,12 +114,14 @@ _HOMES = {
     "customization.resources": (
         "Dataset",
         "Evaluation",
+        "ExistingWorkspace",
         "Model",
         "ModelResource",
         "PromotedModel",
         "PublishedModel",
         "Service",
         "TrainingContainer",
+        "Workspace",
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -24,7 +24,7 @@ from vision_customization.customization.datasets.upload import (
     upload_content,
 )
 from vision_customization.customization.errors import AlreadyExists, DatasetInvalid, NotFound
-from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
 from vision_customization.customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -306,7 +306,7 @@ def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]
 
 
 class Dataset(dynamic.Resource, module="vision", name="Dataset"):
-    """Labelled images, uploaded and registered, or already in blob storage and registered.
+    """Labelled images, uploaded to a workspace and registered there, or already in blob storage and registered.
 
     `source` is a folder (relative to the program) that holds `annotation_files` (COCO) and the images that they name. Only what
     is new is uploaded; `pulumi destroy` unregisters the dataset and leaves the blobs, unless `delete_images`.
@@ -328,8 +328,7 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
         self,
         name: str,
         *,
-        service: Service,
-        container: TrainingContainer,
+        workspace: Workspace,
         annotation_kind: pulumi.Input[str],
         annotation_files: pulumi.Input[Sequence[str]] | None = None,
         source: pulumi.Input[str] | None = None,
@@ -342,12 +341,13 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
     ) -> None:
         if (uris is None) == (source is None or annotation_files is None):
             raise pulumi.RunError(f"dataset '{name}': give source and annotation_files, or uris")
+        self.service = workspace.service
         super().__init__(
             DatasetProvider(),
             name,
             {
-                **service.properties(),
-                **container.properties(),
+                **workspace.service.properties(),
+                **workspace.container.properties(),
                 "dataset_name": dataset_name or name,
                 "annotation_kind": annotation_kind,
                 "annotation_files": annotation_files,

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from vision_customization.components.azure.args import AzureArgs
     from vision_customization.components.azure.workspace import AzureWorkspace
     from vision_customization.components.local.workspace import LocalWorkspace
-    from vision_customization.components.workspace import Workspace
     from vision_customization.contract.enums import AnnotationKind, ModelKind
     from vision_customization.customization.client.client import RetryPolicy, TokenCredential, VisionClient
     from vision_customization.customization.errors import (
@@ -38,12 +37,14 @@ if TYPE_CHECKING:
     from vision_customization.customization.resources import (
         Dataset,
         Evaluation,
+        ExistingWorkspace,
         Model,
         ModelResource,
         PromotedModel,
         PublishedModel,
         Service,
         TrainingContainer,
+        Workspace,
     )
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "DatasetInvalid",
     "Evaluation",
     "EvaluationFailed",
+    "ExistingWorkspace",
     "ImageUnreadable",
     "LocalWorkspace",
     "Model",
@@ -92,7 +94,6 @@ _HOMES = {
     "components.azure.args": ("AzureArgs",),
     "components.azure.workspace": ("AzureWorkspace",),
     "components.local.workspace": ("LocalWorkspace",),
-    "components.workspace": ("Workspace",),
     "contract.enums": ("AnnotationKind", "ModelKind"),
     "customization.client.client": ("RetryPolicy", "TokenCredential", "VisionClient"),
     "customization.errors": (
@@ -119,12 +120,14 @@ _HOMES = {
     "customization.resources": (
         "Dataset",
         "Evaluation",
+        "ExistingWorkspace",
         "Model",
         "ModelResource",
         "PromotedModel",
         "PublishedModel",
         "Service",
         "TrainingContainer",
+        "Workspace",
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
