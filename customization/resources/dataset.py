@@ -13,8 +13,12 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
-from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
-from vision_customization.customization.datasets.content import Content, DigestCache, Manifest, compare, read_content
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.datasets.content import Content, check_dataset, describe
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.manifest import Manifest, compare
+from vision_customization.customization.datasets.registration import reading_with, register_dataset
+from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.datasets.upload import (
     UploadProgress,
     delete_content,
@@ -23,7 +27,7 @@ from vision_customization.customization.datasets.upload import (
     read_manifest,
     upload_content,
 )
-from vision_customization.customization.errors import AlreadyExists, DatasetInvalid, NotFound
+from vision_customization.customization.errors import DatasetInvalid, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
 from vision_customization.customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
@@ -75,7 +79,7 @@ class DatasetProvider(VisionProvider):
         except VisionError as error:
             return dynamic.CheckResult(news, failures("source", [str(error)]))
         keep_manifest(content)
-        return dynamic.CheckResult({**news, **described(content)}, [])
+        return dynamic.CheckResult({**news, **describe(content)}, [])
 
     @staticmethod
     def _check_uris(olds: Properties, news: Properties) -> dynamic.CheckResult:
@@ -101,21 +105,16 @@ class DatasetProvider(VisionProvider):
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Upload what is missing, then register; a registration that an interrupted update left behind is taken over."""
-        uris = self._upload(props)
-        service = client(props)
-        name = props["dataset_name"]
-        try:
-            dataset = service.register_dataset(
-                name,
-                annotation_kind=AnnotationKind(props["annotation_kind"]),
-                annotation_file_uris=uris,
-                authentication=authentication(props),
-                custom_properties=props.get("custom_properties"),
-            )
-        except AlreadyExists:
-            if service.get_dataset(name).annotation_kind != props["annotation_kind"]:
-                raise
-            dataset = self._update(service, props, uris)
+        uris, name = self._upload(props), props["dataset_name"]
+        dataset = register_dataset(
+            client(props),
+            name,
+            uris,
+            props["annotation_kind"],
+            authentication=authentication(props),
+            custom_properties=props.get("custom_properties") or {},
+            replace=True,
+        )
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **registered(dataset)})
 
@@ -202,13 +201,14 @@ def retire(service: VisionClient, properties: Properties, *, keep_images: bool) 
 
 def read(properties: Mapping[str, Any]) -> Content:
     """The dataset's content as it lies on disk now. Raises DatasetInvalid."""
-    return read_content(
+    source = DatasetSource(
         Path(properties["source"]),
-        properties["annotation_files"],
+        tuple(properties["annotation_files"]),
         AnnotationKind(properties["annotation_kind"]),
-        cache=DigestCache(STATE_FOLDER),
-        purpose=properties.get("purpose", "evaluation"),
+        properties.get("purpose", "evaluation"),
+        DigestCache(STATE_FOLDER),
     )
+    return check_dataset(read_dataset(source)).valid()
 
 
 def is_gone(properties: Mapping[str, Any]) -> bool:
@@ -223,21 +223,12 @@ def is_gone(properties: Mapping[str, Any]) -> bool:
         return False
 
 
-def described(content: Content) -> Properties:
-    return {"digest": content.digest, "images": content.images, "tags": dict(content.tags)}
-
-
 def registered(dataset: RegisteredDataset) -> Properties:
     return {"annotation_file_uris": dataset.annotation_file_uris}
 
 
 def authentication(properties: Mapping[str, Any]) -> Authentication:
-    from vision_customization.contract.datasets import Authentication
-
-    token = properties.get("sas_token")
-    if token is None or not lies_in_container(properties):
-        return Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)
-    return Authentication(kind=AuthenticationKind.SAS, sas_token=token)
+    return reading_with(properties.get("sas_token") if lies_in_container(properties) else None)
 
 
 def lies_in_container(properties: Mapping[str, Any]) -> bool:
