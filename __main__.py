@@ -52,8 +52,7 @@ def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str,
     return {
         name: Dataset(
             name,
-            service=workspace.service,
-            container=workspace.container,
+            workspace=workspace,
             annotation_kind=dataset.annotation_kind,
             annotation_files=dataset.annotation_files,
             source=dataset.source,
@@ -70,10 +69,9 @@ def trained_or_promoted(
     name: str, declared: ModelSettings, workspace: Workspace, datasets: dict[str, Dataset]
 ) -> Model | PromotedModel:
     if declared.training_dataset is None:
-        return promote(name, declared, workspace.service)
+        return promote(name, declared, workspace)
     return Model(
         name,
-        service=workspace.service,
         training_dataset=datasets[declared.training_dataset],
         model_kind=declared.model_kind,
         time_budget_in_hours=declared.time_budget_in_hours,
@@ -90,7 +88,6 @@ def declare_model(name: str, settings: StackSettings, workspace: Workspace, data
         evaluations.append(
             Evaluation(
                 name,
-                service=workspace.service,
                 model=model,
                 dataset=datasets[declared.evaluation_dataset],
                 require=declared.require or None,
@@ -105,7 +102,7 @@ def declare_model(name: str, settings: StackSettings, workspace: Workspace, data
         "artifactDigest": model.artifact_digest,
     }
     if declared.publish:
-        published = PublishedModel(name, service=workspace.service, model=model, evaluations=evaluations)
+        published = PublishedModel(name, model=model, evaluations=evaluations)
         output["publishedName"] = published.published_name
     return output
 

@@ -3,8 +3,22 @@
 Nothing here knows how a model is trained, or what a dataset holds.
 """
 
+import sys
+from importlib import import_module
+
 from vision_customization.components.local.service import LocalService
 from vision_customization.components.local.workspace import LocalWorkspace
-from vision_customization.components.workspace import Workspace
+from vision_customization.customization.resources import Workspace
 
 __all__ = ["LocalService", "LocalWorkspace", "Workspace"]
+
+if __name__ == "components":
+    # The state of a stack that was last updated before these modules moved names its providers by the former paths. A checkout
+    # finds them from its top-level folder: the same classes, not a second copy of them.
+    for former, present in {
+        "generated_key": "generated_key",
+        "local_container": "local.container",
+        "local_service": "local.service",
+        "blob_access": "azure.role_ready",
+    }.items():
+        sys.modules[f"components.{former}"] = import_module(f"vision_customization.components.{present}")

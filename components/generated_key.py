@@ -2,25 +2,26 @@
 
 import base64
 import secrets
-from typing import Any
 
 import pulumi
 from pulumi import dynamic
 
+from vision_customization.customization.resources.provider import DeclaredProvider, Properties
 
-class GeneratedKeyProvider(dynamic.ResourceProvider):
-    serialize_as_secret_always = False
 
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+class GeneratedKeyProvider(DeclaredProvider):
+    inputs = ("length_bytes",)
+
+    def create(self, props: Properties) -> dynamic.CreateResult:
         value = base64.b64encode(secrets.token_bytes(int(props["length_bytes"]))).decode()
         return dynamic.CreateResult("key", {**props, "value": value})
 
-    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> dynamic.DiffResult:
-        changed = olds.get("length_bytes") != news.get("length_bytes")
-        return dynamic.DiffResult(changed, ["length_bytes"] if changed else [])
+    def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
+        changed = self.changed(olds, news)
+        return dynamic.DiffResult(bool(changed), sorted(changed & {"length_bytes"}))
 
-    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        return dynamic.ReadResult(id_, props, inputs={"length_bytes": props["length_bytes"]})
+    def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
+        return self.observed(id_, props)
 
 
 class GeneratedKey(dynamic.Resource, module="vision", name="GeneratedKey"):

@@ -7,14 +7,14 @@ from typing import Any
 import pulumi
 
 from stacks.settings import ModelSettings
-from vision_customization.customization.resources import PromotedModel, Service
+from vision_customization.customization.resources import PromotedModel, Service, Workspace
 
 
 class PromotionError(Exception):
     """A stack's outputs do not hold what is to be promoted. The text says which stack, what is missing, and what to do."""
 
 
-def promote(name: str, declared: ModelSettings, service: Service) -> PromotedModel:
+def promote(name: str, declared: ModelSettings, workspace: Workspace) -> PromotedModel:
     """The model `name` of this stack, as the stack `declared.promote_from` has it now."""
     source, theirs = str(declared.promote_from), declared.promote_model or name
     if source == pulumi.get_stack():
@@ -30,7 +30,7 @@ def promote(name: str, declared: ModelSettings, service: Service) -> PromotedMod
     model = outputs.get_output("models").apply(found)
     return PromotedModel(
         name,
-        service=service,
+        workspace=workspace,
         source=source,
         source_service=Service(outputs.get_output("endpoint"), outputs.get_output("key")),
         model_name=model["name"],

@@ -47,9 +47,9 @@ class BlobAccessProvider(DeclaredProvider):
         wait_for_access(props, Row(props["row_urn"]))
         return dynamic.CreateResult(str(props["container_url"]), {**props, "readable": True})
 
-    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
         wait_for_access(news, Row(news["row_urn"]))
-        return dynamic.UpdateResult({**news, "readable": True})
+        return {**news, "readable": True}
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         """A role that was taken away is seen here, and given again by the next update."""

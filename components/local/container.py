@@ -29,8 +29,8 @@ class LocalContainerProvider(DeclaredProvider):
     def create(self, props: Properties) -> dynamic.CreateResult:
         return dynamic.CreateResult(props["container"], self._ensured(props))
 
-    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        return dynamic.UpdateResult(self._ensured(news))
+    def apply(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
+        return self._ensured(news)
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         """A stopped Azurite is seen on its own row; the container is in its data folder."""

@@ -13,6 +13,7 @@ from shlex import quote
 
 import pulumi
 from pulumi import dynamic
+from pulumi.dynamic.dynamic import PROVIDER_KEY
 
 from vision_customization.common.loopback import asked
 from vision_customization.components.local import process
@@ -49,7 +50,7 @@ class LocalServiceProvider(DeclaredProvider):
         """A process that died is a difference: the next update starts it again, on the same port and data."""
         keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
-        if not changed and (trouble := trouble_of(olds)):
+        if not changed - {PROVIDER_KEY} and (trouble := trouble_of(olds)):
             Row(news["row_urn"]).say(f"{trouble}: will be started again")
             return self.difference(olds, ["running"])
         return self.difference(olds, changed, sorted(changed & {"data_dir"}), delete_first=True)
@@ -60,6 +61,7 @@ class LocalServiceProvider(DeclaredProvider):
         return dynamic.CreateResult(str(props["data_dir"]), outs)
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        """Start the process, or take over the one that runs: whatever differs in the state, it may have died."""
         if identity(olds) != identity(news):
             process_of(olds).stop()
         return dynamic.UpdateResult({**news, **running(ensure(news))})

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vision_customization.contract.coco.document import read_json
 from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.customization.cli.output import digest_cache
+
+if TYPE_CHECKING:
+    from vision_customization.customization.datasets.source import DatasetSource
 
 kind_option = click.option(
     "--kind",
@@ -29,10 +34,13 @@ images_option = click.option(
 )
 
 
-def locate(files: Sequence[Path], images: Path | None) -> tuple[Path, list[str]]:
-    """The dataset's folder, and its annotation files relative to it."""
-    source = images or files[0].parent
-    return source, [str(path.relative_to(source)) if path.is_relative_to(source) else str(path.absolute()) for path in files]
+def source_of(files: Sequence[Path], images: Path | None, kind: str, purpose: str) -> DatasetSource:
+    """The named files as a dataset: its folder, and the annotation files relative to it."""
+    from vision_customization.customization.datasets.source import DatasetSource
+
+    folder = images or files[0].parent
+    names = (str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path.absolute()) for path in files)
+    return DatasetSource(folder, tuple(names), kind, purpose, digest_cache())
 
 
 def guess_kind(files: Sequence[Path]) -> str:

@@ -4,11 +4,22 @@ Each module holds one resource and its provider, a thin adapter over `customizat
 classes' names are part of every user's state (the provider is pickled by reference): they stay.
 """
 
-from vision_customization.customization.resources.connection import Service, TrainingContainer
+from vision_customization.customization.resources.connection import ExistingWorkspace, Service, TrainingContainer, Workspace
 from vision_customization.customization.resources.dataset import Dataset
 from vision_customization.customization.resources.evaluation import Evaluation
 from vision_customization.customization.resources.model import Model, ModelResource
 from vision_customization.customization.resources.promoted_model import PromotedModel
 from vision_customization.customization.resources.published_model import PublishedModel
 
-__all__ = ["Dataset", "Evaluation", "Model", "ModelResource", "PromotedModel", "PublishedModel", "Service", "TrainingContainer"]
+__all__ = [
+    "Dataset",
+    "Evaluation",
+    "ExistingWorkspace",
+    "Model",
+    "ModelResource",
+    "PromotedModel",
+    "PublishedModel",
+    "Service",
+    "TrainingContainer",
+    "Workspace",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 
@@ -49,6 +49,24 @@ class TrainingContainer:
             "account_key": _secret(self.account_key),
             "sas_token": _secret(self.sas_token),
         }
+
+
+class Workspace(Protocol):
+    """A place to keep datasets and to train models: this machine, a resource group in Azure, or an `ExistingWorkspace`.
+
+    A dataset or a promoted model is given one; what is made of them (models, evaluations, published names) is in the same one.
+    """
+
+    service: Service
+    container: TrainingContainer
+
+
+@dataclass
+class ExistingWorkspace:
+    """A service and a container that exist already."""
+
+    service: Service
+    container: TrainingContainer
 
 
 def _secret(value: pulumi.Input[str] | None) -> pulumi.Output[str] | None:

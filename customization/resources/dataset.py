@@ -13,8 +13,12 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
-from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
-from vision_customization.customization.datasets.content import Content, DigestCache, Manifest, compare, read_content
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.datasets.content import Content, check_dataset, describe
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.manifest import Manifest, compare
+from vision_customization.customization.datasets.registration import reading_with, register_dataset
+from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.datasets.upload import (
     UploadProgress,
     delete_content,
@@ -23,8 +27,8 @@ from vision_customization.customization.datasets.upload import (
     read_manifest,
     upload_content,
 )
-from vision_customization.customization.errors import AlreadyExists, DatasetInvalid, NotFound
-from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, TrainingContainer, client
+from vision_customization.customization.errors import DatasetInvalid, NotFound
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
 from vision_customization.customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -75,12 +79,13 @@ class DatasetProvider(VisionProvider):
         except VisionError as error:
             return dynamic.CheckResult(news, failures("source", [str(error)]))
         keep_manifest(content)
-        return dynamic.CheckResult({**news, **described(content)}, [])
+        return dynamic.CheckResult({**news, **describe(content)}, [])
 
     @staticmethod
     def _check_uris(olds: Properties, news: Properties) -> dynamic.CheckResult:
         if not is_known(news["uris"], news.get("container_url"), news.get("account_key"), news.get("annotation_kind")):
-            return dynamic.CheckResult(news, [])
+            as_before = "digest" in olds and olds.get("uris") == news["uris"]
+            return dynamic.CheckResult({**news, "digest": olds["digest"]} if as_before else news, [])
         try:
             content = digest_uris(news["uris"], news["annotation_kind"], account_key=key_of_uris(news))
         except StorageError as error:
@@ -100,30 +105,25 @@ class DatasetProvider(VisionProvider):
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Upload what is missing, then register; a registration that an interrupted update left behind is taken over."""
-        uris = self._upload(props)
-        service = client(props)
-        name = props["dataset_name"]
-        try:
-            dataset = service.register_dataset(
-                name,
-                annotation_kind=AnnotationKind(props["annotation_kind"]),
-                annotation_file_uris=uris,
-                authentication=authentication(props),
-                custom_properties=props.get("custom_properties"),
-            )
-        except AlreadyExists:
-            if service.get_dataset(name).annotation_kind != props["annotation_kind"]:
-                raise
-            dataset = self._update(service, props, uris)
+        uris, name = self._upload(props), props["dataset_name"]
+        dataset = register_dataset(
+            client(props),
+            name,
+            uris,
+            props["annotation_kind"],
+            authentication=authentication(props),
+            custom_properties=props.get("custom_properties") or {},
+            replace=True,
+        )
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **registered(dataset)})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:
         service = client(news)
         outs = {**news, **registered(self._update(service, news, self._upload(news)))}
         if olds["digest"] != news["digest"] and olds.get("uris") is None:
             retire(service, olds, keep_images=not news.get("delete_images"))
-        return dynamic.UpdateResult(outs)
+        return outs
 
     def look(self, properties: Properties) -> Properties:
         """With other annotation files, or none, the content is not the declared one, and the digest in state is wrong."""
@@ -201,13 +201,14 @@ def retire(service: VisionClient, properties: Properties, *, keep_images: bool) 
 
 def read(properties: Mapping[str, Any]) -> Content:
     """The dataset's content as it lies on disk now. Raises DatasetInvalid."""
-    return read_content(
+    source = DatasetSource(
         Path(properties["source"]),
-        properties["annotation_files"],
+        tuple(properties["annotation_files"]),
         AnnotationKind(properties["annotation_kind"]),
-        cache=DigestCache(STATE_FOLDER),
-        purpose=properties.get("purpose", "evaluation"),
+        properties.get("purpose", "evaluation"),
+        DigestCache(STATE_FOLDER),
     )
+    return check_dataset(read_dataset(source)).valid()
 
 
 def is_gone(properties: Mapping[str, Any]) -> bool:
@@ -222,21 +223,12 @@ def is_gone(properties: Mapping[str, Any]) -> bool:
         return False
 
 
-def described(content: Content) -> Properties:
-    return {"digest": content.digest, "images": content.images, "tags": dict(content.tags)}
-
-
 def registered(dataset: RegisteredDataset) -> Properties:
     return {"annotation_file_uris": dataset.annotation_file_uris}
 
 
 def authentication(properties: Mapping[str, Any]) -> Authentication:
-    from vision_customization.contract.datasets import Authentication
-
-    token = properties.get("sas_token")
-    if token is None or not lies_in_container(properties):
-        return Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)
-    return Authentication(kind=AuthenticationKind.SAS, sas_token=token)
+    return reading_with(properties.get("sas_token") if lies_in_container(properties) else None)
 
 
 def lies_in_container(properties: Mapping[str, Any]) -> bool:
@@ -305,7 +297,7 @@ def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]
 
 
 class Dataset(dynamic.Resource, module="vision", name="Dataset"):
-    """Labelled images, uploaded and registered, or already in blob storage and registered.
+    """Labelled images, uploaded to a workspace and registered there, or already in blob storage and registered.
 
     `source` is a folder (relative to the program) that holds `annotation_files` (COCO) and the images that they name. Only what
     is new is uploaded; `pulumi destroy` unregisters the dataset and leaves the blobs, unless `delete_images`.
@@ -327,8 +319,7 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
         self,
         name: str,
         *,
-        service: Service,
-        container: TrainingContainer,
+        workspace: Workspace,
         annotation_kind: pulumi.Input[str],
         annotation_files: pulumi.Input[Sequence[str]] | None = None,
         source: pulumi.Input[str] | None = None,
@@ -341,12 +332,13 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
     ) -> None:
         if (uris is None) == (source is None or annotation_files is None):
             raise pulumi.RunError(f"dataset '{name}': give source and annotation_files, or uris")
+        self.service = workspace.service
         super().__init__(
             DatasetProvider(),
             name,
             {
-                **service.properties(),
-                **container.properties(),
+                **workspace.service.properties(),
+                **workspace.container.properties(),
                 "dataset_name": dataset_name or name,
                 "annotation_kind": annotation_kind,
                 "annotation_files": annotation_files,

@@ -11,7 +11,7 @@ from vision_customization.contract.enums import EvaluationStatus, ModelKind
 from vision_customization.contract.gate import METRICS, faults, misses
 from vision_customization.contract.kind_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
-from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.dataset import Dataset
 from vision_customization.customization.resources.model import ModelResource, named
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
@@ -75,9 +75,9 @@ class EvaluationProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(f"{model}/{name}", {**props, "performance": performance})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:
         judge(olds["performance"], news)
-        return dynamic.UpdateResult({**news, "performance": olds["performance"]})
+        return {**news, "performance": olds["performance"]}
 
     def look(self, properties: Properties) -> Properties:
         evaluation = client(properties).get_evaluation(properties["model_name"], properties["evaluation_name"])
@@ -103,7 +103,7 @@ def metrics_line(performance: Mapping[str, Any]) -> str:
 
 
 class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
-    """A model's metrics on a dataset.
+    """A model's metrics on a dataset of the same workspace.
 
     `require` maps metrics to the least value (`calibrationECE`: the greatest) that is good enough. Where one is missed, the
     update stops here, and what depends on the evaluation (a `PublishedModel`) stays as it was.
@@ -117,7 +117,6 @@ class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
         self,
         name: str,
         *,
-        service: Service,
         model: ModelResource,
         dataset: Dataset,
         require: pulumi.Input[Mapping[str, float]] | None = None,
@@ -127,7 +126,7 @@ class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
             EvaluationProvider(),
             name,
             {
-                **service.properties(),
+                **model.service.properties(),
                 "model_name": model.model_name,
                 "dataset_name": dataset.dataset_name,
                 "dataset_digest": dataset.digest,

@@ -104,10 +104,6 @@ class ModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **trained(model)})
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        """Only how to reach the model can change; the model stays what it is."""
-        return dynamic.UpdateResult({**olds, **news})
-
     def look(self, properties: Properties) -> Properties:
         return trained(client(properties).get_model(properties["model_name"]))
 
@@ -215,6 +211,8 @@ def trained(model: TrainedModel) -> Properties:
 class ModelResource(Protocol):
     """A model that can be evaluated and published: a `Model`, or a `PromotedModel`."""
 
+    service: Service
+
     @property
     def model_name(self) -> pulumi.Output[str]: ...
 
@@ -235,7 +233,7 @@ class ModelResource(Protocol):
 
 
 class Model(dynamic.Resource, module="vision", name="Model"):
-    """A trained model.
+    """A trained model, on the service that its training dataset is registered with.
 
     `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance`
     is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others. A detector
@@ -254,7 +252,6 @@ class Model(dynamic.Resource, module="vision", name="Model"):
         self,
         name: str,
         *,
-        service: Service,
         training_dataset: Dataset,
         model_kind: pulumi.Input[str] = ModelKind.GENERIC_CLASSIFIER,
         time_budget_in_hours: pulumi.Input[int] = 1,
@@ -262,11 +259,12 @@ class Model(dynamic.Resource, module="vision", name="Model"):
         timeout_seconds: pulumi.Input[float] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        self.service = training_dataset.service
         super().__init__(
             ModelProvider(),
             name,
             {
-                **service.properties(),
+                **self.service.properties(),
                 "logical_name": name,
                 "model_kind": model_kind,
                 "training_dataset": training_dataset.dataset_name,

@@ -13,7 +13,7 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import VisionError
 from vision_customization.customization.errors import NotFound, ServiceError
-from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, Workspace, client
 from vision_customization.customization.resources.model import trained
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
@@ -66,10 +66,6 @@ class PromotedModelProvider(VisionProvider):
             row.say("imported by an earlier update")
         self.keep(props)
         return dynamic.CreateResult(model.name, {**props, **promoted(model)})
-
-    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        """Only how to reach the two services can change; the model stays what it is."""
-        return dynamic.UpdateResult({**olds, **news})
 
     def look(self, properties: Properties) -> Properties:
         return promoted(client(properties).get_model(properties["model_name"]))
@@ -137,7 +133,7 @@ def check_imported(model: TrainedModel, properties: Mapping[str, Any]) -> None:
 
 
 class PromotedModel(dynamic.Resource, module="vision", name="PromotedModel"):
-    """A model that another stack has trained: the same file, under the same name, on this stack's service.
+    """A model that another stack has trained: the same file, under the same name, in this stack's workspace.
 
     `source` names that stack; `source_service` is its service, of which `model_name` is taken if its file still has the digest
     `artifact_digest` (SHA-256, in hex). Another name or digest is promoted beside the old model, which is deleted afterwards.
@@ -156,19 +152,20 @@ class PromotedModel(dynamic.Resource, module="vision", name="PromotedModel"):
         self,
         name: str,
         *,
-        service: Service,
+        workspace: Workspace,
         source: str,
         source_service: Service,
         model_name: pulumi.Input[str],
         artifact_digest: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        self.service = workspace.service
         there = source_service.properties()
         super().__init__(
             PromotedModelProvider(),
             name,
             {
-                **service.properties(),
+                **self.service.properties(),
                 "source_endpoint": there["endpoint"],
                 "source_key": there["key"],
                 "source": source,

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from pulumi import dynamic
+from pulumi.dynamic.dynamic import PROVIDER_KEY
 from pulumi.output import Unknown
 
 from vision_customization.common.loopback import is_hung, is_stopped
@@ -93,7 +94,7 @@ class DeclaredProvider(dynamic.ResourceProvider):
     identity: ClassVar[tuple[str, ...]]
     """The properties that say which thing it is: two resources with the same ones are the same thing."""
 
-    same_while_unknown: ClassVar[tuple[str, ...]]
+    same_while_unknown: ClassVar[tuple[str, ...]] = ()
     """Inputs that are as they were where a preview does not know them yet."""
 
     def keep(self, properties: Mapping[str, Any]) -> None:
@@ -119,12 +120,23 @@ class DeclaredProvider(dynamic.ResourceProvider):
         return dynamic.DiffResult(bool(changed), list(replaces), delete_before_replace=delete_first)
 
     def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
-        """The names of the inputs that differ."""
+        """The names of the inputs that differ. PROVIDER_KEY is among them where the state names the provider differently, as
+        after its class moved to another module: only an update writes the present name."""
         return {
             name
-            for name in self.inputs
+            for name in (*self.inputs, PROVIDER_KEY)
             if olds.get(name) != news.get(name) and not (name in self.same_while_unknown and not is_known(news.get(name)))
         }
+
+    def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
+        """Where only the provider's name in the state differs, everything else stays as it is."""
+        if self.changed(olds, news) == {PROVIDER_KEY}:
+            return dynamic.UpdateResult({**olds, **news})
+        return dynamic.UpdateResult(self.apply(olds, news))
+
+    def apply(self, olds: Properties, news: Properties) -> Properties:
+        """Turn what is there into what is declared now; all its outputs. Here: nothing but the inputs in the state changes."""
+        return {**olds, **news}
 
     def observed(self, id_: str, outs: Properties) -> dynamic.ReadResult:
         """What a refresh has seen. With the inputs: a drift in outputs alone is swallowed."""

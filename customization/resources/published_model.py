@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 from pulumi import dynamic
 
-from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
+from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.evaluation import Evaluation
 from vision_customization.customization.resources.model import ModelResource
 from vision_customization.customization.resources.provider import Properties, VisionProvider
@@ -25,9 +25,9 @@ class PublishedModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(props["published_name"], props)
 
-    def update(self, _id: str, _olds: Properties, news: Properties) -> dynamic.UpdateResult:
+    def apply(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
         self._publish(news)
-        return dynamic.UpdateResult(news)
+        return news
 
     def look(self, properties: Properties) -> Properties:
         published = client(properties).get_published_model(properties["published_name"])
@@ -53,7 +53,6 @@ class PublishedModel(dynamic.Resource, module="vision", name="PublishedModel"):
         self,
         name: str,
         *,
-        service: Service,
         model: ModelResource,
         evaluations: Sequence[Evaluation] = (),
         published_name: pulumi.Input[str] | None = None,
@@ -63,7 +62,7 @@ class PublishedModel(dynamic.Resource, module="vision", name="PublishedModel"):
             PublishedModelProvider(),
             name,
             {
-                **service.properties(),
+                **model.service.properties(),
                 "published_name": published_name or name,
                 "model_name": model.model_name,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),

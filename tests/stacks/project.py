@@ -117,7 +117,9 @@ class Project:
         outputs: dict[str, Any] = json.loads(text)
         return outputs
 
+    def state_file(self) -> Path:
+        return next((self.folder / "state" / ".pulumi" / "stacks").rglob(f"{self.stack}.json"))
+
     def state(self) -> str:
         """The state file as it lies on disk."""
-        files = (self.folder / "state" / ".pulumi" / "stacks").rglob(f"{self.stack}.json")
-        return next(files).read_text()
+        return self.state_file().read_text()

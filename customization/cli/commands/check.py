@@ -6,9 +6,15 @@ from pathlib import Path
 
 import click
 
-from vision_customization.customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
+from vision_customization.customization.cli.dataset_files import (
+    guess_kind,
+    images_option,
+    kind_option,
+    purpose_option,
+    source_of,
+)
 from vision_customization.customization.cli.exit_code import ExitCode
-from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar
 
 
 @click.command()
@@ -28,14 +34,14 @@ def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path 
       vision check data/test.json --purpose evaluation
       vision check a.json b.json --images photos --json | jq '.violations[].message'
     """
-    from vision_customization.customization.datasets.content import check_content
+    from vision_customization.customization.datasets.content import check_dataset, describe
+    from vision_customization.customization.datasets.source import read_dataset
 
     kind = kind or guess_kind(files)
-    source, names = locate(files, images)
     with progress_bar("reading images") as advance:
-        content, violations = check_content(
-            source, names, kind, digest_cache(), purpose, on_progress=lambda done, total: advance(done, total, "")
-        )
+        found = read_dataset(source_of(files, images, kind, purpose), lambda done, total: advance(done, total, ""))
+    checked = check_dataset(found)
+    content, violations = checked.content, checked.violations
     if as_json:
         print_json(
             {
@@ -43,7 +49,7 @@ def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path 
                 "annotationKind": kind,
                 "purpose": purpose,
                 "violations": [violation.to_json() for violation in violations],
-                **({"images": content.images, "tags": content.tags, "digest": content.digest} if content else {}),
+                **(describe(content) if content else {}),
             }
         )
     else:

@@ -10,10 +10,15 @@ import click
 
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.connection import service_options
-from vision_customization.customization.cli.dataset_files import guess_kind, images_option, kind_option, locate, purpose_option
+from vision_customization.customization.cli.dataset_files import (
+    guess_kind,
+    images_option,
+    kind_option,
+    purpose_option,
+    source_of,
+)
 from vision_customization.customization.cli.output import (
     confirm,
-    digest_cache,
     json_option,
     print_json,
     print_table,
@@ -23,7 +28,7 @@ from vision_customization.customization.cli.output import (
 from vision_customization.customization.errors import AlreadyExists
 
 if TYPE_CHECKING:
-    from vision_customization.contract.datasets import Authentication, Dataset
+    from vision_customization.contract.datasets import Dataset
     from vision_customization.customization.client.client import VisionClient
     from vision_customization.customization.datasets.upload import UploadedDataset
 
@@ -124,14 +129,14 @@ def register_dataset(
       vision datasets register trees data/train.json --container https://me.blob.core.windows.net/training
       vision datasets register trees --uri https://me.blob.core.windows.net/c/train.json --kind imageClassification
     """
-    from vision_customization.contract.datasets import Authentication
-    from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+    from vision_customization.customization.datasets.registration import reading_with
+    from vision_customization.customization.datasets.registration import register_dataset as register_content
 
     if bool(files) == bool(uris):
         raise click.UsageError("give either FILES to upload, or --uri of what is uploaded already")
     if kind is None and uris:
         raise click.UsageError("--uri needs --kind: the files are not read here")
-    authentication: Authentication | None = None if uris else Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)
+    authentication = None if uris else reading_with(None)
     annotation_uris = list(uris)
     kind = kind or guess_kind(files)
     if files:
@@ -144,22 +149,12 @@ def register_dataset(
         from vision_customization.customization.datasets.upload import container_sas
 
         expiry = datetime.now(UTC) + timedelta(days=sas_days)
-        authentication = Authentication.model_validate(
-            {"kind": AuthenticationKind.SAS, "sasToken": container_sas(container, account_key, expiry)}
-        )
+        authentication = reading_with(container_sas(container, account_key, expiry))
     try:
-        dataset = client.register_dataset(
-            name,
-            annotation_kind=AnnotationKind(kind),
-            annotation_file_uris=annotation_uris,
-            authentication=authentication,
-        )
+        dataset = register_content(client, name, annotation_uris, kind, authentication=authentication, replace=replace)
     except AlreadyExists:
-        existing = client.get_dataset(name)
-        if existing.annotation_kind != kind or not (replace or existing.annotation_file_uris == annotation_uris):
-            say("Choose another name, or give --replace (which can't change the kind).")
-            raise
-        dataset = client.update_dataset(name, annotation_file_uris=annotation_uris, authentication=authentication)
+        say("Choose another name, or give --replace (which can't change the kind).")
+        raise
     _print_dataset(dataset, as_json)
 
 
@@ -182,14 +177,13 @@ def delete_dataset(client: VisionClient, name: str, yes: bool) -> None:
 def _upload(
     files: tuple[Path, ...], kind: str, purpose: str, images: Path | None, container: str, account_key: str | None
 ) -> UploadedDataset:
-    from vision_customization.customization.datasets.content import read_content
+    from vision_customization.customization.datasets.content import check_dataset
+    from vision_customization.customization.datasets.source import read_dataset
     from vision_customization.customization.datasets.upload import ensure_container, upload_content
 
-    source, names = locate(files, images)
     with progress_bar("reading images") as advance:
-        content = read_content(
-            source, names, kind, digest_cache(), purpose, on_progress=lambda done, total: advance(done, total, "")
-        )
+        found = read_dataset(source_of(files, images, kind, purpose), lambda done, total: advance(done, total, ""))
+    content = check_dataset(found).valid()
     for warning in content.warnings:
         say(f"warning: {warning}")
     ensure_container(container, account_key=account_key)

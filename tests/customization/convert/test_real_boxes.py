@@ -18,7 +18,8 @@ from vision_customization.customization.convert import (
     read_voc,
     write_coco,
 )
-from vision_customization.customization.datasets.content import read_content
+from vision_customization.customization.datasets.content import Content, check_dataset
+from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.engine.annotations import read_detection
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -72,6 +73,11 @@ def coco(folder: Path) -> LabelledImages:
     return read_coco(folder / "i.json")
 
 
+def content_of(folder: Path) -> Content:
+    source = DatasetSource(folder, ("train.json",), AnnotationKind.IMAGE_OBJECT_DETECTION)
+    return check_dataset(read_dataset(source)).valid()
+
+
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("read", [voc, csv, coco])
 def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(tmp_path: Path, read: Any, orientation: int) -> None:  # noqa: ANN401
@@ -81,7 +87,7 @@ def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(tmp_path: Path, 
     assert (image.width, image.height) == SIZE
     assert image.labels[0][1] == pytest.approx(FRACTIONS)
     write_coco(images, tmp_path / "train.json")
-    content = read_content(tmp_path, ["train.json"], AnnotationKind.IMAGE_OBJECT_DETECTION)
+    content = content_of(tmp_path)
     assert content.warnings == ()
     assert (content.entries[0].width, content.entries[0].height) == SIZE
 
@@ -123,7 +129,7 @@ def test_real_boxes_come_back_from_pixels(tmp_path: Path, name: str, turned: boo
     copy_files(copies)
     write_coco(images, tmp_path / "train.json")
 
-    content = read_content(tmp_path, ["train.json"], AnnotationKind.IMAGE_OBJECT_DETECTION)
+    content = content_of(tmp_path)
     assert content.warnings == ()
     document = content.files[0].to_coco([f"https://h/c/{entry.blob_name}" for entry in content.entries])
     annotations = read_detection([("train.json", json.dumps(document).encode())], Purpose.TRAINING)

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ import pytest
 
 from tests.customization.samples import DatasetFolder, encoded
 from vision_customization.contract.enums import AnnotationKind, Purpose
-from vision_customization.customization.datasets.content import Content, DigestCache, Manifest, check_content, read_content
+from vision_customization.customization.datasets.content import Content, check_dataset, describe
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.manifest import Manifest
+from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.errors import DatasetInvalid
 
 MakeFolder = Callable[..., DatasetFolder]
@@ -20,15 +23,21 @@ MakeFolder = Callable[..., DatasetFolder]
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
+def content_of(
+    folder: Path, files: Sequence[str], kind: str, cache: DigestCache | None = None, purpose: str = Purpose.TRAINING
+) -> Content:
+    return check_dataset(read_dataset(DatasetSource(folder, tuple(files), kind, purpose, cache))).valid()
+
+
 def read(folder: DatasetFolder, kind: str = AnnotationKind.IMAGE_CLASSIFICATION, cache: DigestCache | None = None) -> Content:
-    return read_content(folder.path, ["train.json"], kind, cache)
+    return content_of(folder.path, ["train.json"], kind, cache)
 
 
 def violations(
     folder: DatasetFolder, kind: str = AnnotationKind.IMAGE_CLASSIFICATION, purpose: Purpose = Purpose.TRAINING
 ) -> list[str]:
     with pytest.raises(DatasetInvalid) as caught:
-        read_content(folder.path, ["train.json"], kind, purpose=purpose)
+        content_of(folder.path, ["train.json"], kind, purpose=purpose)
     return [str(violation).replace(str(folder.path), "DATA") for violation in caught.value.violations]
 
 
@@ -42,6 +51,7 @@ def test_a_dataset_is_what_it_holds(dataset_folder: MakeFolder) -> None:
     assert first.blob_name == f"images/{first.sha256}.png"
     assert first.size == len(encoded(0))
     assert content.warnings == ()
+    assert describe(content) == {"images": 5, "tags": {"a": 2, "b": 3}, "digest": content.digest}
 
 
 def renamed_files(folder: DatasetFolder) -> None:
@@ -215,7 +225,7 @@ def test_what_is_wrong_with_file_and_images_is_told_at_once(dataset_folder: Make
 def test_an_annotation_file_that_is_not_there(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder()
     with pytest.raises(DatasetInvalid, match=r"no\.json: no such annotation file: "):
-        read_content(folder.path, ["train.json", "no.json"], AnnotationKind.IMAGE_CLASSIFICATION)
+        content_of(folder.path, ["train.json", "no.json"], AnnotationKind.IMAGE_CLASSIFICATION)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +306,7 @@ def test_images_without_objects_and_crowds(dataset_folder: MakeFolder) -> None:
 
 def test_images_may_lie_beside_their_annotation_file(dataset_folder: MakeFolder) -> None:
     folder = dataset_folder()
-    content = read_content(folder.path.parent, ["data/train.json"], AnnotationKind.IMAGE_CLASSIFICATION)
+    content = content_of(folder.path.parent, ["data/train.json"], AnnotationKind.IMAGE_CLASSIFICATION)
     assert content.digest == read(folder).digest
 
 
@@ -315,7 +325,7 @@ def test_several_files_are_one_dataset(dataset_folder: MakeFolder) -> None:
             "categories": document["categories"],
         }
         DatasetFolder(folder.path, part).write(name)
-    content = read_content(folder.path, ["1.json", "2.json"], AnnotationKind.IMAGE_CLASSIFICATION)
+    content = content_of(folder.path, ["1.json", "2.json"], AnnotationKind.IMAGE_CLASSIFICATION)
     assert content.images == 8
     assert content.digest == whole
 
@@ -351,20 +361,15 @@ def test_progress_counts_only_what_is_read(dataset_folder: MakeFolder, tmp_path:
         # Older than the cache is careful about; the change time is today's, so it is the mtime that is tried here.
         os.utime(folder.image(index), (1, 1))
     seen: list[tuple[int, int]] = []
-    check_content(
-        folder.path,
-        ["train.json"],
-        AnnotationKind.IMAGE_CLASSIFICATION,
-        cache,
-        on_progress=lambda *progress: seen.append(progress),
-    )
+    source = DatasetSource(folder.path, ("train.json",), AnnotationKind.IMAGE_CLASSIFICATION, cache=cache)
+    read_dataset(source, on_progress=lambda *progress: seen.append(progress))
     assert seen == [(done, 6) for done in range(1, 7)]
 
 
 def test_reading_imports_nothing_heavy(dataset_folder: MakeFolder, tmp_path: Path) -> None:
     folder = dataset_folder()
     code = (
-        "import sys; from pathlib import Path; from vision_customization.customization.datasets.content import read_content; "
+        "import sys; from pathlib import Path; from vision_customization.customization.datasets.content import check_dataset; "
         "print(sorted({'PIL', 'pydantic', 'requests', 'azure', 'pulumi'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code, folder.path], capture_output=True, text=True, check=True)
@@ -374,7 +379,7 @@ def test_reading_imports_nothing_heavy(dataset_folder: MakeFolder, tmp_path: Pat
 def test_declaring_resources_imports_nothing_that_sends() -> None:
     """A preview that finds nothing changed starts a process for these, and does without the rest."""
     code = (
-        "import sys; import components, vision_customization.customization.resources; "
+        "import sys; import vision_customization.components, vision_customization.customization.resources; "
         "print(sorted({'PIL', 'pydantic', 'requests', 'azure'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -393,7 +398,7 @@ def test_declaring_resources_imports_nothing_that_sends() -> None:
     ],
 )
 def test_real_datasets_keep_the_rules(name: str, files: list[str], kind: str, images: int, tags: dict[str, int] | None) -> None:
-    content = read_content(SHARED / name, files, kind)
+    content = content_of(SHARED / name, files, kind)
     assert content.images == images
     assert tags is None or content.tags == tags
     assert Manifest.from_bytes(content.manifest.to_bytes()) == content.manifest

@@ -18,7 +18,8 @@ from tests.customization.samples import DatasetFolder, encoded
 from vision_customization.common.errors import StorageError
 from vision_customization.contract.coco.rules import check_coco
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.datasets.content import Content, read_content
+from vision_customization.customization.datasets.content import Content, check_dataset
+from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.datasets.upload import (
     DeletedContent,
     UploadProgress,
@@ -50,7 +51,7 @@ def container(storage: Azurite, request: pytest.FixtureRequest) -> str:
 
 
 def content_of(folder: DatasetFolder, kind: str = AnnotationKind.IMAGE_CLASSIFICATION, name: str = "train.json") -> Content:
-    return read_content(folder.path, [name], kind)
+    return check_dataset(read_dataset(DatasetSource(folder.path, (name,), kind))).valid()
 
 
 def upload(content: Content, container: str, **options: Any) -> Any:  # noqa: ANN401

@@ -1,0 +1,173 @@
+"""Where a dataset comes from, and what is found there: COCO files, and the image files that they name.
+
+This is the first of a dataset's stages, each of which knows nothing of Pulumi or of a terminal:
+
+    source = DatasetSource(Path("data"), ("train.json",), AnnotationKind.IMAGE_CLASSIFICATION)
+    found = read_dataset(source)                          # here: all that is read from disk
+    content = check_dataset(found).valid()                # content: every rule; what is wrong, or the content
+    describe(content)                                     # content: digest, images, tags
+    uploaded = upload_content(content, container_url)     # upload: only what the container does not have yet
+    register_dataset(client, "leaves", uploaded.annotation_uris, content.kind)    # registration: with the service
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vision_customization.contract.coco.document import Violation, read_json
+from vision_customization.contract.enums import Purpose
+from vision_customization.contract.limits import IMAGE_BYTES_MAX
+from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.image_facts import ImageFacts
+from vision_customization.customization.datasets.image_reading import read_images
+from vision_customization.customization.datasets.labelled_file import ContentEntry
+from vision_customization.customization.errors import ImageUnreadable
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """The files of a dataset on this machine.
+
+    Attributes:
+        folder: what `annotation_files` and each image's `file_name` are relative to. A `file_name` that is not there is looked
+            for beside its annotation file.
+        annotation_files: COCO files; several make one dataset, their categories merged by name.
+        kind: an `AnnotationKind`.
+        purpose: `training` or `evaluation`, whose limits differ.
+        cache: digests of files that have not changed.
+    """
+
+    folder: Path
+    annotation_files: tuple[str, ...]
+    kind: str
+    purpose: str = Purpose.TRAINING
+    cache: DigestCache | None = None
+
+
+@dataclass(frozen=True)
+class AnnotationDocument:
+    """A COCO file as it was read: its JSON, or why there is none."""
+
+    name: str
+    json: object
+    unreadable: Violation | None
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """What was found at a source. `statuses` and `facts` are by path."""
+
+    source: DatasetSource
+    documents: tuple[AnnotationDocument, ...]
+    images: tuple[LocatedImage, ...]
+    statuses: dict[str, os.stat_result]
+    facts: dict[str, ImageFacts | ImageUnreadable]
+
+
+def read_dataset(source: DatasetSource, on_progress: Callable[[int, int], None] | None = None) -> DatasetFiles:
+    """Read the COCO files of a dataset and look at their images.
+
+    Args:
+        on_progress: gets (done, total) of the image files that have to be read.
+    """
+    documents = []
+    images: list[LocatedImage] = []
+    for name in source.annotation_files:
+        path = source.folder / name
+        document, unreadable = read_json(path, name)
+        documents.append(AnnotationDocument(name, document, unreadable))
+        images += _locate(name, document, os.path.abspath(source.folder), os.path.abspath(path.parent))  # noqa: PTH100 - text is quicker
+    statuses: dict[str, os.stat_result] = {}
+    for image in images:
+        image.find(statuses)
+    facts = read_images(statuses, source.cache, on_progress)
+    return DatasetFiles(source, tuple(documents), tuple(images), statuses, facts)
+
+
+class LocatedImage:
+    """An entry of `images` on its way to its file."""
+
+    __slots__ = ("beside", "claimed", "file", "file_name", "id", "index", "path")
+
+    def __init__(self, file: str, index: int, entry: dict[str, Any], source: str, beside: str) -> None:
+        self.file = file
+        self.index = index
+        self.id = entry.get("id")
+        self.file_name: str = entry["file_name"]
+        self.claimed = entry.get("width"), entry.get("height")
+        self.path = f"{source}/{self.file_name}"
+        self.beside = f"{beside}/{self.file_name}"
+
+    def find(self, statuses: dict[str, os.stat_result]) -> None:
+        if self._outside() or self.path in statuses:
+            return
+        # os.stat and text instead of Path: this runs for each of up to a million images.
+        try:
+            statuses[self.path] = os.stat(self.path)  # noqa: PTH116
+        except (OSError, ValueError):
+            if self.beside != self.path:
+                try:
+                    statuses[self.beside] = os.stat(self.beside)  # noqa: PTH116
+                except (OSError, ValueError):
+                    return
+                self.path = self.beside
+
+    def _outside(self) -> bool:
+        name = self.file_name
+        return name.startswith(("/", "\\")) or (".." in name and ".." in name.replace("\\", "/").split("/"))
+
+    def problem(
+        self,
+        statuses: dict[str, os.stat_result],
+        facts: dict[str, ImageFacts | ImageUnreadable],
+        side_min: int,
+        side_max: int,
+    ) -> Violation | None:
+        status = statuses.get(self.path)
+        if self._outside():
+            message = f"file_name {self.file_name!r} must be relative, and must stay in the dataset's folder"
+        elif status is None:
+            message = f"no such image file: {self.path}"
+        elif not stat.S_ISREG(status.st_mode):
+            message = f"{self.path} is not a file"
+        elif status.st_size > IMAGE_BYTES_MAX:
+            message = f"{self.file_name} has {status.st_size:,} bytes, must have at most {IMAGE_BYTES_MAX:,}"
+        else:
+            found = facts[self.path]
+            if isinstance(found, ImageUnreadable):
+                message = f"{self.file_name} {found}"
+            elif not (side_min <= found.width <= side_max and side_min <= found.height <= side_max):
+                message = f"{self.file_name} is {found.width} × {found.height} px, a side must be {side_min} to {side_max:,}"
+            elif not found.has_size(*self.claimed) and _are_numbers(self.claimed):
+                claimed = " × ".join(str(side) for side in self.claimed)
+                message = f"{self.file_name} is {found.width} × {found.height} px, width and height say {claimed}"
+            else:
+                return None
+        return Violation(self.file, message, "images", self.index, self.id)
+
+    def entry(self, statuses: dict[str, os.stat_result], facts: dict[str, ImageFacts | ImageUnreadable]) -> ContentEntry:
+        found = facts[self.path]
+        assert isinstance(found, ImageFacts)
+        size = statuses[self.path].st_size
+        return ContentEntry(self.path, self.file_name, found.sha256, found.width, found.height, size, found.format)
+
+
+def _are_numbers(claimed: tuple[Any, Any]) -> bool:
+    return all(type(side) in (int, float) for side in claimed)
+
+
+def _locate(name: str, document: object, source: str, beside: str) -> list[LocatedImage]:
+    """Every image that names a file, also of a document that breaks other rules: its files are checked all the same."""
+    images = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(images, list):
+        return []
+    return [
+        LocatedImage(name, index, entry, source, beside)
+        for index, entry in enumerate(images)
+        if isinstance(entry, dict) and isinstance(entry.get("file_name"), str) and entry["file_name"]
+    ]

@@ -1,0 +1,56 @@
+"""A stack whose state names its providers as they were called before their modules moved, through the real CLI."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.stacks.project import CHECKOUT, Project
+from vision_customization.customization.client.client import VisionClient
+
+pytestmark = [pytest.mark.stack, pytest.mark.process]
+
+FORMER: dict[str, str] = json.loads(
+    (CHECKOUT / "tests" / "customization" / "resources" / "former_providers.json").read_text("utf-8")
+)
+
+
+def write_former_providers(project: Project) -> None:
+    """Put the former provider of each resource into the state."""
+    former = {path.rpartition(".")[2].removesuffix("Provider"): serialized for path, serialized in FORMER.items()}
+    path = project.state_file()
+    state = json.loads(path.read_text("utf-8"))
+    for resource in state["checkpoint"]["latest"]["resources"]:
+        if resource["type"].startswith("pulumi-python:dynamic/vision:"):
+            for properties in (resource["inputs"], resource["outputs"]):
+                properties["__provider"] = former[resource["type"].rpartition(":")[2]]
+    path.write_text(json.dumps(state), "utf-8")
+
+
+def test_a_former_state_is_updated_once_and_nothing_is_trained_or_replaced(make_project: Callable[..., Project]) -> None:
+    project = make_project()
+    for room in ("components", "customization"):  # the program's folder is a checkout's
+        (project.folder / room).symlink_to(CHECKOUT / room)
+    project.up().succeeded()
+    outputs = project.outputs()
+    client = VisionClient(outputs["endpoint"], outputs["key"])
+    models = [model.to_wire() for model in client.list_models()]
+    datasets = [dataset.to_wire() for dataset in client.list_datasets()]
+
+    write_former_providers(project)
+    project.refresh("--expect-no-changes").succeeded()
+    plan = project.preview().succeeded().output
+    assert "to update" in plan
+    for unwanted in ("to replace", "to create", "to delete", "retrains"):
+        assert unwanted not in plan, plan
+    done = project.up().succeeded().output
+    assert "updated" in done
+    for unwanted in ("replaced", "created", "deleted", "retrains"):
+        assert unwanted not in done, done
+    assert project.outputs() == outputs
+    assert [model.to_wire() for model in client.list_models()] == models
+    assert [dataset.to_wire() for dataset in client.list_datasets()] == datasets
+    assert not any(serialized in project.state() for serialized in FORMER.values())
+    project.preview("--expect-no-changes").succeeded()
+
+    write_former_providers(project)  # and so that state is destroyed
