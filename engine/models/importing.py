@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import logging
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import product
 from typing import Annotated, Any
@@ -21,7 +24,7 @@ from vision_customization.engine.learning.classification.views import layout_key
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.onnx_files.checking import check_model_file
 from vision_customization.engine.learning.onnx_files.sessions import open_checked
-from vision_customization.engine.objects.keys import artifact_key, head_key, model_key, sidecar_key
+from vision_customization.engine.objects.keys import MODELS, artifact_key, head_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 from vision_customization.engine.store import ModelRecord, NotFound, Store
@@ -32,6 +35,8 @@ _LEFT_BEHIND_SECONDS = 3600.0
 
 _TRIAL_SIDES = (50, 4096)
 """Of the images that an imported model is tried with: the smallest that is analyzed, and the largest that is not reduced."""
+
+_log = logging.getLogger(__name__)
 
 
 class ImportRefused(EngineError):
@@ -102,10 +107,12 @@ def import_model(
             tiles=parameters.tiles,
         )
     except (EngineError, OSError):
-        _discard(objects, model_id)
+        with _left_to_the_sweep(model_id):
+            _discard(objects, model_id)
         raise
     # A database that fails while it commits may have the row all the same: the sweep finds out.
-    objects.delete(_mark(model_id))
+    with _left_to_the_sweep(model_id):
+        objects.delete(_mark(model_id))
     return record
 
 
@@ -175,6 +182,35 @@ def sweep_imports(store: Store, objects: ObjectStore) -> None:
             objects.delete(_mark(model_id))
         except NotFound:
             _discard(objects, model_id)
+
+
+def sweep_models(store: Store, objects: ObjectStore) -> None:
+    """Delete the files of models that have no row: whoever deleted the row could not delete them.
+
+    No model that is being made is taken for one of those, because of the order in which the three lists are read. A training
+    has its row before its first file, so a model whose files are listed and that then has no row was deleted, and an id never
+    comes back. An import has its mark before its first file, and takes the mark away only after its row is written: at any
+    time between, the mark is seen, or else the row.
+    """
+    kept = set(objects.names(MODELS))
+    importing = objects.names(_IMPORTS)
+    known = store.model_ids()
+    without_row = kept.difference(importing, known)
+    if without_row and known.isdisjoint(kept):
+        # A new database, or that of another engine, is more probable than so many failed deletions.
+        _log.warning("None of the %d models whose files are kept is in the database. The files stay.", len(kept))
+        return
+    for model_id in without_row:
+        objects.delete(model_key(model_id))
+
+
+@contextmanager
+def _left_to_the_sweep(model_id: str) -> Iterator[None]:
+    """The outcome of an import does not depend on what is done here: `sweep_imports` does it where the objects refuse."""
+    try:
+        yield
+    except OSError:
+        _log.exception("import not tidied up", extra={"id": model_id})
 
 
 def _discard(objects: ObjectStore, model_id: str) -> None:

@@ -120,6 +120,11 @@ class ModelStore(Database):
                 _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
             ]
 
+    def model_ids(self) -> set[str]:
+        """The ids of all models."""
+        with self._reading() as session:
+            return set(session.scalars(select(ModelRow.id)))
+
     def model_to_analyze(self, name: str) -> AnswerableModel:
         """The model named `name`, else the one published under `name`. Raises NotFound."""
         if "\x00" in name:  # PostgreSQL has no such text

@@ -1,6 +1,5 @@
 """`/models/{name}/evaluations`: a model on a test dataset."""
 
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -13,10 +12,9 @@ from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import curves_key
 from vision_customization.engine.store import EvaluationRecord
-
-log = logging.getLogger("engine.evaluations")
 
 
 def evaluations_router(service: Service) -> APIRouter:
@@ -35,15 +33,16 @@ def evaluations_router(service: Service) -> APIRouter:
         name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
     ) -> Response:
         record = store.create_evaluation(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
-        try:
-            service.jobs.enqueue_evaluation(record.id)
-        except Exception:
+
+        def withdraw() -> None:
             message = "The evaluation could not be handed to a worker."
             store.fail_evaluation(
                 record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
             )
             store.delete_evaluation(name, evaluation_name)
-            raise
+
+        with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
+            service.jobs.enqueue_evaluation(record.id)
         return wire_response(evaluation(record), 201)
 
     @router.get(
@@ -70,10 +69,9 @@ def evaluations_router(service: Service) -> APIRouter:
     )
     def delete(name: Name, evaluation_name: Name) -> Response:
         record = store.delete_evaluation(name, evaluation_name)
-        try:
+        # What stays of them goes with the model.
+        with tidying("curves not deleted", model=name, evaluation=evaluation_name):
             service.objects.delete(curves_key(record.model_id, record.id))
-        except OSError:
-            log.exception("curves not deleted", extra={"model": name, "evaluation": evaluation_name})
         return Response(status_code=204)
 
     return router

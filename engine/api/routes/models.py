@@ -1,7 +1,6 @@
 """`/models`: trainings, what came out of them, and the file it is in."""
 
 import json
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -17,11 +16,10 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
+from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store import ModelRecord, NotFound, Store
-
-log = logging.getLogger("engine.models")
 
 
 def models_router(service: Service) -> APIRouter:
@@ -48,13 +46,14 @@ def models_router(service: Service) -> APIRouter:
             test_dataset_name=evaluation.test_dataset_name if evaluation else None,
             tiles=parameters.tiles,
         )
-        try:
-            service.jobs.enqueue_training(record.id)
-        except Exception:
-            # A model that nobody will train is worse than none: the caller is told, and may send it again.
+
+        def withdraw() -> None:
             store.cancel_training(record.id)
             store.delete_model(name)
-            raise
+
+        # A model that nobody will train is worse than none: the caller is told, and may send it again.
+        with undone_by(withdraw, "model", model=name, id=record.id):
+            service.jobs.enqueue_training(record.id)
         return wire_response(model(record), 201)
 
     @router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
@@ -76,7 +75,8 @@ def models_router(service: Service) -> APIRouter:
         record = store.request_cancellation(name)
         if record.started is None:
             # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
-            store.cancel_training(record.id)
+            with tidying("training not cancelled", model=name, id=record.id):
+                store.cancel_training(record.id)
         return wire_response(model(record), 202)
 
     @router.delete(
@@ -89,10 +89,8 @@ def models_router(service: Service) -> APIRouter:
     def delete(name: Name) -> Response:
         record = store.delete_model(name)
         service.models.forget(record.id)
-        try:
+        with tidying("artifact not deleted", model=name, id=record.id):
             service.objects.delete(model_key(record.id))
-        except OSError:
-            log.exception("artifact not deleted", extra={"model": name, "id": record.id})
         return Response(status_code=204)
 
     @router.get(

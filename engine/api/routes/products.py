@@ -16,8 +16,9 @@ from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
 from vision_customization.engine.api.threads import in_thread
+from vision_customization.engine.api.two_places import undone_by
 from vision_customization.engine.jobs.names import image_key
-from vision_customization.engine.store import NotFound, RunRecord, StoreError
+from vision_customization.engine.store import NotFound, RunRecord
 
 PREBUILT = "ms-pretrained-product-detection"
 """The hosted service's own model, which is not to be had."""
@@ -106,17 +107,21 @@ def _create(service: Service, model_name: str, run_name: str, url: str | None, i
             image = fetch_image(service.blobs, url)
         decoded_image(image)  # what is no image is refused now, and not by a run that fails
         record = service.store.create_run(model_name, run_name)
-    try:
+
+    def withdraw() -> None:
+        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
+        with suppress(NotFound):  # the model was deleted meanwhile, and the run with it
+            service.store.fail_run(record.id, error)
+            service.store.delete_run(record.model_name, run_name)
+
+    def discard() -> None:
+        service.objects.delete(image_key(record.id))
+
+    names = {"model": record.model_name, "run": run_name}
+    with undone_by(discard, "image of a run", **names), undone_by(withdraw, "run", **names):
         # After the run, which keeps it from being taken for left over; before the queue, whose worker needs it.
         service.objects.put(image_key(record.id), image)
         service.jobs.enqueue_recognition(record.id)
-    except Exception:
-        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
-        with suppress(StoreError):  # the model was deleted meanwhile, and the run with it
-            service.store.fail_run(record.id, error)
-            service.store.delete_run(record.model_name, run_name)
-        service.objects.delete(image_key(record.id))
-        raise
     return record
 
 

@@ -16,7 +16,7 @@ from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
 from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
-from vision_customization.engine.models.importing import sweep_imports
+from vision_customization.engine.models.importing import sweep_imports, sweep_models
 from vision_customization.engine.objects.keys import JOBS, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store
@@ -40,14 +40,15 @@ class Caretaker:
         self.rescue()
 
     def sweep(self) -> None:
-        """Delete what jobs have left that are at their end, and imports that never came to one: a process that is killed does
-        not tidy up."""
+        """Delete what jobs have left that are at their end, imports that never came to one, and files of deleted models: a
+        process that is killed does not tidy up, and neither does one whose objects refuse it."""
         left = self._objects.names(JOBS)
         models, evaluations, runs = self._store.unfinished()  # asked for last: whoever is not in here has ended
         unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
         for job in set(left) - unfinished:
             self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
+        sweep_models(self._store, self._objects)
 
     def settle(self) -> None:
         """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel

@@ -228,7 +228,7 @@ def world(shared_world: World) -> World:
     with shared_world.store._writing() as session:
         for table in reversed(Table.metadata.sorted_tables):
             session.execute(delete(table))
-    for folder in ("models", "jobs"):
+    for folder in ("models", "jobs", "imports"):
         shared_world.objects.delete(folder)
     for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs):
         recorder.__init__()  # type: ignore[misc]
