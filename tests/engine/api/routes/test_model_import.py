@@ -199,6 +199,24 @@ def test_a_model_that_is_too_slow_is_refused(world: Any, build_world: Any, expor
     refused(impatient, put(impatient, exported), "model", "it takes longer than 1e-06 s to be opened")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'Content-Type: image/jpeg; name="x.jpg"\r\nContent-Disposition: form-data; name="model"',
+        b'Content-Disposition: form-data; filename="my name=foo.onnx"; name="model"',
+        b"Content-Disposition: form-data; filename*=utf-8''%C3%B6.onnx; name=model",
+        b'Content-Disposition: form-data; name="model"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name="model"',
+    ],
+    ids=["name in another header", "name in the file name", "unquoted", "twice"],
+)
+def test_the_forms_of_other_clients_are_read(world: Any, exported: Any, head: bytes) -> None:
+    metadata = b'--x\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n' + json.dumps(exported.metadata).encode()
+    content = metadata + b"\r\n--x\r\n" + head + b"\r\n\r\n" + exported.onnx + b"\r\n--x--\r\n"
+    headers = {"x-ms-artifact-digest": exported.digest, "Content-Type": "multipart/form-data; boundary=x"}
+    reply = world.call("PUT", "models/m/artifact", content=content, headers=headers)
+    assert reply.status_code == 201, reply.text
+
+
 @pytest.mark.parametrize("content", [b"", b"--x--"])
 def test_an_empty_form_is_refused(world: Any, exported: Any, content: bytes) -> None:
     headers = {"x-ms-artifact-digest": exported.digest, "Content-Type": "multipart/form-data; boundary=x"}
