@@ -27,7 +27,7 @@ from vision_customization.engine.learning.onnx_files.sessions import open_checke
 from vision_customization.engine.objects.keys import MODELS, artifact_key, head_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
-from vision_customization.engine.store import ModelRecord, NotFound, Store
+from vision_customization.engine.store import ModelRecord, NotFound, Store, TrainingOrder, TrainingOutcome
 
 _IMPORTS = "imports"
 _LEFT_BEHIND_SECONDS = 3600.0
@@ -94,17 +94,21 @@ def import_model(
             objects.put(head_key(model_id), classifier.to_npz())
         objects.put(sidecar_key(model_id), json.dumps(metadata, indent=2, ensure_ascii=False).encode())
         objects.put(artifact_key(model_id), onnx)
-        record = store.import_model(
+        record = store.models.import_trained(
             model_id,
             name,
-            training_dataset_name=parameters.training_dataset_name,
-            time_budget_in_hours=parameters.time_budget_in_hours,
-            model_kind=sidecar.kind,
-            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
-            performance=sidecar.performance,
-            cost_minutes=sidecar.training_cost_in_minutes,
-            artifact=Artifact(digest=digest, size_bytes=len(onnx)),
-            tiles=parameters.tiles,
+            TrainingOrder(
+                training_dataset_name=parameters.training_dataset_name,
+                time_budget_in_hours=parameters.time_budget_in_hours,
+                model_kind=sidecar.kind,
+                test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+                tiles=parameters.tiles,
+            ),
+            TrainingOutcome(
+                performance=sidecar.performance,
+                cost_minutes=sidecar.training_cost_in_minutes,
+                artifact=Artifact(digest=digest, size_bytes=len(onnx)),
+            ),
         )
     except (EngineError, OSError):
         with _left_to_the_sweep(model_id):
@@ -178,7 +182,7 @@ def sweep_imports(store: Store, objects: ObjectStore) -> None:
         if time.time() - begun < _LEFT_BEHIND_SECONDS:
             continue
         try:
-            store.model_by_id(model_id)
+            store.models.by_id(model_id)
             objects.delete(_mark(model_id))
         except NotFound:
             _discard(objects, model_id)
@@ -194,7 +198,7 @@ def sweep_models(store: Store, objects: ObjectStore) -> None:
     """
     kept = set(objects.names(MODELS))
     importing = objects.names(_IMPORTS)
-    known = store.model_ids()
+    known = store.models.ids()
     without_row = kept.difference(importing, known)
     if without_row and known.isdisjoint(kept):
         # A new database, or that of another engine, is more probable than so many failed deletions.

@@ -32,14 +32,14 @@ def evaluations_router(service: Service) -> APIRouter:
     def create(
         name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
     ) -> Response:
-        record = store.create_evaluation(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
+        record = store.evaluations.create(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
 
         def withdraw() -> None:
             message = "The evaluation could not be handed to a worker."
-            store.fail_evaluation(
+            store.evaluations.fail(
                 record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
             )
-            store.delete_evaluation(name, evaluation_name)
+            store.evaluations.delete(name, evaluation_name)
 
         with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
             service.jobs.enqueue_evaluation(record.id)
@@ -49,7 +49,7 @@ def evaluations_router(service: Service) -> APIRouter:
         "/{evaluation_name}", summary="Get an evaluation", response_model=Evaluation, responses=failures(400, 401, 404, 405)
     )
     def get(name: Name, evaluation_name: Name) -> Response:
-        return wire_response(evaluation(store.evaluation(name, evaluation_name)))
+        return wire_response(evaluation(store.evaluations.find(name, evaluation_name)))
 
     @router.get(
         "",
@@ -58,7 +58,9 @@ def evaluations_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def list_all(name: Name, page: PageQuery) -> Response:
-        return page.reply([evaluation(record) for record in store.evaluations(name, page.skip, page.top + 1)], service.settings)
+        return page.reply(
+            [evaluation(record) for record in store.evaluations.page(name, page.skip, page.top + 1)], service.settings
+        )
 
     @router.delete(
         "/{evaluation_name}",
@@ -68,7 +70,7 @@ def evaluations_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def delete(name: Name, evaluation_name: Name) -> Response:
-        record = store.delete_evaluation(name, evaluation_name)
+        record = store.evaluations.delete(name, evaluation_name)
         # What stays of them goes with the model.
         with tidying("curves not deleted", model=name, evaluation=evaluation_name):
             service.objects.delete(curves_key(record.model_id, record.id))

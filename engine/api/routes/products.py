@@ -60,7 +60,7 @@ def products_router(service: Service) -> APIRouter:
     )
     def get(model_name: Name, run_name: Name) -> Response:
         with _naming_the_prebuilt_model(model_name):
-            return wire_response(run(store.run(model_name, run_name)))
+            return wire_response(run(store.runs.find(model_name, run_name)))
 
     @router.get(
         "",
@@ -70,7 +70,9 @@ def products_router(service: Service) -> APIRouter:
     )
     def list_all(model_name: Name, page: PageQuery) -> Response:
         with _naming_the_prebuilt_model(model_name):
-            return page.reply([run(record) for record in store.runs(model_name, page.skip, page.top + 1)], service.settings)
+            return page.reply(
+                [run(record) for record in store.runs.page(model_name, page.skip, page.top + 1)], service.settings
+            )
 
     @router.delete(
         "/{run_name}",
@@ -81,7 +83,7 @@ def products_router(service: Service) -> APIRouter:
     )
     def delete(model_name: Name, run_name: Name) -> Response:
         with _naming_the_prebuilt_model(model_name):
-            store.delete_run(model_name, run_name)
+            store.runs.delete(model_name, run_name)
         return Response(status_code=204)
 
     return router
@@ -102,17 +104,17 @@ def run(record: RunRecord) -> ProductRecognitionRun:
 
 def _create(service: Service, model_name: str, run_name: str, url: str | None, image: bytes) -> RunRecord:
     with _naming_the_prebuilt_model(model_name):
-        service.store.check_recognizing(model_name)  # before anything is read for a model that cannot answer
+        service.store.runs.check_recognizing(model_name)  # before anything is read for a model that cannot answer
         if url is not None:
             image = fetch_image(service.blobs, url)
         decoded_image(image)  # what is no image is refused now, and not by a run that fails
-        record = service.store.create_run(model_name, run_name)
+        record = service.store.runs.create(model_name, run_name)
 
     def withdraw() -> None:
         error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
         with suppress(NotFound):  # the model was deleted meanwhile, and the run with it
-            service.store.fail_run(record.id, error)
-            service.store.delete_run(record.model_name, run_name)
+            service.store.runs.fail(record.id, error)
+            service.store.runs.delete(record.model_name, run_name)
 
     def discard() -> None:
         service.objects.delete(image_key(record.id))

@@ -64,7 +64,7 @@ class Caretaker:
                 self._queue.enqueue_evaluation(evaluation_id)
             elif status.status in _ENDED:
                 with suppress(NotFound):
-                    self._store.fail_evaluation(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                    self._store.evaluations.fail(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(job_key(evaluation_job(evaluation_id)))
         for run_id in runs:
             status = statuses.get(recognition_job(run_id))
@@ -72,7 +72,7 @@ class Caretaker:
                 settle_unqueued(self._store, self._objects, run_id, self._queue.enqueue_recognition)
             elif status.status in _ENDED:
                 with suppress(NotFound):
-                    self._store.fail_run(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                    self._store.runs.fail(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(job_key(recognition_job(run_id)))
 
     def rescue(self) -> list[str]:
@@ -112,14 +112,14 @@ class Caretaker:
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):
             if status is None or status.status == "ENQUEUED":
-                if self._store.cancellation_requested(model_id):
+                if self._store.models.cancellation_requested(model_id):
                     if status is not None:
                         self._queue.withdraw(status.workflow_id)
-                    self._discard(self._store.cancel_training(model_id))
+                    self._discard(self._store.models.cancel(model_id))
                 elif status is None:
                     self._queue.enqueue_training(model_id)
             elif status.status in _ENDED:
-                self._discard(self._store.fail_training(model_id, _died(FailureCode.UNKNOWN)))
+                self._discard(self._store.models.fail(model_id, _died(FailureCode.UNKNOWN)))
 
     def _discard(self, model: ModelRecord) -> None:
         """Delete what the training's own last step would have deleted."""

@@ -72,8 +72,8 @@ def test_an_evaluation_is_deleted_and_its_curves_go_with_the_model(
     model_id = world.train("m")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
     (evaluation_id,) = world.jobs.evaluations
-    world.store.begin_evaluation(evaluation_id)
-    world.store.finish_evaluation(evaluation_id, ModelPerformance(calibration_ece=0.25))
+    world.store.evaluations.begin(evaluation_id)
+    world.store.evaluations.finish(evaluation_id, ModelPerformance(calibration_ece=0.25))
     world.objects.put(curves_key(model_id, evaluation_id), b"{}")
     refuse("delete")
     assert world.call("DELETE", "models/m/evaluations/e").status_code == 204
@@ -87,8 +87,8 @@ def test_a_run_is_deleted_without_the_objects(world: Any, refuse: Refuse) -> Non
     world.train_detector("r")
     assert world.call("PUT", "productrecognition/r/runs/x", content=world.shelf_image).status_code == 201
     (run_id,) = world.jobs.recognitions
-    world.store.begin_run(run_id)
-    world.store.fail_run(run_id, ErrorDetails(code=FailureCode.UNKNOWN.value, message="no"))
+    world.store.runs.begin(run_id)
+    world.store.runs.fail(run_id, ErrorDetails(code=FailureCode.UNKNOWN.value, message="no"))
     refuse("delete", "put", "get", "exists", "names", "path")
     assert world.call("DELETE", "productrecognition/r/runs/x").status_code == 204
     assert world.call("GET", "productrecognition/r/runs/x").status_code == 404
@@ -161,26 +161,26 @@ def locked(*_: object, **__: object) -> None:
 
 def test_a_cancellation_that_was_accepted_stands(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     world.create("m")
-    monkeypatch.setattr(world.store, "cancel_training", locked)
+    monkeypatch.setattr(world.store.models, "cancel", locked)
     reply = world.call("POST", "models/m:cancel")
     assert (reply.status_code, reply.json()["status"]) == (202, "cancelling")
-    assert world.store.cancellation_requested(world.store.model("m").id), "the caretaker cancels it"
+    assert world.store.models.cancellation_requested(world.store.models.find("m").id), "the caretaker cancels it"
 
 
 @pytest.mark.parametrize(
-    ("path", "sent", "undo"),
+    ("path", "sent", "part"),
     [
-        ("models/n", {"json": {"trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1}}}, "delete_model"),
-        ("models/r/evaluations/n", {"json": {"evaluationParameters": {}}}, "delete_evaluation"),
-        ("productrecognition/r/runs/n", {"content": b"image"}, "delete_run"),
+        ("models/n", {"json": {"trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1}}}, "models"),
+        ("models/r/evaluations/n", {"json": {"evaluationParameters": {}}}, "evaluations"),
+        ("productrecognition/r/runs/n", {"content": b"image"}, "runs"),
     ],
 )
 def test_what_can_neither_be_queued_nor_undone_is_at_its_end(
-    world: Any, monkeypatch: pytest.MonkeyPatch, path: str, sent: dict[str, Any], undo: str
+    world: Any, monkeypatch: pytest.MonkeyPatch, path: str, sent: dict[str, Any], part: str
 ) -> None:
     world.train_detector("r")
     world.jobs.broken = True
-    monkeypatch.setattr(world.store, undo, locked)
+    monkeypatch.setattr(getattr(world.store, part), "delete", locked)
     arguments = {"content": world.shelf_image} if "content" in sent else sent
     assert failed(world.call("PUT", path, **arguments))
     assert world.call("GET", path).json()["status"] in ("cancelled", "failed")
@@ -202,7 +202,7 @@ def test_the_sweep_leaves_what_is_imported(world: Any, mark: bool) -> None:
 
 def test_the_sweep_leaves_what_is_trained(world: Any) -> None:
     world.create("m")
-    model_id = world.store.model("m").id
+    model_id = world.store.models.find("m").id
     world.objects.put(f"{model_key(model_id)}/head.npz", b"")
     sweep_models(world.store, world.objects)
     assert world.objects.names("models") == [model_id]
@@ -213,9 +213,9 @@ def test_the_sweep_reads_the_rows_last(world: Any, monkeypatch: pytest.MonkeyPat
     world.train("m")
     model_id = world.train("n")
     read: list[str] = []
-    names, model_ids = world.objects.names, world.store.model_ids
+    names, model_ids = world.objects.names, world.store.models.ids
     monkeypatch.setattr(world.objects, "names", lambda prefix: read.append(prefix) or names(prefix))
-    monkeypatch.setattr(world.store, "model_ids", lambda: read.append("rows") or model_ids())
+    monkeypatch.setattr(world.store.models, "ids", lambda: read.append("rows") or model_ids())
     sweep_models(world.store, world.objects)
     assert read == ["models", "imports", "rows"]
     assert model_id in world.objects.names("models")

@@ -211,7 +211,7 @@ def test_versions_without_custom_models(trained: Any, picture: Any, version: str
 
 
 def test_a_published_name_answers_with_the_model_it_points_to(trained: Any, picture: Any) -> None:
-    first, second = trained.store.model("m").id, trained.train("n")
+    first, second = trained.store.models.find("m").id, trained.train("n")
     for name in ("m", "n"):
         trained.call("PUT", "publishedmodels/live", json={"modelName": name})
         trained.call("POST", "imageanalysis:analyze?model-name=live", content=picture())

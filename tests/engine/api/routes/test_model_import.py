@@ -62,8 +62,8 @@ def test_nobody_trains_an_imported_model(world: Any, exported: Any) -> None:
     put(world, exported)
     assert world.jobs.trainings == []
     assert world.store.unfinished().models == ()
-    assert world.store.training_seconds() == 0.0
-    assert world.models.loaded == [world.store.model("m").id], "its first caller need not wait"
+    assert world.store.models.training_seconds() == 0.0
+    assert world.models.loaded == [world.store.models.find("m").id], "its first caller need not wait"
 
 
 def test_an_imported_model_can_be_handed_on(world: Any, exported: Any) -> None:
@@ -98,7 +98,7 @@ def test_an_imported_detector_has_its_tiles(world: Any, exported: Any, weights_d
     reply = put(world, exported, metadata=metadata, **sent)
     assert reply.status_code == 201, reply.text
     assert reply.json()["trainingParameters"] == parameters
-    assert world.store.model("m").tiles == 3
+    assert world.store.models.find("m").tiles == 3
     handed_on = world.call("GET", "models/m/artifact:metadata").json()
     assert handed_on["trainingParameters"] == parameters
 
@@ -182,7 +182,7 @@ def test_a_hostile_file_is_refused(world: Any, exported: Any, change: Any, said:
     error = reply.json()["error"]
     assert (error["code"], error["target"]) == ("InvalidRequest", "model")
     assert re.search(said, error["message"])
-    assert world.store.models(0, 1) == []
+    assert world.store.models.page(0, 1) == []
     assert world.objects.names("models") == world.objects.names("imports") == []
 
 
