@@ -53,9 +53,9 @@ class StoreCollector(Collector):
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        model_counts = self._store.model_counts()
-        evaluation_counts = self._store.evaluation_counts()
-        run_counts = self._store.run_counts()
+        model_counts = self._store.models.counts()
+        evaluation_counts = self._store.evaluations.counts()
+        run_counts = self._store.runs.counts()
         models = GaugeMetricFamily("vision_engine_models", "Models by status.", labels=["status"])
         for status, count in model_counts.items():
             models.add_metric([status.value], count)
@@ -78,7 +78,7 @@ class StoreCollector(Collector):
         yield GaugeMetricFamily(
             "vision_engine_training_seconds",
             "Compute time of the trainings of all models that there are, in seconds.",
-            value=self._store.training_seconds(),
+            value=self._store.models.training_seconds(),
         )
 
 

@@ -95,7 +95,7 @@ def run_evaluation(evaluation: EvaluationRun, step: Callable[..., Any]) -> None:
 def _kind_and_tiles(resources: Resources, model_id: str) -> tuple[ModelKind, int]:
     """What never changes of a model; whichever, of one that is gone: its first step finds out."""
     try:
-        model = resources.store.model_by_id(model_id)
+        model = resources.store.models.by_id(model_id)
     except NotFound:
         return ModelKind.GENERIC_CLASSIFIER, 1
     return model.model_kind, model.tiles

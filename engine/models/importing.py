@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import logging
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import product
 from typing import Annotated, Any
@@ -21,10 +24,10 @@ from vision_customization.engine.learning.classification.views import layout_key
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.onnx_files.checking import check_model_file
 from vision_customization.engine.learning.onnx_files.sessions import open_checked
-from vision_customization.engine.objects.keys import artifact_key, head_key, model_key, sidecar_key
+from vision_customization.engine.objects.keys import MODELS, artifact_key, head_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
-from vision_customization.engine.store import ModelRecord, NotFound, Store
+from vision_customization.engine.store import ModelRecord, NotFound, Store, TrainingOrder, TrainingOutcome
 
 _IMPORTS = "imports"
 _LEFT_BEHIND_SECONDS = 3600.0
@@ -32,6 +35,8 @@ _LEFT_BEHIND_SECONDS = 3600.0
 
 _TRIAL_SIDES = (50, 4096)
 """Of the images that an imported model is tried with: the smallest that is analyzed, and the largest that is not reduced."""
+
+_log = logging.getLogger(__name__)
 
 
 class ImportRefused(EngineError):
@@ -89,23 +94,29 @@ def import_model(
             objects.put(head_key(model_id), classifier.to_npz())
         objects.put(sidecar_key(model_id), json.dumps(metadata, indent=2, ensure_ascii=False).encode())
         objects.put(artifact_key(model_id), onnx)
-        record = store.import_model(
+        record = store.models.import_trained(
             model_id,
             name,
-            training_dataset_name=parameters.training_dataset_name,
-            time_budget_in_hours=parameters.time_budget_in_hours,
-            model_kind=sidecar.kind,
-            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
-            performance=sidecar.performance,
-            cost_minutes=sidecar.training_cost_in_minutes,
-            artifact=Artifact(digest=digest, size_bytes=len(onnx)),
-            tiles=parameters.tiles,
+            TrainingOrder(
+                training_dataset_name=parameters.training_dataset_name,
+                time_budget_in_hours=parameters.time_budget_in_hours,
+                model_kind=sidecar.kind,
+                test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+                tiles=parameters.tiles,
+            ),
+            TrainingOutcome(
+                performance=sidecar.performance,
+                cost_minutes=sidecar.training_cost_in_minutes,
+                artifact=Artifact(digest=digest, size_bytes=len(onnx)),
+            ),
         )
     except (EngineError, OSError):
-        _discard(objects, model_id)
+        with _left_to_the_sweep(model_id):
+            _discard(objects, model_id)
         raise
     # A database that fails while it commits may have the row all the same: the sweep finds out.
-    objects.delete(_mark(model_id))
+    with _left_to_the_sweep(model_id):
+        objects.delete(_mark(model_id))
     return record
 
 
@@ -171,10 +182,39 @@ def sweep_imports(store: Store, objects: ObjectStore) -> None:
         if time.time() - begun < _LEFT_BEHIND_SECONDS:
             continue
         try:
-            store.model_by_id(model_id)
+            store.models.by_id(model_id)
             objects.delete(_mark(model_id))
         except NotFound:
             _discard(objects, model_id)
+
+
+def sweep_models(store: Store, objects: ObjectStore) -> None:
+    """Delete the files of models that have no row: whoever deleted the row could not delete them.
+
+    No model that is being made is taken for one of those, because of the order in which the three lists are read. A training
+    has its row before its first file, so a model whose files are listed and that then has no row was deleted, and an id never
+    comes back. An import has its mark before its first file, and takes the mark away only after its row is written: at any
+    time between, the mark is seen, or else the row.
+    """
+    kept = set(objects.names(MODELS))
+    importing = objects.names(_IMPORTS)
+    known = store.models.ids()
+    without_row = kept.difference(importing, known)
+    if without_row and known.isdisjoint(kept):
+        # A new database, or that of another engine, is more probable than so many failed deletions.
+        _log.warning("None of the %d models whose files are kept is in the database. The files stay.", len(kept))
+        return
+    for model_id in without_row:
+        objects.delete(model_key(model_id))
+
+
+@contextmanager
+def _left_to_the_sweep(model_id: str) -> Iterator[None]:
+    """The outcome of an import does not depend on what is done here: `sweep_imports` does it where the objects refuse."""
+    try:
+        yield
+    except OSError:
+        _log.exception("import not tidied up", extra={"id": model_id})
 
 
 def _discard(objects: ObjectStore, model_id: str) -> None:

@@ -40,7 +40,7 @@ class Warming:
         unfinished = set(self._store.unfinished().models)
         for model_id in self._trained - unfinished:
             try:
-                if self._store.model_by_id(model_id).status is ModelStatus.SUCCEEDED:
+                if self._store.models.by_id(model_id).status is ModelStatus.SUCCEEDED:
                     self._cache.load(model_id)
             except (NotFound, ModelGone):
                 continue  # deleted meanwhile

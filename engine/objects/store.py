@@ -22,12 +22,16 @@ class ObjectNotFound(EngineError):
     """There is no object of that key."""
 
 
-class ObjectsUnavailable(EngineError):
-    """Where the objects are kept refuses the engine, or does not answer."""
+class ObjectsUnavailable(EngineError, OSError):
+    """The container of the objects refuses the engine, or does not answer. An OSError, as every refusal of a folder is."""
 
 
 class ObjectStore(Protocol):
-    """Objects by key. Several processes may use the same one. Everything may raise ObjectsUnavailable."""
+    """Objects by key. Several processes may use the same one.
+
+    Everything may raise OSError, which is how each kind of store refuses: a folder with the system's own, a container with
+    ObjectsUnavailable.
+    """
 
     def close(self) -> None:
         """Let go of connections and threads."""

@@ -4,6 +4,8 @@ Records go out, names and ids come in; no row and no session leaves this package
 `transitions`. Artifacts and features are files, and are not kept here.
 """
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy import select
@@ -13,7 +15,8 @@ from vision_customization.contract.enums import EvaluationStatus, ModelStatus, R
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.blobs import BlobStore
-from vision_customization.engine.store.database import unreachable
+from vision_customization.engine.store.cipher import TokenCipher, check_token_key
+from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
 from vision_customization.engine.store.errors import (
     AlreadyExists,
@@ -34,12 +37,13 @@ from vision_customization.engine.store.records import (
     ModelRecord,
     PublishedModelRecord,
     RunRecord,
+    TrainingOrder,
+    TrainingOutcome,
     Unfinished,
 )
 from vision_customization.engine.store.runs import RunStore
 from vision_customization.engine.store.sqlite_file import check_database
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
-from vision_customization.engine.store.token_key import TokenKeyStore
 
 __all__ = [
     "AlreadyExists",
@@ -55,13 +59,25 @@ __all__ = [
     "Store",
     "StoreError",
     "TokenNeeded",
+    "TrainingOrder",
+    "TrainingOutcome",
     "Unfinished",
     "WrongState",
 ]
 
 
-class Store(DatasetStore, ModelStore, EvaluationStore, RunStore, PublishedModelStore, BlobStore, TokenKeyStore):
-    """The engine's memory. Safe to use from many threads, and from many processes at once."""
+class Store:
+    """The engine's memory, a part for each kind of thing. Safe to use from many threads, and from many processes at once."""
+
+    def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.database = Database(settings, now=now)
+        self._cipher = TokenCipher.open(settings)
+        self.datasets = DatasetStore(self.database, self._cipher)
+        self.models = ModelStore(self.database)
+        self.evaluations = EvaluationStore(self.database)
+        self.runs = RunStore(self.database)
+        self.published = PublishedModelStore(self.database)
+        self.blobs = BlobStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -74,17 +90,28 @@ class Store(DatasetStore, ModelStore, EvaluationStore, RunStore, PublishedModelS
         check_database(settings)
         store = cls(settings)
         try:
-            store.migrate()
+            store.database.migrate()
         except OperationalError as error:
             raise SettingsError(unreachable(error)) from None
         return store
+
+    def ping(self) -> None:
+        """Raise `sqlalchemy.exc.SQLAlchemyError` if the database does not answer."""
+        self.database.ping()
+
+    def check_token_key(self, settings: Settings) -> None:
+        """Raises SettingsError where other processes of the engine have another key. See `cipher.check_token_key`."""
+        check_token_key(self.database, self._cipher, settings)
+
+    def close(self) -> None:
+        self.database.close()
 
     def unfinished(self) -> Unfinished:
         """Models, evaluations and runs that a worker still has to bring to an end."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]
-        with self._reading() as session:
+        with self.database.reading() as session:
             models = select(ModelRow.id).where(ModelRow.status.not_in(ended_models)).order_by(ModelRow.sequence)
             evaluations = (
                 select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)

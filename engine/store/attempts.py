@@ -1,41 +1,142 @@
 """What an evaluation and a product recognition run have in common: each is one attempt at something with a model."""
 
-from datetime import datetime
-from typing import Any
+import uuid
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.enums import EvaluationStatus
-from vision_customization.contract.wire import ErrorDetails
+from vision_customization.contract.wire import ErrorDetails, Wire
+from vision_customization.engine.store.database import Database, found, status_counts
+from vision_customization.engine.store.errors import AlreadyExists, Kind, WrongState
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
 from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
 
+Row = TypeVar("Row", bound=EvaluationRow | RunRow)
+Record = TypeVar("Record")
+Outcome = TypeVar("Outcome", bound=Wire)
 
-def model_name_of(session: Session, row: EvaluationRow | RunRow) -> str:
-    """The name of the model that the attempt is with."""
+
+class AttemptStore(ABC, Generic[Row, Record, Outcome]):
+    """Attempts, by the names of their model and their own, or by id. A status that is final is never left again."""
+
+    _kind: ClassVar[Kind]
+    _outcome_column: ClassVar[str]
+
+    def __init__(self, database: Database, row: type[Row]) -> None:
+        self._database = database
+        self._row = row
+
+    def find(self, model_name: str, name: str) -> Record:
+        """Raises NotFound, of the model or of the attempt."""
+        with self._database.reading() as session:
+            model = self._model(session, model_name)
+            return self._record(self._find(session, model, name), model.name)
+
+    def by_id(self, attempt_id: str) -> Record:
+        """Raises NotFound."""
+        with self._database.reading() as session:
+            row = self._by_id(session, attempt_id)
+            return self._record(row, _model_name(session, row))
+
+    def page(self, model_name: str, skip: int, top: int) -> list[Record]:
+        """Up to `top` attempts of a model after the first `skip`, in the order they were created. Raises NotFound."""
+        with self._database.reading() as session:
+            model = self._model(session, model_name)
+            query = self._of(model).order_by(self._row.sequence).offset(skip).limit(top)
+            return [self._record(row, model.name) for row in session.scalars(query)]
+
+    def delete(self, model_name: str, name: str) -> Record:
+        """What it was; its objects are the caller's to delete. Raises NotFound, WrongState."""
+        with self._database.writing() as session:
+            model = self._model(session, model_name)
+            row = self._find(session, model, name, lock=True)
+            if not EvaluationStatus(row.status).final:
+                raise WrongState(self._kind, name, row.status, "it can be deleted once it has 'succeeded' or 'failed'")
+            record = self._record(row, model.name)
+            session.delete(row)
+            return record
+
+    def begin(self, attempt_id: str) -> Record:
+        """It starts, or starts again; nothing happens to one that has ended. Raises NotFound."""
+        return self._report(attempt_id, EvaluationEvent.BEGIN)
+
+    def finish(self, attempt_id: str, outcome: Outcome) -> Record:
+        """Raises NotFound."""
+        return self._report(attempt_id, EvaluationEvent.FINISH, outcome=outcome)
+
+    def fail(self, attempt_id: str, error: ErrorDetails) -> Record:
+        """Raises NotFound."""
+        return self._report(attempt_id, EvaluationEvent.FAIL, error=error)
+
+    def counts(self) -> dict[EvaluationStatus, int]:
+        """How many attempts have each status."""
+        with self._database.reading() as session:
+            return status_counts(session, self._row.status, EvaluationStatus)
+
+    @abstractmethod
+    def _model(self, session: Session, name: str, *, lock: bool = False) -> ModelRow:
+        """The model that callers mean by `name`. Raises NotFound."""
+
+    @abstractmethod
+    def _check_model(self, model: ModelRow) -> None:
+        """Raises WrongState for a model that nothing can be attempted with."""
+
+    @abstractmethod
+    def _record(self, row: Row, model_name: str) -> Record: ...
+
+    def _create(self, model_name: str, name: str, **columns: object) -> Record:
+        """Raises NotFound (the model), WrongState (it cannot be used), AlreadyExists."""
+        now = self._database.now()
+        with self._database.writing() as session:
+            model = self._model(session, model_name, lock=True)
+            self._check_model(model)
+            if session.scalar(self._of(model).where(self._row.name == name)) is not None:
+                raise AlreadyExists(self._kind, name)
+            row = self._row(
+                id=str(uuid.uuid4()),
+                model_id=model.id,
+                name=name,
+                status=EvaluationStatus.NOT_STARTED.value,
+                created=now,
+                updated=now,
+                **columns,
+            )
+            session.add(row)
+            try:
+                session.flush()
+            except IntegrityError:
+                raise AlreadyExists(self._kind, name) from None
+            return self._record(row, model.name)
+
+    def _report(
+        self, attempt_id: str, event: EvaluationEvent, *, outcome: Outcome | None = None, error: ErrorDetails | None = None
+    ) -> Record:
+        """What becomes of an attempt by an event; one that comes too late changes nothing."""
+        with self._database.writing() as session:
+            row = self._by_id(session, attempt_id, lock=True)
+            status = next_evaluation_status(EvaluationStatus(row.status), event)
+            if row.status != status.value:
+                row.status = status.value
+                row.error = error.to_wire() if error is not None else None
+                row.updated = self._database.now()
+                setattr(row, self._outcome_column, outcome.to_wire() if outcome is not None else None)
+            return self._record(row, _model_name(session, row))
+
+    def _of(self, model: ModelRow) -> Select[Row]:
+        return select(self._row).where(self._row.model_id == model.id)
+
+    def _find(self, session: Session, model: ModelRow, name: str, *, lock: bool = False) -> Row:
+        return found(session, self._of(model).where(self._row.name == name), self._kind, name, lock=lock)
+
+    def _by_id(self, session: Session, attempt_id: str, *, lock: bool = False) -> Row:
+        return found(session, select(self._row).where(self._row.id == attempt_id), self._kind, attempt_id, lock=lock)
+
+
+def _model_name(session: Session, row: EvaluationRow | RunRow) -> str:
     name = session.scalar(select(ModelRow.name).where(ModelRow.id == row.model_id))
     assert name is not None, "an attempt goes with its model"
     return name
-
-
-def advance(
-    row: EvaluationRow | RunRow,
-    event: EvaluationEvent,
-    now: datetime,
-    error: ErrorDetails | None,
-    **outcome: dict[str, Any] | None,
-) -> None:
-    """What becomes of an attempt by an event; one that comes too late changes nothing.
-
-    Args:
-        outcome: the column that says what came out of it, and its value.
-    """
-    status = next_evaluation_status(EvaluationStatus(row.status), event)
-    if row.status == status.value:
-        return
-    row.status = status.value
-    row.error = error.to_wire() if error is not None else None
-    row.updated = now
-    for column, value in outcome.items():
-        setattr(row, column, value)

@@ -13,20 +13,25 @@ from vision_customization.engine.store.tables import BlobRow
 _BATCH = 500  # below SQLite's bound on parameters of a statement
 
 
-class BlobStore(Database):
-    def blobs(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
+class BlobStore:
+    """Blobs by the URLs that they were read from."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def known(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
         """What is known of the blobs at `urls` (without their queries), by URL; the unknown are left out."""
         known = {}
-        with self._reading() as session:
+        with self._database.reading() as session:
             for start in range(0, len(urls), _BATCH):
                 digests = [_digest(url) for url in urls[start : start + _BATCH]]
                 for row in session.scalars(select(BlobRow).where(BlobRow.url_digest.in_(digests))):
                     known[row.url] = BlobRecord(row.url, row.etag, row.sha256, row.width, row.height)
         return known
 
-    def remember_blobs(self, blobs: Iterable[BlobRecord]) -> None:
+    def remember(self, blobs: Iterable[BlobRecord]) -> None:
         """Keep what was read; of each URL only the last version."""
-        seen = self._now()
+        seen = self._database.now()
         rows = {
             _digest(blob.url): {
                 "url_digest": _digest(blob.url),
@@ -43,7 +48,7 @@ class BlobStore(Database):
         ordered = [rows[digest] for digest in sorted(rows)]
         if not ordered:
             return
-        with self._writing() as session:
+        with self._database.writing() as session:
             insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
             statement = insert(BlobRow)
             changed = {column: statement.excluded[column] for column in ("etag", "sha256", "width", "height", "seen")}

@@ -15,7 +15,6 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.errors import Kind, NotFound
 
 _BUSY_TIMEOUT_SECONDS = 30
@@ -26,16 +25,15 @@ S = TypeVar("S", bound=StrEnum)
 
 
 class Database:
-    """Sessions on the engine's database; the base of what the store is put together from.
+    """Sessions on the engine's database, and the clock that all tables go by.
 
     A writing session holds SQLite's write lock from its start, so that what it read is still so when it writes.
     """
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._engine = _connect(settings)
-        self._writing_engine = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        self._cipher = TokenCipher.open(settings)
-        self._now = now
+        self.engine = _connect(settings)
+        self._writing_engine = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self.now = now
 
     def migrate(self) -> None:
         """Bring the tables up to date. Safe when several processes do it at once: one works, the others wait for it."""
@@ -46,19 +44,19 @@ class Database:
 
     def ping(self) -> None:
         """Raise `sqlalchemy.exc.SQLAlchemyError` if the database does not answer."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with Session(self._engine) as session:
+    def reading(self) -> Iterator[Session]:
+        with Session(self.engine) as session:
             yield session
 
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[Session]:
         with Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
             yield session
 

@@ -13,14 +13,21 @@ from sqlalchemy.orm import Session
 
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container, without_query
+from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
 from vision_customization.engine.store.records import DatasetRecord
 from vision_customization.engine.store.tables import DatasetRow
 
 
-class DatasetStore(Database):
-    def create_dataset(
+class DatasetStore:
+    """Datasets by name. Their SAS tokens are encrypted with `cipher`."""
+
+    def __init__(self, database: Database, cipher: TokenCipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    def create(
         self,
         name: str,
         annotation_kind: AnnotationKind,
@@ -32,7 +39,7 @@ class DatasetStore(Database):
     ) -> DatasetRecord:
         """`sas_token` is without a leading `?`, and only ever sent to the containers of these annotation files. Raises
         AlreadyExists."""
-        now = self._now()
+        now = self._database.now()
         row = DatasetRow(
             name=name,
             annotation_kind=annotation_kind.value,
@@ -46,24 +53,24 @@ class DatasetStore(Database):
             updated=now,
         )
         try:
-            with self._writing() as session:
+            with self._database.writing() as session:
                 session.add(row)
         except IntegrityError:
             raise AlreadyExists("dataset", name) from None
         return _record(row)
 
-    def dataset(self, name: str) -> DatasetRecord:
+    def find(self, name: str) -> DatasetRecord:
         """Raises NotFound."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return _record(_find(session, name))
 
-    def datasets(self, skip: int, top: int) -> list[DatasetRecord]:
+    def page(self, skip: int, top: int) -> list[DatasetRecord]:
         """Up to `top` datasets after the first `skip`, in the order they were registered."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             rows = session.scalars(select(DatasetRow).order_by(DatasetRow.sequence).offset(skip).limit(top))
             return [_record(row) for row in rows]
 
-    def update_dataset(
+    def update(
         self,
         name: str,
         *,
@@ -80,7 +87,7 @@ class DatasetStore(Database):
             PreconditionFailed: its eTag is not in `if_match`.
             TokenNeeded: there is no token to stay, or annotation files would lie outside the containers that it is for.
         """
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find(session, name, if_match, lock=True)
             changes: dict[str, Any] = {}
             if annotation_kind is not None:
@@ -102,12 +109,12 @@ class DatasetStore(Database):
             for column, value in changes.items():
                 setattr(row, column, value)
             row.e_tag = _new_e_tag()
-            row.updated = self._now()
+            row.updated = self._database.now()
         return _record(row)
 
-    def delete_dataset(self, name: str, *, if_match: frozenset[str] | None = None) -> None:
+    def delete(self, name: str, *, if_match: frozenset[str] | None = None) -> None:
         """Raises NotFound, PreconditionFailed."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             session.delete(_find(session, name, if_match, lock=True))
 
     def sas_token(self, dataset: DatasetRecord) -> SecretStr | None:

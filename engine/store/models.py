@@ -15,7 +15,7 @@ from vision_customization.contract.models import Artifact, ModelPerformance, Tra
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.database import Database, found, status_counts
 from vision_customization.engine.store.errors import AlreadyExists, NotFound, WrongState
-from vision_customization.engine.store.records import AnswerableModel, ModelRecord
+from vision_customization.engine.store.records import AnswerableModel, ModelRecord, TrainingOrder, TrainingOutcome
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow, RunRow
 from vision_customization.engine.store.transitions import ModelEvent, next_model_status
 
@@ -34,68 +34,42 @@ _MODEL_TO_ANALYZE = (
 )
 
 
-class ModelStore(Database):
-    def create_model(
-        self,
-        name: str,
-        *,
-        training_dataset_name: str,
-        time_budget_in_hours: int,
-        model_kind: ModelKind,
-        test_dataset_name: str | None = None,
-        tiles: int = 1,
-    ) -> ModelRecord:
+class ModelStore:
+    """Models by name or id."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, order: TrainingOrder) -> ModelRecord:
         """Raises AlreadyExists, also where a published model has the name: analyze could not tell the two apart."""
-        return self._insert(
-            ModelRow(
-                id=str(uuid.uuid4()),
-                name=name,
-                training_dataset_name=training_dataset_name,
-                time_budget_in_hours=time_budget_in_hours,
-                model_kind=model_kind.value,
-                test_dataset_name=test_dataset_name,
-                tiles=tiles,
-                status=ModelStatus.NOT_STARTED.value,
-            )
-        )
+        return self._insert(str(uuid.uuid4()), name, order, None)
 
-    def import_model(
-        self,
-        model_id: str,
-        name: str,
-        *,
-        training_dataset_name: str,
-        time_budget_in_hours: int,
-        model_kind: ModelKind,
-        test_dataset_name: str | None,
-        performance: ModelPerformance | None,
-        cost_minutes: int | None,
-        artifact: Artifact,
-        tiles: int = 1,
-    ) -> ModelRecord:
+    def import_trained(self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome) -> ModelRecord:
         """A model that was trained elsewhere, and whose files are there: it has succeeded. Raises AlreadyExists, as above."""
-        return self._insert(
-            ModelRow(
-                id=model_id,
-                name=name,
-                training_dataset_name=training_dataset_name,
-                time_budget_in_hours=time_budget_in_hours,
-                model_kind=model_kind.value,
-                test_dataset_name=test_dataset_name,
-                tiles=tiles,
-                status=ModelStatus.SUCCEEDED.value,
-                performance=performance.to_wire() if performance is not None else None,
-                cost_minutes=cost_minutes,
-                artifact=artifact.to_wire(),
-            )
-        )
+        return self._insert(model_id, name, order, outcome)
 
-    def _insert(self, row: ModelRow) -> ModelRecord:
-        row.cancel_requested = False
-        row.created = row.updated = self._now()
-        name = row.name
+    def _insert(self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome | None) -> ModelRecord:
+        now = self._database.now()
+        row = ModelRow(
+            id=model_id,
+            name=name,
+            training_dataset_name=order.training_dataset_name,
+            time_budget_in_hours=order.time_budget_in_hours,
+            model_kind=order.model_kind.value,
+            test_dataset_name=order.test_dataset_name,
+            tiles=order.tiles,
+            status=ModelStatus.NOT_STARTED.value,
+            cancel_requested=False,
+            created=now,
+            updated=now,
+        )
+        if outcome is not None:
+            row.status = ModelStatus.SUCCEEDED.value
+            row.performance = outcome.performance.to_wire() if outcome.performance is not None else None
+            row.cost_minutes = outcome.cost_minutes
+            row.artifact = outcome.artifact.to_wire()
         try:
-            with self._writing() as session:
+            with self._database.writing() as session:
                 if session.scalar(select(PublishedModelRow.name).where(PublishedModelRow.name == name)) is not None:
                     raise AlreadyExists("model", name, "published model")
                 session.add(row)
@@ -103,31 +77,36 @@ class ModelStore(Database):
             raise AlreadyExists("model", name) from None
         return _record(row)
 
-    def model(self, name: str) -> ModelRecord:
+    def find(self, name: str) -> ModelRecord:
         """Raises NotFound."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return _record(_find(session, name))
 
-    def model_by_id(self, model_id: str) -> ModelRecord:
+    def by_id(self, model_id: str) -> ModelRecord:
         """Raises NotFound."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return _record(_find_id(session, model_id))
 
-    def models(self, skip: int, top: int) -> list[ModelRecord]:
+    def page(self, skip: int, top: int) -> list[ModelRecord]:
         """Up to `top` models after the first `skip`, in the order they were created."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return [
                 _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
             ]
 
-    def model_to_analyze(self, name: str) -> AnswerableModel:
+    def ids(self) -> set[str]:
+        """The ids of all models."""
+        with self._database.reading() as session:
+            return set(session.scalars(select(ModelRow.id)))
+
+    def to_analyze(self, name: str) -> AnswerableModel:
         """The model named `name`, else the one published under `name`. Raises NotFound."""
         if "\x00" in name:  # PostgreSQL has no such text
             raise NotFound("model", name)
         # Every analyze call asks. SQLAlchemy's execution takes four times as long as the driver alone, whose errors these are.
-        statement, parameters = self._model_to_analyze
+        statement, parameters = self._to_analyze
         values = {"wanted": name} if parameters is None else [name] * len(parameters)
-        with closing(self._engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        with closing(self._database.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
             cursor.execute(statement, values)
             row = cursor.fetchone()
         if row is None:
@@ -136,27 +115,27 @@ class ModelStore(Database):
         return AnswerableModel(model_id, model_name, ModelStatus(status), ModelKind(kind), tiles)
 
     @cached_property
-    def _model_to_analyze(self) -> tuple[str, list[str] | None]:
+    def _to_analyze(self) -> tuple[str, list[str] | None]:
         """The query in the dialect's words, and its parameters where they go by position; all are `wanted`."""
-        compiled = _MODEL_TO_ANALYZE.compile(self._engine)
+        compiled = _MODEL_TO_ANALYZE.compile(self._database.engine)
         assert isinstance(compiled, SQLCompiler)
         assert set(compiled.params) == {"wanted"}
         return compiled.string, compiled.positiontup
 
     def request_cancellation(self, name: str) -> ModelRecord:
-        """Ask a training to stop: `cancelling` until whoever trains reports `cancel_training`. Raises NotFound, WrongState."""
-        with self._writing() as session:
+        """Ask a training to stop: `cancelling` until whoever trains reports `cancel`. Raises NotFound, WrongState."""
+        with self._database.writing() as session:
             row = _find(session, name, lock=True)
             status = next_model_status(ModelStatus(row.status), ModelEvent.REQUEST_CANCEL)
             if status is None:
                 raise WrongState("model", name, row.status, "only a training that has not ended can be cancelled")
             row.cancel_requested = True
-            _set_status(row, status, self._now())
+            _set_status(row, status, self._database.now())
             return _record(row)
 
-    def delete_model(self, name: str) -> ModelRecord:
+    def delete(self, name: str) -> ModelRecord:
         """Delete a model, its evaluations and its runs; its artifact is the caller's to delete. Raises NotFound, WrongState."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find(session, name, lock=True)
             if not ModelStatus(row.status).final:
                 raise WrongState("model", name, row.status, "cancel it first, and delete it once it is 'cancelled'")
@@ -168,33 +147,31 @@ class ModelStore(Database):
             session.delete(row)
             return record
 
-    def begin_training(self, model_id: str) -> ModelRecord:
+    def begin(self, model_id: str) -> ModelRecord:
         """The training starts, or starts again; it should not go on if the record is `cancelling` or final. Raises NotFound."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if row.started is None and not ModelStatus(row.status).final:
-                row.started = self._now()
+                row.started = self._database.now()
             return self._report(row, ModelEvent.BEGIN)
 
     def report_progress(self, model_id: str, progress: TrainingProgress) -> None:
         """Say where a training stands; ignored once it has ended. Raises NotFound."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if not ModelStatus(row.status).final:
                 row.progress = progress.to_wire()
-                row.updated = self._now()
+                row.updated = self._database.now()
 
     def cancellation_requested(self, model_id: str) -> bool:
         """Whether a training should stop; also true for a model that was deleted."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             requested = session.scalar(select(ModelRow.cancel_requested).where(ModelRow.id == model_id))
             return requested is None or requested
 
-    def finish_training(
-        self, model_id: str, performance: ModelPerformance | None, cost_minutes: int, artifact: Artifact
-    ) -> ModelRecord:
+    def finish(self, model_id: str, performance: ModelPerformance | None, cost_minutes: int, artifact: Artifact) -> ModelRecord:
         """The training succeeded; after an accepted cancellation the model is `cancelled` all the same. Raises NotFound."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if ModelStatus(row.status).final:
                 return _record(row)
@@ -204,9 +181,9 @@ class ModelStore(Database):
             row.cost_minutes = cost_minutes
             return self._report(row, ModelEvent.FINISH)
 
-    def fail_training(self, model_id: str, error: ErrorDetails, cost_minutes: int | None = None) -> ModelRecord:
+    def fail(self, model_id: str, error: ErrorDetails, cost_minutes: int | None = None) -> ModelRecord:
         """The training failed for good. Raises NotFound."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if ModelStatus(row.status).final:
                 return _record(row)
@@ -215,28 +192,28 @@ class ModelStore(Database):
             row.cost_minutes = cost_minutes if cost_minutes is not None else row.cost_minutes
             return self._report(row, ModelEvent.FAIL)
 
-    def cancel_training(self, model_id: str, cost_minutes: int | None = None) -> ModelRecord:
+    def cancel(self, model_id: str, cost_minutes: int | None = None) -> ModelRecord:
         """The training has stopped because it was asked to. Raises NotFound."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if not ModelStatus(row.status).final:
                 row.cost_minutes = cost_minutes if cost_minutes is not None else row.cost_minutes
             return self._report(row, ModelEvent.CANCEL)
 
-    def model_counts(self) -> dict[ModelStatus, int]:
+    def counts(self) -> dict[ModelStatus, int]:
         """How many models have each status."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return status_counts(session, ModelRow.status, ModelStatus)
 
     def training_seconds(self) -> float:
         """The compute time of all trainings that there are, in seconds."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return session.scalar(select(func.sum(ModelRow.progress["seconds"].as_float()))) or 0.0
 
     def _report(self, row: ModelRow, event: ModelEvent) -> ModelRecord:
         status = next_model_status(ModelStatus(row.status), event)
         assert status is not None, "only a request to cancel is refused"
-        _set_status(row, status, self._now())
+        _set_status(row, status, self._database.now())
         return _record(row)
 
 

@@ -11,8 +11,13 @@ from vision_customization.engine.store.records import PublishedModelRecord
 from vision_customization.engine.store.tables import ModelRow, PublishedModelRow
 
 
-class PublishedModelStore(Database):
-    def publish_model(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
+class PublishedModelStore:
+    """Published models by their stable names."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
         """From now on `name` answers with the model; true if the name is new.
 
         Raises AlreadyExists (a model has the name), NotFound (the model), WrongState (it has not succeeded).
@@ -23,24 +28,24 @@ class PublishedModelStore(Database):
             # Another caller has just published the same new name: now there is one to move.
             return self._point(name, model_name)
 
-    def published_model(self, name: str) -> PublishedModelRecord:
+    def find(self, name: str) -> PublishedModelRecord:
         """Raises NotFound."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             return _record(_find(session, name))
 
-    def published_models(self, skip: int, top: int) -> list[PublishedModelRecord]:
+    def page(self, skip: int, top: int) -> list[PublishedModelRecord]:
         """Up to `top` published models after the first `skip`, in the order they were first published."""
-        with self._reading() as session:
+        with self._database.reading() as session:
             query = select(PublishedModelRow).order_by(PublishedModelRow.sequence).offset(skip).limit(top)
             return [_record(row) for row in session.scalars(query)]
 
-    def unpublish_model(self, name: str) -> None:
+    def unpublish(self, name: str) -> None:
         """Raises NotFound."""
-        with self._writing() as session:
+        with self._database.writing() as session:
             session.delete(_find(session, name))
 
     def _point(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
-        with self._writing() as session:
+        with self._database.writing() as session:
             if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
                 raise AlreadyExists("published model", name, "model")
             status = session.scalar(select(ModelRow.status).where(ModelRow.name == model_name))
@@ -48,7 +53,7 @@ class PublishedModelStore(Database):
                 raise NotFound("model", model_name)
             if status != ModelStatus.SUCCEEDED.value:
                 raise WrongState("model", model_name, status, "only a model that has succeeded can be published")
-            now = self._now()
+            now = self._database.now()
             row = session.scalar(select(PublishedModelRow).where(PublishedModelRow.name == name).with_for_update())
             created = row is None
             if row is None:

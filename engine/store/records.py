@@ -21,8 +21,8 @@ from vision_customization.contract.wire import ErrorDetails
 class DatasetRecord:
     """A registered dataset.
 
-    Its SAS token stays encrypted until a blob is read (`Store.sas_token`). `sas_scopes` are the URLs of the containers that
-    the token was given for, those of the annotation files it came with, and is sent to.
+    Its SAS token stays encrypted until a blob is read (`DatasetStore.sas_token`). `sas_scopes` are the URLs of the containers
+    that the token was given for, those of the annotation files it came with, and is sent to.
     """
 
     name: str
@@ -35,6 +35,27 @@ class DatasetRecord:
     created: datetime
     updated: datetime
     e_tag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOrder:
+    """What a model is to be trained on, and how. `test_dataset_name` is the dataset to measure it on, if not on what is held
+    out of the training data."""
+
+    training_dataset_name: str
+    time_budget_in_hours: int
+    model_kind: ModelKind
+    test_dataset_name: str | None = None
+    tiles: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOutcome:
+    """What came out of a training that succeeded."""
+
+    performance: ModelPerformance | None
+    cost_minutes: int | None
+    artifact: Artifact
 
 
 @dataclass(frozen=True, slots=True)

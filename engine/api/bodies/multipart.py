@@ -1,12 +1,21 @@
-"""The parts of a `multipart/form-data` body (RFC 7578)."""
+"""The parts of a `multipart/form-data` body (RFC 7578), as places in it: no part is copied."""
 
-import re
-from collections.abc import Iterator
+from email.message import Message
+from email.utils import collapse_rfc2231_value
 from mmap import mmap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-_BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]+)"|([^\s;]+))', re.IGNORECASE)
-_NAME = re.compile(rb'[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
+from python_multipart.exceptions import FormParserError, MultipartParseError
+from python_multipart.multipart import MultipartParser
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+PARTS_MAX = 100
+HEAD_BYTES_MAX = 16_384
+"""Of the headers of one part."""
+
+_CHUNK_BYTES = 1024 * 1024
 
 
 class Part(NamedTuple):
@@ -18,28 +27,122 @@ class Part(NamedTuple):
     stop: int
 
 
-def parts(body: bytes | mmap, content_type: str) -> Iterator[Part]:
-    """The parts of a body; none where `content_type`, the request's header, names no boundary."""
-    match = _BOUNDARY.search(content_type)
-    if match is None:
-        return
-    delimiter = b"\r\n--" + (match.group(1) or match.group(2)).encode("latin-1")
-    # The first delimiter may lack the line break before it.
-    begin = -2 if body[: len(delimiter) - 2] == delimiter[2:] else body.find(delimiter)
-    while begin != -1:
-        start = begin + len(delimiter)
-        if body[start : start + 2] == b"--":
-            return
-        begin = body.find(delimiter, start)
-        stop = begin if begin != -1 else len(body)
-        blank = body.find(b"\r\n\r\n", start, stop)
-        if blank != -1:
-            head = body[start:blank]
-            name = _NAME.search(head)
-            yield Part(name[1].decode("utf-8", "replace") if name else "", b"filename" in head.lower(), blank + 4, stop)
+def parts(body: bytes | mmap, content_type: str) -> list[Part]:
+    """The parts of a body, up to the first that is malformed; none where `content_type`, the request's header, names no
+    boundary. The last part may lack the delimiter after it, and more than PARTS_MAX are not read."""
+    boundary = _parameter(content_type, "boundary")
+    if not boundary:
+        return []
+    opening = b"--" + boundary.encode("latin-1", "replace")
+    reader = _Reader()
+    try:
+        parser = MultipartParser(opening[2:], reader.callbacks())
+        position = _first_delimiter(body, opening)
+        while position is not None and position < len(body):
+            chunk = body[position : position + _CHUNK_BYTES]
+            reader.goes_on(chunk, position)
+            parser.write(chunk)
+            position += len(chunk)
+    except FormParserError:
+        return reader.found
+    reader.end(body, b"\r\n" + opening)
+    return reader.found
 
 
 def first_file(body: bytes, content_type: str) -> bytes | None:
     """The first part that is a file, else the first part; None if there is none."""
     found = sorted(parts(body, content_type), key=lambda part: not part.is_file)
     return body[found[0].start : found[0].stop] if found else None
+
+
+class _Reader:
+    """Collects the parts from what the parser reports."""
+
+    def __init__(self) -> None:
+        self.found: list[Part] = []
+        self._chunk = b""
+        self._chunk_start = 0
+        self._begin()
+
+    def callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._field_goes_on,
+            "on_header_value": self._value_goes_on,
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._begin_content,
+            "on_part_data": self._content_goes_on,
+            "on_part_end": self._end_part,
+        }
+
+    def goes_on(self, chunk: bytes, start: int) -> None:
+        """What the parser is given next, and where it is in the body."""
+        self._chunk, self._chunk_start = chunk, start
+
+    def end(self, body: bytes | mmap, delimiter: bytes) -> None:
+        """The body has ended, maybe within the content of a part."""
+        if self._in_content:
+            stop = body.find(delimiter, self._start) if self._length else self._start
+            self._keep(stop if stop != -1 else len(body))
+
+    def _begin(self) -> None:
+        if len(self.found) == PARTS_MAX:
+            raise MultipartParseError("too many parts")
+        self._field = self._value = self._disposition = b""
+        self._head_bytes = 0
+        self._in_content = False
+        self._start = self._length = 0
+
+    def _field_goes_on(self, data: bytes, start: int, stop: int) -> None:
+        self._count_head(stop - start)
+        self._field += data[start:stop]
+
+    def _value_goes_on(self, data: bytes, start: int, stop: int) -> None:
+        self._count_head(stop - start)
+        self._value += data[start:stop]
+
+    def _count_head(self, more: int) -> None:
+        self._head_bytes += more
+        if self._head_bytes > HEAD_BYTES_MAX:
+            raise MultipartParseError("too long headers")
+
+    def _end_header(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._field = self._value = b""
+
+    def _begin_content(self) -> None:
+        self._in_content = True
+
+    def _content_goes_on(self, data: bytes, start: int, stop: int) -> None:
+        if not self._length:
+            # What looked like a delimiter at the end of the chunk before comes from a buffer of the parser's.
+            self._start = self._chunk_start + (start if data is self._chunk else start - stop)
+        self._length += stop - start
+
+    def _end_part(self) -> None:
+        self._keep(self._start + self._length)
+
+    def _keep(self, stop: int) -> None:
+        disposition = self._disposition.decode("utf-8", "replace")
+        name = _parameter(disposition, "name")
+        self.found.append(Part(name or "", _parameter(disposition, "filename") is not None, self._start, stop))
+        self._in_content = False
+
+
+def _first_delimiter(body: bytes | mmap, opening: bytes) -> int | None:
+    """Where the first delimiter starts; before it may be a preamble, which the parser does not know. None if there is none."""
+    position = 0 if body[: len(opening)] == opening else body.find(b"\r\n" + opening) + 2
+    return position if position != 1 else None
+
+
+def _parameter(header: str, name: str) -> str | None:
+    """A parameter of a header's value, quoted or not, also in the form of RFC 2231, which old clients send for names that
+    are not ASCII; None if there is none."""
+    message = Message()
+    message["content-disposition"] = header
+    try:
+        value = message.get_param(name, header="content-disposition")
+    except (TypeError, ValueError):  # two forms of RFC 2231 mixed, or a number too long for one
+        return None
+    return None if value is None else collapse_rfc2231_value(value)

@@ -136,7 +136,7 @@ def _fetch(service: Service, model_name: str, url: str) -> bytes:
 def _trained(service: Service, model_name: str) -> AnswerableModel:
     """The model behind a name. Refuses an unknown one with 404 and one that has not succeeded with 400."""
     try:
-        record = service.store.model_to_analyze(model_name)
+        record = service.store.models.to_analyze(model_name)
     except NotFound:
         raise _unknown_model(model_name) from None
     if record.status is not ModelStatus.SUCCEEDED:

@@ -37,7 +37,7 @@ def datasets_router(service: Service) -> APIRouter:
     def register(name: Name, body: Annotated[DatasetCreate, Depends(body_of(DatasetCreate))]) -> Response:
         check_uris(body.annotation_file_uris)
         authentication = body.authentication
-        record = store.create_dataset(
+        record = store.datasets.create(
             name,
             body.annotation_kind,
             body.annotation_file_uris,
@@ -49,11 +49,11 @@ def datasets_router(service: Service) -> APIRouter:
 
     @router.get("/{name}", summary="Get a dataset", response_model=Dataset, responses=failures(400, 401, 404, 405))
     def get(name: Name) -> Response:
-        return dataset_response(store.dataset(name))
+        return dataset_response(store.datasets.find(name))
 
     @router.get("", summary="List the datasets", response_model=contract.Page[Dataset], responses=failures(400, 401))
     def list_all(page: PageQuery) -> Response:
-        return page.reply([dataset(record) for record in store.datasets(page.skip, page.top + 1)], service.settings)
+        return page.reply([dataset(record) for record in store.datasets.page(page.skip, page.top + 1)], service.settings)
 
     @router.patch(
         "/{name}",
@@ -69,7 +69,7 @@ def datasets_router(service: Service) -> APIRouter:
         if (given := body.authentication) is not None:
             # What was read and is sent back has no token, since none is ever shown: the one there is stays.
             authentication = (given.kind, sas_token(given) if given.sas_token is not None else None)
-        record = store.update_dataset(
+        record = store.datasets.update(
             name,
             if_match=if_match,
             annotation_kind=body.annotation_kind,
@@ -87,7 +87,7 @@ def datasets_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405, 412),
     )
     def unregister(name: Name, if_match: IfMatch) -> Response:
-        store.delete_dataset(name, if_match=if_match)
+        store.datasets.delete(name, if_match=if_match)
         return Response(status_code=204)
 
     return router

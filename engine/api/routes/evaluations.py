@@ -1,6 +1,5 @@
 """`/models/{name}/evaluations`: a model on a test dataset."""
 
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -13,10 +12,9 @@ from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import curves_key
 from vision_customization.engine.store import EvaluationRecord
-
-log = logging.getLogger("engine.evaluations")
 
 
 def evaluations_router(service: Service) -> APIRouter:
@@ -34,23 +32,24 @@ def evaluations_router(service: Service) -> APIRouter:
     def create(
         name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
     ) -> Response:
-        record = store.create_evaluation(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
-        try:
-            service.jobs.enqueue_evaluation(record.id)
-        except Exception:
+        record = store.evaluations.create(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
+
+        def withdraw() -> None:
             message = "The evaluation could not be handed to a worker."
-            store.fail_evaluation(
+            store.evaluations.fail(
                 record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
             )
-            store.delete_evaluation(name, evaluation_name)
-            raise
+            store.evaluations.delete(name, evaluation_name)
+
+        with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
+            service.jobs.enqueue_evaluation(record.id)
         return wire_response(evaluation(record), 201)
 
     @router.get(
         "/{evaluation_name}", summary="Get an evaluation", response_model=Evaluation, responses=failures(400, 401, 404, 405)
     )
     def get(name: Name, evaluation_name: Name) -> Response:
-        return wire_response(evaluation(store.evaluation(name, evaluation_name)))
+        return wire_response(evaluation(store.evaluations.find(name, evaluation_name)))
 
     @router.get(
         "",
@@ -59,7 +58,9 @@ def evaluations_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def list_all(name: Name, page: PageQuery) -> Response:
-        return page.reply([evaluation(record) for record in store.evaluations(name, page.skip, page.top + 1)], service.settings)
+        return page.reply(
+            [evaluation(record) for record in store.evaluations.page(name, page.skip, page.top + 1)], service.settings
+        )
 
     @router.delete(
         "/{evaluation_name}",
@@ -69,11 +70,10 @@ def evaluations_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def delete(name: Name, evaluation_name: Name) -> Response:
-        record = store.delete_evaluation(name, evaluation_name)
-        try:
+        record = store.evaluations.delete(name, evaluation_name)
+        # What stays of them goes with the model.
+        with tidying("curves not deleted", model=name, evaluation=evaluation_name):
             service.objects.delete(curves_key(record.model_id, record.id))
-        except OSError:
-            log.exception("curves not deleted", extra={"model": name, "evaluation": evaluation_name})
         return Response(status_code=204)
 
     return router

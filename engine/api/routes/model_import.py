@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
@@ -92,8 +91,12 @@ def _import(service: Service, name: str, digest: str, file: BinaryIO, content_ty
         )
     except ImportRefused as error:
         raise invalid(str(error), target=error.part) from None
-    with suppress(ModelGone):  # it has just been deleted
+    try:
         service.models.load(record.id)
+    except ModelGone:
+        pass  # it has just been deleted
+    except Exception:
+        log.exception("imported model not loaded", extra={"model": name, "id": record.id})
     return record
 
 

@@ -1,7 +1,6 @@
 """`/models`: trainings, what came out of them, and the file it is in."""
 
 import json
-import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -17,11 +16,10 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
+from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.store import ModelRecord, NotFound, Store
-
-log = logging.getLogger("engine.models")
+from vision_customization.engine.store import ModelRecord, NotFound, Store, TrainingOrder
 
 
 def models_router(service: Service) -> APIRouter:
@@ -40,30 +38,33 @@ def models_router(service: Service) -> APIRouter:
         parameters = body.training_parameters
         evaluation = body.evaluation_parameters
         kind = trainable_kind(parameters, store)
-        record = store.create_model(
+        record = store.models.create(
             name,
-            training_dataset_name=parameters.training_dataset_name,
-            time_budget_in_hours=parameters.time_budget_in_hours,
-            model_kind=kind,
-            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
-            tiles=parameters.tiles,
+            TrainingOrder(
+                training_dataset_name=parameters.training_dataset_name,
+                time_budget_in_hours=parameters.time_budget_in_hours,
+                model_kind=kind,
+                test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+                tiles=parameters.tiles,
+            ),
         )
-        try:
+
+        def withdraw() -> None:
+            store.models.cancel(record.id)
+            store.models.delete(name)
+
+        # A model that nobody will train is worse than none: the caller is told, and may send it again.
+        with undone_by(withdraw, "model", model=name, id=record.id):
             service.jobs.enqueue_training(record.id)
-        except Exception:
-            # A model that nobody will train is worse than none: the caller is told, and may send it again.
-            store.cancel_training(record.id)
-            store.delete_model(name)
-            raise
         return wire_response(model(record), 201)
 
     @router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
     def get(name: Name) -> Response:
-        return wire_response(model(store.model(name)))
+        return wire_response(model(store.models.find(name)))
 
     @router.get("", summary="List the models", response_model=contract.Page[Model], responses=failures(400, 401))
     def list_all(page: PageQuery) -> Response:
-        return page.reply([model(record) for record in store.models(page.skip, page.top + 1)], service.settings)
+        return page.reply([model(record) for record in store.models.page(page.skip, page.top + 1)], service.settings)
 
     @router.post(
         "/{name}:cancel",
@@ -73,10 +74,11 @@ def models_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def cancel(name: Name) -> Response:
-        record = store.request_cancellation(name)
+        record = store.models.request_cancellation(name)
         if record.started is None:
             # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
-            store.cancel_training(record.id)
+            with tidying("training not cancelled", model=name, id=record.id):
+                store.models.cancel(record.id)
         return wire_response(model(record), 202)
 
     @router.delete(
@@ -87,12 +89,10 @@ def models_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def delete(name: Name) -> Response:
-        record = store.delete_model(name)
+        record = store.models.delete(name)
         service.models.forget(record.id)
-        try:
+        with tidying("artifact not deleted", model=name, id=record.id):
             service.objects.delete(model_key(record.id))
-        except OSError:
-            log.exception("artifact not deleted", extra={"model": name, "id": record.id})
         return Response(status_code=204)
 
     @router.get(
@@ -179,7 +179,7 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
     if kind is None:
         kind = ModelKind.GENERIC_CLASSIFIER
         try:
-            if store.dataset(parameters.training_dataset_name).annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
+            if store.datasets.find(parameters.training_dataset_name).annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
                 kind = ModelKind.GENERIC_DETECTOR
         except NotFound:
             pass
@@ -193,7 +193,7 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
 
 
 def _with_artifact(store: Store, name: str) -> ModelRecord:
-    record = store.model(name)
+    record = store.models.find(name)
     if record.status is not ModelStatus.SUCCEEDED or record.artifact is None:
         raise invalid(f"The model '{name}' is '{record.status.value}': only one that has succeeded has a file.", target=name)
     return record

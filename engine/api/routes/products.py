@@ -16,8 +16,9 @@ from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
 from vision_customization.engine.api.threads import in_thread
+from vision_customization.engine.api.two_places import undone_by
 from vision_customization.engine.jobs.names import image_key
-from vision_customization.engine.store import NotFound, RunRecord, StoreError
+from vision_customization.engine.store import NotFound, RunRecord
 
 PREBUILT = "ms-pretrained-product-detection"
 """The hosted service's own model, which is not to be had."""
@@ -59,7 +60,7 @@ def products_router(service: Service) -> APIRouter:
     )
     def get(model_name: Name, run_name: Name) -> Response:
         with _naming_the_prebuilt_model(model_name):
-            return wire_response(run(store.run(model_name, run_name)))
+            return wire_response(run(store.runs.find(model_name, run_name)))
 
     @router.get(
         "",
@@ -69,7 +70,9 @@ def products_router(service: Service) -> APIRouter:
     )
     def list_all(model_name: Name, page: PageQuery) -> Response:
         with _naming_the_prebuilt_model(model_name):
-            return page.reply([run(record) for record in store.runs(model_name, page.skip, page.top + 1)], service.settings)
+            return page.reply(
+                [run(record) for record in store.runs.page(model_name, page.skip, page.top + 1)], service.settings
+            )
 
     @router.delete(
         "/{run_name}",
@@ -80,7 +83,7 @@ def products_router(service: Service) -> APIRouter:
     )
     def delete(model_name: Name, run_name: Name) -> Response:
         with _naming_the_prebuilt_model(model_name):
-            store.delete_run(model_name, run_name)
+            store.runs.delete(model_name, run_name)
         return Response(status_code=204)
 
     return router
@@ -101,22 +104,26 @@ def run(record: RunRecord) -> ProductRecognitionRun:
 
 def _create(service: Service, model_name: str, run_name: str, url: str | None, image: bytes) -> RunRecord:
     with _naming_the_prebuilt_model(model_name):
-        service.store.check_recognizing(model_name)  # before anything is read for a model that cannot answer
+        service.store.runs.check_recognizing(model_name)  # before anything is read for a model that cannot answer
         if url is not None:
             image = fetch_image(service.blobs, url)
         decoded_image(image)  # what is no image is refused now, and not by a run that fails
-        record = service.store.create_run(model_name, run_name)
-    try:
+        record = service.store.runs.create(model_name, run_name)
+
+    def withdraw() -> None:
+        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
+        with suppress(NotFound):  # the model was deleted meanwhile, and the run with it
+            service.store.runs.fail(record.id, error)
+            service.store.runs.delete(record.model_name, run_name)
+
+    def discard() -> None:
+        service.objects.delete(image_key(record.id))
+
+    names = {"model": record.model_name, "run": run_name}
+    with undone_by(discard, "image of a run", **names), undone_by(withdraw, "run", **names):
         # After the run, which keeps it from being taken for left over; before the queue, whose worker needs it.
         service.objects.put(image_key(record.id), image)
         service.jobs.enqueue_recognition(record.id)
-    except Exception:
-        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
-        with suppress(StoreError):  # the model was deleted meanwhile, and the run with it
-            service.store.fail_run(record.id, error)
-            service.store.delete_run(record.model_name, run_name)
-        service.objects.delete(image_key(record.id))
-        raise
     return record
 
 

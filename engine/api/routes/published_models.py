@@ -28,20 +28,20 @@ def published_models_router(service: Service) -> APIRouter:
         openapi_extra=json_body(PublishedModelPut),
     )
     def publish(name: Name, body: Annotated[PublishedModelPut, Depends(body_of(PublishedModelPut))]) -> Response:
-        record, created = store.publish_model(name, body.model_name)
+        record, created = store.published.publish(name, body.model_name)
         return wire_response(published_model(record), 201 if created else 200)
 
     @router.get(
         "/{name}", summary="Get a published model", response_model=PublishedModel, responses=failures(400, 401, 404, 405)
     )
     def get(name: Name) -> Response:
-        return wire_response(published_model(store.published_model(name)))
+        return wire_response(published_model(store.published.find(name)))
 
     @router.get(
         "", summary="List the published models", response_model=contract.Page[PublishedModel], responses=failures(400, 401)
     )
     def list_all(page: PageQuery) -> Response:
-        records = store.published_models(page.skip, page.top + 1)
+        records = store.published.page(page.skip, page.top + 1)
         return page.reply([published_model(record) for record in records], service.settings)
 
     @router.delete(
@@ -52,7 +52,7 @@ def published_models_router(service: Service) -> APIRouter:
         responses=failures(400, 401, 404, 405),
     )
     def unpublish(name: Name) -> Response:
-        store.unpublish_model(name)
+        store.published.unpublish(name)
         return Response(status_code=204)
 
     return router

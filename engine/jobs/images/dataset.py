@@ -34,7 +34,7 @@ def read_dataset(
 ) -> Part:
     """Raises JobFailed (datasetNotFound, incorrectModelKind or datasetCorrupt), SourceUnreachable, and `check`'s."""
     try:
-        dataset = store.dataset(name or "")
+        dataset = store.datasets.find(name or "")
     except NotFound:
         named = f"There is no dataset '{name}'" if name else "No test dataset is named"
         raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{named}: register it, and start again.") from None
@@ -95,7 +95,7 @@ def check_budget(kind: ModelKind, part: Part, budget_hours: int) -> None:
 
 def _access(store: Store, dataset: DatasetRecord) -> Access:
     try:
-        token = store.sas_token(dataset)
+        token = store.datasets.sas_token(dataset)
     except SettingsError:
         message = (
             f"The SAS token of dataset '{dataset.name}' cannot be decrypted: the engine has another token key than the one it "

@@ -41,7 +41,7 @@ class EvaluationRun(Job):
         """Make the plan. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
         try:
-            evaluation = self.resources.store.begin_evaluation(self._evaluation_id)
+            evaluation = self.resources.store.evaluations.begin(self._evaluation_id)
         except NotFound:
             raise JobCancelled from None
         if evaluation.status.final:
@@ -64,7 +64,7 @@ class EvaluationRun(Job):
         else:
             performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
         try:
-            self.resources.store.finish_evaluation(self._evaluation_id, performance)
+            self.resources.store.evaluations.finish(self._evaluation_id, performance)
         except NotFound:
             self.resources.objects.delete(curves_key(evaluation.model_id, evaluation.id))
             raise JobCancelled from None
@@ -72,7 +72,7 @@ class EvaluationRun(Job):
 
     def fail(self, failure: JobFailed) -> None:
         with suppress(NotFound):
-            self.resources.store.fail_evaluation(self._evaluation_id, failure.details())
+            self.resources.store.evaluations.fail(self._evaluation_id, failure.details())
         self.clean_up()
 
     def _tags(self, model: ModelRecord) -> tuple[str, ...]:
@@ -89,13 +89,13 @@ class EvaluationRun(Job):
 
     def _record(self) -> EvaluationRecord:
         try:
-            return self.resources.store.evaluation_by_id(self._evaluation_id)
+            return self.resources.store.evaluations.by_id(self._evaluation_id)
         except NotFound:
             raise JobCancelled from None
 
     def _model(self, evaluation: EvaluationRecord) -> ModelRecord:
         try:
-            model = self.resources.store.model_by_id(evaluation.model_id)
+            model = self.resources.store.models.by_id(evaluation.model_id)
         except NotFound:
             raise JobCancelled from None
         if model.status is not ModelStatus.SUCCEEDED:

@@ -43,20 +43,20 @@ class Recognition:
     def check(self) -> None:
         """A run cannot be cancelled, but its model can be deleted, and it with it. Raises JobCancelled."""
         try:
-            self._store.run_by_id(self._run_id)
+            self._store.runs.by_id(self._run_id)
         except NotFound:
             raise JobCancelled from None
 
     def recognize(self) -> None:
         """From the image to the kept result. Raises JobFailed, JobCancelled."""
         try:
-            run = self._store.begin_run(self._run_id)
+            run = self._store.runs.begin(self._run_id)
             if run.status.final:
                 raise JobCancelled
-            tiles = self._store.model_by_id(run.model_id).tiles
+            tiles = self._store.models.by_id(run.model_id).tiles
             image = decode_image(self._objects.get(image_key(self._run_id)), detail=tiles)
             found = self._detector.detect(run.model_id, image)
-            self._store.finish_run(self._run_id, recognized(found, image.width, image.height))
+            self._store.runs.finish(self._run_id, recognized(found, image.width, image.height))
         except NotFound:
             raise JobCancelled from None
         except ObjectNotFound:
@@ -70,7 +70,7 @@ class Recognition:
 
     def fail(self, failure: JobFailed) -> None:
         with suppress(NotFound):
-            self._store.fail_run(self._run_id, failure.details())
+            self._store.runs.fail(self._run_id, failure.details())
         self.clean_up()
 
     def clean_up(self) -> None:
@@ -95,5 +95,5 @@ def settle_unqueued(store: Store, objects: ObjectStore, run_id: str, enqueue: Ca
         enqueue(run_id)
         return
     with suppress(NotFound):
-        if datetime.now(UTC) - store.run_by_id(run_id).created > timedelta(seconds=IMAGE_ARRIVES_SECONDS):
-            store.fail_run(run_id, ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=_NO_IMAGE))
+        if datetime.now(UTC) - store.runs.by_id(run_id).created > timedelta(seconds=IMAGE_ARRIVES_SECONDS):
+            store.runs.fail(run_id, ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=_NO_IMAGE))

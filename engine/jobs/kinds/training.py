@@ -56,7 +56,7 @@ class Training(Job):
         self._reported = TrainingProgress(stage="reading annotations")
 
     def check(self) -> None:
-        if self.resources.store.cancellation_requested(self._model_id):
+        if self.resources.store.models.cancellation_requested(self._model_id):
             raise JobCancelled
 
     def read_annotations(self) -> Planned:
@@ -84,7 +84,7 @@ class Training(Job):
     def put_artifact(self, onnx: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model's file and what is to be known of it; the artifact, as the contract writes it."""
         artifact = Artifact(digest=hashlib.sha256(onnx).hexdigest(), size_bytes=len(onnx))
-        model, part = self.resources.store.model_by_id(self._model_id), self.plan.parts[TRAINING]
+        model, part = self.resources.store.models.by_id(self._model_id), self.plan.parts[TRAINING]
         sidecar = {
             "name": model.name,
             "kind": model.model_kind.value,
@@ -110,7 +110,7 @@ class Training(Job):
         self.report(progress)
         try:
             cost = cost_minutes(progress.seconds, self.budget_seconds)
-            record = self.resources.store.finish_training(self._model_id, measured, cost, Artifact.model_validate(artifact))
+            record = self.resources.store.models.finish(self._model_id, measured, cost, Artifact.model_validate(artifact))
         except NotFound:
             record = None  # deleted at the last moment
         self._discard(record)
@@ -122,13 +122,13 @@ class Training(Job):
         record = None
         with suppress(NotFound):
             cost = cost_minutes(seconds, self.budget_seconds)
-            record = self.resources.store.fail_training(self._model_id, details, cost)
+            record = self.resources.store.models.fail(self._model_id, details, cost)
         self._discard(record)
 
     def cancel(self, seconds: float) -> None:
         record = None
         with suppress(NotFound):
-            record = self.resources.store.cancel_training(self._model_id, cost_minutes(seconds, self.budget_seconds))
+            record = self.resources.store.models.cancel(self._model_id, cost_minutes(seconds, self.budget_seconds))
         self._discard(record)
 
     def tell_waiting(self, why: str) -> None:
@@ -138,20 +138,20 @@ class Training(Job):
     def report(self, progress: TrainingProgress) -> None:
         self._reported = progress
         try:
-            self.resources.store.report_progress(self._model_id, progress)
+            self.resources.store.models.report_progress(self._model_id, progress)
         except NotFound:
             raise JobCancelled from None
 
     @property
     def budget_seconds(self) -> float:
         try:
-            return self.resources.store.model_by_id(self._model_id).time_budget_in_hours * 3600.0
+            return self.resources.store.models.by_id(self._model_id).time_budget_in_hours * 3600.0
         except NotFound:
             return 0.0
 
     def _begin(self) -> ModelRecord:
         try:
-            record = self.resources.store.begin_training(self._model_id)
+            record = self.resources.store.models.begin(self._model_id)
         except NotFound:
             raise JobCancelled from None
         if record.status.final:

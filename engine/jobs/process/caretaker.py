@@ -16,7 +16,7 @@ from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
 from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
-from vision_customization.engine.models.importing import sweep_imports
+from vision_customization.engine.models.importing import sweep_imports, sweep_models
 from vision_customization.engine.objects.keys import JOBS, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store
@@ -40,14 +40,15 @@ class Caretaker:
         self.rescue()
 
     def sweep(self) -> None:
-        """Delete what jobs have left that are at their end, and imports that never came to one: a process that is killed does
-        not tidy up."""
+        """Delete what jobs have left that are at their end, imports that never came to one, and files of deleted models: a
+        process that is killed does not tidy up, and neither does one whose objects refuse it."""
         left = self._objects.names(JOBS)
         models, evaluations, runs = self._store.unfinished()  # asked for last: whoever is not in here has ended
         unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
         for job in set(left) - unfinished:
             self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
+        sweep_models(self._store, self._objects)
 
     def settle(self) -> None:
         """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel
@@ -63,7 +64,7 @@ class Caretaker:
                 self._queue.enqueue_evaluation(evaluation_id)
             elif status.status in _ENDED:
                 with suppress(NotFound):
-                    self._store.fail_evaluation(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                    self._store.evaluations.fail(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(job_key(evaluation_job(evaluation_id)))
         for run_id in runs:
             status = statuses.get(recognition_job(run_id))
@@ -71,7 +72,7 @@ class Caretaker:
                 settle_unqueued(self._store, self._objects, run_id, self._queue.enqueue_recognition)
             elif status.status in _ENDED:
                 with suppress(NotFound):
-                    self._store.fail_run(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+                    self._store.runs.fail(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(job_key(recognition_job(run_id)))
 
     def rescue(self) -> list[str]:
@@ -111,14 +112,14 @@ class Caretaker:
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):
             if status is None or status.status == "ENQUEUED":
-                if self._store.cancellation_requested(model_id):
+                if self._store.models.cancellation_requested(model_id):
                     if status is not None:
                         self._queue.withdraw(status.workflow_id)
-                    self._discard(self._store.cancel_training(model_id))
+                    self._discard(self._store.models.cancel(model_id))
                 elif status is None:
                     self._queue.enqueue_training(model_id)
             elif status.status in _ENDED:
-                self._discard(self._store.fail_training(model_id, _died(FailureCode.UNKNOWN)))
+                self._discard(self._store.models.fail(model_id, _died(FailureCode.UNKNOWN)))
 
     def _discard(self, model: ModelRecord) -> None:
         """Delete what the training's own last step would have deleted."""

@@ -44,7 +44,6 @@ from vision_customization.engine.jobs.workflows import declare_workflows
 from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.opening import open_objects
-from vision_customization.engine.objects.store import ObjectsUnavailable
 from vision_customization.engine.runtime.listening import base_url
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
@@ -128,7 +127,7 @@ class Worker:
             raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
         try:
             self.caretaker.look()
-        except (SQLAlchemyError, OSError, ObjectsUnavailable) as error:
+        except (SQLAlchemyError, OSError) as error:
             _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
 
     def stop(self) -> None:

@@ -25,7 +25,7 @@ from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorK
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, TrainingOrder
 from vision_customization.engine.store.tables import Table
 
 KEYS = ("first-key-of-this-engine", "second-key-of-this-engine")
@@ -178,20 +178,20 @@ class World:
     def train(self, name: str = "m") -> str:
         """A model that has succeeded, with its artifact; its id."""
         assert self.create(name).status_code == 201
-        return self._succeed(self.store.model(name).id)
+        return self._succeed(self.store.models.find(name).id)
 
     def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER, tiles: int = 1) -> str:
         """As `train`, of a kind that finds objects."""
-        record = self.store.create_model(
-            name, training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind, tiles=tiles
+        record = self.store.models.create(
+            name, TrainingOrder(training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
         )
         return self._succeed(record.id)
 
     def _succeed(self, model_id: str) -> str:
-        self.store.begin_training(model_id)
+        self.store.models.begin(model_id)
         self.objects.put(f"models/{model_id}/model.onnx", b"onnx")
         self.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
-        self.store.finish_training(
+        self.store.models.finish(
             model_id,
             ModelPerformance(accuracy_top1=0.5, tag_performance={"cat": {"accuracy": 1.0}}),
             1,
@@ -225,10 +225,10 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: Any)
 @pytest.fixture
 def world(shared_world: World) -> World:
     """An empty world. The application is one for all tests, since to put it together takes longer than most of them."""
-    with shared_world.store._writing() as session:
+    with shared_world.store.database.writing() as session:
         for table in reversed(Table.metadata.sorted_tables):
             session.execute(delete(table))
-    for folder in ("models", "jobs"):
+    for folder in ("models", "jobs", "imports"):
         shared_world.objects.delete(folder)
     for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs):
         recorder.__init__()  # type: ignore[misc]

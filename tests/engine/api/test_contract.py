@@ -45,7 +45,7 @@ def evaluation(world: Any) -> None:
 
 def ended_evaluation(world: Any) -> None:
     evaluation(world)
-    world.store.finish_evaluation(world.jobs.evaluations[-1], ModelPerformance())
+    world.store.evaluations.finish(world.jobs.evaluations[-1], ModelPerformance())
 
 
 def shelf(world: Any) -> None:
@@ -60,7 +60,7 @@ def run(world: Any) -> None:
 
 def ended_run(world: Any) -> None:
     run(world)
-    world.store.fail_run(world.jobs.recognitions[-1], ErrorDetails(code="c", message="m"))
+    world.store.runs.fail(world.jobs.recognitions[-1], ErrorDetails(code="c", message="m"))
 
 
 def published(world: Any) -> None:

@@ -107,7 +107,7 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: A
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
     world.train_detector("r")
-    world.store.create_run("r", "r")
+    world.store.runs.create("r", "r")
     return world
 
 

@@ -16,7 +16,7 @@ from tests.engine.jobs.blob_server import BlobServer
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import ModelRecord, Store
+from vision_customization.engine.store import ModelRecord, Store, TrainingOrder
 
 
 def drawn_image(tag: int, seed: int, side: int = 96) -> bytes:
@@ -97,7 +97,7 @@ class Engine:
         sas: SecretStr | None = None,
     ) -> None:
         authentication = None if sas is None else AuthenticationKind.SAS
-        self.store.create_dataset(name, kind, uris, authentication_kind=authentication, sas_token=sas)
+        self.store.datasets.create(name, kind, uris, authentication_kind=authentication, sas_token=sas)
 
     def model(
         self,
@@ -109,13 +109,11 @@ class Engine:
         hours: int = 1,
         tiles: int = 1,
     ) -> ModelRecord:
-        return self.store.create_model(
+        return self.store.models.create(
             name,
-            training_dataset_name=dataset,
-            time_budget_in_hours=hours,
-            model_kind=kind,
-            test_dataset_name=test,
-            tiles=tiles,
+            TrainingOrder(
+                training_dataset_name=dataset, time_budget_in_hours=hours, model_kind=kind, test_dataset_name=test, tiles=tiles
+            ),
         )
 
 

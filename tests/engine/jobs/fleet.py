@@ -147,7 +147,7 @@ class Fleet:
         if name not in self._ids:
             store = Store(self._settings_of_a_looker_on())
             try:
-                self._ids[name] = store.model(name).id
+                self._ids[name] = store.models.find(name).id
             finally:
                 store.close()
         return self._ids[name]

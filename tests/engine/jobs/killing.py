@@ -40,7 +40,7 @@ def whole_shards_embedded(engine: Engine, gate: Gate, seconds: float = 120) -> N
     assert gate.reached.wait(seconds)
     wait(lambda: features_kept(engine) >= SHARD_IMAGES, seconds)
     # The step is over once its progress is told.
-    wait(lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models(0, 9)), seconds)
+    wait(lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models.page(0, 9)), seconds)
     time.sleep(0.3)
 
 
@@ -59,8 +59,8 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
         busy = max(processes, key=lambda process: psutil.Process(process.pid).cpu_times().user)
         busy.kill()
         gate.open()
-        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
-        record = engine.store.model_by_id(model.id)
+        wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
+        record = engine.store.models.by_id(model.id)
         assert record.status is ModelStatus.SUCCEEDED, record.error
         assert record.progress is not None
         assert record.progress.images_embedded == 2 * SHARD_IMAGES

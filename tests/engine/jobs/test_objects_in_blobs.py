@@ -46,8 +46,8 @@ def test_a_training_keeps_all_it_needs_in_the_container(
         for name, embedded in (("first", 40), ("second", 0)):
             model = engine.model(name, "train")
             queue.enqueue_training(model.id)
-            wait(lambda model_id=model.id: engine.store.model_by_id(model_id).status.final)
-            model = engine.store.model_by_id(model.id)
+            wait(lambda model_id=model.id: engine.store.models.by_id(model_id).status.final)
+            model = engine.store.models.by_id(model.id)
             assert model.status is ModelStatus.SUCCEEDED, model.error
             assert model.progress is not None
             assert model.progress.images_embedded == embedded

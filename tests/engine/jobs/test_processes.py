@@ -74,9 +74,9 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
 
     os.kill(pid, signal.SIGKILL)
     gate.open()
-    wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+    wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
 
-    record = engine.store.model_by_id(model.id)
+    record = engine.store.models.by_id(model.id)
     assert record.status is ModelStatus.SUCCEEDED, record.error
     assert record.progress is not None
     assert workers.pids != [pid]
@@ -88,7 +88,7 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
     assert asked["/account/train/annotations.json"] == 1
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     # One model came out.
-    assert [found.status for found in engine.store.models(0, 30)] == [ModelStatus.SUCCEEDED]
+    assert [found.status for found in engine.store.models.page(0, 30)] == [ModelStatus.SUCCEEDED]
     objects = open_objects(engine.settings)
     assert sorted(path.name for path in objects.path(f"models/{model.id}/model.onnx").parent.iterdir()) == [
         "head.npz",
@@ -138,10 +138,10 @@ worker.run_worker(Settings.from_environment())
     workers = WorkerProcesses(engine.settings)
     workers.start()
     try:
-        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+        wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
     finally:
         workers.stop()
-    record = engine.store.model_by_id(model.id)
+    record = engine.store.models.by_id(model.id)
     assert record.status is ModelStatus.SUCCEEDED, record.error
     assert record.progress is not None
     assert record.progress.images_embedded == 2 * SHARD_IMAGES
@@ -160,16 +160,16 @@ def test_workers_stop_at_once_and_go_on_at_the_next_start(engine: Engine, queue:
     first.stop()
     assert time.monotonic() - started < 2
     assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert engine.store.model_by_id(model.id).status is ModelStatus.TRAINING
+    assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
 
     gate.open()
     second = WorkerProcesses(engine.settings)
     second.start()
     try:
-        wait(lambda: engine.store.model_by_id(model.id).status.final, 120)
+        wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
     finally:
         second.stop()
-    assert engine.store.model_by_id(model.id).status is ModelStatus.SUCCEEDED
+    assert engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED
 
 
 def test_a_worker_is_in_its_parents_session_at_the_lowest_priority(workers: WorkerProcesses) -> None:

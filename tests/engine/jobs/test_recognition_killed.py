@@ -14,7 +14,7 @@ from vision_customization.engine.jobs.names import image_key
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, TrainingOrder
 
 pytestmark = pytest.mark.process
 
@@ -43,9 +43,11 @@ while True:
 def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", threads=1)
     store, objects = Store.open(settings), open_objects(settings)
-    model = store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.PRODUCT_RECOGNIZER)
-    store.finish_training(model.id, None, 1, Artifact(digest="d", size_bytes=1))
-    run = store.create_run("m", "r")
+    model = store.models.create(
+        "m", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.PRODUCT_RECOGNIZER)
+    )
+    store.models.finish(model.id, None, 1, Artifact(digest="d", size_bytes=1))
+    run = store.runs.create("m", "r")
     objects.put(image_key(run.id), drawn_image(0, 0))
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -61,12 +63,12 @@ def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
             begun = start("first", 600)
             queue.enqueue_recognition(run.id)
             wait(begun.exists)
-            assert store.run_by_id(run.id).status is RunStatus.RUNNING
+            assert store.runs.by_id(run.id).status is RunStatus.RUNNING
             processes[0].kill()
             processes[0].wait()
             start("second", 0)
-            wait(lambda: store.run_by_id(run.id).status.final)
-        done = store.run_by_id(run.id)
+            wait(lambda: store.runs.by_id(run.id).status.final)
+        done = store.runs.by_id(run.id)
         assert done.status is RunStatus.SUCCEEDED, done.error
         assert done.result is not None
         assert [product.tags[0].name for product in done.result.products] == ["cola"]

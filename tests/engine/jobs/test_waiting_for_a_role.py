@@ -58,7 +58,7 @@ def training(engine: Engine, azure: Site, tmp_path: Path) -> Iterator[Make]:
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(engine.store, objects, reader, extractor, kept, decoders=2)
         uri = f"{azure.url}/acct/training/{name}.json"
-        engine.store.create_dataset(
+        engine.store.datasets.create(
             name,
             AnnotationKind.IMAGE_CLASSIFICATION,
             [uri],
@@ -83,7 +83,7 @@ def test_it_says_why_it_waits_and_goes_on(engine: Engine, azure: Site, training:
     seen: list[str | None] = []
 
     def look() -> None:
-        progress = engine.store.model_by_id(model_id).progress
+        progress = engine.store.models.by_id(model_id).progress
         seen.append(progress and progress.message)
 
     job, model_id = training("late", look)

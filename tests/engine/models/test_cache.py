@@ -22,7 +22,7 @@ from vision_customization.engine.models.warming import Warming
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store, Unfinished
+from vision_customization.engine.store import Store, TrainingOrder, Unfinished
 
 PIXELS = np.zeros((50, 50, 3), np.uint8)
 
@@ -289,18 +289,18 @@ def test_what_has_been_trained_is_loaded_before_the_first_call(settings: Setting
     warming = Warming(store, cache)
 
     def model(name: str) -> str:
-        return store.create_model(
-            name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER
+        return store.models.create(
+            name, TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
         ).id
 
     good, cancelled, deleted = model("good"), model("cancelled"), model("deleted")
     warming.look()
-    store.request_cancellation("cancelled")
-    store.cancel_training(cancelled)
-    store.cancel_training(deleted)
-    store.delete_model("deleted")
+    store.models.request_cancellation("cancelled")
+    store.models.cancel(cancelled)
+    store.models.cancel(deleted)
+    store.models.delete("deleted")
     objects.put(artifact_key(good), b"a,b")
-    store.finish_training(good, None, 1, Artifact(digest="", size_bytes=3))
+    store.models.finish(good, None, 1, Artifact(digest="", size_bytes=3))
     warming.look()
     warming.look()
     assert sessions.opened == [good]
@@ -315,7 +315,9 @@ def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
     store = Store.open(settings)
     names = ("broken", "good")
     models = [
-        store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER).id
+        store.models.create(
+            name, TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+        ).id
         for name in names
     ]
     sessions = Sessions()
@@ -337,14 +339,14 @@ def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
     monkeypatch.setattr(store, "unfinished", sometimes_busy)
     for model in models:
         objects.put(artifact_key(model), b"a,b")
-        store.finish_training(model, None, 1, Artifact(digest="", size_bytes=3))
+        store.models.finish(model, None, 1, Artifact(digest="", size_bytes=3))
     deadline = time.monotonic() + 5
     while not sessions.opened and time.monotonic() < deadline:
         time.sleep(0.005)
     warming.stop()
     store.close()
     assert sessions.opened == [models[1]]
-    told = [record.getMessage() for record in caplog.records if record.name == "vision_customization.engine.models.cache"]
+    told = [record.getMessage() for record in caplog.records if record.name == "vision_customization.engine.models.warming"]
     assert sorted(told) == [
         f"model {models[0]} cannot be loaded",
         "what has been trained cannot be found out: it is tried again",

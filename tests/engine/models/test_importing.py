@@ -60,12 +60,12 @@ def test_a_killed_import_leaves_nothing_for_long(
 ) -> None:
     """Killed before its first object, …, and after the last but before its row."""
     objects = DyingObjects(tmp_path / "objects", puts)
-    monkeypatch.setattr(store, "import_model", die)
+    monkeypatch.setattr(store.models, "import_trained", die)
     with pytest.raises(Killed):
         imported(store, objects, exported)
     sweep_imports(store, objects)
     assert len(objects.names("imports")) == (puts > 0), "for all the sweep knows, it still goes on"
-    assert store.models(0, 1) == []
+    assert store.models.page(0, 1) == []
     in_two_hours(monkeypatch)
     sweep_imports(store, objects)
     assert objects.names("imports") == objects.names("models") == []
@@ -86,7 +86,7 @@ def test_a_model_whose_import_was_killed_after_its_row_stays(
     in_two_hours(monkeypatch)
     sweep_imports(store, objects)
     assert objects.names("imports") == []
-    assert objects.names("models") == [store.model("m").id]
+    assert objects.names("models") == [store.models.find("m").id]
 
 
 def test_a_name_that_is_taken_costs_no_space(store: Store, tmp_path: Path, exported: Any) -> None:
@@ -94,5 +94,5 @@ def test_a_name_that_is_taken_costs_no_space(store: Store, tmp_path: Path, expor
     imported(store, objects, exported)
     with pytest.raises(AlreadyExists):
         imported(store, objects, exported)
-    assert objects.names("models") == [store.model("m").id]
+    assert objects.names("models") == [store.models.find("m").id]
     assert objects.names("imports") == []

@@ -16,13 +16,13 @@ TOKEN = "sv=2021&sig=NeverInClear"
 def register(store: Store, name: str = "cats", **changes: object) -> DatasetRecord:
     values = {"authentication_kind": AuthenticationKind.SAS, "sas_token": SecretStr(TOKEN), "custom_properties": {"k": "v"}}
     uris = ["https://a.blob.core.windows.net/c/t.json"] * 2
-    return store.create_dataset(name, AnnotationKind.IMAGE_CLASSIFICATION, uris, **{**values, **changes})  # type: ignore[arg-type]
+    return store.datasets.create(name, AnnotationKind.IMAGE_CLASSIFICATION, uris, **{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_a_dataset_comes_back_as_it_was_registered(store: Store) -> None:
     record = register(store)
-    assert store.dataset("cats") == record
-    assert store.sas_token(record) == SecretStr(TOKEN)
+    assert store.datasets.find("cats") == record
+    assert store.datasets.sas_token(record) == SecretStr(TOKEN)
     assert record.sas_scopes == ("https://a.blob.core.windows.net/c",)
     assert record.annotation_file_uris == ("https://a.blob.core.windows.net/c/t.json",) * 2
     assert record.created == record.updated
@@ -38,24 +38,24 @@ def test_a_name_is_taken_once(store: Store) -> None:
 
 def test_an_update_replaces_what_is_given(store: Store) -> None:
     first = register(store)
-    second = store.update_dataset("cats", custom_properties={"a": "b"})
+    second = store.datasets.update("cats", custom_properties={"a": "b"})
     assert (second.custom_properties, second.annotation_file_uris) == ({"a": "b"}, first.annotation_file_uris)
     assert (second.sas_token_encrypted, second.sas_scopes) == (first.sas_token_encrypted, first.sas_scopes)
     assert second.e_tag != first.e_tag
     assert second.updated >= first.updated
-    third = store.update_dataset("cats", authentication=(AuthenticationKind.NONE, None))
-    assert (third.authentication_kind, store.sas_token(third), third.sas_scopes) == (AuthenticationKind.NONE, None, ())
+    third = store.datasets.update("cats", authentication=(AuthenticationKind.NONE, None))
+    assert (third.authentication_kind, store.datasets.sas_token(third), third.sas_scopes) == (AuthenticationKind.NONE, None, ())
 
 
 def test_an_e_tag_guards_updates_and_deletion(store: Store) -> None:
     record = register(store)
     with pytest.raises(PreconditionFailed):
-        store.update_dataset("cats", if_match=frozenset({"old"}), custom_properties={})
+        store.datasets.update("cats", if_match=frozenset({"old"}), custom_properties={})
     with pytest.raises(PreconditionFailed):
-        store.delete_dataset("cats", if_match=frozenset({"old"}))
-    assert store.dataset("cats") == record
-    store.delete_dataset("cats", if_match=frozenset({"old", record.e_tag}))
-    for call in (store.dataset, store.delete_dataset, store.update_dataset):
+        store.datasets.delete("cats", if_match=frozenset({"old"}))
+    assert store.datasets.find("cats") == record
+    store.datasets.delete("cats", if_match=frozenset({"old", record.e_tag}))
+    for call in (store.datasets.find, store.datasets.delete, store.datasets.update):
         with pytest.raises(NotFound, match="no dataset 'cats'"):
             call("cats")
 
@@ -63,11 +63,11 @@ def test_an_e_tag_guards_updates_and_deletion(store: Store) -> None:
 def test_pages_are_in_the_order_of_registration(store: Store) -> None:
     for name in "dbca":
         register(store, name)
-    assert [record.name for record in store.datasets(1, 2)] == ["b", "c"]
-    store.delete_dataset("d")
+    assert [record.name for record in store.datasets.page(1, 2)] == ["b", "c"]
+    store.datasets.delete("d")
     register(store, "e")
-    assert [record.name for record in store.datasets(0, 10)] == ["b", "c", "a", "e"]
-    assert store.datasets(2**31 - 1, 30) == []
+    assert [record.name for record in store.datasets.page(0, 10)] == ["b", "c", "a", "e"]
+    assert store.datasets.page(2**31 - 1, 30) == []
 
 
 def test_a_token_is_nowhere_in_clear(settings: Settings, store: Store) -> None:
@@ -78,8 +78,8 @@ def test_a_token_is_nowhere_in_clear(settings: Settings, store: Store) -> None:
     key_file = settings.data_dir / "token.key"
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     again = Store.open(settings)
-    record = again.dataset("cats")
-    token = again.sas_token(record)
+    record = again.datasets.find("cats")
+    token = again.datasets.sas_token(record)
     again.close()
     assert token == SecretStr(TOKEN)
     assert "NeverInClear" not in repr(token)
@@ -90,12 +90,12 @@ def test_a_lost_key_is_said(settings: Settings, store: Store) -> None:
     register(store)
     store.close()
     other = Store.open(settings.model_copy(update={"token_key": SecretStr(Fernet.generate_key().decode())}))
-    record = other.dataset("cats")
-    assert other.datasets(0, 10) == [record]
+    record = other.datasets.find("cats")
+    assert other.datasets.page(0, 10) == [record]
     with pytest.raises(SettingsError, match="encrypted with another key"):
-        other.sas_token(record)
-    again = other.update_dataset("cats", authentication=(AuthenticationKind.SAS, SecretStr("sig=new")))
-    assert other.sas_token(again) == SecretStr("sig=new")
+        other.datasets.sas_token(record)
+    again = other.datasets.update("cats", authentication=(AuthenticationKind.SAS, SecretStr("sig=new")))
+    assert other.datasets.sas_token(again) == SecretStr("sig=new")
     other.close()
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, TrainingOrder
 from vision_customization.engine.store.database import _alembic
 from vision_customization.engine.store.tables import Table
 
@@ -24,14 +24,14 @@ OPEN = (
 
 
 def test_migrations_make_the_tables_that_the_code_has(store: Store) -> None:
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
 
 
 def test_opening_twice_changes_nothing(settings: Settings) -> None:
     for _ in range(2):
         store = Store.open(settings)
-        with store._engine.connect() as connection:
+        with store.database.engine.connect() as connection:
             assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0005",)]
         store.close()
 
@@ -40,21 +40,23 @@ def test_a_token_kept_before_its_scopes_were_is_for_where_its_files_lay(settings
     store = Store.open(settings)
     uris = ["https://a.blob.core.windows.net/c/1.json", "https://a.blob.core.windows.net/c/2.json", "no address"]
     for name, token in (("sas", SecretStr("sig=1")), ("open", None)):
-        store.create_dataset(name, AnnotationKind.IMAGE_CLASSIFICATION, uris, sas_token=token)
-    with store._writing_engine.begin() as connection:
+        store.datasets.create(name, AnnotationKind.IMAGE_CLASSIFICATION, uris, sas_token=token)
+    with store.database._writing_engine.begin() as connection:
         command.downgrade(_alembic(connection), "0001")
-    store.migrate()
-    assert [record.sas_scopes for record in store.datasets(0, 9)] == [("https://a.blob.core.windows.net/c",), ()]
+    store.database.migrate()
+    assert [record.sas_scopes for record in store.datasets.page(0, 9)] == [("https://a.blob.core.windows.net/c",), ()]
     store.close()
 
 
 def test_a_model_of_an_engine_that_knew_no_tiles_has_one(settings: Settings) -> None:
     store = Store.open(settings)
-    store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_DETECTOR, tiles=3)
-    with store._writing_engine.begin() as connection:
+    store.models.create(
+        "m", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_DETECTOR, tiles=3)
+    )
+    with store.database._writing_engine.begin() as connection:
         command.downgrade(_alembic(connection), "0004")
-    store.migrate()
-    assert store.model("m").tiles == 1
+    store.database.migrate()
+    assert store.models.find("m").tiles == 1
     store.close()
 
 

@@ -12,6 +12,7 @@ from vision_customization.engine.store import (
     ModelRecord,
     NotFound,
     Store,
+    TrainingOrder,
     WrongState,
 )
 
@@ -21,107 +22,108 @@ ERROR = ErrorDetails(code="diverged", message="too little data")
 
 
 def create(store: Store, name: str = "m") -> ModelRecord:
-    return store.create_model(
+    return store.models.create(
         name,
-        training_dataset_name="cats",
-        time_budget_in_hours=1,
-        model_kind=ModelKind.GENERIC_CLASSIFIER,
-        test_dataset_name="t",
+        TrainingOrder(
+            training_dataset_name="cats", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER, test_dataset_name="t"
+        ),
     )
 
 
 def train(store: Store, name: str = "m") -> ModelRecord:
     record = create(store, name)
-    store.begin_training(record.id)
-    return store.finish_training(record.id, PERFORMANCE, 2, ARTIFACT)
+    store.models.begin(record.id)
+    return store.models.finish(record.id, PERFORMANCE, 2, ARTIFACT)
 
 
 def test_a_training_from_order_to_success(store: Store) -> None:
     record = create(store)
-    assert (record.status, record.started, store.model("m")) == (ModelStatus.NOT_STARTED, None, record)
-    begun = store.begin_training(record.id)
+    assert (record.status, record.started, store.models.find("m")) == (ModelStatus.NOT_STARTED, None, record)
+    begun = store.models.begin(record.id)
     assert begun.status is ModelStatus.TRAINING
     assert begun.started is not None
-    store.report_progress(record.id, TrainingProgress(stage="features", share=0.5, images=10, seconds=1.5))
-    assert store.model_by_id(record.id).progress == TrainingProgress(stage="features", share=0.5, images=10, seconds=1.5)
-    done = store.finish_training(record.id, PERFORMANCE, 2, ARTIFACT)
+    store.models.report_progress(record.id, TrainingProgress(stage="features", share=0.5, images=10, seconds=1.5))
+    assert store.models.by_id(record.id).progress == TrainingProgress(stage="features", share=0.5, images=10, seconds=1.5)
+    done = store.models.finish(record.id, PERFORMANCE, 2, ARTIFACT)
     assert (done.status, done.performance, done.cost_minutes, done.artifact) == (
         ModelStatus.SUCCEEDED,
         PERFORMANCE,
         2,
         ARTIFACT,
     )
-    assert store.model("m") == done
-    assert store.training_seconds() == 1.5
+    assert store.models.find("m") == done
+    assert store.models.training_seconds() == 1.5
 
 
 @pytest.mark.parametrize(("given", "kept"), [({}, 1), ({"tiles": 1}, 1), ({"tiles": 4}, 4)])
 def test_tiles(store: Store, given: dict[str, int], kept: int) -> None:
     kind = ModelKind.GENERIC_DETECTOR
-    trained = store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=kind, **given)
-    assert (trained.tiles, store.model_by_id(trained.id).tiles, store.begin_training(trained.id).tiles) == (kept, kept, kept)
+    trained = store.models.create(
+        "m", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=kind, **given)
+    )
+    assert (trained.tiles, store.models.by_id(trained.id).tiles, store.models.begin(trained.id).tiles) == (kept, kept, kept)
 
 
 def test_what_comes_after_the_end_changes_nothing(store: Store) -> None:
     done = train(store)
-    store.begin_training(done.id)
-    store.report_progress(done.id, TrainingProgress(stage="late"))
-    store.fail_training(done.id, ERROR)
-    store.cancel_training(done.id)
-    store.finish_training(done.id, None, 9, Artifact(digest="other", size_bytes=1))
-    assert store.model("m") == done
+    store.models.begin(done.id)
+    store.models.report_progress(done.id, TrainingProgress(stage="late"))
+    store.models.fail(done.id, ERROR)
+    store.models.cancel(done.id)
+    store.models.finish(done.id, None, 9, Artifact(digest="other", size_bytes=1))
+    assert store.models.find("m") == done
 
 
 def test_a_step_that_runs_twice(store: Store) -> None:
     record = create(store)
-    first = store.begin_training(record.id)
-    assert store.begin_training(record.id) == first
-    failed = store.fail_training(record.id, ERROR, 3)
+    first = store.models.begin(record.id)
+    assert store.models.begin(record.id) == first
+    failed = store.models.fail(record.id, ERROR, 3)
     assert (failed.status, failed.error, failed.cost_minutes) == (ModelStatus.FAILED, ERROR, 3)
-    assert store.fail_training(record.id, ErrorDetails(code="unknown", message="again")) == failed
+    assert store.models.fail(record.id, ErrorDetails(code="unknown", message="again")) == failed
 
 
 @pytest.mark.parametrize("outcome", ["cancel", "finish", "fail"])
 def test_a_cancellation_holds_however_the_training_ends(store: Store, outcome: str) -> None:
     record = create(store)
-    store.begin_training(record.id)
-    assert not store.cancellation_requested(record.id)
-    assert store.request_cancellation("m").status is ModelStatus.CANCELLING
-    assert store.request_cancellation("m").status is ModelStatus.CANCELLING
-    assert store.cancellation_requested(record.id)
-    assert store.begin_training(record.id).status is ModelStatus.CANCELLING
+    store.models.begin(record.id)
+    assert not store.models.cancellation_requested(record.id)
+    assert store.models.request_cancellation("m").status is ModelStatus.CANCELLING
+    assert store.models.request_cancellation("m").status is ModelStatus.CANCELLING
+    assert store.models.cancellation_requested(record.id)
+    assert store.models.begin(record.id).status is ModelStatus.CANCELLING
     if outcome == "cancel":
-        store.cancel_training(record.id, 1)
+        store.models.cancel(record.id, 1)
     elif outcome == "finish":
-        store.finish_training(record.id, PERFORMANCE, 1, ARTIFACT)
+        store.models.finish(record.id, PERFORMANCE, 1, ARTIFACT)
     else:
-        store.fail_training(record.id, ERROR, 1)
-    ended = store.model("m")
+        store.models.fail(record.id, ERROR, 1)
+    ended = store.models.find("m")
     assert (ended.status, ended.artifact, ended.performance, ended.error) == (ModelStatus.CANCELLED, None, None, None)
     assert ended.cost_minutes == 1
     with pytest.raises(WrongState, match="only a training that has not ended"):
-        store.request_cancellation("m")
+        store.models.request_cancellation("m")
 
 
 def test_deletion_waits_for_the_end_and_takes_the_evaluations_along(store: Store) -> None:
     record = create(store)
     with pytest.raises(WrongState, match="cancel it first"):
-        store.delete_model("m")
-    store.begin_training(record.id)
-    store.finish_training(record.id, PERFORMANCE, 1, ARTIFACT)
-    evaluation = store.create_evaluation("m", "e", test_dataset_name="t")
-    assert store.delete_model("m").id == record.id
+        store.models.delete("m")
+    store.models.begin(record.id)
+    store.models.finish(record.id, PERFORMANCE, 1, ARTIFACT)
+    evaluation = store.evaluations.create("m", "e", test_dataset_name="t")
+    assert store.models.delete("m").id == record.id
     for call, argument in (
-        (store.model, "m"),
-        (store.model_by_id, record.id),
-        (store.delete_model, "m"),
-        (store.begin_training, record.id),
-        (store.evaluation_by_id, evaluation.id),
-        (store.begin_evaluation, evaluation.id),
+        (store.models.find, "m"),
+        (store.models.by_id, record.id),
+        (store.models.delete, "m"),
+        (store.models.begin, record.id),
+        (store.evaluations.by_id, evaluation.id),
+        (store.evaluations.begin, evaluation.id),
     ):
         with pytest.raises(NotFound):
             call(argument)  # type: ignore[operator]
-    assert store.cancellation_requested(record.id)
+    assert store.models.cancellation_requested(record.id)
     assert create(store).id != record.id
 
 
@@ -130,75 +132,75 @@ def test_names_of_models_and_published_models_are_one_space(store: Store) -> Non
     with pytest.raises(AlreadyExists, match="'m' is already taken by a model"):
         create(store)
     with pytest.raises(AlreadyExists, match="'m' is already taken by a model"):
-        store.publish_model("m", "m")
-    store.publish_model("live", "m")
+        store.published.publish("m", "m")
+    store.published.publish("live", "m")
     with pytest.raises(AlreadyExists, match="'live' is already taken by a published model"):
         create(store, "live")
 
 
 def test_a_published_name_moves_and_survives_its_model(store: Store) -> None:
     with pytest.raises(NotFound, match="no model 'm'"):
-        store.publish_model("live", "m")
+        store.published.publish("live", "m")
     create(store, "early")
     with pytest.raises(WrongState, match="only a model that has succeeded can be published"):
-        store.publish_model("live", "early")
+        store.published.publish("live", "early")
     first, second = train(store, "m"), train(store, "m2")
-    published, created = store.publish_model("live", "m")
+    published, created = store.published.publish("live", "m")
     assert created
-    assert store.model_to_analyze("live").id == first.id
-    assert store.publish_model("live", "m") == (published, False)
-    moved, created = store.publish_model("live", "m2")
+    assert store.models.to_analyze("live").id == first.id
+    assert store.published.publish("live", "m") == (published, False)
+    moved, created = store.published.publish("live", "m2")
     assert (moved.model_name, moved.created, created) == ("m2", published.created, False)
-    assert store.model_to_analyze("live") == AnswerableModel(second.id, "m2", ModelStatus.SUCCEEDED, second.model_kind, 1)
-    assert store.model_to_analyze("m").id == first.id
-    assert [record.name for record in store.published_models(0, 5)] == ["live"]
-    store.delete_model("m2")
-    assert store.published_model("live").model_name == "m2"
+    assert store.models.to_analyze("live") == AnswerableModel(second.id, "m2", ModelStatus.SUCCEEDED, second.model_kind, 1)
+    assert store.models.to_analyze("m").id == first.id
+    assert [record.name for record in store.published.page(0, 5)] == ["live"]
+    store.models.delete("m2")
+    assert store.published.find("live").model_name == "m2"
     with pytest.raises(NotFound):
-        store.model_to_analyze("live")
-    store.unpublish_model("live")
+        store.models.to_analyze("live")
+    store.published.unpublish("live")
     with pytest.raises(NotFound, match="no published model 'live'"):
-        store.published_model("live")
+        store.published.find("live")
     with pytest.raises(NotFound):
-        store.unpublish_model("live")
+        store.published.unpublish("live")
 
 
 def test_what_is_unfinished(store: Store) -> None:
     waiting, begun = create(store, "waiting"), create(store, "begun")
-    store.begin_training(begun.id)
+    store.models.begin(begun.id)
     stopping = create(store, "stopping")
-    store.request_cancellation("stopping")
+    store.models.request_cancellation("stopping")
     train(store, "done")
-    evaluation = store.create_evaluation("done", "e", test_dataset_name="t")
+    evaluation = store.evaluations.create("done", "e", test_dataset_name="t")
     assert store.unfinished() == ((waiting.id, begun.id, stopping.id), (evaluation.id,), ())
-    assert store.model_counts()[ModelStatus.SUCCEEDED] == 1
-    assert sum(store.model_counts().values()) == 4
+    assert store.models.counts()[ModelStatus.SUCCEEDED] == 1
+    assert sum(store.models.counts().values()) == 4
 
 
 def test_of_a_blob_the_last_version_is_known_by_its_address(store: Store) -> None:
     long = "https://a.blob.core.windows.net/c/" + "x" * 4000
     first = BlobRecord(long, '"1"', "aa", 10, 20)
-    store.remember_blobs([first, BlobRecord("https://h/b", '"1"', "bb", 1, 2)])
-    assert store.blobs([long]) == {long: first}
+    store.blobs.remember([first, BlobRecord("https://h/b", '"1"', "bb", 1, 2)])
+    assert store.blobs.known([long]) == {long: first}
     second = BlobRecord(long, '"2"', "cc", 30, 40)
-    store.remember_blobs([second])
-    assert store.blobs([long, "https://h/b", "https://h/unknown"]) == {
+    store.blobs.remember([second])
+    assert store.blobs.known([long, "https://h/b", "https://h/unknown"]) == {
         long: second,
         "https://h/b": BlobRecord("https://h/b", '"1"', "bb", 1, 2),
     }
-    store.remember_blobs([])
+    store.blobs.remember([])
     many = [BlobRecord(f"https://h/{index}", "e", "d", 1, 1) for index in range(1200)]
-    store.remember_blobs(many)
-    assert len(store.blobs([blob.url for blob in many])) == 1200
+    store.blobs.remember(many)
+    assert len(store.blobs.known([blob.url for blob in many])) == 1200
 
 
 def test_a_name_published_by_many_at_once(store: Store) -> None:
     for name in ("m", "n"):
         train(store, name)
     with ThreadPoolExecutor(8) as callers:
-        outcomes = list(callers.map(lambda index: store.publish_model("live", "mn"[index % 2]), range(24)))
+        outcomes = list(callers.map(lambda index: store.published.publish("live", "mn"[index % 2]), range(24)))
     assert sum(created for _, created in outcomes) == 1
-    assert [record.name for record in store.published_models(0, 5)] == ["live"]
+    assert [record.name for record in store.published.page(0, 5)] == ["live"]
 
 
 def test_a_model_ordered_and_cancelled_by_many_at_once(store: Store) -> None:
@@ -211,7 +213,7 @@ def test_a_model_ordered_and_cancelled_by_many_at_once(store: Store) -> None:
 
     with ThreadPoolExecutor(8) as callers:
         assert sum(callers.map(order, range(24))) == 1
-        model_id = store.model("m").id
-        reports = [lambda: store.begin_training(model_id), lambda: store.request_cancellation("m")] * 8
+        model_id = store.models.find("m").id
+        reports = [lambda: store.models.begin(model_id), lambda: store.models.request_cancellation("m")] * 8
         list(callers.map(lambda report: report(), reports))
-    assert store.cancel_training(model_id).status is ModelStatus.CANCELLED
+    assert store.models.cancel(model_id).status is ModelStatus.CANCELLED

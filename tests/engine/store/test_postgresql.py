@@ -14,14 +14,14 @@ from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import NotFound, Store
+from vision_customization.engine.store import NotFound, Store, TrainingOrder
 
 pytestmark = pytest.mark.postgresql
 
 CALLS: dict[str, Callable[[Store], object]] = {
-    "an analyze call's look-up": lambda store: store.model_to_analyze("m"),
-    "reading": lambda store: store.model("m"),
-    "writing": lambda store: store.update_dataset("d", custom_properties={"k": "v"}),
+    "an analyze call's look-up": lambda store: store.models.to_analyze("m"),
+    "reading": lambda store: store.models.find("m"),
+    "writing": lambda store: store.datasets.update("d", custom_properties={"k": "v"}),
     "ping": lambda store: store.ping(),
     "unfinished": lambda store: store.unfinished(),
 }
@@ -35,7 +35,7 @@ def settings(postgresql_database: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     store = Store.open(settings)
-    store.create_dataset("d", AnnotationKind.IMAGE_CLASSIFICATION, ["https://a.blob.core.windows.net/c/t.json"])
+    store.datasets.create("d", AnnotationKind.IMAGE_CLASSIFICATION, ["https://a.blob.core.windows.net/c/t.json"])
     order(store, "m")
     yield store
     store.close()
@@ -43,7 +43,7 @@ def store(settings: Settings) -> Iterator[Store]:
 
 def order(store: Store, name: str) -> str:
     kind = ModelKind.GENERIC_CLASSIFIER
-    return store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=kind).id
+    return store.models.create(name, TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=kind)).id
 
 
 def sessions(postgresql: PostgreSQL, settings: Settings) -> list[object]:
@@ -59,13 +59,13 @@ def test_no_call_leaves_a_transaction_open(
     for _ in range(3):
         call(store)
     with pytest.raises(NotFound):
-        store.model_to_analyze("none")
+        store.models.to_analyze("none")
     assert set(sessions(postgresql, settings)) == {"idle"}
 
 
 def test_after_a_restart_of_the_server_each_call_goes_on(postgresql: PostgreSQL, settings: Settings, store: Store) -> None:
     with JobQueue(settings) as queue:
-        queue.enqueue_training(store.model("m").id)
+        queue.enqueue_training(store.models.find("m").id)
         for call in CALLS.values():
             postgresql.restart()
             call(store)
@@ -83,28 +83,30 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
         return number
 
     assert length() == 1
-    first, second = store.model("m").id, order(store, "second")
+    first, second = store.models.find("m").id, order(store, "second")
     assert length() == 2
-    store.begin_training(first)
-    store.begin_training(second)
-    store.request_cancellation("second")
+    store.models.begin(first)
+    store.models.begin(second)
+    store.models.request_cancellation("second")
     assert length() == 2  # the one that is cancelled needs a worker for that
-    store.cancel_training(second)
-    store.finish_training(first, None, 1, Artifact(digest="ab", size_bytes=1))
+    store.models.cancel(second)
+    store.models.finish(first, None, 1, Artifact(digest="ab", size_bytes=1))
     assert length() == 0
-    evaluation = store.create_evaluation("m", "e", test_dataset_name="d")
+    evaluation = store.evaluations.create("m", "e", test_dataset_name="d")
     assert length() == 1
-    store.begin_evaluation(evaluation.id)
+    store.evaluations.begin(evaluation.id)
     assert length() == 1
-    store.fail_evaluation(evaluation.id, ErrorDetails(code="c", message="m"))
+    store.evaluations.fail(evaluation.id, ErrorDetails(code="c", message="m"))
     assert length() == 0
-    detector = store.create_model("r", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_DETECTOR)
-    store.finish_training(detector.id, None, 1, Artifact(digest="ab", size_bytes=1))
-    run = store.create_run("r", "r")
+    detector = store.models.create(
+        "r", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_DETECTOR)
+    )
+    store.models.finish(detector.id, None, 1, Artifact(digest="ab", size_bytes=1))
+    run = store.runs.create("r", "r")
     assert length() == 1
-    store.begin_run(run.id)
+    store.runs.begin(run.id)
     assert length() == 1
-    store.fail_run(run.id, ErrorDetails(code="c", message="m"))
+    store.runs.fail(run.id, ErrorDetails(code="c", message="m"))
     assert length() == 0
 
 
@@ -119,7 +121,7 @@ def test_each_way_to_write_the_url_is_the_same(scheme: str, settings: Settings, 
     again = Settings(data_dir=settings.data_dir, database_url=url)
     assert again.on_postgresql
     second = Store.open(again)
-    assert second.model("m") == store.model("m")
+    assert second.models.find("m") == store.models.find("m")
     second.close()
     with JobQueue(again):
         assert not (settings.data_dir / "jobs.sqlite").exists()

@@ -14,7 +14,7 @@ from vision_customization.contract.enums import ModelKind
 from vision_customization.engine.cli import main
 from vision_customization.engine.jobs.queue import JobQueue, prepare_system_database
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, TrainingOrder
 from vision_customization.engine.store import sqlite_file as files
 from vision_customization.engine.store.sqlite_file import (
     DatabaseCopies,
@@ -68,8 +68,8 @@ def settings(tmp_path: Path) -> Settings:
     store = Store.open(settings)
     copies = DatabaseCopies(tmp_path / "engine.sqlite")
     copies.start()
-    record = store.create_model(
-        "kept", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER
+    record = store.models.create(
+        "kept", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
     )
     artifact = tmp_path / "objects" / "models" / record.id / "model.onnx"
     artifact.parent.mkdir(parents=True)
@@ -82,7 +82,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def models_of(settings: Settings) -> list[str]:
     store = Store.open(settings)
-    names = [model.name for model in store.models(0, 10)]
+    names = [model.name for model in store.models.page(0, 10)]
     store.close()
     return names
 
@@ -221,7 +221,9 @@ def test_the_copy_follows_the_database(settings: Settings, monkeypatch: pytest.M
     copies.start()
     copy = copy_of(settings.data_dir / "engine.sqlite")
     for name in ("first", "second"):
-        store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+        store.models.create(
+            name, TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+        )
         deadline = time.monotonic() + 10
         while name not in names_in(copy):
             assert time.monotonic() < deadline
@@ -229,7 +231,9 @@ def test_the_copy_follows_the_database(settings: Settings, monkeypatch: pytest.M
     stamp = copy.stat().st_mtime_ns
     time.sleep(0.3)
     assert copy.stat().st_mtime_ns == stamp, "where nothing changes, nothing is copied"
-    store.create_model("third", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    store.models.create(
+        "third", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    )
     copies.stop()
     assert "third" in names_in(copy)
     assert not list(settings.data_dir.glob(".engine.sqlite*")), "no draft is left"

@@ -108,7 +108,11 @@ def test_a_form(trained: Any, picture: Any) -> None:
     ("body", "content_type", "expected"),
     [
         (b"--x\r\nA: b\r\n\r\n\x00\r\n\xff\r\n--x--\r\n", "multipart/form-data; boundary=x", b"\x00\r\n\xff"),
-        (b'--a b\r\n\r\n1\r\n--a b\r\nx: filename="f"\r\n\r\n2\r\n--a b--', 'multipart/form-data; Boundary="a b"', b"2"),
+        (
+            b'--a b\r\n\r\n1\r\n--a b\r\nContent-Disposition: form-data; filename="f"\r\n\r\n2\r\n--a b--',
+            'multipart/form-data; Boundary="a b"',
+            b"2",
+        ),
         (b"--x--\r\n", "multipart/form-data; boundary=x", None),
         (b"no parts", "multipart/form-data; boundary=x", None),
         (b"--x\r\n\r\n1\r\n--x--", "multipart/form-data", None),
@@ -207,7 +211,7 @@ def test_versions_without_custom_models(trained: Any, picture: Any, version: str
 
 
 def test_a_published_name_answers_with_the_model_it_points_to(trained: Any, picture: Any) -> None:
-    first, second = trained.store.model("m").id, trained.train("n")
+    first, second = trained.store.models.find("m").id, trained.train("n")
     for name in ("m", "n"):
         trained.call("PUT", "publishedmodels/live", json={"modelName": name})
         trained.call("POST", "imageanalysis:analyze?model-name=live", content=picture())

@@ -12,7 +12,7 @@ from vision_customization.engine.api.routes.datasets import uri_fault
 
 
 def token_of(world: Any) -> str | None:
-    token = world.store.sas_token(world.store.dataset("cats"))
+    token = world.store.datasets.sas_token(world.store.datasets.find("cats"))
     return None if token is None else str(token.get_secret_value())
 
 
@@ -135,7 +135,7 @@ def test_an_update_changes_what_it_names(world: Any) -> None:
     same = ("name", "annotationKind", "annotationFileUris", "authentication", "createdDateTime")
     assert {key: second[key] for key in same} == {key: first[key] for key in same}
     world.call("PATCH", "datasets/cats", json={"annotationKind": "imageObjectDetection"})
-    assert world.store.dataset("cats").annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION
+    assert world.store.datasets.find("cats").annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION
 
 
 def test_what_was_read_can_be_sent_back(world: Any) -> None:
@@ -145,7 +145,7 @@ def test_what_was_read_can_be_sent_back(world: Any) -> None:
     world.call("PATCH", "datasets/cats", json={"authentication": {"kind": "sas", "sasToken": "sig=2"}})
     assert token_of(world) == "sig=2"
     world.call("PATCH", "datasets/cats", json={"authentication": {"kind": "managedIdentity"}})
-    record = world.store.dataset("cats")
+    record = world.store.datasets.find("cats")
     assert (record.authentication_kind, record.sas_token_encrypted) == (AuthenticationKind.MANAGED_IDENTITY, None)
     assert world.call("PATCH", "datasets/cats", json={"authentication": {"kind": "sas"}}).status_code == 400
 
@@ -155,7 +155,7 @@ ELSEWHERE = "https://other.blob.core.windows.net/c/train.json"
 
 def test_a_token_does_not_follow_the_files_to_another_container(world: Any) -> None:
     world.register("cats", authentication={"kind": "sas", "sasToken": "sig=Hidden"})
-    before = world.store.dataset("cats")
+    before = world.store.datasets.find("cats")
     for changes in (
         {"annotationFileUris": [ELSEWHERE]},
         {"annotationFileUris": ["https://acct.blob.core.windows.net/other/train.json"]},
@@ -167,7 +167,7 @@ def test_a_token_does_not_follow_the_files_to_another_container(world: Any) -> N
             "was given for https://acct.blob.core.windows.net/c and is not sent elsewhere" in reply.json()["error"]["message"]
         )
         assert "Hidden" not in reply.text
-    assert world.store.dataset("cats") == before
+    assert world.store.datasets.find("cats") == before
     inside = {"annotationFileUris": ["https://acct.blob.core.windows.net/c/folder/test.json"]}
     assert world.call("PATCH", "datasets/cats", json=inside).status_code == 200
     assert token_of(world) == "sig=Hidden"
@@ -186,7 +186,7 @@ def test_the_files_move_with_a_token_or_without_authentication(
     world.register("cats", authentication={"kind": "sas", "sasToken": "sig=1"})
     changes = {"annotationFileUris": [ELSEWHERE], "authentication": authentication}
     assert world.call("PATCH", "datasets/cats", json=changes).status_code == 200
-    assert (token_of(world), world.store.dataset("cats").sas_scopes) == (token, scopes)
+    assert (token_of(world), world.store.datasets.find("cats").sas_scopes) == (token, scopes)
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', 'W/"{}"', '"other", "{}"', "*", ""])

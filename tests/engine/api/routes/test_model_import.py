@@ -62,8 +62,8 @@ def test_nobody_trains_an_imported_model(world: Any, exported: Any) -> None:
     put(world, exported)
     assert world.jobs.trainings == []
     assert world.store.unfinished().models == ()
-    assert world.store.training_seconds() == 0.0
-    assert world.models.loaded == [world.store.model("m").id], "its first caller need not wait"
+    assert world.store.models.training_seconds() == 0.0
+    assert world.models.loaded == [world.store.models.find("m").id], "its first caller need not wait"
 
 
 def test_an_imported_model_can_be_handed_on(world: Any, exported: Any) -> None:
@@ -98,7 +98,7 @@ def test_an_imported_detector_has_its_tiles(world: Any, exported: Any, weights_d
     reply = put(world, exported, metadata=metadata, **sent)
     assert reply.status_code == 201, reply.text
     assert reply.json()["trainingParameters"] == parameters
-    assert world.store.model("m").tiles == 3
+    assert world.store.models.find("m").tiles == 3
     handed_on = world.call("GET", "models/m/artifact:metadata").json()
     assert handed_on["trainingParameters"] == parameters
 
@@ -182,7 +182,7 @@ def test_a_hostile_file_is_refused(world: Any, exported: Any, change: Any, said:
     error = reply.json()["error"]
     assert (error["code"], error["target"]) == ("InvalidRequest", "model")
     assert re.search(said, error["message"])
-    assert world.store.models(0, 1) == []
+    assert world.store.models.page(0, 1) == []
     assert world.objects.names("models") == world.objects.names("imports") == []
 
 
@@ -197,6 +197,24 @@ def test_a_model_that_fails_for_an_image_is_refused(world: Any, exported: Any) -
 def test_a_model_that_is_too_slow_is_refused(world: Any, build_world: Any, exported: Any) -> None:
     impatient = build_world(world.settings.model_copy(update={"analyze_seconds": 1e-6}))
     refused(impatient, put(impatient, exported), "model", "it takes longer than 1e-06 s to be opened")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'Content-Type: image/jpeg; name="x.jpg"\r\nContent-Disposition: form-data; name="model"',
+        b'Content-Disposition: form-data; filename="my name=foo.onnx"; name="model"',
+        b"Content-Disposition: form-data; filename*=utf-8''%C3%B6.onnx; name=model",
+        b'Content-Disposition: form-data; name="model"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name="model"',
+    ],
+    ids=["name in another header", "name in the file name", "unquoted", "twice"],
+)
+def test_the_forms_of_other_clients_are_read(world: Any, exported: Any, head: bytes) -> None:
+    metadata = b'--x\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n' + json.dumps(exported.metadata).encode()
+    content = metadata + b"\r\n--x\r\n" + head + b"\r\n\r\n" + exported.onnx + b"\r\n--x--\r\n"
+    headers = {"x-ms-artifact-digest": exported.digest, "Content-Type": "multipart/form-data; boundary=x"}
+    reply = world.call("PUT", "models/m/artifact", content=content, headers=headers)
+    assert reply.status_code == 201, reply.text
 
 
 @pytest.mark.parametrize("content", [b"", b"--x--"])

@@ -37,7 +37,7 @@ def test_a_new_model(world: Any) -> None:
     }
     assert model["evaluationParameters"] == {"testDatasetName": "cats-test"}
     assert world.call("GET", "models/m").json() == model
-    assert world.jobs.trainings == [world.store.model("m").id]
+    assert world.jobs.trainings == [world.store.models.find("m").id]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_tiles(world: Any, tiles: Any, kind: str | None, status: int) -> None:
         error = reply.json()["error"]
         assert (error["code"], error["target"]) == ("InvalidRequest", "trainingParameters.tiles")
         return
-    assert world.store.model("m").tiles == tiles
+    assert world.store.models.find("m").tiles == tiles
     assert world.call("GET", "models/m").json() == reply.json()
     assert reply.json()["trainingParameters"].get("tiles") == (tiles if tiles > 1 else None)
 
@@ -137,9 +137,9 @@ def test_a_classifier_has_no_tiles(world: Any, kind: str | None) -> None:
 
 def test_a_model_that_trains_and_succeeds(world: Any) -> None:
     world.create("m")
-    model_id = world.store.model("m").id
-    world.store.begin_training(model_id)
-    world.store.report_progress(model_id, TrainingProgress(stage="features", share=0.25, images=4, images_read=4))
+    model_id = world.store.models.find("m").id
+    world.store.models.begin(model_id)
+    world.store.models.report_progress(model_id, TrainingProgress(stage="features", share=0.25, images=4, images_read=4))
     model = world.call("GET", "models/m").json()
     assert model["status"] == "training"
     assert model["trainingProgress"]["stage"] == "features"
@@ -156,8 +156,8 @@ def test_a_model_that_trains_and_succeeds(world: Any) -> None:
 def test_a_failed_model_has_an_error_of_four_keys_at_most(world: Any) -> None:
     world.create("m")
     details = [ErrorDetails(code="image", message="image 3 is corrupt", target="3.jpg")]
-    world.store.fail_training(
-        world.store.model("m").id, ErrorDetails(code="datasetCorrupt", message="1 image is corrupt", details=details)
+    world.store.models.fail(
+        world.store.models.find("m").id, ErrorDetails(code="datasetCorrupt", message="1 image is corrupt", details=details)
     )
     error = world.call("GET", "models/m").json()["error"]
     assert error == {
@@ -173,12 +173,12 @@ def test_a_cancelled_model(world: Any) -> None:
     assert (reply.status_code, reply.json()["status"], reply.json()["name"]) == (202, "cancelling", "waiting")
     assert world.call("GET", "models/waiting").json()["status"] == "cancelled", "nobody trains it, so nobody is waited for"
     world.create("busy")
-    world.store.begin_training(world.store.model("busy").id)
+    world.store.models.begin(world.store.models.find("busy").id)
     for _ in range(2):
         assert world.call("POST", "models/busy:cancel").json()["status"] == "cancelling"
     assert world.call("GET", "models/busy").json()["status"] == "cancelling"
     assert world.call("DELETE", "models/busy").status_code == 400
-    world.store.cancel_training(world.store.model("busy").id)
+    world.store.models.cancel(world.store.models.find("busy").id)
     assert world.call("POST", "models/busy:cancel").status_code == 400
     assert world.call("DELETE", "models/busy").status_code == 204
 
@@ -230,9 +230,9 @@ def test_an_evaluation_from_order_to_success(world: Any) -> None:
     assert (evaluation["name"], evaluation["modelName"], evaluation["status"]) == ("e", "m", "notStarted")
     assert evaluation["evaluationParameters"] == {"testDatasetName": "cats"}
     (evaluation_id,) = world.jobs.evaluations
-    world.store.begin_evaluation(evaluation_id)
+    world.store.evaluations.begin(evaluation_id)
     assert world.call("GET", "models/m/evaluations/e").json()["status"] == "running"
-    world.store.finish_evaluation(evaluation_id, ModelPerformance(calibration_ece=0.25))
+    world.store.evaluations.finish(evaluation_id, ModelPerformance(calibration_ece=0.25))
     done = world.call("GET", "models/m/evaluations/e").json()
     assert (done["status"], done["modelPerformance"]) == ("succeeded", {"calibrationECE": 0.25, "tagPerformance": {}})
     assert world.call("GET", "models/m/evaluations").json() == {"value": [done]}
@@ -245,8 +245,8 @@ def test_the_curves_of_an_evaluation_go_with_it(world: Any) -> None:
     world.objects.put(curves := curves_key(model_id, evaluation_id), b"{}")
     assert world.call("DELETE", "models/m/evaluations/e").status_code == 400  # it may be at work
     assert world.objects.exists(curves)
-    world.store.begin_evaluation(evaluation_id)
-    world.store.finish_evaluation(evaluation_id, ModelPerformance(calibration_ece=0.25))
+    world.store.evaluations.begin(evaluation_id)
+    world.store.evaluations.finish(evaluation_id, ModelPerformance(calibration_ece=0.25))
     assert world.call("DELETE", "models/m/evaluations/e").status_code == 204
     assert not world.objects.exists(curves)
 

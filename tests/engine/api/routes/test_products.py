@@ -41,9 +41,9 @@ def test_a_run_from_the_image_to_its_result(shelf: Any, picture: Any) -> None:
     assert (body["runName"], body["modelName"], body["status"]) == ("1", "r", "notStarted")
     (run_id,) = shelf.jobs.recognitions
     assert shelf.objects.get(image_key(run_id)) == picture("JPEG")
-    shelf.store.begin_run(run_id)
+    shelf.store.runs.begin(run_id)
     assert shelf.call("GET", RUN).json()["status"] == "running"
-    shelf.store.finish_run(run_id, RESULT)
+    shelf.store.runs.finish(run_id, RESULT)
     ended = shelf.call("GET", RUN).json()
     assert (ended["status"], ended["result"]) == (
         "succeeded",
@@ -63,7 +63,7 @@ def test_a_run_from_the_image_to_its_result(shelf: Any, picture: Any) -> None:
 
 def test_a_run_that_failed_says_why_with_the_four_keys(shelf: Any, picture: Any) -> None:
     shelf.call("PUT", RUN, content=picture())
-    shelf.store.fail_run(shelf.jobs.recognitions[-1], ErrorDetails(code="modelNotFound", message="gone"))
+    shelf.store.runs.fail(shelf.jobs.recognitions[-1], ErrorDetails(code="modelNotFound", message="gone"))
     body = shelf.call("GET", RUN).json()
     assert (body["status"], body["error"]) == ("failed", {"code": "modelNotFound", "message": "gone"})
     assert "result" not in body
@@ -103,7 +103,7 @@ def test_a_name_is_used_once_and_again_after_its_run_was_deleted(shelf: Any, pic
     assert shelf.call("PUT", RUN, content=picture()).status_code == 409
     assert len(shelf.jobs.recognitions) == 1
     assert shelf.call("DELETE", RUN).status_code == 400
-    shelf.store.finish_run(shelf.jobs.recognitions[-1], RESULT)
+    shelf.store.runs.finish(shelf.jobs.recognitions[-1], RESULT)
     assert shelf.call("DELETE", RUN).status_code == 204
     assert shelf.call("PUT", RUN, content=picture()).status_code == 201
 

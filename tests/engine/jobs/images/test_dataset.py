@@ -32,7 +32,7 @@ class Asked(BlobReader):
 def store_with_token(folder: Path) -> Store:
     store = Store.open(Settings.from_environment({}, data_dir=folder))
     kind, sas = AnnotationKind.IMAGE_CLASSIFICATION, AuthenticationKind.SAS
-    store.create_dataset("cats", kind, [GIVEN], authentication_kind=sas, sas_token=SecretStr("sig=TOPSECRET"))
+    store.datasets.create("cats", kind, [GIVEN], authentication_kind=sas, sas_token=SecretStr("sig=TOPSECRET"))
     return store
 
 
@@ -46,7 +46,7 @@ def failure(store: Store, reader: BlobReader) -> JobFailed:
 def test_a_token_is_sent_to_where_it_was_given_for(tmp_path: Path) -> None:
     store = store_with_token(tmp_path)
     elsewhere = "https://b.blob.core.windows.net/c/train.json"
-    with store._writing() as session:  # as no call of the API can change it
+    with store.database.writing() as session:  # as no call of the API can change it
         session.query(DatasetRow).update({"annotation_file_uris": [elsewhere, GIVEN]})
     reader = Asked()
     failure(store, reader)

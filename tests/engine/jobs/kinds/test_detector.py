@@ -33,8 +33,8 @@ def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
     queue.enqueue_training(model.id)
-    wait(lambda: engine.store.model_by_id(model.id).status.final, 180)
-    return engine.store.model_by_id(model.id)
+    wait(lambda: engine.store.models.by_id(model.id).status.final, 180)
+    return engine.store.models.by_id(model.id)
 
 
 def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue: JobQueue) -> None:
@@ -66,10 +66,10 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert len(answer) == sum(found.scores >= CONFIDENCE_LEAST)
     wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), 2)
 
-    evaluation = engine.store.create_evaluation("scenes", "again", test_dataset_name="tests")
+    evaluation = engine.store.evaluations.create("scenes", "again", test_dataset_name="tests")
     queue.enqueue_evaluation(evaluation.id)
-    wait(lambda: engine.store.evaluation_by_id(evaluation.id).status.final)
-    record = engine.store.evaluation_by_id(evaluation.id)
+    wait(lambda: engine.store.evaluations.by_id(evaluation.id).status.final)
+    record = engine.store.evaluations.by_id(evaluation.id)
     assert record.status is EvaluationStatus.SUCCEEDED, record.error
     assert record.performance == model.performance
     curves = json.loads(objects.get(curves_key(model.id, evaluation.id)))

@@ -24,7 +24,7 @@ from vision_customization.engine.models.cache import ModelGone
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.store import NotFound, RunRecord, Store
+from vision_customization.engine.store import NotFound, RunRecord, Store, TrainingOrder
 
 FOUND = [
     DetectedObject(id="1", bounding_box=BoundingBox(x=1, y=2, w=30, h=40), tags=[Tag(name="cola", confidence=0.9)]),
@@ -74,23 +74,25 @@ def objects(engine: Engine) -> ObjectStore:
 
 def trained(store: Store, name: str, tiles: int = 1) -> str:
     kind = ModelKind.PRODUCT_RECOGNIZER
-    record = store.create_model(name, training_dataset_name="d", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
-    store.finish_training(record.id, None, 1, Artifact(digest="d", size_bytes=1))
+    record = store.models.create(
+        name, TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
+    )
+    store.models.finish(record.id, None, 1, Artifact(digest="d", size_bytes=1))
     return record.id
 
 
 def sent(engine: Engine, objects: ObjectStore, model: str, image: bytes | None = None, tiles: int = 1) -> RunRecord:
     """A run of a model of that name, and its image."""
     trained(engine.store, model, tiles)
-    run = engine.store.create_run(model, "r")
+    run = engine.store.runs.create(model, "r")
     objects.put(image_key(run.id), drawn_image(0, 0) if image is None else image)
     return run
 
 
 def ended(engine: Engine, objects: ObjectStore, run: RunRecord) -> RunRecord:
-    wait(lambda: engine.store.run_by_id(run.id).status.final)
+    wait(lambda: engine.store.runs.by_id(run.id).status.final)
     wait(lambda: recognition_job(run.id) not in objects.names("jobs"), seconds=2)
-    return engine.store.run_by_id(run.id)
+    return engine.store.runs.by_id(run.id)
 
 
 @pytest.mark.usefixtures("worker")
@@ -166,11 +168,11 @@ def test_a_run_whose_model_is_deleted_meanwhile_ends_quietly(
     engine: Engine, queue: JobQueue, objects: ObjectStore, detector: FixedDetector
 ) -> None:
     run = sent(engine, objects, "deleted")
-    detector.before = lambda: engine.store.delete_model("deleted")
+    detector.before = lambda: engine.store.models.delete("deleted")
     queue.enqueue_recognition(run.id)
     wait(lambda: recognition_job(run.id) not in objects.names("jobs"))
     with pytest.raises(NotFound):
-        engine.store.run_by_id(run.id)
+        engine.store.runs.by_id(run.id)
 
 
 @pytest.mark.usefixtures("worker")
@@ -185,20 +187,20 @@ def test_a_run_that_was_not_queued_is(engine: Engine, objects: ObjectStore, work
 def test_a_run_without_its_image_is_waited_for_and_then_failed(engine: Engine, queue: JobQueue, objects: ObjectStore) -> None:
     """The API was killed between the run and the image."""
     trained(engine.store, "imageless")
-    young = engine.store.create_run("imageless", "young")
+    young = engine.store.runs.create("imageless", "young")
     long_ago = datetime.now(UTC) - timedelta(seconds=IMAGE_ARRIVES_SECONDS + 1)
     store = Store(engine.settings, now=lambda: long_ago)
-    old = store.create_run("imageless", "old")
+    old = store.runs.create("imageless", "old")
     store.close()
     caretaker = Caretaker(engine.store, objects, queue, FileLocks(engine.settings.data_dir / "workers"), "w")
     caretaker.settle()
-    assert engine.store.run_by_id(young.id) == young
-    failed = engine.store.run_by_id(old.id)
+    assert engine.store.runs.by_id(young.id) == young
+    failed = engine.store.runs.by_id(old.id)
     assert failed.error is not None
     assert (failed.status, failed.error.code) == (RunStatus.FAILED, "internalServerError")
     assert "send it again" in failed.error.message
     assert queue.statuses([recognition_job(one.id) for one in (young, old)]) == {}
-    engine.store.fail_run(young.id, failed.error)
+    engine.store.runs.fail(young.id, failed.error)
 
 
 @pytest.mark.parametrize(("tiles", "looked_at"), [(1, (750, 1000, 3)), (2, (1500, 2000, 3))])
@@ -216,10 +218,10 @@ def test_a_run_that_is_done_twice_keeps_its_first_result(engine: Engine, objects
     run = sent(engine, objects, "twice")
     detector = FixedDetector()
     Recognition(engine.store, objects, detector, run.id).recognize()
-    first = engine.store.run_by_id(run.id)
+    first = engine.store.runs.by_id(run.id)
     with pytest.raises(JobCancelled):
         Recognition(engine.store, objects, detector, run.id).recognize()
-    assert engine.store.run_by_id(run.id) == first
+    assert engine.store.runs.by_id(run.id) == first
     assert len(detector.asked) == 1
 
 
@@ -230,4 +232,4 @@ def test_the_image_of_a_run_that_goes_on_is_no_leftover(engine: Engine, queue: J
     Caretaker(engine.store, objects, queue, FileLocks(engine.settings.data_dir / "workers"), "w").sweep()
     assert objects.exists(image_key(run.id))
     assert not objects.exists(image_key("of-a-deleted-run"))
-    engine.store.delete_model("going-on")
+    engine.store.models.delete("going-on")

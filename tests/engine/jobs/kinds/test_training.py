@@ -37,15 +37,15 @@ def gate_is_opened_again(gate: Gate) -> Iterator[None]:
 
 def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
     queue.enqueue_training(model.id)
-    wait(lambda: engine.store.model_by_id(model.id).status.final)
-    return engine.store.model_by_id(model.id)
+    wait(lambda: engine.store.models.by_id(model.id).status.final)
+    return engine.store.models.by_id(model.id)
 
 
 def evaluated(engine: Engine, queue: JobQueue, model: str, name: str, dataset: str | None) -> EvaluationRecord:
-    evaluation = engine.store.create_evaluation(model, name, test_dataset_name=dataset)
+    evaluation = engine.store.evaluations.create(model, name, test_dataset_name=dataset)
     queue.enqueue_evaluation(evaluation.id)
-    wait(lambda: engine.store.evaluation_by_id(evaluation.id).status.final)
-    return engine.store.evaluation_by_id(evaluation.id)
+    wait(lambda: engine.store.evaluations.by_id(evaluation.id).status.final)
+    return engine.store.evaluations.by_id(evaluation.id)
 
 
 def succeeded(model: ModelRecord) -> ModelRecord:
@@ -352,8 +352,8 @@ def test_a_training_that_waits_for_a_silent_server_is_cancelled_soon(
     gate.shut()
     queue.enqueue_training(model.id)
     assert gate.reached.wait(10)
-    engine.store.request_cancellation(name)
-    wait(lambda: engine.store.model_by_id(model.id).status is ModelStatus.CANCELLED, seconds=3)
+    engine.store.models.request_cancellation(name)
+    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, seconds=3)
 
 
 def test_a_model_that_has_succeeded_keeps_its_files_whatever_goes_wrong_after_that(
@@ -381,10 +381,10 @@ def test_a_training_is_cancelled_soon_and_leaves_nothing(engine: Engine, queue: 
     gate.shut()
     queue.enqueue_training(model.id)
     assert gate.reached.wait(10)
-    assert engine.store.model_by_id(model.id).status is ModelStatus.TRAINING
-    engine.store.request_cancellation("long")
+    assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
+    engine.store.models.request_cancellation("long")
     gate.open()
-    wait(lambda: engine.store.model_by_id(model.id).status is ModelStatus.CANCELLED, seconds=2)
+    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, seconds=2)
     wait(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), seconds=2)
 
 
@@ -397,12 +397,12 @@ def test_what_waits_in_the_queue_is_cancelled_without_being_started(
     queue.enqueue_training(first.id)
     assert gate.reached.wait(10)
     queue.enqueue_training(second.id)
-    engine.store.request_cancellation("waiting")
+    engine.store.models.request_cancellation("waiting")
     worker.look()
-    assert engine.store.model_by_id(second.id).status is ModelStatus.CANCELLED
-    assert engine.store.model_by_id(second.id).started is None
+    assert engine.store.models.by_id(second.id).status is ModelStatus.CANCELLED
+    assert engine.store.models.by_id(second.id).started is None
     gate.open()
-    wait(lambda: engine.store.model_by_id(first.id).status is ModelStatus.SUCCEEDED)
+    wait(lambda: engine.store.models.by_id(first.id).status is ModelStatus.SUCCEEDED)
 
 
 def test_a_training_outlives_its_dataset(engine: Engine, queue: JobQueue, gate: Gate) -> None:
@@ -411,11 +411,11 @@ def test_a_training_outlives_its_dataset(engine: Engine, queue: JobQueue, gate: 
     gate.shut()
     queue.enqueue_training(model.id)
     assert gate.reached.wait(10)
-    engine.store.delete_dataset("short-lived")
+    engine.store.datasets.delete("short-lived")
     del engine.blobs.blobs["/account/short-lived/annotations.json"]
     gate.open()
-    wait(lambda: engine.store.model_by_id(model.id).status.final)
-    succeeded(engine.store.model_by_id(model.id))
+    wait(lambda: engine.store.models.by_id(model.id).status.final)
+    succeeded(engine.store.models.by_id(model.id))
 
 
 def test_a_sas_token_goes_to_its_container_alone_and_is_kept_nowhere_in_clear(
@@ -434,8 +434,8 @@ def test_a_sas_token_goes_to_its_container_alone_and_is_kept_nowhere_in_clear(
     assert any(path.name == "plan" for path in kept)
     assert not [path for path in kept if b"0nlyHere" in path.read_bytes()]
     gate.open()
-    wait(lambda: engine.store.model_by_id(model.id).status.final)
-    succeeded(engine.store.model_by_id(model.id))
+    wait(lambda: engine.store.models.by_id(model.id).status.final)
+    succeeded(engine.store.models.by_id(model.id))
     with_token = {path for path, _ in engine.blobs.requests if "0nlyHere" in path}
     assert with_token == {
         "/account/private/annotations.json?sv=1&sig=0nlyHere",
@@ -467,7 +467,7 @@ def test_an_evaluation_gives_the_numbers_of_the_training_and_reads_nothing_anew(
 def test_a_failed_evaluation_says_what_is_wrong(
     engine: Engine, queue: JobQueue, dataset: str | None, code: str, says: str
 ) -> None:
-    if not any(model.name == "f" for model in engine.store.models(0, 1000)):
+    if not any(model.name == "f" for model in engine.store.models.page(0, 1000)):
         engine.dataset("f-train", {"red": 5, "green": 5}, first_seed=13_000)
         engine.dataset("blue", {"red": 1, "blue": 1}, first_seed=13_100)
         engine.annotate("boxes", [], ["red"], kind=AnnotationKind.IMAGE_OBJECT_DETECTION)
@@ -494,7 +494,7 @@ def test_a_row_without_a_workflow_is_enqueued_by_whoever_looks(engine: Engine, w
     engine.dataset("forgotten", {"red": 3, "green": 3}, first_seed=15_000)
     model = engine.model("forgotten", "forgotten")
     worker.look()
-    wait(lambda: engine.store.model_by_id(model.id).status is ModelStatus.SUCCEEDED)
+    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED)
 
 
 def test_a_row_whose_workflow_died_fails_with_a_word_on_why(
@@ -508,7 +508,7 @@ def test_a_row_whose_workflow_died_fails_with_a_word_on_why(
     queue.withdraw(f"training-{model.id}")
     worker.look()
     gate.open()
-    record = engine.store.model_by_id(model.id)
+    record = engine.store.models.by_id(model.id)
     assert record.error is not None
     assert (record.status, record.error.code) == (ModelStatus.FAILED, "unknown")
     assert not objects_of(engine, model.id)
@@ -524,22 +524,22 @@ def test_nothing_is_left_of_jobs_that_their_caretaker_ends(engine: Engine, queue
     engine.dataset("ended", {"red": 3, "green": 3}, first_seed=16_500)
     good = succeeded(trained(engine, queue, engine.model("ended", "ended")))
     failed, cancelled = engine.model("ended-failed", "ended"), engine.model("ended-cancelled", "ended")
-    evaluation = engine.store.create_evaluation("ended", "ended", test_dataset_name="ended")
+    evaluation = engine.store.evaluations.create("ended", "ended", test_dataset_name="ended")
     objects = open_objects(engine.settings)
     for model in (failed, cancelled):
         objects.put(f"jobs/training-{model.id}/plan", b"x")
         objects.put(f"models/{model.id}/head.npz", b"x")
     for job in (f"evaluation-{evaluation.id}", f"training-{good.id}", "training-of-a-deleted-model"):
         objects.put(f"jobs/{job}/plan", b"x")
-    engine.store.request_cancellation("ended-cancelled")
+    engine.store.models.request_cancellation("ended-cancelled")
     workflows = {f"training-{failed.id}": "ERROR", f"evaluation-{evaluation.id}": "ERROR"}
     status = queue.statuses([f"training-{good.id}"])[f"training-{good.id}"]
     caretaker = Caretaker(engine.store, objects, Told(status, workflows), FileLocks(engine.settings.data_dir), "w")  # type: ignore[arg-type]
     caretaker.settle()
     caretaker.sweep()
-    assert engine.store.model_by_id(failed.id).status is ModelStatus.FAILED
-    assert engine.store.model_by_id(cancelled.id).status is ModelStatus.CANCELLED
-    assert engine.store.evaluation_by_id(evaluation.id).status is EvaluationStatus.FAILED
+    assert engine.store.models.by_id(failed.id).status is ModelStatus.FAILED
+    assert engine.store.models.by_id(cancelled.id).status is ModelStatus.CANCELLED
+    assert engine.store.evaluations.by_id(evaluation.id).status is EvaluationStatus.FAILED
     for id_ in (failed.id, cancelled.id, evaluation.id):
         assert not objects_of(engine, id_)
     assert len(objects_of(engine, good.id)) == 3
@@ -569,5 +569,5 @@ def test_enqueuing_twice_is_once(engine: Engine, queue: JobQueue) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    wait(lambda: engine.store.model_by_id(model.id).status is ModelStatus.SUCCEEDED)
+    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED)
     assert engine.blobs.served().count("/account/twice/annotations.json") == 1

@@ -13,7 +13,7 @@ from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, TrainingOrder
 
 
 @pytest.fixture
@@ -50,7 +50,9 @@ def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
     settings: Settings, store: Store, queue: JobQueue, times: int
 ) -> None:
     """Each worker takes it `times` times, since it is started again, until another takes its work."""
-    model = store.create_model("m", training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    model = store.models.create(
+        "m", TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    )
     objects = FileObjects(settings.data_dir / "objects")
     caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
     queue.enqueue_training(model.id)
@@ -62,7 +64,7 @@ def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
         caretaker.look()
     caretaker.look()
     assert begun > RECOVERY_ATTEMPTS_MAX
-    record = store.model_by_id(model.id)
+    record = store.models.by_id(model.id)
     assert record.status is ModelStatus.FAILED
     assert record.error is not None
     assert record.error.code == "unknown"
