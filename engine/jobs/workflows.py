@@ -11,16 +11,15 @@ from typing import Any
 from dbos import DBOS
 
 from vision_customization.contract.enums import ModelKind
-from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Resources
-from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, learn_classifier
-from vision_customization.engine.jobs.kinds.detector import DetectorTraining, learn_detector
+from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
+from vision_customization.engine.jobs.kinds.detector import DetectorTraining
 from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
 from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
-from vision_customization.engine.jobs.kinds.training import Learn, Standing, Step, Training
+from vision_customization.engine.jobs.kinds.training import Progress, Step, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
     EVALUATION_WORKFLOW,
     RECOGNITION_WORKFLOW,
@@ -44,12 +43,12 @@ def declare_workflows(
     @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
         kind, tiles = _kind_and_tiles(resources, model_id)
-        if kind is ModelKind.GENERIC_CLASSIFIER:
-            with closing(ClassifierTraining(resources, plans, settings, model_id)) as classifier:
-                run_training(classifier, Steps(classifier.check, pauses_seconds), learn_classifier)
-        else:
-            with closing(DetectorTraining(resources, plans, settings, model_id, tiles)) as detector_training:
-                run_training(detector_training, Steps(detector_training.check, pauses_seconds), learn_detector)
+        with closing(TrainingJob(resources, plans, model_id)) as job:
+            if kind is ModelKind.GENERIC_CLASSIFIER:
+                training: Training = ClassifierTraining(job, settings.weights_dir)
+            else:
+                training = DetectorTraining(job, settings, tiles)
+            run_training(job, training, Steps(job.check, pauses_seconds))
 
     @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def evaluate(evaluation_id: str) -> None:
@@ -62,20 +61,19 @@ def declare_workflows(
         run_recognition(recognition, Steps(recognition.check, pauses_seconds))
 
 
-def run_training(training: Training, step: Step, learn: Learn[Any]) -> None:
-    """All steps of a training; `step(name, function, *arguments)` runs one, or knows its result. `learn` runs those between the
-    plan and the end."""
-    standing = Standing(TrainingProgress(stage="reading annotations"))
+def run_training(job: TrainingJob, training: Training, step: Step) -> None:
+    """All steps of a training; `step(name, function, *arguments)` runs one, or returns its recorded result."""
+    progress = Progress(step, job.report)
     try:
-        planned: Planned = step("read annotations", training.read_annotations)
-        budget_seconds: float = step("budget", lambda: training.budget_seconds)
-        standing.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
-        performance, artifact = learn(training, step, planned, standing, budget_seconds)
-        step("finish", training.finish, performance, artifact, standing.advance(stage="trained", share=1.0))
+        planned: Planned = step("read annotations", job.read_annotations)
+        progress.budget_seconds = step("budget", lambda: job.budget_seconds)
+        progress.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
+        performance, artifact = training.learn(step, planned, progress)
+        step("finish", job.finish, performance, artifact, progress.advance(stage="trained", share=1.0))
     except JobFailed as failure:
-        step("fail", training.fail, failure, standing.progress.seconds)
+        step("fail", job.fail, failure, progress.now.seconds)
     except JobCancelled:
-        step("cancel", training.cancel, standing.progress.seconds)
+        step("cancel", job.cancel, progress.now.seconds)
 
 
 def run_evaluation(evaluation: EvaluationRun, step: Callable[..., Any]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
@@ -12,10 +13,18 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
-from vision_customization.engine.jobs.images.plan import Part, Plans
-from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.jobs.images.plan import Part
 from vision_customization.engine.jobs.kinds.job import Job, Planned
-from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
+from vision_customization.engine.jobs.kinds.training import (
+    TEST,
+    TRAINING,
+    Outcome,
+    Progress,
+    Step,
+    Training,
+    TrainingJob,
+    advanced,
+)
 from vision_customization.engine.learning import (
     Classifier,
     LearningError,
@@ -24,7 +33,6 @@ from vision_customization.engine.learning import (
     train_classifier,
 )
 from vision_customization.engine.objects.keys import head_key
-from vision_customization.engine.settings import Settings
 
 _READING_BUDGET_SHARE = 0.9
 
@@ -41,36 +49,61 @@ class Fitted(TypedDict):
 
 
 class ClassifierTraining(Training):
-    """One training of a classifier."""
+    """A classifier's training."""
 
-    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
-        super().__init__(resources, plans, settings, model_id)
-        self.embedding = Embedding(resources)
+    def __init__(self, job: TrainingJob, weights_dir: Path) -> None:
+        super().__init__(job)
+        self._weights_dir = weights_dir
+        self._embedding = Embedding(job.resources)
+
+    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
+        progress.advance(stage="reading and embedding images")
+        shards_done = []
+        for part, shards in enumerate(planned["shards"]):
+            done = 0
+            for index in range(shards):
+                # When the budget ends, the training learns from what was read so far. All test images are measured.
+                if part == TRAINING and progress.has_spent(_READING_BUDGET_SHARE):
+                    break
+                position = sum(planned["shards"][:part]) + index + 1
+                share = 0.02 + 0.78 * position / sum(planned["shards"])
+                self._read_shard(step, progress, self._embedding, part, index, share)
+                done += 1
+            shards_done.append(done)
+        fitted: Fitted = step("fit", self.fit, shards_done[TRAINING], progress.now.seconds, progress.now)
+        progress.advance(stage="evaluating", share=0.9, seconds=progress.now.seconds + fitted["seconds"])
+        performance = fitted["performance"]
+        if len(shards_done) > 1:
+            progress.report()
+            performance = step("evaluate", self.evaluate, shards_done[TEST])
+        progress.advance(stage="exporting", share=0.95)
+        progress.report()
+        return performance, step("export", self.export, fitted, performance)
 
     def fit(self, shards: int, used_seconds: float, progress: TrainingProgress) -> Fitted:
         """Fit the classifier on the first `shards` shards of training images. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
-        part = self.plan.parts[TRAINING]
-        features, labels, digests = self.embedding.features(self.shards(self.embedding), TRAINING, shards)
+        part = self._job.plan.parts[TRAINING]
+        features, labels, digests = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
         self._check_enough(part, labels, used_seconds)
 
         def on_progress(share: float, stage: str) -> None:
-            self.check()
+            self._job.check()
             seconds = used_seconds + time.monotonic() - started
-            self.report(advanced(progress, stage=stage, share=0.8 + 0.1 * share, seconds=seconds))
+            self._job.report(advanced(progress, stage=stage, share=0.8 + 0.1 * share, seconds=seconds))
 
         try:
             training = train_classifier(
                 features,
                 labels,
                 list(part.tags),
-                estimate=len(self.plan.parts) == 1,
-                deadline_seconds=max(0.0, self.budget_seconds - used_seconds),
+                estimate=len(self._job.plan.parts) == 1,
+                deadline_seconds=max(0.0, self._job.budget_seconds - used_seconds),
                 progress=on_progress,
             )
         except LearningError as error:
             raise JobFailed(error.code, f"Dataset '{part.dataset}': {error.message}") from None
-        self.resources.objects.put(head_key(self._model_id), training.classifier.to_npz())
+        self._job.resources.objects.put(head_key(self._job.model_id), training.classifier.to_npz())
         performance = None
         if training.held_out is not None:
             performance = classification_performance(*training.held_out, list(part.tags)).to_wire()
@@ -84,15 +117,15 @@ class ClassifierTraining(Training):
 
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
-        self.check()
-        return measure(self, self.embedding, head_key(self._model_id), TEST, shards).to_wire()
+        self._job.check()
+        return measure(self._job, self._embedding, head_key(self._job.model_id), TEST, shards).to_wire()
 
     def export(self, fitted: Fitted, performance: dict[str, Any] | None) -> dict[str, Any]:
         """Make the model's file; the artifact, as the contract writes it."""
-        self.check()
-        classifier = Classifier.from_npz(self.resources.objects.get(head_key(self._model_id)))
+        self._job.check()
+        classifier = Classifier.from_npz(self._job.resources.objects.get(head_key(self._job.model_id)))
         try:
-            onnx = export_classifier(classifier, self._settings.weights_dir)
+            onnx = export_classifier(classifier, self._weights_dir)
         except LearningError as error:
             raise JobFailed(error.code, error.message) from None
         facts = {
@@ -100,13 +133,13 @@ class ClassifierTraining(Training):
             "recipe": fitted["recipe"],
             "performance": performance,
             "dataset": {
-                "name": self.plan.parts[TRAINING].dataset,
+                "name": self._job.plan.parts[TRAINING].dataset,
                 "digest": fitted["digest"],
                 "images": fitted["images"],
             },
-            "features": self.resources.extractor.key,
+            "features": self._job.resources.extractor.key,
         }
-        return self.put_artifact(onnx, facts)
+        return self._job.put_artifact(onnx, facts)
 
     def _check_enough(self, part: Part, labels: NDArray[np.int64], used_seconds: float) -> None:
         """A budget that ended while images were read may leave too little to learn from."""
@@ -119,34 +152,6 @@ class ClassifierTraining(Training):
                 f"and {least} of the rarest tag: give it more hours."
             )
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-
-
-def learn_classifier(
-    training: ClassifierTraining, step: Step, planned: Planned, standing: Standing, budget_seconds: float
-) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """`Learn` of a classifier."""
-    standing.advance(stage="reading and embedding images")
-    shards_done = []
-    for part, shards in enumerate(planned["shards"]):
-        done = 0
-        for index in range(shards):
-            # Of the training images, what there is when the budget ends is learnt from; test images are all measured.
-            if part == TRAINING and standing.progress.seconds >= budget_seconds * _READING_BUDGET_SHARE:
-                break
-            position = sum(planned["shards"][:part]) + index + 1
-            share = 0.02 + 0.78 * position / sum(planned["shards"])
-            read_shard(training, step, training.embedding, part, index, standing, share)
-            done += 1
-        shards_done.append(done)
-    fitted: Fitted = step("fit", training.fit, shards_done[TRAINING], standing.progress.seconds, standing.progress)
-    standing.advance(stage="evaluating", share=0.9, seconds=standing.progress.seconds + fitted["seconds"])
-    performance = fitted["performance"]
-    if len(shards_done) > 1:
-        step("report", training.report, standing.progress)
-        performance = step("evaluate", training.evaluate, shards_done[TEST])
-    standing.advance(stage="exporting", share=0.95)
-    step("report", training.report, standing.progress)
-    return performance, step("export", training.export, fitted, performance)
 
 
 def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:

@@ -22,11 +22,18 @@ from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.findings import Findings
 from vision_customization.engine.jobs.images.pictures import Pictures
-from vision_customization.engine.jobs.images.plan import Plans
-from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, boxed, held_out
 from vision_customization.engine.jobs.kinds.job import Job, Planned
-from vision_customization.engine.jobs.kinds.training import TEST, TRAINING, Standing, Step, Training, advanced, read_shard
+from vision_customization.engine.jobs.kinds.training import (
+    TEST,
+    TRAINING,
+    Outcome,
+    Progress,
+    Step,
+    Training,
+    TrainingJob,
+    advanced,
+)
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
 from vision_customization.engine.learning.detection.metrics import detection_performance, precision_recall_curves
@@ -80,21 +87,64 @@ class _Images:
 
 
 class DetectorTraining(Training):
-    """One training of a detector that looks at `tiles` × `tiles` tiles."""
+    """The training of a detector that looks at `tiles` × `tiles` tiles."""
 
-    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str, tiles: int) -> None:
-        super().__init__(resources, plans, settings, model_id)
+    def __init__(self, job: TrainingJob, settings: Settings, tiles: int) -> None:
+        super().__init__(job)
+        self._settings = settings
         self._tiles = tiles
-        self.pictures = Pictures(resources.objects, tiles)
-        self.findings = Findings(resources.objects, self._job, self._open_session, self.check)
+        self._pictures = Pictures(job.resources.objects, tiles)
+        self._findings = Findings(job.resources.objects, job.name, self._open_session, job.check)
         self._learner: tuple[int, Learner] | None = None
         self._read: _Images | None = None
 
+    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
+        progress.advance(stage="reading images")
+        read = 0
+        for index in range(planned["shards"][TRAINING]):
+            # When half of the budget is spent, the training learns from what was read so far. All test images are measured.
+            if progress.has_spent(_READING_BUDGET_SHARE):
+                break
+            share = 0.02 + 0.13 * (index + 1) / planned["shards"][TRAINING]
+            self._read_shard(step, progress, self._pictures, TRAINING, index, share)
+            read += 1
+        if len(planned["shards"]) > 1:  # what the training's progress is told by
+            before = progress.now
+            self._read_shard(step, progress, self._pictures, TEST, 0, 0.15)
+            # They are counted when the model is measured on them.
+            progress.advance(images_read=before.images_read, images_embedded=before.images_embedded)
+
+        begun: Begun = step("begin", self.begin, read)
+        progress.advance(stage="learning", steps=sum(begun["phases"]), steps_done=0)
+        progress.report()
+        stretch: Stretch | None = None
+        number = 0
+        while not _finished(begun, stretch) and not progress.has_spent(_BUDGET_SHARE):
+            stretch = step(f"learn {number}", self.train, read, begun, progress.now)
+            progress.now = learnt(progress.now, begun, stretch)
+            number += 1
+        if stretch is None:
+            message = "The budget ended before anything was learnt: give it more hours."
+            raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
+        step("export", self.export, read, begun)
+        progress.advance(stage="evaluating", share=0.93, message=None)
+        progress.report()
+        if len(planned["shards"]) > 1:
+            for index in range(planned["shards"][TEST]):
+                share = 0.93 + 0.05 * (index + 1) / planned["shards"][TEST]
+                self._read_shard(step, progress, self._findings, TEST, index, share, name="detect")
+            performance = step("evaluate", self.evaluate, planned["shards"][TEST])
+        else:
+            performance = step("estimated", self.estimated)
+        progress.advance(stage="exporting", share=0.98)
+        progress.report()
+        return performance, step("publish", self.publish, begun, performance)
+
     def begin(self, shards: int) -> Begun:
         """Choose the recipe for what was read. Raises JobFailed, JobCancelled."""
-        self.check()
+        self._job.check()
         images = self._images(shards)
-        training, part = images.training, self.plan.parts[TRAINING]
+        training, part = images.training, self._job.plan.parts[TRAINING]
         labels = {box.label for image, _ in training for box in image.boxes}
         if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
             message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
@@ -118,7 +168,7 @@ class DetectorTraining(Training):
     def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
         """Learn for half a minute, and keep where that has led to. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
-        self.check()
+        self._job.check()
         try:
             phase, learner = self._learner or self._taken_up(shards, begun)
         finally:
@@ -128,14 +178,16 @@ class DetectorTraining(Training):
 
         def after(done: int) -> bool:
             seconds = time.monotonic() - started
-            self.check()
-            self.report(learnt(progress, begun, Stretch(phase=phase, step=done, loss=None, validation=None, seconds=seconds)))
+            self._job.check()
+            self._job.report(
+                learnt(progress, begun, Stretch(phase=phase, step=done, loss=None, validation=None, seconds=seconds))
+            )
             return seconds < STRETCH_SECONDS
 
         before = learner.step
         loss = learner.run(begun["phases"][phase], after)
         if learner.step > before and not math.isfinite(loss):
-            dataset = self.plan.parts[TRAINING].dataset
+            dataset = self._job.plan.parts[TRAINING].dataset
             message = f"The loss is no number any more after step {learner.step}: check the boxes of dataset '{dataset}'."
             raise JobFailed(FailureCode.DIVERGED, message)
         images = self._images(shards)
@@ -143,7 +195,7 @@ class DetectorTraining(Training):
         validation = None if phase else self._performance(learner, images.validation)
         if phase == 0 and learner.done:
             self._estimate(learner, images.held_out)
-        self.resources.objects.put(self._key(f"checkpoint-{phase}"), learner.to_npz())
+        self._job.resources.objects.put(self._key(f"checkpoint-{phase}"), learner.to_npz())
         self._learner = phase, learner
         stretch = Stretch(
             phase=phase,
@@ -152,39 +204,39 @@ class DetectorTraining(Training):
             validation=validation.mean_average_precision50 if validation is not None else None,
             seconds=time.monotonic() - started,
         )
-        self.report(learnt(progress, begun, stretch))
+        self._job.report(learnt(progress, begun, stretch))
         return stretch
 
     def export(self, shards: int, begun: Begun) -> None:
         """Make the model's file, to measure it by."""
-        self.check()
+        self._job.check()
         phase, learner = self._learner or self._taken_up(shards, begun)
         self._learner = None
         if phase == 0 and not learner.done:  # the budget has ended before
             self._estimate(learner, self._images(shards).held_out)
         onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
-        self.resources.objects.put(self._key("model.onnx"), onnx)
+        self._job.resources.objects.put(self._key("model.onnx"), onnx)
 
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
-        self.check()
-        performance, curves = measured(self, self.findings, TEST, shards)
-        self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
+        self._job.check()
+        performance, curves = measured(self._job, self._findings, TEST, shards)
+        self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
         return performance.to_wire()
 
     def estimated(self) -> dict[str, Any] | None:
         """The performance on the images held out, if some were."""
         try:
-            estimate: dict[str, Any] = json.loads(self.resources.objects.get(self._key("estimate")))
+            estimate: dict[str, Any] = json.loads(self._job.resources.objects.get(self._key("estimate")))
         except ObjectNotFound:
             return None
         return estimate
 
     def publish(self, begun: Begun, performance: dict[str, Any] | None) -> dict[str, Any]:
         """Write the model's file where models are; the artifact, as the contract writes it."""
-        self.check()
+        self._job.check()
         try:
-            curves = json.loads(self.resources.objects.get(self._key("curves")))
+            curves = json.loads(self._job.resources.objects.get(self._key("curves")))
         except ObjectNotFound:
             curves = None
         facts = {
@@ -197,25 +249,25 @@ class DetectorTraining(Training):
             "performance": performance,
             "precisionRecall50": curves,
             "dataset": {
-                "name": self.plan.parts[TRAINING].dataset,
+                "name": self._job.plan.parts[TRAINING].dataset,
                 "digest": begun["digest"],
                 "images": begun["images"],
             },
             "features": TITLE,
         }
-        return self.put_artifact(self.resources.objects.get(self._key("model.onnx")), facts)
+        return self._job.put_artifact(self._job.resources.objects.get(self._key("model.onnx")), facts)
 
     def _open_session(self) -> DetectorSession:
-        return DetectorSession(self.resources.objects.path(self._key("model.onnx")), self._settings.threads)
+        return DetectorSession(self._job.resources.objects.path(self._key("model.onnx")), self._settings.threads)
 
     def _recipe(self, images: int) -> DetectorRecipe:
-        return choose_recipe(images, len(self.plan.parts[TRAINING].tags), self._tiles)
+        return choose_recipe(images, len(self._job.plan.parts[TRAINING].tags), self._tiles)
 
     def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "Learner"]:
         """The learning where the last checkpoint left it, or at its beginning."""
-        objects = self.resources.objects
+        objects = self._job.resources.objects
         generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
-        start = with_classes(read_nanodet(self._settings.weights_dir), self.plan.parts[TRAINING].tags, generator)
+        start = with_classes(read_nanodet(self._settings.weights_dir), self._job.plan.parts[TRAINING].tags, generator)
         if not objects.exists(self._key("checkpoint-0")):
             return 0, self._next_phase(shards, start, 0)
         phase = 1 if objects.exists(self._key("checkpoint-1")) else 0
@@ -232,18 +284,18 @@ class DetectorTraining(Training):
         recipe, learnt_from = (recipe.tail(), images.training) if phase else (recipe, images.first)
         return Learner(
             recipe,
-            [BoxedPixels(partial(self.pictures.read, digest), in_pixels(image, 1, 1)) for image, digest in learnt_from],
+            [BoxedPixels(partial(self._pictures.read, digest), in_pixels(image, 1, 1)) for image, digest in learnt_from],
             start,
         )
 
     def _images(self, shards: int) -> _Images:
         """In an order that the annotation files do not decide. Put together once: it asks for each shard's digests."""
         if self._read is None:
-            training = boxed(self.shards(self.pictures), TRAINING, shards)
-            held = held_out(training) if len(self.plan.parts) == 1 else frozenset()
+            training = boxed(self._job.shards(self._pictures), TRAINING, shards)
+            held = held_out(training) if len(self._job.plan.parts) == 1 else frozenset()
             kept_back = [training[index] for index in sorted(held)]
             first = [image for index, image in enumerate(training) if index not in held]
-            unlearnt = boxed(self.shards(self.pictures), TEST, 1) if len(self.plan.parts) > 1 else kept_back
+            unlearnt = boxed(self._job.shards(self._pictures), TEST, 1) if len(self._job.plan.parts) > 1 else kept_back
             validated = max(_VALIDATED_LEAST, _VALIDATED // self._tiles**2)
             self._read = _Images(training, first, kept_back, unlearnt[:validated])
         return self._read
@@ -251,13 +303,13 @@ class DetectorTraining(Training):
     def _estimate(self, learner: "Learner", held_out: Sequence[BoxedDigest]) -> None:
         """Keep how what has been learnt does on the images held out, if some were."""
         if held_out:
-            boxes, tags = self._looked(learner, held_out), self.plan.parts[TRAINING].tags
+            boxes, tags = self._looked(learner, held_out), self._job.plan.parts[TRAINING].tags
             performance, curves = detection_performance(*boxes, tags), precision_recall_curves(*boxes, tags)
-            self.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-            self.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
+            self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
+            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
 
     def _performance(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
-        return detection_performance(*self._looked(learner, images), self.plan.parts[TRAINING].tags) if images else None
+        return detection_performance(*self._looked(learner, images), self._job.plan.parts[TRAINING].tags) if images else None
 
     def _looked(
         self, learner: "Learner", images: Sequence[BoxedDigest]
@@ -268,8 +320,8 @@ class DetectorTraining(Training):
         present = np.unique([box.label for image, _ in images for box in image.boxes])
         truths, found = [], []
         for image, digest in images:
-            self.check()
-            pixels = self.pictures.read(digest)
+            self._job.check()
+            pixels = self._pictures.read(digest)
             truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
             seen = session.detect(pixels)
             told = np.isin(seen.labels, present)
@@ -277,57 +329,11 @@ class DetectorTraining(Training):
         return truths, found
 
     def _exported(self, learner: "Learner", licences: str) -> bytes:
-        recipe, tags = learner.recipe, self.plan.parts[TRAINING].tags
+        recipe, tags = learner.recipe, self._job.plan.parts[TRAINING].tags
         return export_detector(learner.weights(), tags, recipe.side, licences, recipe.tiles)
 
     def _key(self, name: str) -> str:
-        return f"{job_key(self._job)}/{name}"
-
-
-def learn_detector(
-    training: DetectorTraining, step: Step, planned: Planned, standing: Standing, budget_seconds: float
-) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """`Learn` of a detector."""
-    standing.advance(stage="reading images")
-    read = 0
-    for index in range(planned["shards"][TRAINING]):
-        # Of the training images, what there is when half of the budget is spent is learnt from; test images are all measured.
-        if standing.progress.seconds >= budget_seconds * _READING_BUDGET_SHARE:
-            break
-        share = 0.02 + 0.13 * (index + 1) / planned["shards"][TRAINING]
-        read_shard(training, step, training.pictures, TRAINING, index, standing, share)
-        read += 1
-    if len(planned["shards"]) > 1:  # what the training's progress is told by
-        before = standing.progress
-        read_shard(training, step, training.pictures, TEST, 0, standing, 0.15)
-        # They are counted when the model is measured on them.
-        standing.advance(images_read=before.images_read, images_embedded=before.images_embedded)
-
-    begun: Begun = step("begin", training.begin, read)
-    standing.advance(stage="learning", steps=sum(begun["phases"]), steps_done=0)
-    step("report", training.report, standing.progress)
-    stretch: Stretch | None = None
-    number = 0
-    while not _finished(begun, stretch) and standing.progress.seconds < budget_seconds * _BUDGET_SHARE:
-        stretch = step(f"learn {number}", training.train, read, begun, standing.progress)
-        standing.progress = learnt(standing.progress, begun, stretch)
-        number += 1
-    if stretch is None:
-        message = "The budget ended before anything was learnt: give it more hours."
-        raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-    step("export", training.export, read, begun)
-    standing.advance(stage="evaluating", share=0.93, message=None)
-    step("report", training.report, standing.progress)
-    if len(planned["shards"]) > 1:
-        for index in range(planned["shards"][TEST]):
-            share = 0.93 + 0.05 * (index + 1) / planned["shards"][TEST]
-            read_shard(training, step, training.findings, TEST, index, standing, share, name="detect")
-        performance = step("evaluate", training.evaluate, planned["shards"][TEST])
-    else:
-        performance = step("estimated", training.estimated)
-    standing.advance(stage="exporting", share=0.98)
-    step("report", training.report, standing.progress)
-    return performance, step("publish", training.publish, begun, performance)
+        return f"{job_key(self._job.name)}/{name}"
 
 
 def _finished(begun: Begun, stretch: Stretch | None) -> bool:

@@ -31,7 +31,7 @@ class EvaluationRun(Job):
         super().__init__(resources, plans, evaluation_job(evaluation_id))
         self._evaluation_id = evaluation_id
         self._embedding = Embedding(resources)
-        self._findings = Findings(resources.objects, self._job, self._open_session, self.check)
+        self._findings = Findings(resources.objects, self.name, self._open_session, self.check)
 
     def check(self) -> None:
         """An evaluation cannot be cancelled, but its model can be deleted, and it with it."""

@@ -26,7 +26,7 @@ class Job:
     def __init__(self, resources: Resources, plans: Plans, job: str) -> None:
         self.resources = replace(resources, reader=resources.reader.telling(self._waits))
         self._plans = plans
-        self._job = job
+        self.name = job
         self._closed = False
         self._plan: Plan | None = None
         self._shards: dict[Keeping, Shards] = {}
@@ -51,20 +51,20 @@ class Job:
     @property
     def plan(self) -> Plan:
         if self._plan is None:
-            self._plan = self._plans.get(self._job)
+            self._plan = self._plans.get(self.name)
         return self._plan
 
     def shards(self, keeping: Keeping) -> Shards:
         """The plan's images, of which is kept what `keeping` keeps."""
         if keeping not in self._shards:
-            self._shards[keeping] = Shards(self.resources, keeping, self._job, self.plan, self.check)
+            self._shards[keeping] = Shards(self.resources, keeping, self.name, self.plan, self.check)
         return self._shards[keeping]
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
         """Raises JobFailed where the features of a part would not fit into memory."""
         for part in plan.parts:
             check_memory(part, self.resources.extractor.dimensions, self.resources.workers)
-        self._plans.put(self._job, plan)
+        self._plans.put(self.name, plan)
         self._plan = plan
         counts = [0] * len(plan.parts)
         for shard in plan.shards:
@@ -79,4 +79,4 @@ class Job:
 
     def clean_up(self) -> None:
         """Delete what only the job needed."""
-        self.resources.objects.delete(job_key(self._job))
+        self.resources.objects.delete(job_key(self.name))

@@ -6,10 +6,10 @@ import json
 import logging
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from vision_customization.contract.enums import ModelStatus, Purpose
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
@@ -22,7 +22,6 @@ from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import training_job
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
-from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import ModelRecord, NotFound
 
 TRAINING, TEST = 0, 1
@@ -34,29 +33,43 @@ Step = Callable[..., Any]
 """`step(name, function, *arguments)` runs a step of a workflow, or knows its result."""
 
 
-@dataclass
-class Standing:
-    """Where a training stands, as its workflow goes along."""
+Outcome = tuple[dict[str, Any] | None, dict[str, Any]]
+"""A model's performance, if it was measured, and its artifact, as the contract writes them."""
 
-    progress: TrainingProgress
+
+class Progress:
+    """How far a training has got, as its workflow goes along. `budget_seconds` bounds its compute."""
+
+    def __init__(self, step: Step, report: Callable[[TrainingProgress], None]) -> None:
+        self.now = TrainingProgress(stage="reading annotations")
+        self.budget_seconds = 0.0
+        self._step = step
+        self._report = report
 
     def advance(self, **changes: object) -> TrainingProgress:
-        self.progress = advanced(self.progress, **changes)
-        return self.progress
+        self.now = advanced(self.now, **changes)
+        return self.now
+
+    def report(self) -> None:
+        """Write it down for the callers of the API, as a step of the workflow."""
+        self._step("report", self._report, self.now)
+
+    def has_spent(self, share: float) -> bool:
+        """Whether this share of the budget is spent."""
+        return self.now.seconds >= self.budget_seconds * share
 
 
-class Training(Job):
-    """One training; what is learnt is `ClassifierTraining`'s and `DetectorTraining`'s. `budget_seconds` bounds its compute:
-    what the steps took, without those that a crash made void."""
+class TrainingJob(Job):
+    """The job of one training of any kind: it reads the annotations, reports the progress, and finishes, fails or is cancelled.
+    `budget_seconds` bounds its compute: the time of its steps, without those lost to a crash."""
 
-    def __init__(self, resources: Resources, plans: Plans, settings: Settings, model_id: str) -> None:
+    def __init__(self, resources: Resources, plans: Plans, model_id: str) -> None:
         super().__init__(resources, plans, training_job(model_id))
-        self._model_id = model_id
-        self._settings = settings
+        self.model_id = model_id
         self._reported = TrainingProgress(stage="reading annotations")
 
     def check(self) -> None:
-        if self.resources.store.models.cancellation_requested(self._model_id):
+        if self.resources.store.models.cancellation_requested(self.model_id):
             raise JobCancelled
 
     def read_annotations(self) -> Planned:
@@ -84,7 +97,7 @@ class Training(Job):
     def put_artifact(self, onnx: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Write the model's file and what is to be known of it; the artifact, as the contract writes it."""
         artifact = Artifact(digest=hashlib.sha256(onnx).hexdigest(), size_bytes=len(onnx))
-        model, part = self.resources.store.models.by_id(self._model_id), self.plan.parts[TRAINING]
+        model, part = self.resources.store.models.by_id(self.model_id), self.plan.parts[TRAINING]
         sidecar = {
             "name": model.name,
             "kind": model.model_kind.value,
@@ -100,9 +113,9 @@ class Training(Job):
                 name: importlib.metadata.version(name) for name in ("vision-customization", "onnxruntime", "onnx", "numpy")
             },
         }
-        self.resources.objects.put(sidecar_key(self._model_id), json.dumps(sidecar, indent=2, ensure_ascii=False).encode())
+        self.resources.objects.put(sidecar_key(self.model_id), json.dumps(sidecar, indent=2, ensure_ascii=False).encode())
         # Last: whoever finds the model's file finds the others.
-        self.resources.objects.put(artifact_key(self._model_id), onnx)
+        self.resources.objects.put(artifact_key(self.model_id), onnx)
         return artifact.to_wire()
 
     def finish(self, performance: dict[str, Any] | None, artifact: dict[str, Any], progress: TrainingProgress) -> None:
@@ -110,7 +123,7 @@ class Training(Job):
         self.report(progress)
         try:
             cost = cost_minutes(progress.seconds, self.budget_seconds)
-            record = self.resources.store.models.finish(self._model_id, measured, cost, Artifact.model_validate(artifact))
+            record = self.resources.store.models.finish(self.model_id, measured, cost, Artifact.model_validate(artifact))
         except NotFound:
             record = None  # deleted at the last moment
         self._discard(record)
@@ -118,17 +131,17 @@ class Training(Job):
     def fail(self, failure: JobFailed, seconds: float) -> None:
         # An alert in Azure looks for this very event: components/observability.py.
         details = failure.details()
-        _log.error("training failed", extra={"model-id": self._model_id, "code": details.code, "reason": details.message})
+        _log.error("training failed", extra={"model-id": self.model_id, "code": details.code, "reason": details.message})
         record = None
         with suppress(NotFound):
             cost = cost_minutes(seconds, self.budget_seconds)
-            record = self.resources.store.models.fail(self._model_id, details, cost)
+            record = self.resources.store.models.fail(self.model_id, details, cost)
         self._discard(record)
 
     def cancel(self, seconds: float) -> None:
         record = None
         with suppress(NotFound):
-            record = self.resources.store.models.cancel(self._model_id, cost_minutes(seconds, self.budget_seconds))
+            record = self.resources.store.models.cancel(self.model_id, cost_minutes(seconds, self.budget_seconds))
         self._discard(record)
 
     def tell_waiting(self, why: str) -> None:
@@ -138,20 +151,20 @@ class Training(Job):
     def report(self, progress: TrainingProgress) -> None:
         self._reported = progress
         try:
-            self.resources.store.models.report_progress(self._model_id, progress)
+            self.resources.store.models.report_progress(self.model_id, progress)
         except NotFound:
             raise JobCancelled from None
 
     @property
     def budget_seconds(self) -> float:
         try:
-            return self.resources.store.models.by_id(self._model_id).time_budget_in_hours * 3600.0
+            return self.resources.store.models.by_id(self.model_id).time_budget_in_hours * 3600.0
         except NotFound:
             return 0.0
 
     def _begin(self) -> ModelRecord:
         try:
-            record = self.resources.store.models.begin(self._model_id)
+            record = self.resources.store.models.begin(self.model_id)
         except NotFound:
             raise JobCancelled from None
         if record.status.final:
@@ -161,36 +174,26 @@ class Training(Job):
     def _discard(self, record: ModelRecord | None) -> None:
         """Delete what the training no longer needs, and the model's files unless it has succeeded, be it earlier."""
         if record is None or record.status is not ModelStatus.SUCCEEDED:
-            self.resources.objects.delete(model_key(self._model_id))
+            self.resources.objects.delete(model_key(self.model_id))
         self.clean_up()
 
 
-T = TypeVar("T", bound=Training, contravariant=True)
+class Training(ABC):
+    """What a training of one kind of model does between its plan and its end."""
 
+    def __init__(self, job: TrainingJob) -> None:
+        self._job = job
 
-class Learn(Protocol[T]):
-    """The steps between a training's plan and its end."""
+    @abstractmethod
+    def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
+        """Run the steps that learn, measure and export. Raises JobFailed, JobCancelled."""
 
-    def __call__(
-        self, training: T, step: Step, planned: Planned, standing: Standing, budget_seconds: float
-    ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """The performance, if there is one, and the artifact, as the contract writes them."""
-        ...
-
-
-def read_shard(
-    training: Training,
-    step: Step,
-    keeping: Keeping,
-    part: int,
-    index: int,
-    standing: Standing,
-    share: float,
-    name: str = "embed",
-) -> None:
-    """One shard of a part as a step of the workflow; `share` is how much of the training is done after it."""
-    done: ShardDone = step(f"{name} {part}/{index}", training.keep_and_report, keeping, part, index, standing.progress, share)
-    standing.progress = embedded(standing.progress, done, share)
+    def _read_shard(
+        self, step: Step, progress: Progress, keeping: Keeping, part: int, index: int, share: float, name: str = "embed"
+    ) -> None:
+        """Read one shard of a part, as a step; `share` is how much of the training is done after it."""
+        done: ShardDone = step(f"{name} {part}/{index}", self._job.keep_and_report, keeping, part, index, progress.now, share)
+        progress.now = embedded(progress.now, done, share)
 
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:

@@ -14,7 +14,7 @@ from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import Access, Part, Plan, Plans, Shard, interleaved
-from vision_customization.engine.jobs.kinds.classifier import dataset_digest, learn_classifier
+from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
 from vision_customization.engine.jobs.kinds.training import cost_minutes
 from vision_customization.engine.jobs.workflows import run_training
 from vision_customization.engine.objects.files import FileObjects
@@ -56,7 +56,8 @@ class Recorded:
         return lambda *_: None
 
     def run(self) -> list[str]:
-        run_training(self, self.step, learn_classifier)  # type: ignore[arg-type]
+        training = ClassifierTraining(self, Path())  # type: ignore[arg-type]
+        run_training(self, training, self.step)  # type: ignore[arg-type]
         return [name for name in self.ran if name not in ("budget", "report")]
 
 
