@@ -20,7 +20,7 @@ LEAST_UV = (0, 5, 0)
 PYTHONS = ">=3.11,<3.14"
 LOCKED, LOWEST, NEWEST = "locked", "lowest", "newest"
 CHOICES = (LOCKED, LOWEST, NEWEST)
-"""What VISION_DEPENDENCIES may ask for: the packages of requirements.lock, or the oldest or newest that pyproject.toml allows."""
+"""What VISION_DEPENDENCIES may ask for: requirements.lock, or the oldest or newest packages that pyproject.toml allows."""
 LEAST_SQLITE = (3, 37, 0)
 """As the engine has it; a test compares the two."""
 
@@ -135,7 +135,9 @@ def packages_step(places: Places) -> Step:
         "packages",
         "Python packages of requirements.lock into .venv",
         "20 s to 2 min, by the network",
-        digest_of(lock, places.checkout / "pyproject.toml", str(places.checkout), wanted, *(() if choice == LOCKED else (choice,))),
+        digest_of(
+            lock, places.checkout / "pyproject.toml", str(places.checkout), wanted, *(() if choice == LOCKED else (choice,))
+        ),
         make,
     )
 
