@@ -28,8 +28,8 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
 
 def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
     try:
-        from vision_customization.components.azure.args import AzureArgs
-        from vision_customization.components.azure.workspace import AzureWorkspace, DatabaseSize, EngineSize
+        from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize
+        from vision_customization.components.azure.workspace import AzureWorkspace
     except ModuleNotFoundError as error:
         raise pulumi.RunError(f"{error.name} is not installed: `make setup STACK={stack}` gets what it needs") from None
     given = settings.model_dump(exclude={"name", "names", "engine", "database"})

@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, get_args
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.runtime.logs import configure_logs
-from vision_customization.engine.settings import LogLevel, Settings, unknown_variables, variable_of
+from vision_customization.engine.settings import Settings, unknown_variables, variable_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +30,8 @@ _OF_THE_API = (
     "metrics_public",
     "vision_endpoint",
 )
+
+_OF_THE_WORKER = ("health_port",)
 
 _SECRETS_HELP = """\b
 Environment only, since a command line is seen by everybody on the machine:
@@ -55,12 +58,20 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
         help_text += f" [default: {field.default}]"
     if field.annotation is bool:
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)
-    kind: click.ParamType[Any] = click.STRING
-    if field.annotation in (int, float):
-        kind = click.INT if field.annotation is int else click.FLOAT
-    elif name == "log_level":
-        kind = click.Choice(get_args(LogLevel))
-    return click.option(flag, name, type=kind, default=None, metavar=_metavar(name), help=help_text)
+    return click.option(flag, name, type=_type(field.annotation), default=None, metavar=_metavar(name), help=help_text)
+
+
+def _type(annotation: object) -> click.ParamType[Any]:
+    """What click checks a value by; whatever is neither number nor choice is a text, which the settings check.
+
+    `int | None` is a number: a setting that has no value is a flag that is not given.
+    """
+    if get_origin(annotation) is Literal:
+        return click.Choice(get_args(annotation))
+    kinds = set(get_args(annotation)) - {NoneType} or {annotation}
+    if kinds == {int}:
+        return click.INT
+    return click.FLOAT if kinds == {float} else click.STRING
 
 
 def _metavar(name: str) -> str | None:
@@ -92,7 +103,7 @@ def main() -> None:
         **{name: Settings.model_fields[name].description for name in _FROM_ENVIRONMENT_ONLY},
     )
 )
-@_options()
+@_options(without=_OF_THE_WORKER)
 def serve(**flags: object) -> None:
     """Answer the REST API, and train in worker processes of its own.
 

@@ -1,13 +1,26 @@
 """PrivateNetwork: a virtual network in which engine, database, storage and Vision account see each other, and nobody else."""
 
+from dataclasses import dataclass
+
 import pulumi
 from pulumi_azure_native import network, privatedns
+
+from vision_customization.components.azure.place import Place
 
 BLOB_ZONE = "privatelink.blob.core.windows.net"
 VISION_ZONE = "privatelink.cognitiveservices.azure.com"
 ADDRESS_PREFIX = "10.42.0.0/16"
 
 DATABASE_ZONE = "private.postgres.database.azure.com"
+
+
+@dataclass(frozen=True)
+class PrivateNetworkArgs:
+    """What the network is declared by; `address_prefix` is a /16 that is free where the network is to be reached from."""
+
+    place: Place
+    network_name: str
+    address_prefix: str = ADDRESS_PREFIX
 
 
 class PrivateNetwork(pulumi.ComponentResource):
@@ -17,35 +30,12 @@ class PrivateNetwork(pulumi.ComponentResource):
     database_subnet_id: pulumi.Output[str]
     database_zone_id: pulumi.Output[str]
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        resource_group_name: pulumi.Input[str],
-        network_name: str,
-        location: str,
-        address_prefix: str = ADDRESS_PREFIX,
-        tags: dict[str, str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """
-        Args:
-            address_prefix: a /16 that is free where the network is to be reached from.
-        """
+    def __init__(self, name: str, args: PrivateNetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:PrivateNetwork", name, None, opts)
-        self._name, self._resource_group_name, self._location, self._tags = name, resource_group_name, location, tags
+        self._name, self._place = name, args.place
         self._child = pulumi.ResourceOptions(parent=self)
-        first, second = address_prefix.split(".")[:2]
-        self._network = network.VirtualNetwork(
-            name,
-            resource_group_name=resource_group_name,
-            virtual_network_name=network_name,
-            location=location,
-            address_space=network.AddressSpaceArgs(address_prefixes=[address_prefix]),
-            tags=tags,
-            # The subnets are resources of their own; as a property of the network each would be a difference.
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["subnets"])),
-        )
+        self._network = self._virtual_network(args)
+        first, second = args.address_prefix.split(".")[:2]
         apps = self._subnet("apps", f"{first}.{second}.0.0/23", "Microsoft.App/environments")
         database = self._subnet("database", f"{first}.{second}.2.0/28", "Microsoft.DBforPostgreSQL/flexibleServers", after=apps)
         self._endpoints = self._subnet("endpoints", f"{first}.{second}.3.0/24", None, after=database)
@@ -66,19 +56,19 @@ class PrivateNetwork(pulumi.ComponentResource):
         zone, link = self._zone(what, zone_name)
         endpoint = network.PrivateEndpoint(
             f"{self._name}-{what}",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             private_endpoint_name=f"{self._name}-{what}",
-            location=self._location,
+            location=self._place.location,
             subnet=network.SubnetArgs(id=self._endpoints.id),
             private_link_service_connections=[
                 network.PrivateLinkServiceConnectionArgs(name=what, private_link_service_id=resource_id, group_ids=[group_id])
             ],
-            tags=self._tags,
+            tags=self._place.tags,
             opts=self._child,
         )
         group: pulumi.Resource = network.PrivateDnsZoneGroup(
             f"{self._name}-{what}",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             private_endpoint_name=endpoint.name,
             private_dns_zone_group_name="default",
             private_dns_zone_configs=[network.PrivateDnsZoneConfigArgs(name=what, private_dns_zone_id=zone.id)],
@@ -96,7 +86,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         zone, link = self._zone("apps", domain)
         record: pulumi.Resource = privatedns.PrivateRecordSet(
             f"{self._name}-apps",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             private_zone_name=zone.name,
             relative_record_set_name="*",
             record_type="A",
@@ -106,10 +96,22 @@ class PrivateNetwork(pulumi.ComponentResource):
         )
         return record
 
+    def _virtual_network(self, args: PrivateNetworkArgs) -> network.VirtualNetwork:
+        return network.VirtualNetwork(
+            self._name,
+            resource_group_name=args.place.resource_group_name,
+            virtual_network_name=args.network_name,
+            location=args.place.location,
+            address_space=network.AddressSpaceArgs(address_prefixes=[args.address_prefix]),
+            tags=args.place.tags,
+            # The subnets are resources of their own; as a property of the network each would be a difference.
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["subnets"])),
+        )
+
     def _subnet(self, what: str, prefix: str, delegate: str | None, after: network.Subnet | None = None) -> network.Subnet:
         return network.Subnet(
             f"{self._name}-{what}",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             virtual_network_name=self._network.name,
             subnet_name=what,
             address_prefix=prefix,
@@ -121,15 +123,15 @@ class PrivateNetwork(pulumi.ComponentResource):
     def _zone(self, what: str, zone_name: pulumi.Input[str]) -> tuple[privatedns.PrivateZone, privatedns.VirtualNetworkLink]:
         zone = privatedns.PrivateZone(
             f"{self._name}-{what}",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             private_zone_name=zone_name,
             location="global",
-            tags=self._tags,
+            tags=self._place.tags,
             opts=self._child,
         )
         link = privatedns.VirtualNetworkLink(
             f"{self._name}-{what}",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             private_zone_name=zone.name,
             virtual_network_link_name=what,
             location="global",

@@ -1,15 +1,27 @@
 """Observability: logs in one place, diagnostic settings, and an alert on failed trainings."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 from pulumi_azure_native import monitor, operationalinsights
+
+from vision_customization.components.azure.place import Place
 
 FAILED_TRAININGS = """\
 ContainerAppConsoleLogs_CL
 | where ContainerAppName_s == '{worker}'
 | extend line = parse_json(Log_s)
 | where tostring(line.event) == 'training failed'"""
+
+
+@dataclass(frozen=True)
+class ObservabilityArgs:
+    """What the Log Analytics workspace is declared by."""
+
+    place: Place
+    workspace_name: str
+    retention_days: int = 30
 
 
 class Observability(pulumi.ComponentResource):
@@ -21,35 +33,13 @@ class Observability(pulumi.ComponentResource):
     shared_key: pulumi.Output[str]
     """What a Container Apps environment needs to send its logs; the key is a secret."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        resource_group_name: pulumi.Input[str],
-        workspace_name: str,
-        location: str,
-        retention_days: int = 30,
-        tags: dict[str, str] | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:Observability", name, None, opts)
-        self._name, self._resource_group_name, self._location, self._tags = name, resource_group_name, location, tags
+        self._name, self._place = name, args.place
         self._child = pulumi.ResourceOptions(parent=self)
-        workspace = operationalinsights.Workspace(
-            name,
-            resource_group_name=resource_group_name,
-            workspace_name=workspace_name,
-            location=location,
-            sku=operationalinsights.WorkspaceSkuArgs(name="PerGB2018"),
-            retention_in_days=retention_days,
-            tags=tags,
-            opts=self._child,
-        )
+        workspace = self._workspace(args)
         self.workspace_id, self.customer_id = workspace.id, workspace.customer_id
-        keys = operationalinsights.get_shared_keys_output(
-            resource_group_name=resource_group_name, workspace_name=workspace.name, opts=pulumi.InvokeOptions(parent=self)
-        )
-        self.shared_key = pulumi.Output.secret(keys.apply(lambda found: found.primary_shared_key or ""))
+        self.shared_key = self._shared_key(workspace)
         self.register_outputs({"workspaceId": self.workspace_id})
 
     def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> None:
@@ -66,28 +56,12 @@ class Observability(pulumi.ComponentResource):
 
     def alert(self, worker_name: str, emails: Sequence[str]) -> None:
         """Raise an alert for each quarter of an hour in which a training failed, and tell `emails` of it."""
-        groups = []
-        if emails:
-            group = monitor.ActionGroup(
-                f"{self._name}-people",
-                resource_group_name=self._resource_group_name,
-                action_group_name=f"{worker_name}-people",
-                location="global",
-                group_short_name="vision",
-                enabled=True,
-                email_receivers=[
-                    monitor.MicrosoftCommonEmailReceiverArgs(name=email, email_address=email, use_common_alert_schema=True)
-                    for email in emails
-                ],
-                tags=self._tags,
-                opts=self._child,
-            )
-            groups.append(group.id)
+        groups = [self._people(worker_name, emails).id] if emails else []
         monitor.ScheduledQueryRule(
             f"{self._name}-failed-trainings",
-            resource_group_name=self._resource_group_name,
+            resource_group_name=self._place.resource_group_name,
             rule_name=f"{worker_name}-failed-trainings",
-            location=self._location,
+            location=self._place.location,
             display_name="A training failed",
             description="The engine's log says why; the model's `error` does, too.",
             kind=monitor.Kind.LOG_ALERT,
@@ -109,6 +83,42 @@ class Observability(pulumi.ComponentResource):
                 ]
             ),
             actions=monitor.ActionsArgs(action_groups=groups) if groups else None,
-            tags=self._tags,
+            tags=self._place.tags,
+            opts=self._child,
+        )
+
+    def _workspace(self, args: ObservabilityArgs) -> operationalinsights.Workspace:
+        return operationalinsights.Workspace(
+            self._name,
+            resource_group_name=args.place.resource_group_name,
+            workspace_name=args.workspace_name,
+            location=args.place.location,
+            sku=operationalinsights.WorkspaceSkuArgs(name="PerGB2018"),
+            retention_in_days=args.retention_days,
+            tags=args.place.tags,
+            opts=self._child,
+        )
+
+    def _shared_key(self, workspace: operationalinsights.Workspace) -> pulumi.Output[str]:
+        keys = operationalinsights.get_shared_keys_output(
+            resource_group_name=self._place.resource_group_name,
+            workspace_name=workspace.name,
+            opts=pulumi.InvokeOptions(parent=self),
+        )
+        return pulumi.Output.secret(keys.apply(lambda found: found.primary_shared_key or ""))
+
+    def _people(self, worker_name: str, emails: Sequence[str]) -> monitor.ActionGroup:
+        return monitor.ActionGroup(
+            f"{self._name}-people",
+            resource_group_name=self._place.resource_group_name,
+            action_group_name=f"{worker_name}-people",
+            location="global",
+            group_short_name="vision",
+            enabled=True,
+            email_receivers=[
+                monitor.MicrosoftCommonEmailReceiverArgs(name=email, email_address=email, use_common_alert_schema=True)
+                for email in emails
+            ],
+            tags=self._place.tags,
             opts=self._child,
         )

@@ -1,9 +1,33 @@
 """TrainingStorage: a storage account that only identities reach, and its containers."""
 
+from dataclasses import dataclass
+
 import pulumi
 from pulumi_azure_native import storage
 
+from vision_customization.components.azure.place import Place
+
 TRAINING, ARTIFACTS = "training", "artifacts"
+
+
+@dataclass(frozen=True)
+class TrainingStorageArgs:
+    """What the storage is declared by.
+
+    Attributes:
+        account_name: 3–24 lowercase letters and digits, unique in all of Azure.
+        sku: `Standard_LRS`, `Standard_ZRS`, …
+        soft_delete_days: how long deleted blobs and containers can be brought back, 1–365.
+        public_network: whether it answers from outside of private endpoints.
+        protect: refuse to destroy it.
+    """
+
+    place: Place
+    account_name: str
+    sku: str = "Standard_LRS"
+    soft_delete_days: int = 7
+    public_network: bool = True
+    protect: bool = False
 
 
 class TrainingStorage(pulumi.ComponentResource):
@@ -21,46 +45,37 @@ class TrainingStorage(pulumi.ComponentResource):
     training_url: pulumi.Output[str]
     artifacts_url: pulumi.Output[str]
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        resource_group_name: pulumi.Input[str],
-        account_name: str,
-        location: str,
-        sku: str = "Standard_LRS",
-        soft_delete_days: int = 7,
-        public_network: bool = True,
-        tags: dict[str, str] | None = None,
-        protect: bool = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """
-        Args:
-            account_name: 3–24 lowercase letters and digits, unique in all of Azure.
-            sku: `Standard_LRS`, `Standard_ZRS`, …
-            soft_delete_days: how long deleted blobs and containers can be brought back, 1–365.
-            public_network: whether it answers from outside of private endpoints.
-            protect: refuse to destroy it.
-        """
+    def __init__(self, name: str, args: TrainingStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:TrainingStorage", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self, protect=protect)
-        account = storage.StorageAccount(
-            name,
-            resource_group_name=resource_group_name,
-            account_name=account_name,
-            location=location,
+        self._name, self._args = name, args
+        account = self._account()
+        service = self._blob_service(account)
+        training, artifacts = (self._container(which, account, service) for which in (TRAINING, ARTIFACTS))
+        self.account_id = account.id
+        self.blob_endpoint = account.primary_endpoints.apply(lambda endpoints: f"{endpoints.blob.rstrip('/')}/")
+        self.training_id, self.artifacts_id = training.id, artifacts.id
+        self.training_url = pulumi.Output.concat(self.blob_endpoint, training.name)
+        self.artifacts_url = pulumi.Output.concat(self.blob_endpoint, artifacts.name)
+        self.register_outputs({"trainingUrl": self.training_url, "artifactsUrl": self.artifacts_url})
+
+    def _account(self) -> storage.StorageAccount:
+        args = self._args
+        return storage.StorageAccount(
+            self._name,
+            resource_group_name=args.place.resource_group_name,
+            account_name=args.account_name,
+            location=args.place.location,
             kind=storage.Kind.STORAGE_V2,
-            sku=storage.SkuArgs(name=sku),
+            sku=storage.SkuArgs(name=args.sku),
             allow_blob_public_access=False,
             allow_shared_key_access=False,
             allow_cross_tenant_replication=False,
             default_to_o_auth_authentication=True,
             enable_https_traffic_only=True,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
-            public_network_access="Enabled" if public_network else "Disabled",
+            public_network_access="Enabled" if args.public_network else "Disabled",
             network_rule_set=storage.NetworkRuleSetArgs(
-                default_action=storage.DefaultAction.ALLOW if public_network else storage.DefaultAction.DENY,
+                default_action=storage.DefaultAction.ALLOW if args.public_network else storage.DefaultAction.DENY,
                 bypass=storage.Bypass.AZURE_SERVICES,
             ),
             encryption=storage.EncryptionArgs(
@@ -68,13 +83,15 @@ class TrainingStorage(pulumi.ComponentResource):
                 require_infrastructure_encryption=True,
                 services=storage.EncryptionServicesArgs(blob=storage.EncryptionServiceArgs(enabled=True)),
             ),
-            tags=tags,
-            opts=child,
+            tags=args.place.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=soft_delete_days)
-        service = storage.BlobServiceProperties(
-            f"{name}-blobs",
-            resource_group_name=resource_group_name,
+
+    def _blob_service(self, account: storage.StorageAccount) -> storage.BlobServiceProperties:
+        kept = storage.DeleteRetentionPolicyArgs(enabled=True, days=self._args.soft_delete_days)
+        return storage.BlobServiceProperties(
+            f"{self._name}-blobs",
+            resource_group_name=self._args.place.resource_group_name,
             account_name=account.name,
             blob_services_name="default",
             delete_retention_policy=kept,
@@ -82,20 +99,14 @@ class TrainingStorage(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-        def container(container_name: str) -> storage.BlobContainer:
-            return storage.BlobContainer(
-                f"{name}-{container_name}",
-                resource_group_name=resource_group_name,
-                account_name=account.name,
-                container_name=container_name,
-                public_access=storage.PublicAccess.NONE,
-                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[service])),
-            )
-
-        training, artifacts = container(TRAINING), container(ARTIFACTS)
-        self.account_id = account.id
-        self.blob_endpoint = account.primary_endpoints.apply(lambda endpoints: f"{endpoints.blob.rstrip('/')}/")
-        self.training_id, self.artifacts_id = training.id, artifacts.id
-        self.training_url = pulumi.Output.concat(self.blob_endpoint, training.name)
-        self.artifacts_url = pulumi.Output.concat(self.blob_endpoint, artifacts.name)
-        self.register_outputs({"trainingUrl": self.training_url, "artifactsUrl": self.artifacts_url})
+    def _container(
+        self, which: str, account: storage.StorageAccount, service: storage.BlobServiceProperties
+    ) -> storage.BlobContainer:
+        return storage.BlobContainer(
+            f"{self._name}-{which}",
+            resource_group_name=self._args.place.resource_group_name,
+            account_name=account.name,
+            container_name=which,
+            public_access=storage.PublicAccess.NONE,
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect, depends_on=[service]),
+        )

@@ -1,10 +1,42 @@
 """VisionAccount: the Azure AI Vision resource, whose prebuilt features stay reachable through the engine."""
 
+from dataclasses import dataclass
+
 import pulumi
 from pulumi_azure_native import cognitiveservices
 
+from vision_customization.components.azure.place import Place
+
 LOCATIONS = ("eastus", "westus2", "westeurope")
 """Where model customization was offered: East US, West US 2, West Europe."""
+
+
+@dataclass(frozen=True)
+class VisionAccountArgs:
+    """What an account is declared by.
+
+    Attributes:
+        place: its location is one of `LOCATIONS`.
+        account_name: unique in the resource group, 2–64 characters.
+        subdomain: unique in all of Azure.
+        public_network: whether it answers from outside of private endpoints.
+        restore: bring back a soft-deleted account of this name, which blocks the name for 48 hours otherwise.
+        protect: refuse to destroy it.
+    """
+
+    place: Place
+    account_name: str
+    subdomain: str
+    public_network: bool = True
+    restore: bool = False
+    protect: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for another location."""
+        if self.place.location not in LOCATIONS:
+            raise ValueError(
+                f"location '{self.place.location}': Azure AI Vision's customization was offered in {', '.join(LOCATIONS)}"
+            )
 
 
 class VisionAccount(pulumi.ComponentResource):
@@ -20,56 +52,32 @@ class VisionAccount(pulumi.ComponentResource):
     principal_id: pulumi.Output[str]
     """Object id of the account's own identity."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        resource_group_name: pulumi.Input[str],
-        account_name: str,
-        subdomain: str,
-        location: str = LOCATIONS[0],
-        public_network: bool = True,
-        restore: bool = False,
-        tags: dict[str, str] | None = None,
-        protect: bool = False,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """
-        Args:
-            account_name: unique in the resource group, 2–64 characters.
-            subdomain: unique in all of Azure.
-            location: one of `LOCATIONS`.
-            public_network: whether it answers from outside of private endpoints.
-            restore: bring back a soft-deleted account of this name, which blocks the name for 48 hours otherwise.
-            protect: refuse to destroy it.
-
-        Raises:
-            ValueError: another location.
-        """
-        if location not in LOCATIONS:
-            raise ValueError(f"location '{location}': Azure AI Vision's customization was offered in {', '.join(LOCATIONS)}")
+    def __init__(self, name: str, args: VisionAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:VisionAccount", name, None, opts)
-        account = cognitiveservices.Account(
+        account = self._account(name, args)
+        self.account_id = account.id
+        self.endpoint = pulumi.Output.format("https://{0}.cognitiveservices.azure.com/", args.subdomain)
+        self.principal_id = account.identity.apply(lambda identity: identity.principal_id if identity else "")
+        self.register_outputs({"endpoint": self.endpoint, "principalId": self.principal_id})
+
+    def _account(self, name: str, args: VisionAccountArgs) -> cognitiveservices.Account:
+        return cognitiveservices.Account(
             name,
-            resource_group_name=resource_group_name,
-            account_name=account_name,
-            location=location,
+            resource_group_name=args.place.resource_group_name,
+            account_name=args.account_name,
+            location=args.place.location,
             kind="ComputerVision",
             sku=cognitiveservices.SkuArgs(name="S1"),
             identity=cognitiveservices.IdentityArgs(type=cognitiveservices.ResourceIdentityType.SYSTEM_ASSIGNED),
             properties=cognitiveservices.AccountPropertiesArgs(
-                custom_sub_domain_name=subdomain,
+                custom_sub_domain_name=args.subdomain,
                 disable_local_auth=True,
-                public_network_access="Enabled" if public_network else "Disabled",
-                network_acls=cognitiveservices.NetworkRuleSetArgs(default_action="Allow" if public_network else "Deny"),
+                public_network_access="Enabled" if args.public_network else "Disabled",
+                network_acls=cognitiveservices.NetworkRuleSetArgs(default_action="Allow" if args.public_network else "Deny"),
                 restrict_outbound_network_access=False,
-                restore=True if restore else None,
+                restore=True if args.restore else None,
             ),
-            tags=tags,
+            tags=args.place.tags,
             # Only a create restores; without this, taking the setting back would be a difference.
-            opts=pulumi.ResourceOptions(parent=self, protect=protect, ignore_changes=["properties.restore"]),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, ignore_changes=["properties.restore"]),
         )
-        self.account_id = account.id
-        self.endpoint = pulumi.Output.format("https://{0}.cognitiveservices.azure.com/", subdomain)
-        self.principal_id = account.identity.apply(lambda identity: identity.principal_id if identity else "")
-        self.register_outputs({"endpoint": self.endpoint, "principalId": self.principal_id})

@@ -7,17 +7,18 @@ from pulumi_azure_native import app, authorization, managedidentity, resources
 
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.args import AzureArgs
-from vision_customization.components.azure.database import EngineDatabase
-from vision_customization.components.azure.engine_app import EngineApp
+from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
+from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.names import AzureNames
-from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork
-from vision_customization.components.azure.observability import Observability
+from vision_customization.components.azure.network import BLOB_ZONE, VISION_ZONE, PrivateNetwork, PrivateNetworkArgs
+from vision_customization.components.azure.observability import Observability, ObservabilityArgs
+from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.preflight import Caller, Found, preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
 from vision_customization.components.azure.roles import PrincipalType
-from vision_customization.components.azure.storage import TRAINING, TrainingStorage
-from vision_customization.components.azure.vision_account import VisionAccount
+from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
+from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.customization.resources import Service, TrainingContainer
 
@@ -44,61 +45,14 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
         found = self._ask_first()
 
-        group = resources.ResourceGroup(
-            name,
-            resource_group_name=self._names.resource_group,
-            location=args.location,
-            tags=self._tags,
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=args.protect)),
-        )
-        self.resource_group = group.name
+        self.resource_group = self._group().name
+        self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
-        observability = Observability(
-            f"{name}-logs",
-            resource_group_name=group.name,
-            workspace_name=self._names.log_workspace,
-            location=args.location,
-            retention_days=args.log_retention_days,
-            tags=self._tags,
-            opts=self._child,
-        )
-        vision = VisionAccount(
-            f"{name}-vision",
-            resource_group_name=group.name,
-            account_name=self._names.vision_account,
-            subdomain=self._names.subdomain,
-            location=args.location,
-            public_network=network is None,
-            restore=found.restore,
-            tags=self._tags,
-            protect=args.protect,
-            opts=self._child,
-        )
+        observability = self._observability()
+        vision = self._vision(network, found)
         self.vision_endpoint = vision.endpoint
-        storage = TrainingStorage(
-            f"{name}-storage",
-            resource_group_name=group.name,
-            account_name=self._names.storage_account,
-            location=args.location,
-            sku=args.storage_sku,
-            soft_delete_days=args.soft_delete_days,
-            public_network=network is None,
-            tags=self._tags,
-            protect=args.protect,
-            opts=self._child,
-        )
-        database = EngineDatabase(
-            f"{name}-database",
-            resource_group_name=group.name,
-            server_name=self._names.database_server,
-            location=args.location,
-            size=args.database,
-            subnet_id=network.database_subnet_id if network else None,
-            zone_id=network.database_zone_id if network else None,
-            tags=self._tags,
-            protect=args.protect,
-            opts=self._child,
-        )
+        storage = self._storage(network)
+        database = self._database(network)
         names: list[pulumi.Resource] = []
         if network is not None:
             names.append(network.connect("blob", storage.account_id, "blob", BLOB_ZONE))
@@ -108,14 +62,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         observability.watch("database", database.server_id)
         observability.alert(self._names.worker, args.alert_emails)
 
-        identity = managedidentity.UserAssignedIdentity(
-            f"{name}-engine",
-            resource_group_name=group.name,
-            resource_name_=self._names.identity,
-            location=args.location,
-            tags=self._tags,
-            opts=self._child,
-        )
+        identity = self._identity()
         reads, writes = self._roles(storage, vision, identity.principal_id)
         engine = self._engine(network, names, observability, vision, storage, database, identity)
         deployer = self._deployer_access(storage, found)
@@ -146,15 +93,79 @@ class AzureWorkspace(pulumi.ComponentResource):
         except VisionError as error:
             raise pulumi.RunError(str(error)) from None
 
+    def _group(self) -> resources.ResourceGroup:
+        return resources.ResourceGroup(
+            self._name,
+            resource_group_name=self._names.resource_group,
+            location=self._args.location,
+            tags=self._tags,
+            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=self._args.protect)),
+        )
+
     def _network(self) -> PrivateNetwork | None:
         if not self._args.private_network:
             return None
         return PrivateNetwork(
             f"{self._name}-net",
+            PrivateNetworkArgs(self._place, self._names.network, self._args.address_prefix),
+            self._child,
+        )
+
+    def _observability(self) -> Observability:
+        return Observability(
+            f"{self._name}-logs",
+            ObservabilityArgs(self._place, self._names.log_workspace, self._args.log_retention_days),
+            self._child,
+        )
+
+    def _vision(self, network: PrivateNetwork | None, found: Found) -> VisionAccount:
+        return VisionAccount(
+            f"{self._name}-vision",
+            VisionAccountArgs(
+                self._place,
+                account_name=self._names.vision_account,
+                subdomain=self._names.subdomain,
+                public_network=network is None,
+                restore=found.restore,
+                protect=self._args.protect,
+            ),
+            self._child,
+        )
+
+    def _storage(self, network: PrivateNetwork | None) -> TrainingStorage:
+        return TrainingStorage(
+            f"{self._name}-storage",
+            TrainingStorageArgs(
+                self._place,
+                account_name=self._names.storage_account,
+                sku=self._args.storage_sku,
+                soft_delete_days=self._args.soft_delete_days,
+                public_network=network is None,
+                protect=self._args.protect,
+            ),
+            self._child,
+        )
+
+    def _database(self, network: PrivateNetwork | None) -> EngineDatabase:
+        return EngineDatabase(
+            f"{self._name}-database",
+            EngineDatabaseArgs(
+                self._place,
+                server_name=self._names.database_server,
+                size=self._args.database,
+                subnet_id=network.database_subnet_id if network else None,
+                zone_id=network.database_zone_id if network else None,
+                protect=self._args.protect,
+            ),
+            self._child,
+        )
+
+    def _identity(self) -> managedidentity.UserAssignedIdentity:
+        return managedidentity.UserAssignedIdentity(
+            f"{self._name}-engine",
             resource_group_name=self.resource_group,
-            network_name=self._names.network,
+            resource_name_=self._names.identity,
             location=self._args.location,
-            address_prefix=self._args.address_prefix,
             tags=self._tags,
             opts=self._child,
         )
@@ -196,12 +207,50 @@ class AzureWorkspace(pulumi.ComponentResource):
         database: EngineDatabase,
         identity: managedidentity.UserAssignedIdentity,
     ) -> Service:
-        args, names = self._args, self._names
-        environment = app.ManagedEnvironment(
+        environment = self._environment(network, observability)
+        if network is not None:
+            names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
+        # By name: behind a private endpoint the account has a private address, and in a sovereign cloud a name of its own.
+        blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
+        key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
+        token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
+        engine = EngineApp(
+            f"{self._name}-engine",
+            EngineAppArgs(
+                self._place,
+                environment_id=environment.id,
+                api_name=self._names.engine,
+                worker_name=self._names.worker,
+                image=self._args.image,
+                registry=self._args.registry,
+                identity_id=identity.id,
+                settings={
+                    "AZURE_CLIENT_ID": identity.client_id,
+                    "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
+                    "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
+                    "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
+                    "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
+                        "https://", self._names.engine, ".", environment.default_domain
+                    ),
+                },
+                secrets={
+                    "VISION_ENGINE_KEYS": key.value,
+                    "VISION_ENGINE_DATABASE_URL": database.url,
+                    "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
+                },
+                size=self._args.engine,
+            ),
+            # What is asked for before its private name is there, is not found for a while after.
+            pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
+        )
+        return Service(engine.endpoint, key.value)
+
+    def _environment(self, network: PrivateNetwork | None, observability: Observability) -> app.ManagedEnvironment:
+        return app.ManagedEnvironment(
             f"{self._name}-apps",
             resource_group_name=self.resource_group,
-            environment_name=names.environment,
-            location=args.location,
+            environment_name=self._names.environment,
+            location=self._args.location,
             app_logs_configuration=app.AppLogsConfigurationArgs(
                 destination="log-analytics",
                 log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
@@ -215,40 +264,6 @@ class AzureWorkspace(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
-        if network is not None:
-            names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
-        # By name: behind a private endpoint the account has a private address, and in a sovereign cloud a name of its own.
-        blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
-        key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
-        token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
-        engine = EngineApp(
-            f"{self._name}-engine",
-            resource_group_name=self.resource_group,
-            environment_id=environment.id,
-            api_name=names.engine,
-            worker_name=names.worker,
-            location=args.location,
-            image=args.image,
-            registry=args.registry,
-            identity_id=identity.id,
-            settings={
-                "AZURE_CLIENT_ID": identity.client_id,
-                "VISION_ENGINE_IDENTITY_HOSTS": blob_host,
-                "VISION_ENGINE_OBJECTS_URL": storage.artifacts_url,
-                "VISION_ENGINE_VISION_ENDPOINT": vision.endpoint,
-                "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat("https://", names.engine, ".", environment.default_domain),
-            },
-            secrets={
-                "VISION_ENGINE_KEYS": key.value,
-                "VISION_ENGINE_DATABASE_URL": database.url,
-                "VISION_ENGINE_TOKEN_KEY": token_key.value.apply(lambda value: value.translate(str.maketrans("+/", "-_"))),
-            },
-            size=args.engine,
-            tags=self._tags,
-            # What is asked for before its private name is there, is not found for a while after.
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
-        )
-        return Service(engine.endpoint, key.value)
 
     def _deployer_access(self, storage: TrainingStorage, found: Found) -> BlobAccess:
         """The training container, once the role of whoever deploys works on it."""

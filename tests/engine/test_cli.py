@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -23,21 +24,77 @@ def test_help_shows_the_commands_and_how_to_begin(flag: str) -> None:
         assert expected in text
 
 
+SECRETS = ("keys", "token_key", "vision_key")
+OF_THE_WORKER = ("health_port",)
+
+# How `--help` shows each setting: what stands after its flag.
+SHOWN = {
+    "host": "TEXT",
+    "port": "INTEGER",
+    "data_dir": "FOLDER",
+    "database_url": "URL",
+    "objects_url": "URL",
+    "allowed_hosts": "HOST,…",
+    "identity_hosts": "HOST,…",
+    "vision_endpoint": "URL",
+    "weights_dir": "FOLDER",
+    "threads": "INTEGER",
+    "workers": "INTEGER",
+    "health_port": "INTEGER",
+    "cache_models": "INTEGER",
+    "connections": "INTEGER",
+    "analyze_seconds": "FLOAT",
+    "entra_tenant": "TEXT",
+    "entra_audience": "TEXT",
+    "public_url": "URL",
+    "metrics_public": "",
+    "log_level": "[debug|info|warning|error]",
+}
+
+
+def option_of(name: str) -> click.Option | None:
+    """The option of a setting, of the command that has it."""
+    for command in ("serve", "worker"):
+        for option in main.commands[command].params:
+            if isinstance(option, click.Option) and option.name == name:
+                return option
+    return None
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_type_of_every_option(name: str) -> None:
+    option = option_of(name)
+    assert (option is None) == (name in SECRETS), "secrets are no flags"
+    if option is not None:
+        flag = f"--{name.replace('_', '-')}"
+        shown = (option.get_help_record(click.Context(main)) or ("", ""))[0]
+        assert shown == (f"{flag} {SHOWN[name]}" if SHOWN[name] else f"{flag} / --no-{flag[2:]}")
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"), [("worker", "--health-port"), ("serve", "--port"), ("serve", "--analyze-seconds")]
+)
+def test_a_number_is_checked_by_the_command_line(command: str, flag: str) -> None:
+    status, text = run(command, flag, "x")
+    assert status == 2
+    assert f"Invalid value for '{flag}'" in text
+
+
 def test_serve_shows_every_setting_with_its_variable() -> None:
     status, text = run("serve", "--help")
     assert status == 0
     words = " ".join(text.split())
-    for name in Settings.model_fields:
+    for name in set(Settings.model_fields) - set(OF_THE_WORKER):
         assert variable_of(name) in words
-        assert (f"--{name.replace('_', '-')}" in words) == (name not in ("keys", "token_key", "vision_key")), (
-            "secrets are no flags"
-        )
+        assert (f"--{name.replace('_', '-')}" in words) == (name not in SECRETS), "secrets are no flags"
 
 
-def test_worker_shows_what_concerns_it() -> None:
+def test_each_command_shows_what_concerns_it() -> None:
     _, text = run("worker", "--help")
     assert "--database-url" in text
+    assert "--health-port" in text
     assert "--port" not in text
+    assert "--health-port" not in run("serve", "--help")[1]
 
 
 @pytest.mark.process
