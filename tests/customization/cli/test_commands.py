@@ -306,7 +306,7 @@ def test_a_table_and_json(
 
 
 def test_a_training_is_waited_for(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vision_customization.customization.client.client.POLL_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("vision_customization.customization.client.waiting.POLL_SECONDS", (0.01, 0.01))
     progress = {"stage": "features", "share": 0.5}
     service.answers = [
         Answer(201, model("notStarted")),
