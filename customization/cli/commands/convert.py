@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 
 
-@click.command()
+@click.command(short_help="Turn other labels into COCO files")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--from",

@@ -28,7 +28,7 @@ _SOFTWARE = "vision predict"
 """What a drawing says that it was made by, by which a later call knows that it may replace it."""
 
 
-@click.command()
+@click.command(short_help="Analyze images with a model")
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
