@@ -10,7 +10,7 @@ from vision_customization.contract.coco.boxes import ROUNDING_TOLERANCE, bbox_pr
 from vision_customization.contract.coco.document import Box, read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
-    Found,
+    FoundImage,
     LabelledImages,
     PixelBox,
     Progress,
@@ -51,7 +51,7 @@ def read_coco(
         _section(document, name, path, problems) for name in ("images", "categories", "annotations")
     )
     tags = dict(_tags(categories, problems))
-    found: dict[Any, Found] = {}
+    found: dict[Any, FoundImage] = {}
     for id_, item in _images(images_of, images or path.parent, problems):
         if id_ in found:
             problems.append(f"{item.place}: id {id_} is that of {found[id_].place}, too")
@@ -82,12 +82,12 @@ def _tags(categories: Iterable[Entry], problems: list[str]) -> Iterator[tuple[An
             problems.append(f"{place}: must have an id and a name")
 
 
-def _images(entries: Iterable[Entry], folder: Path, problems: list[str]) -> Iterator[tuple[Any, Found]]:
+def _images(entries: Iterable[Entry], folder: Path, problems: list[str]) -> Iterator[tuple[Any, FoundImage]]:
     """Each image that names its file, behind its id."""
     for place, entry in entries:
         file_name = entry.get("file_name")
         if isinstance(file_name, str) and file_name and _is_id(entry.get("id")):
-            yield entry["id"], Found(folder / file_name, place, claimed=_size(entry))
+            yield entry["id"], FoundImage(folder / file_name, place, claimed=_size(entry))
         else:
             problems.append(f"{place}: must have an id and a file_name")
 

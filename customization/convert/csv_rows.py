@@ -12,7 +12,7 @@ from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
-    Found,
+    FoundImage,
     LabelledImages,
     PixelBox,
     Progress,
@@ -54,7 +54,7 @@ def read_csv(
     header = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
     problems: list[str] = []
-    found: dict[str, Found] = {}
+    found: dict[str, FoundImage] = {}
     tags = set[str]()
     kind = AnnotationKind.IMAGE_CLASSIFICATION
     try:
@@ -64,7 +64,7 @@ def read_csv(
         boxes = next((names for names in (FRACTION_COLUMNS, PIXEL_COLUMNS) if set(names) <= set(columns)), None)
         kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxes else AnnotationKind.IMAGE_CLASSIFICATION
         for place, name, fields in _rows(path, rows, columns, file_column, problems):
-            item = found.setdefault(name, Found(folder / name, place))
+            item = found.setdefault(name, FoundImage(folder / name, place))
             size = _size(fields) if boxes is PIXEL_COLUMNS else None
             if size is not None and item.claimed not in (None, size):
                 problems.append(f"{place}: width and height are not those of the rows of {name} above")
