@@ -88,14 +88,9 @@ class _FileCheck:
             return None
         images = [self._image(*entry) for entry in self._entries(document, "images")]
         categories = [self._category(*entry) for entry in self._entries(document, "categories")]
-        entries = [entry for entry in self._entries(document, "annotations") if not (self.detection and self._is_crowd(*entry))]
-        unboxed = self.detection and bool(entries) and all(entry.get("bbox") is None for _, _, entry in entries)
-        if unboxed:
-            self._refuse(no_bbox_problem(len(entries)), "annotations")
-        annotations = [self._annotation(*entry, boxed=self.detection and not unboxed) for entry in entries]
-
-        for key, section in (("image_id", "images"), ("category_id", "categories")):
-            self._refuse_unknown(annotations, key, section, len(images if key == "image_id" else categories))
+        annotations = self._annotations(document)
+        self._refuse_unknown(annotations, "image_id", "images", len(images))
+        self._refuse_unknown(annotations, "category_id", "categories", len(categories))
         self._warn_of_same_names(categories)
         if self.detection:
             self._refuse_crowded(images, annotations)
@@ -123,8 +118,7 @@ class _FileCheck:
                 continue
             id_ = entry.get("id")
             if type(id_) is not int:
-                problem = "id is missing" if "id" not in entry else f"id is {shown_as_json(id_)}"
-                self._refuse(f"{problem}, must be an integer from 1 to {last}", section, index)
+                self._refuse(f"id {_is(entry, 'id')}, must be an integer from 1 to {last}", section, index)
                 id_ = 0
             elif not 1 <= id_ <= last:
                 message = f"id must be 1 to {last}, the number of {section}: ids have no gaps"
@@ -134,39 +128,53 @@ class _FileCheck:
             yield index, id_, entry
 
     def _image(self, index: int, id_: int, entry: dict[str, Any]) -> CocoImage:
-        for key in ("width", "height"):
-            side = entry.get(key)
-            if isinstance(side, bool) or not isinstance(side, int | float):
-                problem = "is missing" if key not in entry else f"is {shown_as_json(side)}"
-                self._refuse(f"{key} {problem}, must be a number of pixels", "images", index, id_ or None)
-            elif not self._has_size(side):
-                allowed = f"must be {self.limits.side_min} to {self.limits.side_max:,}"
-                self._refuse(f"{key} is {side} px, {allowed}", "images", index, id_ or None)
+        problems = (
+            self._side_problem(entry, "width"),
+            self._side_problem(entry, "height"),
+            _file_name_problem(entry),
+            self._url_problem(entry),
+        )
+        for problem in problems:
+            if problem is not None:
+                self._refuse(problem, "images", index, id_ or None)
         file_name = entry.get("file_name")
-        if not isinstance(file_name, str) or not file_name:
-            problem = "is missing" if "file_name" not in entry else f"is {shown_as_json(file_name)}"
-            self._refuse(f"file_name {problem}, must be the image's path", "images", index, id_ or None)
-            file_name = ""
         url = entry.get("absolute_url") or entry.get("coco_url")
+        sides = entry.get("width") or 0, entry.get("height") or 0
+        return CocoImage(index, id_, *sides, file_name if isinstance(file_name, str) else "", url)
+
+    def _side_problem(self, entry: dict[str, Any], key: str) -> str | None:
+        side = entry.get(key)
+        if isinstance(side, bool) or not isinstance(side, int | float):
+            return f"{key} {_is(entry, key)}, must be a number of pixels"
+        if not self._has_size(side):
+            return f"{key} is {side} px, must be {self.limits.side_min} to {self.limits.side_max:,}"
+        return None
+
+    def _url_problem(self, entry: dict[str, Any]) -> str | None:
         if self.urls_required and "absolute_url" not in entry and "coco_url" not in entry:
-            self._refuse("absolute_url is missing (coco_url would do, too)", "images", index, id_ or None)
-        return CocoImage(index, id_, entry.get("width") or 0, entry.get("height") or 0, file_name, url)
+            return "absolute_url is missing (coco_url would do, too)"
+        return None
 
     def _category(self, index: int, id_: int, entry: dict[str, Any]) -> tuple[int, str]:
         name = entry.get("name")
         if isinstance(name, str) and name:
             return id_, name
-        problem = "is missing" if "name" not in entry else f"is {shown_as_json(name)}"
-        self._refuse(f"name {problem}, must be the tag's name", "categories", index, id_ or None)
+        self._refuse(f"name {_is(entry, 'name')}, must be the tag's name", "categories", index, id_ or None)
         return id_, ""
+
+    def _annotations(self, document: dict[str, Any]) -> list[CocoAnnotation]:
+        entries = [entry for entry in self._entries(document, "annotations") if not (self.detection and self._is_crowd(*entry))]
+        boxed = self.detection and any(entry.get("bbox") is not None for _, _, entry in entries)
+        if self.detection and entries and not boxed:  # said once, and not of each annotation
+            self._refuse(no_bbox_problem(len(entries)), "annotations")
+        return [self._annotation(*entry, boxed=boxed) for entry in entries]
 
     def _annotation(self, index: int, id_: int, entry: dict[str, Any], *, boxed: bool) -> CocoAnnotation:
         references = []
         for key in ("image_id", "category_id"):
             reference = entry.get(key)
             if type(reference) is not int:
-                problem = "is missing" if key not in entry else f"is {shown_as_json(reference)}"
-                self._refuse(f"{key} {problem}, must be an integer", "annotations", index, id_ or None)
+                self._refuse(f"{key} {_is(entry, key)}, must be an integer", "annotations", index, id_ or None)
                 reference = 0
             references.append(reference)
         box = None
@@ -237,6 +245,18 @@ class _FileCheck:
 
     def _warn(self, message: str, section: str, index: int, id_: object) -> None:
         self.violations.append(Violation(self.name, message, section, index, id_, Severity.WARNING))
+
+
+def _file_name_problem(entry: dict[str, Any]) -> str | None:
+    file_name = entry.get("file_name")
+    if isinstance(file_name, str) and file_name:
+        return None
+    return f"file_name {_is(entry, 'file_name')}, must be the image's path"
+
+
+def _is(entry: dict[str, Any], key: str) -> str:
+    """What an entry has under a key, as a predicate."""
+    return f"is {shown_as_json(entry[key])}" if key in entry else "is missing"
 
 
 def _json_type(value: object) -> str:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import Any, Self, cast
+from urllib.parse import quote
 
-import requests
-
-from vision_customization.common.errors import VisionError
 from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.contract.datasets import Authentication, Dataset, DatasetCreate, DatasetUpdate
@@ -28,43 +21,29 @@ from vision_customization.contract.enums import (
     RunStatus,
 )
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
-from vision_customization.contract.limits import PAGE_MAX
 from vision_customization.contract.models import Artifact, EvaluationParameters, Model, ModelCreate, TrainingParameters
 from vision_customization.contract.planograms import Planogram, PlanogramMatch, PlanogramMatchResult
 from vision_customization.contract.products import ProductRecognitionResult, ProductRecognitionRun
 from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
-from vision_customization.contract.wire import Wire
+from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact
 from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
+from vision_customization.customization.client.typed_calls import TypedCalls, parse
 from vision_customization.customization.client.upload_form import Form
+from vision_customization.customization.client.waiting import LOCAL_OUTAGE_SECONDS, OUTAGE_SECONDS, Waited, wait
 from vision_customization.customization.errors import (
-    AlreadyExists,
     EvaluationFailed,
-    NotFound,
     RecognitionFailed,
-    ServiceFault,
     TilesIgnored,
     TrainingCancelled,
     TrainingFailed,
-    Unreachable,
-    WaitTimedOut,
 )
 
 __all__ = ["RetryPolicy", "TokenCredential", "VisionClient"]
 
-POLL_SECONDS = (0.5, 3.0)
-"""Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
-
-OUTAGE_SECONDS = 300.0
-LOCAL_OUTAGE_SECONDS = 60.0
-"""How long a wait goes on while the service (of this machine) can't be reached: it may be starting again."""
-
 IMAGE_SECONDS = 90.0
 IMPORT_SECONDS = 300.0
 """How long an answer may take: about an image, behind others that wait; about a model, which is tried before it is taken."""
-
-Body = TypeVar("Body", bound=Wire)
-Waited = TypeVar("Waited", Model, Evaluation, ProductRecognitionRun)
 
 
 class VisionClient:
@@ -100,6 +79,7 @@ class VisionClient:
             sleep=sleep,
             on_silence=on_silence,
         )
+        self._calls = TypedCalls(self._transport)
         self._sleep = sleep
         self._clock = clock
 
@@ -150,13 +130,13 @@ class VisionClient:
                 and (body.authentication is None or _kind(found.authentication) == body.authentication.kind)
             )
 
-        return self._create(Dataset, f"/datasets/{_segment(name)}", _dataset_body(body), is_ours)
+        return self._calls.create(Dataset, f"/datasets/{_segment(name)}", _dataset_body(body), is_ours)
 
     def get_dataset(self, name: str) -> Dataset:
-        return self._get(Dataset, f"/datasets/{_segment(name)}")
+        return self._calls.get(Dataset, f"/datasets/{_segment(name)}")
 
     def list_datasets(self) -> Iterator[Dataset]:
-        return self._list(Dataset, "/datasets")
+        return self._calls.list(Dataset, "/datasets")
 
     def update_dataset(
         self,
@@ -179,11 +159,11 @@ class VisionClient:
         )
         headers = {"If-Match": if_match} if if_match else None
         reply = self._transport.send("PATCH", f"/datasets/{_segment(name)}", json=_dataset_body(body), headers=headers)
-        return _parse(Dataset, reply.json())
+        return parse(Dataset, reply.json())
 
     def delete_dataset(self, name: str, *, if_match: str | None = None) -> None:
         """Unregister a dataset; its blobs stay."""
-        self._delete(f"/datasets/{_segment(name)}", {"If-Match": if_match} if if_match else None)
+        self._calls.delete(f"/datasets/{_segment(name)}", {"If-Match": if_match} if if_match else None)
 
     # Models
 
@@ -223,16 +203,16 @@ class VisionClient:
                 _test_dataset(found.evaluation_parameters) == _test_dataset(body.evaluation_parameters)
             )
 
-        model = self._create(Model, f"/models/{_segment(name)}", body.to_wire(), is_ours)
+        model = self._calls.create(Model, f"/models/{_segment(name)}", body.to_wire(), is_ours)
         if model.training_parameters.tiles != tiles:
             raise TilesIgnored(model, tiles)
         return model
 
     def get_model(self, name: str) -> Model:
-        return self._get(Model, f"/models/{_segment(name)}")
+        return self._calls.get(Model, f"/models/{_segment(name)}")
 
     def list_models(self) -> Iterator[Model]:
-        return self._list(Model, "/models")
+        return self._calls.list(Model, "/models")
 
     def cancel_model(self, name: str) -> None:
         """Ask for the end of a training, which comes soon after: `wait_for_model`."""
@@ -240,7 +220,7 @@ class VisionClient:
 
     def delete_model(self, name: str) -> None:
         """Delete a model that has come to its end, with its evaluations."""
-        self._delete(f"/models/{_segment(name)}")
+        self._calls.delete(f"/models/{_segment(name)}")
 
     def end_model(self, name: str, timeout_seconds: float = 600) -> None:
         """Delete a model; one that trains is cancelled first, since the service deletes only what has come to its end.
@@ -293,16 +273,16 @@ class VisionClient:
         def is_ours(found: Evaluation) -> bool:
             return _test_dataset(found.evaluation_parameters) == test_dataset_name
 
-        return self._create(Evaluation, _evaluation_path(model_name, name), body.to_wire(), is_ours)
+        return self._calls.create(Evaluation, _evaluation_path(model_name, name), body.to_wire(), is_ours)
 
     def get_evaluation(self, model_name: str, name: str) -> Evaluation:
-        return self._get(Evaluation, _evaluation_path(model_name, name))
+        return self._calls.get(Evaluation, _evaluation_path(model_name, name))
 
     def list_evaluations(self, model_name: str) -> Iterator[Evaluation]:
-        return self._list(Evaluation, f"/models/{_segment(model_name)}/evaluations")
+        return self._calls.list(Evaluation, f"/models/{_segment(model_name)}/evaluations")
 
     def delete_evaluation(self, model_name: str, name: str) -> None:
-        self._delete(_evaluation_path(model_name, name))
+        self._calls.delete(_evaluation_path(model_name, name))
 
     def wait_for_evaluation(
         self,
@@ -327,16 +307,16 @@ class VisionClient:
     def publish_model(self, name: str, model_name: str) -> PublishedModel:
         """From now on `name` answers with `model_name`, whatever it answered with before."""
         body = PublishedModelPut(model_name=model_name).to_wire()
-        return _parse(PublishedModel, self._transport.send("PUT", f"/publishedmodels/{_segment(name)}", json=body).json())
+        return parse(PublishedModel, self._transport.send("PUT", f"/publishedmodels/{_segment(name)}", json=body).json())
 
     def get_published_model(self, name: str) -> PublishedModel:
-        return self._get(PublishedModel, f"/publishedmodels/{_segment(name)}")
+        return self._calls.get(PublishedModel, f"/publishedmodels/{_segment(name)}")
 
     def list_published_models(self) -> Iterator[PublishedModel]:
-        return self._list(PublishedModel, "/publishedmodels")
+        return self._calls.list(PublishedModel, "/publishedmodels")
 
     def unpublish_model(self, name: str) -> None:
-        self._delete(f"/publishedmodels/{_segment(name)}")
+        self._calls.delete(f"/publishedmodels/{_segment(name)}")
 
     def download_artifact(
         self, name: str, path: Path, on_progress: Callable[[int, int | None], None] | None = None
@@ -348,28 +328,7 @@ class VisionClient:
         """
         target = f"/models/{_segment(name)}/artifact"
         response = self._transport.send("GET", target, headers={"Accept": "application/octet-stream"}, stream=True).response
-        total = int(response.headers["Content-Length"]) if response.headers.get("Content-Length", "").isdecimal() else None
-        digest, size = hashlib.sha256(), 0
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for chunk in response.iter_content(1 << 20):
-                    digest.update(chunk)
-                    size += file.write(chunk)
-                    if on_progress is not None:
-                        on_progress(size, total)
-            expected = response.headers.get("x-ms-artifact-digest", "").removeprefix("sha256:") or digest.hexdigest()
-            if expected != digest.hexdigest():
-                raise VisionError(
-                    f"GET {target}: damaged on the way: SHA-256 {digest.hexdigest()}, must be {expected}: try again"
-                )
-            Path(partial).replace(path)
-        except requests.RequestException:
-            raise Unreachable(f"GET {target}: the connection broke after {size:,} bytes: try again") from None
-        finally:
-            response.close()
-            Path(partial).unlink(missing_ok=True)
-        return Artifact(digest=digest.hexdigest(), size_bytes=size)
+        return write_artifact(response, f"GET {target}", path, on_progress)
 
     def artifact_metadata(self, name: str) -> dict[str, Any]:
         """The sidecar of a model's ONNX file: labels, preprocessing, recipe, metrics, where it came from."""
@@ -392,9 +351,9 @@ class VisionClient:
         def is_ours(found: Model) -> bool:
             return found.artifact is not None and found.artifact.digest == digest
 
-        headers = {"Content-Type": form.content_type, "x-ms-artifact-digest": f"sha256:{digest}"}
+        headers = {"Content-Type": form.content_type, DIGEST_HEADER: f"sha256:{digest}"}
         path = f"/models/{_segment(name)}"
-        return self._created(
+        return self._calls.created(
             Model,
             path,
             is_ours,
@@ -406,14 +365,14 @@ class VisionClient:
     def check_storage(self, url: str) -> StorageAccess:
         """Whether the service's own identity can read the blob or container at `url` now: a new role takes minutes to work."""
         body = StorageCheck(url=url).to_wire()
-        return _parse(StorageAccess, self._transport.send("POST", "/storage:check", json=body).json())
+        return parse(StorageAccess, self._transport.send("POST", "/storage:check", json=body).json())
 
     # Analysis
 
     def analyze(self, model_name: str, image: bytes | str) -> ImageAnalysisResult:
         """What a model, or the one behind a published name, sees in an image: encoded bytes, or a URL the service can read."""
         reply = self._send_image("POST", "/imageanalysis:analyze", image, {"model-name": model_name})
-        return _parse(ImageAnalysisResult, reply.json())
+        return parse(ImageAnalysisResult, reply.json())
 
     # Product recognition
 
@@ -426,17 +385,17 @@ class VisionClient:
             AlreadyExists: the model has a run of this name. With `retried` it may be this very call's, whose answer was lost:
                 a run does not tell of which image it is.
         """
-        return _parse(ProductRecognitionRun, self._send_image("PUT", _run_path(model_name, run_name), image).json())
+        return parse(ProductRecognitionRun, self._send_image("PUT", _run_path(model_name, run_name), image).json())
 
     def get_run(self, model_name: str, run_name: str) -> ProductRecognitionRun:
-        return self._get(ProductRecognitionRun, _run_path(model_name, run_name))
+        return self._calls.get(ProductRecognitionRun, _run_path(model_name, run_name))
 
     def list_runs(self, model_name: str) -> Iterator[ProductRecognitionRun]:
-        return self._list(ProductRecognitionRun, f"/productrecognition/{_segment(model_name)}/runs")
+        return self._calls.list(ProductRecognitionRun, f"/productrecognition/{_segment(model_name)}/runs")
 
     def delete_run(self, model_name: str, run_name: str) -> None:
         """Delete a run that has come to its end."""
-        self._delete(_run_path(model_name, run_name))
+        self._calls.delete(_run_path(model_name, run_name))
 
     def wait_for_run(
         self,
@@ -459,50 +418,13 @@ class VisionClient:
     def match_planogram(self, detected: ProductRecognitionResult, planogram: Planogram) -> PlanogramMatchResult:
         """At which positions of a planogram a run has found the product that should stand there."""
         body = PlanogramMatch(detected_products=detected, planogram=planogram).to_wire()
-        return _parse(PlanogramMatchResult, self._transport.send("POST", "/planogramcompliance:match", json=body).json())
+        return parse(PlanogramMatchResult, self._transport.send("POST", "/planogramcompliance:match", json=body).json())
 
     def _send_image(self, method: str, path: str, image: bytes | str, params: Mapping[str, str] | None = None) -> Reply:
         if isinstance(image, str):
             return self._transport.send(method, path, params=params, json={"url": image}, answer_seconds=IMAGE_SECONDS)
         headers = {"Content-Type": "application/octet-stream"}
         return self._transport.send(method, path, params=params, data=image, headers=headers, answer_seconds=IMAGE_SECONDS)
-
-    def _get(self, kind: type[Body], path: str) -> Body:
-        return _parse(kind, self._transport.send("GET", path).json())
-
-    def _create(self, kind: type[Body], path: str, body: Mapping[str, Any], is_ours: Callable[[Body], bool]) -> Body:
-        return self._created(kind, path, is_ours, lambda: self._transport.send("PUT", path, json=body))
-
-    def _created(self, kind: type[Body], path: str, is_ours: Callable[[Body], bool], put: Callable[[], Reply]) -> Body:
-        """PUT, which creates or answers 409. After a broken connection a 409 may be our own first attempt's doing."""
-        try:
-            return _parse(kind, put().json())
-        except AlreadyExists as error:
-            if error.retried:
-                with suppress(NotFound):
-                    found = self._get(kind, path)
-                    if is_ours(found):
-                        return found
-            raise
-
-    def _delete(self, path: str, headers: Mapping[str, str] | None = None) -> None:
-        try:
-            self._transport.send("DELETE", path, headers=headers)
-        except NotFound as error:
-            if not error.retried:
-                raise
-
-    def _list(self, kind: type[Body], path: str) -> Iterator[Body]:
-        params = {"top": str(PAGE_MAX)}
-        while True:
-            page = self._transport.send("GET", path, params=params).json()
-            for item in page["value"]:
-                yield _parse(kind, item)
-            if not page.get("nextLink"):
-                return
-            # Only the position is taken from the link: the key goes to no other host, whatever a proxy made of it.
-            following = parse_qs(urlsplit(page["nextLink"]).query)
-            params = {name: following[name][0] for name in ("skip", "top") if name in following}
 
     def _wait(
         self,
@@ -511,26 +433,15 @@ class VisionClient:
         timeout_seconds: float | None,
         on_progress: Callable[[Waited], None] | None,
     ) -> Waited:
-        started = answered = self._clock()
-        shortest, longest = POLL_SECONDS
-        outage = LOCAL_OUTAGE_SECONDS if self._transport.loopback else OUTAGE_SECONDS
-        while True:
-            try:
-                seen = look()
-            except (Unreachable, ServiceFault):
-                if self._clock() - answered > outage:
-                    raise
-            else:
-                answered = self._clock()
-                if on_progress is not None:
-                    on_progress(seen)
-                if seen.status.final:
-                    return seen
-            elapsed = self._clock() - started
-            pause = min(longest, max(shortest, elapsed / 10))
-            if timeout_seconds is not None and elapsed + pause > timeout_seconds:
-                raise WaitTimedOut(f"{what}: not finished after {timeout_seconds:.0f} s; it goes on: wait again, or cancel it")
-            self._sleep(pause)
+        return wait(
+            look,
+            what,
+            timeout_seconds,
+            on_progress,
+            outage_seconds=LOCAL_OUTAGE_SECONDS if self._transport.loopback else OUTAGE_SECONDS,
+            sleep=self._sleep,
+            clock=self._clock,
+        )
 
 
 def _segment(name: str) -> str:
@@ -559,10 +470,3 @@ def _kind(authentication: Authentication | None) -> AuthenticationKind:
 
 def _test_dataset(parameters: EvaluationParameters | None) -> str | None:
     return parameters.test_dataset_name if parameters is not None else None
-
-
-def _parse(kind: type[Body], body: object) -> Body:
-    try:
-        return kind.model_validate(body)
-    except ValueError:
-        raise Unreachable(f"the answer is not a {kind.__name__} of the contract: is the endpoint right?") from None

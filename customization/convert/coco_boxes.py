@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from vision_customization.contract.coco.boxes import ROUNDING_TOLERANCE, bbox_pr
 from vision_customization.contract.coco.document import Box, read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
-    Found,
+    FoundImage,
     LabelledImages,
     PixelBox,
     Progress,
@@ -20,6 +20,9 @@ from vision_customization.customization.convert.labelled import (
 )
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
+
+Entry = tuple[str, dict[str, Any]]
+"""An object of a section, behind the place that errors call it by."""
 
 
 def read_coco(
@@ -44,51 +47,66 @@ def read_coco(
     if unreadable is not None:
         raise ConversionFailed([str(unreadable)])
     problems: list[str] = []
-    sections = {name: _section(document, name, path, problems) for name in ("images", "categories", "annotations")}
-    names: dict[Any, str] = {}
-    for place, entry in sections["categories"]:
-        if isinstance(entry.get("name"), str) and entry["name"] and _is_id(entry.get("id")):
-            names[entry["id"]] = entry["name"]
-        else:
-            problems.append(f"{place}: must have an id and a name")
-    found: dict[Any, Found] = {}
-    for place, entry in sections["images"]:
-        file_name = entry.get("file_name")
-        if not isinstance(file_name, str) or not file_name or not _is_id(entry.get("id")):
-            problems.append(f"{place}: must have an id and a file_name")
-        elif entry["id"] in found:
-            problems.append(f"{place}: id {entry['id']} is that of {found[entry['id']].place}, too")
-        else:
-            found[entry["id"]] = Found((images or path.parent) / file_name, place, claimed=_size(entry))
-
-    annotations = [(place, entry) for place, entry in sections["annotations"] if not entry.get("iscrowd")]
-    kind = (
-        AnnotationKind.IMAGE_OBJECT_DETECTION
-        if any(entry.get("bbox") is not None for _, entry in annotations)
-        else AnnotationKind.IMAGE_CLASSIFICATION
+    images_of, categories, annotations = (
+        _section(document, name, path, problems) for name in ("images", "categories", "annotations")
     )
-    if pixels and _all_fractions(entry.get("bbox") for _, entry in annotations):
+    tags = dict(_tags(categories, problems))
+    found: dict[Any, FoundImage] = {}
+    for id_, item in _images(images_of, images or path.parent, problems):
+        if id_ in found:
+            problems.append(f"{item.place}: id {id_} is that of {found[id_].place}, too")
+        else:
+            found[id_] = item
+    labels = [(place, entry) for place, entry in annotations if not entry.get("iscrowd")]
+    boxed = any(entry.get("bbox") is not None for _, entry in labels)
+    if pixels and _all_fractions(entry.get("bbox") for _, entry in labels):
         problem = "no number of any bbox is over 1, so these are fractions already, not pixels: use `--from coco`"
         raise ConversionFailed([f"{path}: {problem}"])
+    for place, entry in _references(labels, found, tags, problems):
+        try:
+            box = _box(entry.get("bbox"), pixels) if boxed else None
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+        else:
+            found[entry["image_id"]].add(tags[entry["category_id"]], box, place)
+    kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
+    return finish(kind, list(tags.values()), found.values(), problems, cache, on_progress)
+
+
+def _tags(categories: Iterable[Entry], problems: list[str]) -> Iterator[tuple[Any, str]]:
+    """Id and name of each category that has both."""
+    for place, entry in categories:
+        if isinstance(entry.get("name"), str) and entry["name"] and _is_id(entry.get("id")):
+            yield entry["id"], entry["name"]
+        else:
+            problems.append(f"{place}: must have an id and a name")
+
+
+def _images(entries: Iterable[Entry], folder: Path, problems: list[str]) -> Iterator[tuple[Any, FoundImage]]:
+    """Each image that names its file, behind its id."""
+    for place, entry in entries:
+        file_name = entry.get("file_name")
+        if isinstance(file_name, str) and file_name and _is_id(entry.get("id")):
+            yield entry["id"], FoundImage(folder / file_name, place, claimed=_size(entry))
+        else:
+            problems.append(f"{place}: must have an id and a file_name")
+
+
+def _references(
+    annotations: Iterable[Entry], images: Container[Any], categories: Container[Any], problems: list[str]
+) -> Iterator[Entry]:
+    """Each annotation whose image and category exist."""
     for place, entry in annotations:
         image, category = entry.get("image_id"), entry.get("category_id")
-        if not _is_id(image) or image not in found:
+        if not _is_id(image) or image not in images:
             problems.append(f"{place}: image_id {image!r} is no image's id")
-        elif not _is_id(category) or category not in names:
+        elif not _is_id(category) or category not in categories:
             problems.append(f"{place}: category_id {category!r} is no category's id")
         else:
-            try:
-                found[image].add(
-                    names[category],
-                    _box(entry.get("bbox"), pixels) if kind == AnnotationKind.IMAGE_OBJECT_DETECTION else None,
-                    place,
-                )
-            except ValueError as error:
-                problems.append(f"{place}: {error}")
-    return finish(kind, list(names.values()), found.values(), problems, cache, on_progress)
+            yield place, entry
 
 
-def _section(document: object, name: str, path: Path, problems: list[str]) -> list[tuple[str, dict[str, Any]]]:
+def _section(document: object, name: str, path: Path, problems: list[str]) -> list[Entry]:
     entries = document.get(name) if isinstance(document, dict) else None
     if not isinstance(entries, list):
         problems.append(f"{path}: has no list {name!r}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
-    Found,
+    FoundImage,
     LabelledImages,
     PixelBox,
     Progress,
@@ -21,6 +22,9 @@ from vision_customization.customization.convert.labelled import (
 )
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
 TAG_COLUMNS = ("tag", "label", "class", "category")
@@ -46,17 +50,12 @@ def read_csv(
         ConversionFailed
     """
     folder = images or path.parent
-    try:
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise ConversionFailed([f"{path}: can't be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise ConversionFailed([f"{path}: is not UTF-8 text"]) from None
+    text = _text(path)
     header = text.partition("\n")[0]
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
     problems: list[str] = []
-    found: dict[str, Found] = {}
-    tags: list[str] = []
+    found: dict[str, FoundImage] = {}
+    tags = set[str]()
     kind = AnnotationKind.IMAGE_CLASSIFICATION
     try:
         columns = [name.strip().lower() for name in next(rows, [])]
@@ -64,34 +63,49 @@ def read_csv(
         tag_column = _column(path, columns, TAG_COLUMNS)
         boxes = next((names for names in (FRACTION_COLUMNS, PIXEL_COLUMNS) if set(names) <= set(columns)), None)
         kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxes else AnnotationKind.IMAGE_CLASSIFICATION
-        for row in rows:
-            if not any(field.strip() for field in row):
-                continue
-            place = f"{path}:{rows.line_num}"
-            if len(row) != len(columns):
-                problems.append(f"{place}: has {len(row)} fields, must have {len(columns)}: {', '.join(columns)}")
-                continue
-            fields = {name: field.strip() for name, field in zip(columns, row, strict=True)}
-            name, tag = fields[file_column].replace("\\", "/"), fields[tag_column]
-            if not name:
-                problems.append(f"{place}: {file_column} is empty")
-                continue
-            item = found.setdefault(name, Found(folder / name, place))
+        for place, name, fields in _rows(path, rows, columns, file_column, problems):
+            item = found.setdefault(name, FoundImage(folder / name, place))
             size = _size(fields) if boxes is PIXEL_COLUMNS else None
             if size is not None and item.claimed not in (None, size):
                 problems.append(f"{place}: width and height are not those of the rows of {name} above")
                 continue
             item.claimed = size or item.claimed
-            if not tag:
-                continue
-            try:
-                item.add(tag, _box(fields, boxes), f"{place} ({tag})")
-            except ValueError as error:
-                problems.append(f"{place}: {error}")
-            tags.append(tag)
+            if tag := fields[tag_column]:
+                tags.add(tag)
+                try:
+                    item.add(tag, _box(fields, boxes), f"{place} ({tag})")
+                except ValueError as error:
+                    problems.append(f"{place}: {error}")
     except csv.Error as error:
         problems.append(f"{path}:{rows.line_num}: is not CSV: {error}")
-    return finish(kind, sorted(set(tags)), found.values(), problems, cache, on_progress)
+    return finish(kind, sorted(tags), found.values(), problems, cache, on_progress)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise ConversionFailed([f"{path}: can't be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise ConversionFailed([f"{path}: is not UTF-8 text"]) from None
+
+
+def _rows(
+    path: Path, rows: CsvReader, columns: Sequence[str], file_column: str, problems: list[str]
+) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Place, image file and fields (by column) of each row that is whole; empty rows are passed over. Raises csv.Error."""
+    for row in rows:
+        if not any(field.strip() for field in row):
+            continue
+        place = f"{path}:{rows.line_num}"
+        if len(row) != len(columns):
+            problems.append(f"{place}: has {len(row)} fields, must have {len(columns)}: {', '.join(columns)}")
+            continue
+        fields = {name: field.strip() for name, field in zip(columns, row, strict=True)}
+        if name := fields[file_column].replace("\\", "/"):
+            yield place, name, fields
+        else:
+            problems.append(f"{place}: {file_column} is empty")
 
 
 def _column(path: Path, columns: Sequence[str], names: Sequence[str]) -> str:

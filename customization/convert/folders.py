@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert.labelled import Found, LabelledImages, Progress, finish, image_files
+from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress, finish, image_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -22,7 +22,7 @@ def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Pr
     for path in image_files(source):
         tag, *inner = path.relative_to(source).parts
         if inner:
-            item = Found(path, str(path))
+            item = FoundImage(path, str(path))
             item.add(tag, None, str(path))
             found.append(item)
         else:

@@ -53,7 +53,7 @@ class PixelBox:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundImage:
     """What a format's reader has found out about one image, before the image file itself was read.
 
     `place` is what errors call it. `claimed` is the size that the format states, in pixels. A label's box is in pixels, in
@@ -72,7 +72,7 @@ class Found:
 def finish(
     kind: str,
     tags: Sequence[str],
-    found: Iterable[Found],
+    found: Iterable[FoundImage],
     problems: list[str],
     cache: DigestCache | None,
     on_progress: Progress | None,
@@ -105,7 +105,7 @@ def finish(
     return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images))
 
 
-def _labelled(kind: str, item: Found, facts: ImageFacts, problems: list[str]) -> LabelledImage:
+def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str]) -> LabelledImage:
     size = facts.width, facts.height
     # Fractions are the same at any size, and refer to the upright image, as everywhere.
     in_pixels = any(isinstance(box, PixelBox) for _, box, _ in item.labels)

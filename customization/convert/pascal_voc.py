@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert.labelled import Found, LabelledImages, PixelBox, Progress, finish, number
+from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, number
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
@@ -32,7 +32,7 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, tags, found, problems, cache, on_progress)
 
 
-def _read(path: Path, source: Path, problems: list[str]) -> Found | None:
+def _read(path: Path, source: Path, problems: list[str]) -> FoundImage | None:
     try:
         data = path.read_bytes()
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
@@ -48,7 +48,7 @@ def _read(path: Path, source: Path, problems: list[str]) -> Found | None:
         return None
     if root.tag != "annotation":
         return None
-    item = Found(_image(path, source, root.findtext("filename", "").strip()), str(path), claimed=_size(root))
+    item = FoundImage(_image(path, source, root.findtext("filename", "").strip()), str(path), claimed=_size(root))
     for index, element in enumerate(root.iterfind("object")):
         place = f"{path}: object[{index}]"
         tag = element.findtext("name", "").strip()

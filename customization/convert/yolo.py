@@ -8,7 +8,7 @@ from typing import Any
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import (
-    Found,
+    FoundImage,
     LabelledImages,
     Progress,
     finish,
@@ -39,7 +39,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
     problems: list[str] = []
     found = []
     for path in image_files(source):
-        item = Found(path, str(path))
+        item = FoundImage(path, str(path))
         labels = _label_file(path, source)
         if labels is not None:
             _read(labels, item, names, problems)
@@ -49,7 +49,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
     return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, list(names.values()), found, problems, cache, on_progress)
 
 
-def _read(path: Path, item: Found, names: dict[int, str], problems: list[str]) -> None:
+def _read(path: Path, item: FoundImage, names: dict[int, str], problems: list[str]) -> None:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

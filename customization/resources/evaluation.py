@@ -10,10 +10,11 @@ from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import EvaluationStatus, ModelKind
 from vision_customization.contract.gate import METRICS, faults, misses
 from vision_customization.contract.kind_rules import kind_mismatch
+from vision_customization.contract.performance import Performance
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.dataset import Dataset
-from vision_customization.customization.resources.model import ModelResource, named
+from vision_customization.customization.resources.model import ModelResource, named, performance_of
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -69,7 +70,7 @@ class EvaluationProvider(VisionProvider):
             timeout_seconds=TIMEOUT_SECONDS,
             on_progress=lambda evaluation: row.progress(f"evaluating on '{props['dataset_name']}': {evaluation.status}"),
         )
-        performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
+        performance = performance_of(evaluation)
         judge(performance, props)
         row.say(f"on '{props['dataset_name']}': {metrics_line(performance)}")
         self.keep(props)
@@ -81,7 +82,7 @@ class EvaluationProvider(VisionProvider):
 
     def look(self, properties: Properties) -> Properties:
         evaluation = client(properties).get_evaluation(properties["model_name"], properties["evaluation_name"])
-        return {"performance": evaluation.model_performance.to_wire() if evaluation.model_performance else {}}
+        return {"performance": performance_of(evaluation)}
 
     def remove(self, properties: Properties) -> None:
         client(properties).delete_evaluation(properties["model_name"], properties["evaluation_name"])
@@ -98,20 +99,24 @@ def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None
         )
 
 
-def metrics_line(performance: Mapping[str, Any]) -> str:
+def metrics_line(performance: Mapping[str, object]) -> str:
     return ", ".join(f"{metric} {performance[metric]:.3f}" for metric in METRICS if metric in performance)
 
 
-class Evaluation(dynamic.Resource, module="vision", name="Evaluation"):
+class EvaluationOutputs:
+    """The outputs of an `Evaluation`; not in its own class for the reason that `ModelResource` gives."""
+
+    performance: pulumi.Output[Performance]
+    model_name: pulumi.Output[str]
+    dataset_name: pulumi.Output[str]
+
+
+class Evaluation(EvaluationOutputs, dynamic.Resource, module="vision", name="Evaluation"):
     """A model's metrics on a dataset of the same workspace.
 
     `require` maps metrics to the least value (`calibrationECE`: the greatest) that is good enough. Where one is missed, the
     update stops here, and what depends on the evaluation (a `PublishedModel`) stays as it was.
     """
-
-    performance: pulumi.Output[dict[str, Any]]
-    model_name: pulumi.Output[str]
-    dataset_name: pulumi.Output[str]
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 from pulumi import dynamic
@@ -16,6 +16,7 @@ from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.kind_rules import kind_mismatch, tiles_fault
 from vision_customization.contract.limits import NAME_DIGEST_LENGTH
+from vision_customization.contract.performance import Performance
 from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset
@@ -24,6 +25,7 @@ from vision_customization.customization.resources.retraining import duration, im
 from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
+    from vision_customization.contract.evaluations import Evaluation as MeasuredModel
     from vision_customization.contract.models import Model as TrainedModel
     from vision_customization.customization.client.client import VisionClient
 
@@ -199,54 +201,47 @@ def outcome_line(model: TrainedModel) -> str:
     return "; ".join(parts) or "trained"
 
 
+def performance_of(measured: TrainedModel | MeasuredModel) -> Performance:
+    """The metrics of a model or of an evaluation; none where it has not come to its end."""
+    performance = measured.model_performance
+    return cast("Performance", performance.to_wire()) if performance is not None else {}
+
+
 def trained(model: TrainedModel) -> Properties:
     return {
         "status": str(model.status),
         "training_minutes": model.training_cost_in_minutes,
-        "performance": model.model_performance.to_wire() if model.model_performance else None,
+        "performance": performance_of(model) or None,
         "artifact_digest": model.artifact.digest if model.artifact else None,
     }
 
 
-class ModelResource(Protocol):
-    """A model that can be evaluated and published: a `Model`, or a `PromotedModel`."""
+class ModelResource:
+    """A model that can be evaluated and published: a `Model`, or a `PromotedModel`.
+
+    The outputs stand here and not in the classes of the two: Pulumi reads a class's own annotations as types to convert to, and
+    it has no conversion to a TypedDict.
+    """
 
     service: Service
-
-    @property
-    def model_name(self) -> pulumi.Output[str]: ...
-
-    @property
-    def model_kind(self) -> pulumi.Output[str]: ...
-
-    @property
-    def status(self) -> pulumi.Output[str]: ...
-
-    @property
-    def performance(self) -> pulumi.Output[dict[str, Any]]: ...
-
-    @property
-    def training_minutes(self) -> pulumi.Output[float]: ...
-
-    @property
-    def artifact_digest(self) -> pulumi.Output[str]: ...
+    model_name: pulumi.Output[str]
+    model_kind: pulumi.Output[str]
+    status: pulumi.Output[str]
+    performance: pulumi.Output[Performance]
+    """What was measured where the model was trained; an `Evaluation` measures it here."""
+    training_minutes: pulumi.Output[float]
+    """What the training has cost, wherever it was."""
+    artifact_digest: pulumi.Output[str]
+    """SHA-256 of the ONNX file."""
 
 
-class Model(dynamic.Resource, module="vision", name="Model"):
+class Model(ModelResource, dynamic.Resource, module="vision", name="Model"):
     """A trained model, on the service that its training dataset is registered with.
 
     `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance`
     is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others. A detector
     with `tiles` of 2 to 4 looks at each image so many times as wide and high as usual.
     """
-
-    model_name: pulumi.Output[str]
-    model_kind: pulumi.Output[str]
-    status: pulumi.Output[str]
-    performance: pulumi.Output[dict[str, Any]]
-    training_minutes: pulumi.Output[float]
-    artifact_digest: pulumi.Output[str]
-    """SHA-256 of the ONNX file."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from pulumi import dynamic
 from vision_customization.common.errors import VisionError
 from vision_customization.customization.errors import NotFound, ServiceError
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, Workspace, client
-from vision_customization.customization.resources.model import trained
+from vision_customization.customization.resources.model import ModelResource, trained
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -132,21 +132,12 @@ def check_imported(model: TrainedModel, properties: Mapping[str, Any]) -> None:
         )
 
 
-class PromotedModel(dynamic.Resource, module="vision", name="PromotedModel"):
+class PromotedModel(ModelResource, dynamic.Resource, module="vision", name="PromotedModel"):
     """A model that another stack has trained: the same file, under the same name, in this stack's workspace.
 
     `source` names that stack; `source_service` is its service, of which `model_name` is taken if its file still has the digest
     `artifact_digest` (SHA-256, in hex). Another name or digest is promoted beside the old model, which is deleted afterwards.
     """
-
-    model_name: pulumi.Output[str]
-    model_kind: pulumi.Output[str]
-    status: pulumi.Output[str]
-    performance: pulumi.Output[dict[str, Any]]
-    """What was measured where the model was trained; an `Evaluation` measures it here."""
-    training_minutes: pulumi.Output[float]
-    """What the training has cost there."""
-    artifact_digest: pulumi.Output[str]
 
     def __init__(
         self,

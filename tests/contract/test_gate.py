@@ -3,6 +3,7 @@ import pytest
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.gate import METRICS, faults, misses
 from vision_customization.contract.models import ModelPerformance
+from vision_customization.contract.performance import Performance
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,10 @@ def test_a_metric_that_no_model_of_the_kind_has(kind: ModelKind, metric: str, sa
 
 def test_every_metric_of_a_whole_model_can_be_required() -> None:
     assert set(METRICS) == {field.alias for field in ModelPerformance.model_fields.values()} - {"tagPerformance"}
+
+
+def test_the_type_of_a_performance_as_json_has_every_field() -> None:
+    assert set(Performance.__annotations__) == {field.alias for field in ModelPerformance.model_fields.values()}
 
 
 def test_a_detector_is_held_against_its_own_metrics() -> None:

@@ -17,7 +17,7 @@ from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar
 
 
-@click.command()
+@click.command(short_help="Check COCO files and their images")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @kind_option
 @purpose_option

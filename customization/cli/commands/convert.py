@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 
 
-@click.command()
+@click.command(short_help="Turn other labels into COCO files")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--from",
@@ -69,6 +69,53 @@ def convert(
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --from csv --images photos
     """
+    folder = output or _folder_of(source)
+    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
+    for target in targets:
+        if target.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would be written over SOURCE: name another folder with --output")
+    with progress_bar("reading images") as advance:
+        labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
+    if test_share and len(labelled.images) < 2:
+        raise ConversionFailed([f"{source}: one image can't be parted"])
+    parts = write_parts(
+        labelled,
+        targets,
+        test_share=test_share,
+        seed=seed,
+        keep_parts=click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT,
+        copy_from=(images or _folder_of(source)) if copy_images else None,
+    )
+    counts = {target: _count_tags(part) for target, part in parts.items()}
+    if as_json:
+        written = {str(target): {"images": len(part.images), "tags": counts[target]} for target, part in parts.items()}
+        print_json({"annotationKind": labelled.kind, "files": written})
+    else:
+        rows = [(tag, *(counts[target].get(tag, 0) for target in parts)) for tag in labelled.tags]
+        print_table(("tag", *(target.name for target in parts)), rows, "no tags")
+        for target, part in parts.items():
+            click.echo(f"{target}: {len(part.images):,} images")
+
+
+def write_parts(
+    labelled: LabelledImages,
+    targets: Sequence[Path],
+    *,
+    test_share: float,
+    seed: int,
+    keep_parts: bool,
+    copy_from: Path | None,
+) -> dict[Path, LabelledImages]:
+    """Write the COCO files of one folder: for training, and for testing where there is a second target. Nothing is written
+    unless everything can be.
+
+    Args:
+        keep_parts: whether images that the targets list already stay where they were.
+        copy_from: the folder whose images are copied beside the targets; None copies none.
+
+    Raises:
+        ConversionFailed
+    """
     from vision_customization.customization.convert import (
         FormerParts,
         check_replaced,
@@ -79,40 +126,25 @@ def convert(
         write_coco,
     )
 
-    folder = output or (source if source.is_dir() else source.parent)
-    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
-    for target in targets:
-        if target.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over SOURCE: name another folder with --output")
-    with progress_bar("reading images") as advance:
-        labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
-    if test_share and len(labelled.images) < 2:
-        raise ConversionFailed([f"{source}: one image can't be parted"])
+    folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
     copies: dict[Path, Path] = {}
-    if copy_images:
-        labelled, copies = plan_copies(labelled, images or (source if source.is_dir() else source.parent), folder)
+    if copy_from is not None:
+        labelled, copies = plan_copies(labelled, copy_from, folder)
     check_replaced(targets, labelled)
-    parts = {"train.json": labelled}
-    if test_share:
-        parts_anew = click.get_current_context().get_parameter_source("seed") is not ParameterSource.DEFAULT
-        former = None if parts_anew else FormerParts.read(folder)
-        parts["train.json"], parts["test.json"] = split(labelled, test_share, seed, former)
-    for part in parts.values():
-        to_coco(part, folder)
+    parts = [labelled]
+    if len(targets) > 1:
+        parts = list(split(labelled, test_share, seed, FormerParts.read(folder) if keep_parts else None))
+    for part in parts:
+        to_coco(part, folder)  # raises before anything is written
     copy_files(copies)
-    for name, part in parts.items():
-        write_coco(part, folder / name)
+    for target, part in zip(targets, parts, strict=True):
+        write_coco(part, target)
+    return dict(zip(targets, parts, strict=True))
 
-    counts = {name: _count_tags(part) for name, part in parts.items()}
-    if as_json:
-        written = {str(folder / name): {"images": len(part.images), "tags": counts[name]} for name, part in parts.items()}
-        print_json({"annotationKind": labelled.kind, "files": written})
-    else:
-        rows = [(tag, *(counts[name].get(tag, 0) for name in parts)) for tag in labelled.tags]
-        print_table(("tag", *parts), rows, "no tags")
-        for name, part in parts.items():
-            click.echo(f"{folder / name}: {len(part.images):,} images")
+
+def _folder_of(source: Path) -> Path:
+    return source if source.is_dir() else source.parent
 
 
 def _read(source: Path, source_format: str, images: Path | None, on_progress: Callable[[int, int], None]) -> LabelledImages:

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from vision_customization.customization.datasets.upload import UploadedDataset
 
 
-@click.group()
+@click.group(short_help="List, register and delete datasets")
 def datasets() -> None:
     """Labelled images that the service knows."""
 
 
-@datasets.command("list")
+@datasets.command("list", short_help="List the registered datasets")
 @service_options
 @json_option
 def list_datasets(client: VisionClient, as_json: bool) -> None:
@@ -64,7 +64,7 @@ def list_datasets(client: VisionClient, as_json: bool) -> None:
     print_table(("name", "kind", "files", "updated (UTC)"), rows, "No dataset is registered: `vision datasets register`.")
 
 
-@datasets.command("show")
+@datasets.command("show", short_help="Show one dataset")
 @click.argument("name")
 @service_options
 @json_option
@@ -78,7 +78,7 @@ def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
     _print_dataset(client.get_dataset(name), as_json)
 
 
-@datasets.command("register")
+@datasets.command("register", short_help="Check, upload and register COCO files")
 @click.argument("name")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--uri", "uris", multiple=True, metavar="URI", help="A COCO file that lies in blob storage already. Repeatable.")
@@ -158,7 +158,7 @@ def register_dataset(
     _print_dataset(dataset, as_json)
 
 
-@datasets.command("delete")
+@datasets.command("delete", short_help="Unregister a dataset")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @service_options

@@ -41,7 +41,7 @@ class Requirement(click.ParamType[tuple[str, float]]):
         return metric, threshold
 
 
-@click.command()
+@click.command(short_help="Evaluate a model, check it against a gate")
 @click.argument("model")
 @click.argument("dataset")
 @click.option("--name", help="The evaluation's name. [default: dataset and time]")

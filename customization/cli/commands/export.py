@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 
-@click.command()
+@click.command(short_help="Download a model as an ONNX file")
 @click.argument("model")
 @click.option(
     "--output",

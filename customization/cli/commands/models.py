@@ -39,12 +39,12 @@ timeout_option = click.option(
 )
 
 
-@click.group()
+@click.group(short_help="Train, import, publish and list models")
 def models() -> None:
     """Models: trainings, their results, and the names they are published under."""
 
 
-@models.command("list")
+@models.command("list", short_help="List the models")
 @service_options
 @json_option
 def list_models(client: VisionClient, as_json: bool) -> None:
@@ -73,7 +73,7 @@ def list_models(client: VisionClient, as_json: bool) -> None:
     print_table(columns, rows, "There is no model: `vision models train`.")
 
 
-@models.command("show")
+@models.command("show", short_help="Show one model")
 @click.argument("name")
 @service_options
 @json_option
@@ -87,7 +87,7 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
     _print_model(client.get_model(name), as_json)
 
 
-@models.command("train")
+@models.command("train", short_help="Train a model and wait for it")
 @click.argument("name")
 @click.option("--dataset", required=True, metavar="NAME", help="The dataset to train from.")
 @click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
@@ -158,7 +158,7 @@ def train_model(
     _print_model(model, as_json)
 
 
-@models.command("wait")
+@models.command("wait", short_help="Wait until a training ends")
 @click.argument("name")
 @timeout_option
 @service_options
@@ -173,7 +173,7 @@ def wait_for_model(client: VisionClient, name: str, timeout_seconds: float | Non
     _print_model(_wait(client, name, timeout_seconds), as_json)
 
 
-@models.command("cancel")
+@models.command("cancel", short_help="Cancel a training")
 @click.argument("name")
 @service_options
 def cancel_model(client: VisionClient, name: str) -> None:
@@ -188,7 +188,7 @@ def cancel_model(client: VisionClient, name: str) -> None:
     say(f"model {name!r}: {model.status.value}")
 
 
-@models.command("delete")
+@models.command("delete", short_help="Delete a model")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @service_options
@@ -205,7 +205,7 @@ def delete_model(client: VisionClient, name: str, yes: bool) -> None:
     say(f"model {name!r} is deleted")
 
 
-@models.command("import")
+@models.command("import", short_help="Import a model trained elsewhere")
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -242,7 +242,7 @@ def import_model(client: VisionClient, name: str, file: Path, metadata: Path | N
     _print_model(model, as_json)
 
 
-@models.command("publish")
+@models.command("publish", short_help="Publish a model under a stable name")
 @click.argument("published_name")
 @click.argument("model_name")
 @service_options
@@ -261,7 +261,7 @@ def publish_model(client: VisionClient, published_name: str, model_name: str, as
         say(f"{published.name!r} answers with model {published.model_name!r}")
 
 
-@models.command("unpublish")
+@models.command("unpublish", short_help="Remove a published name")
 @click.argument("published_name")
 @service_options
 def unpublish_model(client: VisionClient, published_name: str) -> None:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(short_help="Compare found products with a planogram")
 def planogram() -> None:
     """Planograms: what should stand where on a shelf."""
 
 
-@planogram.command("match")
+@planogram.command("match", short_help="Match a run against a planogram")
 @click.argument("recognized", type=FILE)
 @click.argument("plan", type=FILE)
 @service_options

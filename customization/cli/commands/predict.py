@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import click
 
@@ -28,7 +28,16 @@ _SOFTWARE = "vision predict"
 """What a drawing says that it was made by, by which a later call knows that it may replace it."""
 
 
-@click.command()
+class Answer(TypedDict, total=False):
+    """What a model said of one image, in the contract's objects, or why it said nothing."""
+
+    image: str
+    tags: list[dict[str, Any]]
+    objects: list[dict[str, Any]]
+    error: str
+
+
+@click.command(short_help="Analyze images with a model")
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
@@ -59,54 +68,76 @@ def predict(
     targets = _targets(images)
     pictures = _pictures(targets, draw)
 
-    def analyze(target: str) -> dict[str, Any]:
-        image = without_query(target)
-        try:
-            data = target if is_url(target) else Path(target).read_bytes()
-            result = client.analyze(model, data)
-        except BadRequest as error:
-            return {"image": image, "error": error.message}
-        except OSError as error:
-            return {"image": image, "error": f"can't be read: {error.strerror}"}
-        seen: dict[str, Any] = {"image": image}
-        custom = result.custom_model_result
-        if custom is not None and custom.tags_result is not None:
-            tags = [tag.to_wire() for tag in custom.tags_result.values if tag.confidence >= threshold]
-            seen["tags"] = tags if as_json else tags[:top]
-        if custom is not None and custom.objects_result is not None:
-            seen["objects"] = [
-                found.to_wire() for found in custom.objects_result.values if found.tags[0].confidence >= threshold
-            ]
-        return seen
-
-    seen: list[dict[str, Any]] = []
-    pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE, thread_name_prefix="predict")
-    try:
-        with progress_bar("analyzing") as advance:
-            # The first alone: a wrong model or key is then said once.
-            seen.append(analyze(targets[0]))
-            for done, result in enumerate(pool.map(analyze, targets[1:]), start=2):
-                seen.append(result)
-                advance(done, len(targets), "")
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-    written = []
-    for result in seen:
-        if "error" not in result and (out := pictures.get(result["image"])) is not None:
-            _draw(result, out)
-            written.append(out)
+    with progress_bar("analyzing") as advance:
+        seen = analyze_all(
+            targets,
+            lambda target: analyze(client, model, target, threshold, None if as_json else top),
+            lambda done: advance(done, len(targets), ""),
+        )
+    written = draw_all(seen, pictures)
     if as_json:
         print_json(seen)
     else:
-        columns = ("image", "what", "confidence", "box (x, y, w, h)")
-        rows = [row for result in seen for row in _rows(result)]
-        shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
-        print_table(columns[:shown], [row[:shown] for row in rows], "")
+        _print_answers(seen)
         for out in written:
             click.echo(f"{out} written")
-    if any("error" in result for result in seen):
+    if any("error" in answer for answer in seen):
         click.get_current_context().exit(ExitCode.NO)
+
+
+def analyze(client: VisionClient, model: str, target: str, threshold: float, top: int | None) -> Answer:
+    """What a model sees in a file or behind a URL: the `top` tags (None: all) and the objects that are confident enough, or an
+    error that concerns this image alone."""
+    image = without_query(target)
+    try:
+        data = target if is_url(target) else Path(target).read_bytes()
+        result = client.analyze(model, data)
+    except BadRequest as error:
+        return {"image": image, "error": error.message}
+    except OSError as error:
+        return {"image": image, "error": f"can't be read: {error.strerror}"}
+    answer: Answer = {"image": image}
+    custom = result.custom_model_result
+    if custom is not None and custom.tags_result is not None:
+        answer["tags"] = [tag.to_wire() for tag in custom.tags_result.values if tag.confidence >= threshold][:top]
+    if custom is not None and custom.objects_result is not None:
+        answer["objects"] = [found.to_wire() for found in custom.objects_result.values if found.tags[0].confidence >= threshold]
+    return answer
+
+
+def analyze_all(
+    targets: Sequence[str], analyze_one: Callable[[str], Answer], on_progress: Callable[[int], None]
+) -> list[Answer]:
+    """The answers in the order of the targets, from several calls at once.
+
+    The first target goes alone, so that a wrong model or key is said once.
+    """
+    answers = [analyze_one(targets[0])]
+    pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE, thread_name_prefix="predict")
+    try:
+        for answer in pool.map(analyze_one, targets[1:]):
+            answers.append(answer)
+            on_progress(len(answers))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return answers
+
+
+def draw_all(answers: Sequence[Answer], pictures: Mapping[str, Path]) -> list[Path]:
+    """Draw each answer that has a picture; the files that were written."""
+    written = []
+    for answer in answers:
+        if "error" not in answer and (out := pictures.get(answer["image"])) is not None:
+            _draw(answer, out)
+            written.append(out)
+    return written
+
+
+def _print_answers(answers: Sequence[Answer]) -> None:
+    columns = ("image", "what", "confidence", "box (x, y, w, h)")
+    rows = [row for answer in answers for row in _rows(answer)]
+    shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
+    print_table(columns[:shown], [row[:shown] for row in rows], "")
 
 
 def _targets(images: Sequence[str]) -> list[str]:
@@ -154,15 +185,15 @@ def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
     return pictures
 
 
-def _draw(result: dict[str, Any], out: Path) -> None:
+def _draw(answer: Answer, out: Path) -> None:
     from PIL import Image
 
     from vision_customization.customization.cli.drawing import draw_answer
 
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(result["image"]) as image:
-            drawing = draw_answer(image, result.get("objects", []), result.get("tags", []))
+        with Image.open(answer["image"]) as image:
+            drawing = draw_answer(image, answer.get("objects", []), answer.get("tags", []))
         if out.suffix.lower() == ".png":
             drawing.save(out, pnginfo=_signed())
         else:
@@ -189,12 +220,12 @@ def _is_drawing(file: Path) -> bool:
         return False
 
 
-def _rows(result: dict[str, Any]) -> list[tuple[object, ...]]:
-    image = result["image"]
-    if "error" in result:
-        return [(image, f"error: {result['error']}", None, None)]
-    rows: list[tuple[object, ...]] = [("", tag["name"], tag["confidence"], None) for tag in result.get("tags", [])]
-    for found in result.get("objects", []):
+def _rows(answer: Answer) -> list[tuple[object, ...]]:
+    image = answer["image"]
+    if "error" in answer:
+        return [(image, f"error: {answer['error']}", None, None)]
+    rows: list[tuple[object, ...]] = [("", tag["name"], tag["confidence"], None) for tag in answer.get("tags", [])]
+    for found in answer.get("objects", []):
         box = found["boundingBox"]
         tag = found["tags"][0]
         rows.append(("", tag["name"], tag["confidence"], f"{box['x']}, {box['y']}, {box['w']}, {box['h']}"))

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 
-@click.group()
+@click.group(short_help="Find products and gaps on shelves")
 def products() -> None:
     """Products on shelves: what a detector finds in a photograph, and where nothing stands."""
 
 
-@products.command("run")
+@products.command("run", short_help="Look for products and gaps in an image")
 @click.argument("model")
 @click.argument("image")
 @click.option("--name", help="The run's name. [default: the time]")
@@ -67,7 +67,7 @@ def run_products(
     _print_run(run, as_json)
 
 
-@products.command("list")
+@products.command("list", short_help="List a model's runs")
 @click.argument("model")
 @service_options
 @json_option
@@ -95,7 +95,7 @@ def list_products(client: VisionClient, model: str, as_json: bool) -> None:
     print_table(("name", "status", "products", "gaps", "created (UTC)"), rows, "There is no run: `vision products run`.")
 
 
-@products.command("show")
+@products.command("show", short_help="Show one run")
 @click.argument("model")
 @click.argument("name")
 @service_options
@@ -110,7 +110,7 @@ def show_products(client: VisionClient, model: str, name: str, as_json: bool) ->
     _print_run(client.get_run(model, name), as_json)
 
 
-@products.command("delete")
+@products.command("delete", short_help="Delete a run that has ended")
 @click.argument("model")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")

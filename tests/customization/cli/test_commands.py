@@ -5,16 +5,15 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import ExifTags, Image
 
+from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from tests.customization.samples import DatasetFolder, encoded
-from vision_customization.customization.cli import main
 from vision_customization.customization.cli.drawing import HUES, draw_answer, tag_colours
 from vision_customization.customization.convert import LabelledImage, LabelledImages, copy_files, plan_copies
 from vision_customization.customization.errors import ConversionFailed
@@ -39,40 +38,6 @@ def model(status: str = "succeeded", **fields: Any) -> dict[str, Any]:  # noqa: 
     parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}
     performance = {"modelPerformance": PERFORMANCE} if status == "succeeded" else {}
     return {"name": "m", "status": status, "trainingParameters": parameters, **performance, **STAMPS, **fields}
-
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:  # noqa: ANN401
-        return json.loads(self.out)
-
-
-Vision = Callable[..., Ran]
-
-
-@pytest.fixture
-def vision(service: FakeService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Vision:
-    """Runs `vision` in an empty folder, with a service by the environment; the key is in nothing that it prints."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in {"ENDPOINT": service.url, "KEY": KEY, "CACHE_DIR": str(tmp_path / "cache")}.items():
-        monkeypatch.setenv(f"VISION_{name}", value)
-    monkeypatch.delenv("VISION_CONTAINER", raising=False)
-    monkeypatch.delenv("VISION_STORAGE_KEY", raising=False)
-
-    def run(*arguments: object) -> Ran:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        printed = capsys.readouterr()
-        assert KEY not in printed.out + printed.err
-        assert isinstance(caught.value.code, int)
-        return Ran(int(caught.value.code), printed.out, printed.err)
-
-    return run
 
 
 def test_check_tells_every_violation(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
@@ -306,7 +271,7 @@ def test_a_table_and_json(
 
 
 def test_a_training_is_waited_for(vision: Vision, service: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vision_customization.customization.client.client.POLL_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("vision_customization.customization.client.waiting.POLL_SECONDS", (0.01, 0.01))
     progress = {"stage": "features", "share": 0.5}
     service.answers = [
         Answer(201, model("notStarted")),

@@ -1,19 +1,24 @@
 """docs/cli.md documents every command and every option, and every command teaches with an example."""
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import pytest
 
-from vision_customization.customization.cli.program import vision
+from tests.customization.cli.ran import Vision
+from tests.customization.cli.test_commands import EVALUATION, model, photos
+from tests.customization.fake_service import Answer, FakeService
+from tests.customization.samples import DatasetFolder, encoded
+from vision_customization.customization.cli.program import vision as program
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text("utf-8")
 EVERYWHERE = {"--endpoint", "--key", "--stack", "--help", "-h"}
 
 
-def commands(group: click.Group = vision, path: str = "vision") -> Iterator[tuple[str, click.Command]]:
+def commands(group: click.Group = program, path: str = "vision") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")
@@ -22,6 +27,11 @@ def commands(group: click.Group = vision, path: str = "vision") -> Iterator[tupl
 
 
 COMMANDS = dict(commands())
+GROUPS = {f"vision {name}": command for name, command in program.commands.items() if isinstance(command, click.Group)}
+SHORT_HELP_MAX = 45
+"""As much as `vision --help` shows of each command on a line of 80 characters."""
+
+SHOWN = [line for block in re.findall(r"^```console\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE) for line in block.splitlines()]
 
 
 def section(name: str) -> str:
@@ -74,3 +84,55 @@ def test_what_comes_out_of_an_exported_model_is_told_for_each_kind() -> None:
         assert "boxes, scores and classes" in told
         assert "learning.md" in told
     assert re.search("^## Detectors$", (Path(__file__).parents[3] / "docs" / "learning.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
+def test_the_list_of_commands_shows_each_summary_whole(name: str) -> None:
+    command = {**COMMANDS, **GROUPS}[name]
+    assert command.short_help
+    assert len(command.short_help) <= SHORT_HELP_MAX
+
+
+def test_no_summary_is_cut_off() -> None:
+    for group in (program, *GROUPS.values()):
+        with click.Context(group, terminal_width=80) as context:
+            assert "..." not in group.get_help(context).partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("line", [line.removeprefix("$ ") for line in SHOWN if line.startswith("$ vision")])
+def test_each_command_line_that_is_shown_parses(line: str) -> None:
+    arguments = shlex.split(line.partition(" > ")[0])[1:]
+    command: click.Command = program
+    while isinstance(command, click.Group):
+        command = command.commands[arguments.pop(0)]
+    command.make_context(line, arguments, resilient_parsing=True).close()  # raises for an option that there is not
+
+
+def test_the_labels_of_other_tools_become_a_dataset_as_shown(vision: Vision, tmp_path: Path) -> None:
+    photos(tmp_path)
+    shown = [shlex.split(line)[2:] for line in SHOWN[:2]]
+    assert [arguments[0] for arguments in shown] == ["convert", "check"]
+    for arguments in shown:
+        assert vision(*arguments).code == 0
+
+
+def test_check_prints_what_is_shown(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
+    folder = dataset_folder({"a": 10, "b": 10}, box=[0, 0, 1, 1])
+    folder.document["annotations"][17]["bbox"] = [0.9, 0.1, 0.2, 0.3]
+    folder.document["images"][3]["file_name"] = "images/4.jpg"
+    folder.image(3).write_bytes(encoded(3, file_format="JPEG")[:-12])
+    folder.write()
+    start = SHOWN.index("$ vision check data/train.json", 5) + 1
+    ran = vision("check", folder.path / "train.json")
+    assert ran.code == 1
+    bytes_left = re.compile(r"\(\d+ bytes")
+    printed = [bytes_left.sub("(12 bytes", line) for line in (*ran.out.splitlines(), *ran.err.splitlines())]
+    assert printed == SHOWN[start : start + 3]
+
+
+def test_a_missed_gate_is_printed_as_shown(vision: Vision, service: FakeService) -> None:
+    service.handler = lambda request: Answer(200, EVALUATION if "/evaluations/" in request.path else model())
+    start = next(number for number, line in enumerate(SHOWN) if line.startswith("$ vision evaluate"))
+    ran = vision(*shlex.split(SHOWN[start])[2:])
+    assert (ran.out + ran.err).splitlines()[-1] == SHOWN[start + 2]
+    assert [SHOWN[start + 3], str(ran.code)] == ["$ echo $?", SHOWN[start + 4]]

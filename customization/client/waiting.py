@@ -1,0 +1,72 @@
+"""Looking at work of the service until it has come to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from vision_customization.customization.errors import ServiceFault, Unreachable, WaitTimedOut
+
+POLL_SECONDS = (0.5, 3.0)
+"""Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
+
+OUTAGE_SECONDS = 300.0
+LOCAL_OUTAGE_SECONDS = 60.0
+"""How long a wait goes on while the service (of this machine) can't be reached: it may be starting again."""
+
+
+class Status(Protocol):
+    @property
+    def final(self) -> bool: ...
+
+
+class Work(Protocol):
+    """A training, an evaluation or a run, as the service shows it."""
+
+    @property
+    def status(self) -> Status: ...
+
+
+Waited = TypeVar("Waited", bound=Work)
+
+
+def wait(
+    look: Callable[[], Waited],
+    what: str,
+    timeout_seconds: float | None,
+    on_progress: Callable[[Waited], None] | None,
+    *,
+    outage_seconds: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> Waited:
+    """The work once its status is final.
+
+    Args:
+        what: what a timeout calls the work.
+        timeout_seconds: None waits for ever.
+        on_progress: gets the work each time it is looked at.
+        outage_seconds: how long the service may not answer.
+
+    Raises:
+        WaitTimedOut: the work goes on, but the time is up.
+    """
+    started = answered = clock()
+    shortest, longest = POLL_SECONDS
+    while True:
+        try:
+            seen = look()
+        except (Unreachable, ServiceFault):
+            if clock() - answered > outage_seconds:
+                raise
+        else:
+            answered = clock()
+            if on_progress is not None:
+                on_progress(seen)
+            if seen.status.final:
+                return seen
+        elapsed = clock() - started
+        pause = min(longest, max(shortest, elapsed / 10))
+        if timeout_seconds is not None and elapsed + pause > timeout_seconds:
+            raise WaitTimedOut(f"{what}: not finished after {timeout_seconds:.0f} s; it goes on: wait again, or cancel it")
+        sleep(pause)
