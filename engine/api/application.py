@@ -1,5 +1,7 @@
 """The application: all routes, behind the gateway."""
 
+import asyncio
+
 from fastapi import FastAPI
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
@@ -9,19 +11,35 @@ from vision_customization.engine.api.document import describe
 from vision_customization.engine.api.errors import answer_errors
 from vision_customization.engine.api.gateway import Gateway
 from vision_customization.engine.api.metrics import Metrics
-from vision_customization.engine.api.routes.analyze import analyze_router
-from vision_customization.engine.api.routes.datasets import datasets_router
-from vision_customization.engine.api.routes.evaluations import evaluations_router
-from vision_customization.engine.api.routes.model_import import imports_router
-from vision_customization.engine.api.routes.models import models_router
-from vision_customization.engine.api.routes.planogram import planogram_router
-from vision_customization.engine.api.routes.probes import engine_version, service_router
-from vision_customization.engine.api.routes.products import products_router
-from vision_customization.engine.api.routes.published_models import published_models_router
-from vision_customization.engine.api.routes.storage_check import storage_router
+from vision_customization.engine.api.routes import (
+    analyze,
+    datasets,
+    evaluations,
+    model_import,
+    models,
+    planogram,
+    probes,
+    products,
+    published_models,
+    storage_check,
+)
+from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
+
+ROUTERS = (
+    analyze.router,  # first, since routes are tried in turn, and it is asked most
+    datasets.router,
+    evaluations.router,
+    models.router,
+    model_import.router,
+    published_models.router,
+    products.router,
+    planogram.router,
+    storage_check.router,
+    probes.router,
+)
 
 
 def create_app(
@@ -59,17 +77,14 @@ def create_app(
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    # First, since routes are tried in turn, and it is asked most.
-    app.include_router(analyze_router(service))
-    app.include_router(datasets_router(service))
-    app.include_router(evaluations_router(service))
-    app.include_router(models_router(service))
-    app.include_router(imports_router(service))
-    app.include_router(published_models_router(service))
-    app.include_router(products_router(service))
-    app.include_router(planogram_router())
-    app.include_router(storage_router(service))
-    app.include_router(service_router(service, authenticator, metrics))
+    app.state.service = service
+    app.state.authenticator = authenticator
+    app.state.metrics = metrics
+    app.state.analyzer = analyze.Analyzer(service)
+    app.state.intake = products.Intake()
+    app.state.import_turn = asyncio.Semaphore(1)
+    for router in ROUTERS:
+        app.include_router(router)
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

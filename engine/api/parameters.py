@@ -1,8 +1,8 @@
 """What every operation takes beside its body: the version, a name, a page, a precondition."""
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Header, Path, Query, Request, Response
@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 
 from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN, PAGE_DEFAULT, PAGE_MAX, SKIP_MAX
 from vision_customization.contract.wire import Wire
+from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import JSON, allowed_methods
-from vision_customization.engine.settings import Settings
+
+R = TypeVar("R")
 
 ApiVersion = Annotated[
     Literal["2023-02-01-preview", "2023-04-01-preview"],
@@ -36,24 +38,35 @@ async def own_route(request: Request) -> None:
 VERSIONED = [Depends(own_route), Depends(preview_version)]
 
 
+async def service_of(request: Request) -> Service:
+    """What the routes of the application work with."""
+    service: Service = request.app.state.service
+    return service
+
+
+Serving = Annotated[Service, Depends(service_of)]
+
+
 class Page:
     """The items asked for: `top` after the first `skip`."""
 
-    def __init__(self, request: Request, skip: Skip = 0, top: Top = PAGE_DEFAULT) -> None:
+    def __init__(self, request: Request, service: Serving, skip: Skip = 0, top: Top = PAGE_DEFAULT) -> None:
         self._request = request
-        self.skip = skip
-        self.top = top
+        self._public_url = service.settings.public_url
+        self._skip = skip
+        self._top = top
 
-    def reply(self, items: Sequence[Wire], settings: Settings) -> Response:
-        """The page as JSON. `items` is one more than `top` where another page follows."""
-        body: dict[str, Any] = {"value": [item.to_wire() for item in items[: self.top]]}
-        if len(items) > self.top:
+    def of(self, read: Callable[[int, int], Sequence[R]], shown: Callable[[R], Wire]) -> Response:
+        """The page as JSON. `read(skip, top)` gives the records, and `shown` makes of each what callers see."""
+        records = read(self._skip, self._top + 1)  # one more than asked for: whether another page follows
+        body: dict[str, Any] = {"value": [shown(record).to_wire() for record in records[: self._top]]}
+        if len(records) > self._top:
             query = {
-                "skip": self.skip + self.top,
-                "top": self.top,
+                "skip": self._skip + self._top,
+                "top": self._top,
                 "api-version": self._request.query_params["api-version"],
             }
-            base = settings.public_url or f"{self._request.url.scheme}://{self._request.url.netloc}"
+            base = self._public_url or f"{self._request.url.scheme}://{self._request.url.netloc}"
             body["nextLink"] = f"{base.rstrip('/')}{self._request.url.path}?{urlencode(query)}"
         return json_response(body)
 

@@ -1,7 +1,7 @@
 """`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Literal
 
@@ -21,7 +21,7 @@ from vision_customization.engine.api.routes.prebuilt_features import combined, p
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
-from vision_customization.engine.models.prebuilt import CONNECTIONS
+from vision_customization.engine.models.prebuilt import CONNECTIONS, PrebuiltReply
 from vision_customization.engine.store import AnswerableModel, NotFound
 
 WAITING_MAX = 256
@@ -68,42 +68,57 @@ class AnalyzeRoute(APIRoute):
         return handle
 
 
-def analyze_router(service: Service) -> APIRouter:
-    router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=AnalyzeRoute)
-    images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
-    # Threads of their own: those that all other operations share must not wait for strangers' servers.
-    fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
-    resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
-    waiting = WaitingRoom()
+router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=AnalyzeRoute)
 
-    async def custom(name: str, url: str | None, image: bytes, api_version: str) -> str:
+
+class Analyzer:
+    """Answers with the custom models of `service`, in threads of its own: those that all other operations share must not wait
+    for strangers' servers."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.waiting = WaitingRoom()
+        self._images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
+        self._fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
+        self._resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
+
+    async def check(self, name: str) -> None:
+        """Refuses a model that cannot answer."""
+        await in_thread(self._fetches, _trained, self.service, name)
+
+    async def custom(self, name: str, url: str | None, image: bytes, api_version: str) -> str:
+        """The model's answer for the image at `url`, or for `image`."""
         if url is not None:
-            image = await in_thread(fetches, _fetch, service, name, url)
-        return await in_thread(images, _answer, service, name, image, api_version)
+            image = await in_thread(self._fetches, _fetch, self.service, name, url)
+        return await in_thread(self._images, _answer, self.service, name, image, api_version)
 
-    @router.post(
-        "/imageanalysis:analyze",
-        summary="Analyze an image with a trained model, with prebuilt features, or both",
-        response_model=ImageAnalysisResult,
-        responses=failures(400, 401, 404, 413, 429, 502),
-        openapi_extra=IMAGE_BODY,
-    )
-    async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
-        name, resource = asked_for(query, service.prebuilt)
-        with waiting.seat(WAITING_MAX):
-            url, image = await read_image(request)
-            if resource is not None:
-                if name is not None:  # nothing is asked of the resource, which costs, for a model that cannot answer
-                    await in_thread(fetches, _trained, service, name)
-                standard = in_thread(resource_calls, resource.analyze, request.query_params, url, image)
-                if name is None:
-                    return await passed_on(standard)
-                return await combined(custom(name, url, image, query.api_version), standard)
-            assert name is not None, "otherwise nothing is asked for"
-            body = await custom(name, url, image, query.api_version)
-        return Response(body, 200, media_type=JSON)
+    async def standard(self, resource: Prebuilt, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
+        """The answer of the Vision resource."""
+        return await in_thread(self._resource_calls, resource.analyze, query, url, image)
 
-    return router
+
+@router.post(
+    "/imageanalysis:analyze",
+    summary="Analyze an image with a trained model, with prebuilt features, or both",
+    response_model=ImageAnalysisResult,
+    responses=failures(400, 401, 404, 413, 429, 502),
+    openapi_extra=IMAGE_BODY,
+)
+async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> Response:
+    analyzer: Analyzer = request.app.state.analyzer
+    name, resource = asked_for(query, analyzer.service.prebuilt)
+    with analyzer.waiting.seat(WAITING_MAX):
+        url, image = await read_image(request)
+        if resource is not None:
+            if name is not None:  # nothing is asked of the resource, which costs, for a model that cannot answer
+                await analyzer.check(name)
+            standard = analyzer.standard(resource, request.query_params, url, image)
+            if name is None:
+                return await passed_on(standard)
+            return await combined(analyzer.custom(name, url, image, query.api_version), standard)
+        assert name is not None, "otherwise nothing is asked for"
+        body = await analyzer.custom(name, url, image, query.api_version)
+    return Response(body, 200, media_type=JSON)
 
 
 def asked_for(query: AnalyzeQuery, prebuilt: Prebuilt | None) -> tuple[str | None, Prebuilt | None]:

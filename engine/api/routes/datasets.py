@@ -11,10 +11,9 @@ from vision_customization.contract.datasets import Authentication, Dataset, Data
 from vision_customization.contract.enums import AuthenticationKind
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.bodies.json import body_of
-from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
-from vision_customization.engine.api.parameters import VERSIONED, IfMatch, Name, PageQuery, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, IfMatch, Name, PageQuery, Serving, wire_response
 from vision_customization.engine.blobs.address import BlobAddress, BlobError
 from vision_customization.engine.store import DatasetRecord
 
@@ -22,75 +21,78 @@ URI_LENGTH_MAX = 2048
 SAS_LENGTH_MAX = 4096
 
 
-def datasets_router(service: Service) -> APIRouter:
-    router = APIRouter(prefix="/computervision/datasets", tags=["Datasets"], dependencies=VERSIONED)
-    store = service.store
+router = APIRouter(prefix="/computervision/datasets", tags=["Datasets"], dependencies=VERSIONED)
 
-    @router.put(
-        "/{name}",
-        summary="Register a dataset",
-        status_code=201,
-        response_model=Dataset,
-        responses=failures(400, 401, 404, 405, 409, 413),
-        openapi_extra=json_body(DatasetCreate),
+
+@router.put(
+    "/{name}",
+    summary="Register a dataset",
+    status_code=201,
+    response_model=Dataset,
+    responses=failures(400, 401, 404, 405, 409, 413),
+    openapi_extra=json_body(DatasetCreate),
+)
+def register(service: Serving, name: Name, body: Annotated[DatasetCreate, Depends(body_of(DatasetCreate))]) -> Response:
+    check_uris(body.annotation_file_uris)
+    authentication = body.authentication
+    record = service.store.datasets.create(
+        name,
+        body.annotation_kind,
+        body.annotation_file_uris,
+        authentication_kind=authentication.kind if authentication else None,
+        sas_token=sas_token(authentication) if authentication else None,
+        custom_properties=body.custom_properties,
     )
-    def register(name: Name, body: Annotated[DatasetCreate, Depends(body_of(DatasetCreate))]) -> Response:
+    return dataset_response(record, 201)
+
+
+@router.get("/{name}", summary="Get a dataset", response_model=Dataset, responses=failures(400, 401, 404, 405))
+def get(service: Serving, name: Name) -> Response:
+    return dataset_response(service.store.datasets.find(name))
+
+
+@router.get("", summary="List the datasets", response_model=contract.Page[Dataset], responses=failures(400, 401))
+def list_all(service: Serving, page: PageQuery) -> Response:
+    return page.of(service.store.datasets.page, dataset)
+
+
+@router.patch(
+    "/{name}",
+    summary="Update a dataset: the fields given replace, the others stay",
+    response_model=Dataset,
+    responses=failures(400, 401, 404, 405, 412, 413),
+    openapi_extra=json_body(DatasetUpdate),
+)
+def update(
+    service: Serving, name: Name, body: Annotated[DatasetUpdate, Depends(body_of(DatasetUpdate))], if_match: IfMatch
+) -> Response:
+    if body.annotation_file_uris is not None:
         check_uris(body.annotation_file_uris)
-        authentication = body.authentication
-        record = store.datasets.create(
-            name,
-            body.annotation_kind,
-            body.annotation_file_uris,
-            authentication_kind=authentication.kind if authentication else None,
-            sas_token=sas_token(authentication) if authentication else None,
-            custom_properties=body.custom_properties,
-        )
-        return dataset_response(record, 201)
-
-    @router.get("/{name}", summary="Get a dataset", response_model=Dataset, responses=failures(400, 401, 404, 405))
-    def get(name: Name) -> Response:
-        return dataset_response(store.datasets.find(name))
-
-    @router.get("", summary="List the datasets", response_model=contract.Page[Dataset], responses=failures(400, 401))
-    def list_all(page: PageQuery) -> Response:
-        return page.reply([dataset(record) for record in store.datasets.page(page.skip, page.top + 1)], service.settings)
-
-    @router.patch(
-        "/{name}",
-        summary="Update a dataset: the fields given replace, the others stay",
-        response_model=Dataset,
-        responses=failures(400, 401, 404, 405, 412, 413),
-        openapi_extra=json_body(DatasetUpdate),
+    authentication = None
+    if (given := body.authentication) is not None:
+        # What was read and is sent back has no token, since none is ever shown: the one there is stays.
+        authentication = (given.kind, sas_token(given) if given.sas_token is not None else None)
+    record = service.store.datasets.update(
+        name,
+        if_match=if_match,
+        annotation_kind=body.annotation_kind,
+        annotation_file_uris=body.annotation_file_uris,
+        authentication=authentication,
+        custom_properties=body.custom_properties,
     )
-    def update(name: Name, body: Annotated[DatasetUpdate, Depends(body_of(DatasetUpdate))], if_match: IfMatch) -> Response:
-        if body.annotation_file_uris is not None:
-            check_uris(body.annotation_file_uris)
-        authentication = None
-        if (given := body.authentication) is not None:
-            # What was read and is sent back has no token, since none is ever shown: the one there is stays.
-            authentication = (given.kind, sas_token(given) if given.sas_token is not None else None)
-        record = store.datasets.update(
-            name,
-            if_match=if_match,
-            annotation_kind=body.annotation_kind,
-            annotation_file_uris=body.annotation_file_uris,
-            authentication=authentication,
-            custom_properties=body.custom_properties,
-        )
-        return dataset_response(record)
+    return dataset_response(record)
 
-    @router.delete(
-        "/{name}",
-        summary="Unregister a dataset; its blobs stay",
-        status_code=204,
-        response_class=Response,
-        responses=failures(400, 401, 404, 405, 412),
-    )
-    def unregister(name: Name, if_match: IfMatch) -> Response:
-        store.datasets.delete(name, if_match=if_match)
-        return Response(status_code=204)
 
-    return router
+@router.delete(
+    "/{name}",
+    summary="Unregister a dataset; its blobs stay",
+    status_code=204,
+    response_class=Response,
+    responses=failures(400, 401, 404, 405, 412),
+)
+def unregister(service: Serving, name: Name, if_match: IfMatch) -> Response:
+    service.store.datasets.delete(name, if_match=if_match)
+    return Response(status_code=204)
 
 
 def dataset(record: DatasetRecord) -> Dataset:

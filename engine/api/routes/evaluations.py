@@ -1,5 +1,6 @@
 """`/models/{name}/evaluations`: a model on a test dataset."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -9,74 +10,72 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
 from vision_customization.contract.models import EvaluationParameters
 from vision_customization.engine.api.bodies.json import body_of
-from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
 from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import curves_key
 from vision_customization.engine.store import EvaluationRecord
 
+router = APIRouter(prefix="/computervision/models/{name}/evaluations", tags=["Evaluations"], dependencies=VERSIONED)
 
-def evaluations_router(service: Service) -> APIRouter:
-    router = APIRouter(prefix="/computervision/models/{name}/evaluations", tags=["Evaluations"], dependencies=VERSIONED)
-    store = service.store
 
-    @router.put(
-        "/{evaluation_name}",
-        summary="Evaluate a model",
-        status_code=201,
-        response_model=Evaluation,
-        responses=failures(400, 401, 404, 405, 409, 413),
-        openapi_extra=json_body(EvaluationCreate),
+@router.put(
+    "/{evaluation_name}",
+    summary="Evaluate a model",
+    status_code=201,
+    response_model=Evaluation,
+    responses=failures(400, 401, 404, 405, 409, 413),
+    openapi_extra=json_body(EvaluationCreate),
+)
+def create(
+    service: Serving, name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
+) -> Response:
+    record = service.store.evaluations.create(
+        name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name
     )
-    def create(
-        name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
-    ) -> Response:
-        record = store.evaluations.create(name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name)
 
-        def withdraw() -> None:
-            message = "The evaluation could not be handed to a worker."
-            store.evaluations.fail(
-                record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
-            )
-            store.evaluations.delete(name, evaluation_name)
-
-        with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
-            service.jobs.enqueue_evaluation(record.id)
-        return wire_response(evaluation(record), 201)
-
-    @router.get(
-        "/{evaluation_name}", summary="Get an evaluation", response_model=Evaluation, responses=failures(400, 401, 404, 405)
-    )
-    def get(name: Name, evaluation_name: Name) -> Response:
-        return wire_response(evaluation(store.evaluations.find(name, evaluation_name)))
-
-    @router.get(
-        "",
-        summary="List a model's evaluations",
-        response_model=contract.Page[Evaluation],
-        responses=failures(400, 401, 404, 405),
-    )
-    def list_all(name: Name, page: PageQuery) -> Response:
-        return page.reply(
-            [evaluation(record) for record in store.evaluations.page(name, page.skip, page.top + 1)], service.settings
+    def withdraw() -> None:
+        message = "The evaluation could not be handed to a worker."
+        service.store.evaluations.fail(
+            record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
         )
+        service.store.evaluations.delete(name, evaluation_name)
 
-    @router.delete(
-        "/{evaluation_name}",
-        summary="Delete an evaluation",
-        status_code=204,
-        response_class=Response,
-        responses=failures(400, 401, 404, 405),
-    )
-    def delete(name: Name, evaluation_name: Name) -> Response:
-        record = store.evaluations.delete(name, evaluation_name)
-        # What stays of them goes with the model.
-        with tidying("curves not deleted", model=name, evaluation=evaluation_name):
-            service.objects.delete(curves_key(record.model_id, record.id))
-        return Response(status_code=204)
+    with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
+        service.jobs.enqueue_evaluation(record.id)
+    return wire_response(evaluation(record), 201)
 
-    return router
+
+@router.get(
+    "/{evaluation_name}", summary="Get an evaluation", response_model=Evaluation, responses=failures(400, 401, 404, 405)
+)
+def get(service: Serving, name: Name, evaluation_name: Name) -> Response:
+    return wire_response(evaluation(service.store.evaluations.find(name, evaluation_name)))
+
+
+@router.get(
+    "",
+    summary="List a model's evaluations",
+    response_model=contract.Page[Evaluation],
+    responses=failures(400, 401, 404, 405),
+)
+def list_all(service: Serving, name: Name, page: PageQuery) -> Response:
+    return page.of(partial(service.store.evaluations.page, name), evaluation)
+
+
+@router.delete(
+    "/{evaluation_name}",
+    summary="Delete an evaluation",
+    status_code=204,
+    response_class=Response,
+    responses=failures(400, 401, 404, 405),
+)
+def delete(service: Serving, name: Name, evaluation_name: Name) -> Response:
+    record = service.store.evaluations.delete(name, evaluation_name)
+    # What stays of them goes with the model.
+    with tidying("curves not deleted", model=name, evaluation=evaluation_name):
+        service.objects.delete(curves_key(record.model_id, record.id))
+    return Response(status_code=204)
 
 
 def evaluation(record: EvaluationRecord) -> Evaluation:

@@ -7,7 +7,7 @@ from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
@@ -18,7 +18,7 @@ from vision_customization.engine.api.bodies.multipart import parts
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError, invalid, invalid_values
-from vision_customization.engine.api.parameters import VERSIONED, Name, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, Name, Serving, wire_response
 from vision_customization.engine.api.routes.models import model
 from vision_customization.engine.models.cache import ModelGone
 from vision_customization.engine.models.importing import ImportRefused, Sidecar, import_model
@@ -54,33 +54,37 @@ Digest = Annotated[
 log = logging.getLogger("engine.models")
 
 
-def imports_router(service: Service) -> APIRouter:
-    router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencies=VERSIONED)
-    # One at a time is in memory, whoever sends how many.
-    turn = asyncio.Semaphore(1)
+router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencies=VERSIONED)
 
-    @router.put(
-        "/{name}/artifact",
-        summary="Import a trained model (an extension)",
-        status_code=201,
-        response_model=Model,
-        responses=failures(400, 401, 404, 405, 409, 413),
-        openapi_extra=_REQUEST_BODY,
-    )
-    async def import_artifact(request: Request, name: Name, digest: Digest) -> Response:
-        if media_type(request) != _FORM:
-            raise invalid(f"The content type is not supported: expected {_FORM}.", target="Content-Type")
-        with cast("BinaryIO", TemporaryFile(dir=service.settings.data_dir)) as file:
-            if not await spool_body(request, IMPORT_BYTES_MAX, file):
-                raise ApiError(413, ErrorCode.INVALID_REQUEST, f"The body is longer than {IMPORT_BYTES_MAX:,} bytes.")
-            async with turn:
-                record = await run_in_threadpool(
-                    _import, service, name, digest.removeprefix("sha256:"), file, request.headers["content-type"]
-                )
-        log.info("model imported", extra={"model": name, "id": record.id})
-        return wire_response(model(record), 201)
 
-    return router
+async def turn_of(request: Request) -> asyncio.Semaphore:
+    """What an import waits for: one at a time is in memory, however many are sent."""
+    turn: asyncio.Semaphore = request.app.state.import_turn
+    return turn
+
+
+@router.put(
+    "/{name}/artifact",
+    summary="Import a trained model (an extension)",
+    status_code=201,
+    response_model=Model,
+    responses=failures(400, 401, 404, 405, 409, 413),
+    openapi_extra=_REQUEST_BODY,
+)
+async def import_artifact(
+    service: Serving, turn: Annotated[asyncio.Semaphore, Depends(turn_of)], request: Request, name: Name, digest: Digest
+) -> Response:
+    if media_type(request) != _FORM:
+        raise invalid(f"The content type is not supported: expected {_FORM}.", target="Content-Type")
+    with cast("BinaryIO", TemporaryFile(dir=service.settings.data_dir)) as file:
+        if not await spool_body(request, IMPORT_BYTES_MAX, file):
+            raise ApiError(413, ErrorCode.INVALID_REQUEST, f"The body is longer than {IMPORT_BYTES_MAX:,} bytes.")
+        async with turn:
+            record = await run_in_threadpool(
+                _import, service, name, digest.removeprefix("sha256:"), file, request.headers["content-type"]
+            )
+    log.info("model imported", extra={"model": name, "id": record.id})
+    return wire_response(model(record), 201)
 
 
 def _import(service: Service, name: str, digest: str, file: BinaryIO, content_type: str) -> ModelRecord:
@@ -96,6 +100,7 @@ def _import(service: Service, name: str, digest: str, file: BinaryIO, content_ty
     except ModelGone:
         pass  # it has just been deleted
     except Exception:
+        # It is imported all the same. A first call that finds it cold loads it, or says why that cannot be.
         log.exception("imported model not loaded", extra={"model": name, "id": record.id})
     return record
 

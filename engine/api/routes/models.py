@@ -12,140 +12,141 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, TrainingParameters
 from vision_customization.engine.api.bodies.json import body_of
-from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, json_response, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, json_response, wire_response
 from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.store import ModelRecord, NotFound, Store, TrainingOrder
 
+router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencies=VERSIONED)
 
-def models_router(service: Service) -> APIRouter:
-    router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencies=VERSIONED)
-    store = service.store
 
-    @router.put(
-        "/{name}",
-        summary="Create a model: start its training",
-        status_code=201,
-        response_model=Model,
-        responses=failures(400, 401, 404, 405, 409, 413),
-        openapi_extra=json_body(ModelCreate),
+@router.put(
+    "/{name}",
+    summary="Create a model: start its training",
+    status_code=201,
+    response_model=Model,
+    responses=failures(400, 401, 404, 405, 409, 413),
+    openapi_extra=json_body(ModelCreate),
+)
+def create(service: Serving, name: Name, body: Annotated[ModelCreate, Depends(body_of(ModelCreate))]) -> Response:
+    parameters = body.training_parameters
+    evaluation = body.evaluation_parameters
+    kind = trainable_kind(parameters, service.store)
+    record = service.store.models.create(
+        name,
+        TrainingOrder(
+            training_dataset_name=parameters.training_dataset_name,
+            time_budget_in_hours=parameters.time_budget_in_hours,
+            model_kind=kind,
+            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
+            tiles=parameters.tiles,
+        ),
     )
-    def create(name: Name, body: Annotated[ModelCreate, Depends(body_of(ModelCreate))]) -> Response:
-        parameters = body.training_parameters
-        evaluation = body.evaluation_parameters
-        kind = trainable_kind(parameters, store)
-        record = store.models.create(
-            name,
-            TrainingOrder(
-                training_dataset_name=parameters.training_dataset_name,
-                time_budget_in_hours=parameters.time_budget_in_hours,
-                model_kind=kind,
-                test_dataset_name=evaluation.test_dataset_name if evaluation else None,
-                tiles=parameters.tiles,
-            ),
-        )
 
-        def withdraw() -> None:
-            store.models.cancel(record.id)
-            store.models.delete(name)
+    def withdraw() -> None:
+        service.store.models.cancel(record.id)
+        service.store.models.delete(name)
 
-        # A model that nobody will train is worse than none: the caller is told, and may send it again.
-        with undone_by(withdraw, "model", model=name, id=record.id):
-            service.jobs.enqueue_training(record.id)
-        return wire_response(model(record), 201)
+    # A model that nobody will train is worse than none: the caller is told, and may send it again.
+    with undone_by(withdraw, "model", model=name, id=record.id):
+        service.jobs.enqueue_training(record.id)
+    return wire_response(model(record), 201)
 
-    @router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
-    def get(name: Name) -> Response:
-        return wire_response(model(store.models.find(name)))
 
-    @router.get("", summary="List the models", response_model=contract.Page[Model], responses=failures(400, 401))
-    def list_all(page: PageQuery) -> Response:
-        return page.reply([model(record) for record in store.models.page(page.skip, page.top + 1)], service.settings)
+@router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
+def get(service: Serving, name: Name) -> Response:
+    return wire_response(model(service.store.models.find(name)))
 
-    @router.post(
-        "/{name}:cancel",
-        summary="Cancel a training",
-        status_code=202,
-        response_model=Model,
-        responses=failures(400, 401, 404, 405),
-    )
-    def cancel(name: Name) -> Response:
-        record = store.models.request_cancellation(name)
-        if record.started is None:
-            # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
-            with tidying("training not cancelled", model=name, id=record.id):
-                store.models.cancel(record.id)
-        return wire_response(model(record), 202)
 
-    @router.delete(
-        "/{name}",
-        summary="Delete a model, its evaluations and its runs",
-        status_code=204,
-        response_class=Response,
-        responses=failures(400, 401, 404, 405),
-    )
-    def delete(name: Name) -> Response:
-        record = store.models.delete(name)
-        service.models.forget(record.id)
-        with tidying("artifact not deleted", model=name, id=record.id):
-            service.objects.delete(model_key(record.id))
-        return Response(status_code=204)
+@router.get("", summary="List the models", response_model=contract.Page[Model], responses=failures(400, 401))
+def list_all(service: Serving, page: PageQuery) -> Response:
+    return page.of(service.store.models.page, model)
 
-    @router.get(
-        "/{name}/artifact",
-        summary="Download the trained model (an extension)",
-        response_class=Response,
-        responses={
-            **failures(400, 401, 404, 405),
-            200: {
-                "description": "The ONNX file.",
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-                "headers": {"x-ms-artifact-digest": {"description": "SHA-256, in hex.", "schema": {"type": "string"}}},
-            },
+
+@router.post(
+    "/{name}:cancel",
+    summary="Cancel a training",
+    status_code=202,
+    response_model=Model,
+    responses=failures(400, 401, 404, 405),
+)
+def cancel(service: Serving, name: Name) -> Response:
+    record = service.store.models.request_cancellation(name)
+    if record.started is None:
+        # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
+        with tidying("training not cancelled", model=name, id=record.id):
+            service.store.models.cancel(record.id)
+    return wire_response(model(record), 202)
+
+
+@router.delete(
+    "/{name}",
+    summary="Delete a model, its evaluations and its runs",
+    status_code=204,
+    response_class=Response,
+    responses=failures(400, 401, 404, 405),
+)
+def delete(service: Serving, name: Name) -> Response:
+    record = service.store.models.delete(name)
+    service.models.forget(record.id)
+    with tidying("artifact not deleted", model=name, id=record.id):
+        service.objects.delete(model_key(record.id))
+    return Response(status_code=204)
+
+
+@router.get(
+    "/{name}/artifact",
+    summary="Download the trained model (an extension)",
+    response_class=Response,
+    responses={
+        **failures(400, 401, 404, 405),
+        200: {
+            "description": "The ONNX file.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "headers": {"x-ms-artifact-digest": {"description": "SHA-256, in hex.", "schema": {"type": "string"}}},
         },
+    },
+)
+def artifact(service: Serving, name: Name) -> Response:
+    record = _with_artifact(service.store, name)
+    assert record.artifact is not None
+    try:
+        file = service.objects.path(artifact_key(record.id))
+    except ObjectNotFound:
+        raise _without_file(name) from None
+    return FileResponse(
+        file,
+        media_type="application/octet-stream",
+        filename=f"{name}.onnx",
+        headers={"x-ms-artifact-digest": record.artifact.digest},
     )
-    def artifact(name: Name) -> Response:
-        record = _with_artifact(store, name)
-        assert record.artifact is not None
-        try:
-            file = service.objects.path(artifact_key(record.id))
-        except ObjectNotFound:
-            raise _without_file(name) from None
-        return FileResponse(
-            file,
-            media_type="application/octet-stream",
-            filename=f"{name}.onnx",
-            headers={"x-ms-artifact-digest": record.artifact.digest},
-        )
 
-    @router.get(
-        "/{name}/artifact:metadata",
-        summary="What the trained model was made from (an extension)",
-        response_class=Response,
-        responses={
-            **failures(400, 401, 404, 405),
-            200: {
-                "description": "Labels, preprocessing, recipe, metrics, dataset digest, versions, and how it was trained.",
-                "content": {"application/json": {"schema": {"type": "object"}}},
-            },
+
+@router.get(
+    "/{name}/artifact:metadata",
+    summary="What the trained model was made from (an extension)",
+    response_class=Response,
+    responses={
+        **failures(400, 401, 404, 405),
+        200: {
+            "description": "Labels, preprocessing, recipe, metrics, dataset digest, versions, and how it was trained.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
         },
-    )
-    def artifact_metadata(name: Name) -> Response:
-        record = _with_artifact(store, name)
-        try:
-            sidecar = json.loads(service.objects.get(sidecar_key(record.id)))
-        except ObjectNotFound:
-            raise _without_file(name) from None
-        # What an import elsewhere needs, and a training knows only after it has written the sidecar.
-        described = model(record).to_wire()
-        kept = ("trainingParameters", "evaluationParameters", "trainingCostInMinutes")
-        return json_response({**sidecar, **{key: described[key] for key in kept if key in described}})
-
-    return router
+    },
+)
+def artifact_metadata(service: Serving, name: Name) -> Response:
+    record = _with_artifact(service.store, name)
+    try:
+        sidecar = json.loads(service.objects.get(sidecar_key(record.id)))
+    except ObjectNotFound:
+        raise _without_file(name) from None
+    # What an import elsewhere needs, and a training knows only after it has written the sidecar.
+    described = model(record).to_wire()
+    kept = ("trainingParameters", "evaluationParameters", "trainingCostInMinutes")
+    return json_response({**sidecar, **{key: described[key] for key in kept if key in described}})
 
 
 def model(record: ModelRecord) -> Model:

@@ -3,18 +3,18 @@
 import ipaddress
 import logging
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
 
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.limits import API_VERSIONS
 from vision_customization.engine.api.authentication import Authenticator, unauthorized
-from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.metrics import Metrics
-from vision_customization.engine.api.parameters import json_response
+from vision_customization.engine.api.parameters import Serving, json_response
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -28,43 +28,57 @@ def engine_version() -> str:
         return "0"
 
 
-def service_router(service: Service, authenticator: Authenticator, metrics: Metrics) -> APIRouter:
-    router = APIRouter(tags=["Service"])
+router = APIRouter(tags=["Service"])
 
-    @router.get(
-        "/healthz",
-        summary="Whether the engine answers, and its database does",
-        response_class=Response,
-        responses={
-            **failures(503),
-            200: {"description": "It does.", "content": {"application/json": {"schema": {"type": "object"}}}},
-        },
-    )
-    def healthz() -> Response:
-        try:
-            service.store.ping()
-        except SQLAlchemyError as error:
-            log.error("database does not answer", extra={"reason": type(error).__name__})  # noqa: TRY400 - its text may hold the URL
-            raise ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, "The database does not answer.") from None
-        return json_response({"status": "ok", "version": engine_version(), "apiVersions": list(API_VERSIONS)})
 
-    @router.get(
-        "/metrics",
-        summary="Metrics in Prometheus' text format",
-        response_class=Response,
-        responses={
-            **failures(401),
-            200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        },
-    )
-    def read_metrics(request: Request) -> Response:
-        allowed = service.settings.metrics_public or from_this_machine(request)
-        if not allowed and not authenticator.has_key(dict(request.scope["headers"])):
-            message = "Metrics are for this machine, and for others with a key in Ocp-Apim-Subscription-Key."
-            raise unauthorized(message, str(request.url.replace(query="")))
-        return Response(metrics.text(), media_type=_PROMETHEUS)
+async def authenticator_of(request: Request) -> Authenticator:
+    authenticator: Authenticator = request.app.state.authenticator
+    return authenticator
 
-    return router
+
+async def metrics_of(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+@router.get(
+    "/healthz",
+    summary="Whether the engine answers, and its database does",
+    response_class=Response,
+    responses={
+        **failures(503),
+        200: {"description": "It does.", "content": {"application/json": {"schema": {"type": "object"}}}},
+    },
+)
+def healthz(service: Serving) -> Response:
+    try:
+        service.store.ping()
+    except SQLAlchemyError as error:
+        log.error("database does not answer", extra={"reason": type(error).__name__})  # noqa: TRY400 - its text may hold the URL
+        raise ApiError(503, ErrorCode.INTERNAL_SERVER_ERROR, "The database does not answer.") from None
+    return json_response({"status": "ok", "version": engine_version(), "apiVersions": list(API_VERSIONS)})
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics in Prometheus' text format",
+    response_class=Response,
+    responses={
+        **failures(401),
+        200: {"description": "The metrics.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    },
+)
+def read_metrics(
+    service: Serving,
+    authenticator: Annotated[Authenticator, Depends(authenticator_of)],
+    metrics: Annotated[Metrics, Depends(metrics_of)],
+    request: Request,
+) -> Response:
+    allowed = service.settings.metrics_public or from_this_machine(request)
+    if not allowed and not authenticator.has_key(dict(request.scope["headers"])):
+        message = "Metrics are for this machine, and for others with a key in Ocp-Apim-Subscription-Key."
+        raise unauthorized(message, str(request.url.replace(query="")))
+    return Response(metrics.text(), media_type=_PROMETHEUS)
 
 
 def from_this_machine(request: Request) -> bool:

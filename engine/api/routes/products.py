@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from vision_customization.contract import wire as contract
 from vision_customization.contract.errors import ErrorCode, FailureCode
@@ -14,7 +16,7 @@ from vision_customization.engine.api.bodies.image import IMAGE_BODY, WaitingRoom
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.api.two_places import undone_by
 from vision_customization.engine.jobs.names import image_key
@@ -29,64 +31,79 @@ WAITING_MAX = 64
 _THREADS = 8
 
 
-def products_router(service: Service) -> APIRouter:
-    router = APIRouter(
-        prefix="/computervision/productrecognition/{model_name}/runs", tags=["Product recognition"], dependencies=VERSIONED
-    )
-    store = service.store
-    # Threads of their own: those that all other operations share must not wait for strangers' servers.
-    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="recognition")
-    waiting = WaitingRoom()
+router = APIRouter(
+    prefix="/computervision/productrecognition/{model_name}/runs", tags=["Product recognition"], dependencies=VERSIONED
+)
 
-    @router.put(
-        "/{run_name}",
-        summary="Recognize the products in an image",
-        status_code=201,
-        response_model=ProductRecognitionRun,
-        responses=failures(400, 401, 404, 405, 409, 413, 429),
-        openapi_extra=IMAGE_BODY,
-    )
-    async def put(request: Request, model_name: Name, run_name: Name) -> Response:
-        with waiting.seat(WAITING_MAX):
-            url, image = await read_image(request)
-            record = await in_thread(threads, _create, service, model_name, run_name, url, image)
-        return wire_response(run(record), 201)
 
-    @router.get(
-        "/{run_name}",
-        summary="Get a product recognition run",
-        response_model=ProductRecognitionRun,
-        responses=failures(400, 401, 404, 405),
-    )
-    def get(model_name: Name, run_name: Name) -> Response:
-        with _naming_the_prebuilt_model(model_name):
-            return wire_response(run(store.runs.find(model_name, run_name)))
+class Intake:
+    """Where images of runs are taken in. Its threads are its own: those that all other operations share must not wait for
+    strangers' servers."""
 
-    @router.get(
-        "",
-        summary="List a model's product recognition runs",
-        response_model=contract.Page[ProductRecognitionRun],
-        responses=failures(400, 401, 404, 405),
-    )
-    def list_all(model_name: Name, page: PageQuery) -> Response:
-        with _naming_the_prebuilt_model(model_name):
-            return page.reply(
-                [run(record) for record in store.runs.page(model_name, page.skip, page.top + 1)], service.settings
-            )
+    def __init__(self) -> None:
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="recognition")
+        self.waiting = WaitingRoom()
 
-    @router.delete(
-        "/{run_name}",
-        summary="Delete a product recognition run",
-        status_code=204,
-        response_class=Response,
-        responses=failures(400, 401, 404, 405),
-    )
-    def delete(model_name: Name, run_name: Name) -> Response:
-        with _naming_the_prebuilt_model(model_name):
-            store.runs.delete(model_name, run_name)
-        return Response(status_code=204)
 
-    return router
+async def intake_of(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
+@router.put(
+    "/{run_name}",
+    summary="Recognize the products in an image",
+    status_code=201,
+    response_model=ProductRecognitionRun,
+    responses=failures(400, 401, 404, 405, 409, 413, 429),
+    openapi_extra=IMAGE_BODY,
+)
+async def put(
+    service: Serving,
+    intake: Annotated[Intake, Depends(intake_of)],
+    request: Request,
+    model_name: Name,
+    run_name: Name,
+) -> Response:
+    with intake.waiting.seat(WAITING_MAX):
+        url, image = await read_image(request)
+        record = await in_thread(intake.threads, _create, service, model_name, run_name, url, image)
+    return wire_response(run(record), 201)
+
+
+@router.get(
+    "/{run_name}",
+    summary="Get a product recognition run",
+    response_model=ProductRecognitionRun,
+    responses=failures(400, 401, 404, 405),
+)
+def get(service: Serving, model_name: Name, run_name: Name) -> Response:
+    with _naming_the_prebuilt_model(model_name):
+        return wire_response(run(service.store.runs.find(model_name, run_name)))
+
+
+@router.get(
+    "",
+    summary="List a model's product recognition runs",
+    response_model=contract.Page[ProductRecognitionRun],
+    responses=failures(400, 401, 404, 405),
+)
+def list_all(service: Serving, model_name: Name, page: PageQuery) -> Response:
+    with _naming_the_prebuilt_model(model_name):
+        return page.of(partial(service.store.runs.page, model_name), run)
+
+
+@router.delete(
+    "/{run_name}",
+    summary="Delete a product recognition run",
+    status_code=204,
+    response_class=Response,
+    responses=failures(400, 401, 404, 405),
+)
+def delete(service: Serving, model_name: Name, run_name: Name) -> Response:
+    with _naming_the_prebuilt_model(model_name):
+        service.store.runs.delete(model_name, run_name)
+    return Response(status_code=204)
 
 
 def run(record: RunRecord) -> ProductRecognitionRun:

@@ -7,55 +7,48 @@ from fastapi import APIRouter, Depends, Response
 from vision_customization.contract import wire as contract
 from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
 from vision_customization.engine.api.bodies.json import body_of
-from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
 from vision_customization.engine.store import PublishedModelRecord
 
+router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published models"], dependencies=VERSIONED)
 
-def published_models_router(service: Service) -> APIRouter:
-    router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published models"], dependencies=VERSIONED)
-    store = service.store
 
-    @router.put(
-        "/{name}",
-        summary="Publish a model, or let the name answer with another",
-        response_model=PublishedModel,
-        responses={
-            **failures(400, 401, 404, 405, 409, 413),
-            201: {"model": PublishedModel, "description": "The name is new."},
-        },
-        openapi_extra=json_body(PublishedModelPut),
-    )
-    def publish(name: Name, body: Annotated[PublishedModelPut, Depends(body_of(PublishedModelPut))]) -> Response:
-        record, created = store.published.publish(name, body.model_name)
-        return wire_response(published_model(record), 201 if created else 200)
+@router.put(
+    "/{name}",
+    summary="Publish a model, or let the name answer with another",
+    response_model=PublishedModel,
+    responses={
+        **failures(400, 401, 404, 405, 409, 413),
+        201: {"model": PublishedModel, "description": "The name is new."},
+    },
+    openapi_extra=json_body(PublishedModelPut),
+)
+def publish(service: Serving, name: Name, body: Annotated[PublishedModelPut, Depends(body_of(PublishedModelPut))]) -> Response:
+    record, created = service.store.published.publish(name, body.model_name)
+    return wire_response(published_model(record), 201 if created else 200)
 
-    @router.get(
-        "/{name}", summary="Get a published model", response_model=PublishedModel, responses=failures(400, 401, 404, 405)
-    )
-    def get(name: Name) -> Response:
-        return wire_response(published_model(store.published.find(name)))
 
-    @router.get(
-        "", summary="List the published models", response_model=contract.Page[PublishedModel], responses=failures(400, 401)
-    )
-    def list_all(page: PageQuery) -> Response:
-        records = store.published.page(page.skip, page.top + 1)
-        return page.reply([published_model(record) for record in records], service.settings)
+@router.get("/{name}", summary="Get a published model", response_model=PublishedModel, responses=failures(400, 401, 404, 405))
+def get(service: Serving, name: Name) -> Response:
+    return wire_response(published_model(service.store.published.find(name)))
 
-    @router.delete(
-        "/{name}",
-        summary="Take the name back; the model stays",
-        status_code=204,
-        response_class=Response,
-        responses=failures(400, 401, 404, 405),
-    )
-    def unpublish(name: Name) -> Response:
-        store.published.unpublish(name)
-        return Response(status_code=204)
 
-    return router
+@router.get("", summary="List the published models", response_model=contract.Page[PublishedModel], responses=failures(400, 401))
+def list_all(service: Serving, page: PageQuery) -> Response:
+    return page.of(service.store.published.page, published_model)
+
+
+@router.delete(
+    "/{name}",
+    summary="Take the name back; the model stays",
+    status_code=204,
+    response_class=Response,
+    responses=failures(400, 401, 404, 405),
+)
+def unpublish(service: Serving, name: Name) -> Response:
+    service.store.published.unpublish(name)
+    return Response(status_code=204)
 
 
 def published_model(record: PublishedModelRecord) -> PublishedModel:

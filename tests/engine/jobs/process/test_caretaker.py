@@ -12,6 +12,7 @@ from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
 
@@ -69,3 +70,16 @@ def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
     assert record.error is not None
     assert record.error.code == "unknown"
     assert objects.names("jobs") == []
+
+
+def test_a_sweep_deletes_the_files_of_deleted_models(settings: Settings, store: Store, queue: JobQueue) -> None:
+    """Whoever deleted the model could not delete its files."""
+    objects = FileObjects(settings.data_dir / "objects")
+    order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+    kept, deleted = store.models.create("kept", order), store.models.create("deleted", order)
+    for model in (kept, deleted):
+        objects.put(artifact_key(model.id), b"onnx")
+    store.models.cancel(deleted.id)
+    store.models.delete("deleted")
+    Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "w").sweep()
+    assert objects.names("models") == [kept.id]
