@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import vision_customization.engine.jobs.kinds.detector as jobs
-from tests.engine.jobs.drawn import Engine, wait
+from tests.engine.jobs.drawn import Engine, as_older_engines_record, wait
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.engine.annotations import Box, BoxedImage
+from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe
@@ -77,8 +78,10 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
 
 
 def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images_enlarged(
-    engine: Engine, queue: JobQueue
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A job goes on as what it is, also one that an older engine has begun.
+    monkeypatch.setattr(TrainingJob, "read_annotations", as_older_engines_record(TrainingJob.read_annotations))
     register_scenes(engine, "tiled", range(500, 503))
     register_scenes(engine, "tiled-tests", range(600, 602))
     model = trained(engine, queue, engine.model("tiled", "tiled", test="tiled-tests", kind=ModelKind.GENERIC_DETECTOR, tiles=2))
