@@ -20,7 +20,7 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.findings import Findings
+from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, boxed, held_out
 from vision_customization.engine.jobs.kinds.job import Job, Planned
@@ -45,7 +45,7 @@ from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.settings import Settings
 
 if TYPE_CHECKING:
-    from vision_customization.engine.learning.detection.training import DetectorTraining as Learner
+    from vision_customization.engine.learning.detection.training import DetectorLearner
 
 STRETCH_SECONDS = 30.0
 """What is done again at most, when a process dies."""
@@ -94,8 +94,8 @@ class DetectorTraining(Training):
         self._settings = settings
         self._tiles = tiles
         self._pictures = Pictures(job.resources.objects, tiles)
-        self._findings = Findings(job.resources.objects, job.name, self._open_session, job.check)
-        self._learner: tuple[int, Learner] | None = None
+        self._found = FoundObjects(job.resources.objects, job.name, self._open_session, job.check)
+        self._learner: tuple[int, DetectorLearner] | None = None
         self._read: _Images | None = None
 
     def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
@@ -132,7 +132,7 @@ class DetectorTraining(Training):
         if len(planned["shards"]) > 1:
             for index in range(planned["shards"][TEST]):
                 share = 0.93 + 0.05 * (index + 1) / planned["shards"][TEST]
-                self._read_shard(step, progress, self._findings, TEST, index, share, name="detect")
+                self._read_shard(step, progress, self._found, TEST, index, share, name="detect")
             performance = step("evaluate", self.evaluate, planned["shards"][TEST])
         else:
             performance = step("estimated", self.estimated)
@@ -220,7 +220,7 @@ class DetectorTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
-        performance, curves = measured(self._job, self._findings, TEST, shards)
+        performance, curves = measured(self._job, self._found, TEST, shards)
         self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
         return performance.to_wire()
 
@@ -263,7 +263,7 @@ class DetectorTraining(Training):
     def _recipe(self, images: int) -> DetectorRecipe:
         return choose_recipe(images, len(self._job.plan.parts[TRAINING].tags), self._tiles)
 
-    def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "Learner"]:
+    def _taken_up(self, shards: int, begun: Begun) -> tuple[int, "DetectorLearner"]:
         """The learning where the last checkpoint left it, or at its beginning."""
         objects = self._job.resources.objects
         generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
@@ -275,14 +275,13 @@ class DetectorTraining(Training):
         learner.resume(objects.get(self._key(f"checkpoint-{phase}")))
         return phase, learner
 
-    def _next_phase(self, shards: int, start: Weights, phase: int) -> "Learner":
-        from vision_customization.engine.learning.detection.training import BoxedPixels
-        from vision_customization.engine.learning.detection.training import DetectorTraining as Learner
+    def _next_phase(self, shards: int, start: Weights, phase: int) -> "DetectorLearner":
+        from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorLearner
 
         images = self._images(shards)
         recipe = self._recipe(len(images.training))
         recipe, learnt_from = (recipe.tail(), images.training) if phase else (recipe, images.first)
-        return Learner(
+        return DetectorLearner(
             recipe,
             [BoxedPixels(partial(self._pictures.read, digest), in_pixels(image, 1, 1)) for image, digest in learnt_from],
             start,
@@ -300,7 +299,7 @@ class DetectorTraining(Training):
             self._read = _Images(training, first, kept_back, unlearnt[:validated])
         return self._read
 
-    def _estimate(self, learner: "Learner", held_out: Sequence[BoxedDigest]) -> None:
+    def _estimate(self, learner: "DetectorLearner", held_out: Sequence[BoxedDigest]) -> None:
         """Keep how what has been learnt does on the images held out, if some were."""
         if held_out:
             boxes, tags = self._looked(learner, held_out), self._job.plan.parts[TRAINING].tags
@@ -308,11 +307,11 @@ class DetectorTraining(Training):
             self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
             self._job.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
 
-    def _performance(self, learner: "Learner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
+    def _performance(self, learner: "DetectorLearner", images: Sequence[BoxedDigest]) -> ModelPerformance | None:
         return detection_performance(*self._looked(learner, images), self._job.plan.parts[TRAINING].tags) if images else None
 
     def _looked(
-        self, learner: "Learner", images: Sequence[BoxedDigest]
+        self, learner: "DetectorLearner", images: Sequence[BoxedDigest]
     ) -> tuple[Sequence[LabelledBoxes], Sequence[Detections]]:
         """The objects of pictures, and what is found in them by what has been learnt so far: of the tags that they have objects
         of. Of the others so few pictures say nothing."""
@@ -328,7 +327,7 @@ class DetectorTraining(Training):
             found.append(Detections(seen.corners[told], seen.labels[told], seen.scores[told]))
         return truths, found
 
-    def _exported(self, learner: "Learner", licences: str) -> bytes:
+    def _exported(self, learner: "DetectorLearner", licences: str) -> bytes:
         recipe, tags = learner.recipe, self._job.plan.parts[TRAINING].tags
         return export_detector(learner.weights(), tags, recipe.side, licences, recipe.tiles)
 
@@ -362,13 +361,15 @@ def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> Training
     )
 
 
-def measured(job: Job, findings: Findings, part: int, count: int) -> tuple[ModelPerformance, dict[str, Any]]:
+def measured(job: Job, found_objects: FoundObjects, part: int, count: int) -> tuple[ModelPerformance, dict[str, Any]]:
     """The performance on the first `count` shards of a part, and the precision-recall curves of each tag. Raises JobFailed,
     JobCancelled."""
-    images, tags = boxed(job.shards(findings), part, count), job.plan.parts[part].tags
+    images, tags = boxed(job.shards(found_objects), part, count), job.plan.parts[part].tags
     truths: list[LabelledBoxes] = []
     found: list[Detections] = []
-    for (image, _), ((width, height), detections) in zip(images, findings.read([digest for _, digest in images]), strict=True):
+    for (image, _), ((width, height), detections) in zip(
+        images, found_objects.read([digest for _, digest in images]), strict=True
+    ):
         if not len(found) % _CHECKED_EVERY:
             job.check()
         truths.append(in_pixels(image, width, height))
