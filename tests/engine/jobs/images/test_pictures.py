@@ -31,6 +31,8 @@ class FixedSession:
     def detect(self, pixels: np.ndarray) -> Detections:
         return Detections(np.array([[1, 2, 3, 4]], np.float32), np.array([0]), np.array([pixels.shape[1] / 1000], np.float32))
 
+    def stop(self) -> None: ...
+
 
 @pytest.mark.parametrize("tiles", [1, 2])
 def test_pictures_are_as_large_as_their_tiles_need_on_the_whole_way_from_the_blob(engine: Engine, tiles: int) -> None:
