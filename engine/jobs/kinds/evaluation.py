@@ -14,7 +14,7 @@ from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.classifier import measure
-from vision_customization.engine.jobs.kinds.detector import measured
+from vision_customization.engine.jobs.kinds.detector_performance import measured
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import evaluation_job
 from vision_customization.engine.learning import Classifier

@@ -11,6 +11,7 @@ from tests.engine.jobs.drawn import Engine, as_older_engines_record, wait
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.engine.annotations import Box, BoxedImage
+from vision_customization.engine.jobs.kinds.held_out import held_out
 from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.detection.artifact import DetectorSession
@@ -110,20 +111,19 @@ def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
     monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
     steps: list[tuple[int, bool]] = []
     failures = [OSError("no space left on device")]
-    take_up = jobs.DetectorTraining._taken_up
     learnt = jobs.learnt
 
-    def taken_up(self: jobs.DetectorTraining, shards: int, begun: jobs.Begun) -> object:
-        phase, learner = take_up(self, shards, begun)
-        steps.append((learner.step, bool(failures)))
-        return phase, learner
+    class Opened(jobs.CheckpointedLearner):
+        def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+            super().__init__(*arguments)
+            steps.append((self.step, bool(failures)))
 
     def failing(before: object, begun: jobs.Begun, stretch: jobs.Stretch) -> object:
         if stretch["step"] == 3 and failures:
             raise failures.pop()
         return learnt(before, begun, stretch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(jobs.DetectorTraining, "_taken_up", taken_up)
+    monkeypatch.setattr(jobs, "CheckpointedLearner", Opened)
     monkeypatch.setattr(jobs, "learnt", failing)
     kind = ModelKind.GENERIC_DETECTOR
     model = trained(engine, queue, engine.model("disturbed", "disturbed", test="disturbed-tests", kind=kind))
@@ -162,12 +162,9 @@ def test_what_is_held_out_has_objects_and_leaves_each_tag_most_of_its_boxes() ->
         return BoxedImage(f"https://host/{number}.png", boxes, ""), f"{number:03}"
 
     # Nothing could be said of tags that are too rare to be held out, whatever else is there.
-    assert (
-        jobs.held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)])
-        == set()
-    )
-    assert jobs.held_out([image(number, 0) for number in range(11)]) == set()
-    held = jobs.held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
+    assert held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)]) == set()
+    assert held_out([image(number, 0) for number in range(11)]) == set()
+    held = held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
     assert len(held) == 6
     assert sum(index < 12 for index in held) == 2
 
