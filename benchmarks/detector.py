@@ -32,7 +32,7 @@ from vision_customization.engine.learning.detection.metrics import (
     detection_performance,
 )
 from vision_customization.engine.learning.detection.recipe import choose_recipe
-from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorTraining
+from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorLearner
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import read_nanodet
 from vision_customization.engine.objects.files import FileObjects
@@ -102,7 +102,7 @@ def train(images: Sequence[Boxed], tags: Sequence[str], tiles: int, seed: int, w
         boxed.append(BoxedPixels(partial(pictures.read, digest), objects))
     recipe = replace(choose_recipe(len(images), len(tags), tiles), seed=seed)
     weights = with_classes(read_nanodet(default_weights_dir()), tags, np.random.default_rng([seed, 1]))
-    training = DetectorTraining(recipe, boxed, weights)
+    training = DetectorLearner(recipe, boxed, weights)
     training.run(recipe.steps)
     return export_detector(training.weights(), tags, recipe.side, "", tiles), training.step
 

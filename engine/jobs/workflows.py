@@ -1,7 +1,8 @@
 """The workflows: in which order the steps of a job run. DBOS keeps each step's result; a job that is taken up again gets the
 results of the steps it has finished, and goes on with the next.
 
-Whatever decides the order here must follow from such results alone, or a job would not go the same way twice.
+Whatever decides the order here must follow from such results alone, or a job would not go the same way twice. A workflow reads
+no database and no file itself: only a step is tried again when one is busy.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from vision_customization.engine.jobs.kinds.detector import DetectorTraining
 from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
 from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
-from vision_customization.engine.jobs.kinds.training import Progress, Step, Training, TrainingJob
+from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Step, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
     EVALUATION_WORKFLOW,
     RECOGNITION_WORKFLOW,
@@ -28,7 +29,6 @@ from vision_customization.engine.jobs.queue import (
 )
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import NotFound
 
 
 def declare_workflows(
@@ -42,13 +42,19 @@ def declare_workflows(
 
     @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
-        kind, tiles = _kind_and_tiles(resources, model_id)
         with closing(TrainingJob(resources, plans, model_id)) as job:
-            if kind is ModelKind.GENERIC_CLASSIFIER:
-                training: Training = ClassifierTraining(job, settings.weights_dir)
-            else:
-                training = DetectorTraining(job, settings, tiles)
-            run_training(job, training, Steps(job.check, pauses_seconds))
+            steps = Steps(job.check, pauses_seconds)
+
+            def training_of(planned: PlannedTraining) -> Training:
+                if "kind" in planned:
+                    kind, tiles = planned["kind"], planned["tiles"]
+                else:  # recorded by an older engine, and no step can be put between those it has recorded
+                    kind, tiles = steps.unrecorded("kind", job.kind_and_tiles)
+                if kind == ModelKind.GENERIC_CLASSIFIER.value:
+                    return ClassifierTraining(job, settings.weights_dir)
+                return DetectorTraining(job, settings, tiles)
+
+            run_training(job, training_of, steps)
 
     @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def evaluate(evaluation_id: str) -> None:
@@ -61,14 +67,14 @@ def declare_workflows(
         run_recognition(recognition, Steps(recognition.check, pauses_seconds))
 
 
-def run_training(job: TrainingJob, training: Training, step: Step) -> None:
+def run_training(job: TrainingJob, training_of: Callable[[PlannedTraining], Training], step: Step) -> None:
     """All steps of a training; `step(name, function, *arguments)` runs one, or returns its recorded result."""
     progress = Progress(step, job.report)
     try:
-        planned: Planned = step("read annotations", job.read_annotations)
+        planned: PlannedTraining = step("read annotations", job.read_annotations)
         progress.budget_seconds = step("budget", lambda: job.budget_seconds)
         progress.advance(share=0.02, images=planned["images"], seconds=planned["seconds"])
-        performance, artifact = training.learn(step, planned, progress)
+        performance, artifact = training_of(planned).learn(step, planned, progress)
         step("finish", job.finish, performance, artifact, progress.advance(stage="trained", share=1.0))
     except JobFailed as failure:
         step("fail", job.fail, failure, progress.now.seconds)
@@ -88,12 +94,3 @@ def run_evaluation(evaluation: EvaluationRun, step: Callable[..., Any]) -> None:
         step("fail", evaluation.fail, failure)
     except JobCancelled:
         step("clean up", evaluation.clean_up)
-
-
-def _kind_and_tiles(resources: Resources, model_id: str) -> tuple[ModelKind, int]:
-    """What never changes of a model; whichever, of one that is gone: its first step finds out."""
-    try:
-        model = resources.store.models.by_id(model_id)
-    except NotFound:
-        return ModelKind.GENERIC_CLASSIFIER, 1
-    return model.model_kind, model.tiles

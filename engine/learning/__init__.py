@@ -7,7 +7,7 @@ from vision_customization.engine.learning.classification.artifact import Classif
 from vision_customization.engine.learning.classification.classifier import Classifier
 from vision_customization.engine.learning.classification.features import FeatureExtractor
 from vision_customization.engine.learning.classification.metrics import classification_performance
-from vision_customization.engine.learning.classification.training import ClassifierTraining, train_classifier
+from vision_customization.engine.learning.classification.training import TrainedClassifier, train_classifier
 from vision_customization.engine.learning.detection.metrics import (
     coco_mean_average_precision,
     coco_mean_average_precision50,
@@ -22,11 +22,11 @@ __all__ = [
     "ArtifactError",
     "Classifier",
     "ClassifierSession",
-    "ClassifierTraining",
     "DecodedImage",
     "FeatureExtractor",
     "ImageError",
     "LearningError",
+    "TrainedClassifier",
     "WeightsError",
     "classification_performance",
     "coco_mean_average_precision",

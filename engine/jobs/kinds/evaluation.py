@@ -9,12 +9,12 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import read_dataset, with_tags
 from vision_customization.engine.jobs.images.embedding import Embedding
-from vision_customization.engine.jobs.images.findings import Findings
+from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.classifier import measure
-from vision_customization.engine.jobs.kinds.detector import measured
+from vision_customization.engine.jobs.kinds.detector_performance import measured
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import evaluation_job
 from vision_customization.engine.learning import Classifier
@@ -31,7 +31,7 @@ class EvaluationRun(Job):
         super().__init__(resources, plans, evaluation_job(evaluation_id))
         self._evaluation_id = evaluation_id
         self._embedding = Embedding(resources)
-        self._findings = Findings(resources.objects, self.name, self._open_session, self.check)
+        self._found = FoundObjects(resources.objects, self.name, self._open_session, self.check)
 
     def check(self) -> None:
         """An evaluation cannot be cancelled, but its model can be deleted, and it with it."""
@@ -53,13 +53,13 @@ class EvaluationRun(Job):
 
     def keep_shard(self, index: int) -> ShardDone:
         """Read a shard of the test images, and keep their features, or what the detector finds in them."""
-        return self.keep(self._findings if self.plan.parts[0].boxed else self._embedding, 0, index)
+        return self.keep(self._found if self.plan.parts[0].boxed else self._embedding, 0, index)
 
     def finish(self, shards: int) -> None:
         evaluation = self._record()
         (part,) = self.plan.parts
         if part.boxed:
-            performance, curves = measured(self, self._findings, 0, shards)
+            performance, curves = measured(self, self._found, 0, shards)
             self.resources.objects.put(curves_key(evaluation.model_id, evaluation.id), json.dumps(curves).encode())
         else:
             performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
@@ -78,7 +78,7 @@ class EvaluationRun(Job):
     def _tags(self, model: ModelRecord) -> tuple[str, ...]:
         try:
             if model.model_kind is not ModelKind.GENERIC_CLASSIFIER:
-                return self._findings.tags
+                return self._found.tags
             return tuple(Classifier.from_npz(self.resources.objects.get(head_key(model.id))).tags)
         except ObjectNotFound:
             message = f"The files of model '{model.name}' are gone: train it again."

@@ -2,21 +2,36 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.images.shards import Shards
 
 _HELD_OUT_SHARE = 6
-
-
 _HELD_OUT_FROM = 12
-
-
 _HELD_OUT_MOST = 100
-
 
 BoxedDigest = tuple[BoxedImage, str]
 """An image, and the SHA-256 that its picture is kept by."""
+
+
+@dataclass(frozen=True)
+class LearningImages:
+    """All training images, those of them that the first phase learns from, and those held out; and images to measure the
+    progress on, none of which the first phase learns from."""
+
+    training: Sequence[BoxedDigest]
+    first: Sequence[BoxedDigest]
+    held_out: Sequence[BoxedDigest]
+    validation: Sequence[BoxedDigest]
+
+    @classmethod
+    def split(cls, training: Sequence[BoxedDigest], tests: Sequence[BoxedDigest] | None, validated: int) -> "LearningImages":
+        """Hold images out where there is no test dataset; `validated` of them, or of the tests, are for the progress."""
+        held = held_out(training) if tests is None else frozenset()
+        kept_back = [training[index] for index in sorted(held)]
+        first = [image for index, image in enumerate(training) if index not in held]
+        return cls(training, first, kept_back, (kept_back if tests is None else tests)[:validated])
 
 
 def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:

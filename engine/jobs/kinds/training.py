@@ -9,9 +9,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NotRequired
 
-from vision_customization.contract.enums import ModelStatus, Purpose
+from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import check_budget, read_dataset, with_tags
@@ -35,6 +35,14 @@ Step = Callable[..., Any]
 
 Outcome = tuple[dict[str, Any] | None, dict[str, Any]]
 """A model's performance, if it was measured, and its artifact, as the contract writes them."""
+
+
+class PlannedTraining(Planned):
+    """With what decides which steps follow: the model's kind and tiles, which never change."""
+
+    kind: NotRequired[str]
+    tiles: NotRequired[int]
+    """Both are absent where the step was run by an engine that did not record them."""
 
 
 class Progress:
@@ -72,7 +80,15 @@ class TrainingJob(Job):
         if self.resources.store.models.cancellation_requested(self.model_id):
             raise JobCancelled
 
-    def read_annotations(self) -> Planned:
+    def kind_and_tiles(self) -> tuple[str, int]:
+        """The model's kind and tiles. For a deleted model any will do: its next step ends the job."""
+        try:
+            model = self.resources.store.models.by_id(self.model_id)
+        except NotFound:
+            return ModelKind.GENERIC_CLASSIFIER.value, 1
+        return model.model_kind.value, model.tiles
+
+    def read_annotations(self) -> PlannedTraining:
         """Make the plan. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
         self.check()
@@ -86,7 +102,8 @@ class TrainingJob(Job):
         if model.test_dataset_name is not None:
             test = read_dataset(store, reader, model.test_dataset_name, Purpose.EVALUATION, kind, self.check)
             parts.append(with_tags(test, training.tags, model.name))
-        return self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
+        planned = self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
+        return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)
 
     def keep_and_report(self, keeping: Keeping, part: int, index: int, before: TrainingProgress, share: float) -> ShardDone:
         """The shard number `index` of a part; `share` is how much of the training is done after it."""

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
 from vision_customization.engine.errors import EngineError
-from vision_customization.engine.jobs.images.findings import DETECT_SECONDS_MAX
+from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS_MAX
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Extractor, Resources

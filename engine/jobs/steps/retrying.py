@@ -38,29 +38,36 @@ class Steps:
         self._ended = False
 
     def __call__(self, name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Run the step `name` of the current workflow, or know its result. Raises JobFailed, JobCancelled."""
-
-        def attempts() -> R:
-            pauses = iter(self._pauses)
-            while True:
-                try:
-                    return function(*arguments, **named)
-                except JobError:
-                    raise
-                except LearningError as error:
-                    raise JobFailed(error.code, error.message) from error
-                except Exception as error:
-                    _tell(name, error)
-                    pause = next(pauses, None)
-                    if pause is None:
-                        raise _failure(name, error, len(self._pauses) + 1) from error
-                    self._wait(pause)
-
+        """Run the step `name` of the current workflow, or return its recorded result. Raises JobFailed, JobCancelled."""
         try:
-            return DBOS.run_step({"name": name}, attempts)
+            return DBOS.run_step({"name": name}, lambda: self._attempts(name, function, *arguments, **named))
         except JobError:
             self._ended = True  # what is still to be done then, is done even if the job is cancelled meanwhile
             raise
+
+    def unrecorded(self, name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """Try it as a step is tried, but record nothing: only for what is the same each time it is asked."""
+        try:
+            return self._attempts(name, function, *arguments, **named)
+        except JobError:
+            self._ended = True
+            raise
+
+    def _attempts(self, name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        pauses = iter(self._pauses)
+        while True:
+            try:
+                return function(*arguments, **named)
+            except JobError:
+                raise
+            except LearningError as error:
+                raise JobFailed(error.code, error.message) from error
+            except Exception as error:
+                _tell(name, error)
+                pause = next(pauses, None)
+                if pause is None:
+                    raise _failure(name, error, len(self._pauses) + 1) from error
+                self._wait(pause)
 
     def _wait(self, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 SHARPNESS_UNFITTED = 2.0
 """For a head that could not be tried on unseen images: about what is fitted where it could, on two images a tag."""
@@ -10,7 +11,8 @@ _IMAGES_TO_TRUST = 2.0
 """Images of a tag, besides the one left out, at which the fit and the usual count alike."""
 
 _LIMITS = (0.05, 50.0)
-_STEPS = 40
+_TOLERANCE = 1e-7
+"""Of the factor's logarithm."""
 
 
 def _loss(scores: NDArray[np.float64], labels: NDArray[np.int64], sharpness: float) -> float:
@@ -32,21 +34,14 @@ def fit_sharpness(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> flo
         scores: float64 [repeats, n, k], of images that the head had not seen, k at least 2.
         labels: int64 [n].
     """
-    # The loss is convex in the factor: a golden-section search over its logarithm finds the only valley.
-    low, high = np.log(_LIMITS[0]), np.log(_LIMITS[1])
-    ratio = (5**0.5 - 1) / 2
-    left, right = high - ratio * (high - low), low + ratio * (high - low)
-    left_loss, right_loss = _loss(scores, labels, np.exp(left)), _loss(scores, labels, np.exp(right))
-    for _ in range(_STEPS):
-        if left_loss <= right_loss:
-            high, right, right_loss = right, left, left_loss
-            left = high - ratio * (high - low)
-            left_loss = _loss(scores, labels, np.exp(left))
-        else:
-            low, left, left_loss = left, right, right_loss
-            right = low + ratio * (high - low)
-            right_loss = _loss(scores, labels, np.exp(right))
-    return float(np.exp((low + high) / 2))
+    # The loss is convex in the factor, so over its logarithm it has one valley.
+    found = minimize_scalar(
+        lambda logarithm: _loss(scores, labels, float(np.exp(logarithm))),
+        bounds=(np.log(_LIMITS[0]), np.log(_LIMITS[1])),
+        method="bounded",
+        options={"xatol": _TOLERANCE},
+    )
+    return float(np.exp(found.x))
 
 
 def temper_sharpness(fitted: float, labels: NDArray[np.int64]) -> float:

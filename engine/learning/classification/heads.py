@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
-from vision_customization.engine.learning.classification.lbfgs import minimise
+_STEPS_MAX = 100
 
 Samples = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -100,7 +101,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, t
     Args:
         x: float32 [n, d].
         labels: int64 [n], each below `classes`.
-        tolerance: of the minimiser. The default is far finer than what decides an image's tag.
+        tolerance: how far the gradient's largest part must fall, as a share of what it was at the start.
     """
     samples, dimensions = x.shape
     centre = x.mean(axis=0, dtype=np.float64)
@@ -126,7 +127,14 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, t
         error *= strength
         return loss, np.concatenate([(coordinates.T @ error + weights).ravel(), error.sum(axis=0)])
 
-    solution = minimise(objective, np.zeros((width + 1) * classes), tolerance=tolerance)
+    # At the start all tags are equally likely.
+    error = np.full((samples, classes), strength / classes)
+    error[rows, labels] -= strength
+    steepest = max(float(np.abs(coordinates.T @ error).max()), float(np.abs(error.sum(axis=0)).max()))
+    # The gradient alone decides when to stop.
+    options = {"gtol": tolerance * steepest, "ftol": 0.0, "maxiter": _STEPS_MAX}
+    start = np.zeros((width + 1) * classes)
+    solution: Matrix = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
     weights = solution[: width * classes].reshape(width, classes)
     if samples < dimensions:
         weights = centred.T @ np.linalg.solve(coordinates.T, weights)

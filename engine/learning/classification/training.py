@@ -23,8 +23,8 @@ _HELD_OUT_FOLDS = 5
 
 
 @dataclass(frozen=True)
-class ClassifierTraining:
-    """What came out of a training.
+class TrainedClassifier:
+    """The classifier that a training gave, and how it came about.
 
     `recipe` is JSON-ready: the chosen candidate and how all of them did. `held_out`, with `estimate`, are the labels int64
     [m] and the probabilities float32 [m, k] of the images held out, by a classifier that had not seen them.
@@ -103,7 +103,7 @@ def train_classifier(
     deadline_seconds: float | None = None,
     progress: Progress | None = None,
     seed: int = 0,
-) -> ClassifierTraining:
+) -> TrainedClassifier:
     """Train a classifier of one tag an image.
 
     With `estimate`, a random fifth of each tag is held out: the whole training, its choice included, runs without it, and is
@@ -149,4 +149,4 @@ def train_classifier(
     report(0.9, "fitting on all images")
     classifier = fit_classifier(choice.recipe, features, labels, tags, sharpness=choice.sharpness)
     report(1.0, "trained")
-    return ClassifierTraining(classifier, choice.facts, held_out)
+    return TrainedClassifier(classifier, choice.facts, held_out)

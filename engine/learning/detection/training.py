@@ -44,8 +44,8 @@ _Batch = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.float32]]
 _State = dict[str, Any]
 
 
-class DetectorTraining:
-    """A training under way. The same images, recipe and seed give the same steps, wherever it was interrupted."""
+class DetectorLearner:
+    """Learns from boxed images. The same images, recipe and seed give the same steps, wherever it was interrupted."""
 
     def __init__(self, recipe: DetectorRecipe, images: Sequence[BoxedPixels], weights: Weights) -> None:
         """

@@ -9,7 +9,7 @@ from tests.engine.jobs.drawn import CheapExtractor, Engine, encoded
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.findings import Findings
+from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.jobs.images.plan import Access, Part, Plan
@@ -58,16 +58,16 @@ def test_pictures_are_as_large_as_their_tiles_need_on_the_whole_way_from_the_blo
     assert pictures.add({digest: LARGE}) == 0
 
 
-def test_findings_are_read_as_they_were_found_and_lost_ones_are_told(tmp_path: Path) -> None:
-    findings = Findings(FileObjects(tmp_path), "evaluation-1", FixedSession, lambda: None)  # type: ignore[arg-type]
-    assert (findings.detail, findings.tags) == (3, ("disc",))
-    findings.add({"a" * 64: LARGE[:300], "b" * 64: LARGE[:300, :500]})
-    found = list(findings.read(["b" * 64, "a" * 64]))
+def test_found_objects_are_read_as_they_were_found_and_lost_ones_are_told(tmp_path: Path) -> None:
+    found_objects = FoundObjects(FileObjects(tmp_path), "evaluation-1", FixedSession, lambda: None)  # type: ignore[arg-type]
+    assert (found_objects.detail, found_objects.tags) == (3, ("disc",))
+    found_objects.add({"a" * 64: LARGE[:300], "b" * 64: LARGE[:300, :500]})
+    found = list(found_objects.read(["b" * 64, "a" * 64]))
     assert [size for size, _ in found] == [(500, 300), (4000, 300)]
     assert [detections.scores[0] for _, detections in found] == [np.float32(0.5), np.float32(4)]
     np.testing.assert_array_equal(found[0][1].corners, [[1, 2, 3, 4]])
     with pytest.raises(JobFailed, match="lost or damaged"):
-        list(findings.read(["a" * 64, "c" * 64]))
+        list(found_objects.read(["a" * 64, "c" * 64]))
 
 
 def test_a_job_stops_between_two_images_that_are_looked_at(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_job_stops_between_two_images_that_are_looked_at(tmp_path: Path) -> No
             raise JobCancelled
         looked.append(1)
 
-    findings = Findings(FileObjects(tmp_path), "evaluation-1", FixedSession, check)  # type: ignore[arg-type]
+    found_objects = FoundObjects(FileObjects(tmp_path), "evaluation-1", FixedSession, check)  # type: ignore[arg-type]
     with pytest.raises(JobCancelled):
-        findings.add({digit * 64: LARGE[:20, :20] for digit in "abcd"})
-    assert [findings.has(digit * 64) for digit in "abcd"] == [True, True, False, False]
+        found_objects.add({digit * 64: LARGE[:20, :20] for digit in "abcd"})
+    assert [found_objects.has(digit * 64) for digit in "abcd"] == [True, True, False, False]

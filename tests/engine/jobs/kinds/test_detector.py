@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 import vision_customization.engine.jobs.kinds.detector as jobs
-from tests.engine.jobs.drawn import Engine, wait
+from tests.engine.jobs.drawn import Engine, as_older_engines_record, wait
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.engine.annotations import Box, BoxedImage
+from vision_customization.engine.jobs.kinds.held_out import held_out
+from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe
@@ -77,8 +79,10 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
 
 
 def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images_enlarged(
-    engine: Engine, queue: JobQueue
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A job goes on as what it is, also one that an older engine has begun.
+    monkeypatch.setattr(TrainingJob, "read_annotations", as_older_engines_record(TrainingJob.read_annotations))
     register_scenes(engine, "tiled", range(500, 503))
     register_scenes(engine, "tiled-tests", range(600, 602))
     model = trained(engine, queue, engine.model("tiled", "tiled", test="tiled-tests", kind=ModelKind.GENERIC_DETECTOR, tiles=2))
@@ -107,20 +111,19 @@ def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
     monkeypatch.setattr(jobs, "STRETCH_SECONDS", 0.0)  # each stretch is one step
     steps: list[tuple[int, bool]] = []
     failures = [OSError("no space left on device")]
-    take_up = jobs.DetectorTraining._taken_up
     learnt = jobs.learnt
 
-    def taken_up(self: jobs.DetectorTraining, shards: int, begun: jobs.Begun) -> object:
-        phase, learner = take_up(self, shards, begun)
-        steps.append((learner.step, bool(failures)))
-        return phase, learner
+    class Opened(jobs.CheckpointedLearner):
+        def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+            super().__init__(*arguments)
+            steps.append((self.step, bool(failures)))
 
     def failing(before: object, begun: jobs.Begun, stretch: jobs.Stretch) -> object:
         if stretch["step"] == 3 and failures:
             raise failures.pop()
         return learnt(before, begun, stretch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(jobs.DetectorTraining, "_taken_up", taken_up)
+    monkeypatch.setattr(jobs, "CheckpointedLearner", Opened)
     monkeypatch.setattr(jobs, "learnt", failing)
     kind = ModelKind.GENERIC_DETECTOR
     model = trained(engine, queue, engine.model("disturbed", "disturbed", test="disturbed-tests", kind=kind))
@@ -159,12 +162,9 @@ def test_what_is_held_out_has_objects_and_leaves_each_tag_most_of_its_boxes() ->
         return BoxedImage(f"https://host/{number}.png", boxes, ""), f"{number:03}"
 
     # Nothing could be said of tags that are too rare to be held out, whatever else is there.
-    assert (
-        jobs.held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)])
-        == set()
-    )
-    assert jobs.held_out([image(number, 0) for number in range(11)]) == set()
-    held = jobs.held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
+    assert held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)]) == set()
+    assert held_out([image(number, 0) for number in range(11)]) == set()
+    held = held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
     assert len(held) == 6
     assert sum(index < 12 for index in held) == 2
 

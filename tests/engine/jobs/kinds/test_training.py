@@ -3,6 +3,7 @@ that cost nothing."""
 
 import hashlib
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from dbos import WorkflowStatus
+from dbos import DBOS, WorkflowStatus
 from pydantic import SecretStr
+from sqlalchemy import Connection, event
+from sqlalchemy import Engine as SqlEngine
 
-from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, coco, drawn_image, encoded, wait
+from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, as_older_engines_record, coco, drawn_image, encoded, wait
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelStatus
 from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
+from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
@@ -78,6 +82,41 @@ def test_a_training_ends_with_a_model_and_its_numbers_on_the_test_dataset(engine
     assert sidecar["dataset"]["images"] == 40
     assert objects.exists(f"models/{model.id}/head.npz")
     wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), seconds=2)
+
+
+@pytest.fixture
+def locked_outside_steps() -> Iterator[list[str]]:
+    """The store is locked for whatever a workflow asks outside its steps, the first time: what was asked."""
+    asked: list[str] = []
+
+    def lock(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if DBOS.workflow_id is not None and DBOS.step_id is None and "models" in statement:
+            asked.append(statement)
+            if len(asked) == 1:
+                raise sqlite3.OperationalError("database is locked")
+
+    event.listen(SqlEngine, "before_cursor_execute", lock)
+    yield asked
+    event.remove(SqlEngine, "before_cursor_execute", lock)
+
+
+def test_no_workflow_reads_the_database_outside_its_steps(
+    engine: Engine, queue: JobQueue, locked_outside_steps: list[str]
+) -> None:
+    engine.dataset("inside", {"red": 4, "green": 4}, first_seed=18_000)
+    succeeded(trained(engine, queue, engine.model("inside", "inside")))
+    engine.dataset("inside-tests", {"red": 2, "green": 2}, first_seed=18_100)
+    assert evaluated(engine, queue, "inside", "e", "inside-tests").status is EvaluationStatus.SUCCEEDED
+    assert not locked_outside_steps
+
+
+def test_a_job_whose_kind_an_older_engine_did_not_record_goes_on_though_the_database_is_locked(
+    engine: Engine, queue: JobQueue, locked_outside_steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingJob, "read_annotations", as_older_engines_record(TrainingJob.read_annotations))
+    engine.dataset("older", {"red": 4, "green": 4}, first_seed=18_200)
+    succeeded(trained(engine, queue, engine.model("older", "older")))
+    assert locked_outside_steps
 
 
 def test_without_a_test_dataset_the_performance_is_estimated(engine: Engine, queue: JobQueue) -> None:

@@ -8,7 +8,6 @@ from vision_customization.engine.learning.classification.heads import (
     fit_discriminant,
     fit_logistic,
 )
-from vision_customization.engine.learning.classification.lbfgs import minimise
 
 
 def _samples(counts: list[int], dimensions: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -74,19 +73,6 @@ def test_added_heads_count_alike_whatever_their_scale() -> None:
     total = add_heads([head, other], x)
     again = add_heads([head.scaled(1000), other], x)
     np.testing.assert_allclose(total.scores(x), again.scores(x), rtol=1e-4, atol=1e-4)
-
-
-def test_minimise_finds_the_bottom_of_a_narrow_valley() -> None:
-    curvature = np.array([1.0, 100.0, 10_000.0])
-    goal = np.array([3.0, -2.0, 1.0])
-    found = minimise(
-        lambda at: (0.5 * float(curvature @ (at - goal) ** 2), curvature * (at - goal)), np.zeros(3), tolerance=1e-6
-    )
-    np.testing.assert_allclose(found, goal, atol=0.02)
-
-
-def test_minimise_stays_where_it_is_flat() -> None:
-    np.testing.assert_array_equal(minimise(lambda at: (0.0, np.zeros_like(at)), np.ones(2), tolerance=1e-6), np.ones(2))
 
 
 @pytest.mark.parametrize("copies", [1, 3])

@@ -34,7 +34,7 @@ from vision_customization.engine.learning.detection.network import (
     locations,
 )
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
-from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorTraining, _kept_of_average
+from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorLearner, _kept_of_average
 from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
 from vision_customization.engine.learning.pretrained.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import WEIGHTS_FILE, convert_nanodet, read_nanodet
@@ -66,11 +66,11 @@ def scene(seed: int, height: int = SIDE, width: int = SIDE) -> tuple[NDArray[np.
     return pixels, LabelledBoxes(np.array(corners, np.float32), np.array([0, 1]))
 
 
-def learner(pretrained: Weights, steps: int = 4, frozen: int = 0) -> DetectorTraining:
+def learner(pretrained: Weights, steps: int = 4, frozen: int = 0) -> DetectorLearner:
     recipe = DetectorRecipe(side=SIDE, steps=steps, batch=2, frozen=frozen)
     scenes = [scene(seed) for seed in range(3)]
     images = [BoxedPixels(partial(np.copy, pixels), objects) for pixels, objects in scenes]
-    return DetectorTraining(recipe, images, with_classes(pretrained, TAGS, np.random.default_rng(0)))
+    return DetectorLearner(recipe, images, with_classes(pretrained, TAGS, np.random.default_rng(0)))
 
 
 def suppressed(found: NDArray[np.float32], scores: NDArray[np.float32]) -> Detections:

@@ -20,7 +20,7 @@ DETECT_SECONDS_MAX = 600.0
 """For one image, in a worker: it has the lowest priority, so this ends only what would never end."""
 
 
-class Findings:
+class FoundObjects:
     """What a detector finds in the images of one job, in pixels of each as it was decoded. `check` raises where the job should
     stop."""
 
