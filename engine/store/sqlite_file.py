@@ -78,7 +78,12 @@ def _has_log(file: Path) -> bool:
 
 
 def _reading(file: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=30))
+    return closing(_connect(file))
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    """A connection that only reads, for one thread at a time."""
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=30, check_same_thread=False)
 
 
 def check_database(settings: Settings) -> None:
@@ -195,7 +200,8 @@ class DatabaseCopies:
     def __init__(self, file: Path, interval_seconds: float = COPY_INTERVAL_SECONDS) -> None:
         self._file = file
         self._interval = interval_seconds
-        self._copied: object = None
+        self._connection: sqlite3.Connection | None = None
+        self._copied: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="database-copies", daemon=True)
 
@@ -207,6 +213,7 @@ class DatabaseCopies:
         self._stopping.set()
         self._thread.join()
         self._look()
+        self._disconnect()
 
     def copy(self) -> None:
         """Copy the database, whole or not at all. Others may read and write it meanwhile."""
@@ -231,13 +238,21 @@ class DatabaseCopies:
 
     def _look(self) -> None:
         try:
-            now = self._state()
+            now = self._version()
             if now != self._copied:
                 self.copy()
                 self._copied = now
         except (OSError, sqlite3.Error) as error:
+            self._disconnect()
             log.warning("the database was not copied: it is tried again", extra={"reason": str(error)})
 
-    def _state(self) -> object:
-        files = [Path(f"{self._file}{suffix}") for suffix in ("", "-wal")]
-        return [(file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.exists()]
+    def _version(self) -> int:
+        """Changes with each commit of another connection. The files' times change before the commit can be read."""
+        if self._connection is None:
+            self._connection = _connect(self._file)
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._copied = None  # the numbers of two connections have nothing in common

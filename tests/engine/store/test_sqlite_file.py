@@ -1,5 +1,6 @@
 """What a power loss leaves of the SQLite files: found, named with a remedy, and nothing lost that can be saved."""
 
+import os
 import shutil
 import sqlite3
 import time
@@ -239,6 +240,26 @@ def test_the_copy_follows_the_database(settings: Settings, monkeypatch: pytest.M
     assert not list(settings.data_dir.glob(".engine.sqlite*")), "no draft is left"
     assert not copy.with_name(f"{copy.name}-wal").exists()
     store.close()
+
+
+def test_a_commit_that_the_files_do_not_tell_of_is_copied(settings: Settings) -> None:
+    """A log is written before what it holds can be read: a copy at that moment has the files' times, and not the commit."""
+    file = settings.data_dir / "engine.sqlite"
+    log_file = Path(f"{file}-wal")
+    copies = DatabaseCopies(file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        copies._look()
+        stamps = {path: path.stat() for path in (file, log_file)}
+        connection.execute("INSERT INTO t VALUES (1)")
+        for path, before in stamps.items():
+            assert path.stat().st_size == before.st_size
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        copies._look()
+    with closing(sqlite3.connect(copy_of(file))) as copy:
+        assert copy.execute("SELECT x FROM t").fetchall() == [(1,)]
+    copies._disconnect()
 
 
 def names_in(copy: Path) -> list[str]:
