@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi.output import UNKNOWN
+from pulumi.output import UNKNOWN, Unknown
 
 from tests.customization.samples import DatasetFolder
 from tests.stacks.shapes import draw, write_dataset
@@ -48,6 +48,14 @@ def test_check_tells_what_the_dataset_holds(declared: Properties) -> None:
 
 def test_check_leaves_what_a_preview_does_not_know(declared: Properties) -> None:
     assert "digest" not in checked({**declared, "source": UNKNOWN})
+
+
+@pytest.mark.parametrize(("uris", "digest"), [(["https://a/c/1.json"], "d"), (["https://a/c/2.json"], None)])
+def test_uris_that_a_preview_cannot_look_at_are_as_they_were(uris: list[str], digest: str | None) -> None:
+    """So that a key that is not known yet does not show as a dataset that changes, and as a model that retrains."""
+    news = {"uris": uris, "container_url": "https://a/c", "account_key": Unknown(), "annotation_kind": "imageClassification"}
+    result = DatasetProvider().check({"uris": ["https://a/c/1.json"], "digest": "d"}, news)
+    assert (result.failures, result.inputs.get("digest")) == ([], digest)
 
 
 def test_all_faults_are_failures_of_the_source(declared: Properties, tmp_path: Path) -> None:

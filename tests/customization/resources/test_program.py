@@ -8,7 +8,16 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks, settings
 
-from vision_customization import Dataset, Evaluation, ExistingWorkspace, Model, PublishedModel, Service, TrainingContainer
+from vision_customization import (
+    Dataset,
+    Evaluation,
+    ExistingWorkspace,
+    Model,
+    PromotedModel,
+    PublishedModel,
+    Service,
+    TrainingContainer,
+)
 
 PERFORMANCE = {"accuracyTop1": 0.9, "tagPerformance": {"oak": {"accuracy": 0.8}}}
 
@@ -66,11 +75,20 @@ def test_the_workspace_is_given_once_and_reaches_every_resource(engine: Engine) 
         model = Model("leaves", training_dataset=images)
         evaluation = Evaluation("leaves", model=model, dataset=tests, require={"accuracyTop1": 0.9})
         PublishedModel("leaves", model=model, evaluations=[evaluation])
+        promoted = PromotedModel(
+            "trees",
+            workspace=workspace,
+            source="dev",
+            source_service=Service("https://dev.example", "d"),
+            model_name="trees-01234567",
+            artifact_digest="a" * 64,
+        )
+        PublishedModel("trees", model=promoted)
         return pulumi.Output.all(model.performance, evaluation.performance).apply(found.extend)
 
     program()
     assert found == [PERFORMANCE, PERFORMANCE], "as JSON: a TypedDict is nothing that Pulumi converts to"
-    assert len(engine.sent) == 5
+    assert len(engine.sent) == 7
     for name, inputs in engine.sent.items():
         assert inputs["endpoint"] == "https://engine.example"
         assert inputs["key"]["value"] == "k", "a secret"
