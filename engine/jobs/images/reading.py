@@ -65,6 +65,7 @@ class ImageReading:
         sides: least and greatest side in pixels.
         decoders: how many images are decoded at once.
         check: asked while an image is waited for; what it raises ends the waiting.
+        on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class ImageReading:
         sides: tuple[int, int],
         decoders: int,
         check: Callable[[], None],
+        on_wait: Callable[[str], None] | None,
     ) -> None:
         self._reader = reader
+        self._on_wait = on_wait
         self._access = access
         self._known = known
         self._kept = kept
@@ -122,6 +125,7 @@ class ImageReading:
                 sas_scope=scope,
                 identity=self._access.identity,
                 etag=known.etag if known is not None else None,
+                on_wait=self._on_wait,
             )
         except BlobError as error:
             raise unreadable(image.place, image.url, error) from None
