@@ -7,7 +7,6 @@ checked like the first URL, and a connection is made to the very address that wa
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,7 +73,6 @@ class BlobReader:
         self._policy = HostPolicy.of(allowed_hosts, identity_hosts)
         self.identity: Identity = identity or ManagedIdentity()
         self._roles = RoleWait(role_wait_seconds, clock=clock, sleep=sleep)
-        self._tell: Callable[[str], None] = lambda _why: None
         self._attempts = attempts
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep
@@ -89,13 +87,6 @@ class BlobReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def telling(self, tell: Callable[[str], None]) -> Self:
-        """The same reader, over the same connections, which says why it waits whenever it waits for a role. `tell` is called
-        from whichever thread reads; what it raises ends the reading."""
-        other = copy(self)
-        other._tell = tell  # noqa: SLF001 - it is its own
-        return other
-
     def read(
         self,
         url: str,
@@ -106,6 +97,7 @@ class BlobReader:
         etag: str | None = None,
         max_bytes: int = IMAGE_BYTES_MAX,
         limit_seconds: float | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> Blob | NotModified:
         """The blob at `url`, or NotModified if it still is the version `etag`.
 
@@ -115,6 +107,7 @@ class BlobReader:
             identity: ask as the engine's own identity, where it has one and the host may get its tokens.
             max_bytes: the most that is read.
             limit_seconds: the most that all attempts take together; without it a server may send for as long as it likes.
+            on_wait: called with the reason before each wait for a role; what it raises ends the reading.
 
         Raises:
             BlobError: notAllowed, notFound, denied, tooLarge or unreachable.
@@ -131,7 +124,7 @@ class BlobReader:
                     return self._attempted(address, follow, limit_seconds)
                 except _RoleMissing as missing:
                     container, who = missing.container, named(self.identity)
-                    if not self._roles.pause(began, who, container, self._tell, seconds_left()):
+                    if not self._roles.pause(began, who, container, on_wait, seconds_left()):
                         raise missing.error(who, self._roles.began() - began) from None
 
     def check(self, url: str, limit_seconds: float) -> None:

@@ -34,9 +34,11 @@ class RoleWait:
     def began(self) -> float:
         return self._clock()
 
-    def pause(self, began: float, identity: str, container: str, tell: Callable[[str], None], within_seconds: float) -> bool:
-        """Pause before another attempt, and `tell` why; False where that would be later than `seconds` after `began`, or
-        than `within_seconds` from now."""
+    def pause(
+        self, began: float, identity: str, container: str, on_wait: Callable[[str], None] | None, within_seconds: float
+    ) -> bool:
+        """Pause before another attempt, and tell `on_wait` why. False where the attempt would be later than `seconds` after
+        `began`, or than `within_seconds` from now."""
         if self._clock() - began + PAUSE_SECONDS > self.seconds or within_seconds <= PAUSE_SECONDS:
             return False
         why = (
@@ -45,7 +47,8 @@ class RoleWait:
         )
         if self._is_due(container):
             _log.warning("%s", why)
-        tell(why)
+        if on_wait is not None:
+            on_wait(why)
         self._sleep(PAUSE_SECONDS)
         return True
 

@@ -30,7 +30,13 @@ _SUGGESTED_BUDGET_FACTOR = 5  # the service's advice is 5 to 10 times the minimu
 
 
 def read_dataset(
-    store: Store, reader: BlobReader, name: str | None, purpose: Purpose, kind: ModelKind, check: Callable[[], None]
+    store: Store,
+    reader: BlobReader,
+    name: str | None,
+    purpose: Purpose,
+    kind: ModelKind,
+    check: Callable[[], None],
+    on_wait: Callable[[str], None] | None = None,
 ) -> Part:
     """Raises JobFailed (datasetNotFound, incorrectModelKind or datasetCorrupt), SourceUnreachable, and `check`'s."""
     try:
@@ -44,7 +50,7 @@ def read_dataset(
     files = []
     for uri in dict.fromkeys(dataset.annotation_file_uris):
         check()
-        data = awaited(in_thread(partial(_read, reader, uri, access)), check)
+        data = awaited(in_thread(partial(_read, reader, uri, access, on_wait)), check)
         files.append((without_query(uri).rsplit("/", 1)[-1], data))
     limits = DATASET_LIMITS[dataset.annotation_kind.value, purpose]
     sides = (limits.side_min, limits.side_max)
@@ -106,7 +112,7 @@ def _access(store: Store, dataset: DatasetRecord) -> Access:
     return Access(token, identity, dataset.sas_scopes)
 
 
-def _read(reader: BlobReader, uri: str, access: Access) -> bytes:
+def _read(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str], None] | None) -> bytes:
     scope = access.scope_of(uri)
     try:
         blob = reader.read(
@@ -115,6 +121,7 @@ def _read(reader: BlobReader, uri: str, access: Access) -> bytes:
             sas_scope=scope,
             identity=access.identity,
             max_bytes=ANNOTATION_BYTES_MAX,
+            on_wait=on_wait,
         )
     except BlobError as error:
         raise unreadable("Annotation file", uri, error) from None

@@ -5,7 +5,6 @@ the networks run on the images before them.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotM
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage
-from vision_customization.engine.jobs.steps.waiting import awaited, until_done
+from vision_customization.engine.jobs.images.working_ahead import Budget, Listed, OrderedAhead
 from vision_customization.engine.learning import ImageError, decode_image
 from vision_customization.engine.learning.images import check_sides
 from vision_customization.engine.store import BlobRecord
@@ -66,6 +65,7 @@ class ImageReading:
         sides: least and greatest side in pixels.
         decoders: how many images are decoded at once.
         check: asked while an image is waited for; what it raises ends the waiting.
+        on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
     """
 
     def __init__(
@@ -79,80 +79,38 @@ class ImageReading:
         sides: tuple[int, int],
         decoders: int,
         check: Callable[[], None],
+        on_wait: Callable[[str], None] | None,
     ) -> None:
-        self._check = check
-        self._images = iter(images)
         self._reader = reader
+        self._on_wait = on_wait
         self._access = access
         self._known = known
         self._kept = kept
         self._sides = sides
         self._detail = kept.detail
-        self._decoded_ahead_images = max(decoders, _DECODED_AHEAD_IMAGES // self._detail**2)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode-image")
-        self._reading: deque[tuple[AnnotatedImage, Future[_Fetched]]] = deque()
-        self._decoding: deque[tuple[AnnotatedImage, Future[ReadImage], int]] = deque()
+        fetched = OrderedAhead(
+            Listed(images), self._fetch, self._readers, Budget(_READ_AHEAD_IMAGES, _AHEAD_BYTES, _file_bytes), check
+        )
+        decoded_ahead_images = max(decoders, _DECODED_AHEAD_IMAGES // self._detail**2)
+        self._decoded = OrderedAhead(
+            fetched, self._decode, self._decoders, Budget(decoded_ahead_images, _AHEAD_BYTES, _decoded_bytes), check
+        )
 
     def __iter__(self) -> Iterator[ReadImage]:
         return self
 
     def __next__(self) -> ReadImage:
         """Raises JobFailed (datasetCorrupt) or SourceUnreachable for an image that cannot be read, names it, and says why."""
-        self._work_ahead()
-        if not self._decoding:
+        decoded = self._decoded.take(wait=True)
+        if decoded is None:
             raise StopIteration
-        image, future, _ = self._decoding[0]
-        try:
-            result = awaited(future, self._check)
-        except BlobError as error:
-            raise unreadable(image.place, image.url, error) from None
-        except ImageError as error:
-            message = f"{image.place}, {without_query(image.url)}: {error.message}."
-            raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
-        self._decoding.popleft()
-        return result
+        return decoded.result()
 
     def close(self) -> None:
         for pool in (self._readers, self._decoders):
             pool.shutdown(wait=False, cancel_futures=True)
-
-    def _work_ahead(self) -> None:
-        """Keep both windows full. Everything is started in order, and the first in line always is: nothing waits forever."""
-        while True:
-            while len(self._reading) < _READ_AHEAD_IMAGES and self._read_bytes() < _AHEAD_BYTES:
-                image = next(self._images, None)
-                if image is None:
-                    break
-                self._reading.append((image, self._readers.submit(self._fetch, image)))
-            if not self._reading or len(self._decoding) >= self._decoded_ahead_images:
-                return
-            image, fetched = self._reading[0]
-            # The first in line is waited for; those behind it are decoded as soon as they are there and there is room.
-            if self._decoding and not (fetched.done() and self._decoded_bytes() < _AHEAD_BYTES):
-                return
-            until_done(fetched, self._check)
-            self._reading.popleft()
-            if fetched.exception() is not None:
-                failed: Future[ReadImage] = Future()
-                failed.set_exception(fetched.exception())
-                self._decoding.append((image, failed, 0))
-                continue
-            found = fetched.result()
-            self._decoding.append((image, self._decoders.submit(self._decode, found), len(found.data)))
-
-    def _read_bytes(self) -> int:
-        return sum(len(future.result().data) for _, future in self._reading if future.done() and future.exception() is None)
-
-    def _decoded_bytes(self) -> int:
-        """What the decoded images take, and those being decoded: these by their file's size, of which pixels are a multiple."""
-        total = 0
-        for _, future, file_bytes in self._decoding:
-            if not future.done():
-                total += 12 * file_bytes
-            elif future.exception() is None and (pixels := future.result().pixels) is not None:
-                total += pixels.nbytes
-        return total
 
     def _fetch(self, image: AnnotatedImage) -> _Fetched:
         url = BlobAddress.parse(image.url).url
@@ -160,24 +118,46 @@ class ImageReading:
         if known is not None and not self._kept.has(known.sha256):
             known = None
         scope = self._access.scope_of(image.url)
-        blob = self._reader.read(
-            image.url,
-            sas=self._access.sas if scope is not None else None,
-            sas_scope=scope,
-            identity=self._access.identity,
-            etag=known.etag if known is not None else None,
-        )
+        try:
+            blob = self._reader.read(
+                image.url,
+                sas=self._access.sas if scope is not None else None,
+                sas_scope=scope,
+                identity=self._access.identity,
+                etag=known.etag if known is not None else None,
+                on_wait=self._on_wait,
+            )
+        except BlobError as error:
+            raise unreadable(image.place, image.url, error) from None
         if isinstance(blob, NotModified):
             assert known is not None
             return _Fetched(image, url, known.etag, known.sha256, b"", known, kept=True)
         sha256 = hashlib.sha256(blob.data).hexdigest()
         return _Fetched(image, url, blob.etag, sha256, blob.data, None, self._kept.has(sha256))
 
-    def _decode(self, fetched: _Fetched) -> ReadImage:
-        if fetched.known is not None:
-            check_sides(fetched.known.width, fetched.known.height, self._sides)
-            return ReadImage(fetched.image, fetched.known, None, read=False)
-        decoded = decode_image(fetched.data, self._sides, self._detail)
+    def _decode(self, read: Future[_Fetched]) -> ReadImage:
+        fetched = read.result()
+        try:
+            if fetched.known is not None:
+                check_sides(fetched.known.width, fetched.known.height, self._sides)
+                return ReadImage(fetched.image, fetched.known, None, read=False)
+            decoded = decode_image(fetched.data, self._sides, self._detail)
+        except ImageError as error:
+            message = f"{fetched.image.place}, {without_query(fetched.image.url)}: {error.message}."
+            raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if fetched.kept else decoded.pixels
         return ReadImage(fetched.image, record, pixels, read=True)
+
+
+def _file_bytes(_image: AnnotatedImage, fetched: Future[_Fetched]) -> int:
+    """What a file that is read takes."""
+    return len(fetched.result().data) if fetched.done() and fetched.exception() is None else 0
+
+
+def _decoded_bytes(fetched: Future[_Fetched], decoded: Future[ReadImage]) -> int:
+    """What a decoded image takes; one being decoded, by its file's size, of which pixels are a multiple."""
+    if not decoded.done():
+        return 0 if fetched.exception() is not None else 12 * len(fetched.result().data)
+    pixels = None if decoded.exception() is not None else decoded.result().pixels
+    return 0 if pixels is None else pixels.nbytes

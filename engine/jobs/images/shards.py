@@ -40,14 +40,24 @@ class Shards:
         keeping: what becomes of the images.
         job: names the job's objects.
         check: called often; raises JobCancelled where the job should stop.
+        on_wait: called with the reason while blobs cannot be read yet, from the threads that read.
     """
 
-    def __init__(self, resources: Resources, keeping: Keeping, job: str, plan: Plan, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        keeping: Keeping,
+        job: str,
+        plan: Plan,
+        check: Callable[[], None],
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         self._resources = resources
         self._keeping = keeping
         self._job = job
         self._plan = plan
         self._check = check
+        self._on_wait = on_wait
         self._reading: ImageReading | None = None
         self._next = _NOWHERE
 
@@ -107,6 +117,7 @@ class Shards:
             sides=part.sides,
             decoders=self._resources.decoders,
             check=self._check,
+            on_wait=self._on_wait,
         )
         return self._reading
 

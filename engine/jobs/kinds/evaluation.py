@@ -7,7 +7,7 @@ from contextlib import suppress
 from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.dataset import read_dataset, with_tags
+from vision_customization.engine.jobs.images.dataset import with_tags
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.plan import Plan, Plans
@@ -47,8 +47,7 @@ class EvaluationRun(Job):
         if evaluation.status.final:
             raise JobCancelled
         model = self._model(evaluation)
-        store, reader = self.resources.store, self.resources.reader
-        part = read_dataset(store, reader, evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, self.check)
+        part = self.read_dataset(evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind)
         return self.keep_plan(Plan((with_tags(part, self._tags(model), model.name),)), time.monotonic() - started)
 
     def keep_shard(self, index: int) -> ShardDone:

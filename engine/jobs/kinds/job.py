@@ -1,12 +1,13 @@
 """What trainings and evaluations have in common: a plan, its images, and the objects of a job."""
 
-from dataclasses import replace
 from typing import TypedDict
 
+from vision_customization.contract.enums import ModelKind, Purpose
 from vision_customization.engine.jobs.errors import JobCancelled
+from vision_customization.engine.jobs.images.dataset import read_dataset
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.memory import check_memory
-from vision_customization.engine.jobs.images.plan import Plan, Plans
+from vision_customization.engine.jobs.images.plan import Part, Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone, Shards
 from vision_customization.engine.objects.keys import job_key
@@ -24,7 +25,7 @@ class Job:
     """One run of a job in this process. Every public method that a workflow calls is a step: it may run twice."""
 
     def __init__(self, resources: Resources, plans: Plans, job: str) -> None:
-        self.resources = replace(resources, reader=resources.reader.telling(self._waits))
+        self.resources = resources
         self._plans = plans
         self.name = job
         self._closed = False
@@ -57,8 +58,13 @@ class Job:
     def shards(self, keeping: Keeping) -> Shards:
         """The plan's images, of which is kept what `keeping` keeps."""
         if keeping not in self._shards:
-            self._shards[keeping] = Shards(self.resources, keeping, self.name, self.plan, self.check)
+            self._shards[keeping] = Shards(self.resources, keeping, self.name, self.plan, self.check, self._waits)
         return self._shards[keeping]
+
+    def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind) -> Part:
+        """Raises JobFailed, JobCancelled, SourceUnreachable."""
+        store, reader = self.resources.store, self.resources.reader
+        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits)
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
         """Raises JobFailed where the features of a part would not fit into memory."""

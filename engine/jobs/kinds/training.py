@@ -14,7 +14,7 @@ from typing import Any, NotRequired
 from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.dataset import check_budget, read_dataset, with_tags
+from vision_customization.engine.jobs.images.dataset import check_budget, with_tags
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
@@ -94,13 +94,12 @@ class TrainingJob(Job):
         self.check()
         model = self._begin()
         self.report(TrainingProgress(stage="reading annotations"))
-        store, reader = self.resources.store, self.resources.reader
         kind = model.model_kind
-        training = read_dataset(store, reader, model.training_dataset_name, Purpose.TRAINING, kind, self.check)
+        training = self.read_dataset(model.training_dataset_name, Purpose.TRAINING, kind)
         check_budget(kind, training, model.time_budget_in_hours)
         parts = [training]
         if model.test_dataset_name is not None:
-            test = read_dataset(store, reader, model.test_dataset_name, Purpose.EVALUATION, kind, self.check)
+            test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind)
             parts.append(with_tags(test, training.tags, model.name))
         planned = self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
         return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)

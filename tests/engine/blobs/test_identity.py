@@ -213,7 +213,7 @@ def test_a_role_that_comes_late_is_waited_for_and_the_job_told_why(
 ) -> None:
     told: list[str] = []
     url = azure.on("/a/c/b.png", *[DENIED] * 20, Reply(body=b"pixels"))
-    assert reader.telling(told.append).read(url, identity=True) == Blob(b"pixels", None)
+    assert reader.read(url, identity=True, on_wait=told.append) == Blob(b"pixels", None)
     assert clock.pauses == [PAUSE_SECONDS] * 20
     assert len(set(told)) == 1
     assert f"Waiting for a role: {azure.url}/a/c answers 403 to the engine's identity {CLIENT_ID}" in told[0]
@@ -257,7 +257,7 @@ def test_who_is_told_may_end_the_waiting(azure: Site, reader: BlobReader, clock:
 
     url = azure.on("/a/c/b.png", DENIED)
     with pytest.raises(KeyError):
-        reader.telling(stop).read(url, identity=True)
+        reader.read(url, identity=True, on_wait=stop)
     assert clock.pauses == []
 
 

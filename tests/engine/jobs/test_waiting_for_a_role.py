@@ -8,7 +8,7 @@ import pytest
 from tests.engine.blobs.site import Reply, Site, serving, write_certificate
 from tests.engine.blobs.test_identity import CLIENT_ID, Clock, FixedIdentity
 from tests.engine.jobs.drawn import CheapExtractor, Engine, coco
-from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.blobs.role_wait import ROLE_WAIT_SECONDS
@@ -16,7 +16,7 @@ from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Resources
-from vision_customization.engine.jobs.kinds.training import Training
+from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.store.cipher import TokenCipher
 
@@ -31,7 +31,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield site
 
 
-Make = Callable[[str, Callable[[], object]], tuple[Training, str]]
+Make = Callable[[str, Callable[[], object]], tuple[TrainingJob, str]]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def training(engine: Engine, azure: Site, tmp_path: Path) -> Iterator[Make]:
     """Makes the training of a model on a dataset that lies there, and its id."""
     readers = []
 
-    def make(name: str, on_pause: Callable[[], object]) -> tuple[Training, str]:
+    def make(name: str, on_pause: Callable[[], object]) -> tuple[TrainingJob, str]:
         clock = Clock()
 
         def sleep(seconds: float) -> None:
@@ -67,7 +67,7 @@ def training(engine: Engine, azure: Site, tmp_path: Path) -> Iterator[Make]:
         )
         model = engine.model(name, name)
         plans = Plans(objects, TokenCipher.open(engine.settings))
-        return Training(resources, plans, engine.settings, model.id), model.id
+        return TrainingJob(resources, plans, model.id), model.id
 
     yield make
     for reader in readers:
@@ -109,8 +109,8 @@ def test_without_the_role_it_fails_and_names_identity_role_and_container(azure: 
 
 def test_nobody_waits_for_a_job_that_has_ended(azure: Site, training: Make) -> None:
     job, _ = training("ended", lambda: None)
-    url = azure.on("/acct/training/1.png", DENIED)
+    azure.on("/acct/training/ended.json", DENIED)
     job.close()
     with pytest.raises(JobCancelled):
-        job.resources.reader.read(url, identity=True)
+        job.read_dataset("ended", Purpose.TRAINING, ModelKind.GENERIC_CLASSIFIER)
     assert len(azure.requests) == 1
