@@ -47,6 +47,8 @@ class Project:
                 shutil.copy(CHECKOUT / name, folder / name)
             (folder / ".venv").symlink_to(VENV_BIN.parent)
             (folder / "stacks").mkdir()
+            for module in (CHECKOUT / "stacks").glob("*.py"):
+                shutil.copy(module, folder / "stacks")
             (folder / "state").mkdir()
         project = cls(folder, stack)
         project.configure(config)
