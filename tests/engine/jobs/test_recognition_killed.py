@@ -21,7 +21,7 @@ pytestmark = pytest.mark.process
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from vision_customization.contract.wire import BoundingBox, DetectedObject, Tag
+from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.settings import Settings
 from tests.engine.jobs.drawn import CheapExtractor
@@ -53,8 +53,8 @@ def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
 
     def start(name: str, seconds: float) -> Path:
         sign = tmp_path / name
-        root = str(Path(__file__).parents[3])
-        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": root}
+        root = Path(__file__).parents[3]
+        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
         processes.append(subprocess.Popen([sys.executable, "-c", PROGRAM, str(sign), str(seconds)], env=environment))
         return sign
 

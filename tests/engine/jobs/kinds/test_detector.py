@@ -1,6 +1,7 @@
 """Detectors from enqueuing to the model's file: real DBOS, real HTTP, the real network, in few and small steps."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,39 @@ def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
     assert steps == [(0, True), (2, False)]
     assert model.progress is not None
     assert model.progress.steps_done == 4
+
+
+def test_a_checkpoint_is_kept_after_the_first_step_that_ends_past_half_a_minute(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_scenes(engine, "timed", range(320, 324))
+    register_scenes(engine, "timed-tests", range(420, 422))
+    seconds = 0.0
+
+    class Clock:
+        def monotonic(self) -> float:
+            return seconds
+
+    class Slow(jobs.CheckpointedLearner):
+        def run(self, after: Callable[[int], bool]) -> float | None:
+            def later(step: int) -> bool:
+                nonlocal seconds
+                seconds += 11
+                return after(step)
+
+            return super().run(later)
+
+        def save(self) -> None:
+            super().save()
+            kept.append(self.step)
+
+    kept: list[int] = []
+    monkeypatch.setattr(jobs, "time", Clock())
+    monkeypatch.setattr(jobs, "CheckpointedLearner", Slow)
+    kind = ModelKind.GENERIC_DETECTOR
+    model = trained(engine, queue, engine.model("timed", "timed", test="timed-tests", kind=kind))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert kept == [3, 4]
 
 
 @pytest.mark.parametrize(
