@@ -23,9 +23,9 @@ def clone(tmp_path: Path) -> Path:
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=CHECKOUT, capture_output=True, check=True, text=True).stdout.split("\0")
     for name in names:
-        if name and (CHECKOUT / name).is_file():
+        if name and (CHECKOUT / name).exists():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(CHECKOUT / name, tmp_path / name)
+            shutil.copy(CHECKOUT / name, tmp_path / name, follow_symlinks=False)
     return tmp_path
 
 
