@@ -97,9 +97,17 @@ image-digest:
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
+# The stacks wait most of their time. What watches the time of a process that gives way to all others runs alone, afterwards.
+PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
 test: lint ## Lint, types and all tests: what CI runs.
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	@$(PYTEST) -m "not alone"
+	@$(BIN)/python -m pytest -m alone
+else
+	@$(PYTEST) $(ARGS)
+endif
 
 .PHONY: lint
 lint: setup-all ## Lint, format check and types.

@@ -26,7 +26,7 @@ from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine, wait
 from tests.engine.jobs.scenes import drawn_scene, register_scenes
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("weights_dir"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.alone, pytest.mark.process, pytest.mark.usefixtures("weights_dir"), pytest.mark.timeout(900)]
 
 KEY = "the-key-of-this-engine"
 LOST_SECONDS_MAX = 60.0
