@@ -97,15 +97,22 @@ image-digest:
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
+# The stacks wait most of their time. What watches the time of a process that gives way to all others runs alone, afterwards.
 PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test test-unit test-processes test-stacks test-azure
 test: lint ## Lint, types and all tests. Some of them: test-unit, test-processes, test-stacks, test-azure.
+ifeq ($(strip $(ARGS)),)
+	@$(PYTEST) -m "not alone"
+	@$(BIN)/python -m pytest -m alone
+else
 	@$(PYTEST) $(ARGS)
+endif
 test-unit: setup-all
 	@$(PYTEST) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
 test-processes: setup-all
-	@$(PYTEST) --ignore tests/stacks/azure -m "(process or postgresql) and not stack" $(ARGS)
+	@$(PYTEST) --ignore tests/stacks/azure -m "(process or postgresql) and not (stack or alone)" $(ARGS)
+	@$(BIN)/python -m pytest -m alone $(ARGS)
 test-stacks: setup-all
 	@$(PYTEST) --ignore tests/stacks/azure -m stack $(ARGS)
 test-azure: setup-all
