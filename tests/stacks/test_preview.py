@@ -73,7 +73,7 @@ def test_a_stack_through_its_life(
 def test_the_stacks_files_may_lie_where_the_kubernetes_operator_looks(make_project: Callable[..., Project]) -> None:
     """docs/gitops.md: it knows no `stackConfigDir`."""
     project = make_project()
-    for path in (project.folder / "stacks").iterdir():
+    for path in (project.folder / "stacks").glob("Pulumi.*.yaml"):
         path.rename(project.folder / path.name)
     file = project.folder / "Pulumi.yaml"
     lines = file.read_text().splitlines(keepends=True)

@@ -118,7 +118,7 @@ def test_a_worker_that_cannot_go_on_ends_and_leaves_its_job_to_the_next(
     sign = tmp_path / "sign"
     program = f"""
 from pathlib import Path
-from vision_customization.engine.jobs import liveness, worker
+from vision_customization.engine.jobs.process import liveness, worker
 from vision_customization.engine.settings import Settings
 liveness.FileLock.held = lambda _: not Path({str(sign)!r}).exists() or {held}
 worker.run_worker(Settings.from_environment())
