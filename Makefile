@@ -97,7 +97,7 @@ image-digest:
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
-# The stacks wait most of their time. What watches the time of a process that gives way to all others runs alone, afterwards.
+# The stacks wait most of their time, and share cores. Workers give way to all other processes: their tests run alone, afterwards.
 PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test test-unit test-processes test-stacks test-azure

@@ -14,7 +14,7 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.blobs import BlobObjects
 from vision_customization.engine.objects.store import ObjectStore
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.alone, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")

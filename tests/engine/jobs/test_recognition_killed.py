@@ -16,7 +16,7 @@ from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.alone, pytest.mark.process]
 
 PROGRAM = """
 import sys, time

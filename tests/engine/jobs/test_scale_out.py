@@ -18,7 +18,7 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.alone, pytest.mark.process]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
