@@ -1,6 +1,6 @@
 """COCO annotation files: what they are, how one is read, and what is said when one is wrong.
 
-The rules are in `coco_check`. Nothing here touches an image file.
+The rules are in `rules`. Nothing here touches an image file.
 """
 
 from __future__ import annotations

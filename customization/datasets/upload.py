@@ -74,7 +74,6 @@ class UploadedDataset:
     """Where the dataset lies now, and how much of it had to be sent."""
 
     annotation_uris: list[str]
-    manifest_uri: str
     uploaded_images: int
     uploaded_bytes: int
 
@@ -126,9 +125,8 @@ def upload_content(
             names.append(f"annotations/{sha256}.json")
             _write_new(container, names[-1], data, "application/json")
             _write_new(container, f"manifests/{content.digest}/{sha256}", b"", "application/octet-stream")
-        manifest_name = f"manifests/{content.digest}.json"
-        _write_new(container, manifest_name, content.manifest.to_bytes(), "application/json")
-    return UploadedDataset([f"{root}/{name}" for name in names], f"{root}/{manifest_name}", images, image_bytes)
+        _write_new(container, f"manifests/{content.digest}.json", content.manifest.to_bytes(), "application/json")
+    return UploadedDataset([f"{root}/{name}" for name in names], images, image_bytes)
 
 
 def missing_blobs(

@@ -27,7 +27,7 @@ def sidecar_key(model_id: str) -> str:
 
 
 def curves_key(model_id: str, evaluation_id: str) -> str:
-    """Key of the precision-recall curves of a detector's evaluation: `detection_metrics.precision_recall_curves` as JSON."""
+    """Key of the precision-recall curves of a detector's evaluation: `learning.precision_recall_curves` as JSON."""
     return f"{model_key(model_id)}/evaluations/{evaluation_id}.json"
 
 

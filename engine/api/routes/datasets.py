@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import APIRouter, Depends, Response
 from pydantic import SecretStr
 
-from vision_customization.contract import wire as contract
 from vision_customization.contract.datasets import Authentication, Dataset, DatasetCreate, DatasetUpdate
 from vision_customization.contract.enums import AuthenticationKind
 from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
@@ -51,7 +51,7 @@ def get(service: Serving, name: Name) -> Response:
     return dataset_response(service.store.datasets.find(name))
 
 
-@router.get("", summary="List the datasets", response_model=contract.Page[Dataset], responses=failures(400, 401))
+@router.get("", summary="List the datasets", response_model=Page[Dataset], responses=failures(400, 401))
 def list_all(service: Serving, page: PageQuery) -> Response:
     return page.of(service.store.datasets.page, dataset)
 

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from vision_customization.contract import wire as contract
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
 from vision_customization.contract.models import EvaluationParameters
+from vision_customization.contract.wire import ErrorDetails, Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
@@ -36,9 +36,7 @@ def create(
 
     def withdraw() -> None:
         message = "The evaluation could not be handed to a worker."
-        service.store.evaluations.fail(
-            record.id, contract.ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message)
-        )
+        service.store.evaluations.fail(record.id, ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message))
         service.store.evaluations.delete(name, evaluation_name)
 
     with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
@@ -56,7 +54,7 @@ def get(service: Serving, name: Name, evaluation_name: Name) -> Response:
 @router.get(
     "",
     summary="List a model's evaluations",
-    response_model=contract.Page[Evaluation],
+    response_model=Page[Evaluation],
     responses=failures(400, 401, 404, 405),
 )
 def list_all(service: Serving, name: Name, page: PageQuery) -> Response:

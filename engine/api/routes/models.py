@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import FileResponse
 
-from vision_customization.contract import wire as contract
 from vision_customization.contract.enums import AnnotationKind, ModelKind, ModelStatus
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, TrainingParameters
+from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
@@ -61,7 +61,7 @@ def get(service: Serving, name: Name) -> Response:
     return wire_response(model(service.store.models.find(name)))
 
 
-@router.get("", summary="List the models", response_model=contract.Page[Model], responses=failures(400, 401))
+@router.get("", summary="List the models", response_model=Page[Model], responses=failures(400, 401))
 def list_all(service: Serving, page: PageQuery) -> Response:
     return page.of(service.store.models.page, model)
 

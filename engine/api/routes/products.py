@@ -8,10 +8,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from vision_customization.contract import wire as contract
 from vision_customization.contract.errors import ErrorCode, FailureCode
 from vision_customization.contract.products import ProductRecognitionRun
-from vision_customization.contract.wire import ErrorDetails
+from vision_customization.contract.wire import ErrorDetails, Page
 from vision_customization.engine.api.bodies.image import IMAGE_BODY, WaitingRoom, decoded_image, fetch_image, read_image
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
@@ -85,7 +84,7 @@ def get(service: Serving, model_name: Name, run_name: Name) -> Response:
 @router.get(
     "",
     summary="List a model's product recognition runs",
-    response_model=contract.Page[ProductRecognitionRun],
+    response_model=Page[ProductRecognitionRun],
     responses=failures(400, 401, 404, 405),
 )
 def list_all(service: Serving, model_name: Name, page: PageQuery) -> Response:

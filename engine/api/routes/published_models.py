@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from vision_customization.contract import wire as contract
 from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
+from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
@@ -34,7 +34,7 @@ def get(service: Serving, name: Name) -> Response:
     return wire_response(published_model(service.store.published.find(name)))
 
 
-@router.get("", summary="List the published models", response_model=contract.Page[PublishedModel], responses=failures(400, 401))
+@router.get("", summary="List the published models", response_model=Page[PublishedModel], responses=failures(400, 401))
 def list_all(service: Serving, page: PageQuery) -> Response:
     return page.of(service.store.published.page, published_model)
 
