@@ -92,6 +92,7 @@ class Store:
         try:
             store.database.migrate()
         except OperationalError as error:
+            store.close()
             raise SettingsError(unreachable(error)) from None
         return store
 

@@ -1,10 +1,10 @@
 """The sample and the report use azure-native's own names: a rule about a property that there is not would find nothing."""
 
-import importlib
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pulumi_azure_native
 import pytest
 from pulumi._types import input_type_types
 
@@ -17,8 +17,8 @@ AZURE = "azure-native:"
 def arguments(type_: str) -> type:
     """The SDK's arguments of a resource type."""
     module, name = type_.removeprefix(AZURE).split(":")
-    file = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
-    found: type = getattr(importlib.import_module(f"pulumi_azure_native.{module}.{file}"), f"{name}Args")
+    # By the module and never by a file in it: the SDK's modules load late, and one whose file came first stays half loaded.
+    found: type = getattr(getattr(pulumi_azure_native, module), f"{name}Args")
     return found
 
 

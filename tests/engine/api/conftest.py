@@ -4,7 +4,8 @@
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,14 +208,15 @@ def build(settings: Settings, store: Store, **arguments: Any) -> World:
 
 
 @pytest.fixture(scope="session")
-def build_any_world() -> Any:
+def build_any_world() -> Iterator[Any]:
     """Builds a world of its own in a folder, for tests that share one."""
+    with ExitStack() as stores:
 
-    def build_in(folder: Path) -> World:
-        settings = Settings.from_environment({}, data_dir=folder, keys=KEYS)
-        return build(settings, Store.open(settings))
+        def build_in(folder: Path) -> World:
+            settings = Settings.from_environment({}, data_dir=folder, keys=KEYS)
+            return build(settings, stores.enter_context(closing(Store.open(settings))))
 
-    return build_in
+        yield build_in
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 # ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,9 @@ class DyingObjects(FileObjects):
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(Settings(data_dir=tmp_path, keys=("k",)))
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store.open(Settings(data_dir=tmp_path, keys=("k",)))) as store:
+        yield store
 
 
 def imported(store: Store, objects: FileObjects, exported: Any, name: str = "m") -> ModelRecord:
