@@ -97,26 +97,28 @@ image-digest:
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
-# The stacks wait most of their time, and share cores. Workers give way to all other processes: their tests run alone, afterwards.
-PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Each process of a test run collects all tests, which takes seconds more where no byte code may be kept.
+PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+# Workers give way to all other processes, so their tests run alone, afterwards.
+PARALLEL = --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test test-unit test-processes test-stacks test-azure
 test: lint ## Lint, types and all tests. Some of them: test-unit, test-processes, test-stacks, test-azure.
 ifeq ($(strip $(ARGS)),)
-	@$(PYTEST) -m "not alone"
-	@$(BIN)/python -m pytest -m alone
+	@$(PYTEST) $(PARALLEL) -m "not alone"
+	@$(PYTEST) -m alone
 else
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) $(PARALLEL) $(ARGS)
 endif
 test-unit: setup-all
-	@$(PYTEST) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
 test-processes: setup-all
-	@$(PYTEST) --ignore tests/stacks/azure -m "(process or postgresql) and not (stack or alone)" $(ARGS)
-	@$(BIN)/python -m pytest -m alone $(ARGS)
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "(process or postgresql) and not (stack or alone)" $(ARGS)
+	@$(PYTEST) -m alone $(ARGS)
 test-stacks: setup-all
-	@$(PYTEST) --ignore tests/stacks/azure -m stack $(ARGS)
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m stack $(ARGS)
 test-azure: setup-all
-	@$(PYTEST) tests/stacks/azure $(ARGS)
+	@$(PYTEST) $(PARALLEL) tests/stacks/azure $(ARGS)
 
 .PHONY: lint
 lint: setup-all ## Lint, format check and types.

@@ -29,6 +29,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.ci
 @pytest.mark.stack
 @pytest.mark.process
 @pytest.mark.timeout(TIMEOUT_SECONDS)

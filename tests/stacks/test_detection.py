@@ -14,7 +14,7 @@ from tests.stacks.conftest import processes_in
 from tests.stacks.project import VENV_BIN, Project
 from vision_customization.customization.client.client import VisionClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.process, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process, pytest.mark.timeout(1200)]
 
 SIDE = 240
 CONFIG = {

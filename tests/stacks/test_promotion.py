@@ -16,7 +16,7 @@ from tests.stacks.shapes import draw, write_dataset
 from vision_customization.common.file_digest import file_digest
 from vision_customization.customization.client.client import VisionClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.process]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]
 
 CONFIG: dict[str, Any] = {
     "platform": "local",

@@ -27,7 +27,13 @@ from vision_customization.customization.client.client import VisionClient
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
-pytestmark = [pytest.mark.alone, pytest.mark.process, pytest.mark.usefixtures("weights_dir"), pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.ci,
+    pytest.mark.alone,
+    pytest.mark.process,
+    pytest.mark.usefixtures("weights_dir"),
+    pytest.mark.timeout(900),
+]
 
 KEY = "the-key-of-this-engine"
 LOST_SECONDS_MAX = 60.0

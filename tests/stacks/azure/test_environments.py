@@ -24,6 +24,7 @@ from tests.stacks.shapes import draw, write_dataset
 from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [
+    pytest.mark.ci,
     pytest.mark.stack,
     pytest.mark.process,
     pytest.mark.postgresql,

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from vision_customization.engine.learning.classification.heads import (
     add_heads,
@@ -36,6 +35,8 @@ def test_discriminant_is_its_formula(dimensions: int, shrinkage: float) -> None:
 @pytest.mark.parametrize("dimensions", [5, 40])
 @pytest.mark.parametrize("counts", [[20, 30], [9, 9, 9, 30]])
 def test_logistic_regression_equals_scikit_learn(dimensions: int, counts: list[int]) -> None:
+    from sklearn.linear_model import LogisticRegression  # takes seconds, which every process of a test run would pay
+
     x, labels = _samples(counts, dimensions)
     ours = fit_logistic(x, labels, len(counts), 0.3, tolerance=1e-5).scores(x)
     model = LogisticRegression(C=0.3, tol=1e-8, max_iter=5000).fit(x.astype(np.float64), labels)
