@@ -1,0 +1,109 @@
+"""What the preview of a local stack refuses, before anything has been deployed."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stacks.project import Project
+from tests.stacks.shapes import draw, write_dataset
+
+pytestmark = [pytest.mark.stack, pytest.mark.process]
+
+
+@pytest.fixture(scope="module")
+def shared_project(make_project: Callable[..., Project]) -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def project(shared_project: Project, config: dict[str, Any]) -> Project:
+    """The project as every test finds it: ten images a tag, without a fault."""
+    shared_project.configure(config)
+    write_dataset(shared_project.folder / "shapes", "train.json", {"circle": range(10), "square": range(10)})
+    return shared_project
+
+
+def spoil_image(folder: Path, coco: dict[str, Any]) -> None:
+    (folder / coco["images"][3]["file_name"]).write_bytes(b"not an image")
+
+
+def spoil_bbox(folder: Path, coco: dict[str, Any]) -> None:
+    coco["annotations"][2]["bbox"] = [0.9, 0.1, 0.2, 0.3]
+
+
+def lose_file(folder: Path, coco: dict[str, Any]) -> None:
+    coco["images"][4]["file_name"] = "images/nowhere.png"
+
+
+def double_id(folder: Path, coco: dict[str, Any]) -> None:
+    coco["images"][5]["id"] = 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_image, [r"train\.json: images\[3\] \(id 4\)", "circle-3.png"]),
+        (lose_file, [r"train\.json: images\[4\] \(id 5\)", "nowhere.png"]),
+        (double_id, [r"train\.json: images\[5\] \(id 1\)"]),
+    ],
+)
+def test_a_fault_in_the_data_is_an_error_in_the_preview(
+    project: Project, spoil: Callable[[Path, dict[str, Any]], None], said: list[str]
+) -> None:
+    folder = project.folder / "shapes"
+    coco = json.loads((folder / "train.json").read_text())
+    spoil(folder, coco)
+    (folder / "train.json").write_text(json.dumps(coco))
+    try:
+        output = project.preview().failed().output
+        for part in said:
+            assert re.search(part, output), output
+    finally:
+        draw("circle", 3).save(folder / "images" / "circle-3.png")
+
+
+def test_a_box_outside_is_an_error_in_the_preview(project: Project, config: dict[str, Any]) -> None:
+    folder = project.folder / "shapes"
+    coco = json.loads((folder / "train.json").read_text())
+    for annotation in coco["annotations"]:
+        annotation["bbox"] = [0.1, 0.1, 0.5, 0.5]
+    spoil_bbox(folder, coco)
+    (folder / "boxes.json").write_text(json.dumps(coco))
+    config["datasets"]["boxes"] = {
+        "annotationKind": "imageObjectDetection",
+        "annotationFiles": ["boxes.json"],
+        "source": "shapes",
+    }
+    project.configure(config)
+    assert re.search(r"boxes\.json: annotations\[2\] \(id 3\)", project.preview().failed().output)
+
+
+def test_an_unknown_key_in_the_stacks_file_is_an_error_in_the_preview(project: Project, config: dict[str, Any]) -> None:
+    config["models"]["shapes"]["requires"] = {}
+    project.configure(config)
+    output = project.preview().failed().output
+    assert "stacks/Pulumi.local.yaml: vision-customization:models.shapes.requires: unknown key; valid here: modelKind" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("annotation_kind", "model_kind", "needed"),
+    [
+        ("imageObjectDetection", "Generic-Classifier", "imageClassification"),
+        ("imageClassification", "Generic-Detector", "imageObjectDetection"),
+    ],
+)
+def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(
+    project: Project, config: dict[str, Any], annotation_kind: str, model_kind: str, needed: str
+) -> None:
+    config["datasets"]["shapes-train"]["annotationKind"] = annotation_kind
+    config["models"]["shapes"] = {"modelKind": model_kind, "trainingDataset": "shapes-train"}
+    project.configure(config)
+    output = project.preview().failed().output
+    assert "stacks/Pulumi.local.yaml: vision-customization: models.shapes.trainingDataset: dataset " in output
+    assert f"'shapes-train' is of kind {annotation_kind}, and model 'shapes', a {model_kind}, needs {needed}" in output
+    assert "Traceback" not in output
