@@ -12,7 +12,7 @@ import pytest
 from tests.stacks.conftest import processes_in, running_in
 from tests.stacks.project import VENV_BIN, Project
 
-pytestmark = [pytest.mark.stack, pytest.mark.process]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]
 
 PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy")
 DEAD_PROXY = "http://127.0.0.1:9"

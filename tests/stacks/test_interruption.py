@@ -15,7 +15,7 @@ from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.customization.client.client import VisionClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.process]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]
 
 IMAGES = 40
 

@@ -16,7 +16,7 @@ from tests.stacks.project import VENV_BIN, Project
 from tests.stacks.shapes import draw
 from vision_customization.customization.client.client import VisionClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.process]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")
