@@ -18,10 +18,9 @@ TEXTURE = next(recipe for recipe in RECIPES if recipe.name == "texture")
 """The recipe with the smallest file."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """JAX compiles a step of a detector's training once for all tests and their processes, and for the next run."""
-    if (cache := getattr(config, "cache", None)) is not None:
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache.mkdir("jax")))
+def pytest_configure() -> None:
+    """JAX compiles a step of a detector's training once for all tests and for later runs. It heeds its own version."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 from tests.stacks.project import CHECKOUT, Project
 from vision_customization.customization.client.client import VisionClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.process]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]
 
 FORMER: dict[str, str] = json.loads(
     (CHECKOUT / "tests" / "customization" / "resources" / "former_providers.json").read_text("utf-8")

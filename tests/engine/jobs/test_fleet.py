@@ -18,7 +18,7 @@ from vision_customization.customization.client.client import VisionClient
 from vision_customization.customization.errors import NotFound
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
 
-pytestmark = [pytest.mark.alone, pytest.mark.process, pytest.mark.postgresql]
+pytestmark = [pytest.mark.ci, pytest.mark.alone, pytest.mark.process, pytest.mark.postgresql]
 
 TRAININGS = 20
 SMALL_PER_TAG, LARGE_PER_TAG = 3, 20
