@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.places import CHECKOUT
 from tests.toolchain.dockerfile import Stage, read_dockerfile
 from toolchain.lock import NOT_OF_THE_ENGINE
 from toolchain.places import find_places
 
-CHECKOUT = Path(__file__).parents[2]
 ARGUMENTS, STAGES = read_dockerfile((CHECKOUT / "Dockerfile").read_text())
 INSTALLED = "/opt/vision-engine"
 UNPRIVILEGED = 10001

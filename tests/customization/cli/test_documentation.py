@@ -12,9 +12,10 @@ from tests.customization.cli.ran import Vision
 from tests.customization.cli.test_commands import EVALUATION, model, photos
 from tests.customization.fake_service import Answer, FakeService
 from tests.customization.samples import DatasetFolder, encoded
+from tests.support.places import DOCS
 from vision_customization.customization.cli.program import vision as program
 
-PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text("utf-8")
+PAGE = (DOCS / "cli.md").read_text("utf-8")
 EVERYWHERE = {"--endpoint", "--key", "--stack", "--help", "-h"}
 
 
@@ -83,7 +84,7 @@ def test_what_comes_out_of_an_exported_model_is_told_for_each_kind() -> None:
         assert "out of a classifier" in told
         assert "boxes, scores and classes" in told
         assert "learning.md" in told
-    assert re.search("^## Detectors$", (Path(__file__).parents[3] / "docs" / "learning.md").read_text("utf-8"), re.MULTILINE)
+    assert re.search("^## Detectors$", (DOCS / "learning.md").read_text("utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])

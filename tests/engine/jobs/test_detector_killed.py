@@ -21,6 +21,7 @@ from PIL import Image
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import Engine, wait
 from tests.engine.jobs.scenes import drawn_scene, register_scenes
+from tests.support.places import DOCS
 from vision_customization.contract.enums import ModelKind, ModelStatus, RunStatus
 from vision_customization.contract.models import Model
 from vision_customization.customization.client.client import VisionClient
@@ -37,7 +38,7 @@ pytestmark = [
 
 KEY = "the-key-of-this-engine"
 LOST_SECONDS_MAX = 60.0
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "learning.md"
+DOCUMENTATION = DOCS / "learning.md"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.jobs.drawn import drawn_image, wait
+from tests.support.places import CHECKOUT
 from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
 from vision_customization.engine.jobs.names import image_key
@@ -53,8 +54,7 @@ def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
 
     def start(name: str, seconds: float) -> Path:
         sign = tmp_path / name
-        root = Path(__file__).parents[3]
-        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}"}
         processes.append(subprocess.Popen([sys.executable, "-c", PROGRAM, str(sign), str(seconds)], env=environment))
         return sign
 

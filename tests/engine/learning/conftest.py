@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.places import LABELLED_DATA
 from vision_customization.engine.learning import FeatureExtractor
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 
@@ -18,7 +19,7 @@ def extractor(weights_dir: Path) -> FeatureExtractor:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    folder = Path(__file__).parents[4] / "shared" / "data"
+    folder = LABELLED_DATA
     if not folder.is_dir():
         pytest.skip(f"the labelled datasets are not at {folder}")
     return folder

@@ -19,8 +19,8 @@ from policy.state import violations_of
 from tests.postgresql import NOT_INSTALLED, binaries
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
-from tests.stacks.project import CHECKOUT
 from tests.stacks.shapes import draw, write_dataset
+from tests.support.places import CHECKOUT, DOCS
 from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [
@@ -194,7 +194,7 @@ def test_the_table_of_prod_is_the_documented_one(prod: Environment) -> None:
     table = subprocess.run(
         [sys.executable, "-m", "policy.report", str(exported)], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout
-    documented = CHECKOUT / "docs" / "azure-prod.md"
+    documented = DOCS / "azure-prod.md"
     if os.environ.get("VISION_WRITE_DOCS"):
         intro, _, _ = documented.read_text().partition("\n|")
         documented.write_text(f"{intro}\n{table[table.index('|') :]}")

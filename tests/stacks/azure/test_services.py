@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,6 +19,7 @@ from tests.stacks.azure.conftest import GROUP, IDENTITY
 from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, AzureWorld
 from tests.stacks.azure.test_container_spec import QUEUE
 from tests.stacks.azure.world import WorldFailure
+from tests.support.places import CHECKOUT
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("state", "deployer")]
 
@@ -100,7 +100,7 @@ def apply_in_a_process_of_its_own(inputs: dict[str, Any]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps([CONTAINER_APP, APP, inputs, {"configuration": inputs["configuration"]}]),
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
         timeout=2 * SECONDS,
