@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.shapes import draw, write_dataset
 from tests.support.places import CHECKOUT, DOCS
+from tests.support.waiting import wait_until
 from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [
@@ -269,10 +269,9 @@ def test_destroy_leaves_nothing(dev: Environment, staging: Environment, prod: En
     prod.run("state", "unprotect", "--all", "--yes", "--stack", "prod").succeeded()
     for environment in (prod, staging, dev):
         environment.destroy().succeeded()
-    deadline = time.monotonic() + 30
-    while dev.azure.resources() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert dev.azure.resources() == {}
+    wait_until(
+        lambda: dev.azure.resources() == {}, lambda: f"nothing is left of {dev.azure.resources()}", 30, every_seconds=0.5
+    )
 
 
 def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(dev: Environment) -> None:
