@@ -197,7 +197,7 @@ def test_a_data_folder_is_served_by_one_engine(data_dir: Path, process: subproce
 
         def serves() -> bool:
             assert third.poll() is None, third.communicate()
-            return json.loads((data_dir / "serve.json").read_text())["pid"] == third.pid
+            return bool(json.loads((data_dir / "serve.json").read_text())["pid"] == third.pid)
 
         wait_until(serves, "the third engine serves")
     finally:
