@@ -1,8 +1,8 @@
 """Real boxes, and photos as a phone stores them, from pixels to what the engine reads."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -79,7 +79,9 @@ def content_of(folder: Path) -> Content:
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("read", [voc, csv, coco])
-def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(tmp_path: Path, read: Any, orientation: int) -> None:  # noqa: ANN401
+def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(
+    tmp_path: Path, read: Callable[[Path], LabelledImages], orientation: int
+) -> None:
     store(Image.new("RGB", SIZE), tmp_path / "1.jpg", orientation)
     images = read(tmp_path)
     [image] = images.images

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.customization.samples import DatasetFolder, encoded
+from tests.customization.samples import DatasetFolder, MakeFolder, encoded
 from tests.support.places import LABELLED_DATA
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
@@ -18,8 +18,6 @@ from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.manifest import Manifest
 from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.errors import DatasetInvalid
-
-MakeFolder = Callable[..., DatasetFolder]
 
 
 def content_of(
