@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[1]
-PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
+from tests.support.places import CHECKOUT, DOCS
+
+PAGES = [CHECKOUT / "README.md", *sorted(DOCS.rglob("*.md"))]
 SHOWN = [
     (alias.name, str(node.module))
     for page in PAGES

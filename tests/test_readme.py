@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[1]
+from tests.support.places import CHECKOUT
+
 README = (CHECKOUT / "README.md").read_text()
 TIMEOUT_SECONDS = 1200
 

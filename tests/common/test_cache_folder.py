@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.places import CHECKOUT
 from toolchain.places import find_places
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.customization.cli.output import digest_cache
 from vision_customization.engine.settings import default_weights_dir
 
-CHECKOUT = Path(__file__).parents[2]
 HOME = Path("/home/me")
 
 

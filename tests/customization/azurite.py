@@ -7,10 +7,11 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.waiting import wait_until
 
 PROGRAM = shutil.which("azurite-blob", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 ACCOUNT = "visiontest"
@@ -39,17 +40,16 @@ def azurite(
     if certificate is not None:
         command += ["--oauth", "basic", "--cert", str(certificate[0]), "--key", str(certificate[1])]
     environ = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
+
+    def listens() -> bool:
+        assert process.poll() is None, "Azurite ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        return False
+
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            deadline = time.monotonic() + START_SECONDS
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, "Azurite ended"
-                    assert time.monotonic() < deadline, "Azurite did not start"
-                    time.sleep(0.05)
+            wait_until(listens, "Azurite listens", START_SECONDS)
             yield Azurite(f"{'https' if certificate else 'http'}://127.0.0.1:{port}")
         finally:
             # On SIGTERM it waits for its clients to hang up, a minute and more.

@@ -1,14 +1,14 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.customization.fake_service import FakeService, fake_service
-from tests.customization.samples import DatasetFolder, coco, encoded
+from tests.customization.samples import DatasetFolder, MakeFolder, coco, encoded
 
 
 @pytest.fixture
-def dataset_folder(tmp_path: Path) -> Callable[..., DatasetFolder]:
+def dataset_folder(tmp_path: Path) -> MakeFolder:
     """Makes a dataset; every image has a content of its own."""
 
     def make(tags: dict[str, int] | None = None, name: str = "data", box: list[float] | None = None) -> DatasetFolder:

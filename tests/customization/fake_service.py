@@ -1,14 +1,13 @@
 """A service on a loopback port that answers what a test tells it to."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support.http_server import Handler, serving_http
 from vision_customization.customization.client.client import RetryPolicy, VisionClient
 
 KEY = "a-key-that-is-in-no-message"
@@ -64,35 +63,20 @@ def fake_service() -> Iterator[FakeService]:
     """Runs until the context ends."""
     fake = FakeService()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Serving(Handler):
         def respond(self) -> None:
             parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            request = Received(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), body)
+            request = Received(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self.body())
             # Asked of a service of this machine before it is told to delete something.
             answer = fake.health if parts.path == "/healthz" else fake.answer(request)
             if answer.cut:
                 self.close_connection = True
                 return
             data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-            self.send_response(answer.status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **answer.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
+            self.answer(answer.status, data, {"Content-Type": "application/json", **answer.headers})
 
         do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_port}"
-    yield fake
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving_http(Serving) as port:
+        fake.url = f"http://127.0.0.1:{port}"
+        yield fake

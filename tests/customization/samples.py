@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,3 +46,6 @@ class DatasetFolder:
 
     def image(self, index: int) -> Path:
         return self.path / str(self.document["images"][index]["file_name"])
+
+
+MakeFolder = Callable[..., DatasetFolder]

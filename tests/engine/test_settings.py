@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from tests.support.places import DOCS
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings, unknown_variables, variable_of
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "engine.md"
+DOCUMENTATION = DOCS / "engine.md"
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

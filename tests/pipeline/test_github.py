@@ -1,9 +1,8 @@
 """One comment, one issue: against a small GitHub on this machine's loopback."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,51 +12,29 @@ import pytest
 from pipeline.__main__ import main
 from pipeline.github import GitHubError, Repository
 from pipeline.markdown import marker
+from tests.support.http_server import Handler, serving_http
 from toolchain.places import Places
 
 TOKEN = "ghs_not_a_real_token"
 MARKER = marker("preview", "dev")
 
 
-class GitHub(ThreadingHTTPServer):
+@dataclass
+class GitHub:
     """The comments and issues of one repository, and the calls that were made."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.comments: list[dict[str, Any]] = []
-        self.issues: list[dict[str, Any]] = []
-        self.calls: list[str] = []
+    url: str = ""
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    issues: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
-
-class Handler(BaseHTTPRequestHandler):
-    server: GitHub
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class calls it that
-        pass
-
-    def _answer(self) -> None:
-        address = urlsplit(self.path)
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
-        path = address.path.removeprefix("/repos/owner/name/")
-        self.server.calls.append(f"{self.command} {path}")
-        status, answer = 200, self._do(path, body, parse_qs(address.query))
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            status, answer = 403, {"message": "Resource not accessible by integration"}
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - the base class calls them that
-
-    def _do(self, path: str, body: dict[str, Any], query: dict[str, list[str]]) -> object:
-        things = self.server.comments if "comments" in path else self.server.issues
-        if self.command == "GET":
+    def do(self, command: str, path: str, body: dict[str, Any], query: dict[str, list[str]]) -> object:
+        things = self.comments if "comments" in path else self.issues
+        if command == "GET":
             page = int(query["page"][0])
             found = [thing for thing in things if thing.get("state", "open") == "open"]
             return found[(page - 1) * 100 : page * 100]
-        if self.command == "POST":
+        if command == "POST":
             number = len(things) + 1
             things.append({"id": number, "number": number, "html_url": f"https://example.org/{number}", **body})
             return things[-1]
@@ -68,18 +45,28 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def github() -> Iterator[GitHub]:
-    server = GitHub()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    github = GitHub()
+
+    class Serving(Handler):
+        def respond(self) -> None:
+            address = urlsplit(self.path)
+            path = address.path.removeprefix("/repos/owner/name/")
+            github.calls.append(f"{self.command} {path}")
+            status, answer = 200, github.do(self.command, path, json.loads(self.body() or "{}"), parse_qs(address.query))
+            if self.headers["Authorization"] != f"Bearer {TOKEN}":
+                status, answer = 403, {"message": "Resource not accessible by integration"}
+            self.answer(status, json.dumps(answer).encode())
+
+        do_GET = do_POST = do_PATCH = respond  # noqa: N815 - the base class calls them that
+
+    with serving_http(Serving) as port:
+        github.url = f"http://127.0.0.1:{port}"
+        yield github
 
 
 @pytest.fixture
 def repository(github: GitHub) -> Repository:
-    return Repository("owner/name", TOKEN, f"http://127.0.0.1:{github.server_port}")
+    return Repository("owner/name", TOKEN, github.url)
 
 
 def test_one_comment_however_often(github: GitHub, repository: Repository) -> None:
@@ -125,7 +112,7 @@ def test_a_github_that_is_not_there(repository: Repository) -> None:
 def environment(github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GITHUB_REPOSITORY", "owner/name")
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
-    monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{github.server_port}")
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
     monkeypatch.setattr("pipeline.__main__.find_places", lambda: Places(tmp_path, tmp_path / "cache"))
     (tmp_path / ".vision" / "dev").mkdir(parents=True)
     return tmp_path / ".vision" / "dev"

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ from pipeline.billing import BILLED, FREE
 from pipeline.events import Change, Preview, Remark, Step, Violation, read_events
 from pipeline.markdown import LIMIT_CHARACTERS, code, drift_markdown, plain, preview_markdown
 from tests.pipeline.test_events import ACCOUNT, URN, recorded
+from tests.support.places import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[2]
 MODEL = f"{URN}pulumi-python:dynamic/vision:Model::leaves"
 EVALUATION = f"{URN}pulumi-python:dynamic/vision:Evaluation::leaves"
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.places import CHECKOUT, DOCS
 from toolchain.actionlint import find_actionlint
 from toolchain.errors import NotHere
 from toolchain.places import find_places
 
-CHECKOUT = Path(__file__).parents[2]
 WORKFLOWS = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
 MAKEFILE = (CHECKOUT / "Makefile").read_text()
-GUIDE = (CHECKOUT / "docs" / "gitops.md").read_text()
+GUIDE = (DOCS / "gitops.md").read_text()
 
 per_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 
@@ -173,7 +173,7 @@ def test_commands_of_the_guide_are_of_a_shell(block: str) -> None:
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", GUIDE)) - {"azure.md"}))
 def test_what_the_guide_links_to_is_there(target: str) -> None:
-    assert (CHECKOUT / "docs" / target).exists()
+    assert (DOCS / target).exists()
 
 
 def test_gitlab_does_the_same() -> None:

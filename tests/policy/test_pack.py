@@ -18,9 +18,9 @@ from policy.rules.rule import StackRule
 from policy.state import UNKNOWN_TEXT
 from tests.policy import sample
 from tests.stacks.project import Outcome, Project
+from tests.support.places import CHECKOUT
 from toolchain.policy_pack import PLUGIN
 
-CHECKOUT = Path(__file__).parents[2]
 PACK = CHECKOUT / ".vision" / "policy"
 CONFIG = CHECKOUT / "policy" / "config"
 STORAGE = "azure-native:storage:StorageAccount"

@@ -13,10 +13,10 @@ from policy.rules import RULES, violations
 from policy.rules.rule import HIDDEN, UNKNOWN, Rule, StackRule
 from policy.state import SECRET_KIND, SECRET_MARK, UNKNOWN_TEXT, StateInvalid, resources_in, violations_of
 from tests.policy import sample
+from tests.support.places import CHECKOUT, DOCS
 
-CHECKOUT = Path(__file__).parents[2]
 CONFIGS = sorted((CHECKOUT / "policy" / "config").glob("*.json"))
-DOCUMENTATION = (CHECKOUT / "docs" / "policy.md").read_text()
+DOCUMENTATION = (DOCS / "policy.md").read_text()
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

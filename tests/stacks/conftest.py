@@ -1,11 +1,10 @@
 import copy
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
+from tests.stacks.processes import processes_in
 from tests.stacks.project import Project
 from tests.stacks.shapes import draw, write_dataset
 
@@ -50,14 +49,3 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     for project in projects:
         project.destroy().succeeded()
         assert processes_in(project.folder) == []
-
-
-def processes_in(folder: Path) -> list[str]:
-    """The command lines of the processes that work on `folder`."""
-    return [line for line, _ in running_in(folder)]
-
-
-def running_in(folder: Path) -> list[tuple[str, psutil.Process]]:
-    """The processes that work on `folder`, each behind its command line. One that has ended has no such line any more."""
-    lines = [(" ".join(process.info["cmdline"] or []), process) for process in psutil.process_iter(["cmdline"])]
-    return [(line, process) for line, process in lines if str(folder) in line]

@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.support.places import CHECKOUT
+
 VENV_BIN = Path(sys.executable).parent
 TIMEOUT_SECONDS = 300
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.engine.jobs.scenes import TAGS, drawn_scene, scenes_coco
-from tests.stacks.conftest import processes_in
+from tests.stacks.processes import processes_in
 from tests.stacks.project import VENV_BIN, Project
 from vision_customization.customization.client.client import VisionClient
 

@@ -1,13 +1,10 @@
 """docs/stacks.md and docs/azure.md are the reference of the stack's file: every key is in them."""
 
-from pathlib import Path
-
 import pytest
 
 from stacks.azure_settings import AzureNameSettings, AzureSettings, DatabaseSizeSettings, EngineSizeSettings, Settings
 from stacks.settings import DatasetSettings, LocalSettings, ModelSettings, StackSettings
-
-DOCS = Path(__file__).parents[2] / "docs"
+from tests.support.places import DOCS
 
 
 @pytest.mark.parametrize(

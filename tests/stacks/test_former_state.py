@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.stacks.project import CHECKOUT, Project
+from tests.stacks.project import Project
+from tests.support.places import CHECKOUT
 from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]

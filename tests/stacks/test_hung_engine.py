@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from tests.stacks.conftest import processes_in, running_in
+from tests.stacks.processes import processes_in, running_in
 from tests.stacks.project import VENV_BIN, Project
 
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]

@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 import pytest
 
 from tests.stacks.project import Project
+from tests.support.waiting import wait_until
 from toolchain.launcher import release_dead_locks
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelStatus
@@ -28,17 +29,16 @@ def project(make_project: Callable[..., Project]) -> Project:
 
 def wait_until_training(project: Project, update: "subprocess.Popen[str]", timeout_seconds: float = 120) -> VisionClient:
     """Wait until the engine says that a model trains."""
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
+
+    def client_of_training() -> VisionClient | None:
         assert update.poll() is None, update.communicate()[0]
-        try:
+        with suppress(FileNotFoundError, KeyError, VisionError):
             client = client_of(project)
             if any(model.status is ModelStatus.TRAINING for model in client.list_models()):
                 return client
-        except (FileNotFoundError, KeyError, VisionError):
-            pass
-        time.sleep(0.2)
-    raise AssertionError("nothing trained")
+        return None
+
+    return wait_until(client_of_training, "a model trains", timeout_seconds, every_seconds=0.2)
 
 
 def client_of(project: Project) -> VisionClient:

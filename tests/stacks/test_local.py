@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.stacks.conftest import processes_in
+from tests.stacks.processes import processes_in
 from tests.stacks.project import Project
 from tests.stacks.shapes import draw, write_dataset
 from vision_customization.customization.client.client import VisionClient

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.stacks.conftest import running_in
+from tests.stacks.processes import running_in
 from tests.stacks.project import VENV_BIN, Project
 from tests.stacks.shapes import draw
 from vision_customization.customization.client.client import VisionClient

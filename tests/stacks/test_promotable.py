@@ -1,7 +1,5 @@
 """What another stack exports of its models, as it is taken."""
 
-from typing import Any
-
 import pytest
 
 from stacks.promotion import PromotionError, promotable
@@ -24,6 +22,6 @@ def test_the_name_and_the_digest_are_taken() -> None:
         ({"leaves": {**MODEL, "artifactDigest": None}}, "stack 'dev' does not export the artifactDigest of its model 'leaves'"),
     ],
 )
-def test_what_cannot_be_promoted_is_named(models: Any, said: str) -> None:  # noqa: ANN401
+def test_what_cannot_be_promoted_is_named(models: object, said: str) -> None:
     with pytest.raises(PromotionError, match=said):
         promotable(models, "dev", "leaves")

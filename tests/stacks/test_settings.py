@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,6 +6,7 @@ import yaml
 
 from examples.detection import PARTS
 from stacks.settings import SettingsError, StackSettings, read_settings
+from tests.support.places import CHECKOUT
 from vision_customization.contract.gate import METRICS
 
 DATASETS = {"train": {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "images"}}
@@ -23,7 +23,7 @@ def settings_of(**config: object) -> StackSettings:
 
 
 def shipped(stack: str) -> StackSettings:
-    file = Path(__file__).parents[2] / "stacks" / f"Pulumi.{stack}.yaml"
+    file = CHECKOUT / "stacks" / f"Pulumi.{stack}.yaml"
     config = yaml.safe_load(file.read_text())["config"]
     return read_settings({key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}, stack)
 

@@ -7,18 +7,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.places import CHECKOUT
+from tests.support.waiting import wait_until
 from tests.toolchain.dockerfile import Stage, read_dockerfile
 from toolchain.lock import NOT_OF_THE_ENGINE
 from toolchain.places import find_places
 
-CHECKOUT = Path(__file__).parents[2]
 ARGUMENTS, STAGES = read_dockerfile((CHECKOUT / "Dockerfile").read_text())
 INSTALLED = "/opt/vision-engine"
 UNPRIVILEGED = 10001
@@ -190,10 +190,8 @@ def settings() -> dict[str, str]:
 
 
 def wait_for_port(note: Path, process: "subprocess.Popen[bytes]", log: Path, timeout_seconds: float = 120) -> int:
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        if note.exists() and (text := note.read_text()):
-            return int(json.loads(text)["port"])
+    def text() -> str:
         assert process.poll() is None, log.read_text()
-        time.sleep(0.1)
-    raise AssertionError(f"not listening after {timeout_seconds} s: {log.read_text()}")
+        return note.read_text() if note.exists() else ""
+
+    return int(json.loads(wait_until(text, lambda: f"the engine listens\n{log.read_text()}", timeout_seconds))["port"])

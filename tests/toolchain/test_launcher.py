@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from toolchain.launcher import (
     current_login,
     own_backend,
@@ -170,9 +171,7 @@ def test_the_lock_of_an_update_that_runs_stays(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     update = subprocess.Popen([program, "60"])
     try:
-        deadline = time.monotonic() + 10
-        while Path(f"/proc/{update.pid}/comm").read_text() != "pulumi\n":
-            assert time.monotonic() < deadline
+        wait_until(lambda: Path(f"/proc/{update.pid}/comm").read_text() == "pulumi\n", "the update has its name", 10)
         file.write_text(json.dumps({"pid": update.pid, "hostname": socket.gethostname()}))
         release_dead_locks(f"file://{tmp_path}")
         assert file.exists()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.places import CHECKOUT
 from toolchain.local_state import is_local
 from toolchain.places import Places, find_places
 from toolchain.samples import STEPS
 from toolchain.setup import steps
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def make(*arguments: str, folder: Path = CHECKOUT) -> "subprocess.CompletedProcess[str]":

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.places import CHECKOUT
 from toolchain import pulumi_cli
 from toolchain.places import Places
 from toolchain.policy_pack import PLUGIN, RUNTIME, plugin_script, project_text
-
-CHECKOUT = Path(__file__).parents[2]
 
 
 def test_the_pack_of_vision_differs_in_its_runtime_alone() -> None:

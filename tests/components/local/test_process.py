@@ -5,6 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.waiting import wait_until
 from vision_customization.components.local import process
 from vision_customization.components.local.process import DetachedProcess
 
@@ -16,9 +17,7 @@ FAMILY = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 
 def test_a_process_is_started_found_and_stopped_with_its_children(tmp_path: Path) -> None:
     started = process.start([sys.executable, "-c", FAMILY], environment={}, log_file=tmp_path / "log.txt")
     assert started.is_running()
-    deadline = time.monotonic() + 10
-    while not (children := psutil.Process(started.pid).children()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    children = wait_until(psutil.Process(started.pid).children, "the process has a child", 10)
     started.stop()
     assert not started.is_running()
     assert not any(child.is_running() for child in children)
@@ -31,10 +30,7 @@ def test_a_suspended_process_ends_in_order(tmp_path: Path) -> None:
     )
     log_file = tmp_path / "log.txt"
     started = process.start([sys.executable, "-c", code], environment={}, log_file=log_file)
-    deadline = time.monotonic() + 10
-    while process.last_lines(log_file) != "up":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: process.last_lines(log_file) == "up", "the process is up", 10)
     psutil.Process(started.pid).suspend()
     begun = time.monotonic()
     started.stop()
@@ -92,9 +88,7 @@ def test_the_passphrase_is_not_handed_on(tmp_path: Path, monkeypatch: pytest.Mon
     log_file = tmp_path / "log.txt"
     code = "import os; print(os.environ.get('PULUMI_CONFIG_PASSPHRASE'), os.environ['GIVEN'])"
     started = process.start([sys.executable, "-c", code], environment={"GIVEN": "given"}, log_file=log_file)
-    deadline = time.monotonic() + 10
-    while started.is_running() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: not started.is_running(), "the process ends", 10)
     assert process.last_lines(log_file) == "None given"
 
 

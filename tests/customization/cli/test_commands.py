@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
-from tests.customization.samples import DatasetFolder, encoded
+from tests.customization.samples import MakeFolder, encoded
 from vision_customization.customization.cli.drawing import HUES, draw_answer, tag_colours
 from vision_customization.customization.convert import LabelledImage, LabelledImages, copy_files, plan_copies
 from vision_customization.customization.errors import ConversionFailed
@@ -40,7 +40,7 @@ def model(status: str = "succeeded", **fields: Any) -> dict[str, Any]:  # noqa: 
     return {"name": "m", "status": status, "trainingParameters": parameters, **performance, **STAMPS, **fields}
 
 
-def test_check_tells_every_violation(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
+def test_check_tells_every_violation(vision: Vision, dataset_folder: MakeFolder) -> None:
     folder = dataset_folder()
     folder.image(0).unlink()
     folder.document["annotations"][1]["image_id"] = 77
@@ -57,7 +57,7 @@ def test_check_tells_every_violation(vision: Vision, dataset_folder: Callable[..
 
 @pytest.mark.parametrize(("box", "kind"), [(None, "imageClassification"), ([0, 0, 1, 1], "imageObjectDetection")])
 def test_check_tells_what_a_good_dataset_holds(
-    vision: Vision, dataset_folder: Callable[..., DatasetFolder], box: list[float] | None, kind: str
+    vision: Vision, dataset_folder: MakeFolder, box: list[float] | None, kind: str
 ) -> None:
     folder = dataset_folder(box=box)
     ran = vision("check", folder.path / "train.json", "--json")
@@ -67,9 +67,7 @@ def test_check_tells_what_a_good_dataset_holds(
     assert f"fit for training as {kind}" in vision("check", folder.path / "train.json").out
 
 
-def test_a_warning_is_told_and_the_dataset_is_fit_all_the_same(
-    vision: Vision, dataset_folder: Callable[..., DatasetFolder]
-) -> None:
+def test_a_warning_is_told_and_the_dataset_is_fit_all_the_same(vision: Vision, dataset_folder: MakeFolder) -> None:
     folder = dataset_folder(box=[0, 0, 1, 1])
     folder.document["annotations"][1]["bbox"] = [0.5, 0.5, 0.01, 0.5]
     folder.write()
@@ -79,7 +77,7 @@ def test_a_warning_is_told_and_the_dataset_is_fit_all_the_same(
     assert "fit for training as imageObjectDetection" in ran.out
 
 
-def test_labels_for_classification_are_not_for_detection(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
+def test_labels_for_classification_are_not_for_detection(vision: Vision, dataset_folder: MakeFolder) -> None:
     ran = vision("check", dataset_folder().path / "train.json", "--kind", "imageObjectDetection")
     assert (ran.code, ran.err) == (1, "1 violation\n")
     assert "none of the 6 annotations has a bbox" in ran.out
@@ -123,7 +121,7 @@ def test_nothing_is_written_unless_everything_can_be(vision: Vision, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["train.json", "test.json"])
-def test_a_source_is_not_written_over(vision: Vision, dataset_folder: Callable[..., DatasetFolder], name: str) -> None:
+def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder, name: str) -> None:
     source = dataset_folder().path / "train.json"
     source = source.rename(source.with_name(name))
     before = source.read_bytes()

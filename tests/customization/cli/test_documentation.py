@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,10 +11,11 @@ import pytest
 from tests.customization.cli.ran import Vision
 from tests.customization.cli.test_commands import EVALUATION, model, photos
 from tests.customization.fake_service import Answer, FakeService
-from tests.customization.samples import DatasetFolder, encoded
+from tests.customization.samples import MakeFolder, encoded
+from tests.support.places import DOCS
 from vision_customization.customization.cli.program import vision as program
 
-PAGE = (Path(__file__).parents[3] / "docs" / "cli.md").read_text("utf-8")
+PAGE = (DOCS / "cli.md").read_text("utf-8")
 EVERYWHERE = {"--endpoint", "--key", "--stack", "--help", "-h"}
 
 
@@ -83,7 +84,7 @@ def test_what_comes_out_of_an_exported_model_is_told_for_each_kind() -> None:
         assert "out of a classifier" in told
         assert "boxes, scores and classes" in told
         assert "learning.md" in told
-    assert re.search("^## Detectors$", (Path(__file__).parents[3] / "docs" / "learning.md").read_text("utf-8"), re.MULTILINE)
+    assert re.search("^## Detectors$", (DOCS / "learning.md").read_text("utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
@@ -116,7 +117,7 @@ def test_the_labels_of_other_tools_become_a_dataset_as_shown(vision: Vision, tmp
         assert vision(*arguments).code == 0
 
 
-def test_check_prints_what_is_shown(vision: Vision, dataset_folder: Callable[..., DatasetFolder]) -> None:
+def test_check_prints_what_is_shown(vision: Vision, dataset_folder: MakeFolder) -> None:
     folder = dataset_folder({"a": 10, "b": 10}, box=[0, 0, 1, 1])
     folder.document["annotations"][17]["bbox"] = [0.9, 0.1, 0.2, 0.3]
     folder.document["images"][3]["file_name"] = "images/4.jpg"

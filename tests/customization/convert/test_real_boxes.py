@@ -1,12 +1,13 @@
 """Real boxes, and photos as a phone stores them, from pixels to what the engine reads."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
+from tests.support.places import LABELLED_DATA
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.convert import (
@@ -21,8 +22,6 @@ from vision_customization.customization.convert import (
 from vision_customization.customization.datasets.content import Content, check_dataset
 from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.engine.annotations import read_detection
-
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 SIZE = (400, 300)
 """Width and height of the photo as one sees it."""
@@ -80,7 +79,9 @@ def content_of(folder: Path) -> Content:
 
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("read", [voc, csv, coco])
-def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(tmp_path: Path, read: Any, orientation: int) -> None:  # noqa: ANN401
+def test_boxes_of_a_phones_photo_are_those_of_the_upright_image(
+    tmp_path: Path, read: Callable[[Path], LabelledImages], orientation: int
+) -> None:
     store(Image.new("RGB", SIZE), tmp_path / "1.jpg", orientation)
     images = read(tmp_path)
     [image] = images.images
@@ -108,22 +109,22 @@ def test_what_rounding_put_over_the_edge_is_cut_off(tmp_path: Path, bbox: list[f
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+@pytest.mark.skipif(not LABELLED_DATA.is_dir(), reason="../shared/data is not here")
 @pytest.mark.parametrize(("name", "turned"), [("bccd", False), ("fork-scissors", True)])
 def test_real_boxes_come_back_from_pixels(tmp_path: Path, name: str, turned: bool) -> None:
-    original = json.loads((SHARED / name / "train.json").read_text())
+    original = json.loads((LABELLED_DATA / name / "train.json").read_text())
     sizes = {image["id"]: (image["width"], image["height"]) for image in original["images"]}
     pixels = json.loads(json.dumps(original))
     for annotation in pixels["annotations"]:
         width, height = sizes[annotation["image_id"]]
         annotation["bbox"] = [round(side * of) for side, of in zip(annotation["bbox"], (width, height) * 2, strict=True)]
     (tmp_path / "pixels.json").write_text(json.dumps(pixels))
-    source = SHARED / name
+    source = LABELLED_DATA / name
     if turned:
         source = tmp_path / "photos"
         (source / "images").mkdir(parents=True)
         for index, image in enumerate(original["images"]):
-            with Image.open(SHARED / name / image["file_name"]) as picture:
+            with Image.open(LABELLED_DATA / name / image["file_name"]) as picture:
                 store(picture, source / image["file_name"], (6, 8, 3)[index % 3])
     images, copies = plan_copies(read_coco(tmp_path / "pixels.json", source), source, tmp_path)
     copy_files(copies)

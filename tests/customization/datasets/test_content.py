@@ -10,17 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.customization.samples import DatasetFolder, encoded
+from tests.customization.samples import DatasetFolder, MakeFolder, encoded
+from tests.support.places import LABELLED_DATA
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.manifest import Manifest
 from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.errors import DatasetInvalid
-
-MakeFolder = Callable[..., DatasetFolder]
-
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 def content_of(
@@ -387,7 +384,7 @@ def test_declaring_resources_imports_nothing_that_sends() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+@pytest.mark.skipif(not LABELLED_DATA.is_dir(), reason="../shared/data is not here")
 @pytest.mark.parametrize(
     ("name", "files", "kind", "images", "tags"),
     [
@@ -398,7 +395,7 @@ def test_declaring_resources_imports_nothing_that_sends() -> None:
     ],
 )
 def test_real_datasets_keep_the_rules(name: str, files: list[str], kind: str, images: int, tags: dict[str, int] | None) -> None:
-    content = content_of(SHARED / name, files, kind)
+    content = content_of(LABELLED_DATA / name, files, kind)
     assert content.images == images
     assert tags is None or content.tags == tags
     assert Manifest.from_bytes(content.manifest.to_bytes()) == content.manifest

@@ -5,7 +5,7 @@ import os
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, PROGRAM, Azurite, azurite
-from tests.customization.samples import DatasetFolder, encoded
+from tests.customization.samples import DatasetFolder, MakeFolder, encoded
 from vision_customization.common.errors import StorageError
 from vision_customization.contract.coco.rules import check_coco
 from vision_customization.contract.enums import AnnotationKind
@@ -33,8 +33,6 @@ from vision_customization.customization.datasets.upload import (
 )
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(PROGRAM is None, reason="Azurite is not installed: make setup")]
-
-MakeFolder = Callable[..., DatasetFolder]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN, Unknown
 
-from tests.customization.samples import DatasetFolder
+from tests.customization.samples import DatasetFolder, MakeFolder
 from tests.stacks.shapes import draw, write_dataset
 from vision_customization.customization.resources.dataset import DatasetProvider, content_change
 from vision_customization.customization.resources.model import ModelProvider
@@ -101,7 +101,7 @@ def test_annotation_files_of_somebody_else_are_told(declared: Properties) -> Non
 
 
 @pytest.fixture
-def boxed(declared: Properties, dataset_folder: Callable[..., DatasetFolder]) -> tuple[Properties, DatasetFolder]:
+def boxed(declared: Properties, dataset_folder: MakeFolder) -> tuple[Properties, DatasetFolder]:
     """A dataset for object detection, declared, and its folder: three images with a fork, one with a spoon."""
     folder = dataset_folder({"fork": 3, "spoon": 1}, "cutlery", box=[0, 0, 0.5, 0.5])
     return {**declared, "annotation_kind": "imageObjectDetection", "source": "cutlery"}, folder

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic.dynamic import PROVIDER_KEY, serialize_provider
 
+from tests.support.places import CHECKOUT
 from vision_customization.components.azure.role_ready import BlobAccessProvider
 from vision_customization.components.generated_key import GeneratedKeyProvider
 from vision_customization.components.local.container import LocalContainerProvider
@@ -20,7 +21,6 @@ from vision_customization.customization.resources.promoted_model import Promoted
 from vision_customization.customization.resources.provider import DeclaredProvider
 from vision_customization.customization.resources.published_model import PublishedModelProvider
 
-CHECKOUT = Path(__file__).parents[3]
 FORMER: dict[str, str] = json.loads(Path(__file__).with_name("former_providers.json").read_text())
 """`__provider` as it lies in a state, by the provider's former path: written by the code before the move."""
 

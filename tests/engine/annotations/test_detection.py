@@ -1,18 +1,17 @@
 """Boxes as the engine reads them: merged by tag name and URL, cut at the edge, and refused with file, entry and id."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.places import LABELLED_DATA
 from vision_customization.contract.enums import Purpose
 from vision_customization.engine.annotations import AnnotationError, Box, BoxedAnnotations, read_detection
 
 BBOX = [0.1, 0.2, 0.3, 0.4]
-SHARED = Path(__file__).parents[4] / "shared" / "data"
 
 
 def coco(*boxes: tuple[int, int, object], **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
@@ -161,13 +160,13 @@ def test_what_is_read_lies_in_the_image(bbox: list[float]) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+@pytest.mark.skipif(not LABELLED_DATA.is_dir(), reason="../shared/data is not here")
 @pytest.mark.parametrize(
     ("name", "tags", "images", "boxes"),
     [("fork-scissors", ("fork", "scissors"), 28, 28), ("bccd", ("Platelets", "RBC", "WBC"), 205, 2804)],
 )
 def test_real_datasets(name: str, tags: tuple[str, ...], images: int, boxes: int) -> None:
-    document = json.loads((SHARED / name / "train.json").read_text())
+    document = json.loads((LABELLED_DATA / name / "train.json").read_text())
     for image in document["images"]:
         image["absolute_url"] = f"https://h/c/{image['file_name']}"
     annotations = read(document)

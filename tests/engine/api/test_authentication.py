@@ -1,7 +1,5 @@
 """Keys and bearer tokens."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import os
 import stat
 import time
@@ -12,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.support.api_world import BuildWorld, World
 from vision_customization.engine.api.authentication import EntraTokens, KeyRing
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
@@ -30,13 +29,13 @@ class FixedKey:
         return self
 
 
-def token(*, signed_by: Any = PRIVATE, algorithm: str = "RS256", **claims: object) -> str:
+def token(*, signed_by: rsa.RSAPrivateKey | str | None = PRIVATE, algorithm: str = "RS256", **claims: object) -> str:
     content = {"aud": AUDIENCE, "iss": f"https://sts.windows.net/{TENANT}/", "exp": time.time() + 600, **claims}
     return jwt.encode({key: value for key, value in content.items() if value is not None}, signed_by, algorithm)
 
 
 @pytest.mark.parametrize("key", ["first-key-of-this-engine", "second-key-of-this-engine"])
-def test_either_key_opens(world: Any, key: str) -> None:
+def test_either_key_opens(world: World, key: str) -> None:
     assert world.call("GET", "datasets", key=key).status_code == 200
 
 
@@ -64,7 +63,7 @@ def test_what_is_no_bearer_token() -> None:
     assert "not valid" in (EntraTokens(TENANT, AUDIENCE, FixedKey()).refusal("nonsense") or "")
 
 
-def test_bearer_tokens_over_the_api(world: Any, build_world: Any) -> None:
+def test_bearer_tokens_over_the_api(world: World, build_world: BuildWorld) -> None:
     headers = {"Authorization": f"Bearer {token()}"}
     reply = world.call("GET", "datasets", key=None, headers=headers)
     assert reply.status_code == 401

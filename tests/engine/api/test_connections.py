@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from tests.support.waiting import wait_until
 from vision_customization.engine.api import connections as bounds
 from vision_customization.engine.api.connections import BoundedConnection, Closed, Connections, Limits, raise_file_limit
 from vision_customization.engine.runtime.listening import listening
@@ -55,10 +56,7 @@ class Server:
         return connection
 
     def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < deadline, (self.connections.open, dict(self.connections.closed))
-            time.sleep(0.01)
+        wait_until(condition, lambda: f"{self.connections.open} open, closed {dict(self.connections.closed)}", 10)
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Every operation with every status of the contract's table of operations (section 1.2), and its traps."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.api_world import World
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.wire import ErrorDetails
 
@@ -20,55 +19,55 @@ PLANOGRAM = {
     "planogram": {"width": 100.0, "height": 50.0, "products": [], "fixtures": [], "positions": []},
 }
 
-Prepare = Callable[[Any], object]
+Prepare = Callable[[World], object]
 
 
-def nothing(world: Any) -> None: ...
+def nothing(world: World) -> None: ...
 
 
-def dataset(world: Any) -> None:
+def dataset(world: World) -> None:
     world.register("cats")
 
 
-def model(world: Any) -> None:
+def model(world: World) -> None:
     world.create("m")
 
 
-def trained(world: Any) -> None:
+def trained(world: World) -> None:
     world.train("m")
 
 
-def evaluation(world: Any) -> None:
+def evaluation(world: World) -> None:
     world.train("m")
     world.call("PUT", "models/m/evaluations/e", json=EVALUATION)
 
 
-def ended_evaluation(world: Any) -> None:
+def ended_evaluation(world: World) -> None:
     evaluation(world)
     world.store.evaluations.finish(world.jobs.evaluations[-1], ModelPerformance())
 
 
-def shelf(world: Any) -> None:
+def shelf(world: World) -> None:
     world.train_detector("r")
     world.blobs.content = {IMAGE: world.shelf_image}
 
 
-def run(world: Any) -> None:
+def run(world: World) -> None:
     shelf(world)
     world.call("PUT", "productrecognition/r/runs/1", json={"url": IMAGE})
 
 
-def ended_run(world: Any) -> None:
+def ended_run(world: World) -> None:
     run(world)
     world.store.runs.fail(world.jobs.recognitions[-1], ErrorDetails(code="c", message="m"))
 
 
-def published(world: Any) -> None:
+def published(world: World) -> None:
     world.train("m")
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
 
 
-def stored(world: Any) -> None:
+def stored(world: World) -> None:
     world.blobs.content = {CONTAINER: b"", f"{CONTAINER}/a.png": b"pixels"}
 
 
@@ -206,18 +205,18 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
 @pytest.mark.parametrize(("prepare", "method", "path", "body", "headers", "status", "code"), OPERATIONS)
 @pytest.mark.parametrize("version", ["2023-02-01-preview", "2023-04-01-preview"])
 def test_operation(
-    world: Any,
+    world: World,
     version: str,
     prepare: Prepare,
     method: str,
     path: str,
-    body: Any,
+    body: object,
     headers: dict[str, str],
     status: int,
     code: str | None,
 ) -> None:
     prepare(world)
-    arguments = {} if body is None else {"json": body}
+    arguments: dict[str, Any] = {} if body is None else {"json": body}
     reply = world.call(method, path, version=version, headers=headers, **arguments)
     assert reply.status_code == status, reply.text
     assert len(reply.headers["apim-request-id"]) == 36
@@ -265,7 +264,7 @@ def test_operation(
         ("POST", "planogramcompliance:match"),
     ],
 )
-def test_every_operation_needs_a_key_and_a_version(world: Any, method: str, path: str) -> None:
+def test_every_operation_needs_a_key_and_a_version(world: World, method: str, path: str) -> None:
     world.train()
     body: dict[str, Any] = {"json": {}} if method in ("PUT", "PATCH") else {}
     for key in (None, "", "wrong", "first-key-of-this-engin"):
@@ -300,12 +299,12 @@ def test_every_operation_needs_a_key_and_a_version(world: Any, method: str, path
         ("PUT", "models/m/artifact:metadata", "GET"),
     ],
 )
-def test_another_method_is_told_those_there_are(world: Any, method: str, path: str, allowed: str) -> None:
+def test_another_method_is_told_those_there_are(world: World, method: str, path: str, allowed: str) -> None:
     reply = world.call(method, path)
     assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
 
 
-def test_repeated_slashes_are_one(world: Any) -> None:
+def test_repeated_slashes_are_one(world: World) -> None:
     world.train()
     assert world.call("PUT", "/computervision//models/m///evaluations/e", json=EVALUATION).status_code == 201
     assert world.call("GET", "http://engine.test:8080//computervision//datasets").status_code == 200
@@ -328,7 +327,7 @@ def test_repeated_slashes_are_one(world: Any) -> None:
         ),
     ],
 )
-def test_bodies_as_clients_and_documents_have_them(world: Any, body: bytes, content_type: str | None) -> None:
+def test_bodies_as_clients_and_documents_have_them(world: World, body: bytes, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
     reply = world.call("PUT", "datasets/cats", content=body, headers=headers)
     assert reply.status_code == 201, reply.text
@@ -352,20 +351,20 @@ def test_bodies_as_clients_and_documents_have_them(world: Any, body: bytes, cont
         (b'{"annotationKind": NaN}', "annotationKind"),
     ],
 )
-def test_bodies_that_are_refused(world: Any, body: bytes, expected: str) -> None:
+def test_bodies_that_are_refused(world: World, body: bytes, expected: str) -> None:
     reply = world.call("PUT", "datasets/cats", content=body)
     assert reply.status_code == 400
     assert expected in reply.json()["error"]["message"]
 
 
-def test_a_body_of_another_type_or_too_long(world: Any) -> None:
+def test_a_body_of_another_type_or_too_long(world: World) -> None:
     reply = world.call("PUT", "datasets/cats", content=b"<a/>", headers={"Content-Type": "text/xml"})
     assert (reply.status_code, reply.json()["error"]["target"]) == (400, "Content-Type")
     reply = world.call("PUT", "datasets/cats", content=b"{" + b" " * 1024 * 1024 + b"}")
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "InvalidRequest")
 
 
-def test_several_faults_are_said_at_once(world: Any) -> None:
+def test_several_faults_are_said_at_once(world: World) -> None:
     body = {"trainingParameters": {"trainingDatasetName": "-", "timeBudgetInHours": 0, "modelKind": "Nonsense"}}
     error = world.call("PUT", "models/m", json=body).json()["error"]
     assert [detail["target"] for detail in error["details"]] == [
@@ -377,7 +376,7 @@ def test_several_faults_are_said_at_once(world: Any) -> None:
     assert "'Generic-Classifier'" in error["details"][2]["message"]
 
 
-def test_a_failure_inside_says_only_where_to_look(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_inside_says_only_where_to_look(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.jobs.broken = True
     reply = world.create("m")
     assert (reply.status_code, reply.headers["x-ms-error-code"]) == (500, "InternalServerError")

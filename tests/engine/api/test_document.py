@@ -1,7 +1,5 @@
 """The OpenAPI document, and the engine held against it."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 from typing import Any
 
 import hypothesis
@@ -19,6 +17,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+
+from tests.support.api_world import BuildAnyWorld, World
 
 CHECKS = [
     not_a_server_error,
@@ -61,15 +61,15 @@ def image(ctx: object, value: object) -> object:
 
 
 @pytest.fixture
-def document(world: Any) -> Any:
+def document(world: World) -> dict[str, Any]:
     return world.call("GET", "/openapi.json", key=None, version=None).json()
 
 
-def test_every_operation_is_described(document: Any) -> None:
+def test_every_operation_is_described(document: dict[str, Any]) -> None:
     assert {path: set(operations) for path, operations in document["paths"].items()} == OPERATIONS
 
 
-def test_every_failure_has_the_one_shape(document: Any) -> None:
+def test_every_failure_has_the_one_shape(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert "422" not in operation["responses"], (path, method)
@@ -84,13 +84,13 @@ def test_every_failure_has_the_one_shape(document: Any) -> None:
                     assert "x-ms-error-code" in response["headers"]
 
 
-def test_bodies_are_described_in_both_types(document: Any) -> None:
+def test_bodies_are_described_in_both_types(document: dict[str, Any]) -> None:
     body = document["paths"]["/computervision/datasets/{name}"]["put"]["requestBody"]
     assert set(body["content"]) == {"application/json", "application/json-patch+json"}
     assert "annotationFileUris" in document["components"]["schemas"]["DatasetCreate"]["required"]
 
 
-def test_tiles_are_described_and_need_not_be_there(document: Any) -> None:
+def test_tiles_are_described_and_need_not_be_there(document: dict[str, Any]) -> None:
     parameters = document["components"]["schemas"]["TrainingParameters"]
     tiles = parameters["properties"]["tiles"]
     assert (tiles["minimum"], tiles["maximum"], tiles["default"]) == (1, 4, 1)
@@ -98,7 +98,7 @@ def test_tiles_are_described_and_need_not_be_there(document: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: Any) -> Any:
+def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: BuildAnyWorld) -> World:
     """One world for all examples, in which a few names mean something."""
     world = build_any_world(tmp_path_factory.mktemp("engine"))
     world.register("cats")
@@ -112,7 +112,7 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: A
 
 
 @pytest.fixture(scope="module")
-def described(described_world: Any) -> Any:
+def described(described_world: World) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_asgi("/openapi.json", described_world.call.app)
 
 
@@ -121,10 +121,12 @@ def described(described_world: Any) -> Any:
 @pytest.mark.parametrize(
     ("path", "method"), [(path, method) for path, methods in OPERATIONS.items() for method in sorted(methods)]
 )
-def test_nothing_undocumented_is_answered(described: Any, path: str, method: str, mode: GenerationMode) -> None:
+def test_nothing_undocumented_is_answered(
+    described: schemathesis.BaseSchema, path: str, method: str, mode: GenerationMode
+) -> None:
     operation = described[path][method]
 
-    def check(case: Any) -> None:
+    def check(case: schemathesis.Case) -> None:
         case.call_and_validate(checks=CHECKS, headers={"Ocp-Apim-Subscription-Key": "first-key-of-this-engine"})
 
     for case in described.iter_coverage_cases(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from vision_customization.engine.runtime.listening import listening
 
 pytestmark = pytest.mark.process
@@ -40,12 +41,13 @@ def start(data_dir: Path, *flags: str, **environment: str) -> subprocess.Popen[s
 
 
 def announced(data_dir: Path, process: subprocess.Popen[str]) -> dict[str, int]:
-    deadline = time.monotonic() + 60
     file = data_dir / "serve.json"
-    while not file.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+
+    def there() -> bool:
+        assert file.exists() or process.poll() is None, process.communicate()
+        return file.exists()
+
+    wait_until(there, "the engine says where it serves")
     content: dict[str, int] = json.loads(file.read_text())
     return content
 
@@ -192,11 +194,12 @@ def test_a_data_folder_is_served_by_one_engine(data_dir: Path, process: subproce
     process.wait()
     third = start(data_dir, "--port", "0")
     try:
-        deadline = time.monotonic() + 60
-        while json.loads((data_dir / "serve.json").read_text())["pid"] != third.pid:
+
+        def serves() -> bool:
             assert third.poll() is None, third.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            return bool(json.loads((data_dir / "serve.json").read_text())["pid"] == third.pid)
+
+        wait_until(serves, "the third engine serves")
     finally:
         third.kill()
         third.communicate()

@@ -1,14 +1,15 @@
 """Objects that refuse, and a database that does: what each route answers then, and what it leaves."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.engine.api.routes.test_model_import import put
+from tests.support.api_world import World
+from tests.support.exported_model import Exported
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.wire import ErrorDetails
@@ -26,14 +27,14 @@ Refuse = Callable[..., None]
 
 
 @pytest.fixture(params=REFUSALS)
-def refuse(request: pytest.FixtureRequest, world: Any, monkeypatch: pytest.MonkeyPatch) -> Refuse:
+def refuse(request: pytest.FixtureRequest, world: World, monkeypatch: pytest.MonkeyPatch) -> Refuse:
     """Lets these methods of the objects refuse, for the keys that contain `of`."""
 
     def refuse_methods(*methods: str, of: str = "") -> None:
         for method in methods:
             real = getattr(world.objects, method)
 
-            def refusing(key: str, *arguments: Any, real: Any = real, **named: Any) -> Any:
+            def refusing(key: str, *arguments: object, real: Callable[..., object] = real, **named: object) -> object:
                 if of in key:
                     raise REFUSALS[request.param]
                 return real(key, *arguments, **named)
@@ -49,11 +50,11 @@ def agree(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return monkeypatch.undo
 
 
-def failed(reply: Any) -> bool:
+def failed(reply: httpx.Response) -> bool:
     return reply.status_code == 500 and reply.json()["error"]["message"].startswith(GENERAL)
 
 
-def test_a_model_is_deleted_and_its_files_are_swept(world: Any, refuse: Refuse, agree: Callable[[], None]) -> None:
+def test_a_model_is_deleted_and_its_files_are_swept(world: World, refuse: Refuse, agree: Callable[[], None]) -> None:
     other, model_id = world.train("other"), world.train("m")
     refuse("delete")
     assert world.call("DELETE", "models/m").status_code == 204
@@ -67,7 +68,7 @@ def test_a_model_is_deleted_and_its_files_are_swept(world: Any, refuse: Refuse, 
 
 
 def test_an_evaluation_is_deleted_and_its_curves_go_with_the_model(
-    world: Any, refuse: Refuse, agree: Callable[[], None]
+    world: World, refuse: Refuse, agree: Callable[[], None]
 ) -> None:
     model_id = world.train("m")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
@@ -83,7 +84,7 @@ def test_an_evaluation_is_deleted_and_its_curves_go_with_the_model(
     assert not world.objects.exists(curves_key(model_id, evaluation_id))
 
 
-def test_a_run_is_deleted_without_the_objects(world: Any, refuse: Refuse) -> None:
+def test_a_run_is_deleted_without_the_objects(world: World, refuse: Refuse) -> None:
     world.train_detector("r")
     assert world.call("PUT", "productrecognition/r/runs/x", content=world.shelf_image).status_code == 201
     (run_id,) = world.jobs.recognitions
@@ -96,7 +97,7 @@ def test_a_run_is_deleted_without_the_objects(world: Any, refuse: Refuse) -> Non
 
 @pytest.mark.parametrize(("path", "method"), [("models/m/artifact", "path"), ("models/m/artifact:metadata", "get")])
 def test_a_download_that_is_refused_can_be_asked_for_again(
-    world: Any, refuse: Refuse, agree: Callable[[], None], path: str, method: str
+    world: World, refuse: Refuse, agree: Callable[[], None], path: str, method: str
 ) -> None:
     world.train("m")
     refuse(method)
@@ -107,7 +108,7 @@ def test_a_download_that_is_refused_can_be_asked_for_again(
 
 @pytest.mark.parametrize("methods", [("put",), ("put", "delete")])
 def test_a_run_whose_image_cannot_be_kept_is_not_there(
-    world: Any, refuse: Refuse, agree: Callable[[], None], methods: tuple[str, ...]
+    world: World, refuse: Refuse, agree: Callable[[], None], methods: tuple[str, ...]
 ) -> None:
     world.train_detector("r")
     refuse(*methods)
@@ -120,7 +121,7 @@ def test_a_run_whose_image_cannot_be_kept_is_not_there(
 
 @pytest.mark.parametrize("of", ["imports/", "head.npz", "model.json", "model.onnx"])
 def test_an_import_whose_files_cannot_be_kept_is_not_there(
-    world: Any, exported: Any, refuse: Refuse, agree: Callable[[], None], of: str
+    world: World, exported: Exported, refuse: Refuse, agree: Callable[[], None], of: str
 ) -> None:
     refuse("put", of=of)
     refuse("delete")
@@ -132,7 +133,7 @@ def test_an_import_whose_files_cannot_be_kept_is_not_there(
 
 
 def test_an_import_that_cannot_be_tidied_up_is_whole(
-    world: Any, exported: Any, refuse: Refuse, agree: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    world: World, exported: Exported, refuse: Refuse, agree: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse("delete")
     assert put(world, exported).status_code == 201
@@ -145,7 +146,7 @@ def test_an_import_that_cannot_be_tidied_up_is_whole(
 
 
 def test_an_imported_model_that_cannot_be_loaded_is_imported(
-    world: Any, exported: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse_load(model_id: str) -> None:
         raise REFUSALS["container"]
@@ -159,7 +160,7 @@ def locked(*_: object, **__: object) -> None:
     raise OperationalError("UPDATE", {}, Exception("database is locked"))
 
 
-def test_a_cancellation_that_was_accepted_stands(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancellation_that_was_accepted_stands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.create("m")
     monkeypatch.setattr(world.store.models, "cancel", locked)
     reply = world.call("POST", "models/m:cancel")
@@ -176,7 +177,7 @@ def test_a_cancellation_that_was_accepted_stands(world: Any, monkeypatch: pytest
     ],
 )
 def test_what_can_neither_be_queued_nor_undone_is_at_its_end(
-    world: Any, monkeypatch: pytest.MonkeyPatch, path: str, sent: dict[str, Any], part: str
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, sent: dict[str, Any], part: str
 ) -> None:
     world.train_detector("r")
     world.jobs.broken = True
@@ -191,7 +192,7 @@ def test_what_can_neither_be_queued_nor_undone_is_at_its_end(
 
 
 @pytest.mark.parametrize("mark", [True, False])
-def test_the_sweep_leaves_what_is_imported(world: Any, mark: bool) -> None:
+def test_the_sweep_leaves_what_is_imported(world: World, mark: bool) -> None:
     trained = world.train("m")
     world.objects.put(f"{model_key('half')}/model.json", b"{}")
     if mark:
@@ -200,7 +201,7 @@ def test_the_sweep_leaves_what_is_imported(world: Any, mark: bool) -> None:
     assert world.objects.names("models") == sorted([trained, *(["half"] if mark else [])])
 
 
-def test_the_sweep_leaves_what_is_trained(world: Any) -> None:
+def test_the_sweep_leaves_what_is_trained(world: World) -> None:
     world.create("m")
     model_id = world.store.models.find("m").id
     world.objects.put(f"{model_key(model_id)}/head.npz", b"")
@@ -208,7 +209,7 @@ def test_the_sweep_leaves_what_is_trained(world: Any) -> None:
     assert world.objects.names("models") == [model_id]
 
 
-def test_the_sweep_reads_the_rows_last(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweep_reads_the_rows_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that ends between two of the three lists is seen in the one or the other."""
     world.train("m")
     model_id = world.train("n")
@@ -221,7 +222,7 @@ def test_the_sweep_reads_the_rows_last(world: Any, monkeypatch: pytest.MonkeyPat
     assert model_id in world.objects.names("models")
 
 
-def test_files_of_which_the_database_knows_none_stay(world: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_of_which_the_database_knows_none_stay(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """The engine was started with a database that is not the one of these files."""
     world.objects.put(artifact_key("a"), b"")
     world.create("m")

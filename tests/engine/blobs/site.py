@@ -2,18 +2,18 @@
 
 import ipaddress
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.support.http_server import Handler, serving_http
 
 TLS_HOST = "127.0.0.2"
 """What plays Azure: clients treat 127.0.0.1 as this machine's own, and look for no certificates of the environment there."""
@@ -61,13 +61,10 @@ def serving(certificate: Path | None = None) -> Iterator[Site]:
     """Runs until the context ends; with a certificate, over TLS on another loopback address."""
     site = Site() if certificate is None else Site(TLS_HOST, scheme="https")
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+    class Serving(Handler):
         def respond(self) -> None:
             site.requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}))
-            site.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+            site.bodies.append(self.body())
             site.connections.add(self.client_address[1])
             replies = site.replies.get(self.path.split("?")[0], [Reply(404)])
             reply = replies.pop(0) if len(replies) > 1 else replies[0]
@@ -88,29 +85,12 @@ def serving(certificate: Path | None = None) -> Iterator[Site]:
 
         do_GET = do_POST = do_PUT = do_HEAD = respond  # noqa: N815
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """A client that trusts no certificate of this site's hangs up."""
-
-    server = Server((site.host, 0), Handler)
-    server.daemon_threads = True
+    context = None
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-        # Shaken hands with in the connection's own thread, or one silent client would hold up all others.
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    site.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving_http(Serving, site.host, context=context) as site.port:
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def write_certificate(file: Path, host: str = TLS_HOST) -> Path:

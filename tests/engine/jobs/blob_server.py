@@ -1,11 +1,11 @@
 """Blobs over HTTP on the loopback interface."""
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.http_server import Handler, serving_http
 
 
 @dataclass
@@ -33,11 +33,8 @@ class BlobServer:
 def serving_blobs() -> Iterator[BlobServer]:
     blobs = BlobServer()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
+    class Serving(Handler):
+        def do_GET(self) -> None:  # noqa: N802
             blobs.before_reply(self.path)
             data = blobs.blobs.get(self.path.split("?")[0])
             etag = None if data is None else f'"{hashlib.sha256(data).hexdigest()[:16]}"'
@@ -45,31 +42,10 @@ def serving_blobs() -> Iterator[BlobServer]:
                 503 if blobs.busy(self.path) else 404 if data is None else 304 if self.headers["If-None-Match"] == etag else 200
             )
             blobs.requests.append((self.path, status))
-            self.send_response(status)
-            if etag is not None:
-                self.send_header("ETag", etag)
             body = data if status == 200 and data is not None else b""
-            if status != 304:
-                self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, body, {} if etag is None else {"ETag": etag})
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            """A client that was killed is what these tests are about."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    blobs.netloc = f"127.0.0.1:{server.server_address[1]}"
-    blobs.url = f"http://{blobs.netloc}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving_http(Serving) as port:
+        blobs.netloc = f"127.0.0.1:{port}"
+        blobs.url = f"http://{blobs.netloc}"
         yield blobs
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,7 +3,6 @@
 import io
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -150,13 +149,6 @@ def as_older_engines_record(
         return PlannedTraining(shards=planned["shards"], images=planned["images"], seconds=planned["seconds"])
 
     return read
-
-
-def wait(ended: Callable[[], bool], seconds: float = 60.0, every_seconds: float = 0.02) -> None:
-    deadline = time.monotonic() + seconds
-    while not ended():
-        assert time.monotonic() < deadline, "it did not end in time"
-        time.sleep(every_seconds)
 
 
 class Gate:

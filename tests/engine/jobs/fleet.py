@@ -19,7 +19,8 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from tests.engine.jobs.blob_server import BlobServer, serving_blobs
-from tests.engine.jobs.drawn import coco, drawn_image, wait
+from tests.engine.jobs.drawn import coco, drawn_image
+from tests.support.waiting import wait_until
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.customization.client.client import VisionClient
@@ -120,9 +121,9 @@ class Fleet:
         """Processes that start at the same time, once all are well."""
         members = [self.start(*command) for command in commands]
         for member in members:
-            wait(lambda member=member: _address(member) != "", START_SECONDS)  # type: ignore[misc]
+            wait_until(lambda member=member: _address(member) != "", "the process serves", START_SECONDS)  # type: ignore[misc]
             member.url = _address(member)
-            wait(lambda member=member: member.healthy, START_SECONDS)  # type: ignore[misc]
+            wait_until(lambda member=member: member.healthy, "the process is well", START_SECONDS)  # type: ignore[misc]
         return members
 
     def client(self, member: Member) -> VisionClient:

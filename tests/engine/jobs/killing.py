@@ -8,7 +8,8 @@ import time
 
 import psutil
 
-from tests.engine.jobs.drawn import Engine, Gate, wait
+from tests.engine.jobs.drawn import Engine, Gate
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
 from vision_customization.engine.jobs.queue import JobQueue
@@ -38,9 +39,13 @@ def features_kept(engine: Engine) -> int:
 def whole_shards_embedded(engine: Engine, gate: Gate, seconds: float = 120) -> None:
     """Wait until the first shard is done, and the reading of the next is held."""
     assert gate.reached.wait(seconds)
-    wait(lambda: features_kept(engine) >= SHARD_IMAGES, seconds)
+    wait_until(lambda: features_kept(engine) >= SHARD_IMAGES, "the features of a shard are kept", seconds)
     # The step is over once its progress is told.
-    wait(lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models.page(0, 9)), seconds)
+    wait_until(
+        lambda: any((model.progress and model.progress.images_embedded) for model in engine.store.models.page(0, 9)),
+        "the progress is told",
+        seconds,
+    )
     time.sleep(0.3)
 
 
@@ -59,7 +64,7 @@ def killed_and_taken_up(engine: Engine, queue: JobQueue, gate: Gate) -> None:
         busy = max(processes, key=lambda process: psutil.Process(process.pid).cpu_times().user)
         busy.kill()
         gate.open()
-        wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
+        wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
         record = engine.store.models.by_id(model.id)
         assert record.status is ModelStatus.SUCCEEDED, record.error
         assert record.progress is not None

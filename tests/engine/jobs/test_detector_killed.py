@@ -19,8 +19,10 @@ import pytest
 from PIL import Image
 
 from tests.engine.jobs.blob_server import serving_blobs
-from tests.engine.jobs.drawn import Engine, wait
+from tests.engine.jobs.drawn import Engine
 from tests.engine.jobs.scenes import drawn_scene, register_scenes
+from tests.support.places import DOCS
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind, ModelStatus, RunStatus
 from vision_customization.contract.models import Model
 from vision_customization.customization.client.client import VisionClient
@@ -37,7 +39,7 @@ pytestmark = [
 
 KEY = "the-key-of-this-engine"
 LOST_SECONDS_MAX = 60.0
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "learning.md"
+DOCUMENTATION = DOCS / "learning.md"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def serving(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], Visio
             command, env={**os.environ, **settings.to_environment()}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
     try:
-        wait(announcement.exists, 60)
+        wait_until(announcement.exists, "the engine serves", 60)
         with VisionClient(f"http://127.0.0.1:{json.loads(announcement.read_text())['port']}", KEY) as client:
             yield process, client
     finally:
@@ -92,18 +94,18 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
             client.create_model(
                 "scenes", training_dataset_name="scenes", model_kind=ModelKind.PRODUCT_RECOGNIZER, test_dataset_name="tests"
             )
-            wait(lambda: any(objects.glob("jobs/*/checkpoint-0")), 400)
+            wait_until(lambda: any(objects.glob("jobs/*/checkpoint-0")), "the first checkpoint is written", 400)
             (checkpoint,) = objects.glob("jobs/*/checkpoint-0")
             at_checkpoint = steps_done(client)
             if at_checkpoint == client.get_model("scenes").training_progress.steps:  # type: ignore[union-attr]
                 pytest.skip("this machine takes all steps before the first checkpoint")
-            wait(lambda: steps_done(client) >= at_checkpoint + 3, 60)
+            wait_until(lambda: steps_done(client) >= at_checkpoint + 3, "three more steps are told", 60)
             before = steps_done(client)
             lost = time.time() - checkpoint.stat().st_mtime
             process.kill()
             process.wait()
         with serving(settings) as (_, client):
-            wait(lambda: steps_done(client) != before, 240)
+            wait_until(lambda: steps_done(client) != before, "the training is taken up", 240)
             after = steps_done(client)
             kept: list[float] = []
 

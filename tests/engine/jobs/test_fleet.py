@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.jobs.drawn import Gate, drawn_image, wait
+from tests.engine.jobs.drawn import Gate, drawn_image
 from tests.engine.jobs.fleet import Fleet, Member, running_fleet
 from tests.postgresql import PostgreSQL
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.models import Model
 from vision_customization.customization.client.client import VisionClient
@@ -58,7 +59,7 @@ def asked(fleet: Fleet, name: str) -> dict[str, int]:
 def held_in_second_shard(gate: Gate, client: VisionClient, model: str) -> None:
     """Wait until a training's first shard is done, and the reading of the second is held."""
     assert gate.reached.wait(240)
-    wait(lambda: _embedded(client.get_model(model)) == SHARD_IMAGES, 240, every_seconds=0.2)
+    wait_until(lambda: _embedded(client.get_model(model)) == SHARD_IMAGES, "a shard is embedded", 240, every_seconds=0.2)
     time.sleep(0.5)  # the step is over once its progress is told and DBOS has noted its result
 
 
@@ -113,7 +114,7 @@ def test_twenty_trainings_all_end_once_though_a_worker_is_killed_and_never_comes
                 written.setdefault(model.name, fleet.artifact(model.name).stat().st_mtime_ns)
         return all(model.status.final for model in models)
 
-    wait(all_have_ended, 480, every_seconds=0.5)
+    wait_until(all_have_ended, "all trainings end", 480, every_seconds=0.5)
 
     models = list(clients[0].list_models())
     assert models == list(clients[1].list_models())
@@ -168,5 +169,5 @@ def test_a_worker_that_is_told_to_stop_leaves_its_job_to_another_and_a_lost_data
     postgresql.restart()
     assert survivor.process.wait(60) == 1
     assert "has lost its lock" in survivor.log
-    wait(lambda: api.healthy, 60)
+    wait_until(lambda: api.healthy, "the engine is well", 60)
     assert [model.name for model in client.list_models()] == [LARGE]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, azurite
-from tests.engine.jobs.drawn import CheapExtractor, Engine, wait
+from tests.engine.jobs.drawn import CheapExtractor, Engine
+from tests.support.waiting import wait_until
 from vision_customization.common.blob_container import open_container
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.jobs.process.worker import Worker
@@ -46,12 +47,12 @@ def test_a_training_keeps_all_it_needs_in_the_container(
         for name, embedded in (("first", 40), ("second", 0)):
             model = engine.model(name, "train")
             queue.enqueue_training(model.id)
-            wait(lambda model_id=model.id: engine.store.models.by_id(model_id).status.final)
+            wait_until(lambda model_id=model.id: engine.store.models.by_id(model_id).status.final, "the training ends")
             model = engine.store.models.by_id(model.id)
             assert model.status is ModelStatus.SUCCEEDED, model.error
             assert model.progress is not None
             assert model.progress.images_embedded == embedded
-        wait(lambda: not elsewhere.names("jobs"))
+        wait_until(lambda: not elsewhere.names("jobs"), "the jobs' files are deleted")
     finally:
         worker.stop()
     assert model.artifact is not None

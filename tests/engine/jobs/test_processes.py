@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from tests.engine.jobs.blob_server import serving_blobs
-from tests.engine.jobs.drawn import Engine, Gate, drawn_image, wait
+from tests.engine.jobs.drawn import Engine, Gate, drawn_image
 from tests.engine.jobs.killing import gate_after_a_shard, images_of_first_shard, killed_and_taken_up, whole_shards_embedded
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
 from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
@@ -74,7 +75,7 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
 
     os.kill(pid, signal.SIGKILL)
     gate.open()
-    wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
+    wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
 
     record = engine.store.models.by_id(model.id)
     assert record.status is ModelStatus.SUCCEEDED, record.error
@@ -138,7 +139,7 @@ worker.run_worker(Settings.from_environment())
     workers = WorkerProcesses(engine.settings)
     workers.start()
     try:
-        wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
+        wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
     finally:
         workers.stop()
     record = engine.store.models.by_id(model.id)
@@ -166,16 +167,16 @@ def test_workers_stop_at_once_and_go_on_at_the_next_start(engine: Engine, queue:
     second = WorkerProcesses(engine.settings)
     second.start()
     try:
-        wait(lambda: engine.store.models.by_id(model.id).status.final, 120)
+        wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
     finally:
         second.stop()
     assert engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED
 
 
 def test_a_worker_is_in_its_parents_session_at_the_lowest_priority(workers: WorkerProcesses) -> None:
-    wait(lambda: bool(workers.pids))
+    wait_until(lambda: bool(workers.pids), "a worker runs")
     (pid,) = workers.pids
-    wait(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, 10)
+    wait_until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 19, "the worker gives way", 10)
     assert os.getsid(pid) == os.getsid(0)
 
 
@@ -197,10 +198,10 @@ time.sleep(60)
     assert parent.stdout is not None
     with parent.stdout:
         pids = json.loads(parent.stdout.readline())
-        wait(lambda: all(os.getpriority(os.PRIO_PROCESS, pid) == 19 for pid in pids), 20)
+        wait_until(lambda: all(os.getpriority(os.PRIO_PROCESS, pid) == 19 for pid in pids), "the workers give way", 20)
         parent.kill()
         parent.wait()
-        wait(lambda: not any(psutil.pid_exists(pid) for pid in pids), 5)
+        wait_until(lambda: not any(psutil.pid_exists(pid) for pid in pids), "the workers end", 5)
 
 
 def test_a_worker_that_dies_at_once_is_started_again_ever_more_slowly(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_a_worker_that_dies_at_once_is_started_again_ever_more_slowly(tmp_path: 
 
     workers = WorkerProcesses(Settings(data_dir=tmp_path, workers=1), command)
     workers.start()
-    wait(lambda: len(starts) == 3, 20)
+    wait_until(lambda: len(starts) == 3, "the worker is started three times", 20)
     workers.stop()
     pauses = [after - before for before, after in pairwise(starts)]
     assert 0.5 <= pauses[0] < pauses[1]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.jobs.drawn import drawn_image, wait
+from tests.engine.jobs.drawn import drawn_image
+from tests.support.places import CHECKOUT
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
 from vision_customization.engine.jobs.names import image_key
@@ -53,8 +55,7 @@ def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
 
     def start(name: str, seconds: float) -> Path:
         sign = tmp_path / name
-        root = Path(__file__).parents[3]
-        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+        environment = {**os.environ, **settings.to_environment(), "PYTHONPATH": f"{CHECKOUT / 'src'}{os.pathsep}{CHECKOUT}"}
         processes.append(subprocess.Popen([sys.executable, "-c", PROGRAM, str(sign), str(seconds)], env=environment))
         return sign
 
@@ -62,17 +63,17 @@ def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
         with JobQueue(settings) as queue:
             begun = start("first", 600)
             queue.enqueue_recognition(run.id)
-            wait(begun.exists)
+            wait_until(begun.exists, "the first worker detects")
             assert store.runs.by_id(run.id).status is RunStatus.RUNNING
             processes[0].kill()
             processes[0].wait()
             start("second", 0)
-            wait(lambda: store.runs.by_id(run.id).status.final)
+            wait_until(lambda: store.runs.by_id(run.id).status.final, "the run ends")
         done = store.runs.by_id(run.id)
         assert done.status is RunStatus.SUCCEEDED, done.error
         assert done.result is not None
         assert [product.tags[0].name for product in done.result.products] == ["cola"]
-        wait(lambda: objects.names("jobs") == [])
+        wait_until(lambda: objects.names("jobs") == [], "the job's files are deleted")
     finally:
         for process in processes:
             process.kill()

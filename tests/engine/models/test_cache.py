@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from sqlalchemy.exc import OperationalError
 
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import Artifact
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
@@ -170,14 +172,13 @@ def test_a_model_that_never_answers_blocks_no_other(
         cache.classify("one", PIXELS)
     assert time.monotonic() - begun < 0.2, "it has rested, but its calls still run"
     Stuck.release.set()
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            assert cache.classify("one", PIXELS)[0][0] == "b"
-            break
-        except ModelTooSlow:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+
+    def answer() -> str:
+        with suppress(ModelTooSlow):
+            return cache.classify("one", PIXELS)[0][0]
+        return ""
+
+    assert wait_until(answer, "the model answers again", 10) == "b"
 
 
 class Stopped(Session):
@@ -245,10 +246,7 @@ def test_a_model_that_loops_for_ever_is_ended(settings: Settings, objects: FileO
     cache = ModelCache(settings, objects, lambda *_: session, seconds_max=0.2)
     with pytest.raises(ModelTooSlow):
         cache.classify("one", PIXELS)
-    deadline = time.monotonic() + 10
-    while any(thread.name == "within" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline, "its thread goes on"
-        time.sleep(0.01)
+    wait_until(lambda: all(thread.name != "within" for thread in threading.enumerate()), "its thread ends", 10)
 
 
 def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, objects: FileObjects) -> None:
@@ -340,9 +338,7 @@ def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
     for model in models:
         objects.put(artifact_key(model), b"a,b")
         store.models.finish(model, None, 1, Artifact(digest="", size_bytes=3))
-    deadline = time.monotonic() + 5
-    while not sessions.opened and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: sessions.opened, "a model is loaded", 5)
     warming.stop()
     store.close()
     assert sessions.opened == [models[1]]

@@ -1,15 +1,13 @@
 """Whatever is killed when: a whole model, or none."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.support.exported_model import Exported
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.models.importing import import_model, sweep_imports
 from vision_customization.engine.objects.files import FileObjects
@@ -42,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def imported(store: Store, objects: FileObjects, exported: Any, name: str = "m") -> ModelRecord:
+def imported(store: Store, objects: FileObjects, exported: Exported, name: str = "m") -> ModelRecord:
     return import_model(store, objects, name, exported.onnx, exported.digest, exported.metadata)
 
 
@@ -51,7 +49,7 @@ def in_two_hours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: later)
 
 
-def test_what_is_evaluated_is_what_the_file_holds(store: Store, tmp_path: Path, exported: Any) -> None:
+def test_what_is_evaluated_is_what_the_file_holds(store: Store, tmp_path: Path, exported: Exported) -> None:
     objects = FileObjects(tmp_path / "objects")
     record = imported(store, objects, exported)
     assert Classifier.from_npz(objects.get(head_key(record.id))).to_npz() == exported.classifier.to_npz()
@@ -59,7 +57,7 @@ def test_what_is_evaluated_is_what_the_file_holds(store: Store, tmp_path: Path, 
 
 @pytest.mark.parametrize("puts", range(5))
 def test_a_killed_import_leaves_nothing_for_long(
-    store: Store, tmp_path: Path, exported: Any, puts: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, exported: Exported, puts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed before its first object, …, and after the last but before its row."""
     objects = DyingObjects(tmp_path / "objects", puts)
@@ -79,7 +77,7 @@ def die(*_: object, **__: object) -> None:
 
 
 def test_a_model_whose_import_was_killed_after_its_row_stays(
-    store: Store, tmp_path: Path, exported: Any, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = FileObjects(tmp_path / "objects")
     monkeypatch.setattr(objects, "delete", die)
@@ -92,7 +90,7 @@ def test_a_model_whose_import_was_killed_after_its_row_stays(
     assert objects.names("models") == [store.models.find("m").id]
 
 
-def test_a_name_that_is_taken_costs_no_space(store: Store, tmp_path: Path, exported: Any) -> None:
+def test_a_name_that_is_taken_costs_no_space(store: Store, tmp_path: Path, exported: Exported) -> None:
     objects = FileObjects(tmp_path / "objects")
     imported(store, objects, exported)
     with pytest.raises(AlreadyExists):

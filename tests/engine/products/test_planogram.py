@@ -4,11 +4,11 @@ import json
 import re
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.places import DOCS
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, ImageMetadata, Tag
 from vision_customization.contract.planograms import (
     Planogram,
@@ -214,7 +214,7 @@ def test_an_id_that_is_there_twice(kind: str) -> None:
 
 
 def test_the_documented_example() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "product-recognition.md").read_text("utf-8")
+    page = (DOCS / "product-recognition.md").read_text("utf-8")
     request, reply = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     body = PlanogramMatch.model_validate(request)
     matched = match_planogram(body.planogram, body.detected_products)

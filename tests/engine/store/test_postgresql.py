@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from tests.postgresql import PostgreSQL
+from tests.support.places import DOCS
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import Artifact
 from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
@@ -111,7 +112,7 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
 
 
 def test_the_documented_queue_length_is_that_query() -> None:
-    documentation = (Path(__file__).parents[3] / "docs" / "engine.md").read_text()
+    documentation = (DOCS / "engine.md").read_text()
     assert QUEUE_LENGTH_QUERY in " ".join(documentation.split())
 
 

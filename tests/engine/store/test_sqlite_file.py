@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
 from vision_customization.engine.cli import main
 from vision_customization.engine.jobs.queue import JobQueue, prepare_system_database
@@ -225,10 +226,7 @@ def test_the_copy_follows_the_database(settings: Settings, monkeypatch: pytest.M
         store.models.create(
             name, TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
         )
-        deadline = time.monotonic() + 10
-        while name not in names_in(copy):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda name=name: name in names_in(copy), f"{name} is in the copy", 10)
     stamp = copy.stat().st_mtime_ns
     time.sleep(0.3)
     assert copy.stat().st_mtime_ns == stamp, "where nothing changes, nothing is copied"

@@ -9,7 +9,8 @@ import yaml
 
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.stand_in import Azure
-from tests.stacks.project import CHECKOUT, Project
+from tests.stacks.project import Project
+from tests.support.places import CHECKOUT
 
 PREFIX = "vision-customization:"
 

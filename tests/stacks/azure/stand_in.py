@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.stacks.azure import schema
 from tests.stacks.azure.subscription import Resource, State, Subscription
+from tests.support.places import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[3]
 PLUGIN = "pulumi-resource-azure-native"
 
 

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from policy.state import violations_of
 from tests.postgresql import NOT_INSTALLED, binaries
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
-from tests.stacks.project import CHECKOUT
 from tests.stacks.shapes import draw, write_dataset
+from tests.support.places import CHECKOUT, DOCS
+from tests.support.waiting import wait_until
 from vision_customization.customization.client.client import VisionClient
 
 pytestmark = [
@@ -194,7 +194,7 @@ def test_the_table_of_prod_is_the_documented_one(prod: Environment) -> None:
     table = subprocess.run(
         [sys.executable, "-m", "policy.report", str(exported)], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout
-    documented = CHECKOUT / "docs" / "azure-prod.md"
+    documented = DOCS / "azure-prod.md"
     if os.environ.get("VISION_WRITE_DOCS"):
         intro, _, _ = documented.read_text().partition("\n|")
         documented.write_text(f"{intro}\n{table[table.index('|') :]}")
@@ -269,10 +269,9 @@ def test_destroy_leaves_nothing(dev: Environment, staging: Environment, prod: En
     prod.run("state", "unprotect", "--all", "--yes", "--stack", "prod").succeeded()
     for environment in (prod, staging, dev):
         environment.destroy().succeeded()
-    deadline = time.monotonic() + 30
-    while dev.azure.resources() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert dev.azure.resources() == {}
+    wait_until(
+        lambda: dev.azure.resources() == {}, lambda: f"nothing is left of {dev.azure.resources()}", 30, every_seconds=0.5
+    )
 
 
 def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(dev: Environment) -> None:

@@ -10,10 +10,10 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, 
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
 
-from tests.stacks.azure.conftest import CONTAINER, GROUP, IDENTITY, READER, State
 from tests.stacks.azure.directory import CALLER_CLIENT_ID, CALLER_OBJECT_ID, SUBSCRIPTION_ID, TENANT_ID, write_scenario
 from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
+from tests.stacks.azure.written_state import CONTAINER, GROUP, IDENTITY, READER, State
 
 pytestmark = pytest.mark.process
 

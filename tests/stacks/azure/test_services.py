@@ -4,9 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import psutil
@@ -16,10 +14,12 @@ import requests
 
 from tests.postgresql import binaries
 from tests.stacks.azure import world as told
-from tests.stacks.azure.conftest import GROUP, IDENTITY
 from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, AzureWorld
 from tests.stacks.azure.test_container_spec import QUEUE
 from tests.stacks.azure.world import WorldFailure
+from tests.stacks.azure.written_state import GROUP, IDENTITY
+from tests.support.places import CHECKOUT
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("state", "deployer")]
 
@@ -76,13 +76,6 @@ def worker(connection: str, query: str) -> dict[str, Any]:
     }
 
 
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 @pytest.fixture
 def app(world: AzureWorld) -> Iterator[str]:
     yield APP
@@ -100,7 +93,7 @@ def apply_in_a_process_of_its_own(inputs: dict[str, Any]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", code],
         input=json.dumps([CONTAINER_APP, APP, inputs, {"configuration": inputs["configuration"]}]),
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
         timeout=2 * SECONDS,
@@ -144,7 +137,7 @@ def test_an_app_answers_through_tls_and_changes_without_a_gap(world: AzureWorld,
 
         (second,) = processes_of(world)
         psutil.Process(second).kill()
-        eventually(lambda: processes_of(world) not in ([], [second]), "the replica that was killed was not replaced")
+        wait_until(lambda: processes_of(world) not in ([], [second]), "the replica that was killed is replaced", SECONDS)
         assert status("second") == 200
         (third,) = processes_of(world)
     told.remove(CONTAINER_APP, APP)
@@ -186,9 +179,9 @@ def test_a_server_takes_tls_only_and_workers_follow_a_queue_in_it(world: AzureWo
             told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=require", "SELECT count(*) FROM jobs"), {})
             assert processes_of(world) == []
             connection.execute("INSERT INTO jobs SELECT 'job' FROM generate_series(1, 3)")
-            eventually(lambda: len(processes_of(world)) == 2, "no workers came")  # and no more on one machine
+            wait_until(lambda: len(processes_of(world)) == 2, "two workers come", SECONDS)  # and no more on one machine
             connection.execute("DELETE FROM jobs")
-            eventually(lambda: processes_of(world) == [], "the workers stayed")
+            wait_until(lambda: processes_of(world) == [], "the workers go", SECONDS)
         told.remove(DATABASE, f"{SERVER}/databases/vision")
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             psycopg.connect(verified)

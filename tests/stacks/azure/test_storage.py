@@ -20,12 +20,12 @@ from azure.storage.blob import (
 )
 
 from tests.stacks.azure import directory
-from tests.stacks.azure.conftest import ACCOUNT, CONTAINER, CONTRIBUTOR, IDENTITY, READER, State
 from tests.stacks.azure.directory import CALLER_OBJECT_ID, write_scenario
 from tests.stacks.azure.front import Call
 from tests.stacks.azure.identity import Place
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.storage import Credential, Right, account_key, credential, right
+from tests.stacks.azure.written_state import ACCOUNT, CONTAINER, CONTRIBUTOR, IDENTITY, READER, State
 from vision_customization.common.blob_container import API_VERSION, open_container
 
 pytestmark = pytest.mark.process

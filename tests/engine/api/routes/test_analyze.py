@@ -1,7 +1,5 @@
 """`imageanalysis:analyze`: what is accepted, what is refused and how, and what comes back."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import asyncio
 import io
 import json
@@ -14,6 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests.support.api_world import Picture, World
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
 from vision_customization.engine.learning.errors import ArtifactError
@@ -28,13 +27,13 @@ TAGS = [
 
 
 @pytest.fixture
-def trained(world: Any) -> Any:
+def trained(world: World) -> World:
     world.train("m")
     return world
 
 
 @pytest.mark.parametrize("version", ["2023-02-01-preview", "2023-04-01-preview"])
-def test_the_result(trained: Any, picture: Any, version: str) -> None:
+def test_the_result(trained: World, picture: Picture, version: str) -> None:
     reply = trained.call(
         "POST", ANALYZE, version=version, content=picture(size=(60, 80)), headers={"Content-Type": "image/png"}
     )
@@ -62,7 +61,7 @@ def test_the_result(trained: Any, picture: Any, version: str) -> None:
 )
 @pytest.mark.parametrize("content_type", ["application/octet-stream", "image/jpeg", None])
 def test_every_listed_type_whatever_is_declared(
-    trained: Any, picture: Any, kind: str, options: dict[str, Any], content_type: str | None
+    trained: World, picture: Picture, kind: str, options: dict[str, Any], content_type: str | None
 ) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     reply = trained.call("POST", ANALYZE, content=picture(kind, (64, 64), **options), headers=headers)
@@ -72,7 +71,7 @@ def test_every_listed_type_whatever_is_declared(
 
 @pytest.mark.parametrize(("tiles", "looked_at"), [(1, (750, 1000, 3)), (2, (1500, 2000, 3))])
 def test_a_detectors_objects_and_how_much_of_the_image_it_is_shown(
-    world: Any, picture: Any, tiles: int, looked_at: tuple[int, ...]
+    world: World, picture: Picture, tiles: int, looked_at: tuple[int, ...]
 ) -> None:
     model_id = world.train_detector("m", tiles=tiles)
     reply = world.call("POST", ANALYZE, content=picture("JPEG", (4000, 3000)))
@@ -91,14 +90,14 @@ def test_a_detectors_objects_and_how_much_of_the_image_it_is_shown(
     assert world.models.asked == [(model_id, looked_at)]
 
 
-def test_metadata_are_the_images_own_and_upright(trained: Any, picture: Any) -> None:
+def test_metadata_are_the_images_own_and_upright(trained: World, picture: Picture) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
     reply = trained.call("POST", ANALYZE, content=picture("JPEG", (3000, 2000), exif=exif))
     assert reply.json()["metadata"] == {"width": 2000, "height": 3000}
 
 
-def test_a_form(trained: Any, picture: Any) -> None:
+def test_a_form(trained: World, picture: Picture) -> None:
     image = picture()
     for files in ({"image": ("a.png", image, "image/png")}, [("note", (None, "text")), ("image", ("a.png", image))]):
         assert trained.call("POST", ANALYZE, files=files).json()["metadata"] == {"width": 60, "height": 80}
@@ -122,7 +121,7 @@ def test_the_first_file_of_a_form(body: bytes, content_type: str, expected: byte
     assert first_file(body, content_type) == expected
 
 
-def test_by_url(trained: Any, picture: Any) -> None:
+def test_by_url(trained: World, picture: Picture) -> None:
     url = "https://acct.blob.core.windows.net/c/a.png?sig=Hidden"
     trained.blobs.content[url] = picture()
     for body in (json.dumps({"url": url}), f"{{'URL': '{url}',}}"):
@@ -135,7 +134,7 @@ def test_by_url(trained: Any, picture: Any) -> None:
     assert "Hidden" not in reply.text
 
 
-def test_slow_servers_of_images_hold_up_nothing_else(trained: Any, picture: Any) -> None:
+def test_slow_servers_of_images_hold_up_nothing_else(trained: World, picture: Picture) -> None:
     url = "https://acct.blob.core.windows.net/c/a.png"
     trained.blobs.content[url] = picture()
     slow = threading.Event()
@@ -172,7 +171,7 @@ def test_slow_servers_of_images_hold_up_nothing_else(trained: Any, picture: Any)
     ],
 )
 def test_what_is_asked_for(
-    trained: Any, picture: Any, query: str, status: int, code: str, inner: str | None, expected: str
+    trained: World, picture: Picture, query: str, status: int, code: str, inner: str | None, expected: str
 ) -> None:
     trained.create("early")
     for arguments in ({"content": picture()}, {"json": {"url": "https://acct.blob.core.windows.net/c/none.png"}}):
@@ -192,7 +191,7 @@ def test_what_is_asked_for(
         "model-name=live",
     ],
 )
-def test_what_changes_nothing(trained: Any, picture: Any, query: str) -> None:
+def test_what_changes_nothing(trained: World, picture: Picture, query: str) -> None:
     trained.call("PUT", "publishedmodels/live", json={"modelName": "m"})
     reply = trained.call("POST", f"imageanalysis:analyze?{query}", content=picture())
     assert reply.status_code == 200
@@ -200,7 +199,7 @@ def test_what_changes_nothing(trained: Any, picture: Any, query: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["2023-10-01", "2024-02-01"])
-def test_versions_without_custom_models(trained: Any, picture: Any, version: str) -> None:
+def test_versions_without_custom_models(trained: World, picture: Picture, version: str) -> None:
     error = trained.call("POST", ANALYZE, version=version, content=picture()).json()["error"]
     assert error["code"] == "InvalidRequest"
     assert "has no custom models" in error["message"]
@@ -210,7 +209,7 @@ def test_versions_without_custom_models(trained: Any, picture: Any, version: str
     assert trained.call("GET", "datasets", version=version).status_code == 400
 
 
-def test_a_published_name_answers_with_the_model_it_points_to(trained: Any, picture: Any) -> None:
+def test_a_published_name_answers_with_the_model_it_points_to(trained: World, picture: Picture) -> None:
     first, second = trained.store.models.find("m").id, trained.train("n")
     for name in ("m", "n"):
         trained.call("PUT", "publishedmodels/live", json={"modelName": name})
@@ -243,7 +242,7 @@ def truncated() -> bytes:
         (b"\x00" * 20_971_521, "application/octet-stream", None, "longer than 20,971,520 bytes"),
     ],
 )
-def test_images_that_are_refused(trained: Any, body: bytes, content_type: str, inner: str | None, expected: str) -> None:
+def test_images_that_are_refused(trained: World, body: bytes, content_type: str, inner: str | None, expected: str) -> None:
     reply = trained.call("POST", ANALYZE, content=body, headers={"Content-Type": content_type})
     error = reply.json()["error"]
     assert (reply.status_code, error["code"]) == (400, "InvalidRequest")
@@ -254,13 +253,13 @@ def test_images_that_are_refused(trained: Any, body: bytes, content_type: str, i
 @pytest.mark.parametrize(
     ("size", "status"), [((50, 50), 200), ((49, 60), 400), ((60, 49), 400), ((16_000, 50), 200), ((16_001, 50), 400)]
 )
-def test_sizes(trained: Any, picture: Any, size: tuple[int, int], status: int) -> None:
+def test_sizes(trained: World, picture: Picture, size: tuple[int, int], status: int) -> None:
     reply = trained.call("POST", ANALYZE, content=picture(size=size))
     assert reply.status_code == status
     assert status == 200 or "each side must have 50 to 16,000" in reply.json()["error"]["message"]
 
 
-def test_more_pixels_than_are_decoded_are_refused(trained: Any) -> None:
+def test_more_pixels_than_are_decoded_are_refused(trained: World) -> None:
     # 16,000 pixels on each side are allowed, but a PNG file of both is more than is decoded.
     head = b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + struct.pack(">IIBBBBB", 16_000, 16_000, 8, 2, 0, 0, 0)
     data = head + struct.pack(">I", zlib.crc32(head[12:])) + b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -269,13 +268,13 @@ def test_more_pixels_than_are_decoded_are_refused(trained: Any) -> None:
     assert "more than 178,956,970 pixels" in error["message"]
 
 
-def test_a_body_of_the_greatest_length_is_read(trained: Any, picture: Any) -> None:
+def test_a_body_of_the_greatest_length_is_read(trained: World, picture: Picture) -> None:
     image = picture("BMP")
     padded = image + b"\x00" * (20_971_520 - len(image))
     assert trained.call("POST", ANALYZE, content=padded).status_code == 200
 
 
-def test_a_model_that_is_too_slow_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_too_slow_is_said(trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     def too_slow(*_: object) -> None:
         raise ModelTooSlow("The model took longer than 30 s for an image.")
 
@@ -285,7 +284,7 @@ def test_a_model_that_is_too_slow_is_said(trained: Any, picture: Any, monkeypatc
     assert reply.json()["error"]["message"] == "The model took longer than 30 s for an image."
 
 
-def test_a_file_that_cannot_be_used_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_used_is_said(trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise ArtifactError("it uses the operator 'Loop'")
 
@@ -295,7 +294,7 @@ def test_a_file_that_cannot_be_used_is_said(trained: Any, picture: Any, monkeypa
     assert reply.json()["error"]["message"] == "The file of model 'm' cannot be used: it uses the operator 'Loop'."
 
 
-def test_a_full_queue_is_said(trained: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_is_said(trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     assert WAITING_MAX > 32
     monkeypatch.setattr("vision_customization.engine.api.routes.analyze.WAITING_MAX", 0)
     reply = trained.call("POST", ANALYZE, content=picture())
@@ -321,6 +320,6 @@ def test_a_full_queue_is_said(trained: Any, picture: Any, monkeypatch: pytest.Mo
         ("api-version=2023-04-01-preview&model-name=%ff", 404),
     ],
 )
-def test_the_query(trained: Any, picture: Any, query: str, status: int) -> None:
+def test_the_query(trained: World, picture: Picture, query: str, status: int) -> None:
     reply = trained.call("POST", f"imageanalysis:analyze?{query}", version=None, content=picture(size=(60, 80)))
     assert reply.status_code == status, reply.text

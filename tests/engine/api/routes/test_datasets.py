@@ -1,22 +1,21 @@
 """Datasets as callers see them."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import re
 from typing import Any
 
 import pytest
 
+from tests.support.api_world import BuildWorld, World
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.engine.api.routes.datasets import uri_fault
 
 
-def token_of(world: Any) -> str | None:
+def token_of(world: World) -> str | None:
     token = world.store.datasets.sas_token(world.store.datasets.find("cats"))
     return None if token is None else str(token.get_secret_value())
 
 
-def test_a_registered_dataset(world: Any) -> None:
+def test_a_registered_dataset(world: World) -> None:
     sas = {"kind": "SAS", "sasToken": "?sv=2021&sig=Hidden%2B"}
     reply = world.register("cats", authentication=sas, customProperties={"k": "v"}, unknownKey=1, authenticationKind="sas")
     assert reply.status_code == 201
@@ -48,7 +47,7 @@ def test_a_registered_dataset(world: Any) -> None:
         ({"Kind": "ManagedIdentity", "SasToken": None}, {"kind": "managedIdentity"}),
     ],
 )
-def test_authentication_as_it_is_shown(world: Any, authentication: Any, shown: Any) -> None:
+def test_authentication_as_it_is_shown(world: World, authentication: object, shown: object) -> None:
     assert world.register("cats", authentication=authentication).json().get("authentication") == shown
 
 
@@ -67,7 +66,7 @@ def test_authentication_as_it_is_shown(world: Any, authentication: Any, shown: A
         ("sas", "authentication"),
     ],
 )
-def test_authentication_that_is_refused_without_repeating_it(world: Any, authentication: Any, expected: str) -> None:
+def test_authentication_that_is_refused_without_repeating_it(world: World, authentication: object, expected: str) -> None:
     reply = world.register("cats", authentication=authentication)
     assert reply.status_code == 400
     assert expected in reply.json()["error"]["message"]
@@ -115,17 +114,17 @@ def test_what_can_be_the_address_of_an_annotation_file(uri: str, fault: str | No
         ({"annotationKind": None}, "annotationKind"),
     ],
 )
-def test_limits(world: Any, changes: dict[str, Any], target: str) -> None:
+def test_limits(world: World, changes: dict[str, Any], target: str) -> None:
     reply = world.register("cats", **changes)
     assert (reply.status_code, reply.json()["error"]["target"]) == (400, target)
 
 
-def test_the_same_address_twice_is_kept(world: Any) -> None:
+def test_the_same_address_twice_is_kept(world: World) -> None:
     uris = ["https://h/c/t.json", "https://h/c/t.json"]
     assert world.register("cats", annotationFileUris=uris).json()["annotationFileUris"] == uris
 
 
-def test_an_update_changes_what_it_names(world: Any) -> None:
+def test_an_update_changes_what_it_names(world: World) -> None:
     first = world.register("cats", authentication={"kind": "sas", "sasToken": "sig=1"}, customProperties={"a": "1"}).json()
     reply = world.call("PATCH", "datasets/cats", json={"annotationKind": "imageClassification", "CustomProperties": {"b": "2"}})
     second = reply.json()
@@ -138,7 +137,7 @@ def test_an_update_changes_what_it_names(world: Any) -> None:
     assert world.store.datasets.find("cats").annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION
 
 
-def test_what_was_read_can_be_sent_back(world: Any) -> None:
+def test_what_was_read_can_be_sent_back(world: World) -> None:
     body = world.register("cats", authentication={"kind": "sas", "sasToken": "sig=1"}).json()
     assert world.call("PATCH", "datasets/cats", json=body).status_code == 200
     assert token_of(world) == "sig=1"
@@ -153,7 +152,7 @@ def test_what_was_read_can_be_sent_back(world: Any) -> None:
 ELSEWHERE = "https://other.blob.core.windows.net/c/train.json"
 
 
-def test_a_token_does_not_follow_the_files_to_another_container(world: Any) -> None:
+def test_a_token_does_not_follow_the_files_to_another_container(world: World) -> None:
     world.register("cats", authentication={"kind": "sas", "sasToken": "sig=Hidden"})
     before = world.store.datasets.find("cats")
     for changes in (
@@ -181,7 +180,7 @@ def test_a_token_does_not_follow_the_files_to_another_container(world: Any) -> N
     ],
 )
 def test_the_files_move_with_a_token_or_without_authentication(
-    world: Any, authentication: Any, token: str | None, scopes: tuple[str, ...]
+    world: World, authentication: object, token: str | None, scopes: tuple[str, ...]
 ) -> None:
     world.register("cats", authentication={"kind": "sas", "sasToken": "sig=1"})
     changes = {"annotationFileUris": [ELSEWHERE], "authentication": authentication}
@@ -190,7 +189,7 @@ def test_the_files_move_with_a_token_or_without_authentication(
 
 
 @pytest.mark.parametrize("form", ["{}", '"{}"', 'W/"{}"', '"other", "{}"', "*", ""])
-def test_if_match_in_every_form(world: Any, form: str) -> None:
+def test_if_match_in_every_form(world: World, form: str) -> None:
     tag = world.register("cats").json()["eTag"]
     reply = world.call("PATCH", "datasets/cats", json={}, headers={"If-Match": form.format(tag)})
     assert reply.status_code == 200
@@ -198,7 +197,7 @@ def test_if_match_in_every_form(world: Any, form: str) -> None:
     assert reply.status_code == (204 if form in ("*", "") else 412), "the update has changed the eTag"
 
 
-def test_pages_lead_to_the_end(world: Any) -> None:
+def test_pages_lead_to_the_end(world: World) -> None:
     names = [f"d{index}" for index in range(12)]
     for name in names:
         world.register(name)
@@ -212,7 +211,7 @@ def test_pages_lead_to_the_end(world: Any) -> None:
     assert "nextLink" not in world.call("GET", "datasets?top=12").json()
 
 
-def test_a_link_behind_a_proxy(world: Any, build_world: Any) -> None:
+def test_a_link_behind_a_proxy(world: World, build_world: BuildWorld) -> None:
     behind = build_world(world.settings.model_copy(update={"public_url": "https://vision.example/"}))
     for name in "ab":
         behind.register(name)

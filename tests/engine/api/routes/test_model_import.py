@@ -1,7 +1,5 @@
 """A model that was trained elsewhere, through the API."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import hashlib
 import json
 import re
@@ -9,11 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from onnx import ModelProto, numpy_helper
 
 from tests.engine.learning.onnx_files.hostile import HOSTILE
+from tests.support.api_world import BuildWorld, World
+from tests.support.exported_model import Exported
 from vision_customization.contract.limits import API_VERSIONS
 from vision_customization.engine.api.routes import model_import as imports
 from vision_customization.engine.learning.detection.artifact import export_detector
@@ -25,7 +26,7 @@ UNNAMED_KIND = {"trainingDatasetName": "cats", "timeBudgetInHours": 1}
 Change = Callable[[dict[str, Any]], object]
 
 
-def put(world: Any, exported: Any, name: str = "m", **changes: Any) -> Any:
+def put(world: World, exported: Exported, name: str = "m", **changes: Any) -> httpx.Response:  # noqa: ANN401 - of any kind
     """Send `exported`. `changes` are those of its metadata, of the digest in the header, of the file, and of the form."""
     metadata = changes.pop("metadata", exported.metadata)
     content = changes.pop("onnx", exported.onnx)
@@ -37,7 +38,7 @@ def put(world: Any, exported: Any, name: str = "m", **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
-def test_an_imported_model_is_as_if_it_had_been_trained_here(world: Any, exported: Any, version: str) -> None:
+def test_an_imported_model_is_as_if_it_had_been_trained_here(world: World, exported: Exported, version: str) -> None:
     reply = put(world, exported, version=version)
     assert reply.status_code == 201, reply.text
     model = reply.json()
@@ -58,7 +59,7 @@ def test_an_imported_model_is_as_if_it_had_been_trained_here(world: Any, exporte
     assert world.call("DELETE", "models/m").status_code == 204
 
 
-def test_nobody_trains_an_imported_model(world: Any, exported: Any) -> None:
+def test_nobody_trains_an_imported_model(world: World, exported: Exported) -> None:
     put(world, exported)
     assert world.jobs.trainings == []
     assert world.store.unfinished().models == ()
@@ -66,13 +67,13 @@ def test_nobody_trains_an_imported_model(world: Any, exported: Any) -> None:
     assert world.models.loaded == [world.store.models.find("m").id], "its first caller need not wait"
 
 
-def test_an_imported_model_can_be_handed_on(world: Any, exported: Any) -> None:
+def test_an_imported_model_can_be_handed_on(world: World, exported: Exported) -> None:
     put(world, exported, digest=exported.digest)
     metadata = world.call("GET", "models/m/artifact:metadata").json()
     assert put(world, exported, name="n", metadata=metadata).status_code == 201
 
 
-def test_a_name_is_imported_to_once(world: Any, exported: Any) -> None:
+def test_a_name_is_imported_to_once(world: World, exported: Exported) -> None:
     world.train("trained")
     world.call("PUT", "publishedmodels/live", json={"modelName": "trained"})
     put(world, exported)
@@ -84,7 +85,7 @@ def test_a_name_is_imported_to_once(world: Any, exported: Any) -> None:
     assert world.objects.names("imports") == []
 
 
-def test_an_imported_detector_has_its_tiles(world: Any, exported: Any, weights_dir: Path) -> None:
+def test_an_imported_detector_has_its_tiles(world: World, exported: Exported, weights_dir: Path) -> None:
     labels = exported.metadata["labels"]
     weights = with_classes(read_nanodet(weights_dir), labels, np.random.default_rng(0))
     onnx = export_detector(weights, labels, 416, "", tiles=3)
@@ -136,7 +137,9 @@ def without(*keys: str) -> Change:
         (lambda metadata: metadata.update(extra=float("nan")), "metadata", "not JSON"),
     ],
 )
-def test_a_sidecar_that_does_not_fit_is_refused(world: Any, exported: Any, change: Change, target: str, said: str) -> None:
+def test_a_sidecar_that_does_not_fit_is_refused(
+    world: World, exported: Exported, change: Change, target: str, said: str
+) -> None:
     metadata = json.loads(json.dumps(exported.metadata))
     change(metadata)
     refused(world, put(world, exported, metadata=metadata), target, said)
@@ -157,24 +160,26 @@ def test_a_sidecar_that_does_not_fit_is_refused(world: Any, exported: Any, chang
         ({"files": None, "json": {}}, "Content-Type", "expected multipart/form-data"),
     ],
 )
-def test_what_cannot_be_imported_is_refused(world: Any, exported: Any, changes: Any, target: str, said: str) -> None:
+def test_what_cannot_be_imported_is_refused(
+    world: World, exported: Exported, changes: dict[str, Any], target: str, said: str
+) -> None:
     refused(world, put(world, exported, **changes), target, said)
 
 
-def test_a_file_that_is_no_classifier_is_refused(world: Any, exported: Any) -> None:
+def test_a_file_that_is_no_classifier_is_refused(world: World, exported: Exported) -> None:
     metadata = {**exported.metadata, "artifact": {"digest": hashlib.sha256(b"onnx").hexdigest(), "sizeBytes": 4}}
     reply = put(world, exported, onnx=b"onnx", metadata=metadata, digest=metadata["artifact"]["digest"])
     refused(world, reply, "model", "it is not an ONNX file")
 
 
-def put_changed(world: Any, exported: Any, onnx: bytes) -> Any:
+def put_changed(world: World, exported: Exported, onnx: bytes) -> httpx.Response:
     digest = hashlib.sha256(onnx).hexdigest()
     metadata = {**exported.metadata, "artifact": {"digest": digest, "sizeBytes": len(onnx)}}
     return put(world, exported, onnx=onnx, metadata=metadata, digest=digest)
 
 
 @pytest.mark.parametrize(("change", "said"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_file_is_refused(world: Any, exported: Any, change: Any, said: str) -> None:
+def test_a_hostile_file_is_refused(world: World, exported: Exported, change: Callable[[ModelProto], object], said: str) -> None:
     model = ModelProto.FromString(exported.onnx)
     change(model)
     reply = put_changed(world, exported, model.SerializeToString())
@@ -186,7 +191,7 @@ def test_a_hostile_file_is_refused(world: Any, exported: Any, change: Any, said:
     assert world.objects.names("models") == world.objects.names("imports") == []
 
 
-def test_a_model_that_fails_for_an_image_is_refused(world: Any, exported: Any) -> None:
+def test_a_model_that_fails_for_an_image_is_refused(world: World, exported: Exported) -> None:
     model = ModelProto.FromString(exported.onnx)
     weights = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("_conv_stem.weight"))
     weights.CopyFrom(numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), weights.name))
@@ -194,7 +199,7 @@ def test_a_model_that_fails_for_an_image_is_refused(world: Any, exported: Any) -
     refused(world, reply, "model", "it fails for an image of 50 × 50 pixels")
 
 
-def test_a_model_that_is_too_slow_is_refused(world: Any, build_world: Any, exported: Any) -> None:
+def test_a_model_that_is_too_slow_is_refused(world: World, build_world: BuildWorld, exported: Exported) -> None:
     impatient = build_world(world.settings.model_copy(update={"analyze_seconds": 1e-6}))
     refused(impatient, put(impatient, exported), "model", "it takes longer than 1e-06 s to be opened")
 
@@ -209,7 +214,7 @@ def test_a_model_that_is_too_slow_is_refused(world: Any, build_world: Any, expor
     ],
     ids=["name in another header", "name in the file name", "unquoted", "twice"],
 )
-def test_the_forms_of_other_clients_are_read(world: Any, exported: Any, head: bytes) -> None:
+def test_the_forms_of_other_clients_are_read(world: World, exported: Exported, head: bytes) -> None:
     metadata = b'--x\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n' + json.dumps(exported.metadata).encode()
     content = metadata + b"\r\n--x\r\n" + head + b"\r\n\r\n" + exported.onnx + b"\r\n--x--\r\n"
     headers = {"x-ms-artifact-digest": exported.digest, "Content-Type": "multipart/form-data; boundary=x"}
@@ -218,19 +223,19 @@ def test_the_forms_of_other_clients_are_read(world: Any, exported: Any, head: by
 
 
 @pytest.mark.parametrize("content", [b"", b"--x--"])
-def test_an_empty_form_is_refused(world: Any, exported: Any, content: bytes) -> None:
+def test_an_empty_form_is_refused(world: World, exported: Exported, content: bytes) -> None:
     headers = {"x-ms-artifact-digest": exported.digest, "Content-Type": "multipart/form-data; boundary=x"}
     reply = world.call("PUT", "models/m/artifact", content=content, headers=headers)
     assert reply.status_code == 400
 
 
-def test_a_body_that_is_too_long_is_refused(world: Any, exported: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_is_too_long_is_refused(world: World, exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imports, "IMPORT_BYTES_MAX", 1000)
     reply = put(world, exported)
     assert (reply.status_code, reply.json()["error"]["message"]) == (413, "The body is longer than 1,000 bytes.")
 
 
-def refused(world: Any, reply: Any, target: str, said: str) -> None:
+def refused(world: World, reply: httpx.Response, target: str, said: str) -> None:
     assert reply.status_code == 400, reply.text
     error = reply.json()["error"]
     assert (error["code"], error["target"]) == ("InvalidRequest", target)

@@ -1,17 +1,14 @@
 """Models, evaluations and published models as callers see them."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
-from typing import Any
-
 import pytest
 
+from tests.support.api_world import World
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.objects.keys import curves_key
 
 
-def test_a_new_model(world: Any) -> None:
+def test_a_new_model(world: World) -> None:
     world.register("cats")
     body = {
         "TrainingParameters": {"TrainingDatasetName": "cats", "TimeBudgetInHours": 1, "ModelKind": "Generic-Classifier"},
@@ -55,7 +52,7 @@ def test_a_new_model(world: Any) -> None:
         ("imageClassification", "Generic-Detector", 201, "Generic-Detector"),
     ],
 )
-def test_kinds(world: Any, annotation_kind: str | None, model_kind: str | None, status: int, kind: str) -> None:
+def test_kinds(world: World, annotation_kind: str | None, model_kind: str | None, status: int, kind: str) -> None:
     if annotation_kind:
         world.register("cats", annotationKind=annotation_kind)
     parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, **({"modelKind": model_kind} if model_kind else {})}
@@ -80,7 +77,7 @@ def test_kinds(world: Any, annotation_kind: str | None, model_kind: str | None, 
         ("long", "Generic-Classifier", 400),
     ],
 )
-def test_budgets(world: Any, hours: Any, kind: str | None, status: int) -> None:
+def test_budgets(world: World, hours: object, kind: str | None, status: int) -> None:
     parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": hours, **({"modelKind": kind} if kind else {})}
     reply = world.call("PUT", "models/m", json={"trainingParameters": parameters})
     assert reply.status_code == status
@@ -103,7 +100,7 @@ def test_budgets(world: Any, hours: Any, kind: str | None, status: int) -> None:
         ("many", "Generic-Detector", 400),
     ],
 )
-def test_tiles(world: Any, tiles: Any, kind: str | None, status: int) -> None:
+def test_tiles(world: World, tiles: object, kind: str | None, status: int) -> None:
     world.register("shelves", annotationKind="imageObjectDetection")
     parameters = {
         "trainingDatasetName": "shelves",
@@ -123,7 +120,7 @@ def test_tiles(world: Any, tiles: Any, kind: str | None, status: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Generic-Classifier", None])
-def test_a_classifier_has_no_tiles(world: Any, kind: str | None) -> None:
+def test_a_classifier_has_no_tiles(world: World, kind: str | None) -> None:
     world.register("cats")
     parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "tiles": 2, **({"modelKind": kind} if kind else {})}
     reply = world.call("PUT", "models/m", json={"trainingParameters": parameters})
@@ -135,7 +132,7 @@ def test_a_classifier_has_no_tiles(world: Any, kind: str | None) -> None:
     assert world.call("GET", "models/m").status_code == 404
 
 
-def test_a_model_that_trains_and_succeeds(world: Any) -> None:
+def test_a_model_that_trains_and_succeeds(world: World) -> None:
     world.create("m")
     model_id = world.store.models.find("m").id
     world.store.models.begin(model_id)
@@ -153,7 +150,7 @@ def test_a_model_that_trains_and_succeeds(world: Any) -> None:
     assert "error" not in model
 
 
-def test_a_failed_model_has_an_error_of_four_keys_at_most(world: Any) -> None:
+def test_a_failed_model_has_an_error_of_four_keys_at_most(world: World) -> None:
     world.create("m")
     details = [ErrorDetails(code="image", message="image 3 is corrupt", target="3.jpg")]
     world.store.models.fail(
@@ -167,7 +164,7 @@ def test_a_failed_model_has_an_error_of_four_keys_at_most(world: Any) -> None:
     }
 
 
-def test_a_cancelled_model(world: Any) -> None:
+def test_a_cancelled_model(world: World) -> None:
     world.create("waiting")
     reply = world.call("POST", "models/waiting:cancel")
     assert (reply.status_code, reply.json()["status"], reply.json()["name"]) == (202, "cancelling", "waiting")
@@ -183,7 +180,7 @@ def test_a_cancelled_model(world: Any) -> None:
     assert world.call("DELETE", "models/busy").status_code == 204
 
 
-def test_a_deleted_model_takes_everything_along(world: Any) -> None:
+def test_a_deleted_model_takes_everything_along(world: World) -> None:
     model_id = world.train("m")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "t"}})
     assert world.call("DELETE", "models/m").status_code == 204
@@ -192,7 +189,7 @@ def test_a_deleted_model_takes_everything_along(world: Any) -> None:
     assert world.call("GET", "models/m/evaluations/e").status_code == 404
 
 
-def test_the_trained_model_is_handed_out(world: Any) -> None:
+def test_the_trained_model_is_handed_out(world: World) -> None:
     world.train("m")
     reply = world.call("GET", "models/m/artifact")
     assert (reply.content, reply.headers["content-type"]) == (b"onnx", "application/octet-stream")
@@ -208,14 +205,14 @@ def test_the_trained_model_is_handed_out(world: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["artifact", "artifact:metadata"])
-def test_a_file_that_is_gone(world: Any, operation: str) -> None:
+def test_a_file_that_is_gone(world: World, operation: str) -> None:
     world.objects.delete(f"models/{world.train('m')}")
     reply = world.call("GET", f"models/m/{operation}")
     assert (reply.status_code, reply.json()["error"]["target"]) == (404, "m")
     assert "is not there" in reply.json()["error"]["message"]
 
 
-def test_an_evaluation_from_order_to_success(world: Any) -> None:
+def test_an_evaluation_from_order_to_success(world: World) -> None:
     world.train("m")
     reply = world.call("PUT", "models/m/evaluations/e", json={"EvaluationParameters": {"TestDatasetName": "cats"}})
     evaluation = reply.json()
@@ -238,7 +235,7 @@ def test_an_evaluation_from_order_to_success(world: Any) -> None:
     assert world.call("GET", "models/m/evaluations").json() == {"value": [done]}
 
 
-def test_the_curves_of_an_evaluation_go_with_it(world: Any) -> None:
+def test_the_curves_of_an_evaluation_go_with_it(world: World) -> None:
     model_id = world.train("m")
     world.call("PUT", "models/m/evaluations/e", json={"EvaluationParameters": {"TestDatasetName": "cats"}})
     (evaluation_id,) = world.jobs.evaluations
@@ -251,12 +248,12 @@ def test_the_curves_of_an_evaluation_go_with_it(world: Any) -> None:
     assert not world.objects.exists(curves)
 
 
-def test_an_evaluation_without_a_dataset_is_taken(world: Any) -> None:
+def test_an_evaluation_without_a_dataset_is_taken(world: World) -> None:
     world.train("m")
     assert world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {}}).status_code == 201
 
 
-def test_pages_of_models_and_evaluations(world: Any) -> None:
+def test_pages_of_models_and_evaluations(world: World) -> None:
     for name in ("m", "n"):
         world.train(name)
         world.call("PUT", f"models/m/evaluations/{name}", json={"evaluationParameters": {}})
@@ -269,7 +266,7 @@ def test_pages_of_models_and_evaluations(world: Any) -> None:
         assert [item["name"] for item in page["value"] + rest["value"]] == ["m", "n"]
 
 
-def test_a_published_name_moves(world: Any) -> None:
+def test_a_published_name_moves(world: World) -> None:
     world.train("m")
     world.train("n")
     first = world.call("PUT", "publishedmodels/live", json={"modelName": "m"})

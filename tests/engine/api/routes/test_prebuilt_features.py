@@ -1,15 +1,13 @@
 """Analyze with prebuilt features: passed on to a resource, alone or beside a custom model."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
+from tests.support.api_world import BuildWorld, Picture, World
 from vision_customization.engine.models.prebuilt import PrebuiltReply, ResourceUnavailable
 
 STANDARD = {
@@ -40,7 +38,7 @@ def resource() -> FixedResource:
 
 
 @pytest.fixture
-def featured(world: Any, build_world: Any, resource: FixedResource) -> Iterator[Any]:
+def featured(world: World, build_world: BuildWorld, resource: FixedResource) -> World:
     """A world with a resource and a trained model `m`."""
     featured = build_world(world.settings, prebuilt=resource)
     featured.train("m")
@@ -48,7 +46,7 @@ def featured(world: Any, build_world: Any, resource: FixedResource) -> Iterator[
 
 
 @pytest.mark.parametrize("version", ["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"])
-def test_features_alone_are_passed_on(featured: Any, resource: FixedResource, picture: Any, version: str) -> None:
+def test_features_alone_are_passed_on(featured: World, resource: FixedResource, picture: Picture, version: str) -> None:
     image = picture()
     reply = featured.call("POST", "imageanalysis:analyze?features=caption&language=en", version=version, content=image)
     assert (reply.status_code, reply.json()) == (200, STANDARD)
@@ -57,20 +55,20 @@ def test_features_alone_are_passed_on(featured: Any, resource: FixedResource, pi
     assert featured.models.asked == []
 
 
-def test_an_address_is_passed_on_as_it_is_and_not_read_here(featured: Any, resource: FixedResource) -> None:
+def test_an_address_is_passed_on_as_it_is_and_not_read_here(featured: World, resource: FixedResource) -> None:
     reply = featured.call("POST", "imageanalysis:analyze?features=caption", json={"url": "https://elsewhere/a.png?sig=x"})
     assert reply.status_code == 200
     assert resource.asked[0][1:] == ("https://elsewhere/a.png?sig=x", b"")
 
 
-def test_a_form_is_passed_on_as_its_image(featured: Any, resource: FixedResource, picture: Any) -> None:
+def test_a_form_is_passed_on_as_its_image(featured: World, resource: FixedResource, picture: Picture) -> None:
     image = picture()
     featured.call("POST", "imageanalysis:analyze?features=caption", files={"image": ("a.png", image, "image/png")})
     assert resource.asked[0][2] == image
 
 
 @pytest.mark.parametrize("by_url", [False, True])
-def test_both_together(featured: Any, resource: FixedResource, picture: Any, by_url: bool) -> None:
+def test_both_together(featured: World, resource: FixedResource, picture: Picture, by_url: bool) -> None:
     url = "https://acct.blob.core.windows.net/c/a.png"
     featured.blobs.content[url] = picture()
     body = {"json": {"url": url}} if by_url else {"content": picture()}
@@ -81,7 +79,7 @@ def test_both_together(featured: Any, resource: FixedResource, picture: Any, by_
 
 
 def test_both_are_at_work_at_once(
-    featured: Any, resource: FixedResource, picture: Any, monkeypatch: pytest.MonkeyPatch
+    featured: World, resource: FixedResource, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     met = threading.Barrier(2, timeout=30)
     classify, analyze = featured.models.classify, resource.analyze
@@ -92,7 +90,7 @@ def test_both_are_at_work_at_once(
 
 
 @pytest.mark.parametrize("version", ["2023-10-01", "2024-02-01"])
-def test_a_version_without_custom_models_ignores_the_name(featured: Any, picture: Any, version: str) -> None:
+def test_a_version_without_custom_models_ignores_the_name(featured: World, picture: Picture, version: str) -> None:
     path = "imageanalysis:analyze?features=caption&model-name=unknown"
     assert featured.call("POST", path, version=version, content=picture()).json() == STANDARD
     path = "imageanalysis:analyze?model-name=m"
@@ -100,7 +98,7 @@ def test_a_version_without_custom_models_ignores_the_name(featured: Any, picture
 
 
 @pytest.mark.parametrize("query", ["features=caption", "features=caption&model-name=m"])
-def test_an_error_of_the_resource_is_the_answer(featured: Any, resource: FixedResource, picture: Any, query: str) -> None:
+def test_an_error_of_the_resource_is_the_answer(featured: World, resource: FixedResource, picture: Picture, query: str) -> None:
     error = {
         "error": {"code": "InvalidRequest", "message": "why", "innererror": {"code": "NotSupportedLanguage", "message": "w"}}
     }
@@ -110,7 +108,7 @@ def test_an_error_of_the_resource_is_the_answer(featured: Any, resource: FixedRe
     assert (reply.headers["x-ms-error-code"], reply.headers["retry-after"]) == ("InvalidRequest", "7")
 
 
-def test_a_resource_that_cannot_be_reached(featured: Any, resource: FixedResource, picture: Any) -> None:
+def test_a_resource_that_cannot_be_reached(featured: World, resource: FixedResource, picture: Picture) -> None:
     resource.reply = ResourceUnavailable("The Vision resource v.example cannot be reached.")
     reply = featured.call("POST", "imageanalysis:analyze?features=caption", content=picture())
     assert (reply.status_code, reply.headers["x-ms-error-code"]) == (502, "FailedToProcess")
@@ -129,7 +127,7 @@ def test_a_resource_that_cannot_be_reached(featured: Any, resource: FixedResourc
     ],
 )
 def test_what_is_refused_before_the_resource_is_asked(
-    featured: Any, resource: FixedResource, picture: Any, query: str, body: bytes | None, status: int
+    featured: World, resource: FixedResource, picture: Picture, query: str, body: bytes | None, status: int
 ) -> None:
     featured.create("early")
     reply = featured.call("POST", f"imageanalysis:analyze?{query}", content=picture() if body is None else body)
@@ -137,12 +135,12 @@ def test_what_is_refused_before_the_resource_is_asked(
     assert resource.asked == []
 
 
-def test_an_image_that_the_custom_model_cannot_read_is_its_error(featured: Any, picture: Any) -> None:
+def test_an_image_that_the_custom_model_cannot_read_is_its_error(featured: World, picture: Picture) -> None:
     reply = featured.call("POST", "imageanalysis:analyze?features=caption&model-name=m", content=b"no image")
     assert reply.json()["error"]["innererror"]["code"] == "InvalidImageFormat"
 
 
-def test_without_features_the_resource_is_not_asked(featured: Any, resource: FixedResource, picture: Any) -> None:
+def test_without_features_the_resource_is_not_asked(featured: World, resource: FixedResource, picture: Picture) -> None:
     assert featured.call("POST", "imageanalysis:analyze?features=&model-name=m", content=picture()).status_code == 200
     assert featured.call("POST", "imageanalysis:analyze?features=,", content=picture()).status_code == 400
     assert resource.asked == []

@@ -1,23 +1,24 @@
 """Health, metrics and logs."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 
+from tests.support.api_world import BuildWorld, World
 from vision_customization.engine.api.routes.probes import from_this_machine
 from vision_customization.engine.runtime.logs import configure_logs
 
+Lines = Callable[[], list[dict[str, Any]]]
+
 
 @pytest.fixture
-def lines() -> Iterator[Any]:
+def lines() -> Iterator[Lines]:
     """What is logged, line by line, as JSON."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
@@ -27,7 +28,7 @@ def lines() -> Iterator[Any]:
     root.handlers[:], root.level = before
 
 
-def test_health_needs_no_key(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_needs_no_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reply = world.call("GET", "/healthz", key=None, version=None)
     assert (reply.status_code, reply.json()["status"]) == (200, "ok")
 
@@ -39,7 +40,7 @@ def test_health_needs_no_key(world: Any, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (reply.status_code, reply.json()["error"]["message"]) == (503, "The database does not answer.")
 
 
-def test_metrics(world: Any, build_world: Any) -> None:
+def test_metrics(world: World, build_world: BuildWorld) -> None:
     world = build_world(world.settings)
     world.train("m")
     world.create("waiting")
@@ -61,7 +62,7 @@ def test_metrics(world: Any, build_world: Any) -> None:
         assert line in reply.text
 
 
-def test_metrics_are_for_this_machine_or_a_key(world: Any, build_world: Any) -> None:
+def test_metrics_are_for_this_machine_or_a_key(world: World, build_world: BuildWorld) -> None:
     behind_a_proxy = {"X-Forwarded-For": "203.0.113.9"}
     assert world.call("GET", "/metrics", key=None, version=None).status_code == 200
     assert world.call("GET", "/metrics", key=None, version=None, headers=behind_a_proxy).status_code == 401
@@ -74,11 +75,11 @@ def test_metrics_are_for_this_machine_or_a_key(world: Any, build_world: Any) -> 
     ("client", "expected"),
     [(("127.0.0.1", 1), True), (("::1", 1), True), (("203.0.113.9", 1), False), (("unknown", 1), False), (None, False)],
 )
-def test_who_is_this_machine(client: Any, expected: bool) -> None:
+def test_who_is_this_machine(client: tuple[str, int] | None, expected: bool) -> None:
     assert from_this_machine(Request({"type": "http", "client": client, "headers": []})) is expected
 
 
-def test_a_request_is_one_line(world: Any, lines: Any) -> None:
+def test_a_request_is_one_line(world: World, lines: Lines) -> None:
     reply = world.call("GET", "datasets?sig=Hidden")
     (line,) = [line for line in lines() if line["event"] == "request"]
     assert line["apim-request-id"] == reply.headers["apim-request-id"]
@@ -88,7 +89,7 @@ def test_a_request_is_one_line(world: Any, lines: Any) -> None:
     assert "Hidden" not in json.dumps(line)
 
 
-def test_no_key_and_no_token_is_logged(world: Any, lines: Any) -> None:
+def test_no_key_and_no_token_is_logged(world: World, lines: Lines) -> None:
     world.register("cats", authentication={"kind": "sas", "sasToken": "sv=1&sig=Hidden"})
     world.register("cats", authentication={"kind": "sas", "sasToken": "https://h/c?sig=Hidden"})
     world.call("POST", "imageanalysis:analyze?model-name=m", json={"url": "https://h/a.png?sig=Hidden"})

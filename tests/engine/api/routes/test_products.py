@@ -1,12 +1,11 @@
 """Product recognition runs, from the image that is sent to what is told of them; and planograms."""
 
-# ruff: noqa: ANN401 - what conftest hands over cannot be imported here by its type
-
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.support.api_world import Picture, World
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, ImageMetadata, Tag
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.products import ProductRecognitionResult
@@ -28,12 +27,12 @@ RESULT = ProductRecognitionResult(
 
 
 @pytest.fixture
-def shelf(world: Any) -> Any:
+def shelf(world: World) -> World:
     world.train_detector("r")
     return world
 
 
-def test_a_run_from_the_image_to_its_result(shelf: Any, picture: Any) -> None:
+def test_a_run_from_the_image_to_its_result(shelf: World, picture: Picture) -> None:
     created = shelf.call("PUT", RUN, content=picture("JPEG"), headers={"Content-Type": "image/jpeg"})
     assert created.status_code == 201
     body = created.json()
@@ -61,7 +60,7 @@ def test_a_run_from_the_image_to_its_result(shelf: Any, picture: Any) -> None:
     )
 
 
-def test_a_run_that_failed_says_why_with_the_four_keys(shelf: Any, picture: Any) -> None:
+def test_a_run_that_failed_says_why_with_the_four_keys(shelf: World, picture: Picture) -> None:
     shelf.call("PUT", RUN, content=picture())
     shelf.store.runs.fail(shelf.jobs.recognitions[-1], ErrorDetails(code="modelNotFound", message="gone"))
     body = shelf.call("GET", RUN).json()
@@ -69,13 +68,13 @@ def test_a_run_that_failed_says_why_with_the_four_keys(shelf: Any, picture: Any)
     assert "result" not in body
 
 
-def test_an_image_by_its_url(shelf: Any, picture: Any) -> None:
+def test_an_image_by_its_url(shelf: World, picture: Picture) -> None:
     shelf.blobs.content[URL] = picture()
     assert shelf.call("PUT", RUN, json={"URL": URL}).status_code == 201
     assert shelf.objects.get(image_key(shelf.jobs.recognitions[-1])) == picture()
 
 
-def test_a_form(shelf: Any, picture: Any) -> None:
+def test_a_form(shelf: World, picture: Picture) -> None:
     assert shelf.call("PUT", RUN, files={"image": ("a.png", picture(), "image/png")}).status_code == 201
 
 
@@ -89,7 +88,7 @@ def test_a_form(shelf: Any, picture: Any) -> None:
         ({"content": lambda picture: picture(size=(49, 80))}, "each side must have 50"),
     ],
 )
-def test_what_is_no_image_is_refused_at_once(shelf: Any, picture: Any, arguments: dict[str, Any], says: str) -> None:
+def test_what_is_no_image_is_refused_at_once(shelf: World, picture: Picture, arguments: dict[str, Any], says: str) -> None:
     arguments = {key: value(picture) if isinstance(value, Callable) else value for key, value in arguments.items()}  # type: ignore[arg-type]
     reply = shelf.call("PUT", RUN, **arguments)
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, "InvalidRequest")
@@ -98,7 +97,7 @@ def test_what_is_no_image_is_refused_at_once(shelf: Any, picture: Any, arguments
     assert shelf.objects.names("jobs") == []
 
 
-def test_a_name_is_used_once_and_again_after_its_run_was_deleted(shelf: Any, picture: Any) -> None:
+def test_a_name_is_used_once_and_again_after_its_run_was_deleted(shelf: World, picture: Picture) -> None:
     assert shelf.call("PUT", RUN, content=picture()).status_code == 201
     assert shelf.call("PUT", RUN, content=picture()).status_code == 409
     assert len(shelf.jobs.recognitions) == 1
@@ -108,7 +107,7 @@ def test_a_name_is_used_once_and_again_after_its_run_was_deleted(shelf: Any, pic
     assert shelf.call("PUT", RUN, content=picture()).status_code == 201
 
 
-def test_runs_are_listed_page_by_page(shelf: Any, picture: Any) -> None:
+def test_runs_are_listed_page_by_page(shelf: World, picture: Picture) -> None:
     for name in "abc":
         shelf.call("PUT", f"productrecognition/r/runs/{name}", content=picture())
     page = shelf.call("GET", "productrecognition/r/runs?top=2").json()
@@ -118,7 +117,7 @@ def test_runs_are_listed_page_by_page(shelf: Any, picture: Any) -> None:
     assert "nextLink" not in following
 
 
-def test_a_published_name_is_as_good_and_a_detector_too(world: Any, picture: Any) -> None:
+def test_a_published_name_is_as_good_and_a_detector_too(world: World, picture: Picture) -> None:
     world.train_detector("r", ModelKind.GENERIC_DETECTOR)
     world.call("PUT", "publishedmodels/live", json={"modelName": "r"})
     body = world.call("PUT", "productrecognition/live/runs/1", content=picture()).json()
@@ -126,7 +125,7 @@ def test_a_published_name_is_as_good_and_a_detector_too(world: Any, picture: Any
     assert world.call("GET", RUN).json() == world.call("GET", "productrecognition/live/runs/1").json() == body
 
 
-def test_a_classifier_is_refused_before_its_image_is_read(world: Any) -> None:
+def test_a_classifier_is_refused_before_its_image_is_read(world: World) -> None:
     world.train("m")
     world.blobs.before_reply = lambda: pytest.fail("it was read")
     error = world.call("PUT", "productrecognition/m/runs/1", json={"url": URL}).json()["error"]
@@ -144,7 +143,7 @@ def test_a_classifier_is_refused_before_its_image_is_read(world: Any) -> None:
         ("DELETE", "ms-pretrained-product-detection/runs/1"),
     ],
 )
-def test_the_prebuilt_model_is_not_offered(shelf: Any, picture: Any, method: str, path: str) -> None:
+def test_the_prebuilt_model_is_not_offered(shelf: World, picture: Picture, method: str, path: str) -> None:
     arguments = {"content": picture()} if method == "PUT" else {}
     reply = shelf.call(method, f"productrecognition/{path}", **arguments)
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "ModelNotFound")
@@ -153,26 +152,26 @@ def test_the_prebuilt_model_is_not_offered(shelf: Any, picture: Any, method: str
     assert "Train a model of kind Product-Recognizer" in message
 
 
-def test_the_prebuilt_models_name_may_be_published(shelf: Any, picture: Any) -> None:
+def test_the_prebuilt_models_name_may_be_published(shelf: World, picture: Picture) -> None:
     shelf.call("PUT", "publishedmodels/ms-pretrained-product-detection", json={"modelName": "r"})
     reply = shelf.call("PUT", "productrecognition/ms-pretrained-product-detection/runs/1", content=picture())
     assert (reply.status_code, reply.json()["modelName"]) == (201, "r")
 
 
-def test_a_run_that_nobody_would_take_is_not_left_behind(shelf: Any, picture: Any) -> None:
+def test_a_run_that_nobody_would_take_is_not_left_behind(shelf: World, picture: Picture) -> None:
     shelf.jobs.broken = True
     assert shelf.call("PUT", RUN, content=picture()).status_code == 500
     assert shelf.call("GET", RUN).status_code == 404
     assert all(shelf.objects.names(f"jobs/{job}") == [] for job in shelf.objects.names("jobs"))
 
 
-def test_a_full_room_is_said(shelf: Any, picture: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_room_is_said(shelf: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vision_customization.engine.api.routes.products.WAITING_MAX", 0)
     reply = shelf.call("PUT", RUN, content=picture())
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
 
 
-def test_runs_go_with_their_model_and_are_counted(shelf: Any, picture: Any) -> None:
+def test_runs_go_with_their_model_and_are_counted(shelf: World, picture: Picture) -> None:
     shelf.call("PUT", RUN, content=picture())
     metrics = shelf.call("GET", "/metrics", version=None).text
     assert 'vision_engine_product_recognition_runs{status="notStarted"} 1.0' in metrics
@@ -190,7 +189,7 @@ DETECTED = {
 }
 
 
-def planogram(**changes: Any) -> dict[str, Any]:
+def planogram(**changes: object) -> dict[str, Any]:
     """As the published client has it, in Pascal case."""
     position = {"Id": "p1", "ProductId": "1", "FixtureId": "f", "X": 10.0, "Y": 5.0}
     return {
@@ -203,7 +202,7 @@ def planogram(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_planogram(world: Any) -> None:
+def test_a_planogram(world: World) -> None:
     body = {"detectedProducts": DETECTED, "planogram": planogram()}
     reply = world.call("POST", "planogramcompliance:match", json=body)
     assert reply.status_code == 200, reply.text
@@ -221,7 +220,7 @@ def test_a_planogram(world: Any) -> None:
         ({"Products": [{"Id": "1", "Name": "cola", "W": -6, "H": 20}]}, "planogram.products.0.w", "greater than 0"),
     ],
 )
-def test_a_planogram_that_is_refused(world: Any, changes: dict[str, Any], target: str, says: str) -> None:
+def test_a_planogram_that_is_refused(world: World, changes: dict[str, Any], target: str, says: str) -> None:
     body = {"detectedProducts": DETECTED, "planogram": planogram(**changes)}
     reply = world.call("POST", "planogramcompliance:match", json=body)
     error = reply.json()["error"]
@@ -229,6 +228,6 @@ def test_a_planogram_that_is_refused(world: Any, changes: dict[str, Any], target
     assert says in error["message"]
 
 
-def test_a_planogram_in_which_a_number_is_none(world: Any) -> None:
+def test_a_planogram_in_which_a_number_is_none(world: World) -> None:
     text = b'{"detectedProducts": {"imageMetadata": {"width": 9, "height": 9}, "products": []}, "planogram": {"width": NaN}}'
     assert world.call("POST", "planogramcompliance:match", content=text).status_code == 400

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.engine.jobs.drawn import wait
+from tests.support.waiting import wait_until
 from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.images.working_ahead import Budget, Listed, OrderedAhead
 
@@ -57,7 +57,7 @@ def test_results_come_in_order_however_the_work_ends(workshop: Workshop, pool: T
     ahead = OrderedAhead(Listed([1, 2, 3]), workshop.double, pool, Budget(8, 100, unsized), lambda: None)
     workshop.let_go(3, 2)
     ahead.fill()
-    wait(lambda: len(workshop.begun) == 3)
+    wait_until(lambda: len(workshop.begun) == 3, "all three are begun")
     assert ahead.take(wait=False) is None
     workshop.let_go(1)
     assert [future.result() for future in (ahead.take(wait=True) for _ in range(3)) if future is not None] == [2, 4, 6]
@@ -74,7 +74,7 @@ def test_no_more_is_begun_than_the_budget_has_room_for(
 ) -> None:
     ahead = OrderedAhead(Listed([1, 2, 3, 4]), workshop.double, pool, Budget(items, size, size_of), lambda: None)
     ahead.fill()
-    wait(lambda: len(workshop.begun) == begun)
+    wait_until(lambda: len(workshop.begun) == begun, f"{begun} are begun")
     ahead.fill()
     assert sorted(workshop.begun) == [1, 2, 3, 4][:begun]
     workshop.let_go(1, 2, 3, 4)
@@ -109,7 +109,7 @@ def test_two_in_a_row_work_at_once_and_the_second_takes_only_what_is_ready(
     assert first is not None
     assert first.result() == -2
     ahead.fill()
-    wait(lambda: sorted(workshop.begun) == [1, 2, 3, 4])  # the first is full again
+    wait_until(lambda: sorted(workshop.begun) == [1, 2, 3, 4], "all four are begun")  # the first is full again
     assert negated == [2]  # 3 is done, but not its turn
     workshop.let_go(2, 4)
     assert [future.result() for future in iter(lambda: ahead.take(wait=True), None)] == [-4, -6, -8]

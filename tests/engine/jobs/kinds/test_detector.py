@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import vision_customization.engine.jobs.kinds.detector as jobs
-from tests.engine.jobs.drawn import Engine, as_older_engines_record, wait
+from tests.engine.jobs.drawn import Engine, as_older_engines_record
 from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.engine.annotations import Box, BoxedImage
 from vision_customization.engine.jobs.kinds.held_out import held_out
@@ -36,7 +37,7 @@ def small_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
     queue.enqueue_training(model.id)
-    wait(lambda: engine.store.models.by_id(model.id).status.final, 180)
+    wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 180)
     return engine.store.models.by_id(model.id)
 
 
@@ -67,11 +68,15 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert found.corners.max(initial=0) <= 120
     answer = ModelCache(engine.settings, objects).detect(model.id, image)
     assert len(answer) == sum(found.scores >= CONFIDENCE_LEAST)
-    wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), 2)
+    wait_until(
+        lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(),
+        "the job's files are deleted",
+        2,
+    )
 
     evaluation = engine.store.evaluations.create("scenes", "again", test_dataset_name="tests")
     queue.enqueue_evaluation(evaluation.id)
-    wait(lambda: engine.store.evaluations.by_id(evaluation.id).status.final)
+    wait_until(lambda: engine.store.evaluations.by_id(evaluation.id).status.final, "the evaluation ends")
     record = engine.store.evaluations.by_id(evaluation.id)
     assert record.status is EvaluationStatus.SUCCEEDED, record.error
     assert record.performance == model.performance

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from tests.engine.jobs.drawn import CheapExtractor, Engine, drawn_image, encoded, wait
+from tests.engine.jobs.drawn import CheapExtractor, Engine, drawn_image, encoded
+from tests.support.waiting import wait_until
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
 from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
@@ -90,8 +91,8 @@ def sent(engine: Engine, objects: ObjectStore, model: str, image: bytes | None =
 
 
 def ended(engine: Engine, objects: ObjectStore, run: RunRecord) -> RunRecord:
-    wait(lambda: engine.store.runs.by_id(run.id).status.final)
-    wait(lambda: recognition_job(run.id) not in objects.names("jobs"), seconds=2)
+    wait_until(lambda: engine.store.runs.by_id(run.id).status.final, "the run ends")
+    wait_until(lambda: recognition_job(run.id) not in objects.names("jobs"), "the job's files are deleted", 2)
     return engine.store.runs.by_id(run.id)
 
 
@@ -170,7 +171,7 @@ def test_a_run_whose_model_is_deleted_meanwhile_ends_quietly(
     run = sent(engine, objects, "deleted")
     detector.before = lambda: engine.store.models.delete("deleted")
     queue.enqueue_recognition(run.id)
-    wait(lambda: recognition_job(run.id) not in objects.names("jobs"))
+    wait_until(lambda: recognition_job(run.id) not in objects.names("jobs"), "the job's files are deleted")
     with pytest.raises(NotFound):
         engine.store.runs.by_id(run.id)
 

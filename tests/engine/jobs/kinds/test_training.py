@@ -17,7 +17,8 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, event
 from sqlalchemy import Engine as SqlEngine
 
-from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, as_older_engines_record, coco, drawn_image, encoded, wait
+from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, as_older_engines_record, coco, drawn_image, encoded
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelStatus
 from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
@@ -41,14 +42,14 @@ def gate_is_opened_again(gate: Gate) -> Iterator[None]:
 
 def trained(engine: Engine, queue: JobQueue, model: ModelRecord) -> ModelRecord:
     queue.enqueue_training(model.id)
-    wait(lambda: engine.store.models.by_id(model.id).status.final)
+    wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends")
     return engine.store.models.by_id(model.id)
 
 
 def evaluated(engine: Engine, queue: JobQueue, model: str, name: str, dataset: str | None) -> EvaluationRecord:
     evaluation = engine.store.evaluations.create(model, name, test_dataset_name=dataset)
     queue.enqueue_evaluation(evaluation.id)
-    wait(lambda: engine.store.evaluations.by_id(evaluation.id).status.final)
+    wait_until(lambda: engine.store.evaluations.by_id(evaluation.id).status.final, "the evaluation ends")
     return engine.store.evaluations.by_id(evaluation.id)
 
 
@@ -81,7 +82,11 @@ def test_a_training_ends_with_a_model_and_its_numbers_on_the_test_dataset(engine
     assert sidecar["performanceOn"] == "test"
     assert sidecar["dataset"]["images"] == 40
     assert objects.exists(f"models/{model.id}/head.npz")
-    wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(), seconds=2)
+    wait_until(
+        lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"training-{model.id}").exists(),
+        "the job's files are deleted",
+        2,
+    )
 
 
 @pytest.fixture
@@ -329,7 +334,7 @@ def test_a_failed_training_says_what_is_wrong_and_where(
     (logged,) = [record for record in caplog.records if record.message == "training failed"]
     assert vars(logged)["code"] == code
     assert "TOPSECRET" not in vars(logged)["reason"]
-    wait(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), seconds=2)
+    wait_until(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), "the files are deleted", 2)
 
 
 def test_an_unexpected_error_ends_as_unknown_and_tells_nothing_of_itself(
@@ -392,7 +397,7 @@ def test_a_training_that_waits_for_a_silent_server_is_cancelled_soon(
     queue.enqueue_training(model.id)
     assert gate.reached.wait(10)
     engine.store.models.request_cancellation(name)
-    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, seconds=3)
+    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, "the training is cancelled", 3)
 
 
 def test_a_model_that_has_succeeded_keeps_its_files_whatever_goes_wrong_after_that(
@@ -409,7 +414,7 @@ def test_a_model_that_has_succeeded_keeps_its_files_whatever_goes_wrong_after_th
 
     monkeypatch.setattr(FileObjects, "delete", refused)
     record = succeeded(trained(engine, queue, model))
-    wait(lambda: queue.statuses([f"training-{model.id}"])[f"training-{model.id}"].status != "PENDING")
+    wait_until(lambda: queue.statuses([f"training-{model.id}"])[f"training-{model.id}"].status != "PENDING", "the job ends")
     assert record.artifact is not None
     assert set(attempts) == {f"jobs/training-{model.id}"}
 
@@ -423,8 +428,8 @@ def test_a_training_is_cancelled_soon_and_leaves_nothing(engine: Engine, queue: 
     assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
     engine.store.models.request_cancellation("long")
     gate.open()
-    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, seconds=2)
-    wait(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), seconds=2)
+    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.CANCELLED, "the training is cancelled", 2)
+    wait_until(lambda: not list((engine.settings.data_dir / "objects").glob(f"*/*{model.id}*")), "the files are deleted", 2)
 
 
 def test_what_waits_in_the_queue_is_cancelled_without_being_started(
@@ -441,7 +446,7 @@ def test_what_waits_in_the_queue_is_cancelled_without_being_started(
     assert engine.store.models.by_id(second.id).status is ModelStatus.CANCELLED
     assert engine.store.models.by_id(second.id).started is None
     gate.open()
-    wait(lambda: engine.store.models.by_id(first.id).status is ModelStatus.SUCCEEDED)
+    wait_until(lambda: engine.store.models.by_id(first.id).status is ModelStatus.SUCCEEDED, "the first training succeeds")
 
 
 def test_a_training_outlives_its_dataset(engine: Engine, queue: JobQueue, gate: Gate) -> None:
@@ -453,7 +458,7 @@ def test_a_training_outlives_its_dataset(engine: Engine, queue: JobQueue, gate: 
     engine.store.datasets.delete("short-lived")
     del engine.blobs.blobs["/account/short-lived/annotations.json"]
     gate.open()
-    wait(lambda: engine.store.models.by_id(model.id).status.final)
+    wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends")
     succeeded(engine.store.models.by_id(model.id))
 
 
@@ -473,7 +478,7 @@ def test_a_sas_token_goes_to_its_container_alone_and_is_kept_nowhere_in_clear(
     assert any(path.name == "plan" for path in kept)
     assert not [path for path in kept if b"0nlyHere" in path.read_bytes()]
     gate.open()
-    wait(lambda: engine.store.models.by_id(model.id).status.final)
+    wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends")
     succeeded(engine.store.models.by_id(model.id))
     with_token = {path for path, _ in engine.blobs.requests if "0nlyHere" in path}
     assert with_token == {
@@ -491,7 +496,11 @@ def test_an_evaluation_gives_the_numbers_of_the_training_and_reads_nothing_anew(
     assert evaluation.status is EvaluationStatus.SUCCEEDED, evaluation.error
     assert evaluation.performance == model.performance
     assert engine.blobs.served() == ["/account/e-test/annotations.json"]
-    wait(lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"evaluation-{evaluation.id}").exists(), seconds=2)
+    wait_until(
+        lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"evaluation-{evaluation.id}").exists(),
+        "the job's files are deleted",
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -533,7 +542,7 @@ def test_a_row_without_a_workflow_is_enqueued_by_whoever_looks(engine: Engine, w
     engine.dataset("forgotten", {"red": 3, "green": 3}, first_seed=15_000)
     model = engine.model("forgotten", "forgotten")
     worker.look()
-    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED)
+    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED, "the training succeeds")
 
 
 def test_a_row_whose_workflow_died_fails_with_a_word_on_why(
@@ -608,5 +617,5 @@ def test_enqueuing_twice_is_once(engine: Engine, queue: JobQueue) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    wait(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED)
+    wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED, "the training succeeds")
     assert engine.blobs.served().count("/account/twice/annotations.json") == 1

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.support.waiting import wait_until
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.process import health
 from vision_customization.engine.jobs.process.health import STALE_SECONDS, Pulse, answering_health
@@ -52,10 +53,7 @@ def test_callers_that_say_nothing_do_not_keep_a_probe_waiting() -> None:
             connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
             connection.sendall(b"GET /healthz HTTP/1.1\r\nX: "[: number % 20])
         assert asked(port) == (200, "ok")
-        deadline = time.monotonic() + 10
-        while threading.active_count() - before > 40:  # two for each caller
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: threading.active_count() - before <= 40, "two threads for each caller", 10)
 
 
 def test_a_caller_that_sends_letter_by_letter_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from tests.support.made_features import make_features
 from vision_customization.engine.learning import (
     ArtifactError,
     Classifier,
@@ -21,8 +22,6 @@ from vision_customization.engine.learning import (
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.training import fit_classifier
 from vision_customization.engine.learning.classification.views import DIMENSIONS
-
-MakeFeatures = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 LARGEST_DIFFERENCE = 1e-4
 """Between the file's probabilities and those from kept features."""
@@ -98,7 +97,7 @@ def test_the_file_says_what_it_is(features: np.ndarray, weights_dir: Path, tmp_p
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_the_classifier_is_read_back_from_its_file(recipe: Recipe, make_features: MakeFeatures, weights_dir: Path) -> None:
+def test_the_classifier_is_read_back_from_its_file(recipe: Recipe, weights_dir: Path) -> None:
     features, labels = make_features([4, 4, 4])
     classifier = _train(recipe, features, labels, TAGS)
     assert read_classifier(export_classifier(classifier, weights_dir)).to_npz() == classifier.to_npz()
@@ -127,9 +126,7 @@ def _refer_to_a_file(model: onnx.ModelProto) -> None:
         (lambda model: model.Clear(), "it is not an ONNX file"),
     ],
 )
-def test_another_file_is_no_classifier(
-    change: Callable[[onnx.ModelProto], None], said: str, make_features: MakeFeatures, weights_dir: Path
-) -> None:
+def test_another_file_is_no_classifier(change: Callable[[onnx.ModelProto], None], said: str, weights_dir: Path) -> None:
     features, labels = make_features([4, 4, 4])
     model = onnx.ModelProto.FromString(export_classifier(_train(RECIPES[2], features, labels, TAGS), weights_dir))
     change(model)
@@ -142,7 +139,7 @@ def test_bytes_are_no_classifier() -> None:
         read_classifier(b"no model")
 
 
-def test_a_view_that_this_version_does_not_have_is_refused(make_features: MakeFeatures, weights_dir: Path) -> None:
+def test_a_view_that_this_version_does_not_have_is_refused(weights_dir: Path) -> None:
     features, labels = make_features([4, 4, 4])
     model = onnx.ModelProto.FromString(export_classifier(_train(RECIPES[2], features, labels, TAGS), weights_dir))
     _rename_view(model)
@@ -178,7 +175,7 @@ def test_a_damaged_file_is_refused(damage: Callable[[bytes], bytes], features: n
         ClassifierSession(damage(data))
 
 
-def test_a_stored_classifier_comes_back(make_features: MakeFeatures) -> None:
+def test_a_stored_classifier_comes_back() -> None:
     features, labels = make_features([4, 4, 4])
     for recipe in RECIPES:
         classifier = _train(recipe, features, labels, TAGS)
@@ -191,13 +188,13 @@ def test_a_stored_classifier_comes_back(make_features: MakeFeatures) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"PK\x05\x06" + bytes(18)]
 )
-def test_a_damaged_stored_classifier_is_refused(damage: Callable[[bytes], bytes], make_features: MakeFeatures) -> None:
+def test_a_damaged_stored_classifier_is_refused(damage: Callable[[bytes], bytes]) -> None:
     features, labels = make_features([2, 2, 2])
     with pytest.raises(ArtifactError):
         Classifier.from_npz(damage(_train(RECIPES[0], features, labels, TAGS).to_npz()))
 
 
-def test_features_of_another_length_are_refused(make_features: MakeFeatures) -> None:
+def test_features_of_another_length_are_refused() -> None:
     features, labels = make_features([2, 2, 2])
     classifier = _train(RECIPES[2], features, labels, TAGS)
     with pytest.raises(ValueError, match="features are"):

@@ -1,15 +1,13 @@
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from tests.support.made_features import make_features
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning import LearningError, train_classifier
 from vision_customization.engine.learning.classification.recipes import RECIPES
 from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES
-
-MakeFeatures = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 def _tags(count: int) -> list[str]:
@@ -22,7 +20,7 @@ def _tags(count: int) -> list[str]:
     ids=lambda counts: "+".join(map(str, counts[:3])) + f" of {len(counts)}",
 )
 @pytest.mark.parametrize("estimate", [False, True])
-def test_any_number_of_images_gives_a_classifier(counts: list[int], estimate: bool, make_features: MakeFeatures) -> None:
+def test_any_number_of_images_gives_a_classifier(counts: list[int], estimate: bool) -> None:
     features, labels = make_features(counts)
     training = train_classifier(features, labels, _tags(len(counts)), estimate=estimate)
     probabilities = training.classifier.probabilities(features)
@@ -40,14 +38,14 @@ def test_any_number_of_images_gives_a_classifier(counts: list[int], estimate: bo
         assert training.held_out is None
 
 
-def test_held_out_images_are_a_fifth_of_each_tag(make_features: MakeFeatures) -> None:
+def test_held_out_images_are_a_fifth_of_each_tag() -> None:
     features, labels = make_features([50, 20, 10])
     training = train_classifier(features, labels, _tags(3), estimate=True)
     assert training.held_out is not None
     np.testing.assert_array_equal(np.bincount(training.held_out[0]), [10, 4, 2])
 
 
-def test_the_estimate_is_of_a_classifier_that_has_not_seen_the_images(make_features: MakeFeatures) -> None:
+def test_the_estimate_is_of_a_classifier_that_has_not_seen_the_images() -> None:
     features, labels = make_features([40, 40])
     random_labels = np.random.default_rng(0).permutation(labels)
     training = train_classifier(features, random_labels, _tags(2), estimate=True)
@@ -58,7 +56,7 @@ def test_the_estimate_is_of_a_classifier_that_has_not_seen_the_images(make_featu
     assert probabilities.max(axis=1).mean() < 0.8
 
 
-def test_the_held_out_images_are_in_the_final_fit(make_features: MakeFeatures) -> None:
+def test_the_held_out_images_are_in_the_final_fit() -> None:
     features, labels = make_features([20, 20])
     with_estimate = train_classifier(features, labels, _tags(2), estimate=True)
     without = train_classifier(features, labels, _tags(2), estimate=False)
@@ -86,7 +84,7 @@ def test_the_recipe_that_sees_the_difference_is_chosen(view_part: str, chosen: s
     assert {candidate["name"] for candidate in training.recipe["candidates"]} == {recipe.name for recipe in RECIPES}
 
 
-def test_when_time_is_up_the_default_is_fitted_untried(make_features: MakeFeatures) -> None:
+def test_when_time_is_up_the_default_is_fitted_untried() -> None:
     features, labels = make_features([20, 20])
     training = train_classifier(features, labels, _tags(2), estimate=True, deadline_seconds=0)
     assert training.recipe["candidates"] == []
@@ -94,7 +92,7 @@ def test_when_time_is_up_the_default_is_fitted_untried(make_features: MakeFeatur
     assert (training.classifier.probabilities(features).argmax(axis=1) == labels).all()
 
 
-def test_progress_rises_from_nothing_to_all(make_features: MakeFeatures) -> None:
+def test_progress_rises_from_nothing_to_all() -> None:
     features, labels = make_features([10, 10])
     told: list[tuple[float, str]] = []
     train_classifier(features, labels, _tags(2), estimate=True, progress=lambda share, stage: told.append((share, stage)))
@@ -105,7 +103,7 @@ def test_progress_rises_from_nothing_to_all(make_features: MakeFeatures) -> None
     assert all(stage for _, stage in told)
 
 
-def test_the_same_images_give_the_same_bytes(make_features: MakeFeatures) -> None:
+def test_the_same_images_give_the_same_bytes() -> None:
     features, labels = make_features([9, 14, 5])
     first, second = (train_classifier(features, labels, _tags(3), estimate=False).classifier.to_npz() for _ in range(2))
     assert first == second
@@ -115,16 +113,14 @@ def test_the_same_images_give_the_same_bytes(make_features: MakeFeatures) -> Non
     ("counts", "tags", "says"),
     [([5], ["only"], "at least 2 tags"), ([5, 5], ["a", "b", "empty"], r"1 of 3 tags have no image: 'empty'")],
 )
-def test_what_cannot_be_trained_has_diverged(
-    counts: list[int], tags: list[str], says: str, make_features: MakeFeatures
-) -> None:
+def test_what_cannot_be_trained_has_diverged(counts: list[int], tags: list[str], says: str) -> None:
     features, labels = make_features(counts)
     with pytest.raises(LearningError, match=says) as caught:
         train_classifier(features, labels, tags, estimate=True)
     assert caught.value.code is FailureCode.DIVERGED
 
 
-def test_features_that_do_not_fit_are_refused(make_features: MakeFeatures) -> None:
+def test_features_that_do_not_fit_are_refused() -> None:
     features, labels = make_features([3, 3])
     with pytest.raises(ValueError, match="features are"):
         train_classifier(features[:, :100], labels, _tags(2), estimate=False)
@@ -135,7 +131,7 @@ def test_features_that_do_not_fit_are_refused(make_features: MakeFeatures) -> No
         train_classifier(features, labels, _tags(2), estimate=False)
 
 
-def test_copies_of_the_same_images_do_no_harm(make_features: MakeFeatures) -> None:
+def test_copies_of_the_same_images_do_no_harm() -> None:
     features, labels = make_features([1, 1, 1])
     features, labels = np.repeat(features, 6, axis=0), np.repeat(labels, 6)
     classifier = train_classifier(features, labels, _tags(3), estimate=True).classifier
