@@ -137,7 +137,12 @@ def test_an_app_answers_through_tls_and_changes_without_a_gap(world: AzureWorld,
 
         (second,) = processes_of(world)
         psutil.Process(second).kill()
-        wait_until(lambda: processes_of(world) not in ([], [second]), "the replica that was killed is replaced", SECONDS)
+        wait_until(
+            lambda: processes_of(world) not in ([], [second]),
+            "the replica that was killed is replaced",
+            SECONDS,
+            every_seconds=0.1,
+        )
         assert status("second") == 200
         (third,) = processes_of(world)
     told.remove(CONTAINER_APP, APP)
@@ -179,9 +184,11 @@ def test_a_server_takes_tls_only_and_workers_follow_a_queue_in_it(world: AzureWo
             told.apply(CONTAINER_APP, APP, worker(f"{url}?sslmode=require", "SELECT count(*) FROM jobs"), {})
             assert processes_of(world) == []
             connection.execute("INSERT INTO jobs SELECT 'job' FROM generate_series(1, 3)")
-            wait_until(lambda: len(processes_of(world)) == 2, "two workers come", SECONDS)  # and no more on one machine
+            wait_until(
+                lambda: len(processes_of(world)) == 2, "two workers come", SECONDS, every_seconds=0.1
+            )  # and no more on one machine
             connection.execute("DELETE FROM jobs")
-            wait_until(lambda: processes_of(world) == [], "the workers go", SECONDS)
+            wait_until(lambda: processes_of(world) == [], "the workers go", SECONDS, every_seconds=0.1)
         told.remove(DATABASE, f"{SERVER}/databases/vision")
         with pytest.raises(psycopg.OperationalError, match="does not exist"):
             psycopg.connect(verified)
