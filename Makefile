@@ -101,20 +101,18 @@ image-digest:
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 # Workers give way to all other processes, so their tests run alone, afterwards.
 PARALLEL = --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# pytest ends with 5 where no test was selected.
+OR_NONE = [ $$? = 5 ]
 
 .PHONY: test test-unit test-processes test-stacks test-azure
-test: lint ## Lint, types and all tests. Some of them: test-unit, test-processes, test-stacks, test-azure.
-ifeq ($(strip $(ARGS)),)
-	@$(PYTEST) $(PARALLEL) -m "not alone"
-	@$(PYTEST) -m alone
-else
-	@$(PYTEST) $(PARALLEL) $(ARGS)
-endif
+test: lint ## Lint, types and tests; with CI=true those that take minutes, too. Groups: test-unit, test-processes, test-stacks, test-azure.
+	@$(PYTEST) $(PARALLEL) $(ARGS) || $(OR_NONE)
+	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
 test-unit: setup-all
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
 test-processes: setup-all
-	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "(process or postgresql) and not (stack or alone)" $(ARGS)
-	@$(PYTEST) -m alone $(ARGS)
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "(process or postgresql) and not stack" $(ARGS) || $(OR_NONE)
+	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
 test-stacks: setup-all
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m stack $(ARGS)
 test-azure: setup-all

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.contract.limits import ANNOTATION_FILES_MAX, CUSTOM_PROPERTIES_MAX
 from vision_customization.contract.wire import Timestamp, Wire, casefold_choice
 
 
@@ -21,10 +22,10 @@ class Authentication(Wire):
         return self
 
 
-AnnotationFileUris = Annotated[list[str], Field(min_length=1, max_length=10)]
+AnnotationFileUris = Annotated[list[str], Field(min_length=1, max_length=ANNOTATION_FILES_MAX)]
 
 
-CustomProperties = Annotated[dict[str, str], Field(max_length=10)]
+CustomProperties = Annotated[dict[str, str], Field(max_length=CUSTOM_PROPERTIES_MAX)]
 
 
 class DatasetCreate(Wire):

@@ -22,6 +22,7 @@ IMAGE_SIDE_ANALYZE_PX = (50, 16_000)
 """Least and greatest side of an image to analyze, in pixels."""
 
 ANNOTATION_FILES_MAX = 10
+CUSTOM_PROPERTIES_MAX = 10
 BOXES_PER_IMAGE_MAX = 1000
 
 TILES_MAX = 4

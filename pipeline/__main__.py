@@ -1,4 +1,4 @@
-"""`python -m pipeline`: what `make preview`, `make drift`, `make comment` and `make drift-issue` do."""
+"""`python -m pipeline`: what `make preview`, `make drift`, `make comment` and `make drift-issue-open` and its like do."""
 
 from __future__ import annotations
 

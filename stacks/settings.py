@@ -20,10 +20,17 @@ from stacks.azure_settings import (
     Settings,
 )
 from stacks.written_names import misread_keys, unproven
+from vision_customization.contract.datasets import AnnotationFileUris, CustomProperties
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.gate import faults
 from vision_customization.contract.kind_rules import kind_mismatch, tiles_fault
-from vision_customization.contract.limits import NAME_DIGEST_LENGTH, NAME_MAX_LENGTH, NAME_PATTERN, TILES_MAX
+from vision_customization.contract.limits import (
+    ANNOTATION_FILES_MAX,
+    NAME_DIGEST_LENGTH,
+    NAME_MAX_LENGTH,
+    NAME_PATTERN,
+    TILES_MAX,
+)
 
 PROJECT = "vision-customization"
 
@@ -40,13 +47,13 @@ class DatasetSettings(Settings):
     """Labelled images: in a folder of this checkout, or in blob storage."""
 
     annotation_kind: AnnotationKind
-    annotation_files: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
+    annotation_files: Annotated[list[str], Field(min_length=1, max_length=ANNOTATION_FILES_MAX)] | None = None
     """COCO files, relative to `source`."""
     source: str | None = None
     """The folder, relative to the program."""
-    annotation_file_uris: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
+    annotation_file_uris: AnnotationFileUris | None = None
     """COCO files in blob storage, in place of `source` and `annotationFiles`."""
-    custom_properties: Annotated[dict[str, str], Field(max_length=10)] = Field(default={})
+    custom_properties: CustomProperties = Field(default={})
     delete_images: bool = False
     """Delete the images from storage, too, when the dataset is."""
 

@@ -1,6 +1,5 @@
 """What tests of several packages share: their order, and a real PostgreSQL."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,18 +7,28 @@ from pathlib import Path
 import pytest
 
 from tests.postgresql import NOT_INSTALLED, PostgreSQL, binaries, running_postgresql
+from tests.support.ci import IN_CI
 
-IN_CI = os.environ.get("CI") == "true"
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--alone", action="store_true", help="run only the tests marked `alone`, which parallel runs leave out")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the modules that deploy whole stacks: a long one that comes last would leave the other processes idle."""
     long = {item.path for item in items if item.get_closest_marker("stack")}
     items.sort(key=lambda item: item.path not in long)
-    if not IN_CI:
-        for item in items:
-            if item.get_closest_marker("ci"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes, so it runs in CI, or with CI=true"))
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if "alone" in marks and not {"process", "stack"} & marks == {"process"}:
+            raise pytest.UsageError(f"{item.nodeid} is marked `alone`, so it needs the mark `process` and not `stack`")
+        if "ci" in marks and not IN_CI:
+            item.add_marker(pytest.mark.skip(reason="takes minutes, so it runs in CI, or with CI=true"))
+    if config.getoption("alone") or hasattr(config, "workerinput"):  # the latter is a process of pytest-xdist
+        alone = [item for item in items if item.get_closest_marker("alone")]
+        others = [item for item in items if not item.get_closest_marker("alone")]
+        items[:], left_out = (alone, others) if config.getoption("alone") else (others, alone)
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Reading blobs over HTTP: only from allowed hosts, with the dataset's credentials and no one else's.
 
-What may be read and where a SAS token may go is `blob_address`'s to say. Redirects are followed here, hop by hop, each
+What may be read and where a SAS token may go is `address`'s to say. Redirects are followed here, hop by hop, each
 checked like the first URL, and a connection is made to the very address that was checked.
 """
 

@@ -1,6 +1,5 @@
 """The workflows: by actionlint, and by rules of our own that it does not know."""
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.ci import IN_CI
 from tests.support.places import CHECKOUT, DOCS
 from toolchain.actionlint import find_actionlint
 from toolchain.errors import NotHere
@@ -35,7 +35,7 @@ def test_actionlint() -> None:
     try:
         program = find_actionlint(find_places())
     except NotHere as reason:
-        if os.environ.get("CI"):
+        if IN_CI:
             raise
         pytest.skip(str(reason))
     # What shellcheck and pyflakes a machine has differs; the commands here are targets of make.
@@ -105,7 +105,7 @@ def matrix_targets(job: dict[str, Any]) -> list[str]:
     return [*matrix["target"], *(row["target"] for row in matrix["include"])]
 
 
-def test_each_group_of_tests_runs_once_for_a_commit() -> None:
+def test_ci_runs_every_group_of_tests() -> None:
     ci = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "ci.yml").read_text())
     # On main the workflow `deploy` calls it, for a tag `release` does. YAML reads the key `on` as true.
     assert set(ci[True]) == {"pull_request", "workflow_call"}
@@ -189,3 +189,5 @@ def test_gitlab_does_the_same() -> None:
     assert pipeline["up-staging"]["rules"][0]["when"] == pipeline["up-prod"]["rules"][0]["when"] == "manual"
     assert pipeline[".up"]["resource_group"] == "$STACK"
     assert re.fullmatch(r"python:3\.1[123]-\w+", pipeline["default"]["image"])
+    # In CI no test may skip: what the image lacks is installed.
+    assert {"postgresql", "golang-go"} <= set(pipeline["test"]["before_script"][0].split())

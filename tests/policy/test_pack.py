@@ -1,7 +1,6 @@
 """The pack as Pulumi runs it: asked over gRPC as the engine asks, and loaded by the real CLI."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from policy.rules.rule import StackRule
 from policy.state import UNKNOWN_TEXT
 from tests.policy import sample
 from tests.stacks.project import Outcome, Project
+from tests.support.ci import IN_CI
 from tests.support.places import CHECKOUT
 from toolchain.policy_pack import PLUGIN
 
@@ -33,7 +33,7 @@ def plugin() -> Path:
     program = Path(sys.executable).parent / PLUGIN
     if not (program.exists() and (CHECKOUT / "policy" / ".venv" / "bin" / "python").exists()):
         reason = "the policy pack's environment is not there: `make setup-all` makes it, from PyPI"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+        pytest.fail(reason) if IN_CI else pytest.skip(reason)
     return program
 
 

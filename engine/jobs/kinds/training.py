@@ -145,7 +145,7 @@ class TrainingJob(Job):
         self._discard(record)
 
     def fail(self, failure: JobFailed, seconds: float) -> None:
-        # An alert in Azure looks for this very event: components/observability.py.
+        # An alert in Azure looks for this very event: components/azure/observability.py.
         details = failure.details()
         _log.error("training failed", extra={"model-id": self.model_id, "code": details.code, "reason": details.message})
         record = None

@@ -1,4 +1,7 @@
-"""A trained detector as one ONNX file, image in, boxes out, and the session that runs it."""
+"""A trained detector as one ONNX file, image in, boxes out, and the session that runs it.
+
+Non-maximum suppression, by tag, is the file's own last part.
+"""
 
 import json
 from collections.abc import Sequence

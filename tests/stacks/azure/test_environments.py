@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from policy.state import violations_of
-from tests.postgresql import NOT_INSTALLED, binaries
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.shapes import draw, write_dataset
@@ -28,7 +27,6 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.process,
     pytest.mark.postgresql,
-    pytest.mark.skipif(binaries() is None and os.environ.get("CI") != "true", reason=NOT_INSTALLED),
 ]
 
 ROLE_DELAY_SECONDS = 12
