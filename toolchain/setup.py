@@ -16,7 +16,7 @@ from toolchain.places import Places, find_places
 from toolchain.policy_pack import policy_step
 from toolchain.pulumi_cli import pulumi_step
 from toolchain.samples import STEPS, textile_step
-from toolchain.steps import Step, alone, do_steps
+from toolchain.steps import Step, do_steps
 from toolchain.weights import weights_step
 
 
@@ -35,9 +35,8 @@ def set_up(places: Places, *, stack: str = "local", azure: bool) -> None:
     Raises:
         ToolchainError: a step can't be done.
     """
-    with alone(places.cache / "setup.lock"):
-        started = time.monotonic()
-        done = do_steps(steps(places, stack=stack, azure=azure), places.state / "setup.json")
+    started = time.monotonic()
+    done = do_steps(steps(places, stack=stack, azure=azure), places.state / "setup.json", places.cache / "setup.lock")
     if done:
         say(f"Set-up done in {duration(time.monotonic() - started)}. The cache is {places.cache}.")
 

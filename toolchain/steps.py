@@ -102,12 +102,20 @@ def is_done(step: Step, stamps: Mapping[str, Mapping[str, object]]) -> bool:
     return stamp.get("sources") == step.sources and isinstance(files, list) and all(Path(file).exists() for file in files)
 
 
-def do_steps(steps: Sequence[Step], stamps_file: Path) -> int:
-    """Do what is not done yet; how many steps that were.
+def do_steps(steps: Sequence[Step], stamps_file: Path, lock: Path) -> int:
+    """Do what is not done yet, holding `lock`; how many steps that were. Where all is done, nobody is waited for.
 
     Raises:
         ToolchainError: of the step that could not be done; the steps before it stay done.
     """
+    stamps = read_stamps(stamps_file)
+    if all(is_done(step, stamps) for step in steps):
+        return 0
+    with alone(lock):
+        return _do_each(steps, stamps_file)
+
+
+def _do_each(steps: Sequence[Step], stamps_file: Path) -> int:
     done = 0
     for number, step in enumerate(steps, start=1):
         stamps = read_stamps(stamps_file)

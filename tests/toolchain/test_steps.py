@@ -6,7 +6,7 @@ import pytest
 
 from toolchain.commands import duration, run, run_with_progress
 from toolchain.errors import ToolchainError
-from toolchain.steps import Made, Step, digest_of, do_steps, new_folder, replace_text
+from toolchain.steps import Made, Step, alone, digest_of, do_steps, new_folder, replace_text
 
 
 class Counted:
@@ -27,19 +27,26 @@ class Counted:
 
 def test_a_step_is_done_once(tmp_path: Path) -> None:
     counted = Counted(tmp_path)
-    assert [do_steps([counted.step()], tmp_path / "stamps.json") for _ in range(3)] == [1, 0, 0]
+    assert [do_steps([counted.step()], tmp_path / "stamps.json", tmp_path / "lock") for _ in range(3)] == [1, 0, 0]
     assert counted.times == 1
 
 
 @pytest.mark.parametrize("change", ["sources", "file", "stamps"])
 def test_a_step_is_done_again(tmp_path: Path, change: str) -> None:
     counted, stamps = Counted(tmp_path), tmp_path / "stamps.json"
-    do_steps([counted.step()], stamps)
+    do_steps([counted.step()], stamps, tmp_path / "lock")
     if change == "file":
         counted.file.unlink()
     if change == "stamps":
         stamps.write_text("damaged")
-    assert do_steps([counted.step("b" if change == "sources" else "a")], stamps) == 1
+    assert do_steps([counted.step("b" if change == "sources" else "a")], stamps, tmp_path / "lock") == 1
+
+
+def test_where_all_is_done_another_set_up_is_not_waited_for(tmp_path: Path) -> None:
+    counted, stamps, lock = Counted(tmp_path), tmp_path / "stamps.json", tmp_path / "lock"
+    do_steps([counted.step()], stamps, lock)
+    with alone(lock):
+        assert do_steps([counted.step()], stamps, lock) == 0
 
 
 def test_what_was_done_before_a_failure_stays_done(tmp_path: Path) -> None:
@@ -51,7 +58,7 @@ def test_what_was_done_before_a_failure_stays_done(tmp_path: Path) -> None:
     steps = [counted.step(), Step("fails", "Fails", "at once", "a", fail)]
     for _ in range(2):
         with pytest.raises(ToolchainError, match="no network"):
-            do_steps(steps, stamps)
+            do_steps(steps, stamps, tmp_path / "lock")
     assert counted.times == 1
 
 
