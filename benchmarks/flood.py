@@ -1,11 +1,13 @@
 """`python -m benchmarks.flood HOST PORT CONNECTIONS`: callers without a key that only take up connections.
 
 A third of them send nothing, a third send a head letter by letter, a third a body. One that is closed comes again after about
-ten seconds. Answers each JSON line on stdin with `{"open", "closed"}`, and ends with its stdin.
+ten seconds. It gives way to all other processes. Answers each JSON line on stdin with `{"open", "closed"}`, and ends with its
+stdin.
 """
 
 import asyncio
 import json
+import os
 import random
 import sys
 from contextlib import suppress
@@ -60,6 +62,7 @@ async def _until_the_end(reader: asyncio.StreamReader) -> None:
 
 
 async def main() -> None:
+    os.nice(19)  # a flood comes from other machines: it takes no processor time from the engine
     host, port, connections = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     raise_file_limit()
     flood = Flood(host, port)
