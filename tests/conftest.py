@@ -24,11 +24,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(f"{item.nodeid} is marked `alone`, so it needs the mark `process` and not `stack`")
         if "ci" in marks and not IN_CI:
             item.add_marker(pytest.mark.skip(reason="takes minutes, so it runs in CI, or with CI=true"))
-    if config.getoption("alone") or hasattr(config, "workerinput"):  # the latter is a process of pytest-xdist
-        alone = [item for item in items if item.get_closest_marker("alone")]
-        others = [item for item in items if not item.get_closest_marker("alone")]
-        items[:], left_out = (alone, others) if config.getoption("alone") else (others, alone)
-        config.hook.pytest_deselected(items=left_out)
+    alone = config.getoption("alone")
+    if alone or hasattr(config, "workerinput"):  # the latter is a process of pytest-xdist
+        config.hook.pytest_deselected(items=[item for item in items if bool(item.get_closest_marker("alone")) != alone])
+        items[:] = [item for item in items if bool(item.get_closest_marker("alone")) == alone]
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,9 @@ def extractor(weights_dir: Path) -> FeatureExtractor:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    folder = LABELLED_DATA
-    if not folder.is_dir():
-        pytest.skip(f"the labelled datasets are not at {folder}")
-    return folder
+    if not LABELLED_DATA.is_dir():
+        pytest.skip(f"the labelled datasets are not at {LABELLED_DATA}")
+    return LABELLED_DATA
 
 
 @pytest.fixture
