@@ -27,8 +27,10 @@ _NAMED = (
     r"|[a-z]*password|pwd|passphrase"
 )
 
+# A key's text holds no other key's first line: a search that went beyond it would take time in the square of the text's length.
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?P<kind>[A-Z ]*)PRIVATE KEY-----(?:[^\"]*?-----END (?P=kind)PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\+[rn])*)"
+    r"-----BEGIN (?P<kind>[A-Z ]*)PRIVATE KEY-----"
+    r"(?:(?:[^\"-]|-(?!----BEGIN ))*?-----END (?P=kind)PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\+[rn])*)"
 )
 # The user, too: a token is often given in its place. A password may hold a raw slash, unless what it begins with is a port.
 _USERINFO = re.compile(
