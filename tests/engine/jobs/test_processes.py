@@ -108,15 +108,45 @@ def test_the_work_of_a_worker_that_never_comes_back_is_taken_up_by_another(engin
     killed_and_taken_up(engine, queue, gate)
 
 
-@pytest.mark.parametrize("held", ["False", "1 / 0"])
-def test_a_worker_that_cannot_go_on_ends_and_leaves_its_job_to_the_next(
-    engine: Engine, queue: JobQueue, gate: Gate, held: str, tmp_path: Path
+def test_a_training_outlives_every_end_that_a_worker_can_come_to(
+    engine: Engine, queue: JobQueue, gate: Gate, tmp_path: Path
 ) -> None:
+    """Its lock is lost, its look at what is due fails, it is told to stop: each time the next worker goes on."""
     gate.shut()
     engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
     model = engine.model("m", "train")
     queue.enqueue_training(model.id)
-    sign = tmp_path / "sign"
+
+    for held, told in (("False", "has lost its lock"), ("1 / 0", "ZeroDivisionError")):
+        assert told in _errors_of_a_worker_that_ends(engine, gate, held, tmp_path / told)
+        assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
+        gate.shut()
+
+    told_to_stop = WorkerProcesses(engine.settings)
+    told_to_stop.start()
+    whole_shards_embedded(engine, gate)
+    pids = told_to_stop.pids
+    started = time.monotonic()
+    told_to_stop.stop()
+    assert time.monotonic() - started < 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
+
+    gate.open()
+    last = WorkerProcesses(engine.settings)
+    last.start()
+    try:
+        wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
+    finally:
+        last.stop()
+    record = engine.store.models.by_id(model.id)
+    assert record.status is ModelStatus.SUCCEEDED, record.error
+    assert record.progress is not None
+    assert record.progress.images_embedded == 2 * SHARD_IMAGES
+
+
+def _errors_of_a_worker_that_ends(engine: Engine, gate: Gate, held: str, sign: Path) -> str:
+    """Of one that trains until `sign` is there, and whose lock answers `held` from then on."""
     program = f"""
 from pathlib import Path
 from vision_customization.engine.jobs.process import liveness, worker
@@ -133,44 +163,7 @@ worker.run_worker(Settings.from_environment())
     finally:
         process.kill()
     assert process.returncode == 1
-    assert ("has lost its lock" in told) != ("ZeroDivisionError" in told)
-
-    gate.open()
-    workers = WorkerProcesses(engine.settings)
-    workers.start()
-    try:
-        wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
-    finally:
-        workers.stop()
-    record = engine.store.models.by_id(model.id)
-    assert record.status is ModelStatus.SUCCEEDED, record.error
-    assert record.progress is not None
-    assert record.progress.images_embedded == 2 * SHARD_IMAGES
-
-
-def test_workers_stop_at_once_and_go_on_at_the_next_start(engine: Engine, queue: JobQueue, gate: Gate) -> None:
-    gate.shut()
-    engine.dataset("train", {"red": SHARD_IMAGES, "green": SHARD_IMAGES})
-    model = engine.model("m", "train")
-    queue.enqueue_training(model.id)
-    first = WorkerProcesses(engine.settings)
-    first.start()
-    whole_shards_embedded(engine, gate)
-    pids = first.pids
-    started = time.monotonic()
-    first.stop()
-    assert time.monotonic() - started < 2
-    assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert engine.store.models.by_id(model.id).status is ModelStatus.TRAINING
-
-    gate.open()
-    second = WorkerProcesses(engine.settings)
-    second.start()
-    try:
-        wait_until(lambda: engine.store.models.by_id(model.id).status.final, "the training ends", 120)
-    finally:
-        second.stop()
-    assert engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED
+    return told
 
 
 def test_a_worker_is_in_its_parents_session_at_the_lowest_priority(workers: WorkerProcesses) -> None:
