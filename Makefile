@@ -122,7 +122,7 @@ test-azure: setup-all
 lint: setup-all ## Lint, format check and types.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@MYPY_CACHE_DIR="$$($(BIN)/python -c 'from common.cache_folder import cache_folder; print(cache_folder() / "mypy")')" $(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
 .PHONY: format
