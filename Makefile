@@ -46,14 +46,14 @@ setup-all: python
 
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
-	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
+	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
 		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )\`make up\` goes on where it stopped."; exit 1; }
-	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
+	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
 .PHONY: preview
 preview: setup ## Say what `make up` would do, and why; also as Markdown, in .vision/<stack>/preview.md.
-	@$(BIN)/python -m toolchain.stack create --stack $(STACK)
+	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/python -m pipeline preview --stack $(STACK) $(POLICY) $(ARGS)
 
 .PHONY: drift
@@ -76,7 +76,7 @@ drift-issue-close: setup
 
 .PHONY: show
 show: setup ## Print what the stack offers, and a curl to try it with.
-	@$(BIN)/python -m toolchain.stack show --stack $(STACK)
+	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
 .PHONY: policy
 policy: setup ## Show what the stack has deployed, and what of it violates the policy pack.
@@ -84,7 +84,7 @@ policy: setup ## Show what the stack has deployed, and what of it violates the p
 
 .PHONY: down
 down: setup ## Destroy the stack; no process stays behind.
-	@status=0; $(BIN)/python -m toolchain.stack exists --stack $(STACK) || status=$$?; \
+	@status=0; $(BIN)/python -m toolchain.stacks.stack exists --stack $(STACK) || status=$$?; \
 		if [ $$status = 0 ]; then $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS) || exit 1; fi; \
 		$(BIN)/python -m vision_customization.components.local.leftovers .vision/$(STACK) && { [ $$status = 0 ] || [ $$status = 3 ]; }
 

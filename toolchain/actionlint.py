@@ -6,7 +6,7 @@ from pathlib import Path
 
 from toolchain.commands import run, say
 from toolchain.places import Places
-from toolchain.pulumi_build import find_go, go_environment
+from toolchain.programs.pulumi_build import find_go, go_environment
 from toolchain.steps import digest_of, new_folder
 
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"

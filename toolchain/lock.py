@@ -6,11 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from toolchain.azurite import NPM, find_node
 from toolchain.commands import say
 from toolchain.errors import ToolchainError
 from toolchain.packages import NETWORK, find_uv
 from toolchain.places import find_places
+from toolchain.programs.azurite import NPM, find_node
 
 _FORM = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--custom-compile-command", "make lock")
 
@@ -42,8 +42,8 @@ def main() -> int:
         pack = places.checkout / "policy" / "requirements.in"
         compile_lock(pack, pack.with_suffix(".txt"), "--python-version", "3.11")
         install = ("install", "--package-lock-only", "--loglevel=error")
-        find_node(places).npm_run(*install, cwd=places.toolchain / "azurite", advice=NPM)
-        say("toolchain/azurite/package-lock.json is up to date")
+        find_node(places).npm_run(*install, cwd=places.toolchain / "programs" / "azurite", advice=NPM)
+        say("toolchain/programs/azurite/package-lock.json is up to date")
     except ToolchainError as error:
         print(error, file=sys.stderr)
         return 1

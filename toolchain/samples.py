@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 
 from toolchain.commands import run
-from toolchain.npm_package import NpmPackage, unpack
 from toolchain.places import Places
+from toolchain.programs.npm_package import NpmPackage, unpack
 from toolchain.steps import Made, Step, digest_of
 
 FLUENT_EMOJI = NpmPackage(

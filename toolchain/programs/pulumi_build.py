@@ -1,8 +1,8 @@
 """The Pulumi CLI built from its Go modules, where only package registries can be reached.
 
-Two main modules are pinned by `go.mod` and checked by `go.sum` in `toolchain/pulumi`. `cli` is the CLI. `language` is the
-Python language host: the module that holds it today is not published, so it comes from SDK 3.79.0, the last
-one that contains it.
+Two main modules are pinned by `go.mod` and checked by `go.sum` in `toolchain/programs/pulumi`. `cli` is the CLI.
+`language` is the Python language host: the module that holds it today is not published, so it comes from SDK 3.79.0,
+the last one that contains it.
 """
 
 from __future__ import annotations

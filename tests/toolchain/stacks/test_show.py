@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from toolchain import show
 from toolchain.places import Places
+from toolchain.stacks import show
 
 OUTPUTS = {
     "endpoint": "http://127.0.0.1:8080/",

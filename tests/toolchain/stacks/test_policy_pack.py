@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tests.support.places import CHECKOUT
-from toolchain import pulumi_cli
 from toolchain.places import Places
-from toolchain.policy_pack import PLUGIN, RUNTIME, plugin_script, project_text
+from toolchain.programs import pulumi_cli
+from toolchain.stacks.policy_pack import PLUGIN, RUNTIME, plugin_script, project_text
 
 
 def test_the_pack_of_vision_differs_in_its_runtime_alone() -> None:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain import pulumi_build, pulumi_release
 from toolchain.commands import probe, say
 from toolchain.errors import NotHere, ToolchainError
 from toolchain.places import Places
+from toolchain.programs import pulumi_build, pulumi_release
 from toolchain.steps import Made, Step, digest_of, new_folder, replace_text
 from toolchain.versions import Version, read_version, shown, will_do
 
@@ -50,6 +50,7 @@ def is_launcher(program: Path) -> bool:
     """Whether a program is the launcher of a checkout, this one's or another's, and not the CLI itself."""
     try:
         with program.open("rb") as file:
+            # Checkouts of other versions have their launcher there, too: it must not move.
             return b"/toolchain/launcher.py" in file.read(4096)
     except OSError:
         return False
@@ -95,7 +96,7 @@ def _get(way: str, places: Places) -> PulumiCli:
         if way == "release":
             pulumi_release.fetch(VERSION, new)
         else:
-            pulumi_build.build(VERSION, places.toolchain / "pulumi", new)
+            pulumi_build.build(VERSION, places.toolchain / "programs" / "pulumi", new)
         if not is_complete(new):
             raise ToolchainError(f"the Pulumi CLI {way} lacks one of {', '.join((CLI, *COMPANIONS))}")
         version = read_version(probe([new / CLI, "version"], env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}))
@@ -148,7 +149,9 @@ def pulumi_step(places: Places) -> Step:
         replace_text(launcher, launcher_script(places, cli.folder / CLI), mode=0o755)
         return Made((launcher, *(places.programs / name for name in COMPANIONS), cli.folder / CLI), cli.where)
 
-    modules = [places.toolchain / "pulumi" / part / name for part in ("cli", "language") for name in ("go.mod", "go.sum")]
+    modules = [
+        places.toolchain / "programs" / "pulumi" / part / name for part in ("cli", "language") for name in ("go.mod", "go.sum")
+    ]
     return Step(
         "pulumi",
         "Pulumi CLI",

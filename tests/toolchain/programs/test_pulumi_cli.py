@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import pulumi_build, pulumi_cli, pulumi_release
 from toolchain.errors import NotHere, ToolchainError
 from toolchain.places import Places, find_places
+from toolchain.programs import pulumi_build, pulumi_cli, pulumi_release
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_go_will_do(version: tuple[int, ...] | None, toolchain: str, answer: boo
 def test_the_pins_agree() -> None:
     """The CLI, its Go module, the Python SDK and the least Go are named in several places."""
     places = find_places()
-    go_mod = (places.toolchain / "pulumi" / "cli" / "go.mod").read_text()
+    go_mod = (places.toolchain / "programs" / "pulumi" / "cli" / "go.mod").read_text()
     assert f"github.com/pulumi/pulumi/pkg/v3 v{pulumi_cli.VERSION}" in go_mod
     assert f"\ngo {'.'.join(map(str, pulumi_build.LEAST_GO))}\n" in go_mod
     assert f"\npulumi=={pulumi_cli.VERSION} " in (places.checkout / "requirements.lock").read_text()

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain.azurite import NPM, Node, find_node
 from toolchain.errors import ToolchainError
 from toolchain.places import Places
+from toolchain.programs.azurite import NPM, Node, find_node
 from toolchain.steps import digest_of, new_folder
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import npm_package
-from toolchain.azurite import Node
 from toolchain.errors import ToolchainError
-from toolchain.npm_package import NpmPackage, extract, integrity_of, unpack
 from toolchain.places import Places
+from toolchain.programs import npm_package
+from toolchain.programs.azurite import Node
+from toolchain.programs.npm_package import NpmPackage, extract, integrity_of, unpack
 from toolchain.samples import FLUENT_EMOJI
 from toolchain.weights import NANODET
 

@@ -79,7 +79,7 @@ def node_from_pypi(places: Places) -> Node:
 
 def find_node(places: Places) -> Node:
     """Node.js from PATH if Azurite runs on it, else from PyPI."""
-    return node_on_path(least_node(places.toolchain / "azurite" / "package.json")) or node_from_pypi(places)
+    return node_on_path(least_node(places.toolchain / "programs" / "azurite" / "package.json")) or node_from_pypi(places)
 
 
 def npm_settings() -> dict[str, str]:
@@ -90,7 +90,7 @@ def npm_settings() -> dict[str, str]:
 
 def install_azurite(places: Places, node: Node, folder: Path) -> None:
     """Install what the package-lock names, and check that Azurite starts."""
-    source = places.toolchain / "azurite"
+    source = places.toolchain / "programs" / "azurite"
     with new_folder(folder) as new:
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy2(source / name, new / name)
@@ -105,7 +105,7 @@ _PROGRAM = Path("node_modules") / "azurite" / "dist" / "src" / "blob" / "main.js
 
 def azurite_step(places: Places) -> Step:
     """Azurite in the cache, by the digest of its lock, and the launcher `.venv/bin/azurite-blob`."""
-    source = places.toolchain / "azurite"
+    source = places.toolchain / "programs" / "azurite"
     lock = digest_of(source / "package.json", source / "package-lock.json")
     folder = places.cache / "azurite" / lock[:16]
     launcher = places.programs / "azurite-blob"
