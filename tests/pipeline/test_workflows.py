@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.support.actionlint import find_actionlint
 from tests.support.ci import IN_CI
 from tests.support.places import CHECKOUT, DOCS
-from toolchain.actionlint import find_actionlint
 from toolchain.errors import NotHere
 from toolchain.places import find_places
 

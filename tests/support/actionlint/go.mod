@@ -1,4 +1,4 @@
-module vision-customization/toolchain/actionlint
+module vision-customization/tests/support/actionlint
 
 go 1.25.0
 

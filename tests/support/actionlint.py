@@ -13,13 +13,13 @@ PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
 
 
 def find_actionlint(places: Places) -> Path:
-    """The program, pinned by `go.mod` and checked by `go.sum` in `toolchain/actionlint`.
+    """The program, pinned by `go.mod` and checked by `go.sum` in `tests/support/actionlint`.
 
     Raises:
         NotHere: it is not in the cache, and there is no Go to build it with.
         ToolchainError: the download or the build failed.
     """
-    module = places.toolchain / "actionlint"
+    module = places.checkout / "tests" / "support" / "actionlint"
     folder = places.cache / "actionlint" / digest_of(module / "go.mod", module / "go.sum")[:16]
     program = folder / "actionlint"
     if not program.exists():
