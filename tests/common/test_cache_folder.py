@@ -58,8 +58,14 @@ def oldest_python() -> str:
     return sys.executable
 
 
-@pytest.mark.parametrize("module", ["common.cache_folder", "common.redaction", "common.backoff"])
-def test_the_toolchain_can_import_it_without_any_package(module: str) -> None:
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("common.cache_folder", "common.redaction", "common.backoff"),
+        *("toolchain.setup", "toolchain.clean", "toolchain.image"),
+    ],
+)
+def test_set_up_can_import_it_without_any_package(module: str) -> None:
     """By the oldest Python that there is, from the checkout, as `python3 -m toolchain.setup` starts."""
     command = "import sys; sys.path.insert(0, '.'); import importlib; importlib.import_module(sys.argv[1])"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
