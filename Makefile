@@ -26,11 +26,12 @@ IMAGE ?= $(shell printf %s "$(REGISTRY)/vision-engine:$(VERSION)" | tr '[:upper:
 
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t : -k 1,1 | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "  EXAMPLE=detection chooses another example than textile, STACK=name another stack than local;"
 	@echo "  ARGS='…' goes on to pytest, the benchmark or pulumi."
 
+# Only other targets call it, so it has no line in the list.
 .PHONY: python
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
@@ -41,7 +42,7 @@ setup: python ## Get everything that the stack needs into .venv and the cache, o
 	@$(PYTHON) -m toolchain.setup --stack $(STACK) $(if $(LOCAL),,--azure)
 
 .PHONY: setup-all
-setup-all: python
+setup-all: python ## Like setup, with what the tests and the stacks in Azure need, too.
 	@$(PYTHON) -m toolchain.setup --azure
 
 .PHONY: up
@@ -69,9 +70,9 @@ comment: setup ## Write the last preview into one comment of the pull request PU
 	@$(BIN)/python -m pipeline comment --stack $(STACK) --pull-request "$(PULL_REQUEST)"
 
 .PHONY: drift-issue-open drift-issue-close
-drift-issue-open: setup ## Write the last drift check into one issue, or close it (drift-issue-close).
+drift-issue-open: setup ## Write the last drift check into one issue.
 	@$(BIN)/python -m pipeline issue-open --stack $(STACK)
-drift-issue-close: setup
+drift-issue-close: setup ## Close the issue that drift-issue-open has written.
 	@$(BIN)/python -m pipeline issue-close --stack $(STACK)
 
 .PHONY: show
@@ -93,7 +94,7 @@ image: ## Build the engine's image; PUSH=1 pushes it, with its SBOM and provenan
 	@mkdir -p .vision
 	@docker buildx build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)" \
 		$(if $(PUSH),--push --sbom=true --provenance=mode=max,--load) --metadata-file .vision/image.json .
-image-digest:
+image-digest: ## Print the name and the digest of the image that was built last.
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
@@ -105,21 +106,21 @@ PARALLEL = --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscop
 OR_NONE = [ $$? = 5 ]
 
 .PHONY: test test-unit test-processes test-stacks test-azure
-test: lint ## Lint, types and tests; with CI=true those that take minutes, too. Groups: test-unit, test-processes, test-stacks, test-azure.
+test: lint ## Lint, and run all tests; with CI=true also those that take minutes.
 	@$(PYTEST) $(PARALLEL) $(ARGS) || $(OR_NONE)
 	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
-test-unit: setup-all
+test-unit: setup-all ## Run the tests that start no engine, storage, database or Pulumi.
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
-test-processes: setup-all
+test-processes: setup-all ## Run the tests that start the engine, Azurite or PostgreSQL.
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "(process or postgresql) and not stack" $(ARGS) || $(OR_NONE)
 	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
-test-stacks: setup-all
+test-stacks: setup-all ## Run the tests that run the Pulumi CLI, except those of Azure.
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m stack $(ARGS)
-test-azure: setup-all
+test-azure: setup-all ## Run the tests of the stacks in Azure, which a stand-in plays.
 	@$(PYTEST) $(PARALLEL) tests/stacks/azure $(ARGS)
 
 .PHONY: lint
-lint: setup-all ## Lint, format check and types.
+lint: setup-all ## Check style, format, types and the order of imports.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@MYPY_CACHE_DIR="$$($(BIN)/python -c 'from common.cache_folder import cache_folder; print(cache_folder() / "mypy")')" $(BIN)/mypy

@@ -85,6 +85,20 @@ def test_only_the_stack_that_needs_it_makes_a_dataset(stack: str, samples: set[s
     assert len(names) == len(set(names))
 
 
+INTERNAL = {"python"}
+"""Targets that only others call."""
+
+
+def test_help_has_a_line_for_each_target_and_room_for_each_name() -> None:
+    text = (CHECKOUT / "Makefile").read_text()
+    targets = {name for names in re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE) for name in names.split()}
+    told = subprocess.run(["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    lines = re.findall(r"^  make (\S+)( +)(\S.*)$", told, re.MULTILINE)
+    assert {name for name, _, _ in lines} == targets - INTERNAL
+    assert len({len(name) + len(space) for name, space, _ in lines}) == 1
+    assert all(len(words) < 100 for _, _, words in lines)
+
+
 FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$LOG"
 case "$*" in *toolchain.stacks.stack*) exit "$EXISTS" ;; *destroy*) exit "$DESTROYED" ;; esac
