@@ -119,6 +119,10 @@ test-stacks: setup-all ## Run the tests that run the Pulumi CLI, except those of
 test-azure: setup-all ## Run the tests of the stacks in Azure, which a stand-in plays.
 	@$(PYTEST) $(PARALLEL) tests/stacks/azure $(ARGS)
 
+.PHONY: postgresql
+postgresql: ## Install PostgreSQL for the tests where it is not; needs apt-get, and root or sudo.
+	@.ci/postgresql
+
 .PHONY: lint
 lint: setup-all ## Check style, format, types and the order of imports.
 	@$(BIN)/ruff check .

@@ -112,6 +112,13 @@ def test_ci_runs_every_group_of_tests() -> None:
     assert set(matrix_targets(ci["jobs"]["test"])) == {"lint", *re.findall(r"^(test-[a-z]+):", MAKEFILE, re.MULTILINE)}
 
 
+def test_ci_has_postgresql_where_tests_need_it() -> None:
+    """With CI=true they fail without it, and what a runner brings changes."""
+    commands = [step.get("run", "") for step in steps(CHECKOUT / ".github" / "workflows" / "ci.yml")]
+    assert commands.index("make postgresql") < commands.index("make ${{ matrix.target }}")
+    assert "make postgresql\n" in (CHECKOUT / ".ci" / "run").read_text()
+
+
 @per_workflow
 def test_nothing_from_outside_gets_in(path: Path) -> None:
     text = path.read_text()
