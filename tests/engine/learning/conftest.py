@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.places import LABELLED_DATA
 from vision_customization.engine.learning import FeatureExtractor
 
 
 @pytest.fixture(scope="session")
 def extractor(weights_dir: Path) -> FeatureExtractor:
     return FeatureExtractor(weights_dir)
-
-
-@pytest.fixture(scope="session")
-def data_dir() -> Path:
-    if not LABELLED_DATA.is_dir():
-        pytest.skip(f"the labelled datasets are not at {LABELLED_DATA}")
-    return LABELLED_DATA
 
 
 @pytest.fixture
