@@ -38,7 +38,7 @@ def default_data_dir() -> Path:
 
 
 def default_weights_dir() -> Path:
-    """`weights` in the cache folder, where `make setup` puts them."""
+    """`weights` in the cache folder, which all engines of this user share."""
     return cache_folder() / "weights"
 
 

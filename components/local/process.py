@@ -97,6 +97,14 @@ def start_of(pid: int) -> str:
     return f"{_BOOT_ID.read_text().strip()}/{ticks}"
 
 
+def size_of(log_file: Path) -> int:
+    """In bytes; 0 where there is no log."""
+    try:
+        return log_file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def last_lines(log_file: Path, count: int = 15) -> str:
     """The end of a log, to explain a process that did not come up."""
     try:

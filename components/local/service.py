@@ -3,9 +3,7 @@
 import hashlib
 import json
 import os
-import shutil
 import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,18 +15,19 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY
 
 from vision_customization.common.loopback import asked
 from vision_customization.components.local import process
+from vision_customization.components.local.errors import LocalServiceError
 from vision_customization.components.local.process import DetachedProcess
+from vision_customization.components.local.programs import is_fetched, program
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, engine_is_back, is_known
 from vision_customization.customization.resources.row import Row, row_urn
 
 HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 90.0
+"""How long a server may be silent before it answers: its log shows that it still does something, such as a download."""
+FETCH_TIMEOUT_SECONDS = 600.0
+"""How long it may take in all, and how long a program that is downloaded first may be silent."""
 HEALTH_INTERVAL_SECONDS = 0.1
 HTTP_SERVER_ERROR = 500
-
-
-class LocalServiceError(Exception):
-    """A server of this machine did not come up."""
 
 
 class LocalServiceProvider(DeclaredProvider):
@@ -123,31 +122,47 @@ def start(properties: Properties) -> DetachedProcess:
             "stop that, or set another port in the stack's file"
         )
     log_file = Path(properties["data_dir"]) / "log.txt"
+    command_line = command(properties)
     try:
-        started = process.start(command(properties), environment=properties.get("environment") or {}, log_file=log_file)
+        started = process.start(command_line, environment=properties.get("environment") or {}, log_file=log_file)
     except OSError as error:
-        raise LocalServiceError(f"{properties['command'][0]} cannot be started: {error.strerror}; run `make setup`") from error
+        raise LocalServiceError(f"{command_line[0]} can't be started: {error.strerror}") from error
     note = {"pid": started.pid, "started": started.started, "port": int(properties["port"]), "identity": identity(properties)}
     note_path(Path(properties["data_dir"])).write_text(json.dumps(note))
+    wait_until_healthy(
+        properties, started, log_file, FETCH_TIMEOUT_SECONDS if is_fetched(command_line) else HEALTH_TIMEOUT_SECONDS
+    )
+    return started
+
+
+def wait_until_healthy(properties: Properties, started: DetachedProcess, log_file: Path, patience_seconds: float) -> None:
+    """Wait, and show the log's last line meanwhile: an engine may fetch its weights first.
+
+    Raises:
+        LocalServiceError: it ended, or neither answered nor wrote to its log for so long; with the end of its log.
+    """
     row, begun, said = Row(properties["row_urn"]), time.monotonic(), 0.0
+    logged, heard = process.size_of(log_file), begun
     while not is_healthy(properties):
-        waited = time.monotonic() - begun
+        now = time.monotonic()
         if not started.is_running():
             raise LocalServiceError(
                 f"{properties['command'][0]} ended while it was starting; "
                 f"the end of {log_file}:\n{process.last_lines(log_file)}"
             )
-        if waited > HEALTH_TIMEOUT_SECONDS:
+        if process.size_of(log_file) != logged:
+            logged, heard = process.size_of(log_file), now
+        if now - heard > patience_seconds or now - begun > FETCH_TIMEOUT_SECONDS:
             started.stop()
             raise LocalServiceError(
-                f"{properties['command'][0]} did not answer at {properties['endpoint']} within {HEALTH_TIMEOUT_SECONDS:.0f} s; "
+                f"{properties['command'][0]} did not answer at {properties['endpoint']} within {now - begun:.0f} s; "
                 f"the end of {log_file}:\n{process.last_lines(log_file)}"
             )
-        if waited > said + 1:
-            said = waited
-            row.progress(f"waiting until {properties['endpoint']} answers ({waited:.0f} s)")
+        if now - begun > said + 1:
+            said = now - begun
+            told = f": {process.last_lines(log_file, 1)}" if heard > begun else ""
+            row.progress(f"waiting until {properties['endpoint']} answers ({said:.0f} s){told}")
         time.sleep(HEALTH_INTERVAL_SECONDS)
-    return started
 
 
 def json_files(properties: Properties) -> list[Path]:
@@ -232,12 +247,10 @@ def is_healthy(properties: Properties) -> bool:
 
 
 def command(properties: Properties) -> list[str]:
-    """The command line: the program from the environment that Pulumi runs in, `{port}` and `{data_dir}` filled in."""
+    """The command line, with the program where it is found, and `{port}` and `{data_dir}` filled in."""
     values = {"port": int(properties["port"]), "data_dir": str(Path(properties["data_dir"]).absolute())}
     name, *arguments = [part.format(**values) for part in properties["command"]]
-    beside_python = Path(sys.executable).parent / name
-    program = str(beside_python) if beside_python.exists() else shutil.which(name) or name
-    return [program, *arguments]
+    return [*program(name, str(values["data_dir"])), *arguments]
 
 
 def identity(properties: Properties) -> str:

@@ -3,12 +3,11 @@
 Each name is imported when it is first used: a script that only needs the client loads neither Pulumi nor the engine.
 """
 
-from contextlib import nullcontext
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from vision_customization import customization
-from vision_customization.common.extras import extra_needed
 
 if TYPE_CHECKING:
     from vision_customization.components.azure.args import AzureArgs
@@ -26,13 +25,22 @@ _HOME = {
     **dict.fromkeys(customization.__all__, "vision_customization.customization"),
 }
 
+
+def _home(name: str) -> ModuleType:
+    if not name.startswith("Azure"):
+        return import_module(_HOME[name])
+    from vision_customization.common.extras import extra_needed
+
+    with extra_needed("azure"):
+        return import_module(_HOME[name])
+
+
 if not TYPE_CHECKING:  # to a type checker the names above are all there is
 
     def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        with extra_needed("azure") if name.startswith("Azure") else nullcontext():
-            value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        value = globals()[name] = getattr(_home(name), name)
         return value
 
 

