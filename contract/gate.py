@@ -1,8 +1,9 @@
-"""The gate: the metrics that a model must reach. One rule for stacks, the Evaluation resource and the command line."""
+"""The gate: the metrics that a model has, and must reach. One rule for stacks, the Evaluation resource and the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 
@@ -15,6 +16,22 @@ METRICS_BY_KIND = {
 METRICS = tuple(metric for metrics in METRICS_BY_KIND.values() for metric in metrics)
 
 LOWER_IS_BETTER = ("calibrationECE",)
+
+
+class Performance(TypedDict, total=False):
+    """A model's metrics as JSON: what `ModelPerformance` writes, for those who read it without pydantic.
+
+    Each is in 0…1. Absent is what the model's kind does not have. `tagPerformance` has those of each tag.
+    """
+
+    averagePrecision: float
+    accuracyTop1: float
+    accuracyTop5: float
+    calibrationECE: float
+    meanAveragePrecision30: float
+    meanAveragePrecision50: float
+    meanAveragePrecision75: float
+    tagPerformance: dict[str, dict[str, float]]
 
 
 def faults(require: Mapping[str, float], kind: ModelKind | None = None) -> list[str]:

@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from vision_customization.contract.enums import ModelKind, ModelStatus
-from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.limits import TILES_MAX
+from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.wire import ErrorDetails, Name, Timestamp, Wire, casefold_choice
 
 

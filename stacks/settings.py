@@ -23,7 +23,6 @@ from stacks.written_names import misread_keys, unproven
 from vision_customization.contract.datasets import AnnotationFileUris, CustomProperties
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.gate import faults
-from vision_customization.contract.kind_rules import kind_mismatch, tiles_fault
 from vision_customization.contract.limits import (
     ANNOTATION_FILES_MAX,
     NAME_DIGEST_LENGTH,
@@ -31,6 +30,7 @@ from vision_customization.contract.limits import (
     NAME_PATTERN,
     TILES_MAX,
 )
+from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 
 PROJECT = "vision-customization"
 

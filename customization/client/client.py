@@ -22,8 +22,13 @@ from vision_customization.contract.enums import (
 )
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
 from vision_customization.contract.models import Artifact, EvaluationParameters, Model, ModelCreate, TrainingParameters
-from vision_customization.contract.planograms import Planogram, PlanogramMatch, PlanogramMatchResult
-from vision_customization.contract.products import ProductRecognitionResult, ProductRecognitionRun
+from vision_customization.contract.products import (
+    Planogram,
+    PlanogramMatch,
+    PlanogramMatchResult,
+    ProductRecognitionResult,
+    ProductRecognitionRun,
+)
 from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
 from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact

@@ -8,9 +8,8 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import EvaluationStatus, ModelKind
-from vision_customization.contract.gate import METRICS, faults, misses
-from vision_customization.contract.kind_rules import kind_mismatch
-from vision_customization.contract.performance import Performance
+from vision_customization.contract.gate import METRICS, Performance, faults, misses
+from vision_customization.contract.training_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.dataset import Dataset

@@ -14,9 +14,9 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
-from vision_customization.contract.kind_rules import kind_mismatch, tiles_fault
+from vision_customization.contract.gate import Performance
 from vision_customization.contract.limits import NAME_DIGEST_LENGTH
-from vision_customization.contract.performance import Performance
+from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vision_customization.contract.enums import ModelKind
-from vision_customization.contract.training_steps import training_steps
+from vision_customization.contract.training_rules import training_steps
 from vision_customization.customization.resources.provider import is_known
 
 

@@ -11,7 +11,7 @@ from vision_customization.contract.analysis import AnalyzeUrl
 from vision_customization.contract.datasets import DatasetCreate, DatasetUpdate
 from vision_customization.contract.evaluations import EvaluationCreate
 from vision_customization.contract.models import ModelCreate
-from vision_customization.contract.planograms import PlanogramMatch
+from vision_customization.contract.products import PlanogramMatch
 from vision_customization.contract.published_models import PublishedModelPut
 from vision_customization.contract.storage_check import StorageCheck
 from vision_customization.contract.wire import ErrorResponse

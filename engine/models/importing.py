@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import Field
 
 from vision_customization.contract.enums import ModelKind
-from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.models import Artifact, EvaluationParameters, ModelPerformance, TrainingParameters
+from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import DetectedObject
-from vision_customization.contract.planograms import (
+from vision_customization.contract.products import (
     MatchedPosition,
     Planogram,
     PlanogramFixture,
     PlanogramPosition,
     PlanogramProduct,
+    ProductRecognitionResult,
 )
-from vision_customization.contract.products import ProductRecognitionResult
 from vision_customization.engine.errors import EngineError
 
 ITEMS_MAX = 1000

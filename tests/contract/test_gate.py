@@ -1,9 +1,8 @@
 import pytest
 
 from vision_customization.contract.enums import ModelKind
-from vision_customization.contract.gate import METRICS, faults, misses
+from vision_customization.contract.gate import METRICS, Performance, faults, misses
 from vision_customization.contract.models import ModelPerformance
-from vision_customization.contract.performance import Performance
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import click
 from vision_customization.common.errors import VisionError
 from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.enums import ModelKind
-from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.limits import TILES_MAX
+from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.output import (
     confirm,

@@ -41,8 +41,7 @@ def match_planogram(client: VisionClient, recognized: Path, plan: Path, as_json:
       vision products run shelves shop/aisle-3.jpg --json > aisle-3.json
       vision planogram match aisle-3.json plan.json
     """
-    from vision_customization.contract.planograms import Planogram
-    from vision_customization.contract.products import ProductRecognitionResult
+    from vision_customization.contract.products import Planogram, ProductRecognitionResult
 
     result = _read(recognized, ProductRecognitionResult, "result")
     wanted = _read(plan, Planogram, "planogram")

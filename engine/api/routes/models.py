@@ -8,8 +8,8 @@ from fastapi.responses import FileResponse
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind, ModelStatus
 from vision_customization.contract.errors import ErrorCode
-from vision_customization.contract.kind_rules import tiles_fault
 from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, TrainingParameters
+from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from vision_customization.contract.planograms import PlanogramMatch, PlanogramMatchResult
+from vision_customization.contract.products import PlanogramMatch, PlanogramMatchResult
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import invalid

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from vision_customization.contract.training_steps import STEP_IMAGES, training_steps
+from vision_customization.contract.training_rules import STEP_IMAGES, training_steps
 from vision_customization.engine.learning.pretrained.nanodet import LAYERS
 
 SIDE = 416

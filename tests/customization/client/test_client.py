@@ -17,8 +17,7 @@ from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
-from vision_customization.contract.planograms import Planogram
-from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.products import Planogram, ProductRecognitionResult
 from vision_customization.customization.client import transport
 from vision_customization.customization.client.client import RetryPolicy, VisionClient
 from vision_customization.customization.errors import (

@@ -10,15 +10,15 @@ import pytest
 
 from tests.support.places import DOCS
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, ImageMetadata, Tag
-from vision_customization.contract.planograms import (
+from vision_customization.contract.products import (
     Planogram,
     PlanogramFixture,
     PlanogramMatch,
     PlanogramMatchResult,
     PlanogramPosition,
     PlanogramProduct,
+    ProductRecognitionResult,
 )
-from vision_customization.contract.products import ProductRecognitionResult
 from vision_customization.engine.products.planogram import ITEMS_MAX, PlanogramError, match_planogram
 
 SIZES = {"cola": (6.0, 20.0), "tea": (10.0, 15.0), "rice": (12.0, 18.0), "oats": (8.0, 18.0)}
