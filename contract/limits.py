@@ -10,7 +10,9 @@ API_VERSION = API_VERSIONS[-1]
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
 NAME_MAX_LENGTH = 255
 NAME_DIGEST_LENGTH = 8
-"""Hex digits of a resource's digest that follow its logical name and a dash in the name of a model."""
+"""Hex digits of a digest, which follow a declared name and a dash in the name of a model or an evaluation."""
+DECLARED_NAME_MAX_LENGTH = NAME_MAX_LENGTH - 1 - NAME_DIGEST_LENGTH
+"""Of a name that such a digest follows."""
 
 PAGE_DEFAULT = 10
 PAGE_MAX = 30

@@ -25,8 +25,7 @@ from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.gate import faults
 from vision_customization.contract.limits import (
     ANNOTATION_FILES_MAX,
-    NAME_DIGEST_LENGTH,
-    NAME_MAX_LENGTH,
+    DECLARED_NAME_MAX_LENGTH,
     NAME_PATTERN,
     TILES_MAX,
 )
@@ -35,7 +34,7 @@ from vision_customization.contract.training_rules import kind_mismatch, tiles_fa
 PROJECT = "vision-customization"
 
 
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH - 1 - NAME_DIGEST_LENGTH)]
+DeclaredName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=DECLARED_NAME_MAX_LENGTH)]
 """A dataset's or a model's name; a model's physical name is longer by a digest."""
 
 
@@ -70,7 +69,7 @@ class ModelSettings(Settings):
     training_dataset: str | None = None
     promote_from: str | None = None
     """In place of `trainingDataset`: the stack whose trained model is taken as it is."""
-    promote_model: Name | None = None
+    promote_model: DeclaredName | None = None
     """The model's name in that stack, if it is another."""
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
@@ -123,8 +122,8 @@ class StackSettings(Settings):
     platform: Literal["local", "azure"] = "local"
     local: LocalSettings = LocalSettings()
     azure: AzureSettings | None = None
-    datasets: dict[Name, DatasetSettings] = Field(default={})
-    models: dict[Name, ModelSettings] = Field(default={})
+    datasets: dict[DeclaredName, DatasetSettings] = Field(default={})
+    models: dict[DeclaredName, ModelSettings] = Field(default={})
 
     @model_validator(mode="after")
     def _models_name_datasets(self) -> Self:

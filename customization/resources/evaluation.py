@@ -9,6 +9,7 @@ from pulumi import dynamic
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import EvaluationStatus, ModelKind
 from vision_customization.contract.gate import METRICS, Performance, faults, misses
+from vision_customization.contract.limits import NAME_DIGEST_LENGTH
 from vision_customization.contract.training_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
@@ -39,7 +40,7 @@ class EvaluationProvider(VisionProvider):
             problem = kind_mismatch(kind, str(annotation_kind), **called)
             problems += failures("dataset", [problem] if problem else [])
         if is_known(news.get("dataset_name"), news.get("dataset_digest")):
-            news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:8]}"}
+            news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:NAME_DIGEST_LENGTH]}"}
         return dynamic.CheckResult(news, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from fastapi import Depends, Header, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN, PAGE_DEFAULT, PAGE_MAX, SKIP_MAX
-from vision_customization.contract.wire import Wire
+from vision_customization.contract.limits import PAGE_DEFAULT, PAGE_MAX, SKIP_MAX
+from vision_customization.contract.wire import Name, Wire
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import JSON, allowed_methods
 
@@ -19,7 +19,7 @@ ApiVersion = Annotated[
     Literal["2023-02-01-preview", "2023-04-01-preview"],
     Query(alias="api-version", description="Version of the contract; both are served alike."),
 ]
-Name = Annotated[str, Path(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH)]
+PathName = Annotated[Name, Path()]
 Skip = Annotated[int, Query(ge=0, le=SKIP_MAX, description="How many items to leave out from the start.")]
 Top = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many items to answer with at most.")]
 

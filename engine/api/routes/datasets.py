@@ -13,7 +13,7 @@ from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
-from vision_customization.engine.api.parameters import VERSIONED, IfMatch, Name, PageQuery, Serving, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, IfMatch, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.blobs.address import BlobAddress, BlobError
 from vision_customization.engine.store import DatasetRecord
 
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/computervision/datasets", tags=["Datasets"], depende
     responses=failures(400, 401, 404, 405, 409, 413),
     openapi_extra=json_body(DatasetCreate),
 )
-def register(service: Serving, name: Name, body: Annotated[DatasetCreate, Depends(body_of(DatasetCreate))]) -> Response:
+def register(service: Serving, name: PathName, body: Annotated[DatasetCreate, Depends(body_of(DatasetCreate))]) -> Response:
     check_uris(body.annotation_file_uris)
     authentication = body.authentication
     record = service.store.datasets.create(
@@ -47,7 +47,7 @@ def register(service: Serving, name: Name, body: Annotated[DatasetCreate, Depend
 
 
 @router.get("/{name}", summary="Get a dataset", response_model=Dataset, responses=failures(400, 401, 404, 405))
-def get(service: Serving, name: Name) -> Response:
+def get(service: Serving, name: PathName) -> Response:
     return dataset_response(service.store.datasets.find(name))
 
 
@@ -64,7 +64,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
     openapi_extra=json_body(DatasetUpdate),
 )
 def update(
-    service: Serving, name: Name, body: Annotated[DatasetUpdate, Depends(body_of(DatasetUpdate))], if_match: IfMatch
+    service: Serving, name: PathName, body: Annotated[DatasetUpdate, Depends(body_of(DatasetUpdate))], if_match: IfMatch
 ) -> Response:
     if body.annotation_file_uris is not None:
         check_uris(body.annotation_file_uris)
@@ -90,7 +90,7 @@ def update(
     response_class=Response,
     responses=failures(400, 401, 404, 405, 412),
 )
-def unregister(service: Serving, name: Name, if_match: IfMatch) -> Response:
+def unregister(service: Serving, name: PathName, if_match: IfMatch) -> Response:
     service.store.datasets.delete(name, if_match=if_match)
     return Response(status_code=204)
 

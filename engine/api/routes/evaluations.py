@@ -11,7 +11,7 @@ from vision_customization.contract.models import EvaluationParameters
 from vision_customization.contract.wire import ErrorDetails, Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import curves_key
 from vision_customization.engine.store import EvaluationRecord
@@ -28,7 +28,10 @@ router = APIRouter(prefix="/computervision/models/{name}/evaluations", tags=["Ev
     openapi_extra=json_body(EvaluationCreate),
 )
 def create(
-    service: Serving, name: Name, evaluation_name: Name, body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))]
+    service: Serving,
+    name: PathName,
+    evaluation_name: PathName,
+    body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))],
 ) -> Response:
     record = service.store.evaluations.create(
         name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name
@@ -47,7 +50,7 @@ def create(
 @router.get(
     "/{evaluation_name}", summary="Get an evaluation", response_model=Evaluation, responses=failures(400, 401, 404, 405)
 )
-def get(service: Serving, name: Name, evaluation_name: Name) -> Response:
+def get(service: Serving, name: PathName, evaluation_name: PathName) -> Response:
     return wire_response(evaluation(service.store.evaluations.find(name, evaluation_name)))
 
 
@@ -57,7 +60,7 @@ def get(service: Serving, name: Name, evaluation_name: Name) -> Response:
     response_model=Page[Evaluation],
     responses=failures(400, 401, 404, 405),
 )
-def list_all(service: Serving, name: Name, page: PageQuery) -> Response:
+def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
     return page.of(partial(service.store.evaluations.page, name), evaluation)
 
 
@@ -68,7 +71,7 @@ def list_all(service: Serving, name: Name, page: PageQuery) -> Response:
     response_class=Response,
     responses=failures(400, 401, 404, 405),
 )
-def delete(service: Serving, name: Name, evaluation_name: Name) -> Response:
+def delete(service: Serving, name: PathName, evaluation_name: PathName) -> Response:
     record = service.store.evaluations.delete(name, evaluation_name)
     # What stays of them goes with the model.
     with tidying("curves not deleted", model=name, evaluation=evaluation_name):

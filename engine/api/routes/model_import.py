@@ -18,7 +18,7 @@ from vision_customization.engine.api.bodies.multipart import parts
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError, invalid, invalid_values
-from vision_customization.engine.api.parameters import VERSIONED, Name, Serving, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, PathName, Serving, wire_response
 from vision_customization.engine.api.routes.models import model
 from vision_customization.engine.models.cache import ModelGone
 from vision_customization.engine.models.importing import ImportRefused, Sidecar, import_model
@@ -72,7 +72,7 @@ async def turn_of(request: Request) -> asyncio.Semaphore:
     openapi_extra=_REQUEST_BODY,
 )
 async def import_artifact(
-    service: Serving, turn: Annotated[asyncio.Semaphore, Depends(turn_of)], request: Request, name: Name, digest: Digest
+    service: Serving, turn: Annotated[asyncio.Semaphore, Depends(turn_of)], request: Request, name: PathName, digest: Digest
 ) -> Response:
     if media_type(request) != _FORM:
         raise invalid(f"The content type is not supported: expected {_FORM}.", target="Content-Type")

@@ -14,7 +14,7 @@ from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, json_response, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, json_response, wire_response
 from vision_customization.engine.api.two_places import tidying, undone_by
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencie
     responses=failures(400, 401, 404, 405, 409, 413),
     openapi_extra=json_body(ModelCreate),
 )
-def create(service: Serving, name: Name, body: Annotated[ModelCreate, Depends(body_of(ModelCreate))]) -> Response:
+def create(service: Serving, name: PathName, body: Annotated[ModelCreate, Depends(body_of(ModelCreate))]) -> Response:
     parameters = body.training_parameters
     evaluation = body.evaluation_parameters
     kind = trainable_kind(parameters, service.store)
@@ -57,7 +57,7 @@ def create(service: Serving, name: Name, body: Annotated[ModelCreate, Depends(bo
 
 
 @router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
-def get(service: Serving, name: Name) -> Response:
+def get(service: Serving, name: PathName) -> Response:
     return wire_response(model(service.store.models.find(name)))
 
 
@@ -73,7 +73,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
     response_model=Model,
     responses=failures(400, 401, 404, 405),
 )
-def cancel(service: Serving, name: Name) -> Response:
+def cancel(service: Serving, name: PathName) -> Response:
     record = service.store.models.request_cancellation(name)
     if record.started is None:
         # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
@@ -89,7 +89,7 @@ def cancel(service: Serving, name: Name) -> Response:
     response_class=Response,
     responses=failures(400, 401, 404, 405),
 )
-def delete(service: Serving, name: Name) -> Response:
+def delete(service: Serving, name: PathName) -> Response:
     record = service.store.models.delete(name)
     service.models.forget(record.id)
     with tidying("artifact not deleted", model=name, id=record.id):
@@ -110,7 +110,7 @@ def delete(service: Serving, name: Name) -> Response:
         },
     },
 )
-def artifact(service: Serving, name: Name) -> Response:
+def artifact(service: Serving, name: PathName) -> Response:
     record = _with_artifact(service.store, name)
     assert record.artifact is not None
     try:
@@ -137,7 +137,7 @@ def artifact(service: Serving, name: Name) -> Response:
         },
     },
 )
-def artifact_metadata(service: Serving, name: Name) -> Response:
+def artifact_metadata(service: Serving, name: PathName) -> Response:
     record = _with_artifact(service.store, name)
     try:
         sidecar = json.loads(service.objects.get(sidecar_key(record.id)))

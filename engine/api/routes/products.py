@@ -15,7 +15,7 @@ from vision_customization.engine.api.bodies.image import IMAGE_BODY, WaitingRoom
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.api.two_places import undone_by
 from vision_customization.engine.jobs.names import image_key
@@ -61,8 +61,8 @@ async def put(
     service: Serving,
     intake: Annotated[Intake, Depends(intake_of)],
     request: Request,
-    model_name: Name,
-    run_name: Name,
+    model_name: PathName,
+    run_name: PathName,
 ) -> Response:
     with intake.waiting.seat(WAITING_MAX):
         url, image = await read_image(request)
@@ -76,7 +76,7 @@ async def put(
     response_model=ProductRecognitionRun,
     responses=failures(400, 401, 404, 405),
 )
-def get(service: Serving, model_name: Name, run_name: Name) -> Response:
+def get(service: Serving, model_name: PathName, run_name: PathName) -> Response:
     with _naming_the_prebuilt_model(model_name):
         return wire_response(run(service.store.runs.find(model_name, run_name)))
 
@@ -87,7 +87,7 @@ def get(service: Serving, model_name: Name, run_name: Name) -> Response:
     response_model=Page[ProductRecognitionRun],
     responses=failures(400, 401, 404, 405),
 )
-def list_all(service: Serving, model_name: Name, page: PageQuery) -> Response:
+def list_all(service: Serving, model_name: PathName, page: PageQuery) -> Response:
     with _naming_the_prebuilt_model(model_name):
         return page.of(partial(service.store.runs.page, model_name), run)
 
@@ -99,7 +99,7 @@ def list_all(service: Serving, model_name: Name, page: PageQuery) -> Response:
     response_class=Response,
     responses=failures(400, 401, 404, 405),
 )
-def delete(service: Serving, model_name: Name, run_name: Name) -> Response:
+def delete(service: Serving, model_name: PathName, run_name: PathName) -> Response:
     with _naming_the_prebuilt_model(model_name):
         service.store.runs.delete(model_name, run_name)
     return Response(status_code=204)

@@ -8,7 +8,7 @@ from vision_customization.contract.published_models import PublishedModel, Publi
 from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
-from vision_customization.engine.api.parameters import VERSIONED, Name, PageQuery, Serving, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.store import PublishedModelRecord
 
 router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published models"], dependencies=VERSIONED)
@@ -24,13 +24,15 @@ router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published mo
     },
     openapi_extra=json_body(PublishedModelPut),
 )
-def publish(service: Serving, name: Name, body: Annotated[PublishedModelPut, Depends(body_of(PublishedModelPut))]) -> Response:
+def publish(
+    service: Serving, name: PathName, body: Annotated[PublishedModelPut, Depends(body_of(PublishedModelPut))]
+) -> Response:
     record, created = service.store.published.publish(name, body.model_name)
     return wire_response(published_model(record), 201 if created else 200)
 
 
 @router.get("/{name}", summary="Get a published model", response_model=PublishedModel, responses=failures(400, 401, 404, 405))
-def get(service: Serving, name: Name) -> Response:
+def get(service: Serving, name: PathName) -> Response:
     return wire_response(published_model(service.store.published.find(name)))
 
 
@@ -46,7 +48,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
     response_class=Response,
     responses=failures(400, 401, 404, 405),
 )
-def unpublish(service: Serving, name: Name) -> Response:
+def unpublish(service: Serving, name: PathName) -> Response:
     service.store.published.unpublish(name)
     return Response(status_code=204)
 
