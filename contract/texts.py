@@ -1,14 +1,18 @@
-"""Words of messages: counts, and lists that are cut."""
+"""Words of messages: counts, lists that are cut, and what a name must be like."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 VIOLATIONS_SHOWN = 20
+NAME_RULE = "a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'"
 
 
 def counted(count: int, noun: str) -> str:
@@ -22,3 +26,12 @@ def listed(title: str, lines: Sequence[object]) -> str:
     if len(lines) > VIOLATIONS_SHOWN:
         shown.append(f"  … and {len(lines) - VIOLATIONS_SHOWN:,} more")
     return "\n".join([title, *shown])
+
+
+def name_fault(name: str, longest: int = NAME_MAX_LENGTH) -> str | None:
+    """Why the service does not take a name; None if it does."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        return f"{name!r} can't be used: {NAME_RULE}"
+    if len(name) > longest:
+        return f"the name has {len(name)} characters, and at most {longest} are allowed"
+    return None

@@ -29,6 +29,7 @@ from vision_customization.contract.limits import (
     NAME_PATTERN,
     TILES_MAX,
 )
+from vision_customization.contract.texts import NAME_RULE
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 
 PROJECT = "vision-customization"
@@ -208,7 +209,7 @@ def _explain(fault: ErrorDetails) -> str:
     if fault["type"] == "missing":
         return f"{where}: missing"
     if fault["type"] == "string_pattern_mismatch":
-        return f"{where}: a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'"
+        return f"{where}: {NAME_RULE}"
     if fault["type"] in ("model_type", "dict_type"):
         return f"{where}: must hold keys of its own, not {fault['input']!r}"
     if fault["type"] == "string_type":

@@ -29,7 +29,14 @@ from vision_customization.customization.datasets.upload import (
 )
 from vision_customization.customization.errors import DatasetInvalid, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
-from vision_customization.customization.resources.provider import PREVIEW_LIMIT, Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.provider import (
+    PREVIEW_LIMIT,
+    Properties,
+    VisionProvider,
+    failures,
+    is_known,
+    name_failures,
+)
 from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
@@ -68,8 +75,12 @@ class DatasetProvider(VisionProvider):
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Read the whole dataset: what a preview says of it, and every fault in it, comes from here."""
-        if news.get("uris") is not None:
-            return self._check_uris(olds, news)
+        named = name_failures("dataset_name", news.get("dataset_name"), "Give this Dataset another `dataset_name`")
+        checked = self._check_files(news) if news.get("uris") is None else self._check_uris(olds, news)
+        return dynamic.CheckResult(checked.inputs, [*named, *checked.failures])
+
+    @staticmethod
+    def _check_files(news: Properties) -> dynamic.CheckResult:
         if not is_known(news.get("source"), news.get("annotation_files"), news.get("annotation_kind")):
             return dynamic.CheckResult(news, [])
         try:

@@ -9,13 +9,13 @@ from pulumi import dynamic
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import EvaluationStatus, ModelKind
 from vision_customization.contract.gate import METRICS, Performance, faults, misses
-from vision_customization.contract.limits import NAME_DIGEST_LENGTH
+from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.training_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.dataset import Dataset
 from vision_customization.customization.resources.model import ModelResource, named, performance_of
-from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
 TIMEOUT_SECONDS = 4 * 3600.0
@@ -39,6 +39,8 @@ class EvaluationProvider(VisionProvider):
             called = named(news, "model_name", "dataset_name")
             problem = kind_mismatch(kind, str(annotation_kind), **called)
             problems += failures("dataset", [problem] if problem else [])
+        remedy = "Its evaluation is named after the dataset: give the Dataset a shorter `dataset_name`"
+        problems += name_failures("dataset_name", news.get("dataset_name"), remedy, longest=DECLARED_NAME_MAX_LENGTH)
         if is_known(news.get("dataset_name"), news.get("dataset_digest")):
             news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:NAME_DIGEST_LENGTH]}"}
         return dynamic.CheckResult(news, problems)

@@ -15,12 +15,12 @@ from pulumi import dynamic
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.gate import Performance
-from vision_customization.contract.limits import NAME_DIGEST_LENGTH
+from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset
-from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.retraining import duration, image_count, tiles_of, why_retrained
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -54,7 +54,8 @@ class ModelProvider(VisionProvider):
     identity = ("endpoint", "model_name")
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
-        problems = []
+        remedy = "Give this Model another name in the program"
+        problems = name_failures("logical_name", news.get("logical_name"), remedy, longest=DECLARED_NAME_MAX_LENGTH)
         kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
         if is_known(kind):
             if kind not in list(ModelKind):

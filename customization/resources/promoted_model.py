@@ -15,7 +15,7 @@ from vision_customization.common.errors import VisionError
 from vision_customization.customization.errors import NotFound, ServiceError
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, Workspace, client
 from vision_customization.customization.resources.model import ModelResource, trained
-from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known
+from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class PromotedModelProvider(VisionProvider):
         name, digest = news.get("model_name"), news.get("artifact_digest")
         if not is_known(name, digest):
             return dynamic.CheckResult(news, [])
+        if problems := name_failures("model_name", name, "Give the `model_name` that the other stack's outputs have"):
+            return dynamic.CheckResult(news, problems)
         if not _DIGEST.fullmatch(str(digest)):
             return dynamic.CheckResult(news, failures("artifact_digest", [f"{digest!r} is no SHA-256 in hex"]))
         if (olds.get("model_name"), olds.get("artifact_digest")) != (name, digest):

@@ -14,6 +14,8 @@ from pulumi.dynamic.dynamic import PROVIDER_KEY
 from pulumi.output import Unknown
 
 from vision_customization.common.loopback import is_hung, is_stopped
+from vision_customization.contract.limits import NAME_MAX_LENGTH
+from vision_customization.contract.texts import name_fault
 from vision_customization.customization.errors import NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES
 from vision_customization.customization.resources.row import Row
@@ -81,6 +83,14 @@ def failures(property_name: str, messages: list[str]) -> list[dynamic.CheckFailu
     if len(messages) > PREVIEW_LIMIT:
         shown.append(dynamic.CheckFailure(property_name, f"… and {len(messages) - PREVIEW_LIMIT} more"))
     return shown
+
+
+def name_failures(
+    property_name: str, name: object, remedy: str, *, longest: int = NAME_MAX_LENGTH
+) -> list[dynamic.CheckFailure]:
+    """The failure of a name that the service would refuse during the update; none where a preview does not know it yet."""
+    fault = name_fault(name, longest) if isinstance(name, str) else None
+    return failures(property_name, [f"{fault}. {remedy}"] if fault else [])
 
 
 class DeclaredProvider(dynamic.ResourceProvider):

@@ -8,13 +8,17 @@ from pulumi import dynamic
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.evaluation import Evaluation
 from vision_customization.customization.resources.model import ModelResource
-from vision_customization.customization.resources.provider import Properties, VisionProvider
+from vision_customization.customization.resources.provider import Properties, VisionProvider, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
 
 class PublishedModelProvider(VisionProvider):
     inputs = (*CONNECTION_PROPERTIES[:2], "published_name", "model_name")
     identity = ("endpoint", "published_name")
+
+    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+        remedy = "Give this PublishedModel another `published_name`"
+        return dynamic.CheckResult(news, name_failures("published_name", news.get("published_name"), remedy))
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         changed = self.changed(olds, news)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pulumi.output import UNKNOWN
 
 from tests.customization.fake_service import Answer, fake_service
 from vision_customization.components.local.service import LocalServiceProvider
@@ -140,3 +141,38 @@ def test_an_engine_whose_database_is_busy_is_not_away() -> None:
 @pytest.mark.parametrize("endpoint", ["https://x.cognitiveservices.azure.com", "http://10.0.0.1:1"])
 def test_an_engine_elsewhere_is_never_passed_over(endpoint: str) -> None:
     assert not provider.engine_is_away({"endpoint": endpoint})
+
+
+REFUSED = "can't be used: a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'. Give "
+
+
+@pytest.mark.parametrize(
+    ("provider_type", "property_name", "name", "said"),
+    [
+        (ModelProvider, "logical_name", "leaves", None),
+        (ModelProvider, "logical_name", "l" * 246, None),
+        (ModelProvider, "logical_name", "my leaves", f"'my leaves' {REFUSED}this Model another name"),
+        (ModelProvider, "logical_name", "-leaves", f"'-leaves' {REFUSED}this Model another name"),
+        (ModelProvider, "logical_name", "l" * 247, "the name has 247 characters, and at most 246 are allowed. Give this Model"),
+        (DatasetProvider, "dataset_name", "l" * 255, None),
+        (DatasetProvider, "dataset_name", UNKNOWN, None),
+        (DatasetProvider, "dataset_name", "", f"'' {REFUSED}this Dataset another `dataset_name`"),
+        (DatasetProvider, "dataset_name", "a/b", f"'a/b' {REFUSED}this Dataset another `dataset_name`"),
+        (DatasetProvider, "dataset_name", "a\n", f"'a\\n' {REFUSED}this Dataset another `dataset_name`"),
+        (DatasetProvider, "dataset_name", "l" * 256, "the name has 256 characters, and at most 255 are allowed. Give this"),
+        (EvaluationProvider, "dataset_name", "l" * 246, None),
+        (EvaluationProvider, "dataset_name", "l" * 247, "the name has 247 characters, and at most 246 are allowed. Its"),
+        (PublishedModelProvider, "published_name", "leaves.2", None),
+        (PublishedModelProvider, "published_name", "Blätter", f"'Blätter' {REFUSED}this PublishedModel another"),
+        (PromotedModelProvider, "model_name", "leaves-0123abcd", None),
+        (PromotedModelProvider, "model_name", "a b", f"'a b' {REFUSED}the `model_name` that the other stack's outputs have"),
+    ],
+)
+def test_a_name_that_the_service_would_refuse_is_refused_before_anything_is_made(
+    provider_type: type[VisionProvider], property_name: str, name: object, said: str | None
+) -> None:
+    unknown = dict.fromkeys(("source", "model_kind", "dataset_digest"), UNKNOWN)
+    declared = {**PROPERTIES, **unknown, "artifact_digest": "a" * 64, property_name: name}
+    found = provider_type().check({}, declared).failures
+    assert [failure.property for failure in found] == ([property_name] if said else [])
+    assert not said or found[0].reason.startswith(said)
