@@ -1,7 +1,5 @@
 """The ids of the workflows, from what each of them works on."""
 
-from vision_customization.engine.objects.keys import job_key
-
 
 def training_job(model_id: str) -> str:
     """Id of a training's workflow, and name of its objects."""
@@ -15,8 +13,3 @@ def evaluation_job(evaluation_id: str) -> str:
 def recognition_job(run_id: str) -> str:
     """Id of a run's workflow, and name of its objects."""
     return f"recognition-{run_id}"
-
-
-def image_key(run_id: str) -> str:
-    """Key of a run's image, as it was sent."""
-    return f"{job_key(recognition_job(run_id))}/image"

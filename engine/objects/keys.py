@@ -16,6 +16,11 @@ def job_key(job: str) -> str:
     return f"{JOBS}/{job}"
 
 
+def image_key(job: str) -> str:
+    """Key of the image that a job recognizes products in, as it was sent."""
+    return f"{job_key(job)}/image"
+
+
 def artifact_key(model_id: str) -> str:
     """Key of a model's ONNX file."""
     return f"{model_key(model_id)}/model.onnx"

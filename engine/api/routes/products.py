@@ -18,7 +18,8 @@ from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.api.two_places import undone_by
-from vision_customization.engine.jobs.names import image_key
+from vision_customization.engine.jobs.names import recognition_job
+from vision_customization.engine.objects.keys import image_key
 from vision_customization.engine.store import NotFound, RunRecord
 
 PREBUILT = "ms-pretrained-product-detection"
@@ -133,12 +134,12 @@ def _create(service: Service, model_name: str, run_name: str, url: str | None, i
             service.store.runs.delete(record.model_name, run_name)
 
     def discard() -> None:
-        service.objects.delete(image_key(record.id))
+        service.objects.delete(image_key(recognition_job(record.id)))
 
     names = {"model": record.model_name, "run": run_name}
     with undone_by(discard, "image of a run", **names), undone_by(withdraw, "run", **names):
         # After the run, which keeps it from being taken for left over; before the queue, whose worker needs it.
-        service.objects.put(image_key(record.id), image)
+        service.objects.put(image_key(recognition_job(record.id)), image)
         service.jobs.enqueue_recognition(record.id)
     return record
 

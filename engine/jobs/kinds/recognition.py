@@ -9,10 +9,10 @@ from vision_customization.contract.analysis import DetectedObject
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.names import image_key, recognition_job
+from vision_customization.engine.jobs.names import recognition_job
 from vision_customization.engine.learning.images import DecodedImage, decode_image
 from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
-from vision_customization.engine.objects.keys import job_key
+from vision_customization.engine.objects.keys import image_key, job_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.products.recognition import recognized
 from vision_customization.engine.store import NotFound, Store
@@ -54,7 +54,7 @@ class Recognition:
             if run.status.final:
                 raise JobCancelled
             tiles = self._store.models.by_id(run.model_id).tiles
-            image = decode_image(self._objects.get(image_key(self._run_id)), detail=tiles)
+            image = decode_image(self._objects.get(image_key(recognition_job(self._run_id))), detail=tiles)
             found = self._detector.detect(run.model_id, image)
             self._store.runs.finish(self._run_id, recognized(found, image.width, image.height))
         except NotFound:
@@ -91,7 +91,7 @@ def run_recognition(recognition: Recognition, step: Callable[..., Any]) -> None:
 def settle_unqueued(store: Store, objects: ObjectStore, run_id: str, enqueue: Callable[[str], object]) -> None:
     """What a caretaker does about a run that is in no queue: the API that took it in is about to queue it, or was stopped. With
     its image it can be queued twice without harm; without, and for IMAGE_ARRIVES_SECONDS, it never will be."""
-    if objects.exists(image_key(run_id)):
+    if objects.exists(image_key(recognition_job(run_id))):
         enqueue(run_id)
         return
     with suppress(NotFound):

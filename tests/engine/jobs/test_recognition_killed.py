@@ -12,8 +12,9 @@ from tests.support.places import CHECKOUT
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
-from vision_customization.engine.jobs.names import image_key
+from vision_customization.engine.jobs.names import recognition_job
 from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.objects.keys import image_key
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
@@ -50,7 +51,7 @@ def test_a_killed_run_is_taken_up_by_the_next_worker(tmp_path: Path) -> None:
     )
     store.models.finish(model.id, None, 1, Artifact(digest="d", size_bytes=1))
     run = store.runs.create("m", "r")
-    objects.put(image_key(run.id), drawn_image(0, 0))
+    objects.put(image_key(recognition_job(run.id)), drawn_image(0, 0))
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(name: str, seconds: float) -> Path:

@@ -3,7 +3,8 @@
 import pytest
 
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
-from vision_customization.engine.jobs.names import image_key
+from vision_customization.engine.jobs.names import recognition_job
+from vision_customization.engine.objects.keys import image_key
 from vision_customization.engine.products.recognition import merged, recognized
 
 Box = tuple[int, int, int, int]
@@ -73,4 +74,4 @@ def test_gaps_are_told_from_products_by_their_tag() -> None:
 
 
 def test_the_image_lies_with_the_runs_job() -> None:
-    assert image_key("1-2") == "jobs/recognition-1-2/image"
+    assert image_key(recognition_job("1-2")) == "jobs/recognition-1-2/image"

@@ -10,7 +10,8 @@ from vision_customization.contract.analysis import BoundingBox, DetectedObject, 
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.products import ProductRecognitionResult
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.jobs.names import image_key
+from vision_customization.engine.jobs.names import recognition_job
+from vision_customization.engine.objects.keys import image_key
 
 RUN = "productrecognition/r/runs/1"
 URL = "https://acct.blob.core.windows.net/c/shelf.png?sig=Secret"
@@ -39,7 +40,7 @@ def test_a_run_from_the_image_to_its_result(shelf: World, picture: Picture) -> N
     assert body.keys() == {"runName", "modelName", "createdDateTime", "updatedDateTime", "status"}
     assert (body["runName"], body["modelName"], body["status"]) == ("1", "r", "notStarted")
     (run_id,) = shelf.jobs.recognitions
-    assert shelf.objects.get(image_key(run_id)) == picture("JPEG")
+    assert shelf.objects.get(image_key(recognition_job(run_id))) == picture("JPEG")
     shelf.store.runs.begin(run_id)
     assert shelf.call("GET", RUN).json()["status"] == "running"
     shelf.store.runs.finish(run_id, RESULT)
@@ -71,7 +72,7 @@ def test_a_run_that_failed_says_why_with_the_four_keys(shelf: World, picture: Pi
 def test_an_image_by_its_url(shelf: World, picture: Picture) -> None:
     shelf.blobs.content[URL] = picture()
     assert shelf.call("PUT", RUN, json={"URL": URL}).status_code == 201
-    assert shelf.objects.get(image_key(shelf.jobs.recognitions[-1])) == picture()
+    assert shelf.objects.get(image_key(recognition_job(shelf.jobs.recognitions[-1]))) == picture()
 
 
 def test_a_form(shelf: World, picture: Picture) -> None:

@@ -15,7 +15,7 @@ from vision_customization.contract.enums import ModelKind, RunStatus
 from vision_customization.contract.models import Artifact
 from vision_customization.engine.jobs.errors import JobCancelled
 from vision_customization.engine.jobs.kinds.recognition import IMAGE_ARRIVES_SECONDS, Recognition
-from vision_customization.engine.jobs.names import image_key, recognition_job
+from vision_customization.engine.jobs.names import recognition_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
@@ -23,6 +23,7 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.cache import ModelGone
 from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.keys import image_key
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import NotFound, RunRecord, Store, TrainingOrder
@@ -86,7 +87,7 @@ def sent(engine: Engine, objects: ObjectStore, model: str, image: bytes | None =
     """A run of a model of that name, and its image."""
     trained(engine.store, model, tiles)
     run = engine.store.runs.create(model, "r")
-    objects.put(image_key(run.id), drawn_image(0, 0) if image is None else image)
+    objects.put(image_key(recognition_job(run.id)), drawn_image(0, 0) if image is None else image)
     return run
 
 
@@ -229,8 +230,8 @@ def test_a_run_that_is_done_twice_keeps_its_first_result(engine: Engine, objects
 def test_the_image_of_a_run_that_goes_on_is_no_leftover(engine: Engine, queue: JobQueue, objects: ObjectStore) -> None:
     assert isinstance(objects, FileObjects)
     run = sent(engine, objects, "going-on")
-    objects.put(image_key("of-a-deleted-run"), b"x")
+    objects.put(image_key(recognition_job("of-a-deleted-run")), b"x")
     Caretaker(engine.store, objects, queue, FileLocks(engine.settings.data_dir / "workers"), "w").sweep()
-    assert objects.exists(image_key(run.id))
-    assert not objects.exists(image_key("of-a-deleted-run"))
+    assert objects.exists(image_key(recognition_job(run.id)))
+    assert not objects.exists(image_key(recognition_job("of-a-deleted-run")))
     engine.store.models.delete("going-on")
