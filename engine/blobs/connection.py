@@ -18,22 +18,22 @@ Resolve = Callable[[str, int], Sequence[str]]
 """Host and port → IP addresses; raises OSError."""
 
 _KEPT_SECONDS = 20.0
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
+_ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 
 @contextmanager
-def time_limit(seconds: float | None) -> Iterator[None]:
+def deadline(seconds: float | None) -> Iterator[None]:
     """What this thread asks of any connection in here takes `seconds` together at most; then it is a timeout."""
-    token = _deadline.set(math.inf if seconds is None else time.monotonic() + seconds)
+    token = _ends_at.set(math.inf if seconds is None else time.monotonic() + seconds)
     try:
         yield
     finally:
-        _deadline.reset(token)
+        _ends_at.reset(token)
 
 
 def seconds_left() -> float:
-    """What is left of the time limit; infinite without one."""
-    return _deadline.get() - time.monotonic()
+    """What is left until the deadline; infinite without one."""
+    return _ends_at.get() - time.monotonic()
 
 
 def _within_limit(timeout: float | None) -> float | None:
@@ -117,7 +117,7 @@ class CheckedBackend(httpcore.NetworkBackend):
 
 
 class _LimitedStream(httpcore.NetworkStream):
-    """A stream that keeps the time limit of whoever uses it: a server that sends byte after byte never exceeds a timeout."""
+    """A stream that keeps the deadline of its user: a server that sends byte after byte never exceeds a timeout."""
 
     def __init__(self, stream: httpcore.NetworkStream, opened: "Callable[[_LimitedStream], _LimitedStream]") -> None:
         self._stream = stream

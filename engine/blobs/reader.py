@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from vision_customization.common.backoff import Backoff
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, BlobErrorKind, Container, HostPolicy
-from vision_customization.engine.blobs.connection import CheckedPool, Resolve, seconds_left, time_limit
+from vision_customization.engine.blobs.connection import CheckedPool, Resolve, deadline, seconds_left
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
 from vision_customization.engine.blobs.role_wait import RoleWait
 
@@ -117,7 +117,7 @@ class BlobReader:
         def follow() -> Blob | NotModified:
             return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
 
-        with time_limit(limit_seconds):
+        with deadline(limit_seconds):
             began = self._roles.began()
             while True:
                 try:

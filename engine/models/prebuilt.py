@@ -13,7 +13,7 @@ import httpcore
 from pydantic import SecretStr
 
 from vision_customization.engine.blobs.address import BlobError, HostPolicy
-from vision_customization.engine.blobs.connection import CheckedPool, Resolve, time_limit
+from vision_customization.engine.blobs.connection import CheckedPool, Resolve, deadline
 from vision_customization.engine.blobs.identity import VISION_SCOPE, Identity, ManagedIdentity, NoToken, named
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.settings import Settings
@@ -102,7 +102,7 @@ class VisionResource:
         timeouts = {"connect": _CONNECT_SECONDS, **dict.fromkeys(("read", "write", "pool"), self._seconds_max)}
         try:
             with (
-                time_limit(self._seconds_max),
+                deadline(self._seconds_max),
                 self._pool.stream(
                     "POST",
                     f"{self._url}?{urlencode(asked)}",

@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError
 from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store.blobs import BlobStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
@@ -27,6 +26,7 @@ from vision_customization.engine.store.errors import (
     WrongState,
 )
 from vision_customization.engine.store.evaluations import EvaluationStore
+from vision_customization.engine.store.known_blobs import KnownBlobStore
 from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
 from vision_customization.engine.store.records import (
@@ -77,7 +77,7 @@ class Store:
         self.evaluations = EvaluationStore(self.database)
         self.runs = RunStore(self.database)
         self.published = PublishedModelStore(self.database)
-        self.blobs = BlobStore(self.database)
+        self.known_blobs = KnownBlobStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

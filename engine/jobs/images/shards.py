@@ -81,7 +81,7 @@ class Shards:
         read = embedded = 0
         for images in _chunks(reading, shard.stop - shard.start, self._check):
             embedded += self._keeping.add({image.record.sha256: image.pixels for image in images if image.pixels is not None})
-            self._resources.store.blobs.remember(image.record for image in images if image.read and image.record.etag)
+            self._resources.store.known_blobs.remember(image.record for image in images if image.read and image.record.etag)
             digests += [image.record.sha256 for image in images]
             read += sum(image.read for image in images)
         self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
@@ -126,7 +126,7 @@ class Shards:
         for url in urls:
             with suppress(BlobError):  # who reads it will say what is wrong with it
                 bare.append(BlobAddress.parse(url).url)
-        return self._resources.store.blobs.known(bare)
+        return self._resources.store.known_blobs.at(bare)
 
 
 def _chunks(reading: ImageReading, images: int, check: Callable[[], None]) -> Iterator[list[ReadImage]]:

@@ -180,18 +180,18 @@ def test_what_is_unfinished(store: Store) -> None:
 def test_of_a_blob_the_last_version_is_known_by_its_address(store: Store) -> None:
     long = "https://a.blob.core.windows.net/c/" + "x" * 4000
     first = BlobRecord(long, '"1"', "aa", 10, 20)
-    store.blobs.remember([first, BlobRecord("https://h/b", '"1"', "bb", 1, 2)])
-    assert store.blobs.known([long]) == {long: first}
+    store.known_blobs.remember([first, BlobRecord("https://h/b", '"1"', "bb", 1, 2)])
+    assert store.known_blobs.at([long]) == {long: first}
     second = BlobRecord(long, '"2"', "cc", 30, 40)
-    store.blobs.remember([second])
-    assert store.blobs.known([long, "https://h/b", "https://h/unknown"]) == {
+    store.known_blobs.remember([second])
+    assert store.known_blobs.at([long, "https://h/b", "https://h/unknown"]) == {
         long: second,
         "https://h/b": BlobRecord("https://h/b", '"1"', "bb", 1, 2),
     }
-    store.blobs.remember([])
+    store.known_blobs.remember([])
     many = [BlobRecord(f"https://h/{index}", "e", "d", 1, 1) for index in range(1200)]
-    store.blobs.remember(many)
-    assert len(store.blobs.known([blob.url for blob in many])) == 1200
+    store.known_blobs.remember(many)
+    assert len(store.known_blobs.at([blob.url for blob in many])) == 1200
 
 
 def test_a_name_published_by_many_at_once(store: Store) -> None:

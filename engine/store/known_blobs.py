@@ -1,4 +1,4 @@
-"""What blobs hold, by address and version, so that an unchanged blob is not read again."""
+"""What the blobs that were read hold, by address and version, so that an unchanged blob is not read again."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from vision_customization.engine.store.tables import BlobRow
 _BATCH = 500  # below SQLite's bound on parameters of a statement
 
 
-class BlobStore:
-    """Blobs by the URLs that they were read from."""
+class KnownBlobStore:
+    """Blobs that were read, by their URLs: what they hold, and not the bytes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
+    def at(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
         """What is known of the blobs at `urls` (without their queries), by URL; the unknown are left out."""
         known = {}
         with self._database.reading() as session:
