@@ -1,4 +1,4 @@
-"""Words of messages: counts, lists that are cut, and what a name must be like."""
+"""Words of messages: counts, lists that are cut, and what names and images must be like."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 VIOLATIONS_SHOWN = 20
+_SIDE_CHARACTERS = 20
 NAME_RULE = "a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'"
 
 
@@ -35,3 +36,15 @@ def name_fault(name: str, longest: int = NAME_MAX_LENGTH) -> str | None:
     if len(name) > longest:
         return f"the name has {len(name)} characters, and at most {longest} are allowed"
     return None
+
+
+def size_fault(least: int, greatest: int, *sides: float) -> str | None:
+    """Why an image of these sides, in pixels, is refused: `is 9 × 48 px, each side must be 10 to 10,240`; None if it is not.
+
+    A file may claim a side of any length: what is shown of it is cut.
+    """
+    if all(least <= side <= greatest for side in sides):
+        return None
+    shown = (str(side) for side in sides)
+    cut = (side if len(side) <= _SIDE_CHARACTERS else f"{side[: _SIDE_CHARACTERS - 1]}…" for side in shown)
+    return f"is {' × '.join(cut)} px, each side must be {least} to {greatest:,}"

@@ -15,7 +15,7 @@ from vision_customization.contract.coco.boxes import bbox_problem, no_bbox_probl
 from vision_customization.contract.coco.document import Box, CocoAnnotation, CocoFile, CocoImage, Severity, Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import ANNOTATION_FILES_MAX, BOXES_PER_IMAGE_MAX, DATASET_LIMITS, DatasetLimits
-from vision_customization.contract.texts import counted
+from vision_customization.contract.texts import counted, size_fault
 
 TINY_BOX_PX = 0.99
 """A side below this is worth a warning: a pixel, less what a tool's rounding takes from it."""
@@ -146,9 +146,8 @@ class _FileCheck:
         side = entry.get(key)
         if isinstance(side, bool) or not isinstance(side, int | float):
             return f"{key} {_is(entry, key)}, must be a number of pixels"
-        if not self._has_size(side):
-            return f"{key} is {side} px, must be {self.limits.side_min} to {self.limits.side_max:,}"
-        return None
+        fault = size_fault(self.limits.side_min, self.limits.side_max, side)
+        return f"{key} {fault}" if fault else None
 
     def _url_problem(self, entry: dict[str, Any]) -> str | None:
         if self.urls_required and "absolute_url" not in entry and "coco_url" not in entry:

@@ -22,6 +22,7 @@ from typing import Any
 from vision_customization.contract.coco.document import Violation, read_json
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
+from vision_customization.contract.texts import size_fault
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images
@@ -141,8 +142,8 @@ class LocatedImage:
             found = facts[self.path]
             if isinstance(found, ImageUnreadable):
                 message = f"{self.file_name} {found}"
-            elif not (side_min <= found.width <= side_max and side_min <= found.height <= side_max):
-                message = f"{self.file_name} is {found.width} × {found.height} px, a side must be {side_min} to {side_max:,}"
+            elif fault := size_fault(side_min, side_max, found.width, found.height):
+                message = f"{self.file_name} {fault}"
             elif not found.has_size(*self.claimed) and _are_numbers(self.claimed):
                 claimed = " × ".join(str(side) for side in self.claimed)
                 message = f"{self.file_name} is {found.width} × {found.height} px, width and height say {claimed}"

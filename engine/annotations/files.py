@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeGuard
 from vision_customization.contract.coco.document import Violation, parse_json
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import DatasetLimits
+from vision_customization.contract.texts import size_fault
 from vision_customization.engine.errors import EngineError
 
 _SHOWN_VIOLATIONS = 5
@@ -100,9 +101,8 @@ class AnnotationFile:
                 continue
             for side in ("width", "height"):
                 pixels = entry.get(side)
-                if isinstance(pixels, int | float) and not limits.side_min <= pixels <= limits.side_max:
-                    allowed = f"{limits.side_min} to {limits.side_max:,}"
-                    self.refuse(f"{side} is {shown(pixels)} px, must be {allowed}", "images", index, id_)
+                if isinstance(pixels, int | float) and (fault := size_fault(limits.side_min, limits.side_max, pixels)):
+                    self.refuse(f"{side} {fault}", "images", index, id_)
             yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})")
 
     def _categories(self) -> Iterator[tuple[int, str]]:

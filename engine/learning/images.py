@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from vision_customization.contract.texts import size_fault
 from vision_customization.engine.learning.errors import ImageError
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
@@ -166,9 +167,8 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
 
 def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
     """Raises ImageSizeError unless both sides, in pixels, are from `sides[0]` to `sides[1]`."""
-    least, greatest = sides
-    if min(width, height) < least or max(width, height) > greatest:
-        raise ImageSizeError(f"the image has {width} × {height} pixels, each side must have {least} to {greatest:,}")
+    if fault := size_fault(*sides, width, height):
+        raise ImageSizeError(f"the image {fault}")
 
 
 def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:

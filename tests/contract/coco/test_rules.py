@@ -43,9 +43,9 @@ FIELDS: list[tuple[str, int, dict[str, Any], str]] = [
     ("images", 1, {"width": ...}, "train.json: images[1] (id 2): width is missing, must be a number of pixels"),
     ("images", 1, {"height": None}, "train.json: images[1] (id 2): height is null, must be a number of pixels"),
     ("images", 1, {"width": "64"}, 'train.json: images[1] (id 2): width is "64", must be a number of pixels'),
-    ("images", 1, {"width": 9}, "train.json: images[1] (id 2): width is 9 px, must be 10 to 10,240"),
-    ("images", 1, {"height": 10_241}, "train.json: images[1] (id 2): height is 10241 px, must be 10 to 10,240"),
-    ("images", 1, {"height": math.nan}, "train.json: images[1] (id 2): height is nan px, must be 10 to 10,240"),
+    ("images", 1, {"width": 9}, "train.json: images[1] (id 2): width is 9 px, each side must be 10 to 10,240"),
+    ("images", 1, {"height": 10_241}, "train.json: images[1] (id 2): height is 10241 px, each side must be 10 to 10,240"),
+    ("images", 1, {"height": math.nan}, "train.json: images[1] (id 2): height is nan px, each side must be 10 to 10,240"),
     ("images", 1, {"file_name": ...}, "train.json: images[1] (id 2): file_name is missing, must be the image's path"),
     ("images", 1, {"file_name": ""}, 'train.json: images[1] (id 2): file_name is "", must be the image\'s path'),
     ("images", 1, {"file_name": 7}, "train.json: images[1] (id 2): file_name is 7, must be the image's path"),
@@ -204,7 +204,7 @@ def test_how_much_a_dataset_may_hold(kind: str, purpose: Purpose, tags: dict[str
 def test_the_sides_of_an_image_to_evaluate_on_are_others() -> None:
     document = coco({"a": 2, "b": 2}, size=(49, 16_000))
     assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION, Purpose.EVALUATION)[0].endswith(
-        "width is 49 px, must be 50 to 16,000"
+        "width is 49 px, each side must be 50 to 16,000"
     )
 
 

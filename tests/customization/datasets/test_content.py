@@ -196,7 +196,7 @@ def null_byte(folder: DatasetFolder) -> None:
         (no_bytes, "images/a_1.png is empty"),
         (cut_off, "images/a_1.png is damaged: image file is truncated"),
         (other_size, "images/a_1.png is 65 × 48 px, width and height say 64 × 48"),
-        (too_small, "images/a_1.png is 9 × 48 px, a side must be 10 to 10,240"),
+        (too_small, "images/a_1.png is 9 × 48 px, each side must be 10 to 10,240"),
         (too_heavy, "images/a_1.png has 20,971,521 bytes, must have at most 20,971,520"),
         (leads_outside, "file_name 'images/../../secret.png' must be relative, and must stay in the dataset's folder"),
         (absolute, "file_name '/etc/hostname' must be relative, and must stay in the dataset's folder"),

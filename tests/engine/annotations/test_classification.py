@@ -69,7 +69,10 @@ def test_what_is_taken(changes: dict[str, Any], images: int) -> None:
         (coco(images=[{"id": "1"}]), "0.json: images[0]: id is '1', must be an integer"),
         (coco(images=[*coco()["images"], coco()["images"][0]]), "0.json: images[4] (id 1): id is that of images[0], too"),
         (coco(images=[{"id": 1}]), "0.json: images[0] (id 1): absolute_url is missing"),
-        (coco(images=[{**coco()["images"][0], "width": 9}]), "0.json: images[0] (id 1): width is 9 px, must be 10 to 10,240"),
+        (
+            coco(images=[{**coco()["images"][0], "width": 9}]),
+            "0.json: images[0] (id 1): width is 9 px, each side must be 10 to 10,240",
+        ),
         (coco(categories=[{"id": 1, "name": ""}]), "0.json: categories[0] (id 1): name is missing"),
         (coco(annotations=[{"id": 3, "image_id": 9, "category_id": 1}]), "annotations[0] (id 3): image_id 9 is no image"),
         (coco(annotations=[{"id": 3, "image_id": 1, "category_id": 9}]), "annotations[0] (id 3): category_id 9 is no category"),

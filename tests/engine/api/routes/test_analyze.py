@@ -256,7 +256,7 @@ def test_images_that_are_refused(trained: World, body: bytes, content_type: str,
 def test_sizes(trained: World, picture: Picture, size: tuple[int, int], status: int) -> None:
     reply = trained.call("POST", ANALYZE, content=picture(size=size))
     assert reply.status_code == status
-    assert status == 200 or "each side must have 50 to 16,000" in reply.json()["error"]["message"]
+    assert status == 200 or "each side must be 50 to 16,000" in reply.json()["error"]["message"]
 
 
 def test_more_pixels_than_are_decoded_are_refused(trained: World) -> None:

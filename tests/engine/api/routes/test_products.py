@@ -86,7 +86,7 @@ def test_a_form(shelf: World, picture: Picture) -> None:
         ({"content": b"no image"}, "The image cannot be read"),
         ({"content": b"<a/>", "headers": {"Content-Type": "text/xml"}}, "content type is not supported"),
         ({"json": {"url": "https://elsewhere/a.png"}}, "could not be read from its URL"),
-        ({"content": lambda picture: picture(size=(49, 80))}, "each side must have 50"),
+        ({"content": lambda picture: picture(size=(49, 80))}, "each side must be 50"),
     ],
 )
 def test_what_is_no_image_is_refused_at_once(shelf: World, picture: Picture, arguments: dict[str, Any], says: str) -> None:

@@ -294,7 +294,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
     "image-too-small": (
         lambda engine, name: broken_dataset(engine, name, with_image(engine, png_of_side(9))),
         "datasetCorrupt",
-        "the image has 9 × 9 pixels, each side must have 10 to 10,240",
+        "the image is 9 × 9 px, each side must be 10 to 10,240",
     ),
     "image-of-too-many-bytes": (
         lambda engine, name: broken_dataset(engine, name, with_image(engine, bytes(20 * 1024 * 1024 + 1))),
@@ -535,7 +535,7 @@ def test_an_image_of_the_test_dataset_may_be_smaller_than_the_service_allows_onl
     engine.annotate("g-test", [(small, "red")], ["red"])
     model = trained(engine, queue, engine.model("g", "g-train", test="g-test"))
     assert model.error is not None
-    assert "49 × 49 pixels, each side must have 50 to 16,000" in model.error.message
+    assert "49 × 49 px, each side must be 50 to 16,000" in model.error.message
 
 
 def test_a_row_without_a_workflow_is_enqueued_by_whoever_looks(engine: Engine, worker: Worker) -> None:
