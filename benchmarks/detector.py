@@ -22,15 +22,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.coco import average_precisions
 from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.learning import decode_image
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection.artifact import DetectorSession, export_detector
-from vision_customization.engine.learning.detection.metrics import (
-    coco_mean_average_precision,
-    coco_mean_average_precision50,
-    detection_performance,
-)
+from vision_customization.engine.learning.detection.metrics import detection_performance
 from vision_customization.engine.learning.detection.recipe import choose_recipe
 from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorLearner
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
@@ -116,9 +113,10 @@ def measure(onnx: bytes, images: Sequence[Boxed], tags: Sequence[str]) -> Mappin
         height, width = pixels.shape[:2]
         truths.append(LabelledBoxes(objects.corners * np.array([width, height, width, height], np.float32), objects.labels))
         found.append(session.detect(pixels))
+    ap, ap50 = average_precisions(truths, found, len(tags))
     return {
-        "ap50": coco_mean_average_precision50(truths, found, len(tags)),
-        "ap": coco_mean_average_precision(truths, found, len(tags)),
+        "ap50": ap50,
+        "ap": ap,
         "map50": detection_performance(truths, found, tags).mean_average_precision50 or 0.0,
     }
 

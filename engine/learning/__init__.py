@@ -9,8 +9,6 @@ from vision_customization.engine.learning.classification.features import Feature
 from vision_customization.engine.learning.classification.metrics import classification_performance
 from vision_customization.engine.learning.classification.training import TrainedClassifier, train_classifier
 from vision_customization.engine.learning.detection.metrics import (
-    coco_mean_average_precision,
-    coco_mean_average_precision50,
     detection_performance,
     precision_recall_curves,
 )
@@ -29,8 +27,6 @@ __all__ = [
     "TrainedClassifier",
     "WeightsError",
     "classification_performance",
-    "coco_mean_average_precision",
-    "coco_mean_average_precision50",
     "decode_image",
     "detection_performance",
     "ensure_weights",

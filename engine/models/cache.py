@@ -9,7 +9,6 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -68,15 +67,6 @@ class Detects(Session, Protocol):
     def detect(self, pixels: NDArray[np.uint8]) -> "Detections": ...
 
 
-@dataclass(frozen=True, slots=True)
-class CacheCounts:
-    """How often a model was found in memory, loaded, and dropped to make room."""
-
-    hits: int
-    loads: int
-    drops: int
-
-
 class _Turns:
     """A semaphore that serves in order: `threading.Semaphore` lets whoever has just been served in front of those who wait."""
 
@@ -130,7 +120,6 @@ class ModelCache:
         self._seconds_max = seconds_max
         self._running: Counter[str] = Counter()
         self._rests_until: dict[str, float] = {}
-        self._hits = self._loads = self._drops = 0
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
         """All tags of a model with their probabilities for an image, most probable first.
@@ -160,7 +149,6 @@ class ModelCache:
             known = self._sessions.get(model_id)
             if known is not None:
                 self._sessions.move_to_end(model_id)
-                self._hits += 1
             else:
                 self._sessions[model_id] = future = Future[Session]()
         if known is not None:
@@ -175,10 +163,8 @@ class ModelCache:
             raise
         future.set_result(session)
         with self._lock:
-            self._loads += 1
             while len(self._sessions) > self._bound:
                 self._sessions.popitem(last=False)
-                self._drops += 1
         return session
 
     def _computed(self, model_id: str, session: Session, compute: Callable[[], R]) -> R:
@@ -233,10 +219,6 @@ class ModelCache:
         """Drop a model, which was deleted."""
         with self._lock:
             self._sessions.pop(model_id, None)
-
-    def counts(self) -> CacheCounts:
-        with self._lock:
-            return CacheCounts(self._hits, self._loads, self._drops)
 
 
 def _open_model(path: Path, threads: int) -> Session:

@@ -42,7 +42,6 @@ class WorkerProcesses:
         self._slots = [_Slot() for _ in range(settings.workers)]
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self.restarts = 0
 
     def start(self) -> None:
         if self._slots and self._thread is None:
@@ -54,12 +53,6 @@ class WorkerProcesses:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
-
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers that run."""
-        processes = [slot.process for slot in self._slots]
-        return [process.pid for process in processes if process is not None and process.poll() is None]
 
     def _watch(self) -> None:
         try:
@@ -86,7 +79,6 @@ class WorkerProcesses:
         backoff_seconds = _BACKOFF.wait_seconds(slot.failures)
         _log.warning("a worker ended (%s); a new one starts in %.1f s", _told(status), backoff_seconds)
         slot.process, slot.due = None, now + backoff_seconds
-        self.restarts += 1
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {

@@ -1,7 +1,7 @@
-"""Which detections hit an object of their tag: pure functions, by the rule of the hosted service and by COCO's."""
+"""Which detections hit an object of their tag: pure functions, by the rule of the hosted service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
@@ -12,8 +12,6 @@ from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 
 _PAIRS_AT_ONCE = 2_000_000  # of boxes, each a few hundred bytes while their overlap is worked out
 _SERVICE_MARGIN = 1e-5
-_COCO_DETECTIONS = 100
-_COCO_GREATEST = 1 - 1e-10
 
 Hits = NDArray[np.bool_]
 _Indices = NDArray[np.int64]
@@ -120,49 +118,6 @@ def service_hits(boxes: Boxes, thresholds: Sequence[float]) -> Hits:
     return hits
 
 
-def coco_hits(boxes: Boxes, thresholds: Sequence[float]) -> Hits:
-    """The rule of COCO's evaluation.
-
-    Detections of an image and tag take their pick by falling score (equal scores: as they were given): the object that they
-    overlap most of those that are not taken yet and that they overlap by the threshold (of several, the last). Overlaps are
-    intersection over union.
-
-    Returns:
-        bool [thresholds, n], in the order of the detections in `boxes`.
-    """
-    least = np.minimum(np.asarray(thresholds), _COCO_GREATEST)[:, None]
-    pairs = _pairs(boxes, 0.0, float(least.min()))
-    # The first detections of all groups take their pick at once, then the second ones, and so on.
-    first = np.unique(pairs.detection)
-    turn = np.zeros(len(boxes.scores), np.int64)
-    turn[first] = _ranks(boxes.detection_groups[first])
-    pairs = pairs.ordered(np.lexsort((pairs.object, pairs.overlap, pairs.detection, turn[pairs.detection])))
-    hits = np.zeros((len(thresholds), len(boxes.scores)), np.bool_)
-    taken = np.zeros((len(thresholds), len(boxes.objects)), np.bool_)
-    bounds = np.append(np.flatnonzero(_starts(turn[pairs.detection])), len(pairs.detection))
-    for begin, end in pairwise(bounds):
-        now = pairs.ordered(np.arange(begin, end))
-        starts = np.flatnonzero(_starts(now.detection))
-        free = (now.overlap >= least) & ~taken[:, now.object]
-        picked = np.maximum.reduceat(np.where(free, np.arange(end - begin), -1), starts, axis=1)
-        threshold, place = np.nonzero(picked >= 0)
-        pair = picked[threshold, place]
-        hits[threshold, now.detection[pair]] = True
-        taken[threshold, now.object[pair]] = True
-    return hits
-
-
-def first_of_each_group(boxes: Boxes, count: int = _COCO_DETECTIONS) -> Boxes:
-    """The boxes with, of each image and tag, no more than `count` detections: those of the highest scores."""
-    kept = _ranks(boxes.detection_groups) < count
-    return replace(
-        boxes,
-        detections=boxes.detections[kept],
-        detection_groups=boxes.detection_groups[kept],
-        scores=boxes.scores[kept],
-    )
-
-
 def _check(what: str, image: int, boxes: LabelledBoxes | Detections, tags: int) -> None:
     if boxes.labels.ndim != 1 or boxes.corners.shape != (len(boxes), 4):
         shapes = f"corners {boxes.corners.shape} and labels {boxes.labels.shape}"
@@ -205,8 +160,8 @@ def _pairs(boxes: Boxes, margin: float, least: float) -> _Pairs:
 
 
 def _overlaps(first: _Numbers, second: _Numbers, margin: float) -> _Numbers:
-    """As `boxes.overlaps`, of each box with its counterpart, in the references' double precision and order of operations: so
-    that what is just at a threshold, or just as near to two objects, is to us what it is to them."""
+    """As `boxes.overlaps`, of each box with its counterpart, in the reference's double precision and order of operations: so
+    that what is just at a threshold, or just as near to two objects, is to us what it is to it."""
     corner, opposite = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
     intersection = _areas(corner, opposite, margin)
     union = _areas(first[:, :2], first[:, 2:], margin) + _areas(second[:, :2], second[:, 2:], margin) - intersection
@@ -223,13 +178,3 @@ def _areas(corner: _Numbers, opposite: _Numbers, margin: float) -> _Numbers:
 def _starts(values: _Indices) -> NDArray[np.bool_]:
     """Where a run of equal values begins."""
     return np.append(True, values[1:] != values[:-1])[: len(values)]
-
-
-def _ranks(groups: _Indices) -> _Indices:
-    """How many earlier elements are of the same group."""
-    order = np.argsort(groups, kind="stable")
-    starts = np.flatnonzero(_starts(groups[order]))
-    lengths = np.diff(starts, append=len(groups))
-    ranks = np.empty(len(groups), np.int64)
-    ranks[order] = np.arange(len(groups)) - np.repeat(starts, lengths)
-    return ranks

@@ -1,5 +1,4 @@
-"""Metrics of a detector: pure functions. What the contract reports is equal to PyPI's `vision-evaluation`, which the hosted
-service measured with; what benchmarks report is equal to COCO's own evaluation.
+"""Metrics of a detector: pure functions, equal to PyPI's `vision-evaluation`, which the hosted service measured with.
 
 Boxes are in pixels. Every object counts alike: crowds and objects to be passed over, which COCO knows, are none of ours.
 """
@@ -15,9 +14,6 @@ from vision_customization.engine.learning.average_precision import average_preci
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection.matching import (
     Boxes,
-    Hits,
-    coco_hits,
-    first_of_each_group,
     lay_out,
     service_hits,
 )
@@ -25,9 +21,6 @@ from vision_customization.engine.learning.detection.matching import (
 CURVE_POINTS = 101
 
 _SERVICE_OVERLAPS = (0.3, 0.5, 0.75)
-# To the bit what COCO's evaluation compares with, which np.arange's and decimals would not be.
-_COCO_OVERLAPS = tuple(np.linspace(0.5, 0.95, 10).tolist())
-_COCO_RECALLS = np.linspace(0, 1, 101)
 _DECIMALS = 4
 
 Curve = dict[str, list[float]]
@@ -69,31 +62,6 @@ def detection_performance(
     )
 
 
-def coco_mean_average_precision(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int) -> float:
-    """What COCO calls AP: bounding boxes, intersection over union 0.50, 0.55 … 0.95, all areas, maxDets 100.
-
-    What a detection hits says `matching.coco_hits`; of an image and class only the 100 detections of the highest scores are
-    looked at. A class's average precision at one overlap is the mean over recalls 0, 0.01 … 1 of the greatest precision at that
-    recall or a higher one, 0 beyond the highest that is reached; detections of equal scores come in the order of images, and
-    each is a point of its own. The result is the mean over the overlaps and over the classes that have an object; 0 where none
-    has (COCO's program says −1).
-
-    Args:
-        truths: the objects of each image.
-        detections: what was found in each image, in the same order of images.
-        classes: how many there are; labels are 0 … classes − 1.
-
-    Raises:
-        ValueError: the images do not fit each other, a label is no class, or a number is not finite.
-    """
-    return _coco(truths, detections, classes, _COCO_OVERLAPS)
-
-
-def coco_mean_average_precision50(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int) -> float:
-    """What COCO calls AP50: as `coco_mean_average_precision`, at intersection over union 0.5 alone."""
-    return _coco(truths, detections, classes, _COCO_OVERLAPS[:1])
-
-
 def precision_recall_curves(
     truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: Sequence[str]
 ) -> dict[str, Curve]:
@@ -128,27 +96,6 @@ def _average_precisions(boxes: Boxes, hits: NDArray[np.bool_]) -> list[float]:
         # average_precision's recall is the share of what was found at all.
         values.append(average_precision(found, boxes.scores[own]) * float(found.sum()) / objects if found.any() else 0.0)
     return values
-
-
-def _coco(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int, overlaps: Sequence[float]) -> float:
-    boxes = first_of_each_group(lay_out(truths, detections, classes))
-    hits = coco_hits(boxes, overlaps)
-    values = [
-        _coco_average_precision(hits[:, own], objects)
-        for objects, own in zip(boxes.objects_by_tag, boxes.detections_by_tag, strict=True)
-        if objects
-    ]
-    return float(np.mean(values or [0.0]))
-
-
-def _coco_average_precision(hits: Hits, objects: int) -> float:
-    """Of one class, the mean over the overlaps. `hits` bool [overlaps, n], by falling score."""
-    found = np.cumsum(hits, axis=1)
-    precision = found / (np.arange(1, hits.shape[1] + 1) + np.spacing(1))
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    best = np.append(best, np.zeros((len(hits), 1)), axis=1)
-    places = [np.searchsorted(recall, _COCO_RECALLS, side="left") for recall in found / objects]
-    return float(np.mean([row[place] for row, place in zip(best, places, strict=True)]))
 
 
 def _curve(hits: NDArray[np.bool_], scores: NDArray[np.float64], objects: int) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from vision_customization.contract.models import Artifact
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.learning.onnx_files.sessions import open_session
 from vision_customization.engine.models import cache as serving
-from vision_customization.engine.models.cache import CacheCounts, ModelCache, ModelGone, ModelTooSlow
+from vision_customization.engine.models.cache import ModelCache, ModelGone, ModelTooSlow
 from vision_customization.engine.models.warming import Warming
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
@@ -101,7 +101,6 @@ def test_the_model_used_longest_ago_makes_room(settings: Settings, objects: File
     for model in ("one", "two", "one", "three", "one", "two"):
         cache.classify(model, PIXELS)
     assert sessions.opened == ["one", "two", "three", "two"]
-    assert cache.counts() == CacheCounts(hits=2, loads=4, drops=2)
 
 
 def test_a_model_is_loaded_once_however_many_ask(settings: Settings, objects: FileObjects) -> None:
