@@ -1,156 +1,82 @@
-"""What decides the order and the numbers of a job, without a database or a network."""
+"""The attempts of a step, without a database."""
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from pydantic import SecretStr
+from dbos import DBOS
 
-from vision_customization.contract.errors import FailureCode
-from vision_customization.contract.models import TrainingProgress
-from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Access, Part, Plan, Plans, Shard, interleaved
-from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
-from vision_customization.engine.jobs.kinds.training import cost_minutes
-from vision_customization.engine.jobs.workflows import run_training
-from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.settings import Settings
-from vision_customization.engine.store.cipher import TokenCipher
+from vision_customization.engine.jobs.steps import retrying as steps
+from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 
 
-def image(tag: int, number: int) -> TaggedImage:
-    return TaggedImage(f"https://acct.blob.core.windows.net/c/{tag}-{number}.png?sig=1", tag, f"a.json: images[{number}]")
+@pytest.fixture(autouse=True)
+def without_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DBOS, "run_step", lambda _options, function: function())
 
 
-class Recorded:
-    """A training whose steps say what they are told to, and write down that they ran."""
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
 
-    budget_seconds = 100.0
+    def monotonic(self) -> float:
+        return self.now
 
-    def __init__(self, shards: list[int], *, seconds: float = 1.0, fails: dict[str, Exception] | None = None) -> None:
-        self.shards, self.seconds, self.fails = shards, seconds, fails or {}
-        self.ran: list[str] = []
-        self.calls: dict[str, tuple[object, ...]] = {}
-
-    def step(self, name: str, function: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
-        self.ran.append(name)
-        self.calls[name] = arguments
-        if name in self.fails:
-            raise self.fails[name]
-        if name.startswith("embed"):
-            return {"images_read": 32, "images_embedded": 30, "seconds": self.seconds}
-        results: dict[str, object] = {
-            "read annotations": {"shards": self.shards, "images": 32 * sum(self.shards), "seconds": 1.0},
-            "budget": self.budget_seconds,
-            "fit": {"recipe": {}, "performance": {"accuracyTop1": 0.5}, "digest": "d", "seconds": 2.0},
-            "evaluate": {"accuracyTop1": 0.75},
-            "export": {"digest": "a", "sizeBytes": 1},
-        }
-        return results.get(name)
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
-
-    def run(self) -> list[str]:
-        training = ClassifierTraining(self, Path())  # type: ignore[arg-type]
-        run_training(self, lambda _planned: training, self.step)  # type: ignore[arg-type]
-        return [name for name in self.ran if name not in ("budget", "report")]
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
-def test_the_steps_of_a_training_without_a_test_dataset() -> None:
-    training = Recorded([2])
-    assert training.run() == ["read annotations", "embed 0/0", "embed 0/1", "fit", "export", "finish"]
-    performance, _, progress = training.calls["finish"]
-    assert performance == {"accuracyTop1": 0.5}
-    assert isinstance(progress, TrainingProgress)
-    assert (progress.images, progress.images_read, progress.images_embedded, progress.seconds) == (64, 64, 60, 5.0)
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(steps, "time", clock)
+    return clock
 
 
-def test_with_a_test_dataset_its_images_come_after_and_its_numbers_count() -> None:
-    training = Recorded([1, 2])
-    assert training.run()[1:] == ["embed 0/0", "embed 1/0", "embed 1/1", "fit", "evaluate", "export", "finish"]
-    assert training.calls["finish"][0] == {"accuracyTop1": 0.75}
-    assert training.calls["evaluate"] == (2,)
+def failing(times: int, attempts: list[float], clock: Clock) -> Callable[[], str]:
+    def attempt() -> str:
+        attempts.append(clock.now)
+        if len(attempts) <= times:
+            raise OSError("busy")
+        return "done"
+
+    return attempt
 
 
-def test_where_the_budget_ends_the_reading_the_rest_is_left_out_and_the_test_images_are_not() -> None:
-    training = Recorded([10, 2], seconds=30.0)
-    assert training.run()[1:] == [
-        "embed 0/0",
-        "embed 0/1",
-        "embed 0/2",
-        "embed 1/0",
-        "embed 1/1",
-        "fit",
-        "evaluate",
-        "export",
-        "finish",
-    ]
-    assert training.calls["fit"][0] == 3
+def test_the_attempts_are_eight_ever_further_apart_within_two_minutes(clock: Clock) -> None:
+    attempts: list[float] = []
+    assert Steps(lambda: None)("s", failing(7, attempts, clock)) == "done"
+    assert attempts == pytest.approx([sum(PAUSES_SECONDS[:count]) for count in range(8)])
+    assert 60 < attempts[-1] < 120
+    with pytest.raises(JobFailed, match="failed in step 's'"):
+        Steps(lambda: None)("s", failing(8, [], clock))
 
 
-@pytest.mark.parametrize(
-    ("error", "step"), [(JobFailed(FailureCode.DATASET_CORRUPT, "no"), "fail"), (JobCancelled(), "cancel")]
-)
-@pytest.mark.parametrize("at", ["read annotations", "embed 0/1", "fit", "export"])
-def test_a_job_ends_with_the_step_for_how_it_ended(at: str, error: Exception, step: str) -> None:
-    training = Recorded([2], fails={at: error})
-    assert training.run()[-2:] == [at, step]
+def test_a_cancellation_ends_the_waiting_within_a_second(clock: Clock) -> None:
+    def check() -> None:
+        if clock.now >= 40:
+            raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        Steps(check)("s", failing(9, [], clock))
+    assert clock.now < 41
 
 
-@pytest.mark.parametrize(
-    ("seconds", "budget_hours", "minutes"),
-    [(0, 1, 0), (0.1, 1, 1), (59.9, 1, 1), (60, 1, 1), (61, 1, 2), (3600, 1, 60), (4000, 1, 60), (4000, 2, 67)],
-)
-def test_a_minute_begun_counts_and_the_budget_is_never_exceeded(seconds: float, budget_hours: int, minutes: int) -> None:
-    assert cost_minutes(seconds, budget_hours * 3600) == minutes
+def test_a_database_that_cannot_say_whether_the_job_was_cancelled_does_not_end_it(clock: Clock) -> None:
+    def check() -> None:
+        raise ConnectionError
+
+    assert Steps(check)("s", failing(7, [], clock)) == "done"
 
 
-def test_every_beginning_of_the_order_holds_each_tag() -> None:
-    images = [image(0, number) for number in range(5)] + [image(1, number) for number in range(2)]
-    order = interleaved(images)
-    assert sorted(order, key=repr) == sorted(images, key=repr)
-    assert [one.tag for one in order] == [0, 1, 0, 1, 0, 0, 0]
+def test_what_ends_a_job_is_not_itself_cancelled(clock: Clock) -> None:
+    def check() -> None:
+        raise JobCancelled
 
+    def fails() -> None:
+        raise JobCancelled
 
-def test_a_plan_is_kept_encrypted_and_comes_back_the_same(tmp_path: Path) -> None:
-    objects = FileObjects(tmp_path / "objects")
-    plans = Plans(objects, TokenCipher.open(Settings(data_dir=tmp_path)))
-    access = Access(SecretStr("sig=TOPSECRET"), True, ("https://acct.blob.core.windows.net/c",))
-    parts = tuple(
-        Part(name, ("a", "b"), tuple(image(number % 2, number) for number in range(count)), access, (10, 10_240))
-        for name, count in (("train", 33), ("test", 1))
-    )
-    plans.put("training-1", Plan(parts))
-    plan = plans.get("training-1")
-    assert plan == Plan(parts)
-    assert plan.shards == (Shard(0, 0, 32), Shard(0, 32, 33), Shard(1, 0, 1))
-    assert b"TOPSECRET" not in objects.get("jobs/training-1/plan")
-    assert b"acct" not in objects.get("jobs/training-1/plan")
-    assert "TOPSECRET" not in repr(plan)
-
-
-@pytest.mark.parametrize("damage", [b"", b"x" * 16, None])
-def test_damaged_features_count_as_absent(tmp_path: Path, damage: bytes | None) -> None:
-    objects = FileObjects(tmp_path)
-    kept = KeptFeatures(objects, "key", 3)
-    features = np.array([1, 2, 3], np.float32)
-    assert next(kept.get(["ab12"])) is None
-    kept.put({"ab12": features})
-    (found,) = kept.get(["ab12"])
-    assert found is not None
-    np.testing.assert_array_equal(found, features)
-    whole = objects.get("features/key/ab/ab12")
-    objects.put("features/key/ab/ab12", whole[:-1] + bytes([whole[-1] ^ 1]) if damage is None else damage)
-    assert next(kept.get(["ab12"])) is None
-    assert next(KeptFeatures(objects, "other", 3).get(["ab12"])) is None
-
-
-def test_the_digest_of_a_dataset_is_of_its_images_and_tags_whatever_their_order() -> None:
-    one = dataset_digest(["a", "b"], np.array([0, 1]), ["x", "y"])
-    assert one == dataset_digest(["b", "a"], np.array([0, 1]), ["y", "x"])
-    assert one != dataset_digest(["a", "b"], np.array([1, 0]), ["x", "y"])
+    step = Steps(check)
+    with pytest.raises(JobCancelled):
+        step("embed", fails)
+    assert step("cancel", failing(3, [], clock)) == "done"
