@@ -1,20 +1,12 @@
 """The event log, read: what the real CLI recorded, and what its types allow beyond that."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.events import Change, Remark, read_events, type_of
-
-RECORDED = Path(__file__).parent / "recorded"
-URN = "urn:pulumi:dev::vision-customization::"
-ACCOUNT = f"{URN}vision-customization:index:AzureWorkspace$azure-native:storage:StorageAccount::account"
-
-
-def recorded(name: str) -> list[str]:
-    return (RECORDED / f"{name}.jsonl").read_text().splitlines()
+from tests.pipeline.recordings import ACCOUNT, URN, recorded
 
 
 def step_event(operation: str, old: dict[str, Any] | None, new: dict[str, Any] | None, **more: object) -> str:

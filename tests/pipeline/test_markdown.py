@@ -9,7 +9,7 @@ import pytest
 from pipeline.billing import BILLED, FREE
 from pipeline.events import Change, Preview, Remark, Step, Violation, read_events
 from pipeline.markdown import LIMIT_CHARACTERS, code, drift_markdown, plain, preview_markdown
-from tests.pipeline.test_events import ACCOUNT, URN, recorded
+from tests.pipeline.recordings import ACCOUNT, URN, recorded
 from tests.support.places import CHECKOUT
 
 MODEL = f"{URN}pulumi-python:dynamic/vision:Model::leaves"

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.run import run
-from tests.pipeline.test_events import recorded
+from tests.pipeline.recordings import recorded
 from toolchain.places import Places
 
 

@@ -1,13 +1,16 @@
 """A model as another engine hands it out."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 
+from tests.support.api_world import World
 from vision_customization.engine.learning import Classifier, export_classifier
 from vision_customization.engine.learning.classification.recipes import RECIPES
 from vision_customization.engine.learning.classification.training import fit_classifier
@@ -49,3 +52,14 @@ def export(weights_dir: Path, tags: Sequence[str]) -> Exported:
         "promotedFrom": {"stack": "dev", "model": "trained-elsewhere"},
     }
     return Exported(classifier, onnx, metadata)
+
+
+def put(world: World, exported: Exported, name: str = "m", **changes: Any) -> httpx.Response:  # noqa: ANN401 - of any kind
+    """Send `exported`. `changes` are those of its metadata, of the digest in the header, of the file, and of the form."""
+    metadata = changes.pop("metadata", exported.metadata)
+    content = changes.pop("onnx", exported.onnx)
+    text = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()
+    files = {"model": ("model.onnx", content), "metadata": ("model.json", text, "application/json")}
+    digest = changes.pop("digest", f"sha256:{exported.digest}")
+    arguments = {"files": files, "headers": {"x-ms-artifact-digest": digest} if digest is not None else {}, **changes}
+    return world.call("PUT", f"models/{name}/artifact", **arguments)

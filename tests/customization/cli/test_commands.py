@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import ExifTags, Image
 
+from tests.customization.cli.answers import DATASET, EVALUATION, STAMPS, URI, model, photos
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from tests.customization.samples import MakeFolder, encoded
@@ -18,26 +19,7 @@ from vision_customization.customization.cli.drawing import HUES, draw_answer, ta
 from vision_customization.customization.convert import LabelledImage, LabelledImages, copy_files, plan_copies
 from vision_customization.customization.errors import ConversionFailed
 
-WHEN = "2026-01-13T20:46:20.189Z"
-STAMPS = {"createdDateTime": WHEN, "updatedDateTime": WHEN}
-URI = "https://x.blob.core.windows.net/c/train.json"
-DATASET = {"name": "cats", "annotationKind": "imageClassification", "annotationFileUris": [URI], **STAMPS}
-PERFORMANCE = {"accuracyTop1": 0.875, "calibrationECE": 0.05, "tagPerformance": {"cat": {"accuracy": 1.0}}}
-EVALUATION = {
-    "name": "e",
-    "modelName": "m",
-    "status": "succeeded",
-    "evaluationParameters": {"testDatasetName": "t"},
-    "modelPerformance": PERFORMANCE,
-    **STAMPS,
-}
 ONNX = b"onnx" * 1000
-
-
-def model(status: str = "succeeded", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    parameters = {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}
-    performance = {"modelPerformance": PERFORMANCE} if status == "succeeded" else {}
-    return {"name": "m", "status": status, "trainingParameters": parameters, **performance, **STAMPS, **fields}
 
 
 def test_check_tells_every_violation(vision: Vision, dataset_folder: MakeFolder) -> None:
@@ -81,14 +63,6 @@ def test_labels_for_classification_are_not_for_detection(vision: Vision, dataset
     ran = vision("check", dataset_folder().path / "train.json", "--kind", "imageObjectDetection")
     assert (ran.code, ran.err) == (1, "1 violation\n")
     assert "none of the 6 annotations has a bbox" in ran.out
-
-
-def photos(folder: Path) -> Path:
-    for index in range(10):
-        path = folder / "photos" / ("cat" if index % 2 else "dog") / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded(index))
-    return folder / "photos"
 
 
 def test_what_is_converted_can_be_checked(vision: Vision, tmp_path: Path) -> None:

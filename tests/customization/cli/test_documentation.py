@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.customization.cli.answers import EVALUATION, model, photos
 from tests.customization.cli.ran import Vision
-from tests.customization.cli.test_commands import EVALUATION, model, photos
 from tests.customization.fake_service import Answer, FakeService
 from tests.customization.samples import MakeFolder, encoded
 from tests.support.places import DOCS

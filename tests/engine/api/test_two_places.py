@@ -7,9 +7,8 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from tests.engine.api.routes.test_model_import import put
 from tests.support.api_world import World
-from tests.support.exported_model import Exported
+from tests.support.exported_model import Exported, put
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.wire import ErrorDetails

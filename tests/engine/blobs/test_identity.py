@@ -1,15 +1,13 @@
 """The engine's own identity: where its tokens come from, where they may go, and how long a new role is waited for."""
 
-import json
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
 
+from tests.engine.blobs.identities import CLIENT_ID, Clock, FixedIdentity, token_reply
 from tests.engine.blobs.site import Reply, Site, serving, write_certificate
 from vision_customization.engine.blobs.address import BlobAddress
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, VISION_SCOPE, ManagedIdentity, NoToken, named
@@ -17,33 +15,6 @@ from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorK
 from vision_customization.engine.blobs.role_wait import PAUSE_SECONDS, ROLE_WAIT_SECONDS
 
 SAS = SecretStr("?sv=2024&sig=TOPSECRET")
-CLIENT_ID = "7d1c3c0e-0000-4000-8000-3f1d0c0ffee0"
-
-
-@dataclass
-class FixedIdentity:
-    value: str | None = "TOPSECRET"
-    client_id: str | None = CLIENT_ID
-    scopes: list[str] = field(default_factory=list)
-
-    def token(self, scope: str) -> str | None:
-        self.scopes.append(scope)
-        return self.value
-
-
-@dataclass
-class Clock:
-    """Time that passes by sleeping alone."""
-
-    now: float = 1000.0
-    pauses: list[float] = field(default_factory=list)
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +61,6 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         monkeypatch.setenv("IDENTITY_HEADER", "the-header")
         monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT_ID)
         yield site
-
-
-def token_reply(scope: str) -> Reply:
-    token = {
-        "access_token": "TOPSECRET",
-        "expires_on": str(int(time.time()) + 3600),
-        "resource": scope.removesuffix("/.default"),
-        "token_type": "Bearer",
-        "client_id": CLIENT_ID,
-    }
-    return Reply(headers={"Content-Type": "application/json"}, body=json.dumps(token).encode())
 
 
 @pytest.mark.parametrize("scope", [STORAGE_SCOPE, VISION_SCOPE])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.blobs.identities import CLIENT_ID, Clock, FixedIdentity
 from tests.engine.blobs.site import Reply, Site, serving, write_certificate
-from tests.engine.blobs.test_identity import CLIENT_ID, Clock, FixedIdentity
 from tests.engine.jobs.drawn import CheapExtractor, Engine, coco
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode

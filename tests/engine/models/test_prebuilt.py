@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from tests.engine.blobs.identities import CLIENT_ID, FixedIdentity
 from tests.engine.blobs.site import Reply, Site, serving, write_certificate
-from tests.engine.blobs.test_identity import CLIENT_ID, FixedIdentity
 from vision_customization.engine.models.prebuilt import ResourceUnavailable, VisionResource
 from vision_customization.engine.settings import Settings
 

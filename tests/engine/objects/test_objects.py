@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, Azurite, azurite
+from tests.engine.blobs.identities import CLIENT_ID, token_reply
 from tests.engine.blobs.site import Reply, Site, serving, write_certificate
-from tests.engine.blobs.test_identity import CLIENT_ID, token_reply
 from vision_customization.common.blob_container import open_container
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.objects.blobs import BlobObjects

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.stacks.azure.container_spec import ContainerSpec, setting_of, without_settings
+from tests.stacks.azure.scale_rule import QUEUE
 from tests.stacks.azure.world import WorldFailure
 
 APP: dict[str, Any] = {
@@ -33,14 +34,6 @@ APP: dict[str, Any] = {
             }
         ],
         "scale": {"minReplicas": 1, "maxReplicas": 3},
-    },
-}
-QUEUE: dict[str, Any] = {
-    "name": "jobs",
-    "custom": {
-        "type": "postgresql",
-        "metadata": {"query": "SELECT 5", "targetQueryValue": "2"},
-        "auth": [{"secretRef": "database-url", "triggerParameter": "connection"}],
     },
 }
 

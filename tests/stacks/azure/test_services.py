@@ -14,8 +14,8 @@ import requests
 
 from tests.postgresql import binaries
 from tests.stacks.azure import world as told
+from tests.stacks.azure.scale_rule import QUEUE
 from tests.stacks.azure.services import CONTAINER_APP, DATABASE, DATABASE_SERVER, AzureWorld
-from tests.stacks.azure.test_container_spec import QUEUE
 from tests.stacks.azure.world import WorldFailure
 from tests.stacks.azure.written_state import GROUP, IDENTITY
 from tests.support.places import CHECKOUT

@@ -14,7 +14,7 @@ from onnx import ModelProto, numpy_helper
 
 from tests.engine.learning.onnx_files.hostile import HOSTILE
 from tests.support.api_world import BuildWorld, World
-from tests.support.exported_model import Exported
+from tests.support.exported_model import Exported, put
 from vision_customization.contract.limits import API_VERSIONS
 from vision_customization.engine.api.routes import model_import as imports
 from vision_customization.engine.learning.detection.artifact import export_detector
@@ -24,17 +24,6 @@ from vision_customization.engine.learning.pretrained.nanodet_weights import read
 UNNAMED_KIND = {"trainingDatasetName": "cats", "timeBudgetInHours": 1}
 
 Change = Callable[[dict[str, Any]], object]
-
-
-def put(world: World, exported: Exported, name: str = "m", **changes: Any) -> httpx.Response:  # noqa: ANN401 - of any kind
-    """Send `exported`. `changes` are those of its metadata, of the digest in the header, of the file, and of the form."""
-    metadata = changes.pop("metadata", exported.metadata)
-    content = changes.pop("onnx", exported.onnx)
-    text = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()
-    files = {"model": ("model.onnx", content), "metadata": ("model.json", text, "application/json")}
-    digest = changes.pop("digest", f"sha256:{exported.digest}")
-    arguments = {"files": files, "headers": {"x-ms-artifact-digest": digest} if digest is not None else {}, **changes}
-    return world.call("PUT", f"models/{name}/artifact", **arguments)
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
