@@ -91,9 +91,11 @@ class Store:
         store = cls(settings)
         try:
             store.database.migrate()
-        except OperationalError as error:
+        except BaseException as error:
             store.close()
-            raise SettingsError(unreachable(error)) from None
+            if isinstance(error, OperationalError):
+                raise SettingsError(unreachable(error)) from None
+            raise
         return store
 
     def ping(self) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -9,12 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
-from vision_customization.engine.store.database import _alembic
+from vision_customization.engine.store.database import Database, _alembic
 from vision_customization.engine.store.tables import Table
 
 OPEN = (
@@ -83,3 +85,26 @@ def test_a_database_that_cannot_be_opened(url: str, expected: str, tmp_path: obj
     with pytest.raises(SettingsError, match=expected) as caught:
         Store.open(Settings.from_environment({}, data_dir=tmp_path, database_url=url))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        (OperationalError("PRAGMA", None, OSError()), SettingsError),
+        (RuntimeError(), RuntimeError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_store_that_does_not_open_leaves_no_connection(
+    raised: BaseException, expected: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Database] = []
+
+    def migrate(_database: Database) -> None:
+        raise raised
+
+    monkeypatch.setattr(Database, "migrate", migrate)
+    monkeypatch.setattr(Database, "close", lambda database: closed.append(database))
+    with pytest.raises(expected):
+        Store.open(Settings(data_dir=tmp_path))
+    assert len(closed) == 1
