@@ -85,7 +85,7 @@ class Settings(BaseModel):
     vision_key: SecretStr | None = Field(
         None, description="Key of that resource. [default: tokens of the engine's own identity]"
     )
-    weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained backbones.")
+    weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(
         default_factory=usable_cores, ge=1, le=256, description="Threads that images are decoded and analyzed with."
     )

@@ -1,0 +1,211 @@
+"""The wheel in an environment of its own, beside a program of somebody else's: what a user gets who has no checkout."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.engine.jobs.blob_server import serving_blobs
+from tests.engine.jobs.drawn import coco, drawn_image
+from tests.support.places import CHECKOUT, DOCS
+from tests.support.waiting import wait_until
+from toolchain.packages import find_uv
+from toolchain.places import find_places
+from toolchain.programs.pulumi_cli import find_cli, ways_allowed
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
+
+TAGS = ("oak", "beech")
+
+
+def run(command: list[str | Path], cwd: Path, env: Mapping[str, str]) -> str:
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def uv(*arguments: str | Path) -> None:
+    found = find_uv(find_places())
+    run([found.program, *arguments], CHECKOUT, found.environ)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as a release builds it: from the source archive."""
+    folder = tmp_path_factory.mktemp("dist")
+    uv("build", "--quiet", "--build-constraints", CHECKOUT / "toolchain" / "locks" / "build.txt", "--out-dir", folder, CHECKOUT)
+    [built] = folder.glob("*.whl")
+    return built
+
+
+def install(folder: Path, wheel: Path, extra: str = "", *others: str) -> Path:
+    """A new environment with the wheel, and the packages that are locked here; its programs."""
+    uv("venv", "--quiet", "--no-project", "--python", sys.executable, folder)
+    packages = [f"vision-customization{extra} @ {wheel.as_uri()}", *others]
+    locked = ("--constraints", CHECKOUT / "requirements.lock")
+    uv("pip", "install", "--quiet", "--python", folder / "bin" / "python", *locked, *packages)
+    return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def client_alone(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("client") / "venv", wheel)
+
+
+@pytest.fixture(scope="module")
+def engine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(tmp_path_factory.mktemp("engine") / "venv", wheel, "[engine]", "mypy", "pip")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of a user with an empty cache, whose Pulumi is logged in to a folder. Azurite is on PATH, which costs 370 MB to fetch."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("VISION_", "PULUMI_", "PYTHON"))}
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "azurite-blob").symlink_to(find_places().programs / "azurite-blob")
+    state = tmp_path_factory.mktemp("state")
+    return {
+        **own,
+        "PATH": os.pathsep.join([str(programs), str(find_cli(find_places(), ways_allowed({})).folder), own["PATH"]]),
+        "VISION_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
+        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "a passphrase",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "UV": str(find_uv(find_places()).program),
+    }
+
+
+def with_programs(environment: Mapping[str, str], programs: Path) -> dict[str, str]:
+    return {**environment, "PATH": f"{programs}{os.pathsep}{environment['PATH']}"}
+
+
+def test_the_wheel_has_one_name_and_nothing_that_a_user_does_not_need(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"vision_customization"}
+    assert "vision_customization/py.typed" in names
+    kinds = {Path(name).suffix for name in names if ".dist-info/" not in name}
+    assert kinds == {".py", ".typed", ".mako"} or kinds == {".py", "", ".mako"}
+    checked_in = subprocess.run(
+        ["git", "ls-files", "common", "components", "contract", "customization", "engine"],
+        cwd=CHECKOUT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert {f"vision_customization/{name}" for name in checked_in.stdout.split()} <= set(names)
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "restore", "weights pull"])
+def test_a_command_without_its_extra_names_what_installs_it(command: str, client_alone: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [client_alone / "vision-engine", *command.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert re.fullmatch(r"Error: \w+ is not installed: pip install 'vision-customization\[engine\]'\n", ended.stderr)
+
+
+def test_the_names_of_the_package(client_alone: Path, tmp_path: Path) -> None:
+    program = (
+        "from vision_customization import Dataset, Model, Evaluation, PublishedModel, LocalWorkspace, VisionClient\n"
+        "try:\n    from vision_customization import AzureWorkspace\n"
+        "except ModuleNotFoundError as error:\n    print(error)\n"
+    )
+    told = run([client_alone / "python", "-c", program], tmp_path, {})
+    assert re.fullmatch(r"\w+ is not installed: pip install 'vision-customization\[azure\]'\n", told)
+    assert run([client_alone / "vision", "--version"], tmp_path, {}).startswith("vision, version ")
+
+
+def documented_program() -> str:
+    page = (DOCS / "stacks.md").read_text()
+    [program] = re.findall(r"^```python\n(from vision_customization import Dataset.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return str(program)
+
+
+def draw_leaves(folder: Path) -> None:
+    for number, tag in enumerate(TAGS):
+        (folder / tag).mkdir(parents=True)
+        for seed in range(20):
+            (folder / tag / f"{seed}.png").write_bytes(drawn_image(number, seed))
+
+
+@pytest.mark.ci
+@pytest.mark.stack
+def test_a_program_with_folders_of_the_same_names(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
+    """The program of docs/stacks.md, beside packages of its own that are called as this project's folders are."""
+    for name in ("components", "contract", "common", "engine", "stacks", "examples", "customization"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"OWN = {name!r}\n")
+    (tmp_path / "Pulumi.yaml").write_text("name: leaves\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(
+        "import pulumi\n\nimport components\nimport engine\n"
+        + documented_program()
+        + 'assert (components.OWN, engine.OWN) == ("components", "engine")\n'
+        + 'pulumi.export("endpoint", workspace.service.endpoint)\npulumi.export("key", workspace.service.key)\n'
+    )
+    draw_leaves(tmp_path / "my-images")
+    env = with_programs(environment, engine)
+    run(["vision", "convert", "my-images", "--from", "folders", "--test-share", "0.2"], tmp_path, env)
+    run(["mypy", "--strict", "__main__.py"], tmp_path, env)
+    run(["pulumi", "stack", "init", "dev"], tmp_path, env)
+    try:
+        told = run(["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], tmp_path, env)
+        assert "11 created" in told or re.search(r"\+ \d+ created", told)
+        assert "leaves" in run(["vision", "models", "list"], tmp_path, env)
+        assert TAGS[0] in run(["vision", "predict", "leaves", "my-images/oak/0.png"], tmp_path, env)
+        run(["pulumi", "preview", "--expect-no-changes"], tmp_path, env)
+    finally:
+        run(["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive"], tmp_path, env)
+
+
+@contextmanager
+def serving(engine: Path, environment: Mapping[str, str], data_dir: Path) -> Iterator[str]:
+    """`vision-engine serve` at a free port: its address."""
+    process = subprocess.Popen(
+        [engine / "vision-engine", "serve", "--port", "0", "--data-dir", data_dir], cwd=data_dir.parent, env=environment
+    )
+    try:
+        wait_until((data_dir / "serve.json").exists, "the engine listens", 300)
+        yield f"http://127.0.0.1:{json.loads((data_dir / 'serve.json').read_text())['port']}"
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.ci
+def test_a_training_by_curl(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
+    curl = shutil.which("curl")
+    assert curl, "curl is needed"
+    with serving_blobs() as blobs:
+        pairs = [
+            (blobs.put(f"/account/leaves/{tag}-{seed}.png", drawn_image(number, seed)), tag)
+            for number, tag in enumerate(TAGS)
+            for seed in range(10)
+        ]
+        uri = blobs.put("/account/leaves/train.json", coco(pairs, TAGS))
+        env = {**environment, "VISION_ENGINE_KEYS": "k" * 32, "VISION_ENGINE_ALLOWED_HOSTS": blobs.netloc}
+        with serving(engine, env, tmp_path / "data") as endpoint:
+
+            def call(method: str, path: str, *data: str) -> dict[str, object]:
+                url = f"{endpoint}/computervision/{path}{'&' if '?' in path else '?'}api-version=2023-04-01-preview"
+                options = ["--silent", "--show-error", "--fail-with-body", "--noproxy", "*", "-X", method]
+                headers = ["-H", f"Ocp-Apim-Subscription-Key: {'k' * 32}"]
+                answer: dict[str, object] = json.loads(run([curl, *options, *headers, *data, url], tmp_path, env))
+                return answer
+
+            def body(**fields: object) -> list[str]:
+                return ["-H", "Content-Type: application/json", "--data", json.dumps(fields)]
+
+            call("PUT", "datasets/leaves", *body(annotationKind="imageClassification", annotationFileUris=[uri]))
+            parameters = {"trainingDatasetName": "leaves", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}
+            call("PUT", "models/leaves", *body(trainingParameters=parameters))
+            wait_until(lambda: call("GET", "models/leaves")["status"] == "succeeded", "the training ends", 300)
+            (tmp_path / "leaf.png").write_bytes(drawn_image(0, 99))
+            image = ["-H", "Content-Type: application/octet-stream", "--data-binary", f"@{tmp_path / 'leaf.png'}"]
+            answer = call("POST", "imageanalysis:analyze?model-name=leaves", *image)
+            assert answer["customModelResult"]["tagsResult"]["values"][0]["name"] == "oak"  # type: ignore[index]
