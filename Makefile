@@ -98,6 +98,17 @@ image-digest: ## Print the name and the digest of the image that was built last.
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
+.PHONY: dist release-notes
+dist: python ## Build the source archive and the wheel into dist/; TAG=v1.2.3 must be their version.
+	@$(PYTHON) -m toolchain.release dist --tag "$(TAG)"
+release-notes: python ## Write what CHANGELOG.md says of the version that TAG names to .vision/release-notes.md.
+	@mkdir -p .vision
+	@$(PYTHON) -m toolchain.release notes --tag "$(TAG)" > .vision/release-notes.md
+
+.PHONY: github-release
+github-release: release-notes ## Publish the release of TAG on GitHub, with the files in dist/ and its notes.
+	@gh release create "$(TAG)" dist/vision_customization-* --verify-tag --title "$(TAG)" --notes-file .vision/release-notes.md
+
 # Each process of a test run collects all tests, which takes seconds more where no byte code may be kept.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 # Workers give way to all other processes, so their tests run alone, afterwards.

@@ -71,13 +71,16 @@ def test_every_job_says_what_it_may_and_how_long_it_takes(path: Path) -> None:
     [
         (
             "id-token",
-            {"preview/dev", "stack/up", "deploy/dev", "deploy/staging", "deploy/prod", "drift/check", "release/image"},
+            {
+                *("preview/dev", "stack/up", "deploy/dev", "deploy/staging", "deploy/prod", "drift/check"),
+                *("release/image", "release/dist", "release/pypi"),
+            },
         ),
         ("pull-requests", {"preview/dev"}),
         ("issues", {"drift/check"}),
         ("packages", {"release/image"}),
-        ("attestations", {"release/image"}),
-        ("contents", set()),
+        ("attestations", {"release/image", "release/dist"}),
+        ("contents", {"release/github"}),
     ],
 )
 def test_who_may_write_what(permission: str, where: set[str]) -> None:

@@ -1,5 +1,6 @@
 """The OpenAPI document, and the engine held against it."""
 
+import re
 from typing import Any
 
 import hypothesis
@@ -19,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.support.api_world import BuildAnyWorld, World
+from tests.support.places import DOCS
 
 CHECKS = [
     not_a_server_error,
@@ -137,3 +139,15 @@ def test_nothing_undocumented_is_answered(
         given(case=operation.as_strategy(generation_mode=mode))(EXAMPLES(check))()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE, "only what takes nothing can be asked nothing wrong"
+
+
+def test_the_reference_lists_every_operation(document: dict[str, Any]) -> None:
+    """The table of docs/rest.md, row by row."""
+    rows = set()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            good = [status for status in sorted(operation["responses"]) if status < "300"]
+            bad = [status for status in sorted(operation["responses"]) if status >= "300"]
+            name = f"{method.upper()} {path.removeprefix('/computervision')}"
+            rows.add(f"| `{name}` | {operation['summary']} | {', '.join(good)} | {', '.join(bad)} |")
+    assert set(re.findall(r"^\| `.*$", (DOCS / "rest.md").read_text("utf-8"), re.MULTILINE)) == rows
