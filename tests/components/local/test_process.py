@@ -14,13 +14,14 @@ pytestmark = pytest.mark.process
 FAMILY = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); time.sleep(60)"
 
 
-def test_a_process_is_started_found_and_stopped_with_its_children(tmp_path: Path) -> None:
+def test_a_process_is_started_found_and_stopped_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STOP_SECONDS", 1.0)
     started = process.start([sys.executable, "-c", FAMILY], environment={}, log_file=tmp_path / "log.txt")
     assert started.is_running()
     children = wait_until(psutil.Process(started.pid).children, "the process has a child", 10)
     started.stop()
     assert not started.is_running()
-    assert not any(child.is_running() for child in children)
+    wait_until(lambda: not any(child.is_running() for child in children), "the child is gone", 10)
 
 
 def test_a_suspended_process_ends_in_order(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ def test_calls_are_served_in_the_order_they_came(settings: Settings, objects: Fi
     for thread in threads:
         thread.join()
     assert len(served) == 8
-    assert max(served.values()) - min(served.values()) <= 2
+    # Without an order one client takes most turns, and others none. A busy machine keeps a client from asking now and then.
+    assert max(served.values()) <= 2 * min(served.values())
 
 
 class Stuck(Session):
