@@ -135,11 +135,17 @@ postgresql: ## Install PostgreSQL for the tests where it is not; needs apt-get, 
 	@.ci/postgresql
 
 .PHONY: lint
-lint: setup-all ## Check style, format, types and the order of imports.
+lint: setup-all ## Check style, format, spelling, types and the order of imports.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/codespell
+	@$(BIN)/python -m toolchain.english
 	@MYPY_CACHE_DIR="$$($(BIN)/python -c 'from common.cache_folder import cache_folder; print(cache_folder() / "mypy")')" $(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+.PHONY: docs
+docs: setup-all ## Build the documentation's site into .vision/site; fails for a warning or a broken link.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 .PHONY: format
 format: setup ## Format the code and fix what ruff can fix.

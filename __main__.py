@@ -10,7 +10,7 @@ import pulumi
 from stacks.azure_settings import AzureSettings
 from stacks.promotion import promote
 from stacks.settings import ModelSettings, SettingsError, StackSettings, read_settings
-from vision_customization.components import LocalWorkspace, Workspace
+from vision_customization.components import LocalArgs, LocalWorkspace, Workspace
 from vision_customization.components.azure.names import NameNotAllowed
 from vision_customization.customization.resources import Dataset, Evaluation, Model, PromotedModel, PublishedModel
 
@@ -18,12 +18,9 @@ from vision_customization.customization.resources import Dataset, Evaluation, Mo
 def make_workspace(settings: StackSettings, stack: str) -> Workspace:
     if settings.azure is not None and settings.platform == "azure":
         return make_azure_workspace(settings.azure, stack)
-    return LocalWorkspace(
-        "workspace",
-        data_dir=settings.local.data_dir or f".vision/{stack}",
-        engine_port=settings.local.engine_port,
-        storage_port=settings.local.storage_port,
-    )
+    local = settings.local
+    args = LocalArgs(local.data_dir or f".vision/{stack}", engine_port=local.engine_port, storage_port=local.storage_port)
+    return LocalWorkspace("workspace", args)
 
 
 def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:

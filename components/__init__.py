@@ -7,10 +7,10 @@ import sys
 from importlib import import_module
 
 from vision_customization.components.local.service import LocalService
-from vision_customization.components.local.workspace import LocalWorkspace
+from vision_customization.components.local.workspace import LocalArgs, LocalWorkspace
 from vision_customization.customization.resources import Workspace
 
-__all__ = ["LocalService", "LocalWorkspace", "Workspace"]
+__all__ = ["LocalArgs", "LocalService", "LocalWorkspace", "Workspace"]
 
 if __name__ == "components":
     # The state of a stack that was last updated before these modules moved names its providers by the former paths. A checkout

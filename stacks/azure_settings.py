@@ -95,7 +95,7 @@ class AzureSettings(Settings):
     """Refuse to destroy what holds data."""
     restore: bool = False
     """Bring back a deleted Vision account of the same name."""
-    alert_emails: tuple[str, ...] = ()
+    alert_emails: list[str] = Field(default_factory=list)
     """Who is told of a failed training."""
     deployer_type: Literal["User", "ServicePrincipal", "Group"] | None = None
     """What whoever deploys is, where its token does not say so: a person, or a pipeline's identity."""

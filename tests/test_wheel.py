@@ -67,7 +67,7 @@ def engine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a user with an empty cache, whose Pulumi is logged in to a folder. Azurite is on PATH, which costs 370 MB to fetch."""
+    """Of a user with an empty cache. Azurite is on PATH: npx would fetch 370 MB."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("VISION_", "PULUMI_", "PYTHON"))}
     programs = tmp_path_factory.mktemp("programs")
     (programs / "azurite-blob").symlink_to(find_places().programs / "azurite-blob")
@@ -76,7 +76,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         **own,
         "PATH": os.pathsep.join([str(programs), str(find_cli(find_places(), ways_allowed({})).folder), own["PATH"]]),
         "VISION_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
-        "PULUMI_BACKEND_URL": state.as_uri(),
+        "PULUMI_HOME": str(tmp_path_factory.mktemp("pulumi")),
+        "STATE": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "a passphrase",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         "UV": str(find_uv(find_places()).program),
@@ -121,43 +122,41 @@ def test_the_names_of_the_package(client_alone: Path, tmp_path: Path) -> None:
     assert run([client_alone / "vision", "--version"], tmp_path, {}).startswith("vision, version ")
 
 
-def documented_program() -> str:
-    page = (DOCS / "stacks.md").read_text()
-    [program] = re.findall(r"^```python\n(from vision_customization import Dataset.*?)^```", page, re.MULTILINE | re.DOTALL)
-    return str(program)
-
-
 def draw_leaves(folder: Path) -> None:
     for number, tag in enumerate(TAGS):
         (folder / tag).mkdir(parents=True)
         for seed in range(20):
-            (folder / tag / f"{seed}.png").write_bytes(drawn_image(number, seed))
+            (folder / tag / f"{tag}{seed}.png").write_bytes(drawn_image(number, seed))
 
 
 @pytest.mark.ci
 @pytest.mark.stack
-def test_a_program_with_folders_of_the_same_names(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
-    """The program of docs/stacks.md, beside packages of its own that are called as this project's folders are."""
+def test_the_page_start_as_it_stands(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
+    """All of docs/start.md after its installation, beside packages of the user's own that have the names of folders here."""
+    page = (DOCS / "start.md").read_text("utf-8")
+    blocks = re.findall(r"^```(sh|yaml|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    [pulumi_yaml] = [text for kind, text in blocks if kind == "yaml"]
+    [program] = [text for kind, text in blocks if kind == "python"]
+    commands = [text for kind, text in blocks if kind == "sh"]
+    assert [text.split()[0] for text in commands] == ["vision", "pulumi", "vision"]
+
     for name in ("components", "contract", "common", "engine", "stacks", "examples", "customization"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"OWN = {name!r}\n")
-    (tmp_path / "Pulumi.yaml").write_text("name: leaves\nruntime: python\n")
-    (tmp_path / "__main__.py").write_text(
-        "import pulumi\n\nimport components\nimport engine\n"
-        + documented_program()
-        + 'assert (components.OWN, engine.OWN) == ("components", "engine")\n'
-        + 'pulumi.export("endpoint", workspace.service.endpoint)\npulumi.export("key", workspace.service.key)\n'
-    )
+    (tmp_path / "Pulumi.yaml").write_text(pulumi_yaml)
+    own = 'import components\nimport engine\n\nassert (components.OWN, engine.OWN) == ("components", "engine")\n'
+    (tmp_path / "__main__.py").write_text(f"{program}\n{own}")
     draw_leaves(tmp_path / "my-images")
+
     env = with_programs(environment, engine)
-    run(["vision", "convert", "my-images", "--from", "folders", "--test-share", "0.2"], tmp_path, env)
     run(["mypy", "--strict", "__main__.py"], tmp_path, env)
-    run(["pulumi", "stack", "init", "dev"], tmp_path, env)
     try:
-        told = run(["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], tmp_path, env)
-        assert "11 created" in told or re.search(r"\+ \d+ created", told)
-        assert "leaves" in run(["vision", "models", "list"], tmp_path, env)
-        assert TAGS[0] in run(["vision", "predict", "leaves", "my-images/oak/0.png"], tmp_path, env)
+        told = [
+            run(["bash", "-euc", command.replace("login --local", f"login {environment['STATE']}")], tmp_path, env)
+            for command in commands
+        ]
+        assert re.search(r"\+ \d+ created", told[1])
+        assert "oak" in told[2]
         run(["pulumi", "preview", "--expect-no-changes"], tmp_path, env)
     finally:
         run(["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive"], tmp_path, env)

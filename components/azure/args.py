@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from vision_customization.components.azure.network import ADDRESS_PREFIX
 from vision_customization.components.azure.preflight import MANAGEMENT_ENDPOINT
-from vision_customization.components.azure.roles import PrincipalType
 from vision_customization.components.azure.vision_account import LOCATIONS
 
 
@@ -39,6 +38,7 @@ class AzureArgs:
     """What an environment in Azure is like.
 
     `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
+    `deployer_type` is `User`, `ServicePrincipal` or `Group`, where the deployer's token does not say it.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
     """
 
@@ -56,8 +56,8 @@ class AzureArgs:
     address_prefix: str = ADDRESS_PREFIX
     protect: bool = False
     restore: bool = False
-    alert_emails: tuple[str, ...] = ()
-    deployer_type: PrincipalType | None = None
+    alert_emails: list[str] = field(default_factory=list)
+    deployer_type: str | None = None
     role_timeout_minutes: float = 30
     management_endpoint: str = MANAGEMENT_ENDPOINT
     tags: dict[str, str] = field(default_factory=dict)

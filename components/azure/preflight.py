@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from vision_customization.common.errors import VisionError
-from vision_customization.components.azure.roles import Permission, PrincipalType, Role, assignment_name, missing_actions
+from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -130,7 +130,7 @@ def check_deleted_account(endpoint: str, token: str, caller: Caller, location: s
     return bool(answer.status_code == requests.codes.ok)
 
 
-def caller_type(token: str) -> PrincipalType:
+def caller_type(token: str) -> str:
     """What a token of Entra says of its owner: `idtyp` is `app` for pipelines and managed identities.
 
     The token was just got from Entra, for Azure; nothing is decided by it but the type that a role assignment names.
@@ -161,7 +161,7 @@ class Found:
 
     restore: bool
     writes_blobs: bool
-    caller_type: PrincipalType
+    caller_type: str
 
 
 def preflight(

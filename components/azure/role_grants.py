@@ -5,7 +5,7 @@ from typing import ClassVar
 import pulumi
 from pulumi_azure_native import authorization
 
-from vision_customization.components.azure.roles import PrincipalType, Role, assignment_name
+from vision_customization.components.azure.roles import Role, assignment_name
 
 
 class RoleGrant(pulumi.ComponentResource):
@@ -21,7 +21,7 @@ class RoleGrant(pulumi.ComponentResource):
         subscription_id: str,
         scope: pulumi.Input[str],
         principal_id: pulumi.Input[str],
-        principal_type: PrincipalType = "ServicePrincipal",
+        principal_type: str = "ServicePrincipal",
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """

@@ -5,9 +5,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
-
-PrincipalType = Literal["ServicePrincipal", "User", "Group"]
 
 
 class Role(StrEnum):

@@ -16,10 +16,10 @@ from vision_customization.components.azure.place import Place
 from vision_customization.components.azure.preflight import Caller, Found, preflight
 from vision_customization.components.azure.role_grants import BlobContributor, BlobReader, RoleGrant, VisionUser
 from vision_customization.components.azure.role_ready import BlobAccess
-from vision_customization.components.azure.roles import PrincipalType
 from vision_customization.components.azure.storage import TRAINING, TrainingStorage, TrainingStorageArgs
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
+from vision_customization.components.given import args_of
 from vision_customization.customization.resources import Service, TrainingContainer
 
 
@@ -30,14 +30,16 @@ class AzureWorkspace(pulumi.ComponentResource):
     engine's identity, and whoever deploys, can really read it.
     """
 
-    service: Service
-    container: TrainingContainer
+    endpoint: pulumi.Output[str]
+    """Where the engine answers."""
+    key: pulumi.Output[str]
+    container_url: pulumi.Output[str]
     vision_endpoint: pulumi.Output[str]
     resource_group: pulumi.Output[str]
 
     def __init__(self, name: str, args: AzureArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:AzureWorkspace", name, None, opts)
-        self._name, self._args = name, args
+        self._name, self._args = name, (args := args_of(AzureArgs, args))
         self._child = pulumi.ResourceOptions(parent=self)
         config = authorization.get_client_config()
         self._caller = Caller(config.subscription_id, config.object_id)
@@ -68,9 +70,19 @@ class AzureWorkspace(pulumi.ComponentResource):
         deployer = self._deployer_access(storage, found)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, reads)
-        self.service = Service(_once(can_write, engine.endpoint), engine.key)
-        self.container = TrainingContainer(can_read.container_url)
-        self.register_outputs({"endpoint": self.service.endpoint, "resourceGroup": self.resource_group})
+        self.endpoint, self.key, self.container_url = _once(can_write, engine.endpoint), engine.key, can_read.container_url
+        # No annotations of the class: Pulumi takes those for outputs, which a program in another language would see.
+        self.service: Service = Service(self.endpoint, self.key)
+        self.container: TrainingContainer = TrainingContainer(self.container_url)
+        self.register_outputs(
+            {
+                "endpoint": self.endpoint,
+                "key": self.key,
+                "containerUrl": self.container_url,
+                "visionEndpoint": self.vision_endpoint,
+                "resourceGroup": self.resource_group,
+            }
+        )
 
     def _ask_first(self) -> Found:
         from azure.identity import DefaultAzureCredential
@@ -186,7 +198,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         what: str,
         scope: pulumi.Output[str],
         principal_id: pulumi.Input[str],
-        principal_type: PrincipalType = "ServicePrincipal",
+        principal_type: str = "ServicePrincipal",
     ) -> RoleGrant:
         return role(
             f"{self._name}-{what}",

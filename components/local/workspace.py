@@ -1,11 +1,13 @@
 """LocalWorkspace: blob storage (Azurite) and the engine as processes of this machine."""
 
+from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
 import pulumi
 
 from vision_customization.components.generated_key import GeneratedKey
+from vision_customization.components.given import args_of
 from vision_customization.components.local.container import LocalContainer
 from vision_customization.components.local.service import LocalService
 from vision_customization.customization.resources import Service, TrainingContainer
@@ -14,25 +16,32 @@ ACCOUNT = "local"
 CONTAINER = "training"
 
 
+@dataclass(frozen=True)
+class LocalArgs:
+    """What a workspace on this machine is like.
+
+    `data_dir` holds all data of storage and engine, relative to the program's folder. The ports are free ones unless given.
+    """
+
+    data_dir: str
+    engine_port: int | None = None
+    storage_port: int | None = None
+
+
 class LocalWorkspace(pulumi.ComponentResource):
     """Everything that datasets and models need, on this machine: started by `pulumi up`, stopped by `pulumi destroy`.
 
-    Keys are generated; ports are free ones unless given. All data lies in `data_dir`, and stays there after a `destroy`.
+    Keys are generated. All data lies in `data_dir`, and stays there after a `destroy`.
     """
 
-    service: Service
-    container: TrainingContainer
+    endpoint: pulumi.Output[str]
+    """Where the engine answers."""
+    key: pulumi.Output[str]
+    container_url: pulumi.Output[str]
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        data_dir: str,
-        engine_port: int | None = None,
-        storage_port: int | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, args: LocalArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:LocalWorkspace", name, None, opts)
+        args = args_of(LocalArgs, args)
         child = pulumi.ResourceOptions(parent=self)
 
         account_key = GeneratedKey(f"{name}-storage-key", length_bytes=64, opts=child)
@@ -44,9 +53,9 @@ class LocalWorkspace(pulumi.ComponentResource):
                 *("--silent", "--skipApiVersionCheck", "--disableTelemetry"),
             ],
             environment={"AZURITE_ACCOUNTS": pulumi.Output.concat(ACCOUNT, ":", account_key.value)},
-            data_dir=str(PurePath(data_dir, "storage")),
+            data_dir=str(PurePath(args.data_dir, "storage")),
             json_files=["__azurite_db_blob__.json", "__azurite_db_blob_extent__.json"],
-            port=storage_port,
+            port=args.storage_port,
             opts=child,
         )
         container = LocalContainer(
@@ -65,11 +74,13 @@ class LocalWorkspace(pulumi.ComponentResource):
                 "VISION_ENGINE_KEYS": engine_key.value,
                 "VISION_ENGINE_ALLOWED_HOSTS": storage.endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc),
             },
-            data_dir=str(PurePath(data_dir, "engine")),
+            data_dir=str(PurePath(args.data_dir, "engine")),
             health_path="/healthz",
-            port=engine_port,
+            port=args.engine_port,
             opts=child,
         )
-        self.service = Service(engine.endpoint, engine_key.value)
-        self.container = TrainingContainer(container.url, account_key.value, container.sas_token)
-        self.register_outputs({"endpoint": engine.endpoint})
+        self.endpoint, self.key, self.container_url = engine.endpoint, engine_key.value, container.url
+        # No annotations of the class: Pulumi takes those for outputs, which a program in another language would see.
+        self.service: Service = Service(self.endpoint, self.key)
+        self.container: TrainingContainer = TrainingContainer(container.url, account_key.value, container.sas_token)
+        self.register_outputs({"endpoint": self.endpoint, "key": self.key, "containerUrl": self.container_url})

@@ -12,15 +12,16 @@ from vision_customization import customization
 if TYPE_CHECKING:
     from vision_customization.components.azure.args import AzureArgs
     from vision_customization.components.azure.workspace import AzureWorkspace
-    from vision_customization.components.local.workspace import LocalWorkspace
+    from vision_customization.components.local.workspace import LocalArgs, LocalWorkspace
     from vision_customization.customization import *  # noqa: F403 - what it offers, this package offers
 
-__all__ = ["AzureArgs", "AzureWorkspace", "LocalWorkspace"]
+__all__ = ["AzureArgs", "AzureWorkspace", "LocalArgs", "LocalWorkspace"]
 __all__ += customization.__all__
 
 _HOME = {
     "AzureArgs": "vision_customization.components.azure.args",
     "AzureWorkspace": "vision_customization.components.azure.workspace",
+    "LocalArgs": "vision_customization.components.local.workspace",
     "LocalWorkspace": "vision_customization.components.local.workspace",
     **dict.fromkeys(customization.__all__, "vision_customization.customization"),
 }

@@ -73,12 +73,13 @@ def test_every_job_says_what_it_may_and_how_long_it_takes(path: Path) -> None:
             "id-token",
             {
                 *("preview/dev", "stack/up", "deploy/dev", "deploy/staging", "deploy/prod", "drift/check"),
-                *("release/image", "release/dist", "release/pypi"),
+                *("release/image", "release/dist", "release/pypi", "release/site"),
             },
         ),
         ("pull-requests", {"preview/dev"}),
         ("issues", {"drift/check"}),
         ("packages", {"release/image"}),
+        ("pages", {"release/site"}),
         ("attestations", {"release/image", "release/dist"}),
         ("contents", {"release/github"}),
     ],
@@ -112,7 +113,7 @@ def test_ci_runs_every_group_of_tests() -> None:
     ci = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "ci.yml").read_text())
     # On main the workflow `deploy` calls it, for a tag `release` does. YAML reads the key `on` as true.
     assert set(ci[True]) == {"pull_request", "workflow_call"}
-    assert set(matrix_targets(ci["jobs"]["test"])) == {"lint", *re.findall(r"^(test-[a-z]+):", MAKEFILE, re.MULTILINE)}
+    assert set(matrix_targets(ci["jobs"]["test"])) == {"lint", "docs", *re.findall(r"^(test-[a-z]+):", MAKEFILE, re.MULTILINE)}
 
 
 def test_ci_has_postgresql_where_tests_need_it() -> None:
