@@ -143,6 +143,11 @@ lint: setup-all ## Check style, format, spelling, types and the order of imports
 	@MYPY_CACHE_DIR="$$($(BIN)/python -c 'from common.cache_folder import cache_folder; print(cache_folder() / "mypy")')" $(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+.PHONY: test-coverage
+test-coverage: setup-all ## Run the tests of test-unit, and fail where they cover less than pyproject.toml says.
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" \
+		--cov --cov-report=term:skip-covered --cov-report=xml:.vision/coverage.xml $(ARGS)
+
 .PHONY: docs
 docs: setup-all ## Build the documentation's site into .vision/site; fails for a warning or a broken link.
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
