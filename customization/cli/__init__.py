@@ -1,6 +1,6 @@
 """`vision`: datasets, models and predictions from a terminal or a script.
 
-What a command does lives in the modules beside this package; here is how it is asked for, and how it is told.
+The modules beside this package do the work; this one parses command lines and prints results.
 """
 
 from vision_customization.customization.cli.program import main

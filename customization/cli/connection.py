@@ -34,9 +34,12 @@ def service_options(command: Callable[..., Result]) -> Callable[..., Result]:
         envvar="VISION_KEY",
         show_envvar=True,
         metavar="KEY",
-        help="The service's key; without one, your Entra identity. On a command line others can read it: prefer the variable.",
+        help="The service's key; by default, your Entra identity is used. Other users can read a command line: prefer the "
+        "variable.",
     )
-    @click.option("--stack", metavar="STACK", help="Take address and key from this Pulumi stack. [default: the current one]")
+    @click.option(
+        "--stack", metavar="STACK", help="Read the address and key from this Pulumi stack. [default: the current one]"
+    )
     @click.pass_context
     @functools.wraps(command)
     def with_client(
@@ -65,7 +68,7 @@ def open_client(endpoint: str, key: str | None) -> VisionClient:
     if key:
         return VisionClient(endpoint, key, on_silence=say_on_stderr)
     if not endpoint.startswith("https://"):
-        raise click.UsageError("no key: give --key or VISION_KEY (an Entra identity is used over https only)")
+        raise click.UsageError("no key: pass --key or set VISION_KEY (an Entra identity works over https only)")
     from azure.identity import DefaultAzureCredential
 
     return VisionClient(endpoint, DefaultAzureCredential(), on_silence=say_on_stderr)
@@ -79,14 +82,14 @@ def stack_service(stack: str | None) -> tuple[str, str | None]:
     """Endpoint and key from the outputs of a Pulumi stack.
 
     Raises:
-        click.UsageError: there is no project here, and so no service to speak to.
-        VisionError: the stack has no such outputs.
+        click.UsageError: no Pulumi project is here, so no service is known.
+        VisionError: the stack does not have these outputs.
     """
     project = project_folder()
     pulumi = shutil.which("pulumi") or shutil.which("pulumi", path=str(Path(sys.executable).parent))
     if project is None or pulumi is None:
-        missing = "no Pulumi project is here" if project is None else "the Pulumi CLI is not on PATH"
-        raise click.UsageError(f"no service: give --endpoint and --key, or VISION_ENDPOINT and VISION_KEY ({missing})")
+        missing = "the current folder is not in a Pulumi project" if project is None else "the Pulumi CLI is not on PATH"
+        raise click.UsageError(f"no service: pass --endpoint and --key, or set VISION_ENDPOINT and VISION_KEY ({missing})")
     command = [pulumi, "stack", "output", "--show-secrets", "--json", "--non-interactive", "--cwd", str(project)]
     if stack is not None:
         command += ["--stack", stack]
@@ -97,10 +100,10 @@ def stack_service(stack: str | None) -> tuple[str, str | None]:
         raise VisionError(f"{name}: pulumi stack output failed: {type(error).__name__}") from None
     if done.returncode:
         reason = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
-        raise VisionError(f"{name}: {reason}: choose one by `pulumi stack select` or --stack")
+        raise VisionError(f"{name}: {reason}. Choose a stack with `pulumi stack select` or --stack")
     outputs = json.loads(done.stdout or "{}")
     if not isinstance(outputs.get("endpoint"), str):
-        raise VisionError(f"{name} has no output `endpoint`: run `pulumi up` first")
+        raise VisionError(f"{name} has no output `endpoint`. Run `pulumi up` first")
     return outputs["endpoint"], outputs.get("key")
 
 

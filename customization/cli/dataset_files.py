@@ -25,7 +25,7 @@ purpose_option = click.option(
     type=click.Choice([purpose.value for purpose in Purpose]),
     default=Purpose.TRAINING.value,
     show_default=True,
-    help="What the dataset is for: the limits that it is checked against differ.",
+    help="What the dataset is for; each purpose has its own limits.",
 )
 images_option = click.option(
     "--images",

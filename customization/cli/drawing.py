@@ -17,7 +17,7 @@ _Rectangle = tuple[int, int, int, int]
 
 
 def tag_colours(names: Collection[str]) -> dict[str, Colour]:
-    """A colour for each tag, strong on light and on dark: the name's own, or the next where another of the tags has it."""
+    """A colour per tag, visible on light and dark: chosen by the name's hash, or the next free one if that is taken."""
     colours: dict[str, Colour] = {}
     free = list(range(HUES))
     for name in sorted(set(names)):
@@ -70,8 +70,10 @@ def _label(
     *,
     above: bool,
 ) -> _Rectangle:
-    """Name and confidence on the tag's colour, at or above `corner`, below the other labels that are there, and within the
-    picture, which a long name is shortened for; where it is."""
+    """Write name and confidence on the tag's colour, at or above `corner`, below any `others` that it would overlap.
+
+    It stays within the picture; a name that is too long is shortened. Returns the label's rectangle.
+    """
     name, confidence = tag["name"], f" {tag['confidence']:.2f}"
     text = name + confidence
     while name and pen.textlength(text, font=font) + 6 > size[0]:

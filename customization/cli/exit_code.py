@@ -1,4 +1,4 @@
-"""What a script can tell from `vision`'s exit code."""
+"""The exit codes of `vision`, for scripts."""
 
 from enum import IntEnum
 
@@ -6,8 +6,8 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     DONE = 0
     NO = 1
-    """The answer is no: violations, a gate that is not passed, a training that failed."""
+    """A check failed: violations, a missed gate, a failed training."""
     USAGE = 2
     FAILED = 3
-    """The service, the storage or the network failed, or refused."""
+    """The service, the storage or the network failed, or refused the request."""
     INTERRUPTED = 130

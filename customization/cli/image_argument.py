@@ -10,5 +10,5 @@ def is_url(image: str) -> bool:
 
 
 def without_query(image: str) -> str:
-    """What may be printed of an image: its URL has no query, which may be a SAS token, no fragment, and no user name."""
+    """The image as it may be printed: a URL loses its query (which may be a SAS token), its fragment and its user name."""
     return redaction.without_query(image) if is_url(image) else image

@@ -27,7 +27,7 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
-    """A table; columns whose cells are all numbers stand to the right. `nothing` is said where there is no row."""
+    """Print a table, numeric columns right-aligned; without rows, print `nothing` instead."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -42,7 +42,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothin
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell_text(cell)) for cell in row))
-    # A pipe has no width that lines would have to be folded to.
+    # A pipe has no width, so lines are not folded.
     Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(table)
 
 
@@ -57,24 +57,24 @@ def cell_text(value: object) -> str:
 
 
 def say(text: str) -> None:
-    """A remark for the person at the terminal."""
+    """Print a remark for the person at the terminal, on standard error."""
     click.echo(text, err=True)
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Return if the person says so, or said `--yes`; else end the command: Exit, or UsageError where nobody can be asked."""
+    """Return if the user confirms or passed `--yes`. Else raise Exit, or UsageError if the terminal is not interactive."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("there is nobody to ask here: give --yes")
+        raise click.UsageError("not an interactive terminal: pass --yes to confirm")
     if not click.confirm(question, err=True):
-        say("nothing is deleted")
+        say("Nothing was deleted.")
         raise click.exceptions.Exit(ExitCode.NO)
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float, float | None, str], None]]:
-    """A bar on standard error while it is a terminal: call what you get with (done, total, what is being done)."""
+    """A progress bar on standard error if that is a terminal. Call the yielded function with (done, total, current step)."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -98,7 +98,7 @@ def progress_bar(title: str) -> Iterator[Callable[[float, float | None, str], No
 
 
 def digest_cache() -> DigestCache:
-    """The project's own cache where there is one, so that `vision check` and `pulumi up` share what they know."""
+    """The Pulumi project's cache, so that `vision check` and `pulumi up` share it; outside a project, the user's cache."""
     from vision_customization.customization.datasets.digest_cache import DigestCache
 
     project = project_folder()
@@ -108,5 +108,5 @@ def digest_cache() -> DigestCache:
 
 
 def performance_rows(performance: dict[str, Any] | None) -> list[tuple[str, float]]:
-    """The metrics of a whole model, without those of each tag."""
+    """The metrics of the whole model, without the metrics per tag."""
     return [(name, value) for name, value in (performance or {}).items() if isinstance(value, float | int)]

@@ -1,4 +1,4 @@
-"""The program: its commands, and what becomes of an error."""
+"""The program: its commands, and how errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vision_customization.customization.errors import (
 )
 
 ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed)
-"""Errors that are the answer to what was asked, not a failure to find it."""
+"""Errors that report a failed check, not a failure of the service: exit code 1."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -44,10 +44,10 @@ def vision() -> None:
       vision models train trees-1 --dataset trees
       vision predict trees-1 holiday/*.jpg
 
-    The service is named by --endpoint and --key, by VISION_ENDPOINT and VISION_KEY, or it is that of the current Pulumi stack.
+    Name the service by --endpoint and --key or by VISION_ENDPOINT and VISION_KEY; by default it is the current Pulumi stack's.
 
-    Exit codes: 0 done; 1 the answer is no (violations, a gate that is not passed, a failed training); 2 wrong usage; 3 the
-    service, the storage or the network failed; 130 interrupted.
+    Exit codes: 0 success; 1 a check failed (violations, gate missed, training failed); 2 usage error; 3 service, storage or
+    network error; 130 interrupted.
     """
 
 
@@ -65,13 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Whatever was begun is whole or absent: the same command goes on from there.", err=True)
+        click.echo("Interrupted. Nothing was left half-written; run the same command again to continue.", err=True)
         code = ExitCode.INTERRUPTED
     except VisionError as error:
         click.echo(f"Error: {error}", err=True)
         code = ExitCode.NO if isinstance(error, ANSWERS) else ExitCode.FAILED
     except BrokenPipeError:
-        # The reader of a pipe has seen enough; what is still buffered has nowhere to go.
+        # The reader closed the pipe; discard what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = ExitCode.DONE
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)

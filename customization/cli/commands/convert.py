@@ -18,33 +18,43 @@ if TYPE_CHECKING:
 FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 
 
-@click.command(short_help="Turn other labels into COCO files")
+@click.command(short_help="Convert other labels to COCO files")
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "--from",
     "source_format",
     type=click.Choice(FORMATS),
     required=True,
-    help="What SOURCE is: a folder with one folder per tag; a folder of Pascal VOC or YOLO labels; a CSV file; a COCO file "
+    help="The format of SOURCE: a folder with one folder per tag; a folder of Pascal VOC or YOLO labels; a CSV file; a COCO "
+    "file "
     "with boxes in pixels, or in fractions.",
 )
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder to write train.json (and test.json) to, never over SOURCE. [default: SOURCE, or its folder]",
+    help="The folder to write train.json (and test.json) to; SOURCE itself is never overwritten. [default: SOURCE, or its "
+    "folder]",
 )
 @click.option(
-    "--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where a CSV's or COCO's images are."
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder with the images of a CSV or COCO file.",
 )
 @click.option(
     "--test-share",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="The share of each tag's images to set apart in test.json.",
+    help="The share of each tag's images to put in test.json.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Part the images anew, each number otherwise.")
-@click.option("--copy-images", is_flag=True, help="Copy images that are not below the output folder to its folder `images`.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the train/test split; a different seed gives a different split.",
+)
+@click.option("--copy-images", is_flag=True, help="Copy images from outside the output folder to its folder `images`.")
 @json_option
 def convert(
     source: Path,
@@ -56,12 +66,12 @@ def convert(
     copy_images: bool,
     as_json: bool,
 ) -> None:
-    """Turn labels of other tools into COCO files that the service takes: boxes as fractions, ids without gaps.
+    """Convert labels of other tools to COCO files that the service accepts: boxes as fractions, ids without gaps.
 
-    The parts are the same each time, keep the share of each tag, and never part two equal images. Where the output folder holds
-    both parts already, their images stay where they were, and new ones are dealt out. A file with images that SOURCE has not
-    is not replaced. Nothing is written unless everything can be converted; 1 is the exit code otherwise, and each problem is
-    listed with its file and line or index.
+    The train/test split is reproducible and stratified by tag, and identical images never end up on both sides. If the output
+    folder already has both files, their images stay where they are, and only new images are split. A file that lists images
+    SOURCE does not have is not overwritten. If anything cannot be converted, nothing is written, the exit code is 1, and every
+    problem is listed with its file and line or index.
 
     \b
     Examples:
@@ -73,11 +83,11 @@ def convert(
     targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
     for target in targets:
         if target.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would be written over SOURCE: name another folder with --output")
+            raise click.UsageError(f"{target} would overwrite SOURCE: name another folder with --output")
     with progress_bar("reading images") as advance:
         labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
     if test_share and len(labelled.images) < 2:
-        raise ConversionFailed([f"{source}: one image can't be parted"])
+        raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(
         labelled,
         targets,
@@ -106,11 +116,12 @@ def write_parts(
     keep_parts: bool,
     copy_from: Path | None,
 ) -> dict[Path, LabelledImages]:
-    """Write the COCO files of one folder: for training, and for testing where there is a second target. Nothing is written
-    unless everything can be.
+    """Write the COCO files of one folder: one for training, and one for testing if there is a second target.
+
+    If anything can't be written, nothing is.
 
     Args:
-        keep_parts: whether images that the targets list already stay where they were.
+        keep_parts: whether images that the targets already list stay in the file they are in.
         copy_from: the folder whose images are copied beside the targets; None copies none.
 
     Raises:
@@ -152,9 +163,9 @@ def _read(source: Path, source_format: str, images: Path | None, on_progress: Ca
 
     cache = digest_cache()
     if source_format in ("csv", "coco-pixels", "coco") and source.is_dir():
-        raise click.UsageError(f"--from {source_format} reads a file, {source} is a folder")
+        raise click.UsageError(f"--from {source_format} reads a file, but {source} is a folder")
     if source_format in ("folders", "voc", "yolo") and not source.is_dir():
-        raise click.UsageError(f"--from {source_format} reads a folder, {source} is a file")
+        raise click.UsageError(f"--from {source_format} reads a folder, but {source} is a file")
     if source_format == "csv":
         return read_csv(source, images, cache, on_progress)
     if source_format in ("coco-pixels", "coco"):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @click.group(short_help="List, register and delete datasets")
 def datasets() -> None:
-    """Labelled images that the service knows."""
+    """Datasets: labelled images that are registered with the service."""
 
 
 @datasets.command("list", short_help="List the registered datasets")
@@ -61,7 +61,11 @@ def list_datasets(client: VisionClient, as_json: bool) -> None:
         )
         for dataset in found
     ]
-    print_table(("name", "kind", "files", "updated (UTC)"), rows, "No dataset is registered: `vision datasets register`.")
+    print_table(
+        ("name", "kind", "files", "updated (UTC)"),
+        rows,
+        "No dataset is registered. Register one with `vision datasets register`.",
+    )
 
 
 @datasets.command("show", short_help="Show one dataset")
@@ -81,7 +85,7 @@ def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
 @datasets.command("register", short_help="Check, upload and register COCO files")
 @click.argument("name")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--uri", "uris", multiple=True, metavar="URI", help="A COCO file that lies in blob storage already. Repeatable.")
+@click.option("--uri", "uris", multiple=True, metavar="URI", help="A COCO file that is already in blob storage. Repeatable.")
 @kind_option
 @purpose_option
 @images_option
@@ -90,19 +94,23 @@ def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
     envvar="VISION_CONTAINER",
     show_envvar=True,
     metavar="URL",
-    help="The blob container to upload to; it is made if it is not there.",
+    help="The blob container to upload to; created if it does not exist.",
 )
 @click.option(
     "--account-key",
     envvar="VISION_STORAGE_KEY",
     show_envvar=True,
     metavar="KEY",
-    help="The storage account's key; without one, your Entra identity uploads and the service's identity reads.",
+    help="The storage account's key. By default, your Entra identity uploads and the service reads with its own identity.",
 )
 @click.option(
-    "--sas-days", type=click.IntRange(1), default=365, show_default=True, help="How long the service may read, by key."
+    "--sas-days",
+    type=click.IntRange(1),
+    default=365,
+    show_default=True,
+    help="Lifetime in days of the SAS token the service reads with (only with --account-key).",
 )
-@click.option("--replace", is_flag=True, help="Point a dataset that is registered under this name to the new content.")
+@click.option("--replace", is_flag=True, help="If a dataset with this name is registered, replace its content.")
 @service_options
 @json_option
 def register_dataset(
@@ -121,8 +129,8 @@ def register_dataset(
 ) -> None:
     """Check COCO FILES, upload them with their images, and register them as dataset NAME.
 
-    Only what the container has not got yet is uploaded. Interrupted, the same command goes on where it was: nothing is
-    registered before everything is there.
+    Only what the container lacks is uploaded. After an interruption, run the same command again: it continues, and registers
+    the dataset once everything is uploaded.
 
     \b
     Examples:
@@ -133,15 +141,15 @@ def register_dataset(
     from vision_customization.customization.datasets.registration import register_dataset as register_content
 
     if bool(files) == bool(uris):
-        raise click.UsageError("give either FILES to upload, or --uri of what is uploaded already")
+        raise click.UsageError("pass either FILES to upload, or --uri of files that are already uploaded")
     if kind is None and uris:
-        raise click.UsageError("--uri needs --kind: the files are not read here")
+        raise click.UsageError("--uri needs --kind, since the command does not read these files")
     authentication = None if uris else reading_with(None)
     annotation_uris = list(uris)
     kind = kind or guess_kind(files)
     if files:
         if container is None:
-            raise click.UsageError("FILES need --container (or VISION_CONTAINER) to be uploaded to")
+            raise click.UsageError("FILES need a container to be uploaded to: pass --container or set VISION_CONTAINER")
         uploaded = _upload(files, kind, purpose, images, container, account_key)
         annotation_uris = uploaded.annotation_uris
         say(f"{counted(uploaded.uploaded_images, 'image')} uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
@@ -153,7 +161,7 @@ def register_dataset(
     try:
         dataset = register_content(client, name, annotation_uris, kind, authentication=authentication, replace=replace)
     except AlreadyExists:
-        say("Choose another name, or give --replace (which can't change the kind).")
+        say("Choose another name, or pass --replace (which can't change the kind).")
         raise
     _print_dataset(dataset, as_json)
 

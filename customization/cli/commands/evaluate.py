@@ -49,9 +49,15 @@ class Requirement(click.ParamType[tuple[str, float]]):
     "--require",
     type=Requirement(),
     multiple=True,
-    help="The least a metric must reach (calibrationECE: the most it may be). Repeatable; exit code 1 if one is missed.",
+    help="Minimum value of a metric (maximum for calibrationECE). Repeatable; exit code 1 if any is missed.",
 )
-@click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then.")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Stop waiting after SECONDS; the evaluation continues.",
+)
 @service_options
 @json_option
 def evaluate(
@@ -63,7 +69,7 @@ def evaluate(
     timeout_seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Measure MODEL (or the one behind a published name) on DATASET, and hold it against a gate.
+    """Evaluate MODEL (or the one behind a published name) on DATASET, and check its metrics against a gate.
 
     \b
     Examples:
@@ -84,7 +90,7 @@ def evaluate(
 
             evaluation = client.wait_for_evaluation(model_name, name, timeout_seconds, show)
     except KeyboardInterrupt:
-        say(f"The evaluation {name!r} goes on.")
+        say(f"The evaluation {name!r} continues.")
         raise
     performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
     missed = misses(performance, dict(require))

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @service_options
 @json_option
 def export(client: VisionClient, model: str, output: Path | None, as_json: bool) -> None:
-    """Download MODEL (or the one behind a published name) as a file of your own.
+    """Download MODEL (or the one behind a published name) as an ONNX file.
 
-    One ONNX file, image in, out of a classifier probabilities, out of a detector boxes, scores and classes (docs/learning.md,
-    "Detectors", uses it in ten lines). Beside it a JSON file with labels, preprocessing, metrics, and what it was trained from.
-    The ONNX file is whole and has the digest that the service names, or it is not written.
+    Its input is an image. A classifier outputs probabilities; a detector outputs boxes, scores and classes (docs/learning.md,
+    "Detectors", uses it in ten lines). A JSON file beside it has labels, preprocessing, metrics, and what the model was trained
+    from. The ONNX file is written only if it is complete and has the digest that the service reports.
 
     \b
     Examples:
@@ -47,9 +47,11 @@ def export(client: VisionClient, model: str, output: Path | None, as_json: bool)
         raise click.UsageError(f"--output: {path.parent} is not a folder")
     sidecar = path.with_suffix(".json")
     if sidecar.exists() and not _is_sidecar(sidecar):
-        raise click.UsageError(f"--output: {sidecar}, where the model's metadata go, is a file of something else: name another")
-    if path.exists() and path != output and not sidecar.exists():  # its name is ours
-        raise click.UsageError(f"--output: {path} exists already and has no metadata beside it: name another file")
+        raise click.UsageError(
+            f"--output: the model's metadata would overwrite {sidecar}, which `vision export` did not write: name another file"
+        )
+    if path.exists() and path != output and not sidecar.exists():  # we chose the name
+        raise click.UsageError(f"--output: {path} already exists and has no metadata beside it: name another file")
     metadata = client.artifact_metadata(model_name)
     with progress_bar(f"downloading {model_name}") as advance:
         artifact = client.download_artifact(model_name, path, lambda done, total: advance(done, total, ""))

@@ -35,13 +35,17 @@ FIRST_METRICS = ("accuracyTop1", "meanAveragePrecision50")
 """Of a classifier, of a detector."""
 
 timeout_option = click.option(
-    "--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then; the training goes on."
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Stop waiting after SECONDS; the training continues.",
 )
 
 
 @click.group(short_help="Train, import, publish and list models")
 def models() -> None:
-    """Models: trainings, their results, and the names they are published under."""
+    """Models: trainings, their results, and the names that models are published under."""
 
 
 @models.command("list", short_help="List the models")
@@ -70,7 +74,7 @@ def list_models(client: VisionClient, as_json: bool) -> None:
         for model in found
     ]
     columns = ("name", "status", "trained from", "metric", "minutes", "created (UTC)")
-    print_table(columns, rows, "There is no model: `vision models train`.")
+    print_table(columns, rows, "There is no model. Train one with `vision models train`.")
 
 
 @models.command("show", short_help="Show one model")
@@ -78,7 +82,7 @@ def list_models(client: VisionClient, as_json: bool) -> None:
 @service_options
 @json_option
 def show_model(client: VisionClient, name: str, as_json: bool) -> None:
-    """Show one model: how its training stands, or what came of it.
+    """Show one model: the progress of its training, or its result.
 
     \b
     Example:
@@ -90,23 +94,27 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
 @models.command("train", short_help="Train a model and wait for it")
 @click.argument("name")
 @click.option("--dataset", required=True, metavar="NAME", help="The dataset to train from.")
-@click.option("--test-dataset", metavar="NAME", help="A dataset to measure the model on; else a part of the first is held out.")
+@click.option(
+    "--test-dataset", metavar="NAME", help="A dataset to evaluate the model on. [default: images held out of --dataset]"
+)
 @click.option("--kind", type=click.Choice(KINDS), default=KINDS[0], show_default=True, help="What to train.")
 @click.option(
     "--hours",
     type=click.IntRange(1, 1344),
     default=1,
     show_default=True,
-    help="The most compute time it may take; of a Generic-Detector at least one for each 149 images.",
+    help="Maximum compute time in hours. A Generic-Detector needs at least 1 hour per 149 images.",
 )
 @click.option(
     "--tiles",
     type=click.IntRange(1, TILES_MAX),
     default=1,
     show_default=True,
-    help="Of a detector: look at each image so many times as wide and high, for small objects in large images.",
+    help="Detectors only: enlarge each image N× in both directions, to find small objects in large images.",
 )
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the end, with progress.")
+@click.option(
+    "--wait/--no-wait", default=True, show_default=True, help="Whether to wait until the training ends, showing its progress."
+)
 @timeout_option
 @service_options
 @json_option
@@ -124,7 +132,8 @@ def train_model(
 ) -> None:
     """Train model NAME from a dataset, and wait for it.
 
-    If this very training is there already, of an interrupted command, it is waited for instead. The exit code is 1 if it fails.
+    If an interrupted command already started this training, wait for it instead of starting another. The exit code is 1 if the
+    training fails.
 
     \b
     Examples:
@@ -150,11 +159,11 @@ def train_model(
         asked = (dataset, hours, kind, test_dataset, tiles)
         if _training(model) != asked:
             raise
-        say(f"this training is there already: {model.status.value}")
+        say(f"this training already exists: {model.status.value}")
     if wait:
         model = _wait(client, name, timeout_seconds)
     else:
-        say(f"training: `vision models wait {name}` waits for its end")
+        say(f"The training was started. `vision models wait {name}` waits until it ends.")
     _print_model(model, as_json)
 
 
@@ -164,7 +173,7 @@ def train_model(
 @service_options
 @json_option
 def wait_for_model(client: VisionClient, name: str, timeout_seconds: float | None, as_json: bool) -> None:
-    """Wait for the end of a training, with its progress. The exit code is 1 if it fails.
+    """Wait until a training ends, showing its progress. The exit code is 1 if the training fails.
 
     \b
     Example:
@@ -193,7 +202,7 @@ def cancel_model(client: VisionClient, name: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @service_options
 def delete_model(client: VisionClient, name: str, yes: bool) -> None:
-    """Delete a model with its evaluations and its file. One that trains is cancelled first.
+    """Delete a model with its evaluations and its file. If it is training, the training is cancelled first.
 
     \b
     Example:
@@ -216,9 +225,9 @@ def delete_model(client: VisionClient, name: str, yes: bool) -> None:
 @service_options
 @json_option
 def import_model(client: VisionClient, name: str, file: Path, metadata: Path | None, as_json: bool) -> None:
-    """Import a model that another service trained, as `vision export` wrote it: the ONNX FILE, and the JSON file beside it.
+    """Import a model that another service trained: the ONNX FILE that `vision export` wrote, and the JSON file beside it.
 
-    Nothing is trained. If this very file is there already under NAME, that is fine, too.
+    Nothing is trained. Importing the same file under the same NAME again does nothing.
 
     \b
     Example:
@@ -229,7 +238,9 @@ def import_model(client: VisionClient, name: str, file: Path, metadata: Path | N
     try:
         described = json.loads(sidecar.read_text("utf-8"))
     except FileNotFoundError:
-        raise click.UsageError(f"--metadata: {sidecar} is not there; `vision export` writes it beside the ONNX file") from None
+        raise click.UsageError(
+            f"--metadata: {sidecar} does not exist; `vision export` writes it beside the ONNX file"
+        ) from None
     except ValueError:
         raise click.UsageError(f"--metadata: {sidecar} is not JSON") from None
     try:
@@ -238,7 +249,7 @@ def import_model(client: VisionClient, name: str, file: Path, metadata: Path | N
         model = client.get_model(name)
         if model.artifact is None or model.artifact.digest != file_digest(file):
             raise
-        say("this very model is there already")
+        say("this model is already imported")
     _print_model(model, as_json)
 
 
@@ -248,7 +259,7 @@ def import_model(client: VisionClient, name: str, file: Path, metadata: Path | N
 @service_options
 @json_option
 def publish_model(client: VisionClient, published_name: str, model_name: str, as_json: bool) -> None:
-    """Let PUBLISHED_NAME answer with model MODEL_NAME from now on, without a gap.
+    """Publish model MODEL_NAME as PUBLISHED_NAME. If the name is in use, it switches to this model without downtime.
 
     \b
     Example:
@@ -258,25 +269,25 @@ def publish_model(client: VisionClient, published_name: str, model_name: str, as
     if as_json:
         print_json(published.to_wire())
     else:
-        say(f"{published.name!r} answers with model {published.model_name!r}")
+        say(f"{published.name!r} now answers with model {published.model_name!r}")
 
 
 @models.command("unpublish", short_help="Remove a published name")
 @click.argument("published_name")
 @service_options
 def unpublish_model(client: VisionClient, published_name: str) -> None:
-    """Take back a published name. The model behind it stays.
+    """Remove a published name. The model behind it stays.
 
     \b
     Example:
       vision models unpublish trees
     """
     client.unpublish_model(published_name)
-    say(f"{published_name!r} is not published any more")
+    say(f"{published_name!r} is no longer published")
 
 
 def _first_metric(model: Model) -> str | None:
-    """What a model of its kind is judged by first, with its name: `accuracyTop1 0.983`."""
+    """The main metric of a model of this kind, with its name: `accuracyTop1 0.983`."""
     values = performance_rows(model.model_performance.to_wire() if model.model_performance else None)
     return next((f"{name} {value:.3f}" for name, value in values if name in FIRST_METRICS), None)
 
@@ -305,7 +316,7 @@ def _wait(client: VisionClient, name: str, timeout_seconds: float | None) -> Mod
 
             return client.wait_for_model(name, timeout_seconds, show)
     except KeyboardInterrupt:
-        say(f"The training goes on: `vision models wait {name}` waits for it, `vision models cancel {name}` ends it.")
+        say(f"The training continues: `vision models wait {name}` waits for it, `vision models cancel {name}` cancels it.")
         raise
 
 
@@ -352,4 +363,4 @@ def resolve(client: VisionClient, name: str) -> Model:
         try:
             return client.get_model(client.get_published_model(name).model_name)
         except NotFound:
-            raise VisionError(f"no model, and no published name, is called {name!r}: see `vision models list`") from None
+            raise VisionError(f"no model and no published name is called {name!r}: see `vision models list`") from None

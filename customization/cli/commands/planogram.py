@@ -23,7 +23,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group(short_help="Compare found products with a planogram")
 def planogram() -> None:
-    """Planograms: what should stand where on a shelf."""
+    """Planograms: which product should be where on a shelf."""
 
 
 @planogram.command("match", short_help="Match a run against a planogram")
@@ -32,9 +32,9 @@ def planogram() -> None:
 @service_options
 @json_option
 def match_planogram(client: VisionClient, recognized: Path, plan: Path, as_json: bool) -> None:
-    """Tell at which positions of a planogram the product stands that should.
+    """List the planogram positions where the expected product was found.
 
-    RECOGNIZED is what `vision products run --json` has printed, PLAN the planogram, a JSON file too.
+    RECOGNIZED is the JSON that `vision products run --json` printed; PLAN is the planogram, also a JSON file.
 
     \b
     Example:
@@ -61,21 +61,21 @@ def match_planogram(client: VisionClient, recognized: Path, plan: Path, as_json:
 
 
 def _read(file: Path, kind: type[Kind], key: str) -> Kind:
-    """What a file holds, by itself or under `key` of an object."""
+    """The object in a JSON file, either the whole document or its value under `key`."""
     try:
         document: Any = json.loads(file.read_text("utf-8"))
     except ValueError:
-        raise click.UsageError(f"{file}: is not JSON") from None
+        raise click.UsageError(f"{file} is not JSON") from None
     if isinstance(document, dict):
         document = {name.casefold(): value for name, value in document.items()}.get(key, document)
     try:
         return kind.model_validate(document)
     except ValueError as error:
-        raise click.UsageError(f"{file}: is no {kind.__name__} of the contract: {_first(error)}") from None
+        raise click.UsageError(f"{file} is not a {kind.__name__} of the contract: {_first(error)}") from None
 
 
 def _first(error: ValueError) -> str:
-    """Where the first fault is, and what."""
+    """The place of the first fault, and its message."""
     from pydantic import ValidationError
 
     if not isinstance(error, ValidationError):

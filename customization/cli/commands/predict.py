@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 CALLS_AT_ONCE = 4
 _DRAWN = (".png", ".jpg", ".jpeg")
 _SOFTWARE = "vision predict"
-"""What a drawing says that it was made by, by which a later call knows that it may replace it."""
+"""Written into each drawing's metadata: a later call overwrites only files that carry it."""
 
 
 class Answer(TypedDict, total=False):
-    """What a model said of one image, in the contract's objects, or why it said nothing."""
+    """A model's answer for one image, in the contract's objects, or the error."""
 
     image: str
     tags: list[dict[str, Any]]
@@ -42,7 +42,11 @@ class Answer(TypedDict, total=False):
 @click.argument("images", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="How many tags of each image to show.")
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out what is less confident."
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Leave out tags and objects with a lower confidence.",
 )
 @click.option(
     "--draw",
@@ -55,9 +59,9 @@ class Answer(TypedDict, total=False):
 def predict(
     client: VisionClient, model: str, images: tuple[str, ...], top: int, threshold: float, draw: Path | None, as_json: bool
 ) -> None:
-    """Ask MODEL (or the one behind a published name) what it sees in IMAGES: files, folders, or URLs that the service can read.
+    """Analyze IMAGES with MODEL (or the one behind a published name): files, folders, or URLs that the service can read.
 
-    An image that can't be analyzed is reported, and does not stop the others; the exit code is then 1.
+    If an image can't be analyzed, it is reported, the others are still analyzed, and the exit code is 1.
 
     \b
     Examples:
@@ -86,8 +90,8 @@ def predict(
 
 
 def analyze(client: VisionClient, model: str, target: str, threshold: float, top: int | None) -> Answer:
-    """What a model sees in a file or behind a URL: the `top` tags (None: all) and the objects that are confident enough, or an
-    error that concerns this image alone."""
+    """The `top` tags (None: all) and the objects above the threshold that a model finds in a file or at a URL, or an error
+    that concerns this image alone."""
     image = without_query(target)
     try:
         data = target if is_url(target) else Path(target).read_bytes()
@@ -110,7 +114,7 @@ def analyze_all(
 ) -> list[Answer]:
     """The answers in the order of the targets, from several calls at once.
 
-    The first target goes alone, so that a wrong model or key is said once.
+    The first target is sent alone, so that a wrong model or key is reported once.
     """
     answers = [analyze_one(targets[0])]
     pool = ThreadPoolExecutor(max_workers=CALLS_AT_ONCE, thread_name_prefix="predict")
@@ -124,7 +128,7 @@ def analyze_all(
 
 
 def draw_all(answers: Sequence[Answer], pictures: Mapping[str, Path]) -> list[Path]:
-    """Draw each answer that has a picture; the files that were written."""
+    """Draw each answer that has a picture; returns the files that were written."""
     written = []
     for answer in answers:
         if "error" not in answer and (out := pictures.get(answer["image"])) is not None:
@@ -153,16 +157,16 @@ def _targets(images: Sequence[str]) -> list[str]:
         else:
             raise click.UsageError(f"{image}: no such file or folder")
     if not targets:
-        raise VisionError(f"{', '.join(images)}: has no image ({', '.join(sorted(EXTENSIONS))})")
+        raise VisionError(f"no image in {', '.join(images)}: expected files that end in {', '.join(sorted(EXTENSIONS))}")
     return targets
 
 
 def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
-    """Where each image's answer is drawn; refuses what cannot be, before anything is asked."""
+    """The file each image's answer is drawn to. Raises UsageError if one can't be, before any image is analyzed."""
     if draw is None:
         return {}
     if urls := [target for target in targets if is_url(target)]:
-        raise click.UsageError(f"--draw: {without_query(urls[0])} is no file of this machine: fetch it first.")
+        raise click.UsageError(f"--draw: {without_query(urls[0])} is not a file on this machine: download it first.")
     if len(targets) == 1 and not draw.is_dir():
         if draw.suffix.lower() not in _DRAWN:
             raise click.UsageError(f"--draw {draw}: name a file that ends in {', '.join(_DRAWN)}, or a folder that exists.")
@@ -170,17 +174,16 @@ def _pictures(targets: Sequence[str], draw: Path | None) -> dict[str, Path]:
     else:
         pictures = {target: draw / f"{Path(target).stem}.png" for target in targets}
         if len(set(pictures.values())) < len(pictures):
-            raise click.UsageError("--draw: two of the images have the same name: draw them one by one.")
+            raise click.UsageError("--draw: two of the images have the same name: draw them one at a time.")
     if over := next(
         (out for out in pictures.values() if any(out.resolve() == Path(target).resolve() for target in targets)), None
     ):
         raise click.UsageError(f"--draw: {over} is one of the images themselves: name another file or folder.")
-    # A file whose name was given may be replaced. In a folder the names are ours.
+    # A file that the user named may be overwritten. In a folder we choose the names.
     foreign = next((out for out in pictures.values() if draw.is_dir() and out.exists() and not _is_drawing(out)), None)
     if foreign is not None:
         raise click.UsageError(
-            f"--draw: {foreign} exists already and is not a drawing of this command (or one of an earlier version): "
-            "name another folder."
+            f"--draw: {foreign} already exists, and this version of `vision predict` did not draw it: name another folder."
         )
     return pictures
 
@@ -216,7 +219,7 @@ def _is_drawing(file: Path) -> bool:
     try:
         with Image.open(file) as image:
             return image.info.get("Software") == _SOFTWARE
-    except Exception:  # noqa: BLE001 - what Pillow cannot open for any reason is not a drawing
+    except Exception:  # noqa: BLE001 - a file that Pillow can't open, for any reason, is not a drawing
         return False
 
 

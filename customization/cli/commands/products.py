@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group(short_help="Find products and gaps on shelves")
 def products() -> None:
-    """Products on shelves: what a detector finds in a photograph, and where nothing stands."""
+    """Products on shelves: what a detector finds in a photo, and where there are gaps."""
 
 
 @products.command("run", short_help="Look for products and gaps in an image")
@@ -28,7 +28,13 @@ def products() -> None:
 @click.argument("image")
 @click.option("--name", help="The run's name. [default: the time]")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Whether to wait for the result.")
-@click.option("--timeout", "timeout_seconds", type=click.FloatRange(0), metavar="SECONDS", help="Stop waiting then.")
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Stop waiting after SECONDS; the run continues.",
+)
 @service_options
 @json_option
 def run_products(
@@ -40,9 +46,9 @@ def run_products(
     timeout_seconds: float | None,
     as_json: bool,
 ) -> None:
-    """Let MODEL (or the one behind a published name) look for products in IMAGE: a file, or a URL that the service can read.
+    """Find products in IMAGE with MODEL (or the one behind a published name): a file, or a URL that the service can read.
 
-    The run and its result stay at the service until they are deleted. The exit code is 1 if the run fails.
+    The service keeps the run and its result until you delete them. The exit code is 1 if the run fails.
 
     \b
     Examples:
@@ -60,10 +66,10 @@ def run_products(
 
                 run = client.wait_for_run(run.model_name, name, timeout_seconds, show)
         except KeyboardInterrupt:
-            say(f"The run goes on: `vision products show {run.model_name} {name}` shows what came of it.")
+            say(f"The run continues: `vision products show {run.model_name} {name}` shows its result.")
             raise
     else:
-        say(f"running: `vision products show {run.model_name} {name}` shows what came of it")
+        say(f"The run was started. `vision products show {run.model_name} {name}` shows its result.")
     _print_run(run, as_json)
 
 
@@ -92,7 +98,9 @@ def list_products(client: VisionClient, model: str, as_json: bool) -> None:
         )
         for run in found
     ]
-    print_table(("name", "status", "products", "gaps", "created (UTC)"), rows, "There is no run: `vision products run`.")
+    print_table(
+        ("name", "status", "products", "gaps", "created (UTC)"), rows, "There is no run. Start one with `vision products run`."
+    )
 
 
 @products.command("show", short_help="Show one run")
@@ -101,7 +109,7 @@ def list_products(client: VisionClient, model: str, as_json: bool) -> None:
 @service_options
 @json_option
 def show_products(client: VisionClient, model: str, name: str, as_json: bool) -> None:
-    """Show the run NAME of MODEL: how it stands, or what it has found.
+    """Show the run NAME of MODEL: its status, or what it found.
 
     \b
     Example:
@@ -116,7 +124,7 @@ def show_products(client: VisionClient, model: str, name: str, as_json: bool) ->
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @service_options
 def delete_products(client: VisionClient, model: str, name: str, yes: bool) -> None:
-    """Delete the run NAME of MODEL, which has ended, and its result.
+    """Delete the run NAME of MODEL and its result. The run must have ended.
 
     \b
     Example:

@@ -101,7 +101,7 @@ def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder
     before = source.read_bytes()
     ran = vision("convert", source, "--from", "coco", "--test-share", 0.3)
     assert ran.code == 2
-    assert f"{name} would be written over SOURCE: name another folder with --output" in ran.err
+    assert f"{name} would overwrite SOURCE: name another folder with --output" in ran.err
     assert source.read_bytes() == before
 
 
@@ -507,7 +507,7 @@ def test_answers_are_drawn(vision: Vision, service: FakeService, tmp_path: Path)
     before = photo.read_bytes()
     ran = vision("predict", "m", jpeg, "--draw", tmp_path)
     assert (ran.code, photo.read_bytes()) == (2, before)
-    assert "photo.png exists already and is not a drawing of this command" in ran.err
+    assert "photo.png already exists, and this version of `vision predict` did not draw it" in ran.err
 
 
 def test_tags_are_drawn_into_the_corner_of_an_upright_image() -> None:
@@ -628,7 +628,7 @@ def test_runs_are_listed_shown_and_deleted(vision: Vision, service: FakeService)
     service.answers = [Answer(200, failed), Answer(200, failed), Answer(204, b"")]
     assert "unknown: why" in vision("products", "show", "m", "r").err
     assert vision("products", "show", "m", "r", "--json").json == failed
-    assert vision("products", "delete", "m", "r").code == 2, "there is nobody to ask"
+    assert vision("products", "delete", "m", "r").code == 2, "the terminal is not interactive"
     assert vision("products", "delete", "m", "r", "--yes").code == 0
     assert service.received[-1].method == "DELETE"
 
@@ -653,10 +653,10 @@ def test_a_planogram_is_matched(
 @pytest.mark.parametrize(
     ("run_text", "plan_text", "says"),
     [
-        ("{", "{}", "run.json: is not JSON"),
+        ("{", "{}", "run.json is not JSON"),
         ("[]", "{}", "run.json: is no ProductRecognitionResult of the contract"),
-        (json.dumps(RESULT), json.dumps({**PLANOGRAM, "Width": -1}), "plan.json: is no Planogram of the contract: width: "),
-        (json.dumps(RESULT), json.dumps({"planogram": 3}), "plan.json: is no Planogram of the contract"),
+        (json.dumps(RESULT), json.dumps({**PLANOGRAM, "Width": -1}), "plan.json is not a Planogram of the contract: width: "),
+        (json.dumps(RESULT), json.dumps({"planogram": 3}), "plan.json is not a Planogram of the contract"),
     ],
 )
 def test_files_that_are_no_planogram(
@@ -686,12 +686,12 @@ def test_a_model_is_exported_with_its_sidecar(vision: Vision, service: FakeServi
     (tmp_path / "m.json").write_text('{"images": []}')
     ran = vision("export", name)
     assert (ran.code, (tmp_path / "m.json").read_text(), (tmp_path / "m.onnx").exists()) == (2, '{"images": []}', False)
-    assert "m.json, where the model's metadata go, is a file of something else: name another" in ran.err
+    assert "m.json, which `vision export` did not write: name another file" in ran.err
     (tmp_path / "m.json").unlink()
     (tmp_path / "m.onnx").write_bytes(b"another's")
     ran = vision("export", name)
     assert (ran.code, (tmp_path / "m.onnx").read_bytes()) == (2, b"another's")
-    assert "m.onnx exists already and has no metadata beside it: name another file" in ran.err
+    assert "m.onnx already exists and has no metadata beside it: name another file" in ran.err
     assert vision("export", name, "--output", "m.onnx").code == 0, "a file that is named may be replaced"
     ran = vision("export", name, "--json")
     assert ran.code == 0, "an export may be done again"
@@ -796,7 +796,7 @@ def test_the_service_of_a_pulumi_stack(
     ("script", "code", "expected"),
     [
         ("echo 'error: no stack selected' >&2; exit 255", 3, "the current stack: no stack selected"),
-        ("echo '{}'", 3, "the current stack has no output `endpoint`: run `pulumi up` first"),
+        ("echo '{}'", 3, "the current stack has no output `endpoint`. Run `pulumi up` first"),
     ],
 )
 def test_a_stack_that_is_not_there(
@@ -817,4 +817,4 @@ def test_no_service(vision: Vision, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VISION_ENDPOINT")
     ran = vision("models", "list")
     assert ran.code == 2
-    assert "give --endpoint and --key, or VISION_ENDPOINT and VISION_KEY" in ran.err
+    assert "pass --endpoint and --key, or set VISION_ENDPOINT and VISION_KEY" in ran.err
