@@ -1,16 +1,16 @@
-"""What can go wrong, as one tree: whoever catches `VisionError` has caught everything this package raises on purpose.
+"""All errors that this package raises on purpose, as one tree: catch `VisionError` to catch all of them.
 
     VisionError
-    ├── DatasetInvalid            the files of a dataset break the contract: `violations` has them all
+    ├── DatasetInvalid            the files of a dataset break the contract: `violations` lists them
     ├── ConversionFailed          labels in another format that can't become COCO
-    ├── ImageUnreadable           a file that is no image, or a damaged one
-    ├── StorageError              blob storage refused, or can't be reached
+    ├── ImageUnreadable           a file that is not an image, or is damaged
+    ├── StorageError              blob storage refused the request, or can't be reached
     └── ServiceError              the engine behind the REST contract
-        ├── Unreachable           no answer, or none in time, after all retries
-        ├── WaitTimedOut          the work goes on, but the caller's patience has ended
-        ├── RequestError          the service answered no: `status`, `code` and its message
+        ├── Unreachable           no answer in time, after all retries
+        ├── WaitTimedOut          the caller's timeout passed; the work continues
+        ├── RequestError          the service refused the request: `status`, `code`, message
         │   ├── BadRequest, NotAuthorized, NotFound, AlreadyExists, PreconditionFailed, TooManyRequests, ServiceFault
-        ├── TrainingFailed        `model` tells how it ended
+        ├── TrainingFailed        `model` says how it ended
         │   └── TrainingCancelled
         ├── EvaluationFailed
         └── RecognitionFailed
@@ -52,23 +52,23 @@ class ConversionFailed(VisionError):
 
 
 class ImageUnreadable(VisionError):
-    """A file that is no image of a listed type, or a damaged one. The text leaves the file's name to the caller."""
+    """A file that is not an image of a supported type, or is damaged. The message does not name the file: the caller does."""
 
 
 class ServiceError(VisionError):
-    """Anything that the engine behind the REST contract did not do."""
+    """Base class of the errors of the engine behind the REST contract."""
 
 
 class Unreachable(ServiceError):
-    """No answer, or none in time, after all retries."""
+    """No answer in time, after all retries."""
 
 
 class WaitTimedOut(ServiceError):
-    """The caller's patience ended before the work did. The work goes on: wait again, or cancel it."""
+    """The caller's timeout passed before the work ended. The work continues: wait again, or cancel it."""
 
 
 class RequestError(ServiceError):
-    """The service answered, and the answer is no."""
+    """The service refused the request."""
 
     def __init__(self, method: str, path: str, status: int, code: str, message: str) -> None:
         self.method = method
@@ -77,7 +77,7 @@ class RequestError(ServiceError):
         self.code = code
         self.message = message
         self.retried = False
-        """Whether an earlier attempt may have had its effect, without our seeing the answer."""
+        """Whether an earlier attempt, whose answer was lost, may have taken effect."""
         super().__init__(f"{method} {path}: {status} {code}: {message}")
 
     @staticmethod
@@ -88,7 +88,7 @@ class RequestError(ServiceError):
 
 
 class BadRequest(RequestError):
-    """400: the request, or the state of what it asks for, does not allow it."""
+    """400: the request is invalid, or not possible in the resource's current state."""
 
 
 class NotAuthorized(RequestError):
@@ -100,11 +100,11 @@ class NotFound(RequestError):
 
 
 class AlreadyExists(RequestError):
-    """409: the name is taken by something else than what was to be created."""
+    """409: the name is taken by something else."""
 
 
 class PreconditionFailed(RequestError):
-    """412: it was changed since it was read."""
+    """412: the resource has changed since it was read."""
 
 
 class TooManyRequests(RequestError):
@@ -135,23 +135,23 @@ class TrainingFailed(ServiceError):
 
 
 class TrainingCancelled(TrainingFailed):
-    """Somebody cancelled the training."""
+    """The training was cancelled."""
 
 
 class TilesIgnored(ServiceError):
-    """A service that knows no `tiles` has begun a training without them."""
+    """A service that does not support `tiles` started a training without them."""
 
     def __init__(self, model: Model, wanted: int) -> None:
         self.model = model
         super().__init__(
-            f"model '{model.name}' is trained with tiles {model.training_parameters.tiles}, not {wanted}: the service is of a "
-            f"version that does not know them. Leave out tiles, or update the service, end this model (`vision models cancel "
-            f"{model.name}`, then `vision models delete {model.name}`), and train it again"
+            f"model '{model.name}' is trained with tiles {model.training_parameters.tiles}, not {wanted}: this version of the "
+            f"service does not support tiles. Either leave out tiles, or update the service, remove this model (`vision models "
+            f"cancel {model.name}`, then `vision models delete {model.name}`) and train it again"
         )
 
 
 class EvaluationFailed(ServiceError):
-    """An evaluation ended without numbers: `evaluation.error` says why."""
+    """An evaluation ended without metrics: `evaluation.error` says why."""
 
     def __init__(self, evaluation: Evaluation) -> None:
         self.evaluation = evaluation

@@ -72,7 +72,7 @@ class LocalServiceProvider(DeclaredProvider):
     def delete(self, _id: str, props: Properties) -> None:
         """Stop the process; its data folder stays."""
         if self.is_kept(props):
-            Row(props["row_urn"]).say("kept: its replacement has taken it over")
+            Row(props["row_urn"]).say("kept, because its replacement now uses it")
             return
         process_of(props).stop()
         stop_noted(Path(props["data_dir"]))

@@ -39,10 +39,12 @@ def write_artifact(
                     on_progress(size, total)
         expected = response.headers.get(DIGEST_HEADER, "").removeprefix("sha256:") or digest.hexdigest()
         if expected != digest.hexdigest():
-            raise VisionError(f"{what}: damaged on the way: SHA-256 {digest.hexdigest()}, must be {expected}: try again")
+            raise VisionError(
+                f"{what}: the file was damaged on the way: its SHA-256 is {digest.hexdigest()}, not {expected}. Try again"
+            )
         Path(partial).replace(path)
     except requests.RequestException:
-        raise Unreachable(f"{what}: the connection broke after {size:,} bytes: try again") from None
+        raise Unreachable(f"{what}: the connection broke after {size:,} bytes. Try again") from None
     finally:
         response.close()
         Path(partial).unlink(missing_ok=True)

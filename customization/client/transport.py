@@ -87,7 +87,7 @@ class Reply:
             return self.response.json()
         except ValueError:
             method, path = self.response.request.method, urlsplit(self.response.url).path
-            raise Unreachable(f"{method} {path}: the answer is not JSON: is the endpoint right?") from None
+            raise Unreachable(f"{method} {path}: the answer is not JSON. Is the endpoint right?") from None
 
 
 class Transport:
@@ -210,7 +210,9 @@ class Transport:
         if isinstance(error, requests.ConnectTimeout):
             return f"{where} could not be reached within {timeout[0]:.0f} s"
         if isinstance(error, requests.Timeout):
-            hangs = ". If it is the local engine, it hangs: see its log. `pulumi up` restarts it" if self.loopback else ""
+            hangs = (
+                ". If it is the local engine, it hangs: see its log, and restart it with `pulumi up`" if self.loopback else ""
+            )
             return f"no answer from {where} within {timeout[1]:.0f} s{hangs}"
         if isinstance(error, requests.ConnectionError):
             text = str(error)

@@ -20,7 +20,7 @@ def parse(kind: type[Body], body: object) -> Body:
     try:
         return kind.model_validate(body)
     except ValueError:
-        raise Unreachable(f"the answer is not a {kind.__name__} of the contract: is the endpoint right?") from None
+        raise Unreachable(f"the answer is not a {kind.__name__} of the contract. Is the endpoint right?") from None
 
 
 class TypedCalls:

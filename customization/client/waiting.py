@@ -68,5 +68,5 @@ def wait(
         elapsed = clock() - started
         pause = min(longest, max(shortest, elapsed / 10))
         if timeout_seconds is not None and elapsed + pause > timeout_seconds:
-            raise WaitTimedOut(f"{what}: not finished after {timeout_seconds:.0f} s; it goes on: wait again, or cancel it")
+            raise WaitTimedOut(f"{what}: not finished after {timeout_seconds:.0f} s. It continues: wait again, or cancel it")
         sleep(pause)

@@ -54,13 +54,13 @@ def read_coco(
     found: dict[Any, FoundImage] = {}
     for id_, item in _images(images_of, images or path.parent, problems):
         if id_ in found:
-            problems.append(f"{item.place}: id {id_} is that of {found[id_].place}, too")
+            problems.append(f"{item.place}: id {id_} is already used by {found[id_].place}")
         else:
             found[id_] = item
     labels = [(place, entry) for place, entry in annotations if not entry.get("iscrowd")]
     boxed = any(entry.get("bbox") is not None for _, entry in labels)
     if pixels and _all_fractions(entry.get("bbox") for _, entry in labels):
-        problem = "no number of any bbox is over 1, so these are fractions already, not pixels: use `--from coco`"
+        problem = "no bbox has a number over 1, so the boxes are fractions, not pixels. Use `--from coco`"
         raise ConversionFailed([f"{path}: {problem}"])
     for place, entry in _references(labels, found, tags, problems):
         try:
@@ -99,9 +99,9 @@ def _references(
     for place, entry in annotations:
         image, category = entry.get("image_id"), entry.get("category_id")
         if not _is_id(image) or image not in images:
-            problems.append(f"{place}: image_id {image!r} is no image's id")
+            problems.append(f"{place}: image_id {image!r} is not the id of an image")
         elif not _is_id(category) or category not in categories:
-            problems.append(f"{place}: category_id {category!r} is no category's id")
+            problems.append(f"{place}: category_id {category!r} is not the id of a category")
         else:
             yield place, entry
 

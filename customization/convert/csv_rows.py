@@ -67,7 +67,7 @@ def read_csv(
             item = found.setdefault(name, FoundImage(folder / name, place))
             size = _size(fields) if boxes is PIXEL_COLUMNS else None
             if size is not None and item.claimed not in (None, size):
-                problems.append(f"{place}: width and height are not those of the rows of {name} above")
+                problems.append(f"{place}: width and height differ from those in the rows of {name} above")
                 continue
             item.claimed = size or item.claimed
             if tag := fields[tag_column]:
@@ -77,7 +77,7 @@ def read_csv(
                 except ValueError as error:
                     problems.append(f"{place}: {error}")
     except csv.Error as error:
-        problems.append(f"{path}:{rows.line_num}: is not CSV: {error}")
+        problems.append(f"{path}:{rows.line_num}: not valid CSV: {error}")
     return finish(kind, sorted(tags), found.values(), problems, cache, on_progress)
 
 
@@ -99,7 +99,7 @@ def _rows(
             continue
         place = f"{path}:{rows.line_num}"
         if len(row) != len(columns):
-            problems.append(f"{place}: has {len(row)} fields, must have {len(columns)}: {', '.join(columns)}")
+            problems.append(f"{place}: has {len(row)} fields, expected {len(columns)}: {', '.join(columns)}")
             continue
         fields = {name: field.strip() for name, field in zip(columns, row, strict=True)}
         if name := fields[file_column].replace("\\", "/"):
@@ -113,7 +113,7 @@ def _column(path: Path, columns: Sequence[str], names: Sequence[str]) -> str:
         if name in columns:
             return name
     raise ConversionFailed(
-        [f"{path}:1: has no column {names[0]!r} (nor {', '.join(names[1:])}): {', '.join(columns) or 'empty'}"]
+        [f"{path}:1: has no column {names[0]!r} (or {', '.join(names[1:])}). Its columns: {', '.join(columns) or 'none'}"]
     )
 
 

@@ -26,7 +26,7 @@ def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Pr
             item.add(tag, None, str(path))
             found.append(item)
         else:
-            problems.append(f"{path}: is in no tag's folder")
+            problems.append(f"{path}: is not in a tag's folder")
     return finish(
         AnnotationKind.IMAGE_CLASSIFICATION, sorted({item.labels[0][0] for item in found}), found, problems, cache, on_progress
     )

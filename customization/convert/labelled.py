@@ -98,7 +98,7 @@ def finish(
         elif known is not None:
             images.append(_labelled(kind, item, known, problems))
     if not ordered and not problems:
-        problems.append("there is no image")
+        problems.append("no images found")
     if problems:
         raise ConversionFailed(problems)
     used = {tag for image in images for tag, _ in image.labels}
@@ -112,12 +112,13 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
     if in_pixels and item.claimed is not None and item.claimed != size:
         if facts.has_size(*item.claimed):
             problems.append(
-                f"{item.place}: {item.path.name} is stored turned (EXIF orientation) and labelled unturned: save it upright, "
+                f"{item.place}: {item.path.name} is stored rotated (EXIF orientation), but was labelled without the "
+                "rotation. Save it upright, "
                 "and label it again"
             )
         else:
             claimed = " × ".join(f"{side:g}" for side in item.claimed)
-            problems.append(f"{item.place}: {item.path.name} is {size[0]} × {size[1]} px, its labels say {claimed}")
+            problems.append(f"{item.place}: {item.path.name} is {size[0]} × {size[1]} px, but its labels say {claimed}")
         return LabelledImage(item.path, facts.sha256, *size, ())
     labels: list[tuple[str, Box | None]] = []
     for tag, box, place in item.labels:
@@ -130,7 +131,7 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
             labels.append((tag, box))
     if kind == AnnotationKind.IMAGE_CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
         tags = ", ".join(repr(tag) for tag, _ in labels)
-        problems.append(f"{item.place}: {item.path.name} has the tags {tags}: a classification image has one")
+        problems.append(f"{item.place}: {item.path.name} has the tags {tags}, but an image for classification has one tag")
     elif kind == AnnotationKind.IMAGE_CLASSIFICATION:
         labels = labels[:1]
     return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
@@ -148,7 +149,7 @@ def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
         raise ValueError(f"{shown}: must be finite numbers")
     outside = max(-box.left, -box.top, box.right - width, box.bottom - height)
     if outside > OUTSIDE_TOLERANCE_PX:
-        raise ValueError(f"{shown}: is {outside:g} px outside of the image, which is {width} × {height} px")
+        raise ValueError(f"{shown}: is {outside:g} px outside the image, which is {width} × {height} px")
     left, top = max(0.0, box.left), max(0.0, box.top)
     right, bottom = min(float(width), box.right), min(float(height), box.bottom)
     if right <= left or bottom <= top:

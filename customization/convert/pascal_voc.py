@@ -36,7 +36,7 @@ def _read(path: Path, source: Path, problems: list[str]) -> FoundImage | None:
     try:
         data = path.read_bytes()
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-            problems.append(f"{path}: has a document type, which labels never need")
+            problems.append(f"{path}: has a document type declaration, which label files must not have")
             return None
         root = ET.fromstring(data)  # noqa: S314 - without a document type there is no entity to expand
     except ET.ParseError as error:

@@ -30,8 +30,8 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
     outside = [image.path for image in images.images if not image.path.resolve().is_relative_to(root)]
     if outside:
         which = f"{outside[0]}" + (f" and {len(outside) - 1:,} more" if len(outside) > 1 else "")
-        advice = "give `--output` a folder that holds the images, or let them be copied there (`--copy-images`)"
-        raise ConversionFailed([f"{which}: not below {root}: {advice}"])
+        advice = "pass a folder that contains the images as `--output`, or copy them there with `--copy-images`"
+        raise ConversionFailed([f"{which}: not below {root}. Either {advice}"])
     entries = [
         {
             "id": index,
@@ -69,9 +69,7 @@ def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
         try:
             named = files_named(file.parent, json.loads(file.read_bytes()))
         except (OSError, ValueError, LookupError, TypeError):
-            problems.append(
-                f"{file}: is there already and is not a COCO file: move it away, or name another folder (`--output`)"
-            )
+            problems.append(f"{file}: already exists and is not a COCO file. Move it away, or name another folder (`--output`)")
             continue
         lost = [
             path
@@ -82,9 +80,10 @@ def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
             which = ", ".join(str(path) for path in lost[:LOST_SHOWN])
             more = f" and {len(lost) - LOST_SHOWN:,} more" if len(lost) > LOST_SHOWN else ""
             problems.append(
-                f"{file}: replacing it would lose the labels of images that the source has not: {which}{more}: label them in "
+                f"{file}: replacing it would lose the labels of images that the source does not have: {which}{more}. Label "
+                "them in "
                 "the source, name another folder (`--output`), or move this file away. (An image that was changed in the "
-                "source counts as another one: delete its former copy.)"
+                "source counts as a different image: delete its former copy.)"
             )
     if problems:
         raise ConversionFailed(problems)
@@ -127,7 +126,7 @@ def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[Lab
                     break
             else:
                 raise ConversionFailed(
-                    [f"{target}: is another image already: move it away, or name another folder (`--output`)"]
+                    [f"{target}: a different image already has this name. Move it away, or name another folder (`--output`)"]
                 )
             taken[str(target).lower()] = image.sha256
             if there is None:
@@ -147,7 +146,7 @@ def copy_files(copies: Mapping[Path, Path]) -> None:
             shutil.copy2(source, partial)
             _put_in_place(Path(partial), target)
         except FileExistsError:
-            raise ConversionFailed([f"{target}: has just been made by somebody else: try again"]) from None
+            raise ConversionFailed([f"{target}: another process has just created this file. Try again"]) from None
         finally:
             Path(partial).unlink(missing_ok=True)
 

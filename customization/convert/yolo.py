@@ -69,11 +69,11 @@ def _read(path: Path, item: FoundImage, names: dict[int, str], problems: list[st
 
 def _label(fields: list[str], names: dict[int, str]) -> tuple[str, Box]:
     if len(fields) != 5 and (len(fields) < 7 or len(fields) % 2 == 0):
-        raise ValueError(f"has {len(fields)} fields, must have 5: class, centre x, centre y, width, height")
+        raise ValueError(f"has {len(fields)} fields, expected 5: class, centre x, centre y, width, height")
     if not fields[0].isdecimal():
         raise ValueError(f"class is {fields[0]!r}, must be a number from 0")
     if int(fields[0]) not in names:
-        raise ValueError(f"class {fields[0]} has no name: there are {len(names)}, from 0")
+        raise ValueError(f"class {fields[0]} has no name: there are names for {len(names)} classes, from 0")
     numbers = [number(field) for field in fields[1:]]
     if len(numbers) == 4:
         x, y, width, height = numbers
@@ -82,8 +82,8 @@ def _label(fields: list[str], names: dict[int, str]) -> tuple[str, Box]:
         left, top, right, bottom = min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
     if min(left, top) < -OUTSIDE_TOLERANCE or max(right, bottom) > 1 + OUTSIDE_TOLERANCE:
         shown = " ".join(fields[1:5])
-        hint = ": these look like pixels" if max(numbers) > 2 else ""
-        raise ValueError(f"box {shown} is outside of the image: must be fractions from 0 to 1{hint}")
+        hint = ". These look like pixels" if max(numbers) > 2 else ""
+        raise ValueError(f"box {shown} is outside the image: must be fractions from 0 to 1{hint}")
     left, top, right, bottom = max(0.0, left), max(0.0, top), min(1.0, right), min(1.0, bottom)
     if right <= left or bottom <= top:
         raise ValueError(f"box {' '.join(fields[1:5])} is empty")
@@ -107,7 +107,7 @@ def _names(source: Path) -> dict[int, str]:
         if (source / name).is_file():
             lines = (line.strip() for line in (source / name).read_text("utf-8-sig").splitlines())
             return dict(enumerate(line for line in lines if line))
-    raise ConversionFailed([f"{source}: has neither data.yaml nor classes.txt, which name the classes"])
+    raise ConversionFailed([f"{source}: has neither data.yaml nor classes.txt. One of them must name the classes"])
 
 
 def _yaml_names(path: Path) -> dict[int, str]:

@@ -55,8 +55,9 @@ def unturned(files: Sequence[LabelledFile]) -> list[Violation]:
         for image, entry in zip(file.coco.images, file.entries, strict=True):
             if image.id in boxed and (image.width, image.height) != (entry.width, entry.height):
                 message = (
-                    f"{image.file_name} is stored turned (EXIF orientation), and width and height are those of the unturned "
-                    f"image: its boxes are taken as fractions of the upright one, which is {entry.width} × {entry.height} px"
+                    f"{image.file_name} is stored rotated (EXIF orientation), but width and height are those before the "
+                    "rotation: "
+                    f"its boxes are read as fractions of the upright image, which is {entry.width} × {entry.height} px"
                 )
                 warnings.append(Violation(file.coco.name, message, "images", image.index, image.id, Severity.WARNING))
     return warnings

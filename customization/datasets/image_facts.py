@@ -84,7 +84,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
             file_format = image.format or ""
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
-        raise ImageUnreadable(f"is not an image of a type that can be trained on ({known})" if data else "is empty") from None
+        raise ImageUnreadable(f"is not an image of a supported type ({known})" if data else "is empty") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, ArithmeticError, LookupError) as error:
         raise ImageUnreadable(f"is damaged: {error}") from None
     # Pillow has set a TIFF upright already.

@@ -74,7 +74,7 @@ class Manifest:
         try:
             document = json.loads(data)
             if document["format"] != _FORMAT:
-                raise VisionError(f"a manifest of format {document['format']!r}, this version reads {_FORMAT!r}")
+                raise VisionError(f"the manifest has format {document['format']!r}, but this version reads {_FORMAT!r}")
             tags, boxes, copies = document["tags"], document["boxes"], document["copies"]
             return cls(
                 document["kind"],

@@ -131,13 +131,13 @@ class LocatedImage:
     ) -> Violation | None:
         status = statuses.get(self.path)
         if self._outside():
-            message = f"file_name {self.file_name!r} must be relative, and must stay in the dataset's folder"
+            message = f"file_name {self.file_name!r} must be a relative path inside the dataset's folder"
         elif status is None:
             message = f"no such image file: {self.path}"
         elif not stat.S_ISREG(status.st_mode):
             message = f"{self.path} is not a file"
         elif status.st_size > IMAGE_BYTES_MAX:
-            message = f"{self.file_name} has {status.st_size:,} bytes, must have at most {IMAGE_BYTES_MAX:,}"
+            message = f"{self.file_name} has {status.st_size:,} bytes; at most {IMAGE_BYTES_MAX:,} are allowed"
         else:
             found = facts[self.path]
             if isinstance(found, ImageUnreadable):
@@ -146,7 +146,7 @@ class LocatedImage:
                 message = f"{self.file_name} {fault}"
             elif not found.has_size(*self.claimed) and _are_numbers(self.claimed):
                 claimed = " × ".join(str(side) for side in self.claimed)
-                message = f"{self.file_name} is {found.width} × {found.height} px, width and height say {claimed}"
+                message = f"{self.file_name} is {found.width} × {found.height} px, but width and height say {claimed}"
             else:
                 return None
         return Violation(self.file, message, "images", self.index, self.id)

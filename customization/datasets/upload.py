@@ -284,16 +284,16 @@ def _read_unchanged(entry: ContentEntry) -> bytes:
     try:
         data = Path(entry.path).read_bytes()
     except OSError as error:
-        raise StorageError(f"{entry.path}: can't be read any more: {error.strerror or error}") from None
+        raise StorageError(f"{entry.path}: can no longer be read: {error.strerror or error}") from None
     if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise StorageError(f"{entry.path}: changed while the dataset was uploaded: run it again")
+        raise StorageError(f"{entry.path}: changed during the upload. Run the command again")
     return data
 
 
 def _read_manifest(container: ContainerClient, digest: str) -> Manifest:
     manifest = Manifest.from_bytes(container.download_blob(f"manifests/{digest}.json").readall())
     if manifest.digest != digest:
-        raise StorageError(f"manifests/{digest}.json: holds another content: it was changed by somebody else")
+        raise StorageError(f"manifests/{digest}.json: does not match its digest, so it was changed after the upload")
     return manifest
 
 

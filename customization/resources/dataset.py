@@ -164,7 +164,7 @@ class DatasetProvider(VisionProvider):
         content = read(properties)
         if content.digest != properties["digest"]:
             raise VisionError(
-                f"{properties['source']} changed while it was being deployed: run `pulumi up` again to deploy what is there now"
+                f"{properties['source']} changed during the update. Run `pulumi up` again to deploy the current files"
             )
         row = Row(properties["row_urn"])
         spoken = 0.0
@@ -184,7 +184,7 @@ class DatasetProvider(VisionProvider):
         for warning in content.warnings[:PREVIEW_LIMIT]:
             row.warn(str(warning))
         if len(content.warnings) > PREVIEW_LIMIT:
-            row.warn(f"… and {len(content.warnings) - PREVIEW_LIMIT:,} more warnings: `vision check` tells all of them")
+            row.warn(f"… and {len(content.warnings) - PREVIEW_LIMIT:,} more warnings: `vision check` lists all of them")
         if uploaded.uploaded_images:
             row.say(f"{uploaded.uploaded_images} images uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
         return uploaded.annotation_uris
@@ -283,9 +283,9 @@ def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None
 def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
     """What changed in the dataset, in lines for a person; from the tags' counts alone where the former content is not known."""
     if olds["digest"] == CHANGED_OUTSIDE:
-        return ["its annotation files were changed outside Pulumi: it gets those that are declared"]
+        return ["its annotation files were changed outside Pulumi and will be reset to the declared ones"]
     if olds["digest"] == GONE:
-        return ["its files are gone from blob storage: they are uploaded again"]
+        return ["its files are missing from blob storage and will be uploaded again"]
     before, after = find_manifest(olds["digest"], olds), find_manifest(news["digest"], news)
     if before is not None and after is not None:
         return compare(before, after).summary()
@@ -304,7 +304,7 @@ def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]
         counts = {"images": (olds.get("images") or 0, news.get("images") or 0), **counts}
     lines = [f"{noun}: {int(before):,} → {int(after):,}" for noun, (before, after) in counts.items() if before != after]
     what = "images or boxes" if boxes else "images"
-    return lines or [f"other {what}, as many as before"]
+    return lines or [f"different {what}, but the same number as before"]
 
 
 class Dataset(dynamic.Resource, module="vision", name="Dataset"):
@@ -342,7 +342,7 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         if (uris is None) == (source is None or annotation_files is None):
-            raise pulumi.RunError(f"dataset '{name}': give source and annotation_files, or uris")
+            raise pulumi.RunError(f"dataset '{name}': pass either source and annotation_files, or uris")
         self.service = workspace.service
         super().__init__(
             DatasetProvider(),

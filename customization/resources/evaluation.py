@@ -51,7 +51,7 @@ class EvaluationProvider(VisionProvider):
         replaces = sorted(changed & {"model_name", "dataset_name", "dataset_digest"})
         if not replaces and "require" in changed and is_known(news.get("require")):
             for miss in misses(olds["performance"], news.get("require") or {}):
-                Row(news["row_urn"]).warn(f"the update will stop here: {miss}")
+                Row(news["row_urn"]).warn(f"the update will stop at this gate: {miss}")
         return self.difference(olds, changed, replaces)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
@@ -65,7 +65,7 @@ class EvaluationProvider(VisionProvider):
         try:
             service.create_evaluation(model, name, test_dataset_name=props["dataset_name"])
         except AlreadyExists:
-            row.progress("taken over from an earlier update")
+            row.progress("resuming the evaluation that an earlier update started")
         evaluation = service.wait_for_evaluation(
             model,
             name,
@@ -97,7 +97,7 @@ def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None
         raise GateNotPassed(
             f"model '{properties['model_name']}' does not pass its gate on dataset '{properties['dataset_name']}': "
             f"{'; '.join(found)}. "
-            "What is published stays as it is. Improve the training data, or lower `require`: that needs no training."
+            "The published model stays as it is. Improve the training data, or lower `require`, which needs no new training."
         )
 
 

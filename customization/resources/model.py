@@ -59,7 +59,7 @@ class ModelProvider(VisionProvider):
         kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
         if is_known(kind):
             if kind not in list(ModelKind):
-                problems += failures("model_kind", [f"'{kind}' is none of {', '.join(ModelKind)}"])
+                problems += failures("model_kind", [f"'{kind}' is not a model kind; choose from {', '.join(ModelKind)}"])
                 return dynamic.CheckResult(news, problems)
             problems += check_kind(ModelKind(kind), annotation_kind, news)
         named_by = ("training_digest", "logical_name", "time_budget_in_hours", "tiles")
@@ -97,7 +97,7 @@ class ModelProvider(VisionProvider):
                 tiles=tiles_of(props),
             )
         except AlreadyExists:
-            row.say("a training of an earlier update is taken over")
+            row.say("resuming the training that an earlier update started")
         model = service.wait_for_model(
             name,
             timeout_seconds=timeout_seconds(props),
@@ -118,9 +118,9 @@ def check_trained_here(model: TrainedModel) -> None:
     """Raises NameTaken where the model was imported: it is another resource's, which deletes it."""
     if model.status is ModelStatus.SUCCEEDED and model.training_progress is None:
         raise NameTaken(
-            f"model '{model.name}' is there, but was not trained here: it was promoted or imported. "
-            "Take it out of the stack, run `pulumi up`, and run it again with the model in the stack, or delete it "
-            f"with `vision models delete {model.name}`"
+            f"model '{model.name}' already exists but was promoted or imported, not trained here. "
+            f"Delete it with `vision models delete {model.name}`, or remove it from the stack, run `pulumi up`, add the model "
+            "again, and run `pulumi up` again"
         )
 
 
@@ -129,7 +129,10 @@ def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row
     of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}")
     for model in list(service.list_models()):
         if model.name != wanted and not model.status.final and of_this_resource.fullmatch(model.name):
-            row.say(f"the training of {model.name}, which an interrupted update began, is no longer wanted: ended")
+            row.say(
+                f"cancelled the training of {model.name}, which an interrupted update started and this program no longer "
+                "declares"
+            )
             service.end_model(model.name)
 
 
@@ -154,13 +157,13 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
         problems += failures("training_dataset", [problem] if problem else [])
     budget, tags = properties.get("time_budget_in_hours"), properties.get("training_tags")
     if is_known(budget) and not 1 <= float(budget or 0) <= kind.time_budget_max_hours:
-        message = f"{budget:g} hours: a {kind} takes 1 to {kind.time_budget_max_hours}"
+        message = f"must be 1 to {kind.time_budget_max_hours} hours for a {kind}, not {budget:g}"
         problems += failures("time_budget_in_hours", [message])
     elif is_known(budget, tags, properties.get("training_images")) and tags is not None and budget is not None:
         images = int(image_count(properties))
         least = kind.minimum_budget_hours(images, sum(tags.values()) / max(images, 1))
         if budget < least:
-            message = f"{budget:g} hours are not enough for {images} images: give at least {math.ceil(least)}"
+            message = f"{budget:g} hours are not enough for {images} images: at least {math.ceil(least)} are needed"
             problems += failures("time_budget_in_hours", [message])
     tiles = properties.get("tiles", 1)
     if is_known(tiles) and (fault := tiles_fault(kind, tiles)):

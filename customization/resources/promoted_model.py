@@ -42,12 +42,14 @@ class PromotedModelProvider(VisionProvider):
         name, digest = news.get("model_name"), news.get("artifact_digest")
         if not is_known(name, digest):
             return dynamic.CheckResult(news, [])
-        if problems := name_failures("model_name", name, "Give the `model_name` that the other stack's outputs have"):
+        if problems := name_failures("model_name", name, "Give the `model_name` from the other stack's outputs"):
             return dynamic.CheckResult(news, problems)
         if not _DIGEST.fullmatch(str(digest)):
-            return dynamic.CheckResult(news, failures("artifact_digest", [f"{digest!r} is no SHA-256 in hex"]))
+            return dynamic.CheckResult(
+                news, failures("artifact_digest", [f"must be a SHA-256 in hex (64 digits), not {digest!r}"])
+            )
         if (olds.get("model_name"), olds.get("artifact_digest")) != (name, digest):
-            Row(news["row_urn"]).say(f"promotes {promotion(news)}: the same file, nothing is trained")
+            Row(news["row_urn"]).say(f"promotes {promotion(news)}: copies the same file, without training")
         return dynamic.CheckResult(news, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
@@ -65,7 +67,7 @@ class PromotedModelProvider(VisionProvider):
             model = self._import(service, props, row)
         else:
             check_imported(model, props)
-            row.say("imported by an earlier update")
+            row.say("an earlier update already imported this model")
         self.keep(props)
         return dynamic.CreateResult(model.name, {**props, **promoted(model)})
 
@@ -89,11 +91,11 @@ class PromotedModelProvider(VisionProvider):
                 metadata = source.artifact_metadata(name)
                 artifact = source.download_artifact(name, file, tell)
             except ServiceError as error:
-                raise NotPromoted(f"{promotion(properties)}: the model can't be had from there: {error}") from None
+                raise NotPromoted(f"{promotion(properties)}: the model can't be downloaded: {error}") from None
             if artifact.digest != digest:
                 raise NotPromoted(
-                    f"{promotion(properties)}: the file there is sha256:{artifact.digest} now: "
-                    f"run `pulumi up` on {properties['source']}, then here again"
+                    f"{promotion(properties)}: the model's file is now sha256:{artifact.digest}. "
+                    f"Run `pulumi up` on {properties['source']}, then on this stack again"
                 )
             row.progress(f"importing {artifact.size_bytes / 1e6:.0f} MB")
             origin = {"stack": properties["source"], "endpoint": source.endpoint, "model": name}
@@ -123,14 +125,14 @@ def check_imported(model: TrainedModel, properties: Mapping[str, Any]) -> None:
     resource's, which deletes it."""
     if model.training_progress is not None:
         raise NotPromoted(
-            f"{promotion(properties)}: this service has trained a model of that name itself. "
-            "Take the model out of the stack, run `pulumi up`, put it in again as a promoted one, and run `pulumi up` again"
+            f"{promotion(properties)}: a model with this name was trained on this service. "
+            "Remove the model from the stack, run `pulumi up`, add it again as a promoted model, and run `pulumi up` again"
         )
     found = model.artifact.digest if model.artifact else None
     if found != properties["artifact_digest"]:
         raise NotPromoted(
-            f"{promotion(properties)}: this service has another model of that name (sha256:{found}): "
-            f"delete it with `vision models delete {model.name}`"
+            f"{promotion(properties)}: this service has a different model with this name (sha256:{found}). "
+            f"Delete it with `vision models delete {model.name}`"
         )
 
 

@@ -180,10 +180,12 @@ class VisionProvider(DeclaredProvider, ABC):
 
     def delete(self, _id: str, props: Properties) -> None:
         if self.is_kept(props):
-            Row(props["row_urn"]).say("kept: its replacement has taken it over")
+            Row(props["row_urn"]).say("kept, because its replacement now uses it")
             return
         if engine_is_away(props):
-            Row(props["row_urn"]).warn("the local engine does not answer: this stays in its data folder")
+            Row(props["row_urn"]).warn(
+                "not deleted, because the local engine does not answer: it stays in the engine's data folder"
+            )
             return
         with suppress(NotFound):
             self.remove(props)

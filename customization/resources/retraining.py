@@ -49,9 +49,9 @@ def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
         counts = tag_counts(olds.get("training_tags") or {}, tags)
         return f"{dataset}{counts}; {estimate(olds, news)}"
     if not is_known(news.get("tiles")):
-        return f"retrains where tiles do not stay {tiles_of(olds)}"
+        return f"retrains if tiles changes from {tiles_of(olds)}"
     if tiles_of(olds) != tiles_of(news):
-        return f"retrains: tiles change from {tiles_of(olds)} to {tiles_of(news)}; {estimate(olds, news)}"
+        return f"retrains: tiles changes from {tiles_of(olds)} to {tiles_of(news)}; {estimate(olds, news)}"
     return (
         f"retrains: the time budget changes from {olds.get('time_budget_in_hours')} to {news.get('time_budget_in_hours')} hours"
     )

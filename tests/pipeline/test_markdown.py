@@ -61,7 +61,7 @@ def azure(kind: str) -> str:
             "gate-raised",
             [
                 "`require.accuracyTop1`: `0.6` → `0.99`",
-                "- `shapes`: the update will stop here: accuracyTop1 is 0.9500, below the 0.99 that is required",
+                "- `shapes`: the update will stop at this gate: accuracyTop1 is 0.9500, below the 0.99 that is required",
                 "| `accuracyTop1` 0.99 | **not passed** |",
             ],
             ["Training of"],
@@ -174,9 +174,9 @@ def test_a_model_whose_data_is_not_known_yet_costs_what_is_not_known_yet() -> No
 
 def test_a_promoted_model_is_named_among_the_models_and_costs_no_training() -> None:
     urn = f"{URN}pulumi-python:dynamic/vision:PromotedModel::leaves"
-    remark = Remark(urn, "info", "promotes leaves-0123abcd from dev: the same file, nothing is trained")
+    remark = Remark(urn, "info", "promotes leaves-0123abcd from dev: copies the same file, without training")
     text = preview_markdown(Preview((Step("create", urn, (), {}, {}),), (remark,), finished=True), "staging")
-    assert "### Models\n\n- `leaves`: promotes leaves-0123abcd from dev: the same file, nothing is trained" in text
+    assert "### Models\n\n- `leaves`: promotes leaves-0123abcd from dev: copies the same file, without training" in text
     assert "Training of" not in text
 
 

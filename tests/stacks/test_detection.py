@@ -87,5 +87,5 @@ def test_a_detector_is_trained_gated_published_asked_drawn_and_left_alone(projec
     project.preview("--expect-no-changes").succeeded()
     tiled = {**CONFIG["models"]["scenes"], "tiles": 2}  # type: ignore[index]
     project.configure({**CONFIG, "models": {"scenes": tiled}})
-    assert "retrains: tiles change from 1 to 2" in project.preview().succeeded().output
+    assert "retrains: tiles changes from 1 to 2" in project.preview().succeeded().output
     project.configure(CONFIG)

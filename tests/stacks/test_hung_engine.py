@@ -46,7 +46,7 @@ def test_the_command_line_says_that_the_engine_hangs(project: Project, engine: p
     assert time.monotonic() - begun < 60
     assert listed.returncode == 3
     assert f"no answer from {outputs['endpoint']} yet; waiting for up to 20 s" in listed.stderr
-    assert "If it is the local engine, it hangs: see its log. `pulumi up` restarts it" in listed.stderr
+    assert "If it is the local engine, it hangs: see its log, and restart it with `pulumi up`" in listed.stderr
 
 
 def test_an_update_starts_it_again(project: Project, engine: psutil.Process) -> None:
@@ -63,7 +63,7 @@ def test_a_destroy_ends_it(project: Project, engine: psutil.Process) -> None:
     begun = time.monotonic()
     output = project.destroy().succeeded().output
     assert time.monotonic() - begun < 90
-    assert "the local engine does not answer: this stays in its data folder" in output
+    assert "the local engine does not answer: it stays in the engine's data folder" in output
     assert processes_in(project.folder) == []
 
 

@@ -58,7 +58,7 @@ def test_pulumi_killed_while_a_model_trains(project: Project) -> None:
     update.communicate()
     release_dead_locks(project.environment["PULUMI_BACKEND_URL"])  # as the launcher does for the checkout's own backend
     output = project.up().succeeded().output
-    assert "a training of an earlier update is taken over" in output
+    assert "resuming the training that an earlier update started" in output
     [model] = client.list_models()
     assert (model.name, model.created_date_time) == (begun.name, begun.created_date_time)
     assert model.training_progress is not None

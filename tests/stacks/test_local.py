@@ -127,7 +127,7 @@ def test_a_gate_that_is_raised_is_judged_before_and_without_training(deployed: P
     models = {model.name for model in client_of(deployed).list_models()}
     config["models"]["shapes"]["require"] = {"accuracyTop1": 0.99}
     deployed.configure(config)
-    assert "the update will stop here: accuracyTop1 is" in deployed.preview().output
+    assert "the update will stop at this gate: accuracyTop1 is" in deployed.preview().output
     assert "below the 0.99 that is required" in deployed.up().failed().output
     assert {model.name for model in client_of(deployed).list_models()} == models
 
@@ -142,7 +142,7 @@ def test_a_forced_replacement_takes_over_and_deletes_nothing(deployed: Project, 
     output = deployed.run("up", "--yes", "--stack", deployed.stack, *replaced).succeeded().output
     assert len(urns) == 7
     assert "+-7 replaced" in output
-    assert "kept: its replacement has taken it over" in output
+    assert "kept, because its replacement now uses it" in output
     assert [found.to_wire() for found in client.list_models()] == [model.to_wire()]
     assert [found.to_wire()["modelName"] for found in client.list_published_models()] == [published.model_name]
     assert len(list(client.list_datasets())) == 2

@@ -80,7 +80,7 @@ def test_images_that_are_gone_from_storage_are_uploaded_again(project: Project) 
         file.unlink()
     project.up().succeeded()
     refreshed = project.run("up", "--yes", "--refresh", "--stack", "local").succeeded().output
-    assert "its files are gone from blob storage: they are uploaded again" in refreshed
+    assert "its files are missing from blob storage and will be uploaded again" in refreshed
     assert "images uploaded" in refreshed
     project.preview("--expect-no-changes").succeeded()
 

@@ -59,7 +59,7 @@ def promoted(stacks: Stacks) -> Stacks:
     preview = staging.preview().succeeded().output
     model = dev.outputs()["models"]["shapes"]
     assert (
-        f"promotes {model['name']} (sha256:{model['artifactDigest'][:12]}…) from dev: the same file, nothing is trained"
+        f"promotes {model['name']} (sha256:{model['artifactDigest'][:12]}…) from dev: copies the same file, without training"
         in preview
     )
     staging.up().succeeded()

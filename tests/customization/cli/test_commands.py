@@ -114,8 +114,8 @@ def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision
     training.write_bytes(before["train.json"])
     ran = vision("convert", training, "--from", "coco", *share)
     assert ran.code == 1
-    assert f"{source / 'test.json'}: replacing it would lose the labels of images that the source has not: " in ran.err
-    assert "and 1 more: label them in the source, name another folder (`--output`), or move this file away" in ran.err
+    assert f"{source / 'test.json'}: replacing it would lose the labels of images that the source does not have: " in ran.err
+    assert "and 1 more. Label them in the source, name another folder (`--output`), or move this file away" in ran.err
     assert {name: (source / name).read_bytes() for name in before} == before
     assert vision("convert", training, "--from", "coco", *share, "--output", tmp_path / "new", "--copy-images").code == 0
 
@@ -133,7 +133,7 @@ def test_a_second_set_replaces_no_picture_of_the_first(vision: Vision, tmp_path:
     before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
     ran = vision("convert", tmp_path / "june", *into)
     assert ran.code == 1
-    assert "train.json: replacing it would lose the labels of images that the source has not: " in ran.err
+    assert "train.json: replacing it would lose the labels of images that the source does not have: " in ran.err
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before, "a refusal writes nothing"
 
     (data / "train.json").rename(data / "may.json")
@@ -169,7 +169,7 @@ def test_an_interrupted_copy_leaves_no_half_of_a_picture(tmp_path: Path, monkeyp
             monkeypatch.setattr("os.link", no_links)
         copy_files({target: source})
         assert target.read_bytes() == encoded(1)
-        with pytest.raises(ConversionFailed, match=r"photo.png: has just been made by somebody else"):
+        with pytest.raises(ConversionFailed, match=r"photo.png: another process has just created this file"):
             copy_files({target: source})
         assert list(target.parent.iterdir()) == [target]
         target.unlink()
@@ -193,7 +193,7 @@ def test_what_is_no_coco_file_is_not_replaced(vision: Vision, tmp_path: Path, te
     target.write_text(text)
     ran = vision("convert", target.parent, "--from", "folders")
     assert (ran.code, target.read_text()) == (1, text)
-    assert f"{target}: is there already and is not a COCO file: move it away" in ran.err
+    assert f"{target}: already exists and is not a COCO file. Move it away" in ran.err
 
 
 @pytest.mark.parametrize("options", [[], ["--output", "data", "--copy-images"]])
@@ -654,7 +654,7 @@ def test_a_planogram_is_matched(
     ("run_text", "plan_text", "says"),
     [
         ("{", "{}", "run.json is not JSON"),
-        ("[]", "{}", "run.json: is no ProductRecognitionResult of the contract"),
+        ("[]", "{}", "run.json is not a ProductRecognitionResult of the contract"),
         (json.dumps(RESULT), json.dumps({**PLANOGRAM, "Width": -1}), "plan.json is not a Planogram of the contract: width: "),
         (json.dumps(RESULT), json.dumps({"planogram": 3}), "plan.json is not a Planogram of the contract"),
     ],

@@ -281,7 +281,7 @@ def test_a_service_that_hangs_is_said_and_given_up(hung: str, monkeypatch: pytes
         list(client.list_models())
     assert 0.8 <= time.monotonic() - begun < 2, "asked twice, and not five times"
     assert said == [f"no answer from {hung} yet; waiting for up to 0 s"] * 2
-    advice = "If it is the local engine, it hangs: see its log. `pulumi up` restarts it"
+    advice = "If it is the local engine, it hangs: see its log, and restart it with `pulumi up`"
     assert str(error.value) == f"GET /models: no answer from {hung} within 0 s. {advice}"
 
 
@@ -378,7 +378,9 @@ def test_a_training_whose_answer_was_lost_is_not_started_twice(service: FakeServ
 
 def test_a_service_that_trains_without_the_tiles_is_told_of(service: FakeService) -> None:
     service.answers = [Answer(201, model(trainingParameters={**TILED, "tiles": 1}))]
-    with pytest.raises(TilesIgnored, match="model 'm' is trained with tiles 1, not 3: the service is of a version"):
+    with pytest.raises(
+        TilesIgnored, match="model 'm' is trained with tiles 1, not 3: this version of the service does not support tiles"
+    ):
         service.client().create_model("m", training_dataset_name="d", model_kind=ModelKind.GENERIC_DETECTOR, tiles=3)
 
 
@@ -492,7 +494,7 @@ def test_waiting_has_an_end(service: FakeService) -> None:
 
     service.handler = lambda _: Answer(200, model("training"))
     client = service.client(sleep=sleep, clock=lambda: now[0])
-    with pytest.raises(WaitTimedOut, match="model 'm': not finished after 30 s; it goes on"):
+    with pytest.raises(WaitTimedOut, match=r"model 'm': not finished after 30 s\. It continues"):
         client.wait_for_model("m", timeout_seconds=30)
     assert 15 < now[0] <= 30
 
@@ -628,7 +630,7 @@ def test_a_redirect_does_not_get_the_key(service: FakeService) -> None:
 def test_an_answer_that_is_not_the_contracts(service: FakeService) -> None:
     service.answers = [Answer(200, b"<html>"), Answer(200, {"hello": 1})]
     for _ in range(2):
-        with pytest.raises(Unreachable, match="is the endpoint right"):
+        with pytest.raises(Unreachable, match="Is the endpoint right"):
             service.client().get_model("m")
 
 

@@ -143,7 +143,10 @@ def problems(call: Callable[[], object], root: Path) -> list[str]:
     ("xml", "expected"),
     [
         ("<annotation><object>", "1.xml: line 1, column 21: is not XML: no element found"),
-        ("<!DOCTYPE a [<!ENTITY x 'y'>]><annotation/>", "1.xml: has a document type, which labels never need"),
+        (
+            "<!DOCTYPE a [<!ENTITY x 'y'>]><annotation/>",
+            "1.xml: has a document type declaration, which label files must not have",
+        ),
         (voc_xml(voc_object("")), "1.xml: object[0]: has no name"),
         (
             voc_xml("<object><name>a</name></object>"),
@@ -155,10 +158,10 @@ def problems(call: Callable[[], object], root: Path) -> list[str]:
         ),
         (
             voc_xml(voc_object() + voc_object(box=(1, 1, 210, 50))),
-            "1.xml: object[1] (fork): box from (0, 0) to (210, 50): is 10 px outside of the image, which is 200 × 100 px",
+            "1.xml: object[1] (fork): box from (0, 0) to (210, 50): is 10 px outside the image, which is 200 × 100 px",
         ),
         (voc_xml(voc_object(box=(50, 50, 40, 60))), "1.xml: object[0] (fork): box from (49, 49) to (40, 60): is empty"),
-        (voc_xml(voc_object(), size=(300, 100)), "1.xml: 1.jpg is 200 × 100 px, its labels say 300 × 100"),
+        (voc_xml(voc_object(), size=(300, 100)), "1.xml: 1.jpg is 200 × 100 px, but its labels say 300 × 100"),
         (voc_xml(voc_object(), "other.jpg").replace("1.jpg", "x"), None),
     ],
 )
@@ -174,15 +177,15 @@ def test_voc_faults(tmp_path: Path, xml: str, expected: str | None) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("0 0.5 0.5", "1.txt:2: has 3 fields, must have 5: class, centre x, centre y, width, height"),
-        ("0 0.5 0.5 0.1 0.1 0.9", "1.txt:2: has 6 fields, must have 5: class, centre x, centre y, width, height"),
+        ("0 0.5 0.5", "1.txt:2: has 3 fields, expected 5: class, centre x, centre y, width, height"),
+        ("0 0.5 0.5 0.1 0.1 0.9", "1.txt:2: has 6 fields, expected 5: class, centre x, centre y, width, height"),
         ("x 0.5 0.5 0.1 0.1", "1.txt:2: class is 'x', must be a number from 0"),
-        ("7 0.5 0.5 0.1 0.1", "1.txt:2: class 7 has no name: there are 1, from 0"),
+        ("7 0.5 0.5 0.1 0.1", "1.txt:2: class 7 has no name: there are names for 1 classes, from 0"),
         ("0 0.5 nan 0.1 0.1", "1.txt:2: 'nan' is not a number"),
-        ("0 0.99 0.5 0.1 0.1", "1.txt:2: box 0.99 0.5 0.1 0.1 is outside of the image: must be fractions from 0 to 1"),
+        ("0 0.99 0.5 0.1 0.1", "1.txt:2: box 0.99 0.5 0.1 0.1 is outside the image: must be fractions from 0 to 1"),
         (
             "0 50 40 60 40",
-            "1.txt:2: box 50 40 60 40 is outside of the image: must be fractions from 0 to 1: these look like pixels",
+            "1.txt:2: box 50 40 60 40 is outside the image: must be fractions from 0 to 1. These look like pixels",
         ),
         ("0 0.5 0.5 0 0.1", "1.txt:2: box 0.5 0.5 0 0.1 is empty"),
     ],
@@ -213,7 +216,7 @@ def test_yolo_classes_are_called_what_is_written(tmp_path: Path, yaml: str) -> N
 @pytest.mark.parametrize(
     ("yaml", "expected"),
     [
-        (None, "has neither data.yaml nor classes.txt, which name the classes"),
+        (None, "has neither data.yaml nor classes.txt. One of them must name the classes"),
         ("names: [a", "data.yaml:1: is not YAML"),
         ("train: x", "data.yaml: has no `names`"),
         ("names: fork", "data.yaml: `names` must be a list of names, or a map from class number to name"),
@@ -230,12 +233,12 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("name,tag\n1.jpg,a\n", "l.csv:1: has no column 'file_name' (nor filename, file, image, path): name, tag"),
-        ("", "l.csv:1: has no column 'file_name' (nor filename, file, image, path): empty"),
-        ("file,tag\n1.jpg\n", "l.csv:2: has 1 fields, must have 2: file, tag"),
+        ("name,tag\n1.jpg,a\n", "l.csv:1: has no column 'file_name' (or filename, file, image, path). Its columns: name, tag"),
+        ("", "l.csv:1: has no column 'file_name' (or filename, file, image, path). Its columns: none"),
+        ("file,tag\n1.jpg\n", "l.csv:2: has 1 fields, expected 2: file, tag"),
         ("file,tag\n,a\n", "l.csv:2: file is empty"),
         ("file,tag\n1.jpg,a\nno.jpg,a\n", "l.csv:3: no such image file: no.jpg"),
-        ("file,tag\n1.jpg,a\n1.jpg,b\n", "l.csv:2: 1.jpg has the tags 'a', 'b': a classification image has one"),
+        ("file,tag\n1.jpg,a\n1.jpg,b\n", "l.csv:2: 1.jpg has the tags 'a', 'b', but an image for classification has one tag"),
         ("file,tag,left,top,width,height\n1.jpg,a,0,0,x,1\n", "l.csv:2: width: 'x' is not a number"),
         (
             "file,tag,left,top,width,height\n1.jpg,a,0.9,0,0.2,1\n",
@@ -250,17 +253,17 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
         ),
         (
             "file,tag,xmin,ymin,xmax,ymax\n1.jpg,a,0,0,999,9\n",
-            "l.csv:2 (a): box from (0, 0) to (999, 9): is 799 px outside of the image, which is 200 × 100 px",
+            "l.csv:2 (a): box from (0, 0) to (999, 9): is 799 px outside the image, which is 200 × 100 px",
         ),
         (
             "file,width,height,tag,xmin,ymin,xmax,ymax\n1.jpg,100,50,a,0,0,9,9\n",
-            "l.csv:2: 1.jpg is 200 × 100 px, its labels say 100 × 50",
+            "l.csv:2: 1.jpg is 200 × 100 px, but its labels say 100 × 50",
         ),
         (
             "file,width,height,tag,xmin,ymin,xmax,ymax\n1.jpg,200,100,a,0,0,9,9\n1.jpg,100,50,a,0,0,9,9\n",
-            "l.csv:3: width and height are not those of the rows of 1.jpg above",
+            "l.csv:3: width and height differ from those in the rows of 1.jpg above",
         ),
-        ('file,tag\n"1.jpg,a\n', "l.csv:2: is not CSV: unexpected end of data"),
+        ('file,tag\n"1.jpg,a\n', "l.csv:2: not valid CSV: unexpected end of data"),
     ],
 )
 def test_csv_faults(tmp_path: Path, text: str, expected: str) -> None:
@@ -300,16 +303,16 @@ def no_categories(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (without_image, "i.json: annotations[0]: image_id 1 is no image's id"),
-        (without_category, "i.json: annotations[0]: category_id 1 is no category's id"),
+        (without_image, "i.json: annotations[0]: image_id 1 is not the id of an image"),
+        (without_category, "i.json: annotations[0]: category_id 1 is not the id of a category"),
         (short_box, "i.json: annotations[0]: bbox must be four numbers [left, top, width, height], in pixels"),
         (
             outside_box,
-            "i.json: annotations[0]: box from (150, 0) to (250, 10): is 50 px outside of the image, which is 200 × 100 px",
+            "i.json: annotations[0]: box from (150, 0) to (250, 10): is 50 px outside the image, which is 200 × 100 px",
         ),
         (
             fractions,
-            "i.json: no number of any bbox is over 1, so these are fractions already, not pixels: use `--from coco`",
+            "i.json: no bbox has a number over 1, so the boxes are fractions, not pixels. Use `--from coco`",
         ),
         (twice_the_id, "i.json: images[1]: id 397133 is that of i.json: images[0], too"),
         (no_categories, "i.json: has no list 'categories'"),
@@ -324,13 +327,13 @@ def test_coco_faults(tmp_path: Path, spoil: Callable[[dict[str, Any]], None], ex
 
 
 def test_folders_faults(tmp_path: Path) -> None:
-    assert problems(lambda: read_folders(tmp_path), tmp_path) == ["there is no image"]
+    assert problems(lambda: read_folders(tmp_path), tmp_path) == ["no images found"]
     image(tmp_path / "loose.jpg")
     (tmp_path / "tag").mkdir()
     (tmp_path / "tag" / "1.jpg").write_text("no image")
     assert problems(lambda: read_folders(tmp_path), tmp_path) == [
-        "loose.jpg: is in no tag's folder",
-        "tag/1.jpg: is not an image of a type that can be trained on (JPEG, MPO, PNG, BMP, GIF, TIFF, WEBP, ICO)",
+        "loose.jpg: is not in a tag's folder",
+        "tag/1.jpg: is not an image of a supported type (JPEG, MPO, PNG, BMP, GIF, TIFF, WEBP, ICO)",
     ]
 
 
@@ -353,7 +356,7 @@ def turned_coco(root: Path) -> LabelledImages:
 def test_pixels_of_an_image_that_is_stored_turned_are_refused(tmp_path: Path, read: Callable[[Path], LabelledImages]) -> None:
     image(tmp_path / "1.jpg", orientation=6)
     [problem] = problems(lambda: read(tmp_path), tmp_path)
-    assert "1.jpg is stored turned (EXIF orientation) and labelled unturned" in problem
+    assert "1.jpg is stored rotated (EXIF orientation), but was labelled without the rotation" in problem
 
 
 def test_fractions_do_not_depend_on_the_size_that_is_stated(tmp_path: Path) -> None:

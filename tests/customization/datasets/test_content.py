@@ -191,15 +191,15 @@ def null_byte(folder: DatasetFolder) -> None:
         (a_folder, "DATA/images/a_1.png is not a file"),
         (
             no_image,
-            "images/a_1.png is not an image of a type that can be trained on (JPEG, MPO, PNG, BMP, GIF, TIFF, WEBP, ICO)",
+            "images/a_1.png is not an image of a supported type (JPEG, MPO, PNG, BMP, GIF, TIFF, WEBP, ICO)",
         ),
         (no_bytes, "images/a_1.png is empty"),
         (cut_off, "images/a_1.png is damaged: image file is truncated"),
-        (other_size, "images/a_1.png is 65 × 48 px, width and height say 64 × 48"),
+        (other_size, "images/a_1.png is 65 × 48 px, but width and height say 64 × 48"),
         (too_small, "images/a_1.png is 9 × 48 px, each side must be 10 to 10,240"),
-        (too_heavy, "images/a_1.png has 20,971,521 bytes, must have at most 20,971,520"),
-        (leads_outside, "file_name 'images/../../secret.png' must be relative, and must stay in the dataset's folder"),
-        (absolute, "file_name '/etc/hostname' must be relative, and must stay in the dataset's folder"),
+        (too_heavy, "images/a_1.png has 20,971,521 bytes; at most 20,971,520 are allowed"),
+        (leads_outside, "file_name 'images/../../secret.png' must be a relative path inside the dataset's folder"),
+        (absolute, "file_name '/etc/hostname' must be a relative path inside the dataset's folder"),
         (null_byte, "no such image file: DATA/a\0b"),
     ],
 )
@@ -269,8 +269,8 @@ def test_boxes_of_an_image_that_states_its_unturned_size_are_warned_of(
     warnings = [str(warning) for warning in read(folder, kind).warnings]
     assert len(warnings) == int(warned)
     if warned:
-        assert warnings[0].startswith("train.json: images[0] (id 1): images/a_0.png is stored turned (EXIF orientation), and")
-        assert warnings[0].endswith("its boxes are taken as fractions of the upright one, which is 48 × 64 px")
+        assert warnings[0].startswith("train.json: images[0] (id 1): images/a_0.png is stored rotated (EXIF orientation), but")
+        assert warnings[0].endswith("its boxes are read as fractions of the upright image, which is 48 × 64 px")
 
 
 def test_copies_of_an_image_have_their_boxes_together(dataset_folder: MakeFolder) -> None:

@@ -42,7 +42,7 @@ def test_the_size_is_that_of_the_upright_image(orientation: int) -> None:
 def test_other_types_are_refused() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (80, 60)).save(stream, "PPM")
-    with pytest.raises(ImageUnreadable, match="is not an image of a type"):
+    with pytest.raises(ImageUnreadable, match="is not an image of a supported type"):
         read_image(stream.getvalue())
 
 

@@ -156,10 +156,10 @@ def test_an_image_that_changes_meanwhile_is_refused(dataset_folder: MakeFolder, 
     folder = dataset_folder()
     content = content_of(folder)
     folder.image(2).write_bytes(encoded(99))
-    with pytest.raises(StorageError, match=r"a_2\.png: changed while the dataset was uploaded: run it again"):
+    with pytest.raises(StorageError, match=r"a_2\.png: changed during the upload. Run the command again"):
         upload(content, container)
     folder.image(2).unlink()
-    with pytest.raises(StorageError, match=r"a_2\.png: can't be read any more"):
+    with pytest.raises(StorageError, match=r"a_2\.png: can no longer be read"):
         upload(content, container)
 
 

@@ -135,7 +135,7 @@ def empty_an_image(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "told", "counted"),
     [
-        (move_a_box, ["boxes moved in 1 image"], ["other images or boxes, as many as before"]),
+        (move_a_box, ["boxes moved in 1 image"], ["different images or boxes, but the same number as before"]),
         (draw_a_box, ["boxes of 'spoon': 1 → 2", "1 image with more boxes"], ["boxes of 'spoon': 1 → 2"]),
         (
             relabel_a_box,

@@ -62,7 +62,7 @@ def test_a_model_of_one_tile_is_called_what_it_was_before_there_were_tiles() -> 
 @pytest.mark.parametrize(
     ("wrong", "property_name", "said"),
     [
-        ({"model_kind": "Classifier"}, "model_kind", "'Classifier' is none of Generic-Classifier"),
+        ({"model_kind": "Classifier"}, "model_kind", "'Classifier' is not a model kind; choose from Generic-Classifier"),
         (
             {"annotation_kind": "imageObjectDetection"},
             "training_dataset",
@@ -85,7 +85,7 @@ def test_a_model_of_one_tile_is_called_what_it_was_before_there_were_tiles() -> 
         ({**BOXES, "tiles": 0.0}, "tiles", "0 is no whole number from 1 to 4"),
         ({**BOXES, "tiles": "three"}, "tiles", "three is no whole number from 1 to 4"),
         # 0.0003334 h an image
-        ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "give at least 3"),
+        ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "at least 3 are needed"),
     ],
 )
 def test_check_refuses(wrong: dict[str, object], property_name: str, said: str) -> None:
@@ -178,8 +178,8 @@ def test_other_images_replace_the_model() -> None:
         ({"model_kind": "Generic-Detector"}, "the kind changes from Generic-Classifier to Generic-Detector"),
         ({"time_budget_in_hours": 2.0}, "the time budget changes from 1.0 to 2.0 hours"),
         ({"time_budget_in_hours": 2.0, "tiles": 1.0}, "the time budget changes from 1.0 to 2.0 hours"),
-        ({"tiles": 3.0}, "retrains: tiles change from 1 to 3; about "),
-        ({"tiles": UNKNOWN}, "retrains where tiles do not stay 1"),
+        ({"tiles": 3.0}, "retrains: tiles changes from 1 to 3; about "),
+        ({"tiles": UNKNOWN}, "retrains if tiles changes from 1"),
         (
             {"training_digest": "b", "training_tags": {"hemlock": 15.0, "cherry": 10.0}},
             "because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s",
@@ -290,7 +290,7 @@ def test_a_model_that_was_promoted_is_not_taken_for_a_training(changes: dict[str
     if here:
         check_trained_here(model)
     else:
-        with pytest.raises(NameTaken, match="was not trained here"):
+        with pytest.raises(NameTaken, match="not trained here"):
             check_trained_here(model)
 
 

@@ -91,8 +91,8 @@ def test_an_import_of_an_earlier_update_is_adopted(source: FakeService, target: 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (model("0" * 64), "this service has another model of that name"),
-        (model(trainingProgress={"stage": "trained"}), "this service has trained a model of that name itself"),
+        (model("0" * 64), "this service has a different model with this name"),
+        (model(trainingProgress={"stage": "trained"}), "a model with this name was trained on this service"),
     ],
 )
 def test_what_is_not_that_model_is_not_adopted(
@@ -110,9 +110,9 @@ def test_what_is_not_that_model_is_not_adopted(
     [
         (
             Answer(404, {"error": {"code": "ModelNotFound", "message": "There is none."}}),
-            "the model can't be had from there: .*There is none",
+            "the model can't be downloaded: .*There is none",
         ),
-        (Answer(200, {"not": "that file"}), "the file there is sha256:.* now: run `pulumi up` on dev"),
+        (Answer(200, {"not": "that file"}), "the model's file is now sha256:.* Run `pulumi up` on dev"),
     ],
 )
 def test_a_source_without_that_model_is_named(source: FakeService, target: FakeService, answer: Answer, said: str) -> None:

@@ -165,7 +165,7 @@ REFUSED = "can't be used: a name starts with a letter or digit, and goes on with
         (PublishedModelProvider, "published_name", "leaves.2", None),
         (PublishedModelProvider, "published_name", "Blätter", f"'Blätter' {REFUSED}this PublishedModel another"),
         (PromotedModelProvider, "model_name", "leaves-0123abcd", None),
-        (PromotedModelProvider, "model_name", "a b", f"'a b' {REFUSED}the `model_name` that the other stack's outputs have"),
+        (PromotedModelProvider, "model_name", "a b", f"'a b' {REFUSED}the `model_name` from the other stack's outputs"),
     ],
 )
 def test_a_name_that_the_service_would_refuse_is_refused_before_anything_is_made(
