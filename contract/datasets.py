@@ -18,7 +18,7 @@ class Authentication(Wire):
     @model_validator(mode="after")
     def _sas_needs_a_token(self) -> Self:
         if self.sas_token is not None and self.kind is not AuthenticationKind.SAS:
-            raise ValueError("sasToken is only for authentication of kind 'sas'")
+            raise ValueError("sasToken is allowed only with authentication of kind 'sas'")
         return self
 
 

@@ -1,4 +1,4 @@
-"""The gate: the metrics that a model has, and must reach. One rule for stacks, the Evaluation resource and the command line."""
+"""The quality gate: a model's metrics, and the thresholds they must reach. Shared by stacks, `Evaluation` and the CLI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ METRICS_BY_KIND = {
     AnnotationKind.IMAGE_CLASSIFICATION: ("accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE"),
     AnnotationKind.IMAGE_OBJECT_DETECTION: ("meanAveragePrecision30", "meanAveragePrecision50", "meanAveragePrecision75"),
 }
-"""What can be required: the contract's metrics of a whole model, each in 0…1, by the kind of dataset that trains it."""
+"""The metrics that a gate can require, each in 0…1, by the kind of the training dataset."""
 
 METRICS = tuple(metric for metrics in METRICS_BY_KIND.values() for metric in metrics)
 
@@ -19,9 +19,9 @@ LOWER_IS_BETTER = ("calibrationECE",)
 
 
 class Performance(TypedDict, total=False):
-    """A model's metrics as JSON: what `ModelPerformance` writes, for those who read it without pydantic.
+    """A model's metrics as JSON: what `ModelPerformance` writes, for callers that do not use pydantic.
 
-    Each is in 0…1. Absent is what the model's kind does not have. `tagPerformance` has those of each tag.
+    Each is in 0…1. A metric that the model's kind does not have is absent. `tagPerformance` has the metrics per tag.
     """
 
     averagePrecision: float
@@ -35,28 +35,28 @@ class Performance(TypedDict, total=False):
 
 
 def faults(require: Mapping[str, float], kind: ModelKind | None = None) -> list[str]:
-    """What is wrong with a gate, whatever its model will be like: a metric that no model has, or none of this kind where the
-    kind is known, or a threshold that no metric can have."""
+    """What is wrong with a gate before any model is evaluated: a metric that no model (of this kind, if `kind` is given) has,
+    or a threshold that no metric can reach."""
     metrics = METRICS if kind is None else METRICS_BY_KIND[kind.annotation_kind]
     whose = "" if kind is None else f" of a {kind}"
     found = []
     for metric, threshold in require.items():
         if metric not in metrics:
-            found.append(f"'{metric}' is no metric{whose}; those are {', '.join(metrics)}")
+            found.append(f"'{metric}' is not a metric{whose}; choose from {', '.join(metrics)}")
         elif not 0 <= threshold <= 1:
-            found.append(f"{metric} is required to be {threshold:g}, and metrics are between 0 and 1")
+            found.append(f"{metric} is required to be {threshold:g}, but metrics are between 0 and 1")
     return found
 
 
 def misses(performance: Mapping[str, object], require: Mapping[str, float]) -> list[str]:
-    """What of `require` the metrics do not reach: metric, value and threshold. A metric that is not there is not reached."""
+    """One line per threshold in `require` that is missed: metric, value and threshold. An absent metric counts as missed."""
     found = []
     for metric, threshold in sorted(require.items()):
         value = performance.get(metric)
         if not isinstance(value, float | int):
-            found.append(f"{metric} is not among the metrics of this model, and {threshold:g} is required")
+            found.append(f"{metric} is not among the metrics of this model, but {threshold:g} is required")
         elif metric in LOWER_IS_BETTER and value > threshold:
-            found.append(f"{metric} is {value:.4f}, above the {threshold:g} that is allowed")
+            found.append(f"{metric} is {value:.4f}, above the allowed {threshold:g}")
         elif metric not in LOWER_IS_BETTER and value < threshold:
-            found.append(f"{metric} is {value:.4f}, below the {threshold:g} that is required")
+            found.append(f"{metric} is {value:.4f}, below the required {threshold:g}")
     return found

@@ -43,7 +43,7 @@ class ModelCreate(Wire):
     def _budget_fits_kind(self) -> Self:
         kind = self.training_parameters.model_kind
         if kind is not None and self.training_parameters.time_budget_in_hours > kind.time_budget_max_hours:
-            raise ValueError(f"timeBudgetInHours is at most {kind.time_budget_max_hours} for {kind}")
+            raise ValueError(f"timeBudgetInHours must be at most {kind.time_budget_max_hours} for a {kind}")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Words of messages: counts, lists that are cut, and what names and images must be like."""
+"""Building blocks of messages: counts, shortened lists, and the rules for names and image sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 VIOLATIONS_SHOWN = 20
 _SIDE_CHARACTERS = 20
-NAME_RULE = "a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'"
+NAME_RULE = "a name starts with a letter or digit, followed by letters, digits, '.', '_' and '-'"
 
 
 def counted(count: int, noun: str) -> str:
@@ -30,18 +30,18 @@ def listed(title: str, lines: Sequence[object]) -> str:
 
 
 def name_fault(name: str, longest: int = NAME_MAX_LENGTH) -> str | None:
-    """Why the service does not take a name; None if it does."""
+    """Why the service refuses a name; None if it accepts it."""
     if not re.fullmatch(NAME_PATTERN, name):
-        return f"{name!r} can't be used: {NAME_RULE}"
+        return f"{name!r} is not a valid name: {NAME_RULE}"
     if len(name) > longest:
-        return f"the name has {len(name)} characters, and at most {longest} are allowed"
+        return f"the name has {len(name)} characters, but at most {longest} are allowed"
     return None
 
 
 def size_fault(least: int, greatest: int, *sides: float) -> str | None:
     """Why an image of these sides, in pixels, is refused: `is 9 × 48 px, each side must be 10 to 10,240`; None if it is not.
 
-    A file may claim a side of any length: what is shown of it is cut.
+    A file may claim a side of any length, so the message shortens it.
     """
     if all(least <= side <= greatest for side in sides):
         return None

@@ -1,4 +1,4 @@
-"""What a model of a kind can be trained from and with, and in how many steps."""
+"""What each kind of model can be trained from and with, and in how many steps."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.limits import TILES_MAX
 
 STEP_IMAGES = 8
-"""Images that are learnt from in each step."""
+"""Images per training step."""
 _STEPS_OF_A_TAG, _STEPS_OF_TAGS = 10, (60, 150)
-"""How many steps more there are for each tag where images are few, and the least and the greatest number that comes of it."""
+"""With few images: how many steps each tag adds, and the minimum and maximum of the sum."""
 
 
 def kind_mismatch(
     kind: ModelKind, annotation_kind: str, *, model: str = "the model", dataset: str = "the dataset"
 ) -> str | None:
-    """Why a model of this kind can be neither trained nor evaluated with such a dataset, and what to change; None if it can.
+    """Why such a dataset can't train or evaluate a model of this kind, and what to change; None if it can.
 
     Args:
         model: what the text calls the model.
@@ -27,18 +27,18 @@ def kind_mismatch(
     fitting = " or ".join(other for other in ModelKind if other.annotation_kind == annotation_kind)
     change = f", or make the model a {fitting}" if fitting else ""
     return (
-        f"{dataset} is of kind {annotation_kind}, and {model}, a {kind}, needs {kind.annotation_kind}: "
-        f"name a dataset of that kind{change}"
+        f"{dataset} is of kind {annotation_kind}, but {model}, a {kind}, needs {kind.annotation_kind}. "
+        f"Use a dataset of that kind{change}"
     )
 
 
 def tiles_fault(kind: ModelKind, tiles: object) -> str | None:
     """Why a model of this kind can't have these `tiles`; None if it can."""
     if tiles not in range(1, TILES_MAX + 1):
-        return f"{format(tiles, 'g') if isinstance(tiles, float) else tiles} is no whole number from 1 to {TILES_MAX}"
+        return f"must be an integer from 1 to {TILES_MAX}, not {format(tiles, 'g') if isinstance(tiles, float) else tiles}"
     if kind is ModelKind.GENERIC_CLASSIFIER and tiles != 1:
         detectors = " or a ".join(other for other in ModelKind if other is not kind)
-        return f"at most 1 for a {kind}, which looks at each image as a whole; a {detectors} takes up to {TILES_MAX}"
+        return f"must be 1 for a {kind}, which analyzes each image as a whole; a {detectors} allows up to {TILES_MAX}"
     return None
 
 
@@ -46,7 +46,7 @@ def training_steps(images: float, tags: int) -> int:
     """75 for 28 images of two tags, 201 for 292; thousands of images are seen once each (docs/learning.md).
 
     Args:
-        images: of one tile; one of tiles × tiles counts as so many.
+        images: counted in tiles: an image of tiles × tiles counts tiles² times.
     """
     least, most = _STEPS_OF_TAGS
     of_tags = min(max(least, 50 + _STEPS_OF_A_TAG * tags), most)

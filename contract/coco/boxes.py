@@ -21,8 +21,8 @@ def bbox_problem(bbox: object) -> str | None:
         return f"{told}: must be four numbers [left, top, width, height]"
     left, top, width, height = bbox
     if _in_pixels(bbox):
-        advice = "must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels` makes them)"
-        return f"{told}: these are pixels, {advice}"
+        advice = "must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels` converts them)"
+        return f"{told}: these look like pixels, but {advice}"
     problems = [
         f"{side} is {_figure(number)}, must be at least 0 and less than 1"
         for side, number in (("left", left), ("top", top))
@@ -43,15 +43,16 @@ def bbox_problem(bbox: object) -> str | None:
         return None
     cut = cut_to_image(bbox)
     by_rounding = cut is not bbox and bbox_problem(cut) is None
-    advice = " (`vision convert --from coco` cuts what rounding put over the edge)" if by_rounding else ""
+    advice = " (`vision convert --from coco` clips such rounding errors)" if by_rounding else ""
     return f"{told}: {'; '.join(problems)}{advice}"
 
 
 def no_bbox_problem(annotations: int) -> str:
-    """What is said of a file without any `bbox` that is to be for detection: most likely its dataset has the wrong kind."""
+    """The message for a detection file without any `bbox`: most likely its dataset has the wrong kind."""
     which = "the annotation has no bbox" if annotations == 1 else f"none of the {annotations:,} annotations has a bbox"
     return (
-        f"{which}: these are labels for classification. Give the dataset the kind imageClassification, or each object its bbox "
+        f"{which}, so these are labels for classification. Set the dataset's kind to imageClassification, or add to each "
+        "object its bbox "
         "[left, top, width, height] in fractions 0 to 1 of the image's size"
     )
 

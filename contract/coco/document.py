@@ -107,6 +107,6 @@ def parse_json(data: bytes, name: str) -> tuple[Any, Violation | None]:
     except json.JSONDecodeError as error:
         return None, Violation(name, f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}")
     except ValueError:
-        return None, Violation(name, "is not an annotation file: it has a number of thousands of digits")
+        return None, Violation(name, "is not an annotation file: it has a number with thousands of digits")
     except RecursionError:
         return None, Violation(name, "is not an annotation file: it is nested too deeply")

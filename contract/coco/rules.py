@@ -47,7 +47,7 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
     name = ", ".join(file.name for file in files)
     violations = []
     if len(files) > ANNOTATION_FILES_MAX:
-        violations.append(Violation(name, f"{len(files)} annotation files, must be at most {ANNOTATION_FILES_MAX}"))
+        violations.append(Violation(name, f"{len(files)} annotation files; at most {ANNOTATION_FILES_MAX} are allowed"))
 
     images = sum(len(file.images) for file in files)
     if not limits.annotations_per_tag_min <= images <= limits.images_max:
@@ -64,7 +64,7 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
         violations.append(Violation(name, f"{counted(len(tags), 'tag')}{names}, {allowed}", "categories"))
     for tag, count in tags.items():
         if count == 0:
-            message = f"tag {tag!r} has no annotation: a model can't learn it"
+            message = f"tag {tag!r} has no annotation, so a model can't learn it"
             violations.append(Violation(name, message, "categories", severity=Severity.WARNING))
         elif count < limits.annotations_per_tag_min:
             message = f"tag {tag!r} has {counted(count, 'annotation')}, must have at least {limits.annotations_per_tag_min}"
@@ -105,7 +105,7 @@ class _FileCheck:
         self.violations.append(Violation(self.name, message, section, index, id_))
 
     def _entries(self, document: dict[str, Any], section: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
-        """Index, id and object of each entry; an id that is no integer is refused, and 0 from there on."""
+        """Index, id and object of each entry; an id that is not an integer is refused and yielded as 0."""
         entries = document.get(section)
         if not isinstance(entries, list):
             self._refuse("is missing" if section not in document else f"is {_json_type(entries)}, must be a list", section)
@@ -121,10 +121,10 @@ class _FileCheck:
                 self._refuse(f"id {_is(entry, 'id')}, must be an integer from 1 to {last}", section, index)
                 id_ = 0
             elif not 1 <= id_ <= last:
-                message = f"id must be 1 to {last}, the number of {section}: ids have no gaps"
+                message = f"id must be 1 to {last}, the number of {section}: ids must have no gaps"
                 self._refuse(message, section, index, id_)
             elif index_of.setdefault(id_, index) != index:
-                self._refuse(f"id is that of {section}[{index_of[id_]}], too", section, index, id_)
+                self._refuse(f"id is already used by {section}[{index_of[id_]}]", section, index, id_)
             yield index, id_, entry
 
     def _image(self, index: int, id_: int, entry: dict[str, Any]) -> CocoImage:
@@ -151,7 +151,7 @@ class _FileCheck:
 
     def _url_problem(self, entry: dict[str, Any]) -> str | None:
         if self.urls_required and "absolute_url" not in entry and "coco_url" not in entry:
-            return "absolute_url is missing (coco_url would do, too)"
+            return "absolute_url is missing (coco_url is also accepted)"
         return None
 
     def _category(self, index: int, id_: int, entry: dict[str, Any]) -> tuple[int, str]:
@@ -164,7 +164,7 @@ class _FileCheck:
     def _annotations(self, document: dict[str, Any]) -> list[CocoAnnotation]:
         entries = [entry for entry in self._entries(document, "annotations") if not (self.detection and self._is_crowd(*entry))]
         boxed = self.detection and any(entry.get("bbox") is not None for _, _, entry in entries)
-        if self.detection and entries and not boxed:  # said once, and not of each annotation
+        if self.detection and entries and not boxed:  # one message for the file, not one per annotation
             self._refuse(no_bbox_problem(len(entries)), "annotations")
         return [self._annotation(*entry, boxed=boxed) for entry in entries]
 
@@ -189,14 +189,14 @@ class _FileCheck:
         for annotation in annotations:
             reference = getattr(annotation, key)
             if reference and not 1 <= reference <= last:
-                known = f"{section} have the ids 1 to {last}" if last else f"there are no {section}"
+                known = f"the ids of {section} are 1 to {last}" if last else f"there are no {section}"
                 self._refuse(f"{key} {reference}: {known}", "annotations", annotation.index, annotation.id or None)
 
     def _warn_of_same_names(self, categories: Sequence[tuple[int, str]]) -> None:
         first: dict[str, int] = {}
         for index, (id_, name) in enumerate(categories):
             if name and first.setdefault(name, id_) != id_:
-                message = f"name {name!r} is that of category {first[name]}, too: they are taken as one tag"
+                message = f"name {name!r} is also the name of category {first[name]}: both count as one tag"
                 self._warn(message, "categories", index, id_ or None)
 
     def _refuse_second_tags(self, annotations: Sequence[CocoAnnotation], names: dict[int, str]) -> None:
@@ -206,24 +206,26 @@ class _FileCheck:
                 continue
             other = first[annotation.image_id]
             tag = names.get(other.category_id, other.category_id)
-            message = f"image {annotation.image_id} has the tag {tag!r} already, by annotations[{other.index}]"
-            self._refuse(f"{message}: one tag an image", "annotations", annotation.index, annotation.id or None)
+            message = f"image {annotation.image_id} already has the tag {tag!r}, from annotations[{other.index}]"
+            self._refuse(
+                f"{message}: only one tag per image is allowed", "annotations", annotation.index, annotation.id or None
+            )
 
     def _is_crowd(self, index: int, id_: int, entry: dict[str, Any]) -> bool:
         if not entry.get("iscrowd"):
             return False
-        self._warn("is a crowd (iscrowd), which is no single object: it is left out", "annotations", index, id_ or None)
+        self._warn("is a crowd (iscrowd) and not a single object, so it is skipped", "annotations", index, id_ or None)
         return True
 
     def _refuse_crowded(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
         boxes = Counter(annotation.image_id for annotation in annotations)
         for image in images:
             if image.id and boxes[image.id] > BOXES_PER_IMAGE_MAX:
-                message = f"{image.file_name} has {boxes[image.id]:,} boxes, must have at most {BOXES_PER_IMAGE_MAX:,}"
+                message = f"{image.file_name} has {boxes[image.id]:,} boxes; at most {BOXES_PER_IMAGE_MAX:,} are allowed"
                 self._refuse(message, "images", image.index, image.id)
 
     def _warn_of_boxes(self, images: Sequence[CocoImage], annotations: Sequence[CocoAnnotation]) -> None:
-        """Boxes that are allowed and hardly meant: of less than a pixel, and those that are there twice."""
+        """Warn of boxes that are valid but probably a mistake: smaller than a pixel, or listed twice."""
         by_id = {image.id: image for image in images}
         first: dict[tuple[int, int, Box], int] = {}
         for annotation in annotations:
@@ -232,11 +234,13 @@ class _FileCheck:
                 continue
             width, height = annotation.box[2] * image.width, annotation.box[3] * image.height
             if min(width, height) < TINY_BOX_PX:
-                message = f"bbox is {width:.2g} × {height:.2g} px of {image.file_name}: less than a pixel shows nothing"
+                message = (
+                    f"bbox is {width:.2g} × {height:.2g} px of {image.file_name}: a box smaller than a pixel shows nothing"
+                )
                 self._warn(message, "annotations", annotation.index, annotation.id or None)
             other = first.setdefault((annotation.image_id, annotation.category_id, annotation.box), annotation.index)
             if other != annotation.index:
-                message = f"is annotations[{other}] again, with the same image, tag and bbox: they are one object"
+                message = f"repeats annotations[{other}] (same image, tag and bbox): both count as one object"
                 self._warn(message, "annotations", annotation.index, annotation.id or None)
 
     def _has_size(self, side: object) -> bool:
@@ -254,7 +258,7 @@ def _file_name_problem(entry: dict[str, Any]) -> str | None:
 
 
 def _is(entry: dict[str, Any], key: str) -> str:
-    """What an entry has under a key, as a predicate."""
+    """`is <value>` or `is missing`: what an entry has under a key."""
     return f"is {shown_as_json(entry[key])}" if key in entry else "is missing"
 
 

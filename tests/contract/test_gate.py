@@ -11,11 +11,11 @@ from vision_customization.contract.models import ModelPerformance
         ({}, []),
         ({"accuracyTop1": 0.0, "calibrationECE": 1.0}, []),
         ({"meanAveragePrecision30": 0.7, "meanAveragePrecision50": 0.5, "meanAveragePrecision75": 0.3}, []),
-        ({"accuracyTop1": 90}, ["accuracyTop1 is required to be 90, and metrics are between 0 and 1"]),
-        ({"accuracyTop1": float("nan")}, ["accuracyTop1 is required to be nan, and metrics are between 0 and 1"]),
+        ({"accuracyTop1": 90}, ["accuracyTop1 is required to be 90, but metrics are between 0 and 1"]),
+        ({"accuracyTop1": float("nan")}, ["accuracyTop1 is required to be nan, but metrics are between 0 and 1"]),
         (
             {"accuracy": 0.9},
-            [f"'accuracy' is no metric; those are {', '.join(METRICS)}"],
+            [f"'accuracy' is not a metric; choose from {', '.join(METRICS)}"],
         ),
     ],
 )
@@ -31,17 +31,23 @@ def test_faults(require: dict[str, float], said: list[str]) -> None:
         (
             ModelKind.GENERIC_DETECTOR,
             "accuracyTop1",
-            "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, meanAveragePrecision50, ",
+            (
+                "'accuracyTop1' is not a metric of a Generic-Detector; choose from meanAveragePrecision30, "
+                "meanAveragePrecision50, "
+            ),
         ),
         (
             ModelKind.PRODUCT_RECOGNIZER,
             "averagePrecision",
-            "'averagePrecision' is no metric of a Product-Recognizer; those are mean",
+            "'averagePrecision' is not a metric of a Product-Recognizer; choose from mean",
         ),
         (
             ModelKind.GENERIC_CLASSIFIER,
             "meanAveragePrecision50",
-            "'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, accuracyTop5, averagePr",
+            (
+                "'meanAveragePrecision50' is not a metric of a Generic-Classifier; choose from accuracyTop1, accuracyTop5, "
+                "averagePr"
+            ),
         ),
     ],
 )
@@ -63,6 +69,6 @@ def test_a_detector_is_held_against_its_own_metrics() -> None:
     performance = ModelPerformance(mean_average_precision50=0.4, tag_performance={"cat": {"averagePrecision50": 0.4}}).to_wire()
     assert misses(performance, {"meanAveragePrecision50": 0.4}) == []
     assert misses(performance, {"meanAveragePrecision50": 0.5, "accuracyTop1": 0.5}) == [
-        "accuracyTop1 is not among the metrics of this model, and 0.5 is required",
-        "meanAveragePrecision50 is 0.4000, below the 0.5 that is required",
+        "accuracyTop1 is not among the metrics of this model, but 0.5 is required",
+        "meanAveragePrecision50 is 0.4000, below the required 0.5",
     ]

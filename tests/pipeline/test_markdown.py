@@ -61,7 +61,7 @@ def azure(kind: str) -> str:
             "gate-raised",
             [
                 "`require.accuracyTop1`: `0.6` → `0.99`",
-                "- `shapes`: the update will stop at this gate: accuracyTop1 is 0.9500, below the 0.99 that is required",
+                "- `shapes`: the update will stop at this gate: accuracyTop1 is 0.9500, below the required 0.99",
                 "| `accuracyTop1` 0.99 | **not passed** |",
             ],
             ["Training of"],

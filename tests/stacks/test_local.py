@@ -110,7 +110,7 @@ def test_a_gate_keeps_the_old_model_serving(deployed: Project, config: dict[str,
     config["models"]["shapes"]["require"] = {"accuracyTop1": 0.99}
     deployed.configure(config)
     output = deployed.up().failed().output
-    assert re.search(r"accuracyTop1 is 0\.\d{4}, below the 0\.99 that is required", output)
+    assert re.search(r"accuracyTop1 is 0\.\d{4}, below the required 0\.99", output)
     assert client.get_published_model("shapes").model_name == former
     client.analyze("shapes", picture)
 
@@ -128,7 +128,7 @@ def test_a_gate_that_is_raised_is_judged_before_and_without_training(deployed: P
     config["models"]["shapes"]["require"] = {"accuracyTop1": 0.99}
     deployed.configure(config)
     assert "the update will stop at this gate: accuracyTop1 is" in deployed.preview().output
-    assert "below the 0.99 that is required" in deployed.up().failed().output
+    assert "below the required 0.99" in deployed.up().failed().output
     assert {model.name for model in client_of(deployed).list_models()} == models
 
 

@@ -174,7 +174,7 @@ def test_a_new_model_passes_its_gate_or_the_former_one_stays(promoted: Stacks) -
     config["models"]["shapes"]["require"] = {"accuracyTop1": 0.99}
     staging.configure(config)
     output = staging.up().failed().output
-    assert re.search(r"accuracyTop1 is 0\.\d{4}, below the 0\.99 that is required", output)
+    assert re.search(r"accuracyTop1 is 0\.\d{4}, below the required 0\.99", output)
     assert client.get_published_model("shapes").model_name == former
 
     staging.configure(CONFIG)

@@ -123,7 +123,7 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
                 "datasets": DATASETS,
                 "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracy": 0.9}}},
             },
-            "models.m: require: 'accuracy' is no metric of a Generic-Classifier; those are accuracyTop1",
+            "models.m: require: 'accuracy' is not a metric of a Generic-Classifier; choose from accuracyTop1",
         ),
         (
             {
@@ -137,7 +137,7 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
                     }
                 },
             },
-            "models.m: require: 'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, ",
+            "models.m: require: 'accuracyTop1' is not a metric of a Generic-Detector; choose from meanAveragePrecision30, ",
         ),
         (
             {
@@ -150,12 +150,12 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
                     }
                 },
             },
-            "models.m: require: 'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, ",
+            "models.m: require: 'meanAveragePrecision50' is not a metric of a Generic-Classifier; choose from accuracyTop1, ",
         ),
         ({"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}}, "at most 336"),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "tiles": 2}}},
-            "models.m: tiles: at most 1 for a Generic-Classifier, which looks at each image as a whole; a Generic-Detector or ",
+            "models.m: tiles: must be 1 for a Generic-Classifier, which analyzes each image as a whole; a Generic-Detector or ",
         ),
         (
             {
@@ -169,7 +169,7 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
                 "datasets": DATASETS,
                 "models": {"m": {"trainingDataset": "train", "evaluationDataset": "train", "require": {"accuracyTop1": 90}}},
             },
-            "accuracyTop1 is required to be 90, and metrics are between 0 and 1",
+            "accuracyTop1 is required to be 90, but metrics are between 0 and 1",
         ),
         ({"models": {"m": {}}}, "models.m: give trainingDataset, or promoteFrom"),
         (
@@ -194,19 +194,19 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ),
         (
             {"datasets": BOTH_KINDS, "models": {"m": {"trainingDataset": "boxes"}}},
-            "models.m.trainingDataset: dataset 'boxes' is of kind imageObjectDetection, and model 'm', a Generic-Classifier, ",
+            "models.m.trainingDataset: dataset 'boxes' is of kind imageObjectDetection, but model 'm', a Generic-Classifier, ",
         ),
         (
             {"datasets": BOTH_KINDS, "models": {"m": {"trainingDataset": "boxes"}}},
-            "name a dataset of that kind, or make the model a Generic-Detector or Product-Recognizer (modelKind)",
+            "Use a dataset of that kind, or make the model a Generic-Detector or Product-Recognizer (modelKind)",
         ),
         (
             {"datasets": BOTH_KINDS, "models": {"m": {"trainingDataset": "train", "evaluationDataset": "boxes"}}},
-            "models.m.evaluationDataset: dataset 'boxes' is of kind imageObjectDetection, and model 'm', a Generic-Classifier",
+            "models.m.evaluationDataset: dataset 'boxes' is of kind imageObjectDetection, but model 'm', a Generic-Classifier",
         ),
         (
             {"datasets": BOTH_KINDS, "models": {"m": {"modelKind": "Generic-Detector", "trainingDataset": "train"}}},
-            "models.m.trainingDataset: dataset 'train' is of kind imageClassification, and model 'm', a Generic-Detector, n",
+            "models.m.trainingDataset: dataset 'train' is of kind imageClassification, but model 'm', a Generic-Detector, n",
         ),
         (
             {"datasets": BOTH_KINDS, "models": {"m": {"modelKind": "Product-Recognizer", "trainingDataset": "train"}}},

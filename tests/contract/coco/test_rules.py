@@ -38,8 +38,8 @@ FIELDS: list[tuple[str, int, dict[str, Any], str]] = [
     ("images", 1, {"id": "2"}, 'train.json: images[1]: id is "2", must be an integer from 1 to 4'),
     ("images", 1, {"id": True}, "train.json: images[1]: id is true, must be an integer from 1 to 4"),
     ("images", 1, {"id": 2.0}, "train.json: images[1]: id is 2.0, must be an integer from 1 to 4"),
-    ("images", 1, {"id": 9}, "train.json: images[1] (id 9): id must be 1 to 4, the number of images: ids have no gaps"),
-    ("images", 1, {"id": 1}, "train.json: images[1] (id 1): id is that of images[0], too"),
+    ("images", 1, {"id": 9}, "train.json: images[1] (id 9): id must be 1 to 4, the number of images: ids must have no gaps"),
+    ("images", 1, {"id": 1}, "train.json: images[1] (id 1): id is already used by images[0]"),
     ("images", 1, {"width": ...}, "train.json: images[1] (id 2): width is missing, must be a number of pixels"),
     ("images", 1, {"height": None}, "train.json: images[1] (id 2): height is null, must be a number of pixels"),
     ("images", 1, {"width": "64"}, 'train.json: images[1] (id 2): width is "64", must be a number of pixels'),
@@ -53,22 +53,27 @@ FIELDS: list[tuple[str, int, dict[str, Any], str]] = [
         "categories",
         1,
         {"id": 3},
-        "train.json: categories[1] (id 3): id must be 1 to 2, the number of categories: ids have no gaps",
+        "train.json: categories[1] (id 3): id must be 1 to 2, the number of categories: ids must have no gaps",
     ),
     ("categories", 1, {"name": ...}, "train.json: categories[1] (id 2): name is missing, must be the tag's name"),
     ("categories", 1, {"name": None}, "train.json: categories[1] (id 2): name is null, must be the tag's name"),
-    ("annotations", 1, {"id": 1}, "train.json: annotations[1] (id 1): id is that of annotations[0], too"),
+    ("annotations", 1, {"id": 1}, "train.json: annotations[1] (id 1): id is already used by annotations[0]"),
     (
         "annotations",
         1,
         {"id": 0},
-        "train.json: annotations[1] (id 0): id must be 1 to 4, the number of annotations: ids have no gaps",
+        "train.json: annotations[1] (id 0): id must be 1 to 4, the number of annotations: ids must have no gaps",
     ),
     ("annotations", 1, {"image_id": ...}, "train.json: annotations[1] (id 2): image_id is missing, must be an integer"),
     ("annotations", 1, {"image_id": "2"}, 'train.json: annotations[1] (id 2): image_id is "2", must be an integer'),
-    ("annotations", 1, {"image_id": 5}, "train.json: annotations[1] (id 2): image_id 5: images have the ids 1 to 4"),
+    ("annotations", 1, {"image_id": 5}, "train.json: annotations[1] (id 2): image_id 5: the ids of images are 1 to 4"),
     ("annotations", 1, {"category_id": None}, "train.json: annotations[1] (id 2): category_id is null, must be an integer"),
-    ("annotations", 1, {"category_id": 3}, "train.json: annotations[1] (id 2): category_id 3: categories have the ids 1 to 2"),
+    (
+        "annotations",
+        1,
+        {"category_id": 3},
+        "train.json: annotations[1] (id 2): category_id 3: the ids of categories are 1 to 2",
+    ),
 ]
 
 
@@ -109,13 +114,16 @@ PLACE = "train.json: annotations[1] (id 2): "
         ([math.nan, 0, 0.5, 0.5], "left is nan, must be at least 0 and less than 1"),
         (
             [12, 20, 30, 40],
-            "these are pixels, must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels` makes them)",
+            (
+                "these look like pixels, but must be fractions 0 to 1 of the image's size (`vision convert --from coco-pixels` "
+                "converts them)"
+            ),
         ),
         ([-3, 20, 30, 40], "these are pixels"),
         ([1, 1, 2, 2], "these are pixels"),
         ([HUGE, 0, 0.5, 0.5], "these are pixels"),
         ([-HUGE, 0, 0.5, 0.5], "left is -1000000"),
-        ([0.5, 0, 0.50005, 1], "must be at most 1 (`vision convert --from coco` cuts what rounding put over the edge)"),
+        ([0.5, 0, 0.50005, 1], "must be at most 1 (`vision convert --from coco` clips such rounding errors)"),
     ],
 )
 def test_a_box_outside_of_its_image(bbox: object, expected: str) -> None:
@@ -211,7 +219,10 @@ def test_the_sides_of_an_image_to_evaluate_on_are_others() -> None:
 def test_a_second_tag_on_a_classification_image() -> None:
     document = coco({"a": 2, "b": 3})
     document["annotations"][3]["image_id"] = 1
-    expected = "train.json: annotations[3] (id 4): image 1 has the tag 'a' already, by annotations[0]: one tag an image"
+    expected = (
+        "train.json: annotations[3] (id 4): image 1 already has the tag 'a', from annotations[0]: "
+        "only one tag per image is allowed"
+    )
     assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION) == [expected]
 
 
@@ -222,7 +233,7 @@ def test_a_detection_image_may_have_many_boxes_but_not_any_number() -> None:
     assert checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION) == []
     document["annotations"].append({**box, "id": 1001})
     assert checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION) == [
-        "train.json: images[0] (id 1): images/a_0.png has 1,001 boxes, must have at most 1,000"
+        "train.json: images[0] (id 1): images/a_0.png has 1,001 boxes; at most 1,000 are allowed"
     ]
 
 
@@ -233,8 +244,8 @@ def test_what_is_allowed_and_hardly_meant_is_a_warning() -> None:
     assert file is not None
     violations += check_together([file], AnnotationKind.IMAGE_CLASSIFICATION)
     assert {str(violation) for violation in violations} == {
-        "train.json: categories[2] (id 3): name 'a' is that of category 1, too: they are taken as one tag",
-        "train.json: categories: tag 'unused' has no annotation: a model can't learn it",
+        "train.json: categories[2] (id 3): name 'a' is also the name of category 1: both count as one tag",
+        "train.json: categories: tag 'unused' has no annotation, so a model can't learn it",
     }
     assert all(violation.severity is Severity.WARNING for violation in violations)
 
@@ -252,8 +263,8 @@ def test_boxes_that_are_hardly_meant_are_warnings() -> None:
     document["annotations"][1]["bbox"] = [0.5, 0.5, 0.0004, 0.5]
     document["annotations"][3]["image_id"] = 3
     assert warned(document)[1] == [
-        "train.json: annotations[1] (id 2): bbox is 0.4 × 50 px of images/a_1.png: less than a pixel shows nothing",
-        "train.json: annotations[3] (id 4): is annotations[2] again, with the same image, tag and bbox: they are one object",
+        "train.json: annotations[1] (id 2): bbox is 0.4 × 50 px of images/a_1.png: a box smaller than a pixel shows nothing",
+        "train.json: annotations[3] (id 4): repeats annotations[2] (same image, tag and bbox): both count as one object",
     ]
 
 
@@ -262,7 +273,7 @@ def test_a_crowd_is_left_out() -> None:
     document["annotations"][1] |= {"iscrowd": 1, "bbox": [3, 4, 50, 60]}
     file, warnings = warned(document)
     assert warnings == [
-        "train.json: annotations[1] (id 2): is a crowd (iscrowd), which is no single object: it is left out",
+        "train.json: annotations[1] (id 2): is a crowd (iscrowd) and not a single object, so it is skipped",
     ]
     assert [annotation.id for annotation in file.annotations] == [1, 3]
 
@@ -284,7 +295,7 @@ def test_an_image_in_blob_storage_needs_its_url() -> None:
     for image, url in zip(document["images"], ({"absolute_url": "https://x/1"}, {"coco_url": None}, {}, {}), strict=True):
         image |= url
     assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION, urls_required=True) == [
-        f"train.json: images[{index}] (id {index + 1}): absolute_url is missing (coco_url would do, too)" for index in (2, 3)
+        f"train.json: images[{index}] (id {index + 1}): absolute_url is missing (coco_url is also accepted)" for index in (2, 3)
     ]
 
 
@@ -315,7 +326,7 @@ def test_several_files_are_one_dataset_with_categories_by_name() -> None:
         files.append(file)
     assert check_together(files, AnnotationKind.IMAGE_CLASSIFICATION) == []
     too_many = str(check_together(files[:1] * 11, AnnotationKind.IMAGE_CLASSIFICATION)[0])
-    assert too_many.endswith("11 annotation files, must be at most 10")
+    assert too_many.endswith("11 annotation files; at most 10 are allowed")
 
 
 @pytest.mark.parametrize(
@@ -328,7 +339,7 @@ def test_several_files_are_one_dataset_with_categories_by_name() -> None:
         ),
         (b"", "train.json: is not JSON: line 1, column 1: Expecting value"),
         (b'{"a": "\xff"}', "train.json: is not UTF-8 text: byte 7 is 0xff"),
-        (b"9" * 5_000, "train.json: is not an annotation file: it has a number of thousands of digits"),
+        (b"9" * 5_000, "train.json: is not an annotation file: it has a number with thousands of digits"),
         (b"[" * 100_000, "train.json: is not an annotation file: it is nested too deeply"),
     ],
 )

@@ -30,7 +30,7 @@ def test_check_tells_every_violation(vision: Vision, dataset_folder: MakeFolder)
     ran = vision("check", folder.path / "train.json")
     assert ran.code == 1
     assert len(ran.out.splitlines()) == 2
-    assert "error: train.json: annotations[1] (id 2): image_id 77: images have the ids 1 to 6" in ran.out
+    assert "error: train.json: annotations[1] (id 2): image_id 77: the ids of images are 1 to 6" in ran.out
     assert ran.err == "2 violations\n"
     as_json = vision("check", folder.path / "train.json", "--json")
     assert as_json.code == 1
@@ -312,17 +312,17 @@ def test_deleting_asks(
     [
         ([], 0, []),
         (["accuracyTop1=0.875"], 0, []),
-        (["accuracyTop1=0.9"], 1, ["accuracyTop1 is 0.8750, below the 0.9 that is required"]),
+        (["accuracyTop1=0.9"], 1, ["accuracyTop1 is 0.8750, below the required 0.9"]),
         (["calibrationECE=0.05"], 0, []),
         (
             ["calibrationECE=0.01", "accuracyTop1=1"],
             1,
             [
-                "accuracyTop1 is 0.8750, below the 1 that is required",
-                "calibrationECE is 0.0500, above the 0.01 that is allowed",
+                "accuracyTop1 is 0.8750, below the required 1",
+                "calibrationECE is 0.0500, above the allowed 0.01",
             ],
         ),
-        (["averagePrecision=0.5"], 1, ["averagePrecision is not among the metrics of this model, and 0.5 is required"]),
+        (["averagePrecision=0.5"], 1, ["averagePrecision is not among the metrics of this model, but 0.5 is required"]),
     ],
 )
 def test_a_gate(vision: Vision, service: FakeService, require: list[str], code: int, missed: list[str]) -> None:
@@ -341,12 +341,12 @@ DETECTOR = model(name="d", trainingParameters=BOXES, modelPerformance={"meanAver
 @pytest.mark.parametrize(
     ("name", "metric", "said"),
     [
-        ("d", "accuracyTop1", "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, "),
-        ("live", "accuracyTop1", "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, "),
+        ("d", "accuracyTop1", "'accuracyTop1' is not a metric of a Generic-Detector; choose from meanAveragePrecision30, "),
+        ("live", "accuracyTop1", "'accuracyTop1' is not a metric of a Generic-Detector; choose from meanAveragePrecision30, "),
         (
             "m",
             "meanAveragePrecision50",
-            "'meanAveragePrecision50' is no metric of a Generic-Classifier; those are accuracyTop1, ",
+            "'meanAveragePrecision50' is not a metric of a Generic-Classifier; choose from accuracyTop1, ",
         ),
     ],
 )
@@ -398,7 +398,7 @@ def test_a_training_with_other_tiles_is_another(vision: Vision, service: FakeSer
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--tiles", 2], "--tiles: at most 1 for a Generic-Classifier, which looks at each image as a whole"),
+        (["--tiles", 2], "--tiles: must be 1 for a Generic-Classifier, which analyzes each image as a whole"),
         (["--hours", 337], "--hours: at most 336 for a Generic-Classifier"),
         (["--kind", "Generic-Detector", "--tiles", 5], "5 is not in the range 1<=x<=4"),
     ],

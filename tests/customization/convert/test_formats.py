@@ -247,7 +247,8 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
         (
             "file,tag,left,top,width,height\n1.jpg,a,20,20,60,40\n",
             (
-                "l.csv:2: bbox [20.0, 20.0, 60.0, 40.0]: these are pixels, must be fractions 0 to 1 of the image's size"
+                "l.csv:2: bbox [20.0, 20.0, 60.0, 40.0]: these look like pixels, but must be fractions 0 to 1 of the image's "
+                "size"
                 "; for pixels, name the columns xmin, ymin, xmax, ymax"
             ),
         ),

@@ -17,12 +17,12 @@ PERFORMANCE = {
     [
         ({}, []),
         ({"accuracyTop1": 0.9}, []),
-        ({"accuracyTop1": 0.91}, ["accuracyTop1 is 0.9000, below the 0.91 that is required"]),
+        ({"accuracyTop1": 0.91}, ["accuracyTop1 is 0.9000, below the required 0.91"]),
         ({"calibrationECE": 0.05}, []),
-        ({"calibrationECE": 0.03}, ["calibrationECE is 0.0400, above the 0.03 that is allowed"]),
+        ({"calibrationECE": 0.03}, ["calibrationECE is 0.0400, above the allowed 0.03"]),
         (
             {"meanAveragePrecision50": 0.5},
-            ["meanAveragePrecision50 is not among the metrics of this model, and 0.5 is required"],
+            ["meanAveragePrecision50 is not among the metrics of this model, but 0.5 is required"],
         ),
     ],
 )
@@ -40,7 +40,7 @@ def test_a_gate_that_is_not_passed_says_metric_value_threshold_and_what_to_do() 
 def test_check_names_the_metrics_there_are() -> None:
     declared = {"dataset_name": "test", "dataset_digest": "d" * 64, "require": {"accuracy": 0.9}}
     [failure] = EvaluationProvider().check({}, declared).failures
-    assert "'accuracy' is no metric" in failure.reason
+    assert "'accuracy' is not a metric" in failure.reason
     assert all(metric in failure.reason for metric in METRICS)
 
 
@@ -64,12 +64,12 @@ OLDS = {
         (
             "Generic-Classifier",
             "imageObjectDetection",
-            "dataset 'test' is of kind imageObjectDetection, and model 'm', a Generic-Classifier, needs imageClassification: ",
+            "dataset 'test' is of kind imageObjectDetection, but model 'm', a Generic-Classifier, needs imageClassification: ",
         ),
         (
             "Generic-Detector",
             "imageClassification",
-            "dataset 'test' is of kind imageClassification, and model 'm', a Generic-Detector, needs imageObjectDetection: ",
+            "dataset 'test' is of kind imageClassification, but model 'm', a Generic-Detector, needs imageObjectDetection: ",
         ),
         (UNKNOWN, "imageClassification", None),
         ("Generic-Detector", UNKNOWN, None),
@@ -92,9 +92,9 @@ def test_a_dataset_of_the_wrong_kind_is_refused_before_anything_is_made(
         (
             "Generic-Detector",
             "accuracyTop1",
-            "'accuracyTop1' is no metric of a Generic-Detector; those are meanAveragePrecision30, ",
+            "'accuracyTop1' is not a metric of a Generic-Detector; choose from meanAveragePrecision30, ",
         ),
-        ("Generic-Classifier", "meanAveragePrecision50", "'meanAveragePrecision50' is no metric of a Generic-Classifier; "),
+        ("Generic-Classifier", "meanAveragePrecision50", "'meanAveragePrecision50' is not a metric of a Generic-Classifier; "),
         (UNKNOWN, "accuracyTop1", None),
         (UNKNOWN, "meanAveragePrecision50", None),
         (None, "meanAveragePrecision50", None),

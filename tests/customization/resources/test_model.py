@@ -66,24 +66,24 @@ def test_a_model_of_one_tile_is_called_what_it_was_before_there_were_tiles() -> 
         (
             {"annotation_kind": "imageObjectDetection"},
             "training_dataset",
-            "dataset 'leaves-train' is of kind imageObjectDetection, and model 'leaves', a Generic-Classifier, needs",
+            "dataset 'leaves-train' is of kind imageObjectDetection, but model 'leaves', a Generic-Classifier, needs",
         ),
         (
             {"annotation_kind": "imageObjectDetection", "training_dataset": UNKNOWN},
             "training_dataset",
-            "the dataset is of kind imageObjectDetection, and model 'leaves', a Generic-Classifier, needs",
+            "the dataset is of kind imageObjectDetection, but model 'leaves', a Generic-Classifier, needs",
         ),
         ({"time_budget_in_hours": 337.0}, "time_budget_in_hours", "1 to 336"),
         ({"time_budget_in_hours": 0.0}, "time_budget_in_hours", "1 to 336"),
         (
             {"tiles": 2.0},
             "tiles",
-            "at most 1 for a Generic-Classifier, which looks at each image as a whole; a Generic-Detector",
+            "must be 1 for a Generic-Classifier, which analyzes each image as a whole; a Generic-Detector",
         ),
-        ({**BOXES, "tiles": 5.0}, "tiles", "5 is no whole number from 1 to 4"),
-        ({**BOXES, "tiles": 1.5}, "tiles", "1.5 is no whole number from 1 to 4"),
-        ({**BOXES, "tiles": 0.0}, "tiles", "0 is no whole number from 1 to 4"),
-        ({**BOXES, "tiles": "three"}, "tiles", "three is no whole number from 1 to 4"),
+        ({**BOXES, "tiles": 5.0}, "tiles", "must be an integer from 1 to 4, not 5"),
+        ({**BOXES, "tiles": 1.5}, "tiles", "must be an integer from 1 to 4, not 1.5"),
+        ({**BOXES, "tiles": 0.0}, "tiles", "must be an integer from 1 to 4, not 0"),
+        ({**BOXES, "tiles": "three"}, "tiles", "must be an integer from 1 to 4, not three"),
         # 0.0003334 h an image
         ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "at least 3 are needed"),
     ],
@@ -98,8 +98,8 @@ def test_check_refuses(wrong: dict[str, object], property_name: str, said: str) 
 def test_a_detector_is_not_trained_from_labels_for_classification(kind: str) -> None:
     reasons = [failure.reason for failure in ModelProvider().check({}, {**DECLARED, "model_kind": kind}).failures]
     assert reasons[-1] == (
-        f"dataset 'leaves-train' is of kind imageClassification, and model 'leaves', a {kind}, needs imageObjectDetection: "
-        "name a dataset of that kind, or make the model a Generic-Classifier"
+        f"dataset 'leaves-train' is of kind imageClassification, but model 'leaves', a {kind}, needs imageObjectDetection. "
+        "Use a dataset of that kind, or make the model a Generic-Classifier"
     )
 
 

@@ -143,7 +143,7 @@ def test_an_engine_elsewhere_is_never_passed_over(endpoint: str) -> None:
     assert not provider.engine_is_away({"endpoint": endpoint})
 
 
-REFUSED = "can't be used: a name starts with a letter or digit, and goes on with letters, digits, '.', '_' and '-'. Give "
+REFUSED = "is not a valid name: a name starts with a letter or digit, followed by letters, digits, '.', '_' and '-'. Give "
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ REFUSED = "can't be used: a name starts with a letter or digit, and goes on with
         (ModelProvider, "logical_name", "l" * 246, None),
         (ModelProvider, "logical_name", "my leaves", f"'my leaves' {REFUSED}this Model another name"),
         (ModelProvider, "logical_name", "-leaves", f"'-leaves' {REFUSED}this Model another name"),
-        (ModelProvider, "logical_name", "l" * 247, "the name has 247 characters, and at most 246 are allowed. Give this Model"),
+        (ModelProvider, "logical_name", "l" * 247, "the name has 247 characters, but at most 246 are allowed. Give this Model"),
         (DatasetProvider, "dataset_name", "l" * 255, None),
         (DatasetProvider, "dataset_name", UNKNOWN, None),
         (DatasetProvider, "dataset_name", "", f"'' {REFUSED}this Dataset another `dataset_name`"),
         (DatasetProvider, "dataset_name", "a/b", f"'a/b' {REFUSED}this Dataset another `dataset_name`"),
         (DatasetProvider, "dataset_name", "a\n", f"'a\\n' {REFUSED}this Dataset another `dataset_name`"),
-        (DatasetProvider, "dataset_name", "l" * 256, "the name has 256 characters, and at most 255 are allowed. Give this"),
+        (DatasetProvider, "dataset_name", "l" * 256, "the name has 256 characters, but at most 255 are allowed. Give this"),
         (EvaluationProvider, "dataset_name", "l" * 246, None),
-        (EvaluationProvider, "dataset_name", "l" * 247, "the name has 247 characters, and at most 246 are allowed. Its"),
+        (EvaluationProvider, "dataset_name", "l" * 247, "the name has 247 characters, but at most 246 are allowed. Its"),
         (PublishedModelProvider, "published_name", "leaves.2", None),
         (PublishedModelProvider, "published_name", "Blätter", f"'Blätter' {REFUSED}this PublishedModel another"),
         (PromotedModelProvider, "model_name", "leaves-0123abcd", None),

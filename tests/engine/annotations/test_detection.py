@@ -95,7 +95,7 @@ def test_a_crowd_is_no_object() -> None:
         (coco((1, 1, [1, 2, 3])), "0.json: annotations[0] (id 1): bbox [1, 2, 3]: must be four numbers"),
         (
             coco((1, 1, [12, 20, 30, 40])),
-            "annotations[0] (id 1): bbox [12, 20, 30, 40]: these are pixels, must be fractions 0 to 1 of the image's",
+            "annotations[0] (id 1): bbox [12, 20, 30, 40]: these look like pixels, but must be fractions 0 to 1 of the image's",
         ),
         (coco((1, 1, [1, 0, 2, 1])), "these are pixels"),
         (coco((1, 1, [0, 0, 10**400, 1])), "these are pixels"),
@@ -108,7 +108,10 @@ def test_a_crowd_is_no_object() -> None:
         (coco((1, 1, [float("nan"), 0, 0.5, 1])), "left is nan"),
         (
             coco((1, 1, None), (2, 2, None)),
-            "0.json: annotations: none of the 2 annotations has a bbox: these are labels for classification. Give the dataset",
+            (
+                "0.json: annotations: none of the 2 annotations has a bbox, so these are labels for classification. Set the "
+                "dataset"
+            ),
         ),
         (coco(), "the dataset: has no object with a bbox; training needs some"),
     ],

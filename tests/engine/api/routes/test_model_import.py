@@ -113,12 +113,12 @@ def without(*keys: str) -> Change:
         (
             lambda metadata: metadata["trainingParameters"].update(tiles=2),
             "metadata.trainingParameters.tiles",
-            "at most 1 for a Generic-Classifier",
+            "must be 1 for a Generic-Classifier",
         ),
         (
             lambda metadata: metadata.update(trainingParameters={**UNNAMED_KIND, "tiles": 2}),
             "metadata",
-            "trainingParameters.tiles: at most 1 for a Generic-Classifier",
+            "trainingParameters.tiles: must be 1 for a Generic-Classifier",
         ),
         (lambda metadata: metadata.update(kind="Nonsense"), "metadata.kind", "Input should be"),
         (lambda metadata: metadata["artifact"].update(digest="0" * 64), "metadata", "it is of the file 0000"),

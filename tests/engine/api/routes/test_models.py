@@ -127,8 +127,8 @@ def test_a_classifier_has_no_tiles(world: World, kind: str | None) -> None:
     assert reply.status_code == 400
     error = reply.json()["error"]
     assert (error["code"], error["target"]) == ("InvalidRequest", "trainingParameters.tiles")
-    assert error["message"].startswith("trainingParameters.tiles: at most 1 for a Generic-Classifier, which looks at each ")
-    assert "a Generic-Detector or a Product-Recognizer takes up to 4" in error["message"]
+    assert error["message"].startswith("trainingParameters.tiles: must be 1 for a Generic-Classifier, which analyzes each ")
+    assert "a Generic-Detector or a Product-Recognizer allows up to 4" in error["message"]
     assert world.call("GET", "models/m").status_code == 404
 
 
