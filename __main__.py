@@ -28,7 +28,7 @@ def make_azure_workspace(settings: AzureSettings, stack: str) -> Workspace:
         from vision_customization.components.azure.args import AzureArgs, DatabaseSize, EngineSize
         from vision_customization.components.azure.workspace import AzureWorkspace
     except ModuleNotFoundError as error:
-        raise pulumi.RunError(f"{error.name} is not installed: `make setup STACK={stack}` gets what it needs") from None
+        raise pulumi.RunError(f"{error.name} is not installed. Run `make setup STACK={stack}`") from None
     given = settings.model_dump(exclude={"name", "names", "engine", "database"})
     try:
         return AzureWorkspace(

@@ -40,13 +40,13 @@ class ContainerUrl:
 
     @classmethod
     def parse(cls, url: str) -> ContainerUrl:
-        """Raises StorageError if it is no container's URL, or holds a SAS token."""
+        """Raises StorageError if it is not a container's URL, or contains a SAS token."""
         parts = urlsplit(url)
         path = [part for part in parts.path.split("/") if part]
         path_style = _is_path_style(parts.hostname or "")
         account = path[0] if path_style else (parts.hostname or "").split(".")[0]
         if parts.query or parts.username:
-            raise StorageError("container URL: must end with the container's name: a token or key does not belong in it")
+            raise StorageError("container URL: remove the query string or user name, and pass the key or token separately")
         if parts.scheme not in ("http", "https") or len(path) != (2 if path_style else 1):
             raise StorageError(f"container URL {url!r}: must be like https://account.blob.core.windows.net/container")
         return cls(url.rstrip("/"), account, path[-1], parts.hostname in LOOPBACK_HOSTS)
@@ -73,7 +73,7 @@ def open_blob(url: str, *, account_key: str | None = None, credential: TokenCred
 
     parts = urlsplit(url)
     if parts.query:
-        raise StorageError("blob URI: a SAS token does not belong in it: give it as the dataset's authentication")
+        raise StorageError("blob URI: remove the SAS token, and pass it as the dataset's authentication")
     container = "/".join(parts.path.split("/")[: 3 if _is_path_style(parts.hostname or "") else 2])
     parsed = ContainerUrl.parse(f"{parts.scheme}://{parts.netloc}{container}")
     return BlobClient.from_blob_url(
@@ -117,7 +117,7 @@ def _options(loopback: bool) -> dict[str, Any]:
 
 @contextmanager
 def storage_errors(doing: str) -> Iterator[None]:
-    """Azure's exceptions as StorageError: what was being done, what was answered, what helps."""
+    """Turn Azure's exceptions into StorageError: what was being done, the answer, and what to do."""
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
     try:
@@ -127,14 +127,14 @@ def storage_errors(doing: str) -> Iterator[None]:
         answer = f"{error.status_code} {getattr(code, 'value', code) or error.reason}" if error.status_code else "not sent"
         if isinstance(error, ClientAuthenticationError) or error.status_code in (401, 403):
             advice = "the account key is wrong, or the identity lacks the role Storage Blob Data Contributor on the container"
-            raise StorageError(f"{doing}: {answer}: {advice}") from None
+            raise StorageError(f"{doing}: {answer}. Either {advice}") from None
         raise StorageError(f"{doing}: {answer}") from None
     except ClientAuthenticationError as error:
         raise StorageError(
-            f"{doing}: no Entra identity: log in with `az login`, or give an account key ({error.message})"
+            f"{doing}: no Entra identity. Log in with `az login`, or pass an account key ({error.message})"
         ) from None
     except AzureError as error:
-        raise StorageError(f"{doing}: the storage can't be reached: is it running? ({type(error).__name__})") from None
+        raise StorageError(f"{doing}: the storage can't be reached ({type(error).__name__}). Is it running?") from None
 
 
 def container_exists(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> bool:

@@ -45,10 +45,10 @@ class EngineSizeSettings(Settings):
             (self.worker_cpu, self.worker_memory_gib, "workerMemoryGib"),
         ):
             if cpu * 4 % 1 or memory != 2 * cpu:
-                offered = "Container Apps offer cores in steps of 0.25, with 2 GiB each"
-                raise ValueError(f"{offered}: for {cpu:g}, {name} is {2 * cpu:g}")
+                offered = "Container Apps offer cores in steps of 0.25, with 2 GiB per core"
+                raise ValueError(f"{offered}: for {cpu:g} cores, {name} must be {2 * cpu:g}")
         if self.min_replicas > self.max_replicas or self.min_workers > self.max_workers:
-            raise ValueError("the least number of replicas and workers is at most the greatest")
+            raise ValueError("minReplicas must be at most maxReplicas, and minWorkers at most maxWorkers")
         return self
 
 
@@ -65,7 +65,7 @@ class DatabaseSizeSettings(Settings):
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
         if self.high_availability and self.tier == "Burstable":
-            raise ValueError("highAvailability is not offered with tier Burstable: take GeneralPurpose")
+            raise ValueError("highAvailability is not available in tier Burstable. Use GeneralPurpose")
         return self
 
 

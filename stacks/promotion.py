@@ -11,14 +11,16 @@ from vision_customization.customization.resources import PromotedModel, Service,
 
 
 class PromotionError(Exception):
-    """A stack's outputs do not hold what is to be promoted. The text says which stack, what is missing, and what to do."""
+    """A stack's outputs lack the model to promote. The message says which stack, what is missing, and what to do."""
 
 
 def promote(name: str, declared: ModelSettings, workspace: Workspace) -> PromotedModel:
     """The model `name` of this stack, as the stack `declared.promote_from` has it now."""
     source, theirs = str(declared.promote_from), declared.promote_model or name
     if source == pulumi.get_stack():
-        raise pulumi.RunError(f"models.{name}.promoteFrom is '{source}', which is this very stack: name the one that trains it")
+        raise pulumi.RunError(
+            f"models.{name}.promoteFrom is '{source}', which is this stack itself. Name the stack that trains the model"
+        )
     outputs = _outputs_of(source)
 
     def found(models: object) -> dict[str, str]:
@@ -41,17 +43,17 @@ def promote(name: str, declared: ModelSettings, workspace: Workspace) -> Promote
 def promotable(models: object, stack: str, name: str) -> dict[str, str]:
     """A model's name on its service, and its file's digest, from the output `models` of a stack. Raises PromotionError."""
     if not isinstance(models, Mapping):
-        raise PromotionError(f"stack '{stack}' exports no models: run `pulumi up --stack {stack}` first")
+        raise PromotionError(f"stack '{stack}' exports no models. Run `pulumi up --stack {stack}` first")
     if name not in models:
         there = ", ".join(models) or "none"
-        raise PromotionError(f"stack '{stack}' has no model '{name}'; its models are: {there}. promoteModel names another")
+        raise PromotionError(f"stack '{stack}' has no model '{name}'; its models are: {there}. Choose one with promoteModel")
     model: Mapping[str, Any] = models[name]
     if model.get("status") != "succeeded":
         status = model.get("status", "not trained")
-        raise PromotionError(f"model '{name}' of stack '{stack}' is {status}: only one that has succeeded can be promoted")
+        raise PromotionError(f"model '{name}' of stack '{stack}' is {status}, and only a succeeded model can be promoted")
     if not model.get("artifactDigest"):
         message = f"stack '{stack}' does not export the artifactDigest of its model '{name}'"
-        raise PromotionError(f"{message}: run `pulumi up --stack {stack}` with this version of the program")
+        raise PromotionError(f"{message}. Run `pulumi up --stack {stack}` with this version of the program")
     return {"name": model["name"], "artifactDigest": model["artifactDigest"]}
 
 

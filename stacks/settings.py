@@ -55,13 +55,13 @@ class DatasetSettings(Settings):
     """COCO files in blob storage, in place of `source` and `annotationFiles`."""
     custom_properties: CustomProperties = Field(default={})
     delete_images: bool = False
-    """Delete the images from storage, too, when the dataset is."""
+    """When the dataset is deleted, delete its images from storage, too."""
 
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> Self:
         local = self.source is not None and self.annotation_files is not None
         if (self.source is None) != (self.annotation_files is None) or local == (self.annotation_file_uris is not None):
-            raise ValueError("give source and annotationFiles, or annotationFileUris")
+            raise ValueError("set source and annotationFiles, or annotationFileUris")
         return self
 
 
@@ -69,29 +69,30 @@ class ModelSettings(Settings):
     model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER
     training_dataset: str | None = None
     promote_from: str | None = None
-    """In place of `trainingDataset`: the stack whose trained model is taken as it is."""
+    """Instead of `trainingDataset`: the stack whose trained model is copied unchanged."""
     promote_model: DeclaredName | None = None
-    """The model's name in that stack, if it is another."""
+    """The model's name in that stack, if it differs."""
     evaluation_dataset: str | None = None
     time_budget_in_hours: Annotated[int, Field(ge=1)] = 1
     tiles: Annotated[int, Field(ge=1, le=TILES_MAX)] = 1
-    """Of a detector: each image is looked at so many times as wide and high as usual."""
+    """Detectors only: each image is enlarged this many times in both directions."""
     require: dict[str, float] = Field(default={})
-    """The gate: metrics, and the least value (`calibrationECE`: the greatest) to be reached on `evaluationDataset`."""
+    """The gate: the minimum (`calibrationECE`: maximum) of each metric on `evaluationDataset`."""
     publish: bool = False
-    """Answer `model-name=<this model's name>` with it, once it has passed its gate."""
+    """Publish it under this model's name once it passes its gate."""
 
     @model_validator(mode="after")
     def _is_trained_or_promoted(self) -> Self:
         if (self.training_dataset is None) == (self.promote_from is None):
-            raise ValueError("give trainingDataset, or promoteFrom")
+            raise ValueError("set either trainingDataset or promoteFrom")
         if self.promote_from is None and self.promote_model is not None:
-            raise ValueError("promoteModel goes with promoteFrom")
+            raise ValueError("promoteModel needs promoteFrom")
         of_training = {"model_kind", "time_budget_in_hours", "tiles"}
         decided_there = sorted(to_camel(name) for name in self.model_fields_set & of_training)
         if self.promote_from is not None and decided_there:
             raise ValueError(
-                f"{' and '.join(decided_there)} cannot go with promoteFrom: stack '{self.promote_from}' has trained it"
+                f"{' and '.join(decided_there)} cannot be set with promoteFrom, since stack '{self.promote_from}' trains the "
+                "model"
             )
         return self
 
@@ -101,9 +102,11 @@ class ModelSettings(Settings):
         if found := faults(self.require, self.model_kind if self.promote_from is None else None):
             raise ValueError(f"require: {'; '.join(found)}")
         if self.require and self.evaluation_dataset is None:
-            raise ValueError("require needs an evaluationDataset to be judged on")
+            raise ValueError("require needs an evaluationDataset")
         if self.time_budget_in_hours > self.model_kind.time_budget_max_hours:
-            raise ValueError(f"timeBudgetInHours is at most {self.model_kind.time_budget_max_hours} for {self.model_kind}")
+            raise ValueError(
+                f"timeBudgetInHours must be at most {self.model_kind.time_budget_max_hours} for a {self.model_kind}"
+            )
         if fault := tiles_fault(self.model_kind, self.tiles):
             raise ValueError(f"tiles: {fault} (modelKind)")
         return self
@@ -179,7 +182,7 @@ def read_settings(config: Mapping[str, str], stack: str, written: str | None = N
     parsed = {key: _structured(value) for key, value in values.items()}
     file = f"stacks/Pulumi.{stack}.yaml"
     if misread := misread_keys(written, parsed, PROJECT) if written is not None else []:
-        lines = [f"{found.place}: YAML does not read {found.written} as it is written: put it in quotes" for found in misread]
+        lines = [f"{found.place}: YAML changes {found.written} when reading it. Put it in quotes" for found in misread]
         raise SettingsError("\n".join(f"{file}:{found.line}: {line}" for found, line in zip(misread, lines, strict=True)))
     try:
         settings = StackSettings.model_validate(parsed)
@@ -188,7 +191,8 @@ def read_settings(config: Mapping[str, str], stack: str, written: str | None = N
         raise SettingsError("\n".join(f"{file}: {line}" for line in lines)) from None
     if doubtful := unproven((*settings.datasets, *settings.models), written):
         raise SettingsError(
-            f"{file}: {', '.join(doubtful)}: YAML may have read another name as this. Put it in quotes, or use a letter in it"
+            f"{file}: {', '.join(doubtful)}: YAML may have changed this name when reading it. Put it in quotes, or use a "
+            "letter in it"
         )
     return settings
 
@@ -201,7 +205,7 @@ def _structured(value: str) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 def _explain(fault: ErrorDetails) -> str:
-    """One fault as `path: what is wrong`, the valid keys named where a key is not known."""
+    """One fault as `path: what is wrong`, with the valid keys if a key is unknown."""
     place = ".".join(str(part) for part in fault["loc"] if part != "[key]")
     where = f"{PROJECT}:{place}" if place else PROJECT
     if fault["type"] == "extra_forbidden":
@@ -211,9 +215,9 @@ def _explain(fault: ErrorDetails) -> str:
     if fault["type"] == "string_pattern_mismatch":
         return f"{where}: {NAME_RULE}"
     if fault["type"] in ("model_type", "dict_type"):
-        return f"{where}: must hold keys of its own, not {fault['input']!r}"
+        return f"{where}: must be a map of keys and values, not {fault['input']!r}"
     if fault["type"] == "string_type":
-        return f"{where}: must be a text, and YAML reads it as {json.dumps(fault['input'])}: put it in quotes"
+        return f"{where}: must be a string, but YAML reads it as {json.dumps(fault['input'])}. Put it in quotes"
     if fault["type"] == "value_error":
         return f"{where}: {fault['ctx']['error']}"
     return f"{where}: {fault['msg']}, not {fault['input']!r}"
@@ -235,4 +239,4 @@ _SHAPES: dict[str, type[Settings]] = {
     "engine": EngineSizeSettings,
     "database": DatabaseSizeSettings,
 }
-"""What the values below a key are like."""
+"""The settings class of the values below each key."""

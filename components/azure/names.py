@@ -34,7 +34,7 @@ def _label(longest: int) -> _Rule:
 
 
 RULES: Mapping[str, _Rule] = {
-    "resource_group": _Rule(r"[\w().-]{0,89}[\w()-]", "1–90 letters, digits, '_', '-', '.', '(' or ')', and no '.' at its end"),
+    "resource_group": _Rule(r"[\w().-]{0,89}[\w()-]", "1–90 letters, digits, '_', '-', '.', '(' or ')', not ending with '.'"),
     "vision_account": _Rule(
         r"[a-zA-Z0-9][a-zA-Z0-9.-]{1,62}[a-zA-Z0-9]|[a-zA-Z0-9]{2}",
         "2–64 letters, digits, '.' or '-', a letter or digit at both ends",

@@ -63,7 +63,7 @@ class Observability(pulumi.ComponentResource):
             rule_name=f"{worker_name}-failed-trainings",
             location=self._place.location,
             display_name="A training failed",
-            description="The engine's log says why; the model's `error` does, too.",
+            description="The reason is in the engine's log and in the model's `error`.",
             kind=monitor.Kind.LOG_ALERT,
             enabled=True,
             severity=2,

@@ -59,22 +59,22 @@ class Caller:
 
 
 def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
-    """What to say of missing actions: the role that has them, where it is needed, how to give it. None if there are none."""
+    """The message for missing permissions: which role has them, on which scope, how to assign it. None if none are missing."""
     if not missing:
         return None
     needs = []
     if any(action != ASSIGN_ROLES for action in missing):
-        needs.append(("Contributor", "to make the resources"))
+        needs.append(("Contributor", "to create the resources"))
     if ASSIGN_ROLES in missing:
-        needs.append(("Role Based Access Control Administrator", "to give the engine its role on the training container"))
+        needs.append(("Role Based Access Control Administrator", "to assign the engine's role on the training container"))
     roles = " and ".join(f"'{role}' ({why})" for role, why in needs)
     commands = "; ".join(
         f'az role assignment create --assignee-object-id {caller.object_id} --role "{role}" --scope {scope}'
         for role, _ in needs
     )
     return (
-        f"the identity {caller.object_id} that deploys lacks the role{'s' if len(needs) > 1 else ''} {roles} on {scope}: "
-        f"not allowed are {', '.join(missing)}. Nothing was made. Somebody who owns the subscription gives it by: {commands}"
+        f"the deploying identity {caller.object_id} lacks the role{'s' if len(needs) > 1 else ''} {roles} on {scope}. "
+        f"Missing permissions: {', '.join(missing)}. Nothing was created. A subscription owner can grant them with: {commands}"
     )
 
 
@@ -121,11 +121,11 @@ def check_deleted_account(endpoint: str, token: str, caller: Caller, location: s
         )
     except requests.RequestException as error:
         raise NotAllowed(
-            f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}): is the network there?"
+            f"{urlsplit(endpoint).netloc} cannot be reached ({type(error).__name__}). Is this machine online?"
         ) from None
     if answer.status_code not in (requests.codes.ok, requests.codes.not_found):
         raise NotAllowed(
-            f"Azure answered {answer.status_code} when asked whether a deleted Vision account blocks the name '{account}'"
+            f"Azure answered {answer.status_code} to the question whether a deleted Vision account blocks the name '{account}'"
         )
     return bool(answer.status_code == requests.codes.ok)
 
@@ -146,7 +146,7 @@ def caller_type(token: str) -> str:
 def deleted_account_message(account: str, location: str, resource_group: str) -> str:
     purge = f"az cognitiveservices account purge --name {account} --location {location} --resource-group {resource_group}"
     return (
-        f"the Vision account '{account}' was deleted and blocks its name for 48 hours. "
+        f"the Vision account '{account}' was deleted, which blocks its name for 48 hours. "
         f"Set `azure.restore: true` to bring it back, or purge it: {purge}"
     )
 
@@ -193,9 +193,9 @@ def preflight(
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token
         deleted = check_deleted_account(endpoint, token, caller, location, resource_group, account)
     except ClientAuthenticationError as error:
-        raise NotAllowed(f"no Entra identity to ask Azure with: log in with `az login` ({error.message})") from None
+        raise NotAllowed(f"no Entra identity for the preflight check. Log in with `az login` ({error.message})") from None
     except AzureError as error:
-        raise NotAllowed(f"{urlsplit(endpoint).netloc} cannot be asked what is allowed: {error.message}") from None
+        raise NotAllowed(f"{urlsplit(endpoint).netloc} did not say what this identity may do: {error.message}") from None
     if deleted and not restore:
         raise AccountDeleted(deleted_account_message(account, location, resource_group))
     return Found(restore=deleted, writes_blobs=writes_blobs, caller_type=caller_type(token))

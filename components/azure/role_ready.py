@@ -61,14 +61,14 @@ class BlobAccessProvider(DeclaredProvider):
 
 
 def look(properties: Properties) -> Access:
-    """Try once to read the container: as the engine, which is asked to, or, without an endpoint, as whoever deploys."""
+    """Try once to read the container: through the engine, or, without an endpoint, as the deploying identity."""
     if properties.get("endpoint"):
         found = client(properties).check_storage(properties["container_url"])
         return Access(found.readable, found.reason or "", f"the engine's identity {found.identity or ''}".rstrip())
     try:
         list_one(properties["container_url"])
     except StorageError as error:
-        return Access(readable=False, reason=str(error), who="whoever deploys")
+        return Access(readable=False, reason=str(error), who="the deploying identity")
     return Access(readable=True)
 
 
@@ -79,7 +79,7 @@ def wait_for_access(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Look until the container can be read. Raises NoAccess where it can't be in time, naming identity, role and container."""
+    """Poll until the container is readable. Raises NoAccess at the timeout, naming identity, role and container."""
     started, limit = clock(), float(properties["timeout_minutes"]) * 60
     while True:
         try:
@@ -93,8 +93,8 @@ def wait_for_access(
         if waited + POLL_SECONDS > limit:
             raise NoAccess(
                 f"{found.who or properties['identity']} cannot read {properties['container_url']} after {waited / 60:.0f} min: "
-                f"{found.reason}. It needs the role '{properties['role']}' on that container; see with `az role assignment "
-                "list --scope` whether it is there, and run the update again: it goes on here"
+                f"{found.reason}. It needs the role '{properties['role']}' on that container. Check with `az role assignment "
+                "list --scope`, and run the update again; it continues from here"
             )
         bound = f"{waited:.0f} s; up to {limit / 60:g} min"
         row.progress(f"waiting until '{properties['role']}' works for {properties['identity']} ({bound})")

@@ -35,7 +35,7 @@ class VisionAccountArgs:
         """Raises ValueError for another location."""
         if self.place.location not in LOCATIONS:
             raise ValueError(
-                f"location '{self.place.location}': Azure AI Vision's customization was offered in {', '.join(LOCATIONS)}"
+                f"location '{self.place.location}': Azure AI Vision's customization is available only in {', '.join(LOCATIONS)}"
             )
 
 

@@ -21,14 +21,16 @@ def program(name: str, data_dir: str) -> list[str]:
         data_dir: absolute path of the one folder that it writes to.
 
     Raises:
-        LocalServiceError: it is nowhere; the message names what installs it.
+        LocalServiceError: it is not installed; the message says how to install it.
     """
     beside_python = Path(sys.executable).parent / name
     found = str(beside_python) if beside_python.exists() else shutil.which(name)
     if found:
         return [found]
     if name != "azurite-blob":
-        raise LocalServiceError(f"{name} is neither beside {sys.executable} nor on PATH: install it, or mend the command")
+        raise LocalServiceError(
+            f"{name} is neither in the folder of {sys.executable} nor on PATH. Install it, or correct the command"
+        )
     if npx := shutil.which("npx"):
         return [npx, "--yes", "--package", f"azurite@{AZURITE_VERSION}", "--", name]
     if docker := shutil.which("docker"):
@@ -37,8 +39,9 @@ def program(name: str, data_dir: str) -> list[str]:
         image = f"mcr.microsoft.com/azure-storage/azurite:{AZURITE_VERSION}"
         return [docker, "run", *options, "--volume", f"{data_dir}:{data_dir}", "--env", "AZURITE_ACCOUNTS", image, name]
     raise LocalServiceError(
-        "Azurite, the local blob storage, is not installed: no azurite-blob on PATH, and neither npx nor docker to run it by. "
-        f"Install Node.js 22 or later, and then: npm install --global azurite@{AZURITE_VERSION}"
+        "Azurite, the local blob storage, is not installed: azurite-blob is not on PATH, and neither npx nor docker is there "
+        "to run it. "
+        f"Install Node.js 22 or later, and run: npm install --global azurite@{AZURITE_VERSION}"
     )
 
 

@@ -50,7 +50,7 @@ class LocalServiceProvider(DeclaredProvider):
         keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
         if not changed - {PROVIDER_KEY} and (trouble := trouble_of(olds)):
-            Row(news["row_urn"]).say(f"{trouble}: will be started again")
+            Row(news["row_urn"]).say(f"{trouble}, and will be restarted")
             return self.difference(olds, ["running"])
         return self.difference(olds, changed, sorted(changed & {"data_dir"}), delete_first=True)
 
@@ -82,7 +82,7 @@ def trouble_of(properties: Properties) -> str | None:
     """Why a server has to be started again; None where it runs and answers. One that hangs keeps its port and its data."""
     if not process_of(properties).is_running():
         return "not running"
-    return None if is_healthy(properties) else "it runs, but does not answer"
+    return None if is_healthy(properties) else "it is running, but does not answer"
 
 
 def stop_noted(data_dir: Path) -> bool:
@@ -105,7 +105,9 @@ def ensure(properties: Properties) -> DetachedProcess:
         if found.is_running():
             if note["identity"] == identity(properties) and is_healthy(properties):
                 return found
-            Row(properties["row_urn"]).progress(f"stopping process {found.pid}, which does not answer or is another one")
+            Row(properties["row_urn"]).progress(
+                f"stopping process {found.pid}, which does not answer or runs with other settings"
+            )
             found.stop()
     started = start(properties)
     engine_is_back(str(properties["endpoint"]))
@@ -118,8 +120,8 @@ def start(properties: Properties) -> DetachedProcess:
     keep_copies(properties)
     if not is_free(int(properties["port"])):
         raise LocalServiceError(
-            f"port {int(properties['port'])} of {HOST} is taken by another program: "
-            "stop that, or set another port in the stack's file"
+            f"port {int(properties['port'])} of {HOST} is in use by another program. "
+            "Stop that program, or set another port in the stack's file"
         )
     log_file = Path(properties["data_dir"]) / "log.txt"
     command_line = command(properties)
@@ -147,16 +149,16 @@ def wait_until_healthy(properties: Properties, started: DetachedProcess, log_fil
         now = time.monotonic()
         if not started.is_running():
             raise LocalServiceError(
-                f"{properties['command'][0]} ended while it was starting; "
-                f"the end of {log_file}:\n{process.last_lines(log_file)}"
+                f"{properties['command'][0]} ended while it was starting. "
+                f"The end of {log_file}:\n{process.last_lines(log_file)}"
             )
         if process.size_of(log_file) != logged:
             logged, heard = process.size_of(log_file), now
         if now - heard > patience_seconds or now - begun > FETCH_TIMEOUT_SECONDS:
             started.stop()
             raise LocalServiceError(
-                f"{properties['command'][0]} did not answer at {properties['endpoint']} within {now - begun:.0f} s; "
-                f"the end of {log_file}:\n{process.last_lines(log_file)}"
+                f"{properties['command'][0]} did not answer at {properties['endpoint']} within {now - begun:.0f} s. "
+                f"The end of {log_file}:\n{process.last_lines(log_file)}"
             )
         if now - begun > said + 1:
             said = now - begun
@@ -231,12 +233,12 @@ def check_json_files(properties: Properties) -> None:
     copies = [copy_of(found) for found in files]
     if all(copy.exists() for copy in copies):
         back = " && ".join(f"cp {quote(str(copy))} {quote(str(found))}" for copy, found in zip(copies, files, strict=True))
-        remedy = f"Put its last copies in place: {' && '.join(part for part in (aside, back) if part)}"
+        remedy = f"Restore the last copies: {' && '.join(part for part in (aside, back) if part)}"
     else:
-        remedy = f"There is no copy. Begin with an empty index: {aside}"
+        remedy = f"There is no copy. Start with an empty index: {aside}"
     raise LocalServiceError(
         f"{file} is damaged, as after a power loss ({reason}). {remedy}. "
-        "Then run `pulumi up`, which starts it, and `pulumi up --refresh`, which uploads again what is missing"
+        "Then run `pulumi up`, which starts the service, and `pulumi up --refresh`, which uploads missing files again"
     )
 
 

@@ -182,7 +182,7 @@ def test_a_promoted_model_is_named_among_the_models_and_costs_no_training() -> N
 
 @pytest.mark.parametrize("kind", ["vision:PublishedModel", "vision:LocalService"], ids=["of the data", "of the platform"])
 def test_every_warning_is_somewhere(kind: str) -> None:
-    remark = Remark(f"{URN}pulumi-python:dynamic/{kind}::leaves", "warning", "not running: will be started again")
+    remark = Remark(f"{URN}pulumi-python:dynamic/{kind}::leaves", "warning", "not running, and will be restarted")
     assert "### Warnings\n\n- `leaves`: not running" in preview_markdown(Preview((), (remark,), finished=True), "dev")
 
 

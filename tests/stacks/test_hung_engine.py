@@ -51,7 +51,7 @@ def test_the_command_line_says_that_the_engine_hangs(project: Project, engine: p
 
 def test_an_update_starts_it_again(project: Project, engine: psutil.Process) -> None:
     preview = project.preview().succeeded().output
-    assert "it runs, but does not answer: will be started again" in preview
+    assert "it is running, but does not answer, and will be restarted" in preview
     begun = time.monotonic()
     project.up().succeeded()
     assert time.monotonic() - begun < 90

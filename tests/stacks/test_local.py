@@ -237,7 +237,7 @@ def test_a_stopped_engine_is_seen_and_started_again(deployed: Project, picture: 
     note = json.loads((deployed.folder / ".vision" / "local" / "engine" / "service.json").read_text())
     os.kill(note["pid"], signal.SIGKILL)
     deployed.refresh("--preview-only", "--expect-no-changes").failed()
-    assert "not running: will be started again" in deployed.preview().succeeded().output
+    assert "not running, and will be restarted" in deployed.preview().succeeded().output
     deployed.up().succeeded()
     client_of(deployed).analyze("shapes", picture)
     deployed.preview("--expect-no-changes").succeeded()

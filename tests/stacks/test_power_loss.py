@@ -56,7 +56,7 @@ def test_all_comes_back_after_a_power_loss(project: Project, tmp_path: Path) -> 
 
     lose_power(project, "engine/engine.sqlite", "engine/jobs.sqlite", "storage/__azurite_db_blob__.json")
     index = project.folder / ".vision" / "local" / "storage" / "__azurite_db_blob__.json"
-    for file, start in ((index, "Put its last copies in place: "), (engine / "engine.sqlite", "Put it in place: ")):
+    for file, start in ((index, "Restore the last copies: "), (engine / "engine.sqlite", "Put it in place: ")):
         said = unwrapped(project.up().failed().output)
         assert f"{file} is damaged, as after a power loss (" in said
         assert "Traceback" not in said

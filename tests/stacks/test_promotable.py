@@ -14,11 +14,11 @@ def test_the_name_and_the_digest_are_taken() -> None:
 @pytest.mark.parametrize(
     ("models", "said"),
     [
-        (None, "stack 'dev' exports no models: run `pulumi up --stack dev` first"),
+        (None, "stack 'dev' exports no models. Run `pulumi up --stack dev` first"),
         ({}, "stack 'dev' has no model 'leaves'; its models are: none"),
-        ({"trees": MODEL}, "stack 'dev' has no model 'leaves'; its models are: trees. promoteModel names another"),
-        ({"leaves": {**MODEL, "status": "failed"}}, "model 'leaves' of stack 'dev' is failed: only one that has succeeded"),
-        ({"leaves": {"name": "leaves"}}, "model 'leaves' of stack 'dev' is not trained: only one that has succeeded"),
+        ({"trees": MODEL}, "stack 'dev' has no model 'leaves'; its models are: trees. Choose one with promoteModel"),
+        ({"leaves": {**MODEL, "status": "failed"}}, "model 'leaves' of stack 'dev' is failed, and only a succeeded model"),
+        ({"leaves": {"name": "leaves"}}, "model 'leaves' of stack 'dev' is not trained, and only a succeeded model"),
         ({"leaves": {**MODEL, "artifactDigest": None}}, "stack 'dev' does not export the artifactDigest of its model 'leaves'"),
     ],
 )

@@ -53,7 +53,7 @@ def stacks(make_project: Callable[..., Project]) -> Iterator[Stacks]:
 def promoted(stacks: Stacks) -> Stacks:
     dev, staging = stacks
     before_dev = staging.preview().failed().output
-    assert "models.shapes.promoteFrom: stack 'dev' exports no models: run `pulumi up --stack dev` first" in before_dev
+    assert "models.shapes.promoteFrom: stack 'dev' exports no models. Run `pulumi up --stack dev` first" in before_dev
     assert "Traceback" not in before_dev
     dev.up().succeeded()
     preview = staging.preview().succeeded().output
@@ -188,9 +188,9 @@ def test_a_new_model_passes_its_gate_or_the_former_one_stays(promoted: Stacks) -
     ("change", "said"),
     [
         ({"promoteModel": "leaves"}, "stack 'dev' has no model 'leaves'; its models are: shapes"),
-        ({"promoteFrom": "staging"}, "which is this very stack"),
+        ({"promoteFrom": "staging"}, "which is this stack itself"),
         ({"promoteFrom": "nowhere"}, "nowhere"),
-        ({"trainingDataset": "acceptance"}, "give trainingDataset, or promoteFrom"),
+        ({"trainingDataset": "acceptance"}, "set either trainingDataset or promoteFrom"),
     ],
 )
 def test_what_cannot_be_promoted_is_an_error_before_anything_is_made(

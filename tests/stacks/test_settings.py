@@ -106,9 +106,9 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ({"datasets": {"train": {"source": "x", "annotationFiles": ["a"]}}}, "datasets.train.annotationKind: missing"),
         (
             {"datasets": {"train": {"annotationKind": "imageClassification", "source": "x"}}},
-            "give source and annotationFiles, or",
+            "set source and annotationFiles, or",
         ),
-        ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "give source and annotationFiles, or"),
+        ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "set source and annotationFiles, or"),
         ({"datasets": {"-x": DATASETS["train"]}}, "vision-customization:datasets.-x: a name starts with a letter or digit"),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "trian"}}},
@@ -171,22 +171,22 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             },
             "accuracyTop1 is required to be 90, but metrics are between 0 and 1",
         ),
-        ({"models": {"m": {}}}, "models.m: give trainingDataset, or promoteFrom"),
+        ({"models": {"m": {}}}, "models.m: set either trainingDataset or promoteFrom"),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "promoteFrom": "dev"}}},
-            "models.m: give trainingDataset, or promoteFrom",
+            "models.m: set either trainingDataset or promoteFrom",
         ),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "promoteModel": "n"}}},
-            "models.m: promoteModel goes with promoteFrom",
+            "models.m: promoteModel needs promoteFrom",
         ),
         (
             {"models": {"m": {"promoteFrom": "dev", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}}},
-            "models.m: modelKind and timeBudgetInHours cannot go with promoteFrom: stack 'dev' has trained it",
+            "models.m: modelKind and timeBudgetInHours cannot be set with promoteFrom, since stack 'dev' trains the model",
         ),
         (
             {"models": {"m": {"promoteFrom": "dev", "tiles": 2}}},
-            "models.m: tiles cannot go with promoteFrom: stack 'dev' has trained it",
+            "models.m: tiles cannot be set with promoteFrom, since stack 'dev' trains the model",
         ),
         (
             {"models": {"m": {"promoteFrom": "dev", "evaluationDataset": "test"}}},
@@ -223,18 +223,18 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ),
         (
             {"azure": {"image": "i", "engine": {"cpu": 1, "memoryGib": 4}}},
-            "azure.engine: Container Apps offer cores in steps of 0.25, with 2 GiB each: for 1, memoryGib is 2",
+            "azure.engine: Container Apps offer cores in steps of 0.25, with 2 GiB per core: for 1 cores, memoryGib must be 2",
         ),
         (
             {"azure": {"image": "i", "engine": {"minReplicas": 4}}},
-            "the least number of replicas and workers is at most",
+            "minReplicas must be at most maxReplicas, and minWorkers",
         ),
         (
             {"azure": {"image": "i", "database": {"highAvailability": True}}},
-            "highAvailability is not offered with tier",
+            "highAvailability is not available in tier",
         ),
         ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
-        ({"datasets": {"train": "my-images"}}, "datasets.train: must hold keys of its own, not 'my-images'"),
+        ({"datasets": {"train": "my-images"}}, "datasets.train: must be a map of keys and values, not 'my-images'"),
         ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),
     ],
 )

@@ -64,7 +64,7 @@ def test_what_is_not_read_as_it_is_written_must_be_in_quotes(name: str, read: st
     with pytest.raises(SettingsError) as refused:
         read_settings(config(read), "dev", written(name))
     assert str(refused.value) == (
-        f"stacks/Pulumi.dev.yaml:8: vision-customization:models: YAML does not read {name} as it is written: put it in quotes"
+        f"stacks/Pulumi.dev.yaml:8: vision-customization:models: YAML changes {name} when reading it. Put it in quotes"
     )
 
 
@@ -78,7 +78,7 @@ def test_what_is_read_as_it_is_written_needs_no_quotes(name: str, quote: str) ->
 
 def test_keys_below_are_names_too() -> None:
     text = written(properties=", customProperties: {1.10: a}")
-    with pytest.raises(SettingsError, match=r"datasets.train.customProperties: YAML does not read 1.10 as it is written"):
+    with pytest.raises(SettingsError, match=r"datasets.train.customProperties: YAML changes 1.10 when reading it"):
         read_settings(config(**{"1.1": "a"}), "dev", text)
 
 
@@ -96,7 +96,7 @@ def test_what_is_merged_or_secret_is_no_name() -> None:
 
 
 def test_a_name_in_another_place_than_a_key_is_explained() -> None:
-    with pytest.raises(SettingsError, match=r"trainingDataset: must be a text, and YAML reads it as 1.1: put it in quotes"):
+    with pytest.raises(SettingsError, match=r"trainingDataset: must be a string, but YAML reads it as 1.1. Put it in quotes"):
         read_settings(config(dataset=1.1), "dev", written(dataset="1.10"))
 
 
@@ -119,6 +119,6 @@ def test_by_the_real_cli(tmp_path: Path) -> None:
     datasets += "      annotationFiles: [train.json]\n"
     file.write_text(kept.replace("config:\n", f"config:\n{datasets}{models}"))
     said = project.preview().failed().output
-    assert f"{PROJECT}:models: YAML does not read 1.10 as it is written: put it in quotes" in said
+    assert f"{PROJECT}:models: YAML changes 1.10 when reading it. Put it in quotes" in said
     file.write_text(file.read_text().replace("1.10:", '"1.10":'))
     assert "does not read" not in project.preview().output

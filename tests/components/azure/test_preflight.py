@@ -96,7 +96,7 @@ def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
             client(
                 assignments=[assignment("/subscriptions/sub-1/resourceGroups/other", "owner")], definitions={"owner": [OWNER]}
             ),
-            "on /subscriptions/sub-1: not allowed are",
+            "on /subscriptions/sub-1. Missing permissions:",
         ),
     ],
 )

@@ -187,7 +187,7 @@ class TestLife:
             provider.create(provider.check({}, broken).inputs)
 
     def test_a_program_that_is_not_there_is_an_error(self, provider: LocalServiceProvider, declared: Properties) -> None:
-        with pytest.raises(LocalServiceError, match=r"no-such-program is neither beside .* nor on PATH"):
+        with pytest.raises(LocalServiceError, match=r"no-such-program is neither in the folder of .* nor on PATH"):
             provider.create(provider.check({}, {**declared, "command": ["no-such-program"]}).inputs)
 
     def test_what_it_says_before_it_answers_is_shown_and_makes_up_wait_longer(
@@ -207,7 +207,7 @@ class TestLife:
     ) -> None:
         monkeypatch.setattr(service_module, "HEALTH_TIMEOUT_SECONDS", 0.5)
         silent = {**declared, "command": ["python", "-c", "print('begun', flush=True); import time; time.sleep(60)"]}
-        with pytest.raises(LocalServiceError, match=r"(?s)did not answer at http.* the end of .*begun"):
+        with pytest.raises(LocalServiceError, match=r"(?s)did not answer at http.* The end of .*begun"):
             provider.create(provider.check({}, silent).inputs)
 
 
@@ -245,8 +245,8 @@ class TestIndex:
         with pytest.raises(LocalServiceError) as told:
             check_json_files(storage)
         assert str(told.value).startswith(f"{file} is damaged, as after a power loss ({said}")
-        assert "`pulumi up --refresh`, which uploads again what is missing" in str(told.value)
-        command = str(told.value).partition("Put its last copies in place: ")[2].partition(". Then run")[0]
+        assert "`pulumi up --refresh`, which uploads missing files again" in str(told.value)
+        command = str(told.value).partition("Restore the last copies: ")[2].partition(". Then run")[0]
         subprocess.run(["sh", "-ec", command], check=True)
         check_json_files(storage)
         assert [json.loads((folder / file_name).read_text()) for file_name in storage["json_files"]] == [
@@ -258,7 +258,7 @@ class TestIndex:
         keep_copies(storage)
         with pytest.raises(LocalServiceError, match="There is no copy") as told:
             check_json_files(storage)
-        command = str(told.value).partition("Begin with an empty index: ")[2].partition(". Then run")[0]
+        command = str(told.value).partition("Start with an empty index: ")[2].partition(". Then run")[0]
         subprocess.run(["sh", "-ec", command], check=True)
         check_json_files(storage)
         assert sorted(file.name for file in folder.iterdir()) == ["extents.json.damaged", "index.json.damaged"]

@@ -60,7 +60,7 @@ def dev(folder: Path, world: AzureWorld) -> Environment:
     dev = Environment.of(folder, "dev", world, datasets, textile={"require": {"accuracyTop1": 0.6}})
     dev.azure.scenario(roleDelaySeconds=ROLE_DELAY_SECONDS)
     up = dev.up().succeeded().output
-    waited = re.search(r"'Storage Blob Data Contributor' works for whoever deploys \(after (\d+) s\)", up)
+    waited = re.search(r"'Storage Blob Data Contributor' works for the deploying identity \(after (\d+) s\)", up)
     assert waited is not None
     assert int(waited[1]) >= 5
     assert "'Storage Blob Data Reader' works for the engine (after" in up
@@ -276,7 +276,7 @@ def test_a_deleted_vision_account_blocks_its_name_until_it_is_restored(dev: Envi
     """Runs after the destroy of dev: its account is soft-deleted now."""
     assert any("CognitiveServices" in id_ for id_ in dev.azure.deleted())
     refused = dev.preview().failed().output
-    assert "was deleted and blocks its name for 48 hours. Set `azure.restore: true`" in refused
+    assert "was deleted, which blocks its name for 48 hours. Set `azure.restore: true`" in refused
     assert "Traceback" not in refused
     config = dev.config()
     config["azure"]["restore"] = True
