@@ -1,24 +1,24 @@
-# Everything here is thin: what it does stands in toolchain/. `make help` lists the targets.
+# The targets only call programs; most of them are in toolchain/. `make help` lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-# The example `textile` is what the stack `local` holds; every other has a stack of its own name.
+# The stack `local` holds the example `textile`; every other example has a stack of its own name.
 EXAMPLE ?= textile
 STACK ?= $(patsubst textile,local,$(EXAMPLE))
 ifeq ($(wildcard examples/$(EXAMPLE).py),)
-$(error there is no example $(EXAMPLE): those are $(patsubst examples/%/README.md,%,$(wildcard examples/*/README.md)))
+$(error there is no example $(EXAMPLE); choose from $(patsubst examples/%/README.md,%,$(wildcard examples/*/README.md)))
 endif
 ARGS ?=
 BIN := .venv/bin
-# A stack without a policy configuration of its own is held to that of prod.
+# A stack without a policy configuration of its own uses that of prod.
 POLICY_CONFIG = $(firstword $(wildcard policy/config/$(STACK).json) policy/config/prod.json)
-# Whether the stack lives on this machine: its file says so.
+# Whether the stack runs on this machine, according to its file.
 LOCAL = $(shell grep -sE "^ *vision-customization:platform: *[\"']?local" stacks/Pulumi.$(STACK).yaml)
 POLICY = $(if $(LOCAL),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
 
-# The names of images are lower-case, those of repositories need not be.
+# Image names are lower-case; repository names need not be.
 VERSION ?= dev
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 REGISTRY ?= localhost/vision-customization
@@ -28,63 +28,63 @@ IMAGE ?= $(shell printf %s "$(REGISTRY)/vision-engine:$(VERSION)" | tr '[:upper:
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t : -k 1,1 | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
-	@echo "  EXAMPLE=detection chooses another example than textile, STACK=name another stack than local;"
-	@echo "  ARGS='…' goes on to pytest, the benchmark or pulumi."
+	@echo "  EXAMPLE=detection chooses that example instead of textile, STACK=name that stack instead of local;"
+	@echo "  ARGS='…' is passed on to pytest, the benchmark or pulumi."
 
 # Only other targets call it, so it has no line in the list.
 .PHONY: python
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || \
-		{ echo "make needs a python3 of 3.9 or later to start with: make PYTHON=/path/to/python3 …"; exit 1; }
+		{ echo "make needs Python 3.9 or later as python3. Name one: make PYTHON=/path/to/python3 …"; exit 1; }
 
 .PHONY: setup
-setup: python ## Get everything that the stack needs into .venv and the cache, once.
+setup: python ## Install everything that the stack needs into .venv and the cache.
 	@$(PYTHON) -m toolchain.setup --stack $(STACK) $(if $(LOCAL),,--azure)
 
 .PHONY: setup-all
-setup-all: python ## Like setup, with what the tests and the stacks in Azure need, too.
+setup-all: python ## Like setup, and also install what the tests and the stacks in Azure need.
 	@$(PYTHON) -m toolchain.setup --azure
 
 .PHONY: up
 up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
-		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )\`make up\` goes on where it stopped."; exit 1; }
+		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )Run \`make up\` again to continue."; exit 1; }
 	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
 .PHONY: preview
-preview: setup ## Say what `make up` would do, and why; also as Markdown, in .vision/<stack>/preview.md.
+preview: setup ## Show what `make up` would do, and why; also writes .vision/<stack>/preview.md.
 	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/python -m pipeline preview --stack $(STACK) $(POLICY) $(ARGS)
 
 .PHONY: drift
-drift: setup ## Say what is no longer as the last update left it; fails where something is.
+drift: setup ## List what changed outside Pulumi since the last update; fails if anything did.
 	@$(BIN)/python -m pipeline drift --stack $(STACK) $(ARGS)
 
 .PHONY: refresh
-refresh: setup ## Take note of what has changed outside of Pulumi; changes nothing but the stack's state.
+refresh: setup ## Record changes made outside Pulumi in the stack's state; changes nothing else.
 	@$(BIN)/pulumi refresh --yes --stack $(STACK) $(ARGS)
 
 .PHONY: comment
-comment: setup ## Write the last preview into one comment of the pull request PULL_REQUEST.
+comment: setup ## Write the last preview to a comment of the pull request PULL_REQUEST.
 	@$(BIN)/python -m pipeline comment --stack $(STACK) --pull-request "$(PULL_REQUEST)"
 
 .PHONY: drift-issue-open drift-issue-close
-drift-issue-open: setup ## Write the last drift check into one issue.
+drift-issue-open: setup ## Write the last drift check to an issue.
 	@$(BIN)/python -m pipeline issue-open --stack $(STACK)
-drift-issue-close: setup ## Close the issue that drift-issue-open has written.
+drift-issue-close: setup ## Close the issue that drift-issue-open wrote.
 	@$(BIN)/python -m pipeline issue-close --stack $(STACK)
 
 .PHONY: show
-show: setup ## Print what the stack offers, and a curl to try it with.
+show: setup ## Print the stack's endpoint, models and datasets, and a curl command to try it.
 	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
 .PHONY: policy
-policy: setup ## Show what the stack has deployed, and what of it violates the policy pack.
+policy: setup ## List the deployed resources, and their violations of the policy pack.
 	@$(BIN)/pulumi stack export --stack $(STACK) | $(BIN)/python -m policy.report /dev/stdin --config $(POLICY_CONFIG)
 
 .PHONY: down
-down: setup ## Destroy the stack; no process stays behind.
+down: setup ## Destroy the stack, and stop all its processes.
 	@status=0; $(BIN)/python -m toolchain.stacks.stack exists --stack $(STACK) || status=$$?; \
 		if [ $$status = 0 ]; then $(BIN)/pulumi destroy --yes --stack $(STACK) $(ARGS) || exit 1; fi; \
 		$(BIN)/python -m vision_customization.components.local.leftovers .vision/$(STACK) && { [ $$status = 0 ] || [ $$status = 3 ]; }
@@ -94,7 +94,7 @@ image: ## Build the engine's image; PUSH=1 pushes it, with its SBOM and provenan
 	@mkdir -p .vision
 	@docker buildx build --tag "$(IMAGE)" --build-arg VERSION="$(VERSION)" --build-arg REVISION="$(REVISION)" \
 		$(if $(PUSH),--push --sbom=true --provenance=mode=max,--load) --metadata-file .vision/image.json .
-image-digest: ## Print the name and the digest of the image that was built last.
+image-digest: ## Print the name and digest of the image built last.
 	@$(PYTHON) -c 'import json; image = json.load(open(".vision/image.json")); \
 		print("name=" + image["image.name"].rpartition(":")[0], "digest=" + image["containerimage.digest"], sep="\n")'
 
@@ -111,9 +111,9 @@ github-release: release-notes ## Publish the release of TAG on GitHub, with the 
 
 # Each process of a test run collects all tests, which takes seconds more where no byte code may be kept.
 PYTEST = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
-# Workers give way to all other processes, so their tests run alone, afterwards.
+# Workers run at the lowest priority, so their tests run alone, afterwards.
 PARALLEL = --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# pytest ends with 5 where no test was selected.
+# pytest exits with 5 if no test was selected.
 OR_NONE = [ $$? = 5 ]
 
 .PHONY: test test-unit test-processes test-stacks test-azure
@@ -127,11 +127,11 @@ test-processes: setup-all ## Run the tests that start the engine, Azurite or Pos
 	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
 test-stacks: setup-all ## Run the tests that run the Pulumi CLI, except those of Azure.
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m stack $(ARGS)
-test-azure: setup-all ## Run the tests of the stacks in Azure, which a stand-in plays.
+test-azure: setup-all ## Run the tests of the Azure stacks, against a stand-in for Azure.
 	@$(PYTEST) $(PARALLEL) tests/stacks/azure $(ARGS)
 
 .PHONY: postgresql
-postgresql: ## Install PostgreSQL for the tests where it is not; needs apt-get, and root or sudo.
+postgresql: ## Install PostgreSQL for the tests if it is missing; needs apt-get, and root or sudo.
 	@.ci/postgresql
 
 .PHONY: lint
@@ -166,5 +166,5 @@ lock: setup-all ## Pin the latest packages that pyproject.toml and toolchain/loc
 	@$(BIN)/python -m toolchain.lock
 
 .PHONY: clean
-clean: ## Remove the environment and all that can be made again; the stack must be down.
+clean: ## Remove the environment and everything that can be rebuilt; the stack must be down.
 	@$(PYTHON) -m toolchain.clean

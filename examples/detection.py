@@ -97,9 +97,9 @@ def read_pictures(folder: Path) -> dict[str, Image.Image]:
             with Image.open(path) as image:
                 pictures[name] = image.convert("RGBA")
         except FileNotFoundError:
-            raise SamplesError(f"{path} is missing: `make setup EXAMPLE=detection` gets the pictures") from None
+            raise SamplesError(f"{path} is missing. Run `make setup EXAMPLE=detection` to download the pictures") from None
         except OSError as error:
-            raise SamplesError(f"{path} can't be read as an image ({error}): delete it and run `make setup`") from error
+            raise SamplesError(f"{path} can't be read as an image ({error}). Delete it and run `make setup`") from error
     return pictures
 
 
@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--from", dest="objects", type=Path, metavar="FOLDER", help="the cut-out pictures; default: objects in --to"
     )
-    parser.add_argument("--overwrite", action="store_true", help="write annotation files and images anew where they exist")
+    parser.add_argument("--overwrite", action="store_true", help="overwrite existing annotation files and images")
     options = parser.parse_args(arguments)
     try:
         written = write_dataset(

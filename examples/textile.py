@@ -54,7 +54,7 @@ def split(names: Sequence[str], sizes: Mapping[str, int]) -> dict[str, list[str]
         SamplesError: there are not enough names.
     """
     if sum(sizes.values()) > len(names):
-        raise SamplesError(f"{len(names)} images are in all classes, {sum(sizes.values())} are needed")
+        raise SamplesError(f"{len(names)} images were found in all classes, but {sum(sizes.values())} are needed")
     shuffled = iter(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest()))
     return {part: sorted(next(shuffled) for _ in range(size)) for part, size in sizes.items()}
 
@@ -110,7 +110,7 @@ def write_dataset(folders: Mapping[str, Path], target: Path, *, overwrite: bool 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.textile", description="Write the sample dataset.")
     parser.add_argument("--to", type=Path, default=Path("examples/textile"), metavar="FOLDER", help="default: %(default)s")
-    parser.add_argument("--overwrite", action="store_true", help="write annotation files and images anew where they exist")
+    parser.add_argument("--overwrite", action="store_true", help="overwrite existing annotation files and images")
     options = parser.parse_args(arguments)
     try:
         written = write_dataset(package_folders(), options.to, overwrite=options.overwrite)

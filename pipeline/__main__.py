@@ -22,7 +22,7 @@ def stack_name(text: str) -> str:
     """A stack's own name, without the organization and the project before it; it becomes a folder and a hidden line."""
     name = text.rsplit("/", 1)[-1]
     if not _STACK.fullmatch(text) or name in (".", ".."):
-        raise argparse.ArgumentTypeError(f"{text!r} is no stack: a name has letters, digits, '_', '.' and '-'")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stack name: use letters, digits, '_', '.' and '-'")
     return name
 
 
@@ -48,15 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _publish(command: str, kind: str, stack: str, pull_request: int | None, file: Path) -> str:
     if not file.is_file():
-        raise GitHubError(f"{file} is not there: run `make {kind} STACK={stack}` first")
+        raise GitHubError(f"{file} does not exist. Run `make {kind} STACK={stack}` first")
     repository, first, body = Repository.from_environment(os.environ), marker(kind, stack), file.read_text()
     if command == "comment":
         if pull_request is None:
-            raise GitHubError("which pull request? `make comment PULL_REQUEST=<number>`")
+            raise GitHubError("the pull request is missing. Run `make comment PULL_REQUEST=<number>`")
         return repository.comment(pull_request, first, body)
     if command == "issue-open":
         return repository.open_issue(first, f"Drift in stack {stack}", body)
-    return repository.close_issue(first, body) or "no drift, and no issue that is open"
+    return repository.close_issue(first, body) or "no drift, and no open issue"
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ BILLED = {
     "cognitiveservices:Account": Billing("cognitive-services/computer-vision", "calls of the prebuilt features", idle=False),
     "storage:StorageAccount": Billing("storage/blobs", "stored data, operations and traffic", idle=True),
     "app:ManagedEnvironment": Billing(
-        "container-apps", "its apps alone; with a private endpoint or dedicated profiles also by the hour", idle=False
+        "container-apps", "only its apps; with a private endpoint or dedicated profiles also by the hour", idle=False
     ),
     "app:ContainerApp": Billing(
         "container-apps", "vCPU and memory of each running replica by the second, and requests", idle=True
@@ -33,8 +33,10 @@ BILLED = {
     "dbforpostgresql:Server": Billing(
         "postgresql/flexible-server", "its compute by the hour, its storage and backups by size", idle=True
     ),
-    "operationalinsights:Workspace": Billing("monitor", "logs taken in, and kept beyond what is included", idle=False),
-    "monitor:ScheduledQueryRule": Billing("monitor", "the rule, by how often it looks", idle=True),
+    "operationalinsights:Workspace": Billing(
+        "monitor", "logs ingested, and logs kept longer than the included period", idle=False
+    ),
+    "monitor:ScheduledQueryRule": Billing("monitor", "each rule, by how often it runs", idle=True),
     "monitor:ActionGroup": Billing("monitor", "notifications sent", idle=False),
     "network:PrivateEndpoint": Billing("private-link", "each endpoint by the hour, and traffic", idle=True),
     "privatedns:PrivateZone": Billing("dns", "each zone by the month, and queries", idle=True),

@@ -34,7 +34,9 @@ class Repository:
         """
         missing = [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN") if not environ.get(name)]
         if missing:
-            raise GitHubError(f"{' and '.join(missing)} must be set: `owner/name`, and a token that may write there")
+            raise GitHubError(
+                f"{' and '.join(missing)} must be set: to `owner/name`, and to a token that may write to that repository"
+            )
         api = environ.get("GITHUB_API_URL") or cls.api
         return cls(environ["GITHUB_REPOSITORY"], environ["GITHUB_TOKEN"], api.rstrip("/"))
 
@@ -88,10 +90,12 @@ class Repository:
             )
             answer = reply.json() if reply.content else None
         except (requests.RequestException, ValueError) as error:
-            raise GitHubError(f"{what}: no answer that could be read ({type(error).__name__})") from None
+            raise GitHubError(f"{what}: no readable answer ({type(error).__name__})") from None
         if not reply.ok:
             said = answer.get("message") if isinstance(answer, dict) else None
-            advice = "; may the token write comments and issues there?" if reply.status_code in (401, 403, 404) else ""
+            advice = (
+                ". Is the token allowed to write comments and issues there?" if reply.status_code in (401, 403, 404) else ""
+            )
             raise GitHubError(f"{what}: {reply.status_code} {said or reply.reason}{advice}")
         return answer
 

@@ -68,7 +68,7 @@ def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) ->
     """The issue of a drift check: what in the world is no longer as the stack's last update left it."""
     changed = preview.changed
     if not preview.finished or preview.errors:
-        headline = "**The drift check failed**: it says nothing of what may have changed."
+        headline = "**The drift check failed**, so it is unknown what has changed."
     elif changed:
         headline = (
             f"**{len(changed)} {'resource is' if len(changed) == 1 else 'resources are'} not as the last update left it.**"
@@ -84,7 +84,7 @@ def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) ->
     ]
     if changed:
         repair = (
-            f"`make refresh STACK={stack}`, then `make up STACK={stack}`: the first takes note of it, the second puts it right."
+            f"`make refresh STACK={stack}`, then `make up STACK={stack}`: the first records the drift, the second repairs it."
         )
         body += ["", repair]
     return _page(marker("drift", stack), body)
@@ -133,7 +133,7 @@ def _errors(preview: Preview, said: Sequence[str]) -> list[str]:
     errors = [(remark.urn, remark.text) for remark in preview.errors]
     errors = [error for error in errors if not _PROGRAM_ENDED.match(error[1])] or errors
     if not errors and not preview.finished:
-        errors = [("", "\n".join(said) or "The Pulumi CLI ended without a word; the log of the run may say more.")]
+        errors = [("", "\n".join(said) or "The Pulumi CLI ended without a message; the log of the run may say more.")]
     lines = []
     for urn, text in errors:
         where = f"{code(name_of(urn))} ({type_of(urn)})" if urn and type_of(urn) != "pulumi:pulumi:Stack" else "The stack"
@@ -209,7 +209,7 @@ def _gates(preview: Preview) -> list[str]:
         measured = ", ".join(f"{name} {performance[name]:.3f}" for name in METRICS if name in performance)
         gate = ", ".join(f"{code(name)} {threshold:g}" for name, threshold in sorted(require.items()))
         judged = "not measured yet" if not performance else "passed" if not misses(performance, require) else "**not passed**"
-        again = "; measured anew by the update" if step.operation in ("replace", "create") and performance else ""
+        again = "; the update measures it again" if step.operation in ("replace", "create") and performance else ""
         rows.append(
             (code(step.name), measured or "–", gate or "none", f"{judged if require or not performance else '–'}{again}")
         )
@@ -238,7 +238,7 @@ def _costs(preview: Preview) -> list[str]:
         if kind in BILLED
     ]
     rows += [
-        (f"{count} × {code(kind)}", "not known here: see Azure's pricing pages", "?")
+        (f"{count} × {code(kind)}", "unknown: see Azure's pricing pages", "?")
         for kind, count in sorted(new.items())
         if kind not in BILLED and kind not in FREE
     ]
@@ -253,7 +253,7 @@ def _costs(preview: Preview) -> list[str]:
 def _estimate(step: Step) -> str:
     news = _trained_from(step.after)
     if not news["training_tags"]:
-        return "its length is known once its dataset is registered"
+        return "its duration is known once its dataset is registered"
     return estimate(_trained_from(step.before), news)
 
 

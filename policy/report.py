@@ -123,7 +123,7 @@ def _properties(resource: Resource, principals: Mapping[str, str]) -> list[str]:
         for entry in PROPERTIES.get(resource.type, ())
     ]
     if resource.type == identity.ROLE_ASSIGNMENT:
-        told.append(f"principal: {principals.get(str(resource.at('principalId')), 'none of this stack')}")
+        told.append(f"principal: {principals.get(str(resource.at('principalId')), 'not in this stack')}")
     return [*told, "protect: true"] if resource.protect else told
 
 
@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m policy.report", description=__doc__)
     parser.add_argument("state", type=Path, help="JSON of `pulumi stack export`")
     parser.add_argument(
-        "--config", type=Path, help="a policy configuration: say what violates it, too, and end with 1 if it must not"
+        "--config", type=Path, help="a policy configuration: also list the violations, and exit with 1 if one is mandatory"
     )
     options = parser.parse_args(arguments)
     try:

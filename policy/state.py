@@ -42,7 +42,7 @@ def resources_in(state: Mapping[str, Any]) -> list[Resource]:
     recorded = state.get("resources")
     if isinstance(recorded, Mapping):
         return _with_dependencies([_recorded(id_, entry) for id_, entry in recorded.items()])
-    raise StateInvalid("neither `deployment.resources` (pulumi stack export) nor `resources` by ARM id is in this JSON")
+    raise StateInvalid("this JSON has neither `deployment.resources` (from `pulumi stack export`) nor `resources` by ARM id")
 
 
 def _exported(entry: Mapping[str, Any]) -> Resource:

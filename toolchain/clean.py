@@ -37,7 +37,7 @@ def stacks_in_use(backend: Path) -> list[str]:
 
 
 def clean(places: Places) -> None:
-    """Remove it all.
+    """Remove everything that set-up created.
 
     Raises:
         ToolchainError: a stack is still up.
@@ -45,14 +45,16 @@ def clean(places: Places) -> None:
     in_use = stacks_in_use(places.state / "pulumi")
     if in_use:
         down = " and ".join(f"`make down STACK={stack}`" for stack in in_use)
-        raise ToolchainError(f"The stack {', '.join(in_use)} is up, and its state would be lost with .vision: {down} first.")
+        raise ToolchainError(
+            f"The stack {', '.join(in_use)} is up, and its state would be lost with .vision. Run {down} first."
+        )
     for name in (*MADE, *MADE_OF_SAMPLES):
         path = places.checkout / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    say(f"Removed. What all checkouts share stays in {places.cache}: remove it by hand if you want it gone.")
+    say(f"Removed. The cache that all checkouts share stays in {places.cache}; remove it by hand if you want to.")
 
 
 def main() -> int:

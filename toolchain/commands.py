@@ -28,8 +28,8 @@ def duration(seconds: float) -> str:
 
 
 def _failure(command: Sequence[str | Path], code: int, lines: Sequence[str], advice: str) -> ToolchainError:
-    said = "\n".join(f"    {line}" for line in lines[-_LAST_LINES:]) or "    (it said nothing)"
-    return ToolchainError(f"{Path(command[0]).name} ended with status {code}:\n{said}\n{advice}".rstrip())
+    said = "\n".join(f"    {line}" for line in lines[-_LAST_LINES:]) or "    (it printed nothing)"
+    return ToolchainError(f"{Path(command[0]).name} failed with exit status {code}:\n{said}\n{advice}".rstrip())
 
 
 def run(

@@ -170,7 +170,7 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
     meta = folder / "meta.yaml"
     if meta.exists() and not meta.read_bytes().strip(b"\0 \n"):
         replace(meta, b"version: 1\n")
-        lines.append(f"{meta} was empty, as after a crash, and says `version: 1` again.")
+        lines.append(f"{meta} was empty, as after a crash. It was restored to `version: 1`.")
     for file in sorted(folder.glob("stacks/*/*.json")):
         content = read_or_nothing(file)
         if content is None or snapshot_seconds(content) is not None:
@@ -181,7 +181,9 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
         found = [(copy, read_or_nothing(copy) or b"") for copy in copies]
         whole = [(taken, str(copy), text) for copy, text in found if (taken := snapshot_seconds(text)) is not None]
         if not whole:
-            lines.append(f"The state of stack {stack}, {file}, is cut, as after a crash, and there is no whole copy of it.")
+            lines.append(
+                f"The state of stack {stack}, {file}, is truncated, as after a crash, and no complete copy of it exists."
+            )
             continue
         taken, copy, text = max(whole)
         damaged = folder / "damaged" / f"{project}-{stack}-{now}.json"
@@ -190,8 +192,8 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
         replace(file, text)
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(taken)) if taken else "an empty stack"
         lines.append(
-            f"The state of stack {stack} was cut, as after a crash. It is that of {when} again, from "
-            f"{copy}; the cut file is {damaged}. `pulumi refresh` compares it with what there is."
+            f"The state of stack {stack} was truncated, as after a crash. It was restored to that of {when}, from "
+            f"{copy}; the truncated file is {damaged}. `pulumi refresh` compares it with the real resources."
         )
     return lines
 
@@ -210,7 +212,7 @@ def main(arguments: Sequence[str]) -> None:
     """`launcher.py <the real CLI> <its arguments>`; does not return."""
     cli, rest = Path(arguments[0]), arguments[1:]
     if not cli.exists():
-        sys.exit(f"{cli} is gone: `make setup` gets the Pulumi CLI again.")
+        sys.exit(f"{cli} is missing. `make setup` installs the Pulumi CLI again.")
     checkout = Path(__file__).resolve().parents[1]
     environ = settings_for(
         os.environ,

@@ -61,7 +61,7 @@ class Uv:
         return run([self.program, *arguments], env=self.environ, advice=advice)
 
 
-NETWORK = "Is the package index reachable? Behind a mirror set pip's index-url or UV_DEFAULT_INDEX; see docs/setup.md."
+NETWORK = "Is the package index reachable? For a mirror, set pip's index-url or UV_DEFAULT_INDEX; see docs/setup.md."
 
 
 def find_uv(places: Places) -> Uv:
@@ -99,14 +99,14 @@ def _install_uv(lock: Path, folder: Path) -> None:
     pip = folder.parent / "venv" / "bin" / "pip"
     if probe([sys.executable, "-m", "venv", pip.parents[1]], timeout_seconds=120) is None:
         raise ToolchainError(
-            f"There is no uv here, and {sys.executable} has neither pip nor venv to get it with.\n"
+            f"There is no uv here, and {sys.executable} has neither pip nor venv to install it with.\n"
             "Install one of them: uv (https://docs.astral.sh/uv), or your system's python3-pip or python3-venv package."
         )
     run([pip, *options], advice=NETWORK)
 
 
 def packages_step(places: Places) -> Step:
-    """`.venv` with exactly what requirements.lock names, and this project in it, editable."""
+    """`.venv` with exactly the packages of requirements.lock, and this project as an editable install."""
     wanted = os.environ.get("VISION_PYTHON") or PYTHONS
     lock = places.checkout / "requirements.lock"
     choice = os.environ.get("VISION_DEPENDENCIES") or LOCKED
@@ -120,7 +120,7 @@ def packages_step(places: Places) -> Step:
             uv(
                 *("venv", "--quiet", "--clear", "--no-project", "--python", wanted, places.environment),
                 advice=f"This project runs on Python 3.11 to 3.13 (looked for: {wanted}). Install one of them,\n"
-                "or name one that uv finds: VISION_PYTHON=/path/to/python3.12 make setup",
+                "or name one: VISION_PYTHON=/path/to/python3.12 make setup",
             )
         check_sqlite(places.python)
         # Where Python may not write bytecode, as in many containers, each preview would compile packages anew: over a second.
@@ -134,7 +134,7 @@ def packages_step(places: Places) -> Step:
     return Step(
         "packages",
         "Python packages of requirements.lock into .venv",
-        "20 s to 2 min, by the network",
+        "20 s to 2 min, depending on the network",
         digest_of(
             lock, places.checkout / "pyproject.toml", str(places.checkout), wanted, *(() if choice == LOCKED else (choice,))
         ),
@@ -164,15 +164,15 @@ def _resolved(uv: Uv, places: Places, choice: str) -> Path:
 
 
 def check_sqlite(python: Path) -> None:
-    """Raises ToolchainError where a Python has no SQLite, or one that is too old for the engine."""
+    """Raises ToolchainError if a Python has no SQLite, or a version that is too old for the engine."""
     found = read_version(probe([python, "-c", "import sqlite3; print(sqlite3.sqlite_version)"]))
     if will_do(found, LEAST_SQLITE):
         return
     has = f"SQLite {'.'.join(map(str, found))}" if found else "no SQLite (module sqlite3)"
     raise ToolchainError(
-        f"{python.resolve()} has {has}, and the engine needs {'.'.join(map(str, LEAST_SQLITE))} or later.\n"
-        "Use another Python: `uv python install 3.12` brings one with a current SQLite, and "
-        "VISION_PYTHON=/path/to/python3.12 make setup takes the one that is named."
+        f"{python.resolve()} has {has}, but the engine needs {'.'.join(map(str, LEAST_SQLITE))} or later.\n"
+        "Use another Python: `uv python install 3.12` installs one with a current SQLite. To use it, run "
+        "VISION_PYTHON=/path/to/python3.12 make setup."
     )
 
 
@@ -187,7 +187,7 @@ def azure_step(places: Places) -> Step:
         found = sorted(places.environment.glob("lib/python*/site-packages/pulumi_azure_native/__init__.py"))
         return Made((*found,), "pulumi-azure-native")
 
-    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, by the network", digest_of(lock), make)
+    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, depending on the network", digest_of(lock), make)
 
 
 def _fits(places: Places, wanted: str) -> bool:

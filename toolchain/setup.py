@@ -30,10 +30,10 @@ def steps(places: Places, *, stack: str = "local", azure: bool) -> list[Step]:
 
 
 def set_up(places: Places, *, stack: str = "local", azure: bool) -> None:
-    """Do what is not done yet.
+    """Run the steps that are not done yet.
 
     Raises:
-        ToolchainError: a step can't be done.
+        ToolchainError: a step failed.
     """
     started = time.monotonic()
     done = do_steps(steps(places, stack=stack, azure=azure), places.state / "setup.json", places.cache / "setup.lock")
@@ -43,8 +43,8 @@ def set_up(places: Places, *, stack: str = "local", azure: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m toolchain.setup")
-    parser.add_argument("--stack", default="local", help="the stack whose sample dataset is made, where it has one")
-    parser.add_argument("--azure", action="store_true", help="what the Azure stacks need, too")
+    parser.add_argument("--stack", default="local", help="the stack to create the sample dataset for, if it has one")
+    parser.add_argument("--azure", action="store_true", help="also install what the Azure stacks need")
     options = parser.parse_args(arguments)
     try:
         set_up(find_places(), stack=options.stack, azure=options.azure)
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\nSet-up stopped: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nSet-up interrupted; `make setup` goes on where it stopped.", file=sys.stderr)
+        print("\nSet-up interrupted. Run `make setup` again to continue.", file=sys.stderr)
         return 130
     return 0
 

@@ -69,14 +69,14 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Hold a lock file, so that two set-ups never write the same folder; says so when it has to wait."""
+    """Hold a lock file, so that two set-ups never write the same folder; reports when it has to wait."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = lock.read_text().strip() or "another process"
-            say(f"Another set-up is at work ({holder}); waiting for it …")
+            say(f"Another set-up is running ({holder}); waiting for it …")
             started = time.monotonic()
             fcntl.flock(file, fcntl.LOCK_EX)
             say(f"      waited {duration(time.monotonic() - started)}")

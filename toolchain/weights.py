@@ -18,7 +18,7 @@ def pull_weights(uv: Uv, environment: Path, folder: Path) -> None:
     run(
         [environment / "bin" / "vision-engine", "weights", "pull", "--weights-dir", folder],
         env={**os.environ, **uv.environ, "UV": str(uv.program)},
-        advice="The pretrained networks could not be had; see docs/setup.md.",
+        advice="The pretrained networks could not be downloaded; see docs/setup.md.",
     )
 
 
@@ -32,4 +32,4 @@ def weights_step(places: Places) -> Step:
     # The tables name the checkpoints, and count their conversions: with another one the files have other names.
     tables = [places.checkout / "engine" / "learning" / "pretrained" / name for name in ("backbones.py", "nanodet_weights.py")]
     sources = digest_of(*tables, str(places.cache))
-    return Step("weights", "Pretrained weights (190 MB)", "20 s to 1 min, by the network", sources, make)
+    return Step("weights", "Pretrained weights (190 MB)", "20 s to 1 min, depending on the network", sources, make)

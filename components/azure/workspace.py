@@ -278,7 +278,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
 
     def _deployer_access(self, storage: TrainingStorage, found: Found) -> BlobAccess:
-        """The training container, once the role of whoever deploys works on it."""
+        """The training container, once the deploying identity's role on it takes effect."""
         role = None
         if not found.writes_blobs:
             kind = self._args.deployer_type or found.caller_type
@@ -286,7 +286,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         return BlobAccess(
             f"{self._name}-deployer-access",
             container_url=storage.training_url,
-            identity="whoever deploys",
+            identity="the deploying identity",
             role=BlobContributor.role.label,
             assignment_id=role.assignment_id if role else None,
             timeout_minutes=self._args.role_timeout_minutes,
@@ -294,7 +294,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         )
 
     def _engine_access(self, what: str, engine: Service, container_url: pulumi.Output[str], grant: RoleGrant) -> BlobAccess:
-        """A container, once the engine's role on it works."""
+        """A container, once the engine's role on it takes effect."""
         return BlobAccess(
             f"{self._name}-engine-{what}",
             container_url=container_url,

@@ -21,12 +21,12 @@ LEVELS = ("advisory", "mandatory", "remediate", "disabled")
 
 
 class ConfigurationInvalid(Exception):
-    """A stack's policy configuration names a rule or a level that there is not."""
+    """A stack's policy configuration names a rule or a level that does not exist."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """What a rule found. `resource` is None where it is about the stack; `level` is advisory or mandatory."""
+    """A violation of a rule. `resource` is None if it concerns the stack; `level` is advisory or mandatory."""
 
     rule: Rule | StackRule
     level: str
@@ -39,14 +39,14 @@ class Violation:
 
 
 def violations(resources: Sequence[Resource], config: Mapping[str, Any], now: datetime) -> Iterator[Violation]:
-    """What all rules find, at the levels of a stack's policy configuration (a file of `policy/config`).
+    """The violations of all rules, at the levels of a stack's policy configuration (a file in `policy/config`).
 
     Raises:
-        ConfigurationInvalid: the configuration names a rule or a level that there is not.
+        ConfigurationInvalid: the configuration names a rule or a level that does not exist.
     """
     unknown = sorted(config.keys() - {"all", *(rule.name for rule in RULES)})
     if unknown:
-        raise ConfigurationInvalid(f"no rule is called {', '.join(unknown)}; the rules are {', '.join(r.name for r in RULES)}")
+        raise ConfigurationInvalid(f"no rule is called {', '.join(unknown)}; choose from {', '.join(r.name for r in RULES)}")
     for rule in RULES:
         level, settings = level_of(rule, config), rule.settings_from(settings_of(rule, config), now)
         if level == "disabled":
@@ -65,7 +65,7 @@ def level_of(rule: Rule | StackRule, config: Mapping[str, Any]) -> str:
         level = entry.get("enforcementLevel") if isinstance(entry, Mapping) else entry
         if level is not None:
             if level not in LEVELS:
-                raise ConfigurationInvalid(f"{rule.name}: {level!r} is no level; the levels are {', '.join(LEVELS)}")
+                raise ConfigurationInvalid(f"{rule.name}: {level!r} is not a level; choose from {', '.join(LEVELS)}")
             return "mandatory" if level == "remediate" else str(level)
     return "mandatory"
 

@@ -45,7 +45,7 @@ def has_an_identity(resource: Resource, _settings: Settings) -> Iterator[str]:
 def holds_no_foreign_keys(resource: Resource, _settings: Settings) -> Iterator[str]:
     for path, variable in variables(resource):
         if KEY_NAMES.search(str(variable.get("name"))):
-            yield f"{path}: {variable['name']} hands the app a key of another service"
+            yield f"{path}: {variable['name']} gives the app a key of another service"
     for path, text in texts_in(resource.properties):
         if ACCOUNT_KEY.search(text):
             yield f"{path} holds an account key"
@@ -53,7 +53,7 @@ def holds_no_foreign_keys(resource: Resource, _settings: Settings) -> Iterator[s
             yield f"{path} holds a SAS"
     for index, registry in enumerate(resource.items_at("configuration.registries")):
         if str(registry.get("server")).endswith(".azurecr.io") and registry.get("passwordSecretRef"):
-            yield f"configuration.registries[{index}] is used with a password; `identity` can pull, too"
+            yield f"configuration.registries[{index}] uses a password; set `identity` to pull without one"
 
 
 def refers_to_secrets(resource: Resource, _settings: Settings) -> Iterator[str]:
@@ -97,15 +97,15 @@ RULES = (
     Rule(
         name="app-identity",
         says="An app has an identity.",
-        why="What has none needs keys.",
+        why="An app without one needs keys.",
         fix='Set `identity.type` to "UserAssigned", and name the engine\'s identity.',
         types=(CONTAINER_APP,),
         check=has_an_identity,
     ),
     Rule(
         name="app-no-foreign-keys",
-        says="An app is given no keys, SAS or connection strings of storage, Vision or a registry.",
-        why="Whoever reads the app's configuration could take them along; its identity can't be copied.",
+        says="An app gets no keys, SAS or connection strings of storage, Vision or a registry.",
+        why="Anyone who can read the app's configuration could copy them; an identity can't be copied.",
         fix="Remove the variable or secret, and assign the app's identity the role that it needs.",
         types=(CONTAINER_APP,),
         check=holds_no_foreign_keys,
@@ -113,14 +113,14 @@ RULES = (
     Rule(
         name="app-secrets-by-reference",
         says="Keys, passwords and URLs with a password reach a container as secrets.",
-        why="A plain value is shown to everybody who may read the app.",
+        why="Anyone who can read the app sees a plain value.",
         fix="Put it into `configuration.secrets`, and refer to it by `secretRef`.",
         types=(CONTAINER_APP,),
         check=refers_to_secrets,
     ),
     Rule(
         name="app-ingress-tls",
-        says="An app answers over https alone.",
+        says="An app answers over https only.",
         why="Keys and images would cross the network in the clear.",
         fix="Leave `configuration.ingress.allowInsecure` at false.",
         types=(CONTAINER_APP,),
@@ -129,7 +129,7 @@ RULES = (
     Rule(
         name="app-min-replicas",
         says="An app with an ingress always has replicas running.",
-        why="With none, the first caller waits for a start; with one, everybody waits for its update.",
+        why="Without replicas, the first caller waits for a start; with only one, callers wait while it is updated.",
         fix="Set `template.scale.minReplicas`.",
         types=(CONTAINER_APP,),
         settings={"replicas": {"type": "integer", "minimum": 1, "maximum": 30, "default": 1}},
@@ -138,16 +138,16 @@ RULES = (
     Rule(
         name="app-image-version",
         says="An image is named by its version, not `latest`.",
-        why="Nobody could tell what runs, or go back to what ran.",
-        fix="Name a tag of a release, or a digest.",
+        why="Otherwise you can't tell which version runs, or go back to the previous one.",
+        fix="Use a release tag or a digest.",
         types=(CONTAINER_APP,),
         check=names_a_version,
     ),
     Rule(
         name="app-image-digest",
         says="An image is named by its digest.",
-        why="A tag can be moved; what was tested is what runs.",
-        fix="End the image's name with `@sha256:…`, as the release names it.",
+        why="A tag can be moved; a digest guarantees that the tested image runs.",
+        fix="End the image's name with the release's `@sha256:…`.",
         types=(CONTAINER_APP,),
         check=names_a_digest,
     ),

@@ -39,7 +39,7 @@ def enforces_tls(resource: Resource, _settings: Settings) -> Iterator[str]:
 def opens_to_azure_alone(resource: Resource, _settings: Settings) -> Iterator[str]:
     start, end = resource.at("startIpAddress"), resource.at("endIpAddress")
     if UNKNOWN not in (start, end) and (start, end) != (AZURE_SERVICES, AZURE_SERVICES):
-        yield f"it opens {start} to {end}; {AZURE_SERVICES} to {AZURE_SERVICES} (services of Azure) is the one rule that may be"
+        yield f"it opens {start} to {end}; {AZURE_SERVICES} to {AZURE_SERVICES} (Azure services) is the only rule allowed"
 
 
 def is_backed_up(resource: Resource, settings: Settings) -> Iterator[str]:
@@ -52,23 +52,23 @@ RULES = (
     Rule(
         name="database-tls",
         says="PostgreSQL is reached over TLS 1.2 or later, and the engine insists on it.",
-        why="Without `sslmode` a client falls back to plain text when it is told to.",
+        why="Without `sslmode`, a client can be made to fall back to plain text.",
         fix="Leave `require_secure_transport` on, and end the engine's database URL with `?sslmode=require`.",
         types=(CONFIGURATION, CONTAINER_APP),
         check=enforces_tls,
     ),
     Rule(
         name="database-firewall",
-        says="The database's firewall lets in services of Azure at most.",
-        why="A range of addresses is somebody's office today and anybody's tomorrow.",
-        fix="Remove the rule; with a private network, all rules.",
+        says="The database's firewall admits only Azure services.",
+        why="An address range that is your office's today may belong to someone else tomorrow.",
+        fix="Remove the rule; with a private network, remove all rules.",
         types=(FIREWALL_RULE,),
         check=opens_to_azure_alone,
     ),
     Rule(
         name="database-backups",
         says="The database is backed up for some days.",
-        why="It knows which datasets, models and published names there are.",
+        why="It holds all datasets, models and published names.",
         fix="Set `backup.backupRetentionDays`.",
         types=(SERVER,),
         settings={"days": {"type": "integer", "minimum": 7, "maximum": 35, "default": 7}},

@@ -51,13 +51,13 @@ def is_needed(resource: Resource, _settings: Settings) -> Iterator[str]:
     definition = resource.at("roleDefinitionId")
     if definition is not UNKNOWN and role_of(resource) is None:
         needed = ", ".join(role.name for role in ROLES.values())
-        yield f"roleDefinitionId is {definition!r}; the roles that the project needs are {needed}"
+        yield f"roleDefinitionId is {definition!r}; the project needs only the roles {needed}"
 
 
 def has_least_scope(resource: Resource, _settings: Settings) -> Iterator[str]:
     scope, role = resource.at("scope"), role_of(resource)
     if scope is not UNKNOWN and role is not None and not role.scope.search(str(scope)):
-        yield f"scope is {scope!r}; {role.name} may be assigned on {role.scope_name} alone"
+        yield f"scope is {scope!r}; {role.name} may be assigned only on {role.scope_name}"
 
 
 def names_principal_type(resource: Resource, _settings: Settings) -> Iterator[str]:
@@ -85,11 +85,11 @@ def has_bounded_sas(resource: Resource, settings: Settings) -> Iterator[str]:
             if not signature.is_by_identity:
                 yield f"{path} holds a SAS that is signed with an account key; it must be a user delegation SAS"
             if signature.writes:
-                yield f"{path} holds a SAS that does not say, or allows more than, reading and listing (`sp=rl`)"
+                yield f"{path} holds a SAS that is not limited to reading and listing (`sp=rl`)"
             lifetime = signature.lifetime(settings.now)
             if lifetime is None or lifetime > most:
                 lasts = "has no expiry" if lifetime is None else f"is valid for {lifetime / timedelta(hours=1):.0f} hours"
-                yield f"{path} holds a SAS that {lasts}; it may be valid for {most / timedelta(hours=1):.0f}"
+                yield f"{path} holds a SAS that {lasts}; at most {most / timedelta(hours=1):.0f} hours are allowed"
 
 
 def _is_local(resource: Resource) -> bool:
@@ -101,48 +101,48 @@ RULES = (
     Rule(
         name="role-needed",
         says="Only the roles that the project needs are assigned.",
-        why="Owner or Contributor would do as well, and everything else, too.",
+        why="Owner or Contributor would also work, but allow everything else, too.",
         fix="Assign Storage Blob Data Reader or Contributor, Cognitive Services User, or AcrPull.",
         types=(ROLE_ASSIGNMENT,),
         check=is_needed,
     ),
     Rule(
         name="role-least-scope",
-        says="A role is assigned on the container, the Vision account or the registry, not on what holds it.",
-        why="A role on the account, the resource group or the subscription opens all that is and will be in there.",
+        says="A role is assigned on the container, the Vision account or the registry itself, not on its parent.",
+        why="A role on the account, resource group or subscription also applies to everything else in it, now and later.",
         fix="Set `scope` to the id of the container (the Vision account, the registry) itself.",
         types=(ROLE_ASSIGNMENT,),
         check=has_least_scope,
     ),
     Rule(
         name="role-principal-type",
-        says="A role assignment says what its principal is.",
-        why="Without it Azure looks the principal up, and a fresh identity is not found (`PrincipalNotFound`).",
-        fix='Set `principalType`, for an identity to "ServicePrincipal".',
+        says="A role assignment states the type of its principal.",
+        why="Without it, Azure looks the principal up and does not find a new identity (`PrincipalNotFound`).",
+        fix='Set `principalType`; for an identity, to "ServicePrincipal".',
         types=(ROLE_ASSIGNMENT,),
         check=names_principal_type,
     ),
     Rule(
         name="no-account-sas",
-        says="No account SAS stands in any property of any resource.",
-        why="It opens all containers of an account, names nobody, and can't be revoked but by new account keys.",
-        fix="Use managed identity; where that can't be, a user delegation SAS of one container.",
+        says="No property of any resource contains an account SAS.",
+        why="It opens all containers of an account, identifies no user, and can only be revoked by changing the account keys.",
+        fix="Use managed identity; where that is not possible, a user delegation SAS for one container.",
         types=(ANY,),
         check=holds_no_account_sas,
     ),
     Rule(
         name="dataset-no-account-key",
         says="A dataset in Azure is uploaded without an account key.",
-        why="The key would lie in the state, and shared keys are off anyway.",
-        fix="Give TrainingContainer no `account_key`: the caller's Entra identity uploads.",
+        why="The key would be stored in the state, and shared keys are disabled anyway.",
+        fix="Remove `account_key` from TrainingContainer, so that the caller's Entra identity uploads.",
         types=(DATASET,),
         check=needs_no_account_key,
     ),
     Rule(
         name="dataset-sas-bounded",
-        says="A SAS that a dataset is read with is a user delegation SAS, short-lived, to read and list only.",
-        why="It ends with the identity's own rights, and soon; it can't change what it trains from.",
-        fix="Register with managed identity (no `sas_token`), or make a user delegation SAS with `sp=rl` and a near `se`.",
+        says="The SAS to read a dataset with is a short-lived user delegation SAS that allows only reading and listing.",
+        why="It expires soon, ends with the identity's rights, and can't change the training data.",
+        fix="Register with managed identity (no `sas_token`), or create a user delegation SAS with `sp=rl` and an early `se`.",
         types=(DATASET,),
         settings={"hours": {"type": "integer", "minimum": 1, "maximum": 168, "default": 24}},
         check=has_bounded_sas,

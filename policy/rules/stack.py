@@ -46,7 +46,7 @@ def is_observed(resources: Sequence[Resource], _settings: Settings) -> Iterator[
     diagnostics = [resource for resource in resources if resource.type == DIAGNOSTIC_SETTING]
     for resource in resources:
         if resource.type in OBSERVED and not any(resource.key in setting.depends_on for setting in diagnostics):
-            yield resource, "no DiagnosticSetting is about it"
+            yield resource, "it has no DiagnosticSetting"
         if resource.type == ENVIRONMENT:
             for problem in expect(resource, "appLogsConfiguration.destination", "log-analytics", "azure-monitor"):
                 yield resource, problem
@@ -72,15 +72,15 @@ def is_within_budget(resources: Sequence[Resource], settings: Settings) -> Itera
     total = sum(float(hours) for hours in budgets if hours is not UNKNOWN and hours is not None)
     most = settings.number("hours")
     if total > most:
-        yield None, f"the time budgets of its {len(budgets)} models sum up to {total:g} hours; the stack may spend {most:g}"
+        yield None, f"the time budgets of its {len(budgets)} models add up to {total:g} hours; the stack may spend {most:g}"
 
 
 RULES = (
     StackRule(
         name="private-network",
-        says="With a private network, storage, Vision and the database have a private endpoint and no other door.",
-        why="A private endpoint beside an open door keeps nobody out.",
-        fix="Set `privateNetwork: true` for the stack, which makes the endpoints and sets `publicNetworkAccess` to Disabled.",
+        says="With a private network, storage, Vision and the database are reachable only through private endpoints.",
+        why="A private endpoint protects nothing if public access stays open.",
+        fix="Set `privateNetwork: true` for the stack, which creates the endpoints and sets `publicNetworkAccess` to Disabled.",
         types=(*CLOSABLE, database.FIREWALL_RULE, PRIVATE_ENDPOINT),
         settings={"required": {"type": "boolean", "default": False}},
         check=is_closed,
@@ -88,15 +88,15 @@ RULES = (
     StackRule(
         name="diagnostics",
         says="Vision, storage, the database and the apps send their logs to Log Analytics.",
-        why="Who read which image can't be told afterwards otherwise.",
+        why="Without logs, you can't find out later who read which image.",
         fix="Declare a DiagnosticSetting with `workspaceId` for each, and `appLogsConfiguration` for the apps' environment.",
         types=(*OBSERVED, ENVIRONMENT, DIAGNOSTIC_SETTING),
         check=is_observed,
     ),
     Rule(
         name="protected-data",
-        says="What holds data can't be deleted by an update.",
-        why="A renamed resource is a deleted one, with all that is in it.",
+        says="An update can't delete resources that hold data.",
+        why="Renaming a resource deletes it with all its data.",
         fix="Set `protect: true` for the stack.",
         types=DATA,
         check=is_protected,
@@ -104,7 +104,7 @@ RULES = (
     StackRule(
         name="gates",
         says="Each published model has passed a gate.",
-        why="Else whatever is trained last answers, however bad it is.",
+        why="Without a gate, the latest model answers, however bad it is.",
         fix="Give the model an `evaluationDataset` and `require`.",
         types=(PUBLISHED_MODEL, EVALUATION),
         check=has_gates,
@@ -112,7 +112,7 @@ RULES = (
     StackRule(
         name="budget-ceiling",
         says="The models' time budgets stay below what the stack may spend.",
-        why="A training costs what its machine costs; a forgotten model trains with each change of its data.",
+        why="Training costs machine time, and a forgotten model is trained again at each change of its data.",
         fix="Lower `timeBudgetInHours`, remove models, or raise `hours` in the stack's policy configuration.",
         types=(MODEL,),
         settings={"hours": {"type": "number", "minimum": 0, "default": 8}},

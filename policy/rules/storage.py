@@ -37,7 +37,7 @@ def keeps_what_is_deleted(resources: Sequence[Resource], settings: Settings) -> 
     services = [resource for resource in resources if resource.type == BLOB_SERVICE]
     for account in resources:
         if account.type == ACCOUNT and not any(account.key in service.depends_on for service in services):
-            yield account, "it has no BlobServiceProperties, so what is deleted is gone at once"
+            yield account, "it has no BlobServiceProperties, so deleted data is gone at once"
     for service in services:
         for policy in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
             for problem in expect(service, f"{policy}.enabled", True):
@@ -51,7 +51,7 @@ RULES = (
     Rule(
         name="storage-no-public-blobs",
         says="No blob can be read without a credential.",
-        why="Training images are not for everybody, and a public container is found within hours.",
+        why="Training images are not public, and scanners find a public container within hours.",
         fix='Set `allowBlobPublicAccess` of the account to false, and `publicAccess` of its containers to "None".',
         types=(ACCOUNT, CONTAINER),
         check=keeps_blobs_private,
@@ -59,22 +59,22 @@ RULES = (
     Rule(
         name="storage-no-shared-keys",
         says="The storage account refuses its account keys.",
-        why="An account key opens everything in the account, names nobody, and signs account SAS.",
+        why="An account key opens everything in the account, identifies no user, and can sign an account SAS.",
         fix="Set `allowSharedKeyAccess` to false; upload and read with Entra identities.",
         types=(ACCOUNT,),
         check=refuses_shared_keys,
     ),
     Rule(
         name="storage-infrastructure-encryption",
-        says="Storage is encrypted a second time, below the service.",
-        why="It can be chosen only when the account is made.",
+        says="Storage is encrypted a second time, at the infrastructure level.",
+        why="It can be set only when the account is created.",
         fix="Set `encryption.requireInfrastructureEncryption` to true (this replaces the account).",
         types=(ACCOUNT,),
         check=is_encrypted_twice,
     ),
     Rule(
         name="storage-https-only",
-        says="Storage answers over https alone.",
+        says="Storage answers over https only.",
         why="Tokens and images would cross the network in the clear.",
         fix="Set `enableHttpsTrafficOnly` to true.",
         types=(ACCOUNT,),
@@ -90,8 +90,8 @@ RULES = (
     ),
     StackRule(
         name="storage-soft-delete",
-        says="Deleted blobs and containers can be brought back for some days.",
-        why="Images are the part of a model that can't be computed again.",
+        says="Deleted blobs and containers can be restored for some days.",
+        why="Models can be trained again; lost images can't be recreated.",
         fix="Declare BlobServiceProperties for the account, with both retention policies enabled and `days` high enough.",
         types=(ACCOUNT, BLOB_SERVICE),
         settings={"days": {"type": "integer", "minimum": 1, "maximum": 365, "default": 7}},

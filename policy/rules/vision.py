@@ -30,7 +30,7 @@ def is_computer_vision(resource: Resource, _settings: Settings) -> Iterator[str]
 
 def has_subdomain(resource: Resource, _settings: Settings) -> Iterator[str]:
     if not resource.at("properties.customSubDomainName"):
-        yield "properties.customSubDomainName is not set; it must be a name of its own"
+        yield "properties.customSubDomainName is not set; it must be a name of the account's own"
 
 
 def refuses_keys(resource: Resource, _settings: Settings) -> Iterator[str]:
@@ -40,9 +40,9 @@ def refuses_keys(resource: Resource, _settings: Settings) -> Iterator[str]:
 RULES = (
     Rule(
         name="allowed-region",
-        says="Resources lie in East US, or in West US 2 or West Europe where the stack allows them.",
-        why="Images are personal data often enough: they stay where the stack says, and beside the service that reads them.",
-        fix="Set `region` of the stack to an allowed one, or allow it by `regions` in the stack's policy configuration.",
+        says="Resources are in East US, or in West US 2 or West Europe if the stack allows them.",
+        why="Images are often personal data: they stay in an allowed region, next to the service that reads them.",
+        fix="Set the stack's `region` to an allowed one, or allow it with `regions` in the stack's policy configuration.",
         types=(ANY,),
         settings={
             "regions": {
@@ -57,7 +57,7 @@ RULES = (
     Rule(
         name="vision-kind-and-sku",
         says="The Vision account is of kind ComputerVision and SKU S1.",
-        why="Other kinds answer another contract; F0 is throttled to 20 calls a minute, and there is one in a subscription.",
+        why="Other kinds have a different contract; F0 is limited to 20 calls per minute and one account per subscription.",
         fix='Set `kind` to "ComputerVision" and `sku.name` to "S1".',
         types=(ACCOUNT,),
         check=is_computer_vision,
@@ -65,7 +65,7 @@ RULES = (
     Rule(
         name="vision-custom-subdomain",
         says="The Vision account has a custom subdomain.",
-        why="Entra identities and private endpoints work with an account's own subdomain only, and it can't be changed later.",
+        why="Entra identities and private endpoints need the account's own subdomain, and it can't be changed later.",
         fix="Set `properties.customSubDomainName`.",
         types=(ACCOUNT,),
         check=has_subdomain,
@@ -73,7 +73,7 @@ RULES = (
     Rule(
         name="vision-no-local-auth",
         says="The Vision account refuses keys.",
-        why="A key names nobody, does not expire and can be copied; callers have identities.",
+        why="A key identifies no user, does not expire and can be copied; callers have identities.",
         fix="Set `properties.disableLocalAuth` to true, and give each caller the role Cognitive Services User.",
         types=(ACCOUNT,),
         check=refuses_keys,

@@ -169,7 +169,7 @@ def test_main(
     assert "15 images with" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("data", "said"), [(None, "is missing: `make setup"), (b"no image", "can't be read as an image")])
+@pytest.mark.parametrize(("data", "said"), [(None, "is missing. Run `make setup"), (b"no image", "can't be read as an image")])
 def test_a_picture_that_can_not_be_read_is_a_clear_error(
     data: bytes | None, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,7 +33,7 @@ def test_split_is_disjoint_and_does_not_depend_on_order() -> None:
 
 
 def test_split_of_too_few_names() -> None:
-    with pytest.raises(SamplesError, match="2 images are in all classes, 3 are needed"):
+    with pytest.raises(SamplesError, match="2 images were found in all classes, but 3 are needed"):
         split(["a", "b"], {"x": 3})
 
 

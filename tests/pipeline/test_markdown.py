@@ -47,7 +47,7 @@ def azure(kind: str) -> str:
                 "| `shapes-train` | `circle` | 10 | 15 |",
                 "- `shapes`: retrains because dataset 'shapes-train' changes (circle 10 → 15); about 3 s of training",
                 "`model_name`: `shapes-",
-                "passed; measured anew by the update",
+                "passed; the update measures it again",
                 "- Training of `shapes`: about 3 s of training on two cores, at most 1 h.",
             ],
             ["row_urn", "__provider"],
@@ -113,7 +113,7 @@ def test_what_is_new_in_azure_is_said_with_what_bills_it() -> None:
     text = preview_markdown(Preview(tuple(steps), finished=True), "dev")
     assert "| 2 × `app:ContainerApp` | [vCPU and memory of each running replica by the second, and requests](https://" in text
     assert "| 1 × `dbforpostgresql:Server` |" in text
-    assert "| 1 × `quantum:Workspace` | not known here: see Azure's pricing pages | ? |" in text
+    assert "| 1 × `quantum:Workspace` | unknown: see Azure's pricing pages | ? |" in text
     assert "1 more resource is not billed." in text
 
 
@@ -169,7 +169,7 @@ def test_a_preview_that_never_began_says_what_the_cli_said_last() -> None:
 def test_a_model_whose_data_is_not_known_yet_costs_what_is_not_known_yet() -> None:
     unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
     text = preview_markdown(Preview((Step("create", MODEL, (), {}, {"training_tags": unknown}),), finished=True), "dev")
-    assert "- Training of `leaves`: its length is known once its dataset is registered" in text
+    assert "- Training of `leaves`: its duration is known once its dataset is registered" in text
 
 
 def test_a_promoted_model_is_named_among_the_models_and_costs_no_training() -> None:

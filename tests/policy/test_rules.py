@@ -44,9 +44,9 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("storage-tls-1-2", STORAGE, "minimumTlsVersion", "TLS1_0", "'TLS1_2' or 'TLS1_3'"),
     ("storage-soft-delete", SERVICE, "deleteRetentionPolicy.enabled", False, "deleteRetentionPolicy.enabled is False"),
     ("storage-soft-delete", SERVICE, "containerDeleteRetentionPolicy.days", 1, "days is 1; it must be 7 or more"),
-    ("role-needed", ROLE, "roleDefinitionId", sample.OWNER, "the roles that the project needs are Storage Blob Data Reader"),
-    ("role-least-scope", ROLE, "scope", sample.STORAGE, "may be assigned on a blob container alone"),
-    ("role-least-scope", ROLE, "scope", sample.SUBSCRIPTION, "may be assigned on a blob container alone"),
+    ("role-needed", ROLE, "roleDefinitionId", sample.OWNER, "the project needs only the roles Storage Blob Data Reader"),
+    ("role-least-scope", ROLE, "scope", sample.STORAGE, "may be assigned only on a blob container"),
+    ("role-least-scope", ROLE, "scope", sample.SUBSCRIPTION, "may be assigned only on a blob container"),
     ("role-principal-type", ROLE, "principalType", None, "principalType is not set"),
     (
         "no-account-sas",
@@ -80,11 +80,11 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
         APP,
         "template.containers.0.env.1.name",
         "VISION_ENGINE_VISION_KEY",
-        "VISION_KEY hands the app a key",
+        "VISION_KEY gives the app a key",
     ),
     ("app-no-foreign-keys", APP, "configuration.secrets.1.value", KEY, "secrets[1].value holds an account key"),
     ("app-no-foreign-keys", APP, "configuration.secrets.1.value", f"?{DELEGATION_SAS}", "secrets[1].value holds a SAS"),
-    ("app-no-foreign-keys", APP, "configuration.registries.0.passwordSecretRef", "keys", "is used with a password"),
+    ("app-no-foreign-keys", APP, "configuration.registries.0.passwordSecretRef", "keys", "uses a password"),
     (
         "app-secrets-by-reference",
         APP,
@@ -113,13 +113,13 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("protected-data", STORAGE, "protect", False, "protect is not set"),
     ("gates", sample.EVALUATION, "require", None, "depends on no Evaluation with `require`"),
     ("gates", sample.PUBLISHED, "dependencies", [], "depends on no Evaluation with `require`"),
-    ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models sum up to 9 hours; the stack may spend 8"),
+    ("budget-ceiling", sample.MODEL, "time_budget_in_hours", 9.0, "1 models add up to 9 hours; the stack may spend 8"),
 ]
 
 # rule, the type of which none is left, what the error says
 MISSING = [
     ("storage-soft-delete", SERVICE, "it has no BlobServiceProperties"),
-    ("diagnostics", LOGS, "no DiagnosticSetting is about it"),
+    ("diagnostics", LOGS, "it has no DiagnosticSetting"),
     ("private-network", ENDPOINT, "it has no private endpoint"),
 ]
 

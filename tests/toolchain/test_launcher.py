@@ -222,12 +222,12 @@ def test_a_state_that_a_crash_has_cut_is_its_newest_copy_again(
     assert other.read_bytes() == state(5)
     if expected is None:
         assert file.read_bytes() == cut
-        assert line == f"The state of stack local, {file}, is cut, as after a crash, and there is no whole copy of it."
+        assert line == f"The state of stack local, {file}, is truncated, as after a crash, and no complete copy of it exists."
         return
     damaged = folder / "damaged" / "project-local-now.json"
     assert (file.read_bytes(), damaged.read_bytes()) == (expected, cut)
-    assert line.startswith("The state of stack local was cut, as after a crash. It is that of 2026-11-28 ")
-    assert f"the cut file is {damaged}" in line
+    assert line.startswith("The state of stack local was truncated, as after a crash. It was restored to that of 2026-11-28 ")
+    assert f"the truncated file is {damaged}" in line
     assert restore_cut_states(f"file://{tmp_path}", "later") == []
 
 

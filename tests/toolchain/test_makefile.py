@@ -46,7 +46,7 @@ def test_the_stack_of_an_example(arguments: tuple[str, ...], stack: str) -> None
 def test_an_example_that_there_is_not_is_named_with_those_that_there_are() -> None:
     planned = make("up", "EXAMPLE=textiles")
     assert planned.returncode != 0
-    assert "there is no example textiles: those are detection textile" in planned.stderr
+    assert "there is no example textiles; choose from detection textile" in planned.stderr
 
 
 @pytest.mark.parametrize(

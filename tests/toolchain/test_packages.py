@@ -34,8 +34,8 @@ def test_settings_from_pip(config: str, environ: dict[str, str], settings: dict[
 @pytest.mark.parametrize(
     ("printed", "said"),
     [
-        ("echo 3.34.1", "has SQLite 3.34.1, and the engine needs 3.37.0 or later"),
-        ("exit 1", "has no SQLite (module sqlite3), and the engine needs 3.37.0 or later"),
+        ("echo 3.34.1", "has SQLite 3.34.1, but the engine needs 3.37.0 or later"),
+        ("exit 1", "has no SQLite (module sqlite3), but the engine needs 3.37.0 or later"),
         ("echo 3.37.2", None),
         ("echo 3.50.4", None),
     ],

@@ -112,7 +112,7 @@ def test_a_failed_command_is_shown_with_its_last_words_and_advice(tmp_path: Path
         lambda: run(command, advice="Do this."),
         lambda: run_with_progress(command, lambda *_: "", advice="Do this.", cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}),
     ):
-        with pytest.raises(ToolchainError, match=r"sh ended with status 3:\n    broken\nDo this\."):
+        with pytest.raises(ToolchainError, match=r"sh failed with exit status 3:\n    broken\nDo this\."):
             attempt()
 
 

@@ -17,7 +17,7 @@ from toolchain.places import Places
 from toolchain.steps import Made, Step, digest_of, new_folder, replace_text
 from toolchain.versions import Version, read_version, will_do
 
-NPM = "Is the npm registry reachable? Behind a mirror set npm's `registry`; see docs/setup.md."
+NPM = "Is the npm registry reachable? For a mirror, set npm's `registry`; see docs/setup.md."
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def node_from_pypi(places: Places) -> Node:
             find_uv(places)(
                 *("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", python),
                 *("--target", new, "-r", lock),
-                advice="Node.js 22 or later is not on PATH and can't be had from PyPI. Install it, then `make setup` again.",
+                advice="Node.js 22 or later is not on PATH and can't be downloaded from PyPI. Install it, then run `make "
+                "setup` again.",
             )
     return Node(root / "bin" / "node", root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", "from PyPI")
 

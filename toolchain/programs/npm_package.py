@@ -59,7 +59,7 @@ def get_tarball(package: NpmPackage, node: Node, folder: Path) -> Path:
         *("pack", f"{package.name}@{package.version}", "--pack-destination", folder, "--cache", folder / "cache"),
         *("--ignore-scripts", "--loglevel=error"),
         cwd=folder,
-        advice=f"{package.source} can't be had. {NPM}",
+        advice=f"{package.source} can't be downloaded. {NPM}",
     )
     [tarball] = folder.glob("*.tgz")
     return tarball
@@ -74,8 +74,8 @@ def extract(package: NpmPackage, tarball: Path, folder: Path) -> None:
     found = integrity_of(tarball)
     if found != package.integrity:
         raise ToolchainError(
-            f"{package.source} has the integrity {found}, expected {package.integrity}: the download is not what is pinned.\n"
-            "Try again; if it stays so, the registry serves another package of that name."
+            f"{package.source} has the integrity {found}, expected {package.integrity}: the download is not the pinned file.\n"
+            "Try again. If it fails again, the registry serves a different package under that name."
         )
     with tarfile.open(tarball) as archive:
         for name in package.files:

@@ -29,8 +29,8 @@ LEAST_GO_THAT_UPDATES: Version = (1, 21, 0)
 COMPILE_CORE_SECONDS = 600
 
 _ADVICE = (
-    "The Go module proxy has to be reachable (GOPROXY), and the machine needs about 2 GB of memory and 4 GB of disk.\n"
-    "What is compiled already is kept: `make setup` again goes on from there."
+    "The build needs a reachable Go module proxy (GOPROXY), about 2 GB of memory and 4 GB of disk.\n"
+    "Compiled packages are kept: run `make setup` again to continue."
 )
 
 
@@ -50,7 +50,7 @@ def find_go() -> Path:
         raise NotHere("no `go` on PATH to build it with")
     version, _, toolchain = (probe([go, "env", "GOVERSION", "GOTOOLCHAIN"]) or "").partition("\n")
     if not go_will_do(read_version(version), toolchain):
-        raise NotHere(f"{go} is {version or 'of an unknown version'}, needed is {shown(LEAST_GO)} or later")
+        raise NotHere(f"{go} is {version or 'of an unknown version'}, but {shown(LEAST_GO)} or later is needed")
     return Path(go)
 
 
@@ -93,7 +93,7 @@ def _build_program(go: Path, module: Path, package: str, program: Path, version:
     ).count("\n")
     cores = os.cpu_count() or 1
     guess = estimate_seconds(cores) if package == CLI_PACKAGE else estimate_seconds(cores) // 6
-    expected = f"about {duration(guess)} on {cores} cores, less where some are cached"
+    expected = f"about {duration(guess)} on {cores} cores, less if some are cached"
     say(f"        {program.name}: compiling {packages:,} packages ({expected}) …")
     run_with_progress(
         [

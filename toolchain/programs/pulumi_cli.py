@@ -78,7 +78,7 @@ def cli_on_path() -> PulumiCli:
     folder = Path(found).resolve().parent
     version = read_version(probe([found, "version"], env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}))
     if not will_do(version, LEAST, same_major=True):
-        raise NotHere(f"{found} is {shown(version)}, needed is {VERSION} or a later 3.x")
+        raise NotHere(f"{found} is {shown(version)}, but {VERSION} or a later 3.x is needed")
     if not is_complete(folder):
         raise NotHere(f"{found} has no Python language host beside it")
     return PulumiCli(folder, f"{shown(version)} from PATH")
@@ -101,15 +101,15 @@ def _get(way: str, places: Places) -> PulumiCli:
             raise ToolchainError(f"the Pulumi CLI {way} lacks one of {', '.join((CLI, *COMPANIONS))}")
         version = read_version(probe([new / CLI, "version"], env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}))
         if not will_do(version, LEAST, same_major=True):
-            raise ToolchainError(f"the Pulumi CLI {way} says that it is {shown(version)}, expected {VERSION}")
+            raise ToolchainError(f"the Pulumi CLI {way} reports version {shown(version)}, expected {VERSION}")
     return cached
 
 
 def find_cli(places: Places, ways: tuple[str, ...]) -> PulumiCli:
-    """The CLI by the first way that is open; one got earlier comes from the cache.
+    """The CLI by the first way that works; a CLI installed earlier comes from the cache.
 
     Raises:
-        ToolchainError: no way is open; says why for each.
+        ToolchainError: no way works; the message says why for each.
     """
     reasons: list[str] = []
     cached = _cached(places, "from the cache")
@@ -120,12 +120,12 @@ def find_cli(places: Places, ways: tuple[str, ...]) -> PulumiCli:
             return _get(way, places)
         except NotHere as reason:
             reasons.append(f"{way}: {reason}")
-            say(f"        not by way of {reasons[-1]}")
+            say(f"        skipping {reasons[-1]}")
     why = "\n".join(f"  - {reason}" for reason in reasons)
     raise ToolchainError(
-        f"The Pulumi CLI can't be had here:\n{why}\nDo one of these, then `make setup` again: "
+        f"The Pulumi CLI can't be installed here:\n{why}\nDo one of the following, then run `make setup` again: "
         f"install the CLI {VERSION} or later (https://www.pulumi.com/docs/install), let this machine reach get.pulumi.com, "
-        f"or install Go {shown(pulumi_build.LEAST_GO)} or later (https://go.dev/dl) where a Go module proxy can be reached."
+        f"or install Go {shown(pulumi_build.LEAST_GO)} or later (https://go.dev/dl) and make a Go module proxy reachable."
     )
 
 

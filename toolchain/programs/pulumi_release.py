@@ -72,7 +72,7 @@ def fetch(version: str, folder: Path, get: Fetch = _fetch) -> None:
     archive = get(BUNDLE.format(bundle=bundle))
     found = hashlib.sha256(archive).hexdigest()
     if found != expected:
-        raise ToolchainError(f"{bundle} has SHA-256 {found}, the release says {expected}: do not use it; try again later")
+        raise ToolchainError(f"{bundle} has SHA-256 {found}, but the release lists {expected}. Do not use it; try again later")
     packed = folder.parent / bundle
     packed.write_bytes(archive)
     with tarfile.open(packed) as tar:

@@ -119,7 +119,7 @@ def state_step(places: Places) -> Step:
             cwd=places.checkout,
             # No setting of another project may get in between.
             env={**os.environ, **local_settings(places.checkout)},
-            advice="If .vision is from another passphrase or another version, move it away and run `make setup` again.",
+            advice="If .vision was created with another passphrase or version, move it away and run `make setup` again.",
         )
         ignore_salt(places)
         return Made((passphrase, *made_stacks(backend)), "file backend and passphrase in .vision")

@@ -115,8 +115,10 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
         name = published_name(model)
         image = (sample_image(places.checkout, SAMPLES[name]) if name in SAMPLES else None) or "image.jpg"
         console.print("\nTry it:\n", highlight=False)
-        # As it is: rich would break its lines, and take what stands in brackets for markup.
+        # Not through rich, which would break its lines and read brackets as markup.
         console.out(curl(endpoint, name, image, stack), highlight=False)
         if model.get("kind") in DETECTORS:
-            console.print("\nThe answer has boxes, also faint ones; this draws the clearer of them:\n", highlight=False)
+            console.print(
+                "\nThe answer includes boxes of low confidence. This command draws the more confident ones:\n", highlight=False
+            )
             console.out(draw_command(name, image, stack), highlight=False)

@@ -15,13 +15,13 @@ from toolchain.stacks import show
 from toolchain.stacks.local_state import drop_stale_salt, has_own_backend, ignore_salt, is_local
 
 UNKNOWN = (
-    "Pulumi can't read its stacks. Where the state is in .vision/pulumi, copies of it are in .vision/pulumi/.pulumi/backups:\n"
-    "`pulumi stack import --file COPY` puts one in place."
+    "Pulumi can't read its stacks. If the state is in .vision/pulumi, copies of it are in .vision/pulumi/.pulumi/backups.\n"
+    "To restore one, run `pulumi stack import --file COPY`."
 )
 
 
 NO_SUCH_STACK = 3
-"""The exit status of `exists`; any other but 0 says that nobody knows."""
+"""The exit status of `exists` if the stack does not exist; 0 if it does, any other if that is unknown."""
 
 
 class Stack:
@@ -35,7 +35,7 @@ class Stack:
         return [str(self.places.programs / "pulumi"), *arguments, "-C", str(self.places.checkout)]
 
     def exists(self) -> bool:
-        """Raises ToolchainError where the CLI can't tell: then nobody knows what there is to destroy."""
+        """Whether the stack exists. Raises ToolchainError if the CLI can't read its stacks."""
         listed = json.loads(run(self._command("stack", "ls", "--json"), advice=UNKNOWN))
         return any(stack["name"].rsplit("/", 1)[-1] == self.name for stack in listed)
 
@@ -54,12 +54,12 @@ class Stack:
         ).returncode
 
     def show(self) -> int:
-        """Print what the stack offers; 1 where that is nothing."""
+        """Print the stack's outputs; returns 1 if it has none."""
         if is_local(self.places, self.name):
             ignore_salt(self.places, self.name)
         outputs = json.loads(run(self._command("stack", "output", "--json", "--stack", self.name))) if self.exists() else {}
         if not outputs:
-            say(f"The stack {self.name} offers nothing yet: `make up` has to end well first.")
+            say(f"The stack {self.name} has no outputs yet. Run `make up` successfully first.")
             return 1
         show.show(outputs, self.places, self.name)
         return 0

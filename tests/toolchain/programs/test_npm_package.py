@@ -84,7 +84,7 @@ def test_what_is_not_pinned_is_refused(
 
 def test_a_registry_that_does_not_answer_is_a_clear_error(package: NpmPackage, npm: Path, tmp_path: Path) -> None:
     npm.write_text("#!/bin/sh\necho ENOTFOUND >&2; exit 1\n")
-    with pytest.raises(ToolchainError, match=r"(?s)ENOTFOUND.*npm @somebody/parts 1\.0\.0 can't be had.*docs/setup\.md"):
+    with pytest.raises(ToolchainError, match=r"(?s)ENOTFOUND.*npm @somebody/parts 1\.0\.0 can't be downloaded.*docs/setup\.md"):
         unpack(package, Places(tmp_path, tmp_path / "cache"))
 
 

@@ -46,7 +46,7 @@ def test_an_unknown_way_is_answered_with_the_valid_ones() -> None:
 
 @pytest.mark.parametrize(
     ("version", "reason"),
-    [("3.259.0", None), ("3.300.1", None), ("3.258.0", "needed is 3.259.0 or a later 3.x"), ("4.0.0", "needed is 3.259.0")],
+    [("3.259.0", None), ("3.300.1", None), ("3.258.0", "3.259.0 or a later 3.x is needed"), ("4.0.0", "but 3.259.0")],
 )
 def test_cli_on_path(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, reason: str | None) -> None:
     install_launcher(places)
@@ -128,7 +128,7 @@ def test_the_bundle_is_unpacked(tmp_path: Path) -> None:
 
 def test_a_bundle_of_another_digest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
-    with pytest.raises(ToolchainError, match="do not use it"):
+    with pytest.raises(ToolchainError, match="Do not use it"):
         pulumi_release.fetch("3.259.0", tmp_path / "bin", release(digest="0" * 64))
     assert not list((tmp_path / "bin").iterdir())
 

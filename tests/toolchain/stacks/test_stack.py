@@ -55,4 +55,4 @@ def test_outputs_that_cannot_be_read_are_not_called_none(places: Places, capsys:
     assert "incorrect passphrase" in capsys.readouterr().err
     cli(places, listed)
     assert stack.main(["show"]) == 1
-    assert "offers nothing yet" in capsys.readouterr().out
+    assert "has no outputs yet" in capsys.readouterr().out
