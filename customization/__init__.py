@@ -1,7 +1,7 @@
 """Datasets, models and evaluations: as a REST client, as COCO files on disk, and as Pulumi resources.
 
 `client` speaks the REST contract, `datasets` and `convert` read and write COCO files, `cli` is the `vision` command; none of
-them knows Pulumi. `resources` is a thin adapter over them. How a model is trained lives in `engine`, behind the contract.
+them depends on Pulumi. `resources` is a thin adapter over them. Training itself is in `engine`, behind the contract.
 Each name below is imported when it is first used.
 """
 
@@ -126,7 +126,7 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-if not TYPE_CHECKING:  # to a type checker the names above are all there is
+if not TYPE_CHECKING:  # a type checker sees only the names above
 
     def __getattr__(name: str) -> object:
         if name not in _HOME:
@@ -140,8 +140,8 @@ def __dir__() -> list[str]:
 
 
 if __name__ == "customization":
-    # The state of a stack that was last updated before these modules moved names its providers by the former paths. A checkout
-    # finds them from its top-level folder: the same classes, not a second copy of them.
+    # The state of a stack that was last updated before these modules moved has the providers' former paths. In a checkout, they
+    # resolve from the top-level folder, to the same classes and not to a second copy.
     for module in ("", ".dataset", ".evaluation", ".model", ".promoted_model", ".published_model"):
         name = f"customization.resources{module}"
         sys.modules[name] = import_module(f"vision_customization.{name}")

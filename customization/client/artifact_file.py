@@ -1,4 +1,4 @@
-"""A model's ONNX file on its way from the service to the disk."""
+"""Writing a model's ONNX file from the service to disk."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DIGEST_HEADER = "x-ms-artifact-digest"
 def write_artifact(
     response: requests.Response, what: str, path: Path, on_progress: Callable[[int, int | None], None] | None
 ) -> Artifact:
-    """Write a streamed reply to `path`, which is whole and has the digest that the service names, or is not touched.
+    """Write a streamed reply to `path`, but only if it is complete and has the digest that the service reports.
 
     Args:
-        what: what an error calls the request.
-        on_progress: gets the bytes written, and how many there are if the service says so.
+        what: the request's name in errors.
+        on_progress: called with the bytes written, and the total if the service reports it.
     """
     total = int(response.headers["Content-Length"]) if response.headers.get("Content-Length", "").isdecimal() else None
     digest, size = hashlib.sha256(), 0

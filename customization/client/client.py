@@ -48,7 +48,7 @@ __all__ = ["RetryPolicy", "TokenCredential", "VisionClient"]
 
 IMAGE_SECONDS = 90.0
 IMPORT_SECONDS = 300.0
-"""How long an answer may take: about an image, behind others that wait; about a model, which is tried before it is taken."""
+"""Time limits for an answer: an analysis may wait behind others; an imported model is tested before it is accepted."""
 
 
 class VisionClient:
@@ -57,12 +57,12 @@ class VisionClient:
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …
         credential: the key, or an Entra credential of azure-identity.
-        timeout_seconds: for the connection, and for each answer. [default: 10 and 60; 5 and 20 for a service of this machine]
-        retry: what is tried again on 429, 5xx and connection errors.
-        on_silence: gets a line to show where an answer takes more than 5 seconds.
-        sleep, clock: seconds; for tests.
+        timeout_seconds: for the connection, and for each answer. [default: 10 and 60; 5 and 20 for a service on this machine]
+        retry: how to retry after 429, 5xx and connection errors.
+        on_silence: called with a line to show if an answer takes more than 5 seconds.
+        sleep, clock: in seconds; for tests.
 
-    Every method raises `RequestError` (a subclass by status) where the service says no, `Unreachable` where it says nothing.
+    Every method raises `RequestError` (a subclass by status) if the service refuses, `Unreachable` if it does not answer.
     """
 
     def __init__(
@@ -152,10 +152,10 @@ class VisionClient:
         custom_properties: Mapping[str, str] | None = None,
         if_match: str | None = None,
     ) -> Dataset:
-        """Replace what is given; what is None stays.
+        """Replace the given properties; None leaves a property unchanged.
 
         Raises:
-            PreconditionFailed: `if_match` is not the dataset's `e_tag` any more.
+            PreconditionFailed: `if_match` is no longer the dataset's `e_tag`.
         """
         body = DatasetUpdate(
             annotation_file_uris=list(annotation_file_uris) if annotation_file_uris is not None else None,
@@ -182,16 +182,16 @@ class VisionClient:
         test_dataset_name: str | None = None,
         tiles: int = 1,
     ) -> Model:
-        """Start a training; `wait_for_model` waits for its end.
+        """Start a training; `wait_for_model` waits until it ends.
 
         Args:
-            tiles: of a detector, 1 to 4: each image is looked at so many times as wide and high, as if it were cut into
+            tiles: detectors only, 1 to 4: each image is enlarged this many times in both directions, as if it were cut into
                 tiles × tiles parts. Finds small objects in large images; an image takes about tiles² times as long to analyze.
-                An extension: sent only where it is more than 1.
+                An extension of the contract: sent only if it is more than 1.
 
         Raises:
             AlreadyExists: the name is taken.
-            TilesIgnored: the service knows no tiles, and trains with one.
+            TilesIgnored: the service does not support tiles, and trains without them.
         """
         body = ModelCreate(
             training_parameters=TrainingParameters(
@@ -220,19 +220,19 @@ class VisionClient:
         return self._calls.list(Model, "/models")
 
     def cancel_model(self, name: str) -> None:
-        """Ask for the end of a training, which comes soon after: `wait_for_model`."""
+        """Request the cancellation of a training; `wait_for_model` waits until it ends."""
         self._transport.send("POST", f"/models/{_segment(name)}:cancel")
 
     def delete_model(self, name: str) -> None:
-        """Delete a model that has come to its end, with its evaluations."""
+        """Delete a model whose training has ended, with its evaluations."""
         self._calls.delete(f"/models/{_segment(name)}")
 
     def end_model(self, name: str, timeout_seconds: float = 600) -> None:
-        """Delete a model; one that trains is cancelled first, since the service deletes only what has come to its end.
+        """Delete a model. If it is training, cancel that first: the service deletes only models whose training has ended.
 
         Raises:
             NotFound: there is no such model.
-            WaitTimedOut: it was cancelled, and still is not at its end.
+            WaitTimedOut: the training was cancelled, but has not ended yet.
         """
         if not self.get_model(name).status.final:
             self.cancel_model(name)
@@ -247,16 +247,16 @@ class VisionClient:
         *,
         raise_on_failure: bool = True,
     ) -> Model:
-        """Wait until a training has come to its end.
+        """Wait until a training has ended.
 
         Args:
-            timeout_seconds: None waits for ever.
-            on_progress: gets the model each time it is looked at, the last time too.
-            raise_on_failure: whether a failed or cancelled training raises; else its model is returned.
+            timeout_seconds: None waits without limit.
+            on_progress: called with the model at each poll, including the last.
+            raise_on_failure: whether a failed or cancelled training raises; if not, its model is returned.
 
         Raises:
             TrainingFailed, TrainingCancelled: the training ended without a model.
-            WaitTimedOut: it goes on, but the time is up.
+            WaitTimedOut: the timeout passed, but the training continues.
         """
         model = self._wait(lambda: self.get_model(name), f"model {name!r}", timeout_seconds, on_progress)
         if raise_on_failure and model.status is ModelStatus.CANCELLED:
@@ -268,7 +268,7 @@ class VisionClient:
     # Evaluations
 
     def create_evaluation(self, model_name: str, name: str, *, test_dataset_name: str) -> Evaluation:
-        """Start to measure a model on a dataset.
+        """Start an evaluation of a model on a dataset.
 
         Raises:
             AlreadyExists: the model has an evaluation of this name.
@@ -296,7 +296,7 @@ class VisionClient:
         timeout_seconds: float | None = None,
         on_progress: Callable[[Evaluation], None] | None = None,
     ) -> Evaluation:
-        """Wait until an evaluation has its numbers; as `wait_for_model`.
+        """Wait until an evaluation has its metrics; like `wait_for_model`.
 
         Raises:
             EvaluationFailed, WaitTimedOut.
@@ -310,7 +310,7 @@ class VisionClient:
     # Published models and artifacts: extensions of the contract
 
     def publish_model(self, name: str, model_name: str) -> PublishedModel:
-        """From now on `name` answers with `model_name`, whatever it answered with before."""
+        """Publish `model_name` as `name`, replacing the model that `name` answered with before."""
         body = PublishedModelPut(model_name=model_name).to_wire()
         return parse(PublishedModel, self._transport.send("PUT", f"/publishedmodels/{_segment(name)}", json=body).json())
 
@@ -326,29 +326,29 @@ class VisionClient:
     def download_artifact(
         self, name: str, path: Path, on_progress: Callable[[int, int | None], None] | None = None
     ) -> Artifact:
-        """Write a model's ONNX file to `path`, which is whole and has the digest that the service names, or is not touched.
+        """Write a model's ONNX file to `path`, but only if it is complete and has the digest that the service reports.
 
         Args:
-            on_progress: gets the bytes written, and how many there are if the service says so.
+            on_progress: called with the bytes written, and the total if the service reports it.
         """
         target = f"/models/{_segment(name)}/artifact"
         response = self._transport.send("GET", target, headers={"Accept": "application/octet-stream"}, stream=True).response
         return write_artifact(response, f"GET {target}", path, on_progress)
 
     def artifact_metadata(self, name: str) -> dict[str, Any]:
-        """The sidecar of a model's ONNX file: labels, preprocessing, recipe, metrics, where it came from."""
+        """The metadata of a model's ONNX file: labels, preprocessing, recipe, metrics, origin."""
         return cast("dict[str, Any]", self._transport.send("GET", f"/models/{_segment(name)}/artifact:metadata").json())
 
     def import_artifact(self, name: str, model_path: Path, metadata: Mapping[str, Any]) -> Model:
-        """Import a model that another service trained: nothing is trained, and the model has succeeded.
+        """Import a model that another service trained. Nothing is trained: the model has the status `succeeded` at once.
 
         Args:
             model_path: the ONNX file, as `download_artifact` wrote it.
-            metadata: its sidecar, as `artifact_metadata` gives it; what is added to it is kept.
+            metadata: from `artifact_metadata`; the service keeps keys that you add.
 
         Raises:
             AlreadyExists: the name is taken.
-            BadRequest: the file is damaged, is not the sidecar's, or is no model that this service can run.
+            BadRequest: the file is damaged, does not belong to the metadata, or is not a model that this service can run.
         """
         digest = file_digest(model_path)
         form = Form({"metadata": json.dumps(metadata, ensure_ascii=False).encode()}, {"model": model_path})
@@ -368,27 +368,27 @@ class VisionClient:
     # Storage: an extension of the contract
 
     def check_storage(self, url: str) -> StorageAccess:
-        """Whether the service's own identity can read the blob or container at `url` now: a new role takes minutes to work."""
+        """Whether the service's identity can read the blob or container at `url` now: a new role takes effect after minutes."""
         body = StorageCheck(url=url).to_wire()
         return parse(StorageAccess, self._transport.send("POST", "/storage:check", json=body).json())
 
     # Analysis
 
     def analyze(self, model_name: str, image: bytes | str) -> ImageAnalysisResult:
-        """What a model, or the one behind a published name, sees in an image: encoded bytes, or a URL the service can read."""
+        """Analyze an image (encoded bytes, or a URL that the service can read) with a model or a published name."""
         reply = self._send_image("POST", "/imageanalysis:analyze", image, {"model-name": model_name})
         return parse(ImageAnalysisResult, reply.json())
 
     # Product recognition
 
     def recognize_products(self, model_name: str, run_name: str, image: bytes | str) -> ProductRecognitionRun:
-        """Start to look for products and gaps in an image, as `analyze` takes it; `wait_for_run` waits for the result.
+        """Start a search for products and gaps in an image, given as for `analyze`; `wait_for_run` waits for the result.
 
-        `model_name` may be a published name. The run's own `model_name` is the model behind it, and names the run for good.
+        `model_name` may be a published name. The run's own `model_name` is the model behind it, and does not change later.
 
         Raises:
-            AlreadyExists: the model has a run of this name. With `retried` it may be this very call's, whose answer was lost:
-                a run does not tell of which image it is.
+            AlreadyExists: the model has a run of this name. With `retried`, this call may have created it and lost the answer:
+                a run does not say which image it is for.
         """
         return parse(ProductRecognitionRun, self._send_image("PUT", _run_path(model_name, run_name), image).json())
 
@@ -399,7 +399,7 @@ class VisionClient:
         return self._calls.list(ProductRecognitionRun, f"/productrecognition/{_segment(model_name)}/runs")
 
     def delete_run(self, model_name: str, run_name: str) -> None:
-        """Delete a run that has come to its end."""
+        """Delete a run that has ended."""
         self._calls.delete(_run_path(model_name, run_name))
 
     def wait_for_run(
@@ -409,7 +409,7 @@ class VisionClient:
         timeout_seconds: float | None = None,
         on_progress: Callable[[ProductRecognitionRun], None] | None = None,
     ) -> ProductRecognitionRun:
-        """Wait until a run has its result; as `wait_for_model`.
+        """Wait until a run has its result; like `wait_for_model`.
 
         Raises:
             RecognitionFailed, WaitTimedOut.
@@ -421,7 +421,7 @@ class VisionClient:
         return run
 
     def match_planogram(self, detected: ProductRecognitionResult, planogram: Planogram) -> PlanogramMatchResult:
-        """At which positions of a planogram a run has found the product that should stand there."""
+        """The planogram positions at which a run found the expected product."""
         body = PlanogramMatch(detected_products=detected, planogram=planogram).to_wire()
         return parse(PlanogramMatchResult, self._transport.send("POST", "/planogramcompliance:match", json=body).json())
 
@@ -462,7 +462,7 @@ def _run_path(model_name: str, run_name: str) -> str:
 
 
 def _dataset_body(body: DatasetCreate | DatasetUpdate) -> dict[str, Any]:
-    """As the wire has it, with the SAS token, which the wire type leaves out of everything that is written."""
+    """The request body, including the SAS token, which the wire type never writes."""
     wire = body.to_wire()
     if body.authentication is not None and body.authentication.sas_token is not None:
         wire["authentication"]["sasToken"] = body.authentication.sas_token.get_secret_value()

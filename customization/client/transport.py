@@ -1,7 +1,7 @@
-"""Requests to the service: credentials, time limits, and what is tried again.
+"""Requests to the service: credentials, time limits and retries.
 
-Only what may be sent twice is: everything the client does is an idempotent read, delete, cancel or analysis, or a create whose
-second answer the client knows how to read (`Reply.retried`).
+A retry is always safe: the client's requests are idempotent reads, deletes, cancels and analyses, or creates whose second
+answer the client can interpret (`Reply.retried`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ TOKEN_MARGIN_SECONDS = 300
 
 REMOTE_TIMEOUT_SECONDS = (10.0, 60.0)
 LOCAL_TIMEOUT_SECONDS = (5.0, 20.0)
-"""For the connection, and for an answer: a service of this machine that is merely busy takes less."""
+"""For the connection, and for an answer: even a busy service on this machine takes less."""
 
 SILENCE_SECONDS = 5.0
-"""After so long somebody who waits should be told for what."""
+"""After this time, the user is told what the client waits for."""
 
 _HEADERS = {**requests.utils.default_headers(), "Accept": "application/json"}
 
@@ -50,16 +50,16 @@ class AccessToken(Protocol):
 
 
 class TokenCredential(Protocol):
-    """What azure-identity's credentials offer."""
+    """The interface of azure-identity's credentials."""
 
     def get_token(self, *scopes: str) -> AccessToken: ...
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often, and how patiently, a request is sent again on 429, 5xx and connection errors.
+    """How often and after which waits a request is sent again after 429, 5xx and connection errors.
 
-    A request that is not answered in time is sent `unanswered` times in all: whatever hangs once hangs again.
+    A request that times out is sent `unanswered` times in all: a service that hangs once hangs again.
 
     The n-th wait is random between half and all of `base_seconds` × 2ⁿ, at most `longest_seconds`; a `Retry-After` of the
     service that is longer counts instead, up to a minute.
@@ -77,7 +77,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Reply:
-    """A success. `retried`: an earlier attempt may have had its effect already, without our seeing the answer."""
+    """A success. `retried`: an earlier attempt, whose answer was lost, may already have taken effect."""
 
     response: requests.Response
     retried: bool
@@ -91,7 +91,7 @@ class Reply:
 
 
 class Transport:
-    """One endpoint and one credential. The credential is in no message and no `repr`."""
+    """One endpoint and one credential. No message and no `repr` contains the credential."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class Transport:
         self._sleep = sleep
         self._auth = _KeyAuth(credential) if isinstance(credential, str) else _TokenAuth(credential)
         self._session = requests.Session()
-        # A proxy of the environment is never meant for this machine's own engine.
+        # A proxy from the environment is never meant for the engine on this machine.
         self._session.trust_env = not self.loopback
 
     def __repr__(self) -> str:
@@ -135,12 +135,12 @@ class Transport:
         stream: bool = False,
         answer_seconds: float = 0.0,
     ) -> Reply:
-        """Send a request to `{endpoint}/computervision{path}` until there is an answer that counts.
+        """Send a request to `{endpoint}/computervision{path}`, and retry it.
 
-        `data` may be iterated over once for each attempt. `answer_seconds` is for what takes longer than most requests.
+        `data` may be iterated over once per attempt. `answer_seconds` is the time limit of requests that take longer than most.
 
         Raises:
-            RequestError: the subclass for the status; with `retried` set where an earlier attempt may have had its effect.
+            RequestError: the subclass for the status; `retried` is set if an earlier attempt may have taken effect.
             Unreachable: no answer after all attempts.
         """
         retried = False
@@ -189,7 +189,7 @@ class Transport:
 
     @contextmanager
     def _telling_of_silence(self, seconds: float) -> Iterator[None]:
-        """Say that an answer is waited for, once it has been for a while."""
+        """Call `on_silence` once an answer has taken a while."""
         if self._on_silence is None:
             yield
             return
@@ -203,7 +203,7 @@ class Transport:
             timer.cancel()
 
     def _reason(self, error: requests.RequestException, timeout: tuple[float, float]) -> str:
-        """Why there was no answer, in few words: the library's own text holds URLs and object addresses."""
+        """Why there was no answer, in few words: the library's own message contains URLs and object addresses."""
         where = _origin(self.endpoint)
         if isinstance(error, requests.exceptions.SSLError):
             return f"no trusted TLS connection to {where}"
@@ -278,7 +278,7 @@ def _is_transient(error: requests.RequestException) -> bool:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """`Retry-After`, which is seconds or an HTTP date, in seconds from now."""
+    """`Retry-After` (seconds or an HTTP date) as seconds from now."""
     value = response.headers.get("Retry-After", "")
     if value.isdecimal():
         return float(value)
@@ -288,7 +288,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _origin(endpoint: str) -> str:
-    """Scheme, host and port: nothing of a URL that could be a secret."""
+    """Scheme, host and port: no part of a URL that could be a secret."""
     parts = urlsplit(endpoint)
     with suppress(ValueError):
         return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

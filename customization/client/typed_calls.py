@@ -1,4 +1,4 @@
-"""GET, PUT, DELETE and lists of the contract's types: what every kind of resource of the service has in common."""
+"""GET, PUT, DELETE and lists of the contract's types, for every kind of resource of the service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Body = TypeVar("Body", bound=Wire)
 
 
 def parse(kind: type[Body], body: object) -> Body:
-    """A reply's JSON as a type of the contract. Raises Unreachable where it is none: something else answers there."""
+    """A reply's JSON as a type of the contract. Raises Unreachable if it is not one: another server answers there."""
     try:
         return kind.model_validate(body)
     except ValueError:
@@ -34,7 +34,7 @@ class TypedCalls:
         return self.created(kind, path, is_ours, lambda: self._transport.send("PUT", path, json=body))
 
     def created(self, kind: type[Body], path: str, is_ours: Callable[[Body], bool], put: Callable[[], Reply]) -> Body:
-        """PUT, which creates or answers 409. After a broken connection a 409 may be our own first attempt's doing."""
+        """PUT, which creates or answers 409. After a broken connection, our own first attempt may have caused the 409."""
         try:
             return parse(kind, put().json())
         except AlreadyExists as error:

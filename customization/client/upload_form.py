@@ -1,4 +1,4 @@
-"""A `multipart/form-data` body (RFC 7578) whose file is read from disk while it is sent."""
+"""A `multipart/form-data` body (RFC 7578) that reads its file from disk while it is sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Form:
-    """A body with JSON `texts` and `files`, both by the name of their part. Each iteration reads the files anew."""
+    """A body with JSON `texts` and `files`, both by part name. Each iteration reads the files again."""
 
     def __init__(self, texts: Mapping[str, bytes], files: Mapping[str, Path]) -> None:
         boundary = uuid.uuid4().hex

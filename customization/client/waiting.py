@@ -1,4 +1,4 @@
-"""Looking at work of the service until it has come to its end."""
+"""Polling a training, an evaluation or a run until it ends."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Protocol, TypeVar
 from vision_customization.customization.errors import ServiceFault, Unreachable, WaitTimedOut
 
 POLL_SECONDS = (0.5, 3.0)
-"""Shortest and longest wait between two looks at work that goes on; between them, a tenth of what it has taken so far."""
+"""Shortest and longest wait between two polls; in between, a tenth of the time taken so far."""
 
 OUTAGE_SECONDS = 300.0
 LOCAL_OUTAGE_SECONDS = 60.0
-"""How long a wait goes on while the service (of this machine) can't be reached: it may be starting again."""
+"""How long to keep polling a service (on this machine) that can't be reached: it may be restarting."""
 
 
 class Status(Protocol):
@@ -40,16 +40,16 @@ def wait(
     sleep: Callable[[float], None],
     clock: Callable[[], float],
 ) -> Waited:
-    """The work once its status is final.
+    """Poll the work until its status is final, and return it.
 
     Args:
-        what: what a timeout calls the work.
-        timeout_seconds: None waits for ever.
-        on_progress: gets the work each time it is looked at.
-        outage_seconds: how long the service may not answer.
+        what: the work's name in a timeout error.
+        timeout_seconds: None waits without limit.
+        on_progress: called with the work at each poll.
+        outage_seconds: how long the service may be unreachable.
 
     Raises:
-        WaitTimedOut: the work goes on, but the time is up.
+        WaitTimedOut: the timeout passed, but the work continues.
     """
     started = answered = clock()
     shortest, longest = POLL_SECONDS

@@ -1,7 +1,7 @@
-"""Labels of other tools, turned into the COCO files of the contract: boxes as fractions, ids from 1 without gaps.
+"""Convert labels of other tools to the contract's COCO files: boxes as fractions, ids from 1 without gaps.
 
-One module per format reads it into `LabelledImages`; `split` parts them; `write` writes. Errors are collected and raised at
-once as `ConversionFailed`, each with its file and the line or index in it.
+One module per format reads it into `LabelledImages`; `split` splits them; `write` writes them. Errors are collected and raised
+together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
 from vision_customization.customization.convert.coco_boxes import read_coco

@@ -1,4 +1,4 @@
-"""COCO as the rest of the world writes it: boxes in pixels, ids of any kind."""
+"""Standard COCO: boxes in pixels, ids of any kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
 Entry = tuple[str, dict[str, Any]]
-"""An object of a section, behind the place that errors call it by."""
+"""An object of a section, preceded by its place for error messages."""
 
 
 def read_coco(
@@ -33,11 +33,11 @@ def read_coco(
     cache: DigestCache | None = None,
     on_progress: Progress | None = None,
 ) -> LabelledImages:
-    """Images for object detection, or for classification where no annotation has a `bbox`.
+    """Read images for object detection, or for classification if no annotation has a `bbox`.
 
     Args:
-        path: the COCO file. Crowds (`iscrowd`) are left out: the contract has none.
-        images: what `file_name` is relative to; by default the file's folder.
+        path: the COCO file. Crowds (`iscrowd`) are skipped: the contract does not have them.
+        images: the folder that `file_name` is relative to; by default the file's folder.
         pixels: whether a `bbox` is in pixels, as COCO has it, or in fractions, as the contract has it.
 
     Raises:
@@ -83,7 +83,7 @@ def _tags(categories: Iterable[Entry], problems: list[str]) -> Iterator[tuple[An
 
 
 def _images(entries: Iterable[Entry], folder: Path, problems: list[str]) -> Iterator[tuple[Any, FoundImage]]:
-    """Each image that names its file, behind its id."""
+    """Each image that names its file, preceded by its id."""
     for place, entry in entries:
         file_name = entry.get("file_name")
         if isinstance(file_name, str) and file_name and _is_id(entry.get("id")):

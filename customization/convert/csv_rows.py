@@ -1,4 +1,4 @@
-"""CSV: a row per label."""
+"""CSV: one row per label."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ PIXEL_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 def read_csv(
     path: Path, images: Path | None = None, cache: DigestCache | None = None, on_progress: Progress | None = None
 ) -> LabelledImages:
-    """Images for object detection if there are box columns, else for classification.
+    """Read images for object detection if there are box columns, else for classification.
 
-    The first row names the columns, in any order and letter case; others are ignored:
+    The first row names the columns, in any order, case-insensitive. Other columns are ignored:
 
     - `file_name` (or `filename`, `file`, `image`, `path`): relative to `images`, by default the CSV file's folder;
     - `tag` (or `label`, `class`, `category`): empty for an image without labels;
     - `left`, `top`, `width`, `height`: fractions 0…1 of the image's size; or `xmin`, `ymin`, `xmax`, `ymax`: pixels from 0;
-    - `width`, `height` beside pixels: the size in pixels of the image that was labelled, empty where it is not known.
+    - `width`, `height` beside pixels: the size in pixels of the image that was labelled; empty if unknown.
 
-    Commas, semicolons or tabs part the fields.
+    Fields are separated by commas, semicolons or tabs.
 
     Raises:
         ConversionFailed
@@ -93,7 +93,7 @@ def _text(path: Path) -> str:
 def _rows(
     path: Path, rows: CsvReader, columns: Sequence[str], file_column: str, problems: list[str]
 ) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Place, image file and fields (by column) of each row that is whole; empty rows are passed over. Raises csv.Error."""
+    """Place, image file and fields (by column) of each complete row; empty rows are skipped. Raises csv.Error."""
     for row in rows:
         if not any(field.strip() for field in row):
             continue
@@ -122,7 +122,7 @@ def _size(fields: Mapping[str, str]) -> tuple[float, float] | None:
         size = number(fields.get("width")), number(fields.get("height"))
     except ValueError:
         return None
-    # As in Pascal VOC, zeros stand where a tool does not know.
+    # As in Pascal VOC, zeros mean that the tool does not know the size.
     return size if all(size) else None
 
 

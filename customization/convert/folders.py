@@ -11,7 +11,7 @@ from vision_customization.customization.errors import ConversionFailed
 
 
 def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:
-    """Images for classification. A folder's name is the tag of every image in it and in the folders below it.
+    """Read images for classification. A folder's name is the tag of every image in it and in its subfolders.
 
     Raises:
         ConversionFailed

@@ -1,4 +1,4 @@
-"""Labelled images on their way from one format to another."""
+"""Labelled images, between the format they are read from and COCO."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vision_customization.customization.datasets.image_reading import read_image
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 OUTSIDE_TOLERANCE_PX = 2.0
-"""Tools count pixels from 0 or from 1, and round: a box this far outside of its image is cut off at the edge without a word."""
+"""Tools count pixels from 0 or from 1, and round: a box this far outside its image is silently clipped to the edge."""
 
 Progress = Callable[[int, int], None]
 
@@ -44,7 +44,7 @@ class LabelledImages:
 
 @dataclass(frozen=True, slots=True)
 class PixelBox:
-    """Edges in pixels from the upper left corner; `right` and `bottom` are where the box ends."""
+    """Edges in pixels from the upper left corner; `right` and `bottom` are exclusive."""
 
     left: float
     top: float
@@ -54,10 +54,10 @@ class PixelBox:
 
 @dataclass(slots=True)
 class FoundImage:
-    """What a format's reader has found out about one image, before the image file itself was read.
+    """What a format's reader knows about an image before the image file itself is read.
 
-    `place` is what errors call it. `claimed` is the size that the format states, in pixels. A label's box is in pixels, in
-    fractions, or None.
+    `place` is its place for error messages. `claimed` is the size that the format states, in pixels. A label's box is in
+    pixels, in fractions, or None.
     """
 
     path: Path
@@ -77,7 +77,7 @@ def finish(
     cache: DigestCache | None,
     on_progress: Progress | None,
 ) -> LabelledImages:
-    """Read the image files, and turn every box into fractions.
+    """Read the image files, and convert every box to fractions.
 
     Raises:
         ConversionFailed: with the reader's `problems` and those found here.
@@ -138,10 +138,10 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
 
 
 def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
-    """A box in pixels as the contract has it.
+    """Convert a box in pixels to the contract's fractions.
 
     Raises:
-        ValueError: it is empty, not finite, or more than two pixels outside of the image.
+        ValueError: it is empty, not finite, or more than two pixels outside the image.
     """
     edges = box.left, box.top, box.right, box.bottom
     shown = f"box from ({box.left:g}, {box.top:g}) to ({box.right:g}, {box.bottom:g})"
@@ -164,7 +164,7 @@ def fitted(box: Box) -> Box:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Every file below `folder` whose name is that of an image, hidden ones left out, in order of their paths."""
+    """Every file below `folder` with an image's extension, except hidden files, sorted by path."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -175,7 +175,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def number(text: str | None) -> float:
-    """A finite number from text. Raises ValueError with a message that says what it was instead."""
+    """A finite number from text. Raises ValueError with the text in its message."""
     try:
         value = float(text or "")
     except ValueError:

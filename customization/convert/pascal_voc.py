@@ -1,4 +1,4 @@
-"""Pascal VOC: one XML file per image, boxes in pixels that are counted from 1, both ends included."""
+"""Pascal VOC: one XML file per image, boxes in pixels counted from 1, both ends inclusive."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "")
 
 
 def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:
-    """Images for object detection, from every `.xml` below `source` that is an `<annotation>`.
+    """Read images for object detection from every `.xml` below `source` that is an `<annotation>`.
 
-    An image is looked for by its `<filename>`, else by the name of its XML file: in `JPEGImages`, `images` or `source` itself,
-    and beside the XML file.
+    Each image is found by its `<filename>`, else by the name of its XML file: in `JPEGImages`, `images` or `source` itself,
+    or beside the XML file.
 
     Raises:
         ConversionFailed

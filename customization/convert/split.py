@@ -1,4 +1,4 @@
-"""Parting labelled images into those to train with and those to test with."""
+"""Splitting labelled images into a training set and a test set."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
 
 TRAINING_MIN = 2
-"""A classifier needs this many training images of a tag; the split leaves them where there are more."""
+"""A classifier needs this many training images per tag; the split leaves at least as many, if the tag has more."""
 
 
 @dataclass(frozen=True)
 class FormerParts:
-    """The image files of an earlier parting. They stay where they were: otherwise two models would be measured on different
-    images, and the second perhaps on some that the first was trained with."""
+    """The image files of an earlier split. They stay in their set: otherwise two models would be evaluated on different images,
+    perhaps including training images of the other model."""
 
     training: frozenset[Path] = frozenset()
     testing: frozenset[Path] = frozenset()
 
     @classmethod
     def read(cls, folder: Path) -> FormerParts:
-        """What `train.json` and `test.json` of the folder name; nothing unless both are there and can be read."""
+        """The images in `train.json` and `test.json` of the folder; empty unless both exist and are readable."""
         try:
             return cls(*(files_named(folder, json.loads((folder / name).read_bytes())) for name in ("train.json", "test.json")))
         except (OSError, ValueError, LookupError, TypeError):
@@ -34,21 +34,21 @@ class FormerParts:
 
 
 def files_named(folder: Path, document: Any) -> frozenset[Path]:  # noqa: ANN401 - whatever JSON holds
-    """The image files of a COCO document in `folder`. Raises ValueError, LookupError or TypeError where it is none."""
+    """The image files of a COCO document in `folder`. Raises ValueError, LookupError or TypeError if it is not COCO."""
     return frozenset((folder / image["file_name"]).resolve() for image in document["images"])
 
 
 def split(
     images: LabelledImages, test_share: float, seed: int = 0, former: FormerParts | None = None
 ) -> tuple[LabelledImages, LabelledImages]:
-    """Part the images: the first for training, the second for testing.
+    """Split the images: the first result is for training, the second for testing.
 
-    The same images, share and seed give the same parts, in whatever order and under whatever names the files come. Each tag is
-    parted by the share as closely as its number of images allows. Equal images stay together: no test image was trained on.
+    The same images, share and seed give the same split, independent of file order and names. Each tag is split by the share
+    as closely as its number of images allows. Identical images stay together: no test image is also a training image.
 
     Args:
         test_share: 0…1, of each tag's images.
-        former: an earlier parting: its images stay where they were, and the new ones fill up the share.
+        former: an earlier split: its images stay where they were, and the new images fill up the share.
     """
     groups: defaultdict[str, list[LabelledImage]] = defaultdict(list)
     for image in images.images:
@@ -80,7 +80,7 @@ def split(
 
 
 def _test_count(images: int, share: float) -> int:
-    """How many of a tag's images are for testing: at least one where two are left to train with."""
+    """How many of a tag's images are for testing: at least one if two remain for training."""
     if share <= 0:
         return 0
     most = max(0, images - TRAINING_MIN) if images > TRAINING_MIN else 0
@@ -96,5 +96,5 @@ def _tags(copies: Iterable[LabelledImage]) -> set[str | None]:
 
 
 def _part(whole: LabelledImages, images: Iterable[LabelledImage]) -> LabelledImages:
-    """Both parts keep all tags, so that a tag has the same id in both."""
+    """A subset of the images. Both subsets keep all tags, so that a tag has the same id in both."""
     return LabelledImages(whole.kind, whole.tags, tuple(images))

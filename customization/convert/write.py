@@ -23,7 +23,7 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
     """The COCO document; `file_name` is relative to `folder`.
 
     Raises:
-        ConversionFailed: an image lies elsewhere.
+        ConversionFailed: an image is not below `folder`.
     """
     ids = {tag: index for index, tag in enumerate(images.tags, start=1)}
     root = folder.resolve()
@@ -53,12 +53,12 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
 
 
 def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
-    """Refuse to replace COCO files that name images which are not among `images`: the labels of those would be lost.
+    """Refuse to replace COCO files that name images that are not among `images`: their labels would be lost.
 
-    An image file that was deleted may go, and so may one that was renamed, since it is there by its content.
+    Deleted image files don't count, nor do renamed ones, since `images` has the same content.
 
     Raises:
-        ConversionFailed: with what would be lost of each file, or that one is there which is not a COCO file.
+        ConversionFailed: labels would be lost, or a file is not a COCO file; the message says what and where.
     """
     paths = {image.path.resolve() for image in images.images}
     contents = {image.sha256 for image in images.images}
@@ -90,7 +90,7 @@ def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
 
 
 def write_coco(images: LabelledImages, path: Path) -> None:
-    """Write the COCO file, whole or not at all; `file_name` is relative to its folder. Raises ConversionFailed."""
+    """Write the COCO file atomically; `file_name` is relative to its folder. Raises ConversionFailed."""
     text = json.dumps(to_coco(images, path.parent), ensure_ascii=False, indent=1)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
@@ -103,18 +103,18 @@ def write_coco(images: LabelledImages, path: Path) -> None:
 
 
 def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[LabelledImages, dict[Path, Path]]:
-    """Where the images that do not lie below `folder` are copied to: `folder/images`, with their folders below `source`.
+    """Plan the copies of images from outside `folder` to `folder/images`, with their folders below `source`.
 
-    No file is replaced: an image whose name another one has there already gets the start of its digest into its name.
+    No file is replaced: if a different image already has the name, the start of the digest is added to the name.
 
     Returns:
-        The images at the paths that they will have, and for each file that is to be written the one that it is a copy of.
+        The images at their future paths, and a map from each file to write to the file to copy.
     """
     root, base = folder.resolve(), source.resolve()
     placed: list[LabelledImage] = []
     copies: dict[Path, Path] = {}
     taken: dict[str, str] = {}
-    """The digests of the files there will be, by path; in lower case, since some file systems know no other."""
+    """The digests of the future files, by path; in lower case, since some file systems ignore case."""
     for image in images.images:
         path = image.path.resolve()
         if not path.is_relative_to(root):
@@ -137,7 +137,7 @@ def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[Lab
 
 
 def copy_files(copies: Mapping[Path, Path]) -> None:
-    """Make each copy, whole or not at all. A file that is there already is an error, and stays as it is."""
+    """Make each copy atomically. If a file already exists, it stays as it is, and that is an error."""
     for target, source in copies.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial")
@@ -152,7 +152,7 @@ def copy_files(copies: Mapping[Path, Path]) -> None:
 
 
 def _put_in_place(partial: Path, target: Path) -> None:
-    """Raises FileExistsError where somebody has put a file there meanwhile, which a mere rename would replace."""
+    """Raises FileExistsError if another process has created the file meanwhile; a plain rename would replace it."""
     try:
         os.link(partial, target)
     except FileExistsError:
@@ -164,7 +164,7 @@ def _put_in_place(partial: Path, target: Path) -> None:
 
 
 def _digest_of(file: Path) -> str | None:
-    """SHA-256 of a file; of something else that is there, an empty text; None where nothing is."""
+    """SHA-256 of a file; an empty string for anything else that exists; None if nothing exists there."""
     try:
         return file_digest(file)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""YOLO: a text file per image, a line per object: `class centre-x centre-y width height`, in fractions."""
+"""YOLO: one text file per image, one line per object: `class centre-x centre-y width height`, in fractions."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from vision_customization.customization.errors import ConversionFailed
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 YAML_FILES = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 OUTSIDE_TOLERANCE = 0.005
-"""As a fraction of the image's side: text with few digits rounds a box over the edge."""
+"""As a fraction of the image's side: rounding to few digits can push a box over the edge."""
 
 
 def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:
-    """Images for object detection.
+    """Read images for object detection.
 
-    Names come from `data.yaml` (`names`, a list or a map) or `classes.txt` (a name a line). The labels of an image are in the
-    text file of its name: beside it, or in `labels` where the image is in `images`. A line of more than five numbers is an
-    outline, of which the bounding box is taken. An image without a text file has no labels.
+    Names come from `data.yaml` (`names`, a list or a map) or `classes.txt` (one name per line). The labels of an image are in
+    the text file of its name: beside it, or in `labels` if the image is in `images`. A line of more than five numbers is an
+    outline, of which the bounding box is used. An image without a text file has no labels.
 
     Raises:
         ConversionFailed
@@ -114,8 +114,8 @@ def _yaml_names(path: Path) -> dict[int, str]:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        # Nothing but texts: otherwise a class `1.10` would be called 1.1, and `no` False.
-        document: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but texts
+        # Only strings: otherwise YAML would turn a class `1.10` into 1.1, and `no` into False.
+        document: Any = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - it creates only strings
         names: Any = document["names"]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

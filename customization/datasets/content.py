@@ -1,7 +1,7 @@
-"""What a dataset on this machine holds, as digests: checked against every rule, and ready to be compared or uploaded.
+"""The content of a dataset on this machine, as digests: checked against every rule, ready to be compared or uploaded.
 
-An unchanged dataset of 10,000 images is read and checked in a fraction of a second: file digests come from a `DigestCache`, and
-neither Pillow nor the Azure libraries are imported for it.
+Reading and checking an unchanged dataset of 10,000 images takes a fraction of a second: file digests come from a
+`DigestCache`, and neither Pillow nor the Azure libraries are imported.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from vision_customization.customization.errors import DatasetInvalid
 
 @dataclass(frozen=True)
 class Content:
-    """A dataset that keeps every rule.
+    """A dataset that satisfies every rule.
 
     Its `digest` depends on the kind, on each image's bytes and on its annotations by tag name: not on ids, order, file names or
-    times. `warnings` are what is allowed and yet hardly meant.
+    times. `warnings` lists what is valid but probably unintended.
     """
 
     kind: str
@@ -48,12 +48,12 @@ class Content:
 
     @cached_property
     def tags(self) -> dict[str, int]:
-        """Tag → number of its annotations, by tag."""
+        """Tag → number of its annotations, sorted by tag."""
         return self.manifest.tags
 
 
 class Description(TypedDict):
-    """What a dataset holds, in numbers: `tags` maps each tag to the number of its annotations."""
+    """A dataset in numbers: `tags` maps each tag to the number of its annotations."""
 
     images: int
     tags: dict[str, int]
@@ -62,20 +62,20 @@ class Description(TypedDict):
 
 @dataclass(frozen=True)
 class CheckedDataset:
-    """What a check found: `violations` are errors, in whose presence there is no `content`, and warnings."""
+    """The result of a check: `violations` are errors and warnings; if there is an error, `content` is None."""
 
     violations: tuple[Violation, ...]
     content: Content | None = None
 
     def valid(self) -> Content:
-        """The content. Raises DatasetInvalid, with every violation there is."""
+        """The content. Raises DatasetInvalid with all errors."""
         if self.content is None:
             raise DatasetInvalid([violation for violation in self.violations if violation.severity is Severity.ERROR])
         return self.content
 
 
 def check_dataset(found: DatasetFiles) -> CheckedDataset:
-    """Check what was read against every rule."""
+    """Check a dataset that was read against every rule."""
     kind, purpose = found.source.kind, found.source.purpose
     violations: list[Violation] = []
     files: list[CocoFile] = []

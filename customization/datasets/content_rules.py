@@ -1,4 +1,4 @@
-"""Rules on labels that show once the image files are read: which images are one and the same, and which are stored turned."""
+"""Rules on labels that need the image files: which images are identical, and which are stored rotated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vision_customization.customization.datasets.labelled_file import LabelledFi
 
 
 def contradictions(files: Sequence[LabelledFile]) -> list[Violation]:
-    """Warnings on one and the same image under two classification tags."""
+    """Warnings for identical images with different classification tags."""
     warnings = []
     first: dict[str, tuple[str, str]] = {}
     for file in files:
@@ -28,7 +28,7 @@ def contradictions(files: Sequence[LabelledFile]) -> list[Violation]:
 
 
 def crowded(files: Sequence[LabelledFile]) -> list[Violation]:
-    """Errors on images that are listed several times, and have too many boxes together: they are uploaded as one."""
+    """Errors for images that are listed several times and together have too many boxes: they are uploaded as one image."""
     boxes: dict[str, set[tuple[str, Box]]] = {}
     violations = []
     for file in files:
@@ -47,8 +47,8 @@ def crowded(files: Sequence[LabelledFile]) -> list[Violation]:
 
 
 def unturned(files: Sequence[LabelledFile]) -> list[Violation]:
-    """Warnings on boxes of images that are stored turned, where the file states the size of the unturned image: perhaps they
-    were drawn on that one."""
+    """Warnings for boxes of images that are stored rotated, if the COCO file has the size before the rotation: the boxes may
+    have been drawn on that version."""
     warnings = []
     for file in files:
         boxed = {annotation.image_id for annotation in file.coco.annotations if annotation.box is not None}

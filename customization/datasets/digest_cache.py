@@ -1,4 +1,4 @@
-"""Facts of image files kept between runs, so that an unchanged file is not read again."""
+"""Facts about image files, cached between runs so that unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _COLUMNS = "sha256, width, height, turned, format"
 class DigestCache:
     """One SQLite file, `digests.sqlite`, in `folder`; several processes may use it at once.
 
-    A row counts as long as the file's size, mtime and ctime are the same, and only if they were older than two seconds when the
-    file was hashed. A cache that can't be read or written costs time, never correctness: it is as good as empty.
+    A row is valid as long as the file's size, mtime and ctime are the same, and only if they were older than two seconds when
+    the file was hashed. A cache that can't be read or written costs time, never correctness: it counts as empty.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "digests.sqlite"
 
     def lookup(self, statuses: Mapping[str, os.stat_result]) -> dict[str, ImageFacts]:
-        """What is known of the files (path → `os.stat` of it) that have not changed since."""
+        """The facts about those files (path → its `os.stat`) that have not changed since they were read."""
         paths = {_key(path): path for path in statuses}
         facts: dict[str, ImageFacts] = {}
         with suppress(sqlite3.Error, OSError), self._open() as connection:
@@ -42,7 +42,7 @@ class DigestCache:
         return facts
 
     def verified(self) -> dict[str, ImageFacts]:
-        """Every content that was ever found to be good, by SHA-256: a file that was only touched need not be decoded again."""
+        """Every image content that decoded before, by SHA-256: a file that was only touched need not be decoded again."""
         with suppress(sqlite3.Error, OSError), self._open() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM digests")  # noqa: S608 - the column names are constants
             return {row[0]: _facts(*row) for row in rows}
@@ -53,7 +53,7 @@ class DigestCache:
             (
                 _key(image.path),
                 image.status.st_size,
-                # A racy file is kept for its digest alone: no file has this mtime.
+                # A racy file is kept only for its digest: no file has this mtime.
                 image.status.st_mtime_ns if _settled(image) else -1,
                 image.status.st_ctime_ns,
                 *astuple(image.facts),

@@ -1,4 +1,4 @@
-"""One image file: what it is (digest, format, size in pixels), and whether it decodes."""
+"""One image file: its digest, format and size in pixels, and whether it decodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE_MAX_PX = 16_000
 
 
 _OPENED_AS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
-"""Pillow's readers; that of JPEG reads MPO."""
+"""Pillow's readers; the JPEG reader also reads MPO."""
 
 
 _ROTATED = (5, 6, 7, 8)
@@ -45,13 +45,13 @@ FORMATS: Mapping[str, ImageFormat] = {
 
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ico"})
-"""How the names of files that may be such an image end, in lower case."""
+"""The file extensions of such images, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What an image file holds. `width` and `height` are pixels as one sees the image, that is after its EXIF orientation;
-    `turned` says that the orientation swaps them, so that the file's own header has them the other way round."""
+    """Facts about an image file. `width` and `height` are pixels after applying the EXIF orientation. `turned` says that the
+    orientation swaps them, so that the file's header has them the other way round."""
 
     sha256: str
     width: int
@@ -60,15 +60,15 @@ class ImageFacts:
     format: str
 
     def has_size(self, width: object, height: object) -> bool:
-        """Whether a claimed size is this image's, oriented or as its header has it: labelling tools write either."""
+        """Whether a claimed size is this image's, with or without the EXIF orientation: labelling tools write either."""
         return (self.width, self.height) == (width, height) or (self.turned and (self.height, self.width) == (width, height))
 
 
 def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
-    """The facts of an encoded image, which is decoded whole so that a damaged one is found here.
+    """The facts about an encoded image, which is decoded completely so that damage is found here.
 
     Raises:
-        ImageUnreadable: not an image of a listed type, damaged, or a side over 16,000 px.
+        ImageUnreadable: not an image of a supported type, damaged, or a side over 16,000 px.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -101,7 +101,7 @@ def _decode(image: PilImage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
-    """A file that was just read: its status before it was, and the time (ns since the epoch) at which it was."""
+    """A file that was just read: its status before, and the time of reading (ns since the epoch)."""
 
     path: str
     status: os.stat_result

@@ -1,4 +1,4 @@
-"""Image files read by a pool of threads, but for those that the cache knows."""
+"""Reading image files in a pool of threads, except those that the cache knows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def read_images(
     cache: DigestCache | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, ImageFacts | ImageUnreadable]:
-    """The facts of each file, from the cache where it has not changed since; the others are read by a pool of threads.
+    """The facts about each file: from the cache if it is unchanged; a pool of threads reads the others.
 
     Args:
-        statuses: path → `os.stat` of it.
-        cache: where facts are kept between calls.
-        on_progress: gets (done, total) of the files that have to be read.
+        statuses: path → its `os.stat`.
+        cache: keeps facts between calls.
+        on_progress: called with (done, total) of the files to be read.
     """
     facts: dict[str, ImageFacts | ImageUnreadable] = {}
     if cache is not None:

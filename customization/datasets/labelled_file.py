@@ -25,7 +25,7 @@ class ContentEntry:
 
     @property
     def blob_name(self) -> str:
-        """Where the image lies in a container: named by what it holds, so that it is uploaded once."""
+        """The image's name in a container: its content's digest, so that it is uploaded once."""
         return f"images/{self.sha256}{FORMATS[self.format].extension}"
 
     @property
@@ -41,7 +41,7 @@ class LabelledFile:
     entries: tuple[ContentEntry, ...]
 
     def to_coco(self, urls: Sequence[str]) -> dict[str, Any]:
-        """The annotation file as a service is given it: each image with its `absolute_url` and its real size."""
+        """The annotation file for the service: each image with its `absolute_url` and its real size."""
         images = [
             {
                 "id": image.id,

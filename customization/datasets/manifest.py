@@ -1,4 +1,4 @@
-"""What a dataset held, small enough to keep beside it, and what changed between two of them."""
+"""A small record of a dataset's content, and the changes between two of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LINES_SHOWN = 12
 @dataclass(frozen=True, slots=True)
 class ImageLabels:
     """The labels of one image content. `tags` has one entry per annotation, sorted; `boxes` is a digest of tags with
-    their boxes, empty for a classification; `copies` counts the entries that have this very content."""
+    their boxes, empty for a classification; `copies` counts the entries with this content."""
 
     tags: tuple[str, ...]
     boxes: str = ""
@@ -28,7 +28,7 @@ class ImageLabels:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a dataset holds: image SHA-256 → its labels. Ids, file names, order and times have no part in it."""
+    """A dataset's content: image SHA-256 → its labels. It does not depend on ids, file names, order or times."""
 
     kind: str
     images: Mapping[str, ImageLabels]
@@ -47,7 +47,7 @@ class Manifest:
 
     @property
     def tags(self) -> dict[str, int]:
-        """Tag → number of its annotations, by tag."""
+        """Tag → number of its annotations, sorted by tag."""
         return dict(sorted(Counter(tag for labels in self.images.values() for tag in labels.tags).items()))
 
     def to_bytes(self) -> bytes:
@@ -69,7 +69,7 @@ class Manifest:
         """Read what `to_bytes` wrote.
 
         Raises:
-            VisionError: something else, or a manifest of another version.
+            VisionError: it is not a manifest, or one of another version.
         """
         try:
             document = json.loads(data)
@@ -88,7 +88,7 @@ class Manifest:
 
 
 def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box | None]]]]) -> Manifest:
-    """The manifest of images, each given as its SHA-256 and its annotations (tag, box)."""
+    """The manifest of images, each given by its SHA-256 and its annotations (tag, box)."""
     annotations: defaultdict[str, list[tuple[str, Box | None]]] = defaultdict(list)
     copies = Counter[str]()
     for sha256, labels in images:
@@ -107,7 +107,7 @@ def _labels(annotations: list[tuple[str, Box | None]], copies: int) -> ImageLabe
 
 @dataclass(frozen=True, slots=True)
 class ContentChange:
-    """What happened to a dataset between two manifests.
+    """The changes of a dataset between two manifests.
 
     `added`, `removed` count images; `added_by_tag`, `removed_by_tag` their annotations. `tags` is tag → annotations before and
     after, of every tag of either. `renamed` is (old, new, images): the same images under another name. `retagged` is (old tags,
@@ -144,7 +144,7 @@ class ContentChange:
         )
 
     def summary(self) -> list[str]:
-        """The change in lines to be read: `5 images added to 'hemlock' (10 → 15)`."""
+        """The change as lines of text: `5 images added to 'hemlock' (10 → 15)`."""
         lines = []
         if self.kind_before != self.kind_after:
             lines.append(f"annotation kind {self.kind_before} → {self.kind_after}")
@@ -201,7 +201,7 @@ class ContentChange:
         return lines
 
     def _before_and_after(self, tag: str) -> tuple[int, int]:
-        """The counts of a tag, where a renamed one goes on from its old name."""
+        """The counts of a tag before and after; a renamed tag continues its old name's count."""
         before, after = self.tags.get(tag, (0, 0))
         for old, new, _ in self.renamed:
             if new == tag:
@@ -212,7 +212,7 @@ class ContentChange:
 
 
 def compare(before: Manifest, after: Manifest) -> ContentChange:
-    """What changed from one manifest to the other."""
+    """The changes from one manifest to the other."""
     kept = before.images.keys() & after.images.keys()
     renamed = _renamed(before, after, kept)
     new_name = {old: new for old, new, _ in renamed}
@@ -250,7 +250,7 @@ def compare(before: Manifest, after: Manifest) -> ContentChange:
 
 
 def _renamed(before: Manifest, after: Manifest, kept: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
-    """Tags that vanished while a new one stands on just the images that it stood on, among those that stayed."""
+    """Tags that disappeared while a new tag is on exactly the same images, among the images that stayed."""
     old_images: defaultdict[str, set[str]] = defaultdict(set)
     new_images: defaultdict[str, set[str]] = defaultdict(set)
     vanished, appeared = before.tags.keys() - after.tags.keys(), after.tags.keys() - before.tags.keys()

@@ -1,4 +1,4 @@
-"""Making a dataset in blob storage known to the service, under a name."""
+"""Registering a dataset in blob storage with the service, under a name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def register_dataset(
 ) -> Dataset:
     """Register COCO files in blob storage as a dataset.
 
-    A dataset of this name and kind that has the same files is taken over; with `replace`, one that has others, too.
+    An existing dataset with this name, kind and files is reused; with `replace`, its files may differ.
 
     Raises:
         AlreadyExists: the name is taken by another dataset.

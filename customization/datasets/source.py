@@ -1,10 +1,10 @@
-"""Where a dataset comes from, and what is found there: COCO files, and the image files that they name.
+"""The source of a dataset, and what is found there: COCO files, and the image files that they name.
 
-This is the first of a dataset's stages, each of which knows nothing of Pulumi or of a terminal:
+This is the first stage of a dataset. No stage depends on Pulumi or a terminal:
 
     source = DatasetSource(Path("data"), ("train.json",), AnnotationKind.IMAGE_CLASSIFICATION)
-    found = read_dataset(source)                          # here: all that is read from disk
-    content = check_dataset(found).valid()                # content: every rule; what is wrong, or the content
+    found = read_dataset(source)                          # here: everything that is read from disk
+    content = check_dataset(found).valid()                # content: checks every rule; errors, or the content
     describe(content)                                     # content: digest, images, tags
     uploaded = upload_content(content, container_url)     # upload: only what the container does not have yet
     register_dataset(client, "leaves", uploaded.annotation_uris, content.kind)    # registration: with the service
@@ -35,12 +35,12 @@ class DatasetSource:
     """The files of a dataset on this machine.
 
     Attributes:
-        folder: what `annotation_files` and each image's `file_name` are relative to. A `file_name` that is not there is looked
-            for beside its annotation file.
+        folder: `annotation_files` and each image's `file_name` are relative to it. A `file_name` that does not exist there is
+            looked up beside its annotation file.
         annotation_files: COCO files; several make one dataset, their categories merged by name.
         kind: an `AnnotationKind`.
-        purpose: `training` or `evaluation`, whose limits differ.
-        cache: digests of files that have not changed.
+        purpose: `training` or `evaluation`, which have different limits.
+        cache: digests of unchanged files.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class DatasetSource:
 
 @dataclass(frozen=True)
 class AnnotationDocument:
-    """A COCO file as it was read: its JSON, or why there is none."""
+    """A COCO file as it was read: its JSON, or why it can't be read."""
 
     name: str
     json: object
@@ -61,7 +61,7 @@ class AnnotationDocument:
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """What was found at a source. `statuses` and `facts` are by path."""
+    """What was found at a source. `statuses` and `facts` are keyed by path."""
 
     source: DatasetSource
     documents: tuple[AnnotationDocument, ...]
@@ -71,10 +71,10 @@ class DatasetFiles:
 
 
 def read_dataset(source: DatasetSource, on_progress: Callable[[int, int], None] | None = None) -> DatasetFiles:
-    """Read the COCO files of a dataset and look at their images.
+    """Read the COCO files of a dataset and their images.
 
     Args:
-        on_progress: gets (done, total) of the image files that have to be read.
+        on_progress: called with (done, total) of the image files to be read.
     """
     documents = []
     images: list[LocatedImage] = []
@@ -91,7 +91,7 @@ def read_dataset(source: DatasetSource, on_progress: Callable[[int, int], None] 
 
 
 class LocatedImage:
-    """An entry of `images` on its way to its file."""
+    """An entry of `images`, and the file that it names."""
 
     __slots__ = ("beside", "claimed", "file", "file_name", "id", "index", "path")
 
@@ -163,7 +163,7 @@ def _are_numbers(claimed: tuple[Any, Any]) -> bool:
 
 
 def _locate(name: str, document: object, source: str, beside: str) -> list[LocatedImage]:
-    """Every image that names a file, also of a document that breaks other rules: its files are checked all the same."""
+    """Every image that names a file, even in a document that breaks other rules: its files are checked anyway."""
     images = document.get("images") if isinstance(document, dict) else None
     if not isinstance(images, list):
         return []

@@ -1,7 +1,7 @@
 """Datasets, models (trained or promoted), evaluations and published models as Pulumi resources.
 
-Each module holds one resource and its provider, a thin adapter over `customization`'s plain modules. The modules' paths and the
-classes' names are part of every user's state (the provider is pickled by reference): they stay.
+Each module holds one resource and its provider, a thin adapter over `customization`'s plain modules. Do not
+rename the modules or the classes: their names are part of every user's state (the provider is pickled by reference).
 """
 
 from vision_customization.customization.resources.connection import ExistingWorkspace, Service, TrainingContainer, Workspace

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 CONNECTION_PROPERTIES = ("endpoint", "key", "container_url", "account_key", "sas_token")
-"""Inputs that say how to get there, not what is declared: another value is stored, and changes nothing on the service."""
+"""Inputs for the connection, not for the resource itself: a new value is stored, and changes nothing on the service."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """The service that trains and answers: this project's engine, or whatever speaks its contract.
+    """The service that trains and answers: this project's engine, or another service with its contract.
 
     `key` is the subscription key; without one, the caller's Entra identity is used.
     """
@@ -35,8 +35,8 @@ class Service:
 class TrainingContainer:
     """The blob container that images and COCO files are uploaded to.
 
-    `account_key` is for uploading; without one, the caller's Entra identity is used. `sas_token` (a query string with the
-    rights to read and list) is what the service reads with; without one, it reads with its managed identity.
+    `account_key` is for uploading; without one, the caller's Entra identity is used. The service reads with `sas_token` (a
+    query string that allows reading and listing); without one, it reads with its managed identity.
     """
 
     url: pulumi.Input[str]
@@ -54,7 +54,7 @@ class TrainingContainer:
 class Workspace(Protocol):
     """A place to keep datasets and to train models: this machine, a resource group in Azure, or an `ExistingWorkspace`.
 
-    A dataset or a promoted model is given one; what is made of them (models, evaluations, published names) is in the same one.
+    Pass one to a dataset or a promoted model; the models, evaluations and published names made from it use the same one.
     """
 
     service: Service
@@ -63,7 +63,7 @@ class Workspace(Protocol):
 
 @dataclass
 class ExistingWorkspace:
-    """A service and a container that exist already."""
+    """A service and a container that already exist."""
 
     service: Service
     container: TrainingContainer

@@ -1,4 +1,4 @@
-"""The Dataset resource: labelled images of a folder, or already in blob storage, registered with the service."""
+"""The Dataset resource: labelled images in a folder or in blob storage, registered with the service."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 STATE_FOLDER = Path(".vision")
-"""Digests and manifests of what was seen, beside the program: a cache, safe to delete."""
+"""Digests and manifests of datasets read before, beside the program: a cache, safe to delete."""
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 
 CHANGED_OUTSIDE = "changed outside Pulumi"
-"""The digest of a dataset that has somebody else's annotation files."""
+"""The digest of a dataset whose annotation files were changed outside Pulumi."""
 
 GONE = "gone from storage"
 """The digest of a dataset whose annotation files are no longer in blob storage."""
@@ -74,7 +74,7 @@ class DatasetProvider(VisionProvider):
     identity = ("endpoint", "dataset_name")
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
-        """Read the whole dataset: what a preview says of it, and every fault in it, comes from here."""
+        """Read and check the whole dataset: previews and error messages come from here."""
         named = name_failures("dataset_name", news.get("dataset_name"), "Give this Dataset another `dataset_name`")
         checked = self._check_files(news) if news.get("uris") is None else self._check_uris(olds, news)
         return dynamic.CheckResult(checked.inputs, [*named, *checked.failures])
@@ -100,7 +100,7 @@ class DatasetProvider(VisionProvider):
         try:
             content = digest_uris(news["uris"], news["annotation_kind"], account_key=key_of_uris(news))
         except StorageError as error:
-            if is_stopped(news["container_url"]):  # started again by the update, which checks anew
+            if is_stopped(news["container_url"]):  # the update restarts it, and checks again
                 return dynamic.CheckResult({**news, "digest": olds["digest"]} if "digest" in olds else news, [])
             return dynamic.CheckResult(news, failures("uris", [str(error)]))
         return dynamic.CheckResult({**news, "digest": content.digest}, [])
@@ -115,7 +115,7 @@ class DatasetProvider(VisionProvider):
         return self.difference(olds, changed, replaces, delete_first="annotation_kind" in replaces)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        """Upload what is missing, then register; a registration that an interrupted update left behind is taken over."""
+        """Upload what is missing, then register, reusing a registration that an interrupted update left behind."""
         uris, name = self._upload(props), props["dataset_name"]
         dataset = register_dataset(
             client(props),
@@ -137,7 +137,7 @@ class DatasetProvider(VisionProvider):
         return outs
 
     def look(self, properties: Properties) -> Properties:
-        """With other annotation files, or none, the content is not the declared one, and the digest in state is wrong."""
+        """What the service has now. If the annotation files differ or are missing, the digest says so."""
         dataset = client(properties).get_dataset(properties["dataset_name"])
         seen = registered(dataset)
         if seen["annotation_file_uris"] != properties["annotation_file_uris"]:
@@ -158,7 +158,7 @@ class DatasetProvider(VisionProvider):
         retire(service, properties, keep_images=False)
 
     def _upload(self, properties: Properties) -> list[str]:
-        """Upload what the container has not got yet; the annotation files' URIs."""
+        """Upload what the container lacks; returns the annotation files' URIs."""
         if properties.get("uris") is not None:
             return list(properties["uris"])
         content = read(properties)
@@ -200,7 +200,7 @@ class DatasetProvider(VisionProvider):
 
 
 def retire(service: VisionClient, properties: Properties, *, keep_images: bool) -> None:
-    """Forget a content that its dataset no longer has; what a registered dataset needs stays."""
+    """Delete a content that its dataset no longer has, except what other registered datasets need."""
     delete_content(
         properties["container_url"],
         properties["digest"],
@@ -211,7 +211,7 @@ def retire(service: VisionClient, properties: Properties, *, keep_images: bool) 
 
 
 def read(properties: Mapping[str, Any]) -> Content:
-    """The dataset's content as it lies on disk now. Raises DatasetInvalid."""
+    """The dataset's current content on disk. Raises DatasetInvalid."""
     source = DatasetSource(
         Path(properties["source"]),
         tuple(properties["annotation_files"]),
@@ -223,14 +223,14 @@ def read(properties: Mapping[str, Any]) -> Content:
 
 
 def is_gone(properties: Mapping[str, Any]) -> bool:
-    """Whether files that this resource has uploaded are missing. Asked only of a storage with an account key, as the local one
-    has: whoever looks at another one need not have a role on its data."""
+    """Whether files that this resource uploaded are missing. Checked only with an account key, as for local storage: without
+    one, the user who previews may have no role on the data."""
     key = properties.get("account_key")
     if properties.get("uris") is not None or key is None:
         return False
     try:
         return bool(missing_blobs(properties["annotation_file_uris"], account_key=key))
-    except StorageError:  # a storage that does not answer is seen on its own row
+    except StorageError:  # the storage's own row shows that it does not answer
         return False
 
 
@@ -243,7 +243,7 @@ def authentication(properties: Mapping[str, Any]) -> Authentication:
 
 
 def lies_in_container(properties: Mapping[str, Any]) -> bool:
-    """Whether all annotation files are in the training container, which the account key and the SAS token are for."""
+    """Whether all annotation files are in the training container, for which the account key and the SAS token are valid."""
     root = f"{str(properties['container_url']).rstrip('/')}/"
     return all(uri.startswith(root) for uri in properties.get("uris") or ())
 
@@ -257,7 +257,7 @@ def manifest_path(digest: str) -> Path:
 
 
 def keep_manifest(content: Content) -> None:
-    """Keep what the content is, so that a later preview can tell what changed since."""
+    """Save the content's manifest, so that a later preview can show what changed."""
     path = manifest_path(content.digest)
     if path.exists():
         return
@@ -268,7 +268,7 @@ def keep_manifest(content: Content) -> None:
 
 
 def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None:
-    """A former content's manifest: kept beside the program, else (a pipeline's fresh checkout) from the training container."""
+    """A former content's manifest: from the cache beside the program, or (in a fresh checkout) from the training container."""
     path = manifest_path(digest)
     if path.exists():
         return Manifest.from_bytes(path.read_bytes())
@@ -281,7 +281,7 @@ def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None
 
 
 def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
-    """What changed in the dataset, in lines for a person; from the tags' counts alone where the former content is not known."""
+    """What changed in the dataset, as lines of text; from the tag counts alone if the former content is unknown."""
     if olds["digest"] == CHANGED_OUTSIDE:
         return ["its annotation files were changed outside Pulumi and will be reset to the declared ones"]
     if olds["digest"] == GONE:
@@ -293,7 +293,7 @@ def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str
 
 
 def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
-    """What the counts in a state tell of a change. Images that gave way to as many others, and moved boxes, are not seen."""
+    """What the counts in the state show of a change. They do not show replaced images or moved boxes."""
     boxes = news.get("annotation_kind") == AnnotationKind.IMAGE_OBJECT_DETECTION
     old_tags, new_tags = olds.get("tags") or {}, news.get("tags") or {}
     counts = {
@@ -312,17 +312,17 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
 
     `source` is a folder (relative to the program) that holds `annotation_files` (COCO) and the images that they name. Only what
     is new is uploaded; `pulumi destroy` unregisters the dataset and leaves the blobs, unless `delete_images`.
-    `uris` in place of both names COCO files in blob storage, whose images have absolute URLs; a change of one of these files is
-    seen by its ETag, and their content is the service's to check.
+    Alternatively, `uris` names COCO files in blob storage whose images have absolute URLs. Their ETags show when one of them
+    changes; the service checks their content.
     `purpose` (`training` or `evaluation`) chooses the limits that the files are checked against.
     """
 
     dataset_name: pulumi.Output[str]
     digest: pulumi.Output[str]
-    """SHA-256 over images and tags, whatever the files are called."""
+    """SHA-256 over images and tags, independent of file names."""
     images: pulumi.Output[float]
     tags: pulumi.Output[dict[str, float]]
-    """Annotations of each tag."""
+    """Number of annotations per tag."""
     annotation_kind: pulumi.Output[str]
     annotation_file_uris: pulumi.Output[list[str]]
 

@@ -1,4 +1,4 @@
-"""The Evaluation resource: a model measured on a dataset, and the gate that its numbers must pass."""
+"""The Evaluation resource: a model evaluated on a dataset, and the gate that its metrics must pass."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ from vision_customization.customization.resources.provider import Properties, Vi
 from vision_customization.customization.resources.row import Row, row_urn
 
 TIMEOUT_SECONDS = 4 * 3600.0
-"""A detector of 4 × 4 tiles takes about a second an image on two cores."""
+"""A detector with 4 × 4 tiles takes about a second per image on two cores."""
 
 
 class GateNotPassed(VisionError):
@@ -46,7 +46,7 @@ class EvaluationProvider(VisionProvider):
         return dynamic.CheckResult(news, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        """Another gate is judged on the numbers there are, so a preview already knows how it ends."""
+        """A changed gate is checked against the existing metrics, so the preview already shows the outcome."""
         changed = self.changed(olds, news)
         replaces = sorted(changed & {"model_name", "dataset_name", "dataset_digest"})
         if not replaces and "require" in changed and is_known(news.get("require")):
@@ -55,7 +55,7 @@ class EvaluationProvider(VisionProvider):
         return self.difference(olds, changed, replaces)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        """Evaluate, or take over the evaluation that is there, and judge it."""
+        """Evaluate, or resume an existing evaluation, and check the gate."""
         service, model, name, row = client(props), props["model_name"], props["evaluation_name"], Row(props["row_urn"])
         try:
             if service.get_evaluation(model, name).status is EvaluationStatus.FAILED:
@@ -106,7 +106,7 @@ def metrics_line(performance: Mapping[str, object]) -> str:
 
 
 class EvaluationOutputs:
-    """The outputs of an `Evaluation`; not in its own class for the reason that `ModelResource` gives."""
+    """The outputs of an `Evaluation`; in a class of their own for the reason that `ModelResource` explains."""
 
     performance: pulumi.Output[Performance]
     model_name: pulumi.Output[str]
@@ -116,8 +116,8 @@ class EvaluationOutputs:
 class Evaluation(EvaluationOutputs, dynamic.Resource, module="vision", name="Evaluation"):
     """A model's metrics on a dataset of the same workspace.
 
-    `require` maps metrics to the least value (`calibrationECE`: the greatest) that is good enough. Where one is missed, the
-    update stops here, and what depends on the evaluation (a `PublishedModel`) stays as it was.
+    `require` maps metrics to minimum values (`calibrationECE`: a maximum). If one is missed, the update stops here, and
+    resources that depend on the evaluation (a `PublishedModel`) stay as they were.
     """
 
     def __init__(

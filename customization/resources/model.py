@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 GRACE_SECONDS = 600
-"""How much longer than its budget a training is waited for: a queue before it, and the evaluation behind it."""
+"""How much longer than the budget to wait for a training: it may queue before, and is evaluated afterwards."""
 
 
 class NameTaken(VisionError):
@@ -68,7 +68,7 @@ class ModelProvider(VisionProvider):
         return dynamic.CheckResult({**news, "model_name": physical_name(news)}, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        # The state of a version that knew no tiles has none.
+        # State written before `tiles` existed has no value for it.
         changed = self.changed({"tiles": 1, **olds}, {"tiles": 1, **news})
         retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
@@ -76,7 +76,7 @@ class ModelProvider(VisionProvider):
         return self.difference(olds, changed, retrains)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        """Train, or take over the training that an interrupted update began."""
+        """Train, or resume the training that an interrupted update started."""
         service, name, row = client(props), props["model_name"], Row(props["row_urn"])
         try:
             found = service.get_model(name)
@@ -115,7 +115,7 @@ class ModelProvider(VisionProvider):
 
 
 def check_trained_here(model: TrainedModel) -> None:
-    """Raises NameTaken where the model was imported: it is another resource's, which deletes it."""
+    """Raises NameTaken if the model was imported: then another resource owns and deletes it."""
     if model.status is ModelStatus.SUCCEEDED and model.training_progress is None:
         raise NameTaken(
             f"model '{model.name}' already exists but was promoted or imported, not trained here. "
@@ -125,7 +125,7 @@ def check_trained_here(model: TrainedModel) -> None:
 
 
 def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row: Row) -> None:
-    """End the trainings of this resource that interrupted updates began, and that are no longer wanted."""
+    """Cancel and delete trainings of this resource that interrupted updates started and that are no longer declared."""
     of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}")
     for model in list(service.list_models()):
         if model.name != wanted and not model.status.final and of_this_resource.fullmatch(model.name):
@@ -137,20 +137,20 @@ def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row
 
 
 def physical_name(properties: Mapping[str, Any]) -> str:
-    """The logical name and a short digest of what the model is trained from."""
+    """The logical name and a short digest of the training's inputs."""
     made_from = {
         "model_kind": properties["model_kind"],
         "training_digest": properties["training_digest"],
         "time_budget_in_hours": int(properties["time_budget_in_hours"]),
     }
-    if tiles_of(properties) > 1:  # else the name is that of a version that knew no tiles
+    if tiles_of(properties) > 1:  # else keep the name from before `tiles` existed
         made_from["tiles"] = tiles_of(properties)
     digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
     return f"{properties['logical_name']}-{digest[:NAME_DIGEST_LENGTH]}"
 
 
 def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:
-    """What can be refused before anything is uploaded or trained."""
+    """The errors that can be found before anything is uploaded or trained."""
     problems = []
     if is_known(annotation_kind):
         problem = kind_mismatch(kind, str(annotation_kind), **named(properties, "logical_name", "training_dataset"))
@@ -172,7 +172,7 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
 
 
 def named(properties: Mapping[str, Any], model: str, dataset: str) -> dict[str, str]:
-    """What a message calls the model and the dataset whose names are these properties, as far as a preview knows them."""
+    """The names of model and dataset for a message, taken from these properties as far as a preview knows them."""
     names = {"model": properties.get(model), "dataset": properties.get(dataset)}
     return {noun: f"{noun} '{name}'" for noun, name in names.items() if name is not None and is_known(name)}
 
@@ -193,7 +193,7 @@ def outcome_line(model: TrainedModel) -> str:
     progress, performance = model.training_progress, model.model_performance
     parts = []
     if progress is not None:
-        # A detector learns in steps: none of its images is embedded.
+        # A detector is trained in steps; it embeds no images.
         work = f"{progress.images_embedded} embedded" if progress.steps is None else f"{progress.steps} steps"
         parts.append(
             f"trained in {duration(progress.seconds)} on {progress.images} images ({progress.images_read} read, {work})"
@@ -206,7 +206,7 @@ def outcome_line(model: TrainedModel) -> str:
 
 
 def performance_of(measured: TrainedModel | MeasuredModel) -> Performance:
-    """The metrics of a model or of an evaluation; none where it has not come to its end."""
+    """The metrics of a model or of an evaluation; empty if it has not ended."""
     performance = measured.model_performance
     return cast("Performance", performance.to_wire()) if performance is not None else {}
 
@@ -223,8 +223,8 @@ def trained(model: TrainedModel) -> Properties:
 class ModelResource:
     """A model that can be evaluated and published: a `Model`, or a `PromotedModel`.
 
-    The outputs stand here and not in the classes of the two: Pulumi reads a class's own annotations as types to convert to, and
-    it has no conversion to a TypedDict.
+    The outputs are declared here and not in those two classes: Pulumi reads a class's own annotations as types to convert to,
+    and it can't convert to a TypedDict.
     """
 
     service: Service
@@ -232,9 +232,9 @@ class ModelResource:
     model_kind: pulumi.Output[str]
     status: pulumi.Output[str]
     performance: pulumi.Output[Performance]
-    """What was measured where the model was trained; an `Evaluation` measures it here."""
+    """The metrics from the service that trained the model; an `Evaluation` measures them on this one."""
     training_minutes: pulumi.Output[float]
-    """What the training has cost, wherever it was."""
+    """The cost of the training, on whichever service it ran."""
     artifact_digest: pulumi.Output[str]
     """SHA-256 of the ONNX file."""
 
@@ -242,9 +242,9 @@ class ModelResource:
 class Model(ModelResource, dynamic.Resource, module="vision", name="Model"):
     """A trained model, on the service that its training dataset is registered with.
 
-    `model_name` is its name on the service: this resource's name and a short digest of what it is trained from. `performance`
+    `model_name` is its name on the service: this resource's name and a short digest of the training's inputs. `performance`
     is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others. A detector
-    with `tiles` of 2 to 4 looks at each image so many times as wide and high as usual.
+    with `tiles` of 2 to 4 enlarges each image this many times in both directions.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The PromotedModel resource: the very model that another stack has trained, on this stack's service. Nothing is trained."""
+"""The PromotedModel resource: a model that another stack trained, copied to this stack's service. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SOURCE_CONNECTION = ("source_endpoint", "source_key")
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _DIGEST_SHOWN = 12
-"""Hex digits of a digest that a person is shown."""
+"""Number of hex digits of a digest in messages."""
 
 
 class NotPromoted(VisionError):
-    """The model can't be had from where it was trained, or its name is taken here."""
+    """The model can't be downloaded from the service that trained it, or its name is taken here."""
 
 
 class PromotedModelProvider(VisionProvider):
@@ -59,7 +59,7 @@ class PromotedModelProvider(VisionProvider):
         return self.difference(olds, changed, replaces, delete_first=replaces == ["artifact_digest"])
 
     def create(self, props: Properties) -> dynamic.CreateResult:
-        """Take the model over from its source, unless an interrupted update has done so."""
+        """Copy the model from its source, unless an interrupted update already did."""
         service, row = client(props), Row(props["row_urn"])
         try:
             model = service.get_model(props["model_name"])
@@ -121,8 +121,8 @@ def promoted(model: TrainedModel) -> Properties:
 
 
 def check_imported(model: TrainedModel, properties: Mapping[str, Any]) -> None:
-    """Raises NotPromoted where the model of that name is not this very model, imported: what was trained here is another
-    resource's, which deletes it."""
+    """Raises NotPromoted unless the model with that name is an imported copy of this model. Another resource owns a model that
+    was trained here, and deletes it."""
     if model.training_progress is not None:
         raise NotPromoted(
             f"{promotion(properties)}: a model with this name was trained on this service. "
@@ -139,8 +139,9 @@ def check_imported(model: TrainedModel, properties: Mapping[str, Any]) -> None:
 class PromotedModel(ModelResource, dynamic.Resource, module="vision", name="PromotedModel"):
     """A model that another stack has trained: the same file, under the same name, in this stack's workspace.
 
-    `source` names that stack; `source_service` is its service, of which `model_name` is taken if its file still has the digest
-    `artifact_digest` (SHA-256, in hex). Another name or digest is promoted beside the old model, which is deleted afterwards.
+    `source` names that stack, and `source_service` is its service. `model_name` is copied from there if its file still has the
+    digest `artifact_digest` (SHA-256, in hex). After a change of name or digest, the new model is promoted first, and the old
+    one is deleted afterwards.
     """
 
     def __init__(

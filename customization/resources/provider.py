@@ -1,4 +1,4 @@
-"""What the providers of all resources have in common, and those of the four resources behind the REST contract."""
+"""Base classes: for the providers of all resources, and for those of the resources behind the REST contract."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ from vision_customization.customization.resources.row import Row
 Properties = dict[str, Any]
 
 PREVIEW_LIMIT = 20
-"""Violations shown for one property; the rest is counted."""
+"""Violations shown per property; the rest are only counted."""
 
 ENGINE_INTERVAL_SECONDS = 1.0
 
@@ -45,19 +45,19 @@ if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__
 
 
 _KEPT: set[tuple[str, ...]] = set()
-"""What this update has made, taken over, or left as it is. The process of a provider lives as long as the update."""
+"""What this update created, took over or left unchanged. A provider's process lives as long as the update."""
 
 
 ENGINE = "vision-engine"
 
 _HUNG: dict[str, float] = {}
-"""Engines of this machine that did not answer, and when that was found out: they are not asked for each resource again."""
+"""Engines on this machine that did not answer, and when: so that they are not asked again for each resource."""
 
 HUNG_SECONDS = 60.0
 
 
 def engine_is_away(properties: Mapping[str, Any]) -> bool:
-    """Whether the engine of a resource is one of this machine, and is not running or hangs."""
+    """Whether a resource's engine is on this machine, and is not running or hangs."""
     endpoint = str(properties["endpoint"])
     if is_stopped(endpoint) or time.monotonic() - _HUNG.get(endpoint, float("-inf")) < HUNG_SECONDS:
         return True
@@ -68,7 +68,7 @@ def engine_is_away(properties: Mapping[str, Any]) -> bool:
 
 
 def engine_is_back(endpoint: str) -> None:
-    """Ask an engine again that was started meanwhile."""
+    """Note that an engine was started again, so that it is asked again."""
     _HUNG.pop(endpoint, None)
 
 
@@ -88,29 +88,29 @@ def failures(property_name: str, messages: list[str]) -> list[dynamic.CheckFailu
 def name_failures(
     property_name: str, name: object, remedy: str, *, longest: int = NAME_MAX_LENGTH
 ) -> list[dynamic.CheckFailure]:
-    """The failure of a name that the service would refuse during the update; none where a preview does not know it yet."""
+    """The failure for a name that the service would refuse during the update; none if a preview does not know the name yet."""
     fault = name_fault(name, longest) if isinstance(name, str) else None
     return failures(property_name, [f"{fault}. {remedy}"] if fault else [])
 
 
 class DeclaredProvider(dynamic.ResourceProvider):
-    """A provider that says once what its resource is declared by."""
+    """A provider that declares its resource's inputs and identity in one place."""
 
     serialize_as_secret_always = False
 
     inputs: ClassVar[tuple[str, ...]]
-    """The names of the resource's inputs, those that `check` fills in among them."""
+    """The names of the resource's inputs, including those that `check` fills in."""
 
     identity: ClassVar[tuple[str, ...]]
-    """The properties that say which thing it is: two resources with the same ones are the same thing."""
+    """The properties that identify the real object: two resources with the same values are the same object."""
 
     same_while_unknown: ClassVar[tuple[str, ...]] = ()
-    """Inputs that are as they were where a preview does not know them yet."""
+    """Inputs that count as unchanged while a preview does not know them yet."""
 
     def keep(self, properties: Mapping[str, Any]) -> None:
-        """Spare the thing of these properties for the rest of this update.
+        """Do not delete the object with these properties during the rest of this update.
 
-        A create takes over what is there under its name. So where Pulumi replaces a resource by one with the same name (`up
+        A create reuses an existing object with its name. If Pulumi replaces a resource by one with the same name (`up
         --replace`, `state taint`, another name in the program), it then asks to delete what the new one has just taken over.
         """
         _KEPT.add(self._thing(properties))
@@ -124,14 +124,14 @@ class DeclaredProvider(dynamic.ResourceProvider):
     def difference(
         self, olds: Mapping[str, Any], changed: Collection[str], replaces: Sequence[str] = (), *, delete_first: bool = False
     ) -> dynamic.DiffResult:
-        """The answer of `diff`; what is not replaced is kept, since an interrupted update may have left a delete of it."""
+        """The answer of `diff`. What is not replaced is kept: an interrupted update may have left a pending delete of it."""
         if not replaces:
             self.keep(olds)
         return dynamic.DiffResult(bool(changed), list(replaces), delete_before_replace=delete_first)
 
     def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> set[str]:
-        """The names of the inputs that differ. PROVIDER_KEY is among them where the state names the provider differently, as
-        after its class moved to another module: only an update writes the present name."""
+        """The names of the inputs that differ. PROVIDER_KEY is among them if the state has another name for the
+        provider, as after its class moved to another module: only an update writes the new name."""
         return {
             name
             for name in (*self.inputs, PROVIDER_KEY)
@@ -139,17 +139,17 @@ class DeclaredProvider(dynamic.ResourceProvider):
         }
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        """Where only the provider's name in the state differs, everything else stays as it is."""
+        """Update the resource; if only the provider's name in the state differs, write just that."""
         if self.changed(olds, news) == {PROVIDER_KEY}:
             return dynamic.UpdateResult({**olds, **news})
         return dynamic.UpdateResult(self.apply(olds, news))
 
     def apply(self, olds: Properties, news: Properties) -> Properties:
-        """Turn what is there into what is declared now; all its outputs. Here: nothing but the inputs in the state changes."""
+        """Change the object to what is declared now; returns all outputs. By default, only the inputs in the state change."""
         return {**olds, **news}
 
     def observed(self, id_: str, outs: Properties) -> dynamic.ReadResult:
-        """What a refresh has seen. With the inputs: a drift in outputs alone is swallowed."""
+        """The result of a refresh. It includes the inputs, since Pulumi ignores drift that is in outputs alone."""
         return dynamic.ReadResult(id_, outs, inputs={name: outs[name] for name in (*self.inputs, "row_urn") if name in outs})
 
 
@@ -162,14 +162,14 @@ class VisionProvider(DeclaredProvider, ABC):
 
     @abstractmethod
     def look(self, properties: Properties) -> Properties:
-        """What the service has of this resource now, to be laid over its properties. Raises NotFound."""
+        """The service's current values, which replace those in the state. Raises NotFound."""
 
     @abstractmethod
     def remove(self, properties: Properties) -> None:
         """Remove the resource from the service. Raises NotFound."""
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        """An engine of this machine that is not running, or hangs, is seen on its own row; what it holds is as it was."""
+        """Read the resource. If the engine on this machine is down or hangs, its own row shows that, and the state stays."""
         if engine_is_away(props):
             return self.observed(id_, props)
         try:

@@ -47,8 +47,8 @@ class PublishedModelProvider(VisionProvider):
 
 
 class PublishedModel(dynamic.Resource, module="vision", name="PublishedModel"):
-    """A name that `model-name` of analyze accepts. It moves to another model at once, and only after that model's `evaluations`
-    have passed their gates."""
+    """A name that `model-name` of analyze accepts. It switches to another model without a gap, and only after that model's
+    `evaluations` have passed their gates."""
 
     published_name: pulumi.Output[str]
     model_name: pulumi.Output[str]

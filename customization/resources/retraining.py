@@ -1,4 +1,4 @@
-"""Why a model is trained again, and roughly how long that takes: told in a preview, before it costs anything."""
+"""Why a model is trained again, and roughly how long that takes: shown in a preview, before it costs anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from vision_customization.customization.resources.provider import is_known
 
 @dataclass(frozen=True, slots=True)
 class TrainingSeconds:
-    """What a training costs on two cores, in seconds: once, for an image that is new to the engine, and for one of which it
-    has kept what it needs."""
+    """The duration of a training on two cores, in seconds: fixed, per image that is new to the engine, and per image whose
+    derived data the engine has cached."""
 
     once: float
     new_image: float
@@ -20,19 +20,19 @@ class TrainingSeconds:
 
 
 TRAINING_SECONDS: Mapping[ModelKind, TrainingSeconds] = {
-    # The features of an image are kept: only the head is fitted anew.
+    # The engine caches each image's features: only the head is fitted again.
     ModelKind.GENERIC_CLASSIFIER: TrainingSeconds(2, 0.1, 0.005),
-    # Reading alone: what is learnt is learnt in steps.
+    # Only reading; training itself is counted in steps.
     ModelKind.GENERIC_DETECTOR: TrainingSeconds(40, 0.05, 0.005),
     ModelKind.PRODUCT_RECOGNIZER: TrainingSeconds(40, 0.05, 0.005),
 }
 
 SECONDS_PER_STEP = 2.0
-"""Of a detector's training, which takes a quarter of its steps once more where nothing but training images is given."""
+"""For detectors. Without a test dataset, the training takes a quarter more steps."""
 
 
 def detector_steps(images: float, tags: int) -> float:
-    """How many steps a detector's training takes, both phases of it; as `training_steps`."""
+    """How many steps both phases of a detector's training take; like `training_steps`."""
     return 1.25 * training_steps(images, tags)
 
 
@@ -58,7 +58,7 @@ def why_retrained(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
 
 
 def tiles_of(properties: Mapping[str, Any]) -> int:
-    """`tiles` of a model; 1 where its state is of a version that knew none."""
+    """`tiles` of a model; 1 if its state was written before `tiles` existed."""
     return int(properties.get("tiles", 1))
 
 
@@ -72,12 +72,12 @@ def tag_counts(before: Mapping[str, float], after: Mapping[str, float]) -> str:
 
 
 def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
-    """Roughly how long the training takes, where the former dataset's images are known to the engine."""
+    """Roughly how long the training takes if the engine knows the former dataset's images."""
     kind, images = ModelKind(news["model_kind"]), image_count(news)
-    if kind is ModelKind.GENERIC_CLASSIFIER:  # whose tags tell which images are new
+    if kind is ModelKind.GENERIC_CLASSIFIER:  # its tag counts show how many images are new
         before = olds.get("training_tags") or {}
         new = sum(max(0.0, count - before.get(tag, 0)) for tag, count in news["training_tags"].items())
-    else:  # whose pictures are kept at a size of their tiles
+    else:  # its pictures are cached at a size that depends on tiles
         new = max(0.0, images - image_count(olds)) if tiles_of(olds) == tiles_of(news) else images
     cost = TRAINING_SECONDS[kind]
     seconds = cost.once + new * cost.new_image + (images - new) * cost.kept_image
@@ -87,7 +87,7 @@ def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
 
 
 def image_count(properties: Mapping[str, Any]) -> float:
-    """How many images there are to learn from: a classifier's have one tag each, a detector's any number of boxes."""
+    """The number of training images: a classifier's have one tag each, a detector's any number of boxes."""
     tags, images = properties.get("training_tags") or {}, properties.get("training_images")
     if properties.get("model_kind") == ModelKind.GENERIC_CLASSIFIER or images is None:
         return float(sum(tags.values()))
