@@ -1,1 +1,1 @@
-"""What the client, the resources and the engine share."""
+"""Code shared by the client, the resources and the engine."""

@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again."""
+"""How long to wait before a retry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 _DOUBLINGS_MAX = 64
-"""More change nothing but that the number no longer fits a float."""
+"""With more, the number would no longer fit a float; nothing else would change."""
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class Backoff:
     """Waits that double from `first_seconds` to `longest_seconds`.
 
     Attributes:
-        least_share: each wait is random between this share of it and all of it, so that many who fail at once do not all come
-            back at once.
-        asked_max_seconds: a server's `Retry-After` that is longer counts instead, up to this.
+        least_share: each wait is random between this share of it and all of it, so that clients that fail at once do not all
+            retry at once.
+        asked_max_seconds: a server's longer `Retry-After` is used instead, up to this.
     """
 
     first_seconds: float
@@ -26,7 +26,7 @@ class Backoff:
     asked_max_seconds: float = 0.0
 
     def wait_seconds(self, failures: int, asked_seconds: float | None = None) -> float:
-        """The wait after that many failures, counted from 1."""
+        """The wait after this many failures, counted from 1."""
         wait = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failures - 1, _DOUBLINGS_MAX))
         if self.least_share < 1:
             wait *= random.uniform(self.least_share, 1.0)  # noqa: S311 - not a secret

@@ -1,4 +1,4 @@
-"""A container in Azure Blob Storage, or in Azurite: how it is opened, made, and lent to somebody else by a SAS token.
+"""A container in Azure Blob Storage or Azurite: opening it, creating it, and giving access by a SAS token.
 
 The Azure libraries are imported when the first container is opened, not before.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
 
 API_VERSION = "2024-11-04"
-"""The newest that every Azurite of the last years knows; the library's own default is ahead of it."""
+"""The newest version that every Azurite of the last years supports; the library's default is newer."""
 
 CONNECTIONS = 16
 CONNECT_TIMEOUT_SECONDS = 10
@@ -53,12 +53,12 @@ class ContainerUrl:
 
 
 def _is_path_style(host: str) -> bool:
-    """Whether the account is the path's first part, as it is where the host is an address or a plain name."""
+    """Whether the account is the path's first part: it is if the host is an IP address or a plain name."""
     return "." not in host or host.replace(".", "").isdigit()
 
 
 def open_container(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> ContainerClient:
-    """A client of the container, by account key, else by `credential`, else by the caller's own Entra identity."""
+    """A client of the container, with the account key, else with `credential`, else with the caller's Entra identity."""
     from azure.storage.blob import ContainerClient
 
     parsed = ContainerUrl.parse(url)
@@ -68,7 +68,7 @@ def open_container(url: str, *, account_key: str | None = None, credential: Toke
 
 
 def open_blob(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> BlobClient:
-    """A client of one blob, as `open_container`."""
+    """A client of one blob, like `open_container`."""
     from azure.storage.blob import BlobClient
 
     parts = urlsplit(url)
@@ -102,7 +102,7 @@ def _options(loopback: bool) -> dict[str, Any]:
     session = requests.Session()
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
-    # A proxy of the environment is never meant for this machine's own Azurite.
+    # A proxy from the environment is never meant for the Azurite on this machine.
     session.trust_env = not loopback
     return {
         "api_version": API_VERSION,
@@ -138,19 +138,19 @@ def storage_errors(doing: str) -> Iterator[None]:
 
 
 def container_exists(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> bool:
-    """Raises StorageError where the storage can't be reached, or refuses."""
+    """Whether the container exists. Raises StorageError if the storage can't be reached, or refuses."""
     with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
         return container.exists()
 
 
 def list_one(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> None:
-    """Ask for the first blob of the container. Raises StorageError where that is refused, or the storage can't be reached."""
+    """List the container's first blob. Raises StorageError if that is refused, or the storage can't be reached."""
     with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
         next(iter(container.list_blobs(results_per_page=1)), None)
 
 
 def ensure_container(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> None:
-    """Make the container, without public access, unless it is there."""
+    """Create the container, without public access, if it does not exist."""
     from azure.core.exceptions import ResourceExistsError
 
     with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
@@ -165,7 +165,7 @@ def ensure_container(url: str, *, account_key: str | None = None, credential: To
 
 
 def container_sas(url: str, account_key: str, expiry: datetime) -> str:
-    """A SAS token (a query string) that allows to read and list the container until `expiry`, over TLS where its URL has it."""
+    """A SAS token (a query string) to read and list the container until `expiry`; over TLS only if its URL is https."""
     from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
     parsed = ContainerUrl.parse(url)

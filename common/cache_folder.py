@@ -1,6 +1,6 @@
-"""The folder of this user that all checkouts share: downloads, pretrained weights, digests.
+"""The user's cache folder, which all checkouts share: downloads, pretrained weights, digests.
 
-Standard library only: the toolchain finds it on a bare Python 3.9, before anything is installed.
+Standard library only: the toolchain uses it on a bare Python 3.9, before anything is installed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ def cache_folder(environ: Mapping[str, str] | None = None, home: Path | None = N
     """`$VISION_CACHE_DIR`, else `vision-customization` below `$XDG_CACHE_HOME`, else below `~/.cache`; always absolute.
 
     Args:
-        environ: the environment, unless it is this process's.
-        home: the user's home folder, unless it is this process's.
+        environ: the environment; by default this process's.
+        home: the user's home folder; by default this process's.
     """
     environ = os.environ if environ is None else environ
     if environ.get("VISION_CACHE_DIR"):

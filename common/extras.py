@@ -1,19 +1,19 @@
-"""Optional parts of the package: what to install where one is missing."""
+"""Optional parts of the package: what to install if one is missing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
 class ExtraMissing(ModuleNotFoundError):
-    """A module that comes with an extra is not installed; the message names the command that installs it."""
+    """A module of an extra is not installed; the message names the command that installs it."""
 
 
 @contextmanager
 def extra_needed(extra: str) -> Iterator[None]:
-    """Around imports that need an extra: whatever is not installed is said in a sentence.
+    """Wrap imports that need an extra, to report a missing one in a clear message.
 
     Raises:
-        ExtraMissing: a module of another package is not there.
+        ExtraMissing: a module of another package is not installed.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The digest by which a file is known: a model's artifact, pretrained weights, an image."""
+"""The digest that identifies a file: a model's artifact, pretrained weights, an image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Services of this machine: what is told apart from the network, and whether one is running."""
+"""Services on this machine: loopback addresses, and whether such a service is running."""
 
 import socket
 from contextlib import suppress
@@ -9,7 +9,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 HEALTH_PATH = "/healthz"
 HANGS_SECONDS = 10.0
-"""A service that has not answered for so long hangs: it does nothing but to say that it is there."""
+"""A service that does not answer for this long hangs: even a busy one would answer."""
 
 
 def is_loopback(url: str) -> bool:
@@ -17,9 +17,9 @@ def is_loopback(url: str) -> bool:
 
 
 def asked(url: str, path: str = HEALTH_PATH) -> int | None:
-    """The status that a service of this machine answers a GET with; None where it does not within HANGS_SECONDS.
+    """The status that a service on this machine answers a GET with; None if it does not answer within HANGS_SECONDS.
 
-    It is asked directly: a proxy of the environment is never meant for this machine.
+    The request is direct: a proxy from the environment is never meant for this machine.
     """
     parts = urlsplit(url)
     connection = HTTPConnection(str(parts.hostname), parts.port, timeout=HANGS_SECONDS)
@@ -33,9 +33,9 @@ def asked(url: str, path: str = HEALTH_PATH) -> int | None:
 
 
 def is_hung(url: str, program: str) -> bool:
-    """Whether the URL is one of this machine, where a process of this program listens and twice does not answer.
+    """Whether a process of this program listens at this machine's URL, but does not answer twice.
 
-    Another program there may be a tunnel to a service elsewhere, of which nothing is known.
+    Another program there may be a tunnel to a remote service, about which nothing is known.
     """
     if not is_loopback(url) or urlsplit(url).scheme != "http" or is_stopped(url):
         return False
@@ -43,7 +43,7 @@ def is_hung(url: str, program: str) -> bool:
 
 
 def _listener(port: int) -> str:
-    """The command line of the process that listens on a port of this machine; empty where that is not to be seen."""
+    """The command line of the process that listens on a port of this machine; empty if it is not visible."""
     import psutil  # a preview that finds nothing changed does without it
 
     for process in psutil.process_iter(["cmdline"]):
@@ -55,7 +55,7 @@ def _listener(port: int) -> str:
 
 
 def is_stopped(url: str) -> bool:
-    """Whether the URL is one of this machine, and nothing listens there."""
+    """Whether the URL is on this machine, and nothing listens there."""
     parts = urlsplit(url)
     if not is_loopback(url):
         return False

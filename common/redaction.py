@@ -1,7 +1,7 @@
-"""Secrets struck out of a text: tokens, keys and passwords, recognized by their form or by the name before them.
+"""Remove secrets from a text: tokens, keys and passwords, recognized by their form or by the name before them.
 
-A secret without either (an API key is 32 hex digits, as a digest may be) is passed by the caller who knows it. For a URL that a
-user gave, `without_query` is safer still. Standard library only: the toolchain runs on a bare Python 3.9.
+Callers pass secrets that have neither (an API key is 32 hex digits, like a digest). For a URL from a user, `without_query` is
+safer. Standard library only: the toolchain runs on a bare Python 3.9.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ _PATTERNS = (
     (("sig", "sastoken"), _SIGNATURE, rf"\g<kept>{HIDDEN}"),
     (_NAMES, _ASSIGNED, rf"\g<kept>{HIDDEN}"),
 )
-"""Each with lower-case texts of which one is in whatever matches: most lines of a log have none, and need no search."""
+"""Each with lower-case strings, one of which is in every match: most lines of a log have none, and skip the search."""
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with HIDDEN for each secret in it; `secrets` are those that the caller knows, whatever their form.
+    """The text with HIDDEN for each secret in it; `secrets` are those that the caller knows, in any form.
 
-    JSON stays JSON, and names stay (`sig=***`), so that a reader sees what was there.
+    JSON stays JSON, and names stay (`sig=***`), so that a reader sees what was removed.
     """
     for secret in secrets:
         if secret:
@@ -96,5 +96,5 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def without_query(url: str) -> str:
-    """A URL without what may hold a secret: its query, its fragment, and the user name before the host."""
+    """A URL without the parts that may contain a secret: its query, its fragment, and the user name before the host."""
     return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)[^/]*@", r"\1", re.split(r"[?#]", url, maxsplit=1)[0])

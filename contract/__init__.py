@@ -1,1 +1,1 @@
-"""What goes over the wire between client and engine, as pure data. It imports nothing else of this package."""
+"""The data that client and engine exchange, as pure data. It imports nothing else of this package."""

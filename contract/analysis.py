@@ -1,4 +1,4 @@
-"""What a model sees in an image."""
+"""The result of an image analysis."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ class Tag(Wire):
 
 
 Pixels = Annotated[int, Field(ge=-(2**31), lt=2**31)]
-"""int32, as the contract has it."""
+"""int32, as in the contract."""
 
 
 class BoundingBox(Wire):
@@ -56,7 +56,7 @@ class ImageMetadata(Wire):
 
 
 PrebuiltResult = dict[str, Any]
-"""What a Vision resource finds for one of `features`, as it says it."""
+"""A Vision resource's result for one of `features`, unchanged."""
 
 
 class ImageAnalysisResult(Wire):

@@ -1,4 +1,4 @@
-"""Datasets, as they are registered."""
+"""Registered datasets."""
 
 from typing import Annotated, Self
 
@@ -10,7 +10,7 @@ from vision_customization.contract.wire import Timestamp, Wire, casefold_choice
 
 
 class Authentication(Wire):
-    """How the service reads a dataset's blobs. `sas_token` is the query string alone, and is never sent back."""
+    """How the service reads a dataset's blobs. `sas_token` is only the query string, and is never sent back."""
 
     kind: Annotated[AuthenticationKind, casefold_choice(AuthenticationKind)]
     sas_token: SecretStr | None = Field(default=None, exclude=True)

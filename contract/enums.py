@@ -1,6 +1,6 @@
-"""The contract's enumerations: what kinds there are, and in what state a thing is.
+"""The contract's enumerations: kinds and states.
 
-They need no pydantic, which takes a tenth of a second to import: commands and previews that send nothing do without it.
+They do not need pydantic, whose import takes a tenth of a second that commands and previews without requests save.
 """
 
 from enum import StrEnum
@@ -35,7 +35,7 @@ class ModelKind(StrEnum):
         return 1344 if self is ModelKind.GENERIC_DETECTOR else 336
 
     def minimum_budget_hours(self, images: int, boxes_per_image: float = 1.0) -> float:
-        """The least compute time, in hours, that a training of `images` images is accepted with (the service's FAQ)."""
+        """The minimum time budget, in hours, for a training on `images` images (the service's FAQ)."""
         if self is ModelKind.GENERIC_DETECTOR:
             return 0.0066667 * images
         if self is ModelKind.PRODUCT_RECOGNIZER:
@@ -68,11 +68,11 @@ class EvaluationStatus(StrEnum):
 
 
 RunStatus = EvaluationStatus
-"""A product recognition run's: the contract gives it the same four."""
+"""The status of a product recognition run: the contract has the same four values."""
 
 
 class Purpose(StrEnum):
-    """What a dataset is for: the limits of the two differ."""
+    """What a dataset is for; each purpose has its own limits."""
 
     TRAINING = "training"
     EVALUATION = "evaluation"

@@ -1,4 +1,4 @@
-"""Codes of errors: of a refused request, and of a training or an evaluation that failed."""
+"""Error codes: of refused requests, and of failed trainings and evaluations."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Limits of the contract, each of them once."""
+"""The contract's limits."""
 
 from dataclasses import dataclass
 
@@ -10,30 +10,30 @@ API_VERSION = API_VERSIONS[-1]
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$"
 NAME_MAX_LENGTH = 255
 NAME_DIGEST_LENGTH = 8
-"""Hex digits of a digest, which follow a declared name and a dash in the name of a model or an evaluation."""
+"""Hex digits of the digest in a model's or evaluation's name, after the declared name and a dash."""
 DECLARED_NAME_MAX_LENGTH = NAME_MAX_LENGTH - 1 - NAME_DIGEST_LENGTH
-"""Of a name that such a digest follows."""
+"""The maximum length of a name to which such a digest is added."""
 
 PAGE_DEFAULT = 10
 PAGE_MAX = 30
 SKIP_MAX = 2**31 - 1
 
 IMAGE_BYTES_MAX = 20 * 1024 * 1024
-"""Of an image file, to train on or to analyze."""
+"""The maximum size of an image file, for training or analysis."""
 IMAGE_SIDE_ANALYZE_PX = (50, 16_000)
-"""Least and greatest side of an image to analyze, in pixels."""
+"""Minimum and maximum side of an image to analyze, in pixels."""
 
 ANNOTATION_FILES_MAX = 10
 CUSTOM_PROPERTIES_MAX = 10
 BOXES_PER_IMAGE_MAX = 1000
 
 TILES_MAX = 4
-"""The most `tiles` of a training, an extension of the contract."""
+"""The maximum of a training's `tiles`, an extension of the contract."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetLimits:
-    """What a dataset of one kind and purpose may hold. Sides are in pixels, both ends allowed.
+    """The limits of a dataset of one kind and purpose. Sides are in pixels, inclusive.
 
     A detection tag needs one annotation, although the service's FAQ asks for two to train a detector: the same kind of dataset
     trains a product recognizer, for which one is enough.

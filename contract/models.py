@@ -1,4 +1,4 @@
-"""Models, and the trainings that they come from."""
+"""Models and their trainings."""
 
 from typing import Annotated, Self
 
@@ -11,8 +11,8 @@ from vision_customization.contract.wire import ErrorDetails, Name, Timestamp, Wi
 
 
 class TrainingParameters(Wire):
-    """`tiles` is an extension, for detectors alone: each image is looked at so many times as wide and high as usual.
-    A body leaves it out where it is 1, and is the contract's own then."""
+    """`tiles` is an extension, for detectors only: each image is enlarged this many times in both directions.
+    A body with `tiles` 1 omits it, and so conforms to the original contract."""
 
     training_dataset_name: Name
     time_budget_in_hours: Annotated[int, Field(ge=1, le=1344)]
@@ -48,7 +48,7 @@ class ModelCreate(Wire):
 
 
 class ModelPerformance(Wire):
-    """Metrics, each in 0…1. Absent is what the model's kind does not have."""
+    """Metrics, each in 0…1. A metric that the model's kind does not have is absent."""
 
     average_precision: float | None = None
     accuracy_top1: float | None = Field(default=None, alias="accuracyTop1")
@@ -61,11 +61,11 @@ class ModelPerformance(Wire):
 
 
 class TrainingProgress(Wire):
-    """Extension: where a training stands, and what it has cost so far.
+    """Extension: the progress of a training, and its cost so far.
 
     `share` is 0…1 of the whole training. `images_read` counts images fetched from storage and `images_embedded`
-    images run through a backbone: both leave out what was kept from an earlier training. The last four are of a detector:
-    the steps that it learns in, the mean loss of the last ones, and mAP@50 on a few images that it does not learn from.
+    images run through a backbone: both leave out images whose data was cached by an earlier training. The last four are for
+    detectors: training steps, the mean loss of the last ones, and mAP@50 on a few images that it does not train on.
     """
 
     stage: str

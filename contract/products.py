@@ -1,4 +1,4 @@
-"""Product recognition runs; and planograms: what should stand where on a shelf, and what does."""
+"""Product recognition runs, and planograms: which product should be where on a shelf, and which one is."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ _LENGTH_MAX = 1e9
 
 
 class ProductRecognitionResult(Wire):
-    """What stands on a shelf, and where nothing does. A product may have several tags, the most confident first."""
+    """The products and gaps on a shelf. A product may have several tags, the most confident first."""
 
     image_metadata: ImageMetadata
     products: list[DetectedObject]
@@ -33,11 +33,11 @@ Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-_LENGTH_MAX, le=_LE
 
 
 Length = Annotated[float, Field(allow_inf_nan=False, gt=0, le=_LENGTH_MAX)]
-"""Of a planogram, in its own units: far more than a shelf has of any, and little enough to compute with."""
+"""A planogram's lengths, in its own units; bounded so that arithmetic stays finite."""
 
 
 class PlanogramProduct(Wire):
-    """A product by its name, which is a tag's, and its size."""
+    """A product: its name, which is a tag, and its size."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class PlanogramProduct(Wire):
 
 
 class PlanogramFixture(Wire):
-    """A shelf, or what else products stand on."""
+    """A shelf, or another fixture that products stand on."""
 
     id: str
     w: Length
@@ -56,7 +56,7 @@ class PlanogramFixture(Wire):
 
 
 class PlanogramPosition(Wire):
-    """Where a product should stand: its left upper corner, from the planogram's."""
+    """The place of a product: its upper left corner, relative to the planogram's."""
 
     id: str
     product_id: str
@@ -66,7 +66,7 @@ class PlanogramPosition(Wire):
 
 
 class Planogram(Wire):
-    """What should stand where. Lengths are of any one unit; the origin is the left upper corner."""
+    """Which product should be where. All lengths have the same unit; the origin is the upper left corner."""
 
     width: Length
     height: Length
@@ -88,6 +88,6 @@ class MatchedPosition(Wire):
 
 
 class PlanogramMatchResult(Wire):
-    """The positions at which their product was found."""
+    """The positions at which the expected product was found."""
 
     matching_result_per_position: list[MatchedPosition]

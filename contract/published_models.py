@@ -4,7 +4,7 @@ from vision_customization.contract.wire import Name, Timestamp, Wire
 
 
 class PublishedModelPut(Wire):
-    """Extension. Body of `PUT /publishedmodels/{name}`: from now on the name answers with this model."""
+    """Extension. Body of `PUT /publishedmodels/{name}`: the model that the name answers with from now on."""
 
     model_name: Name
 

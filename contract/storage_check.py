@@ -1,4 +1,4 @@
-"""Whether the service can read a place in storage, an extension of the contract."""
+"""Whether the service can read a blob or container, an extension of the contract."""
 
 from vision_customization.contract.wire import Wire
 
@@ -10,7 +10,7 @@ class StorageCheck(Wire):
 
 
 class StorageAccess(Wire):
-    """Extension: whether the service's own identity can read a place in storage; if not, why, and which identity that is."""
+    """Extension: whether the service's identity can read a blob or container; if not, why, and which identity that is."""
 
     readable: bool
     reason: str | None = None

@@ -19,8 +19,8 @@ def kind_mismatch(
     """Why such a dataset can't train or evaluate a model of this kind, and what to change; None if it can.
 
     Args:
-        model: what the text calls the model.
-        dataset: what the text calls the dataset.
+        model: the model's name in the message.
+        dataset: the dataset's name in the message.
     """
     if annotation_kind == kind.annotation_kind:
         return None
@@ -43,7 +43,8 @@ def tiles_fault(kind: ModelKind, tiles: object) -> str | None:
 
 
 def training_steps(images: float, tags: int) -> int:
-    """75 for 28 images of two tags, 201 for 292; thousands of images are seen once each (docs/learning.md).
+    """The number of training steps: 75 for 28 images of two tags, 201 for 292; thousands of images are each seen once
+    (docs/learning.md).
 
     Args:
         images: counted in tiles: an image of tiles × tiles counts tiles² times.

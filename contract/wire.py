@@ -43,7 +43,7 @@ def _to_timestamp(value: datetime) -> str:
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH)]
-"""A dataset's, model's, evaluation's or run's name as it stands in a path."""
+"""The name of a dataset, model, evaluation or run, as it appears in a path."""
 
 
 Timestamp = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_to_timestamp, return_type=str)]
@@ -70,13 +70,13 @@ class Wire(BaseModel):
         return {by_folded.get(key.casefold(), key) if isinstance(key, str) else key: value for key, value in data.items()}
 
     def to_wire(self) -> dict[str, Any]:
-        """The object as JSON-ready values: camel case, absent fields left out."""
+        """The object as JSON-ready values: camel case, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class ErrorDetails(Wire):
-    """An error, of a request or of a training. In a model or an evaluation only these four keys are allowed: a
-    published client raises on any other."""
+    """An error of a request or of a training. In a model or an evaluation, only these four keys are allowed: a published client
+    raises on any other."""
 
     code: str
     message: str

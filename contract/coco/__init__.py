@@ -1,1 +1,1 @@
-"""COCO files as the contract has them: the document, its boxes, and the rules that it is checked by."""
+"""The contract's COCO files: the document, its boxes, and the rules for checking them."""

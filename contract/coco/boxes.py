@@ -1,4 +1,4 @@
-"""The `bbox` of an annotation: what one must be, and how one that rounding has pushed over the edge is cut off there."""
+"""The `bbox` of an annotation: its rules, and clipping a box that rounding has pushed over the image's edge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from typing import TypeGuard
 
 ROUNDING_TOLERANCE = 1e-4
-"""As a fraction of the image's side: tools that write four digits put a box that touches the edge this far beyond it."""
+"""As a fraction of the image's side: tools that write four digits may put a box this far beyond the edge."""
 
 SHOWN_CHARACTERS = 60
 
@@ -58,7 +58,7 @@ def no_bbox_problem(annotations: int) -> str:
 
 
 def cut_to_image(bbox: object) -> object:
-    """A `bbox` that stands out of its image by no more than `ROUNDING_TOLERANCE`, cut off at the edge; any other as it is."""
+    """Clip a `bbox` that exceeds its image by at most `ROUNDING_TOLERANCE` to the edge; return any other unchanged."""
     if not _is_four_numbers(bbox):
         return bbox
     left, top, width, height = bbox
@@ -75,7 +75,7 @@ def cut_to_image(bbox: object) -> object:
 
 
 def up_to_edge(start: float, length: float) -> float:
-    """The length, or the greatest below it with which `start + length` is at most 1 also in floating point."""
+    """The length, or the greatest smaller one for which `start + length` is at most 1 in floating point, too."""
     if start + length <= 1:
         return length
     length = 1 - start
@@ -85,7 +85,7 @@ def up_to_edge(start: float, length: float) -> float:
 
 
 def shown_as_json(value: object) -> str:
-    """A value of a JSON file as a message shows it, cut where it is long."""
+    """A value of a JSON file for a message, shortened if it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
@@ -95,7 +95,7 @@ def _is_four_numbers(bbox: object) -> TypeGuard[list[int | float]]:
 
 
 def _in_pixels(bbox: list[int | float]) -> bool:
-    """Whether these can't be meant as fractions: one is far over 1, or all are whole and one is over 1."""
+    """Whether these numbers can't be fractions: one is far over 1, or all are integers and one is over 1."""
     return max(bbox) > 2 or (max(bbox) > 1 and min(bbox) >= 0 and all(float(number).is_integer() for number in bbox))
 
 

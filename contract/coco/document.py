@@ -1,4 +1,4 @@
-"""COCO annotation files: what they are, how one is read, and what is said when one is wrong.
+"""COCO annotation files: their data types, reading, and violations.
 
 The rules are in `rules`. Nothing here touches an image file.
 """
@@ -21,9 +21,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule broken at one place: `train.json: annotations[17] (id 18): bbox …`.
+    """A rule that is broken at one place: `train.json: annotations[17] (id 18): bbox …`.
 
-    `section` and `index` point into the file (`annotations`, 17; the first is 0), `id` is the entry's own id where it has one.
+    `section` and `index` point into the file (`annotations`, 17; the first is 0), `id` is the entry's own id, if it has one.
     """
 
     file: str
@@ -81,7 +81,7 @@ class CocoAnnotation:
 
 @dataclass(slots=True)
 class CocoFile:
-    """One annotation file that keeps all rules; `categories` is id → name."""
+    """An annotation file that satisfies all rules; `categories` is id → name."""
 
     name: str
     images: list[CocoImage]
@@ -90,7 +90,7 @@ class CocoFile:
 
 
 def read_json(path: Path, name: str) -> tuple[Any, Violation | None]:
-    """The JSON of a file, or why it can't be read: with line and column where the text is not JSON."""
+    """The JSON of a file, or why it can't be read: with line and column if the text is not JSON."""
     try:
         return parse_json(path.read_bytes(), name)
     except FileNotFoundError:

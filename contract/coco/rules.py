@@ -1,8 +1,8 @@
-"""The rules that a COCO annotation file must keep, all of them checked at once.
+"""The rules for COCO annotation files, all checked at once.
 
-They are those of the checker that was published for this service, where it refuses a file, and the service's own limits
-above it. Contiguous ids (1 … number of entries) are such a rule: the service's text only says "unique, from 1", its
-checker refuses gaps. Where the sources disagree on a maximum, the service's concept page counts.
+They are the rules by which the checker published for this service refuses a file, and above them the service's own limits.
+Contiguous ids (1 … number of entries) are such a rule: the service's text only says "unique, from 1", but its checker refuses
+gaps. If the sources disagree on a maximum, the service's concept page counts.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from vision_customization.contract.limits import ANNOTATION_FILES_MAX, BOXES_PER
 from vision_customization.contract.texts import counted, size_fault
 
 TINY_BOX_PX = 0.99
-"""A side below this is worth a warning: a pixel, less what a tool's rounding takes from it."""
+"""A side below this is worth a warning: a pixel, minus a tool's rounding error."""
 
 
 def check_coco(
     document: object, name: str, kind: str, purpose: str = Purpose.TRAINING, *, urls_required: bool = False
 ) -> tuple[CocoFile | None, list[Violation]]:
-    """One annotation file held against every rule that concerns it alone.
+    """Check one annotation file against every rule that concerns it alone.
 
     Args:
         document: the parsed JSON.
-        name: how violations call the file.
+        name: the file's name in violations.
         kind: `imageClassification` or `imageObjectDetection`.
         purpose: `training` or `evaluation`.
-        urls_required: whether images must have a URL, as they must in a file that lies in blob storage. Those of a local
-            file get theirs when they are uploaded.
+        urls_required: whether images must have a URL, as in a file in blob storage. The images of a local file get theirs when
+            they are uploaded.
 
     Returns:
-        The file, or None where an entry could not be read, and the violations of both severities.
+        The file, or None if an entry could not be read, and the violations of both severities.
     """
     check = _FileCheck(name, kind, DATASET_LIMITS[kind, purpose], urls_required)
     return check.run(document), check.violations
 
 
 def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.TRAINING) -> list[Violation]:
-    """The rules on a whole dataset, whose categories are merged by name: how many images, tags, and annotations of a tag."""
+    """Check the rules on a whole dataset, whose categories are merged by name: counts of images, tags, annotations per tag."""
     limits = DATASET_LIMITS[kind, purpose]
     name = ", ".join(file.name for file in files)
     violations = []
@@ -73,7 +73,7 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
 
 
 class _FileCheck:
-    """One pass over one file. Every entry is checked, whatever is wrong with those before it."""
+    """One pass over one file. Every entry is checked, even after faults in earlier ones."""
 
     def __init__(self, name: str, kind: str, limits: DatasetLimits, urls_required: bool) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What a program or a script imports: the REST client, its errors, the Pulumi resources and the components.
+"""The public API: the REST client, its errors, the Pulumi resources and the components.
 
 Each name is imported when it is first used: a script that only needs the client loads neither Pulumi nor the engine.
 """
