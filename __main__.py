@@ -1,4 +1,4 @@
-"""The program: read the stack's settings, make the workspace, declare what it holds, export."""
+"""The Pulumi program: read the stack's settings, create the workspace, declare its datasets and models, export outputs."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def trained_or_promoted(
 
 
 def declare_model(name: str, settings: StackSettings, workspace: Workspace, datasets: dict[str, Dataset]) -> dict[str, Any]:
-    """A model, its gate and its published name; what the stack exports of it."""
+    """Declare a model, its gate and its published name; returns the stack's outputs for it."""
     declared = settings.models[name]
     model = trained_or_promoted(name, declared, workspace, datasets)
     evaluations = []
@@ -105,7 +105,7 @@ def declare_model(name: str, settings: StackSettings, workspace: Workspace, data
 
 
 def written_settings(stack: str) -> str | None:
-    """The stack's file as somebody wrote it; None where it is elsewhere."""
+    """The text of the stack's file; None if it is elsewhere."""
     try:
         return Path("stacks", f"Pulumi.{stack}.yaml").read_text("utf-8")
     except OSError:

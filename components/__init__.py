@@ -1,6 +1,6 @@
-"""What runs somewhere, as Pulumi components: the service and the storage that datasets and models need.
+"""Infrastructure as Pulumi components: the service and the storage that datasets and models need.
 
-Nothing here knows how a model is trained, or what a dataset holds.
+Nothing here depends on how a model is trained, or what a dataset contains.
 """
 
 import sys

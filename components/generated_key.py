@@ -1,4 +1,4 @@
-"""The GeneratedKey resource: a random secret, made once and kept in the stack's state."""
+"""The GeneratedKey resource: a random secret, created once and stored in the stack's state."""
 
 import base64
 import secrets

@@ -1,1 +1,1 @@
-"""What each environment holds: `Pulumi.<stack>.yaml`, one file a stack, and `settings`, their typed shape."""
+"""The environments: `Pulumi.<stack>.yaml`, one file per stack, and `settings`, their schema."""

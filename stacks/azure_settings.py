@@ -1,4 +1,4 @@
-"""The typed shape of a stack's key `azure`: what an environment in Azure is like."""
+"""The schema of a stack's key `azure`: the settings of an environment in Azure."""
 
 from typing import Annotated, Literal, Self
 
@@ -11,7 +11,7 @@ class Settings(BaseModel):
 
 
 class AzureNameSettings(Settings):
-    """Names in place of those made from `name`; `subdomain`, `storageAccount` and `databaseServer` are global."""
+    """Names that override those derived from `name`; `subdomain`, `storageAccount` and `databaseServer` are global."""
 
     resource_group: str | None = None
     vision_account: str | None = None
@@ -27,7 +27,7 @@ class AzureNameSettings(Settings):
 
 
 class EngineSizeSettings(Settings):
-    """CPU cores and memory of a replica of API and workers, and how many there are."""
+    """CPU cores and memory per replica of API and workers, and the number of replicas."""
 
     cpu: Annotated[float, Field(ge=0.25, le=4)] = 1.0
     memory_gib: Annotated[float, Field(ge=0.5, le=8)] = 2.0
@@ -73,9 +73,9 @@ class AzureSettings(Settings):
     """Platform `azure`."""
 
     name: str | None = None
-    """What names are made from, at most 20 lowercase letters, digits and '-'; `vision-<stack>` if not given."""
+    """The base of all names, at most 20 lowercase letters, digits and '-'; by default `vision-<stack>`."""
     image: str
-    """The engine's container image, best with its digest."""
+    """The engine's container image, preferably with its digest."""
     registry: str | None = None
     """A registry that the engine's identity may pull from (`contoso.azurecr.io`); none for a public image."""
     location: Literal["eastus", "westus2", "westeurope"] = "eastus"
@@ -86,21 +86,21 @@ class AzureSettings(Settings):
     storage_sku: Literal["Standard_LRS", "Standard_ZRS", "Standard_GRS", "Standard_GZRS"] = "Standard_LRS"
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     soft_delete_days: Annotated[int, Field(ge=1, le=365)] = 7
-    """How long deleted blobs can be brought back."""
+    """How long deleted blobs can be restored."""
     private_network: bool = False
-    """Reach storage, database, Vision account and engine from a virtual network alone."""
+    """Make storage, database, Vision account and engine reachable only from a virtual network."""
     address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"
-    """The private network's addresses, a /16 that is free where it is reached from."""
+    """The private network's addresses, a /16 that is unused in the networks that connect to it."""
     protect: bool = False
-    """Refuse to destroy what holds data."""
+    """Refuse to destroy resources that hold data."""
     restore: bool = False
     """Bring back a deleted Vision account of the same name."""
     alert_emails: list[str] = Field(default_factory=list)
     """Who is told of a failed training."""
     deployer_type: Literal["User", "ServicePrincipal", "Group"] | None = None
-    """What whoever deploys is, where its token does not say so: a person, or a pipeline's identity."""
+    """The principal type of the deploying identity, if its token does not state it: a person, or a pipeline's identity."""
     role_timeout_minutes: Annotated[float, Field(gt=0, le=120)] = 30
-    """How long a new role is waited for."""
+    """How long to wait for a new role to take effect."""
     management_endpoint: str = "https://management.azure.com"
     """Azure Resource Manager; another in a sovereign cloud."""
     tags: dict[str, str] = {}

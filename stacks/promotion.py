@@ -1,4 +1,4 @@
-"""Models that another stack has trained: what that stack exports of them, as this stack takes it."""
+"""Models that another stack trained, found by that stack's outputs."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -15,7 +15,7 @@ class PromotionError(Exception):
 
 
 def promote(name: str, declared: ModelSettings, workspace: Workspace) -> PromotedModel:
-    """The model `name` of this stack, as the stack `declared.promote_from` has it now."""
+    """The model `name` of this stack, promoted from the current outputs of the stack `declared.promote_from`."""
     source, theirs = str(declared.promote_from), declared.promote_model or name
     if source == pulumi.get_stack():
         raise pulumi.RunError(

@@ -1,7 +1,7 @@
-"""The typed shape of a stack's file.
+"""The schema of a stack's file.
 
-Every key is checked before anything is made: an unknown one is answered with the valid ones, and a model that names no dataset
-of the stack is an error.
+Every key is checked before anything is created: for an unknown key, the error lists the valid ones. A model that names a
+dataset that the stack does not have is an error, too.
 """
 
 import json
@@ -36,11 +36,11 @@ PROJECT = "vision-customization"
 
 
 DeclaredName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=DECLARED_NAME_MAX_LENGTH)]
-"""A dataset's or a model's name; a model's physical name is longer by a digest."""
+"""A dataset's or a model's name; a model's physical name also has a digest."""
 
 
 class SettingsError(Exception):
-    """A stack's file is not as it must be. The text has one line for each fault."""
+    """A stack's file is invalid. The message has one line per fault."""
 
 
 class DatasetSettings(Settings):
@@ -52,7 +52,7 @@ class DatasetSettings(Settings):
     source: str | None = None
     """The folder, relative to the program."""
     annotation_file_uris: AnnotationFileUris | None = None
-    """COCO files in blob storage, in place of `source` and `annotationFiles`."""
+    """COCO files in blob storage, instead of `source` and `annotationFiles`."""
     custom_properties: CustomProperties = Field(default={})
     delete_images: bool = False
     """When the dataset is deleted, delete its images from storage, too."""
@@ -98,7 +98,7 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _gate_is_judgeable(self) -> Self:
-        # A promoted model's kind is known where it was trained.
+        # Only the stack that trained a promoted model knows its kind.
         if found := faults(self.require, self.model_kind if self.promote_from is None else None):
             raise ValueError(f"require: {'; '.join(found)}")
         if self.require and self.evaluation_dataset is None:
@@ -116,10 +116,10 @@ class LocalSettings(Settings):
     """Platform `local`."""
 
     data_dir: str | None = None
-    """Where storage and engine keep their data; `.vision/<stack>` if not given."""
+    """The data folder of storage and engine; by default `.vision/<stack>`."""
     engine_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     storage_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Ports of 127.0.0.1; free ones if not given."""
+    """Ports of 127.0.0.1; by default free ones."""
 
 
 class StackSettings(Settings):
@@ -142,7 +142,7 @@ class StackSettings(Settings):
     @model_validator(mode="after")
     def _models_fit_their_datasets(self) -> Self:
         for name, model in self.models.items():
-            if model.promote_from is not None:  # its kind is known where it was trained
+            if model.promote_from is not None:  # only the stack that trained it knows its kind
                 continue
             for role in ("training_dataset", "evaluation_dataset"):
                 dataset = getattr(model, role)
@@ -172,11 +172,11 @@ def read_settings(config: Mapping[str, str], stack: str, written: str | None = N
     """A stack's settings.
 
     Args:
-        config: its configuration as Pulumi has read it: `project:key` → text, structured values as JSON.
-        written: its file, where there is one.
+        config: its configuration as Pulumi read it: `project:key` → text, structured values as JSON.
+        written: the text of its file, if there is one.
 
     Raises:
-        SettingsError: with a line for each fault.
+        SettingsError: with one line per fault.
     """
     values = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
     parsed = {key: _structured(value) for key, value in values.items()}

@@ -1,7 +1,7 @@
-"""Names in a stack's file that YAML does not read as they are written: `1.10` is the number 1.1, and `1.1` and `1.10` are one.
+"""Names in a stack's file that YAML changes: it reads `1.10` as the number 1.1, so that `1.1` and `1.10` become the same.
 
-Pulumi hands the program what it has read, in which that cannot be seen any more. So the file is read again, and each key that
-is not in quotes is looked for among those that Pulumi has read.
+Pulumi passes the parsed values to the program, which no longer show that. So the file is read again, and each key without
+quotes is looked up among the keys that Pulumi read.
 """
 
 import re
@@ -17,7 +17,7 @@ _MERGE = "<<"
 
 @dataclass(frozen=True)
 class Misread:
-    """A key without quotes: its line (from 1), where it stands (`vision-customization:models`), and how it is written."""
+    """A key without quotes: its line (from 1), its place (`vision-customization:models`), and its text."""
 
     line: int
     place: str
@@ -25,11 +25,11 @@ class Misread:
 
 
 def misread_keys(written: str, read: Mapping[str, Any], project: str) -> list[Misread]:
-    """The keys of the project's configuration that Pulumi has read as something else.
+    """The keys of the project's configuration that Pulumi read as something else.
 
     Args:
         written: a stack's file.
-        read: the project's configuration as Pulumi has read it, by its keys without the project's name.
+        read: the project's configuration as Pulumi read it, by its keys without the project's name.
         project: the namespace of the configuration.
     """
     config = next((value for key, value in _pairs(_composed(written)) if key.value == "config"), None)
@@ -42,8 +42,7 @@ def misread_keys(written: str, read: Mapping[str, Any], project: str) -> list[Mi
 
 
 def unproven(names: Iterable[str], written: str | None) -> list[str]:
-    """Those of the names that may have been other ones before they were read, such as `1.1`: no file shows how they were
-    written."""
+    """The names that YAML may have changed, such as `1.1`, if no file shows how they were written."""
     keys = {key.value for key in _keys(_composed(written))} if written is not None else set()
     return [name for name in names if _DECIMAL.fullmatch(name) and name not in keys]
 

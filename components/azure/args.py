@@ -1,4 +1,4 @@
-"""What an Azure workspace is declared by."""
+"""The arguments of an Azure workspace."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from vision_customization.components.azure.vision_account import LOCATIONS
 
 @dataclass(frozen=True)
 class EngineSize:
-    """CPU cores and memory of a replica, and how many there are. Without a job there are `min_workers`."""
+    """CPU cores and memory per replica, and the number of replicas. Without jobs, there are `min_workers`."""
 
     cpu: float = 1.0
     memory_gib: float = 2.0
@@ -35,7 +35,7 @@ class DatabaseSize:
 
 @dataclass(frozen=True)
 class AzureArgs:
-    """What an environment in Azure is like.
+    """The settings of an environment in Azure.
 
     `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
     `deployer_type` is `User`, `ServicePrincipal` or `Group`, where the deployer's token does not say it.

@@ -18,12 +18,12 @@ VERSION = "16"
 
 @dataclass(frozen=True)
 class EngineDatabaseArgs:
-    """What the server is declared by.
+    """The arguments of the server.
 
     Attributes:
         server_name: 3–63 lowercase letters, digits and '-', unique in all of Azure.
-        subnet_id, zone_id: a delegated subnet and a private DNS zone: then the server has no public address. Without them it
-            lets in only what runs in Azure, with the password.
+        subnet_id, zone_id: a delegated subnet and a private DNS zone: then the server has no public address. Without them, it
+            admits only clients in Azure that have the password.
         protect: refuse to destroy it.
     """
 

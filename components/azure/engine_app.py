@@ -12,26 +12,26 @@ from vision_customization.contract.queue_length import QUEUE_LENGTH_QUERY
 
 PORT = 8080
 HEALTH_PORT = 8081
-"""Where a worker says that it is well."""
+"""The port of a worker's health probe."""
 
 DATA_DIR = "/data"
 
 CONCURRENT_CALLS = 20
-"""Calls a replica has at once before another is started."""
+"""Concurrent calls per replica before another replica is started."""
 
 
 @dataclass(frozen=True)
 class EngineAppArgs:
-    """What the engine's two apps are declared by.
+    """The arguments of the engine's two apps.
 
     Attributes:
         environment_id: ARM id of the Container Apps environment.
-        image: of the engine, best with its digest.
+        image: the engine's image, preferably with its digest.
         identity_id: ARM id of a user-assigned identity.
         settings: environment variables of both apps.
         secrets: environment variables whose values are secrets; `VISION_ENGINE_DATABASE_URL` must be among them.
         registry: a registry that the identity may pull from; none for a public image.
-        external: whether callers may come from outside of the environment's network.
+        external: whether calls from outside the environment's network are allowed.
     """
 
     place: Place
@@ -48,7 +48,7 @@ class EngineAppArgs:
 
 
 class EngineApp(pulumi.ComponentResource):
-    """The engine's API behind TLS, and its workers. Both run as one identity, and keep nothing on their own disks."""
+    """The engine's API behind TLS, and its workers. Both run as one identity, and store nothing on their own disks."""
 
     endpoint: pulumi.Output[str]
     """`https://…`"""
@@ -172,7 +172,7 @@ def _volume() -> app.VolumeArgs:
 
 
 def _http_probes() -> list[app.ContainerAppProbeArgs]:
-    """The image's start loads libraries and brings the tables up to date; from then on an answer takes milliseconds."""
+    """Probes with time limits: the start loads libraries and migrates the tables; after that, an answer takes milliseconds."""
     asked = app.ContainerAppProbeHttpGetArgs(path="/healthz", port=PORT)
     return [
         _startup(asked),
@@ -196,7 +196,7 @@ def _worker_probes() -> list[app.ContainerAppProbeArgs]:
 
 
 def _startup(asked: app.ContainerAppProbeHttpGetArgs) -> app.ContainerAppProbeArgs:
-    """Two minutes; Azure allows no more than ten failures."""
+    """A startup probe of two minutes; Azure allows at most ten failures."""
     return app.ContainerAppProbeArgs(
         type=app.Type.STARTUP, http_get=asked, period_seconds=12, timeout_seconds=5, failure_threshold=10
     )

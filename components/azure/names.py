@@ -1,7 +1,8 @@
-"""Names in Azure: each is given or made from one base, and keeps the rules of its kind of resource before anything is sent.
+"""Names in Azure: given, or derived from one base, and checked against the rules of their kind of resource before use.
 
-The rules are those of Azure's page "Naming rules and restrictions for Azure resources". What must be unique in all of Azure
-ends with digits made from the subscription and the base: the same ones on every machine, so that nothing is made twice.
+The rules are those of Azure's page "Naming rules and restrictions for Azure resources". A name that must be unique in
+all of Azure ends with digits derived from the subscription and the base: the same on every machine, so that nothing is created
+twice.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ UNIQUE_DIGITS = 6
 
 
 class NameNotAllowed(ValueError):
-    """A name breaks Azure's rules. The text says which name, what it is, and what the rule asks for."""
+    """A name breaks Azure's rules. The message has the name, its value and the rule."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ RULES: Mapping[str, _Rule] = {
 
 @dataclass(frozen=True)
 class AzureNames:
-    """The name of everything that a workspace has in Azure; `subdomain`, `storage_account` and `database_server` are global."""
+    """The names of a workspace's resources in Azure; `subdomain`, `storage_account` and `database_server` are global."""
 
     resource_group: str
     vision_account: str
@@ -79,14 +80,14 @@ class AzureNames:
 
     @classmethod
     def of(cls, base: str, subscription_id: str, given: Mapping[str, str] | None = None) -> "AzureNames":
-        """Names made from `base`, in place of which `given` ones are taken.
+        """Names derived from `base`, except those in `given`.
 
         Args:
             base: lowercase letters, digits and '-', at most 20 of them, like `vision-dev`.
             given: field → name.
 
         Raises:
-            NameNotAllowed: a name that breaks a rule of Azure's.
+            NameNotAllowed: a name breaks one of Azure's rules.
         """
         _label(20).check("name", base)
         unique = hashlib.sha256(f"{subscription_id.lower()}/{base}".encode()).hexdigest()[:UNIQUE_DIGITS]

@@ -1,4 +1,4 @@
-"""PrivateNetwork: a virtual network in which engine, database, storage and Vision account see each other, and nobody else."""
+"""PrivateNetwork: a virtual network that connects engine, database, storage and Vision account, and admits nothing else."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ DATABASE_ZONE = "private.postgres.database.azure.com"
 
 @dataclass(frozen=True)
 class PrivateNetworkArgs:
-    """What the network is declared by; `address_prefix` is a /16 that is free where the network is to be reached from."""
+    """The arguments of the network; `address_prefix` is a /16 that is unused in the networks that connect to it."""
 
     place: Place
     network_name: str
@@ -46,10 +46,10 @@ class PrivateNetwork(pulumi.ComponentResource):
         self.register_outputs({"networkId": self._network.id})
 
     def connect(self, what: str, resource_id: pulumi.Input[str], group_id: str, zone_name: str) -> pulumi.Resource:
-        """A private endpoint to a resource, under its usual name; what is returned is there once the name is.
+        """Create a private endpoint to a resource, under its usual name; returns a resource that exists once the name resolves.
 
         Args:
-            what: names the endpoint.
+            what: part of the endpoint's name.
             group_id: the part of the resource that it leads to: `blob`, `account`.
             zone_name: the DNS zone of such endpoints.
         """
@@ -77,7 +77,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         return group
 
     def name_apps(self, domain: pulumi.Input[str], address: pulumi.Input[str]) -> pulumi.Resource:
-        """Let the apps of an environment without a public address be found by name inside of the network.
+        """Create DNS names inside the network for the apps of an environment without a public address.
 
         Args:
             domain: the environment's default domain.

@@ -17,7 +17,7 @@ ContainerAppConsoleLogs_CL
 
 @dataclass(frozen=True)
 class ObservabilityArgs:
-    """What the Log Analytics workspace is declared by."""
+    """The arguments of the Log Analytics workspace."""
 
     place: Place
     workspace_name: str
@@ -25,13 +25,13 @@ class ObservabilityArgs:
 
 
 class Observability(pulumi.ComponentResource):
-    """A Log Analytics workspace; what else there is reports to it by `watch` and `alert`."""
+    """A Log Analytics workspace; `watch` and `alert` connect resources to it."""
 
     workspace_id: pulumi.Output[str]
     """ARM id."""
     customer_id: pulumi.Output[str]
     shared_key: pulumi.Output[str]
-    """What a Container Apps environment needs to send its logs; the key is a secret."""
+    """The workspace's id and key, with which a Container Apps environment sends its logs; the key is a secret."""
 
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("vision-customization:index:Observability", name, None, opts)
@@ -43,7 +43,7 @@ class Observability(pulumi.ComponentResource):
         self.register_outputs({"workspaceId": self.workspace_id})
 
     def watch(self, what: str, resource_id: pulumi.Input[str], metrics: str = "AllMetrics") -> None:
-        """Send what a resource (its ARM id) logs and measures to the workspace; `metrics` is the category of its metrics."""
+        """Send the logs and metrics of a resource (by ARM id) to the workspace; `metrics` is the category of its metrics."""
         monitor.DiagnosticSetting(
             f"{self._name}-{what}",
             name="vision-customization",
@@ -55,7 +55,7 @@ class Observability(pulumi.ComponentResource):
         )
 
     def alert(self, worker_name: str, emails: Sequence[str]) -> None:
-        """Raise an alert for each quarter of an hour in which a training failed, and tell `emails` of it."""
+        """Raise an alert for each quarter of an hour in which a training failed, and notify `emails`."""
         groups = [self._people(worker_name, emails).id] if emails else []
         monitor.ScheduledQueryRule(
             f"{self._name}-failed-trainings",

@@ -1,4 +1,4 @@
-"""Where the parts of an environment stand, and what all of them are marked with."""
+"""The resource group, region and tags of an environment's resources."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
-"""What is asked of Azure before anything is made: may the caller do it, and is a name blocked by something deleted?
+"""Checks before anything is created: may the caller do it, and does a deleted Vision account block a name?
 
-Read by azure-mgmt-authorization as whoever deploys, in a preview too. Nothing is changed.
+It reads with azure-mgmt-authorization as the deploying identity, also in a preview, and changes nothing.
 """
 
 import base64
@@ -43,7 +43,7 @@ _DELETED_ACCOUNTS_VERSION = "2023-05-01"
 
 
 class NotAllowed(VisionError):
-    """Whoever deploys may not do what the program declares."""
+    """The deploying identity may not do what the program declares."""
 
 
 class AccountDeleted(VisionError):
@@ -52,7 +52,7 @@ class AccountDeleted(VisionError):
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever deploys, in one subscription."""
+    """The deploying identity, in one subscription."""
 
     subscription_id: str
     object_id: str
@@ -104,7 +104,7 @@ def may_write_blobs(assignments: Sequence[Any], container_id: str, ours: str) ->
 
 
 def check_deleted_account(endpoint: str, token: str, caller: Caller, location: str, resource_group: str, account: str) -> bool:
-    """Whether a soft-deleted Vision account of that name waits to be restored or purged. Raises NotAllowed."""
+    """Whether a soft-deleted Vision account with this name can be restored or purged. Raises NotAllowed."""
     import requests
 
     url = (
@@ -133,7 +133,7 @@ def check_deleted_account(endpoint: str, token: str, caller: Caller, location: s
 def caller_type(token: str) -> str:
     """What a token of Entra says of its owner: `idtyp` is `app` for pipelines and managed identities.
 
-    The token was just got from Entra, for Azure; nothing is decided by it but the type that a role assignment names.
+    The token has just come from Entra, for Azure; it only decides the type in a role assignment.
     """
     payload = token.split(".")[1] if token.count(".") == 2 else ""
     with suppress(ValueError):
@@ -153,10 +153,10 @@ def deleted_account_message(account: str, location: str, resource_group: str) ->
 
 @dataclass(frozen=True)
 class Found:
-    """What a preflight found.
+    """The result of a preflight.
 
-    `restore`: a deleted account is there to be brought back. `writes_blobs`: the caller has a role of its own to.
-    `caller_type`: whether a person deploys, or an application.
+    `restore`: a deleted account can be restored. `writes_blobs`: the caller has a role of its own to write blobs.
+    `caller_type`: whether a person or an application deploys.
     """
 
     restore: bool
@@ -176,11 +176,11 @@ def preflight(
     networks: bool,
     restore: bool,
 ) -> Found:
-    """Ask everything.
+    """Run all checks.
 
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
-        AccountDeleted: the account's name is blocked, and `restore` is not wanted.
+        AccountDeleted: the account's name is blocked, and `restore` is not set.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
@@ -210,7 +210,7 @@ def open_client(endpoint: str, credential: "TokenCredential", subscription_id: s
 
 
 def _group_permissions(client: "AuthorizationManagementClient", resource_group: str) -> list[Permission] | None:
-    """What the caller may do in a resource group; None where there is no such group yet."""
+    """What the caller may do in a resource group; None if the group does not exist yet."""
     from azure.core.exceptions import ResourceNotFoundError
 
     try:
@@ -230,7 +230,7 @@ def _assigned_permissions(client: "AuthorizationManagementClient", assignments: 
 
 
 def assignments_of(client: "AuthorizationManagementClient", caller: Caller) -> list[Any]:
-    """The caller's assignments in the subscription and above it, by groups too."""
+    """The caller's assignments in the subscription and above it, including those through groups."""
     return list(client.role_assignments.list_for_subscription(filter=f"assignedTo('{caller.object_id}')"))
 
 

@@ -1,4 +1,4 @@
-"""BlobReader, BlobContributor, VisionUser: one role for one identity, on no more than it needs."""
+"""BlobReader, BlobContributor, VisionUser: one role for one identity, on the smallest scope."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from vision_customization.components.azure.roles import Role, assignment_name
 
 
 class RoleGrant(pulumi.ComponentResource):
-    """One role for one principal on one scope. The assignment's name is made from the three, so it is the same every time."""
+    """One role for one principal on one scope. The assignment's name is derived from the three, so it is always the same."""
 
     role: ClassVar[Role]
     assignment_id: pulumi.Output[str]
@@ -26,10 +26,10 @@ class RoleGrant(pulumi.ComponentResource):
     ) -> None:
         """
         Args:
-            scope: ARM id of what the role is for.
+            scope: ARM id of the resource that the role is for.
             principal_id: object id of the identity.
-            principal_type: `ServicePrincipal` for managed identities and pipelines. Named, since a fresh identity is not found
-                in the directory for a while.
+            principal_type: `ServicePrincipal` for managed identities and pipelines. Set explicitly, since
+                Azure does not find a new identity in the directory for a while.
         """
         super().__init__(f"vision-customization:index:{type(self).__name__}", name, None, opts)
         assignment = authorization.RoleAssignment(

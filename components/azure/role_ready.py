@@ -1,4 +1,4 @@
-"""The BlobAccess resource: waits until a role really works. Azure says that it is assigned up to 30 minutes before it is."""
+"""The BlobAccess resource: waits until a role takes effect, which can be 30 minutes after Azure reports it as assigned."""
 
 import time
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from vision_customization.customization.resources.row import Row, row_urn
 
 POLL_SECONDS = 5.0
 TIMEOUT_MINUTES = 30
-"""As long as Azure says that an assignment may take."""
+"""Azure's documented maximum for an assignment to take effect."""
 
 
 class NoAccess(VisionError):
-    """A role does not work, though it has been waited for."""
+    """A role did not take effect before the timeout."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """What a try to read found: `reason` says why it was refused, and `who` was."""
+    """The result of an attempt to read: `reason` says why it was refused, and `who` for which identity."""
 
     readable: bool
     reason: str = ""
@@ -52,10 +52,10 @@ class BlobAccessProvider(DeclaredProvider):
         return {**news, "readable": True}
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        """A role that was taken away is seen here, and given again by the next update."""
+        """Detect a removed role, which the next update then assigns again."""
         try:
             readable = look(props).readable
-        except VisionError:  # who is to be asked is not there: that is seen on its own row
+        except VisionError:  # the engine is not there, which its own row shows
             readable = True
         return self.observed(id_, {**props, "readable": readable})
 
@@ -102,9 +102,9 @@ def wait_for_access(
 
 
 class BlobAccess(dynamic.Resource, module="vision", name="BlobAccess"):
-    """A container that can be read from now on: what depends on `container_url` starts nothing that would fail.
+    """A container that is readable: resources that depend on `container_url` start only then.
 
-    With a `service`, its engine is asked to read as its own identity; without, it is read as the identity that deploys.
+    With a `service`, its engine reads with its own identity; without, the deploying identity reads.
     """
 
     container_url: pulumi.Output[str]
@@ -125,7 +125,7 @@ class BlobAccess(dynamic.Resource, module="vision", name="BlobAccess"):
         """
         Args:
             identity, role: in words, for progress and errors.
-            assignment_id: the role assignment that is waited for; another one is waited for anew.
+            assignment_id: the role assignment to wait for; after a change, the resource waits again.
         """
         super().__init__(
             BlobAccessProvider(),

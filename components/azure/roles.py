@@ -1,4 +1,4 @@
-"""Roles of Azure: the few that are given here, and which actions of a set of permissions are missing."""
+"""Azure roles: the few that are assigned here, and finding the actions that a set of permissions lacks."""
 
 import re
 import uuid
@@ -17,7 +17,7 @@ class Role(StrEnum):
 
     @property
     def label(self) -> str:
-        """As the portal shows it: `Storage Blob Data Reader`."""
+        """The name in the portal: `Storage Blob Data Reader`."""
         return self.name.replace("_", " ").title()
 
     def definition_id(self, subscription_id: str) -> str:
@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 _ASSIGNMENTS = uuid.UUID("5b0d8f3e-62a4-4b64-9d0f-0d3a4a3b9c11")
-"""The namespace of our assignments' names: any will do, as long as it stays."""
+"""The namespace of our assignments' names: an arbitrary UUID that must never change."""
 
 
 def assignment_name(scope: str, principal_id: str, role: Role) -> str:
@@ -45,7 +45,7 @@ class Permission:
 
 
 def missing_actions(permissions: Sequence[Permission], wanted: Iterable[str]) -> list[str]:
-    """Those of `wanted` that no permission allows. Letter case does not count, as in Azure."""
+    """The actions in `wanted` that no permission allows, compared case-insensitively, as in Azure."""
     return [action for action in wanted if not any(permission.allows(action) for permission in permissions)]
 
 

@@ -1,4 +1,4 @@
-"""TrainingStorage: a storage account that only identities reach, and its containers."""
+"""TrainingStorage: a storage account that accepts only Entra identities, and its containers."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ TRAINING, ARTIFACTS = "training", "artifacts"
 
 @dataclass(frozen=True)
 class TrainingStorageArgs:
-    """What the storage is declared by.
+    """The arguments of the storage.
 
     Attributes:
         account_name: 3–24 lowercase letters and digits, unique in all of Azure.
         sku: `Standard_LRS`, `Standard_ZRS`, …
-        soft_delete_days: how long deleted blobs and containers can be brought back, 1–365.
-        public_network: whether it answers from outside of private endpoints.
+        soft_delete_days: how long deleted blobs and containers can be restored, 1–365.
+        public_network: whether it answers outside private endpoints.
         protect: refuse to destroy it.
     """
 
@@ -31,7 +31,7 @@ class TrainingStorageArgs:
 
 
 class TrainingStorage(pulumi.ComponentResource):
-    """A storage account with the containers `training` (images, annotation files) and `artifacts` (models, kept features).
+    """A storage account with the containers `training` (images, annotation files) and `artifacts` (models, cached features).
 
     No public blobs, no account keys, TLS 1.2, encrypted twice, deleted blobs kept for a while.
     """

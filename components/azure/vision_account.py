@@ -13,14 +13,14 @@ LOCATIONS = ("eastus", "westus2", "westeurope")
 
 @dataclass(frozen=True)
 class VisionAccountArgs:
-    """What an account is declared by.
+    """The arguments of an account.
 
     Attributes:
         place: its location is one of `LOCATIONS`.
         account_name: unique in the resource group, 2–64 characters.
         subdomain: unique in all of Azure.
-        public_network: whether it answers from outside of private endpoints.
-        restore: bring back a soft-deleted account of this name, which blocks the name for 48 hours otherwise.
+        public_network: whether it answers outside private endpoints.
+        restore: restore a soft-deleted account of this name, which otherwise blocks the name for 48 hours.
         protect: refuse to destroy it.
     """
 
@@ -42,7 +42,7 @@ class VisionAccountArgs:
 class VisionAccount(pulumi.ComponentResource):
     """An Azure AI Vision account: kind ComputerVision, SKU S1, with a system-assigned identity and a subdomain of its own.
 
-    Its keys are switched off: who calls it does so by an Entra identity with the role Cognitive Services User.
+    Its keys are disabled: callers need an Entra identity with the role Cognitive Services User.
     """
 
     account_id: pulumi.Output[str]

@@ -26,8 +26,8 @@ from vision_customization.customization.resources import Service, TrainingContai
 class AzureWorkspace(pulumi.ComponentResource):
     """Vision account, training storage, and the engine with its database, in one resource group.
 
-    Before anything is made, also in a preview, Azure is asked whether the caller may do it. `container` is known only once the
-    engine's identity, and whoever deploys, can really read it.
+    Before it creates anything, also in a preview, it asks Azure whether the caller may do so. `container` is known only once
+    the engine's identity and the deploying identity can read it.
     """
 
     endpoint: pulumi.Output[str]
@@ -185,7 +185,7 @@ class AzureWorkspace(pulumi.ComponentResource):
     def _roles(
         self, storage: TrainingStorage, vision: VisionAccount, principal_id: pulumi.Output[str]
     ) -> tuple[RoleGrant, RoleGrant]:
-        """What the engine's identity and the Vision account's own may do; the engine's rights in storage are returned."""
+        """Assign the roles of the engine's and the Vision account's identities; returns the engine's roles in storage."""
         reads = self._grant(BlobReader, "engine-reads", storage.training_id, principal_id)
         self._grant(BlobReader, "vision-reads", storage.training_id, vision.principal_id)
         writes = self._grant(BlobContributor, "engine-writes", storage.artifacts_id, principal_id)
@@ -308,5 +308,5 @@ class AzureWorkspace(pulumi.ComponentResource):
 
 
 def _once(access: BlobAccess, value: pulumi.Input[str]) -> pulumi.Output[str]:
-    """`value`, which is known only when the access is there."""
+    """`value`, which is known only once the access exists."""
     return pulumi.Output.all(access.readable, value).apply(lambda known: str(known[1]))

@@ -1,1 +1,1 @@
-"""The local platform: the engine and Azurite as processes of this machine."""
+"""The local platform: the engine and Azurite as processes on this machine."""

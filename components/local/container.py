@@ -11,7 +11,7 @@ from vision_customization.common.errors import StorageError
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, is_known
 
 SAS_LIFETIME = timedelta(days=3650)
-"""As long as a local stack may live: a token of one's own machine, for one container, to read and list."""
+"""Long enough for any local stack: the token is valid only on this machine, for one container, to read and list."""
 
 
 class LocalContainerProvider(DeclaredProvider):
@@ -33,7 +33,7 @@ class LocalContainerProvider(DeclaredProvider):
         return self._ensured(news)
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
-        """A stopped Azurite is seen on its own row; the container is in its data folder."""
+        """Read the container. A stopped Azurite shows on its own row; its data folder still has the container."""
         with suppress(StorageError):
             if not container_exists(props["url"], account_key=props["account_key"]):
                 return dynamic.ReadResult("", {})

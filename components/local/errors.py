@@ -1,5 +1,5 @@
-"""What goes wrong on this machine."""
+"""Errors of local services."""
 
 
 class LocalServiceError(Exception):
-    """A server of this machine did not come up."""
+    """A local server did not start."""

@@ -1,6 +1,6 @@
 """Stop the local services in FOLDER that a killed update left behind: `python -m` this module, and FOLDER.
 
-`pulumi destroy` stops what is in its state. A CLI that is killed while it starts a service has not written it there yet.
+`pulumi destroy` stops the services in its state. A CLI that is killed while it starts a service has not recorded it yet.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Processes of this machine that outlive the program that starts them, told apart from others that got their number later."""
+"""Processes that outlive the program that starts them, distinguished from later processes with the same id."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 STOP_SECONDS = 15.0
-"""How long a process has to end by itself before it is killed."""
+"""How long a process may take to end before it is killed."""
 
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -19,9 +19,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True)
 class DetachedProcess:
-    """A process in a session of its own. `started` says that it is still the same one, whatever the clock says meanwhile.
+    """A process in a session of its own. `started` identifies it even after changes of the clock.
 
-    A number instead of a text is of a state that an older version wrote: seconds since the epoch.
+    A number instead of a string is from a state written by an older version: seconds since the epoch.
     """
 
     pid: int
@@ -39,7 +39,7 @@ class DetachedProcess:
             return False
 
     def stop(self) -> None:
-        """End the process and those that it started; what does not end in time is killed. No other process is touched."""
+        """End the process and its children; kill those that do not end in time. No other process is affected."""
         if not self.is_running():
             return
         family = [psutil.Process(self.pid)]
@@ -56,10 +56,10 @@ class DetachedProcess:
 
 
 def start(command: Sequence[str], *, environment: Mapping[str, str], log_file: Path) -> DetachedProcess:
-    """Start `command` detached, what it prints appended to `log_file`. Raises OSError where it cannot be started.
+    """Start `command` detached, appending its output to `log_file`. Raises OSError if it cannot be started.
 
-    It inherits this process's environment, except what is Pulumi's own (the passphrase is nobody else's business) and the
-    engine's settings, which come from the stack alone.
+    It inherits this process's environment, except Pulumi's own variables (such as the passphrase) and the engine's settings,
+    which come only from the stack.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PULUMI_", "VISION_ENGINE_"))}
     log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -81,10 +81,10 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], log_file: P
 
 
 def start_of(pid: int) -> str:
-    """When a process was started, in terms that a step of the clock does not change. Raises psutil.NoSuchProcess.
+    """When a process was started, independent of changes of the clock. Raises psutil.NoSuchProcess.
 
-    Linux counts from the boot, which has an id (proc(5): `starttime`); what psutil calls the time of creation is computed from
-    that and the clock. Elsewhere the kernel keeps the time of creation itself.
+    Linux counts from the boot, which has an id (proc(5): `starttime`); psutil computes its creation time from that and the
+    clock. Elsewhere, the kernel stores the creation time itself.
     """
     if not _BOOT_ID.exists():
         return f"{psutil.Process(pid).create_time():.6f}"
@@ -98,7 +98,7 @@ def start_of(pid: int) -> str:
 
 
 def size_of(log_file: Path) -> int:
-    """In bytes; 0 where there is no log."""
+    """The log's size in bytes; 0 if there is no log."""
     try:
         return log_file.stat().st_size
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The programs that servers of this machine are: where each is found, and how one that is missing is got."""
+"""The programs of local servers: where to find each, and how to get a missing one."""
 
 import os
 import shutil
@@ -8,16 +8,16 @@ from pathlib import Path
 from vision_customization.components.local.errors import LocalServiceError
 
 AZURITE_VERSION = "3.37.0"
-"""What `npx` and Docker get. `make setup` installs the same one."""
+"""The version that `npx` and Docker fetch. `make setup` installs the same one."""
 
 
 def program(name: str, data_dir: str) -> list[str]:
-    """The command line's beginning that runs a program: from the environment that Pulumi runs in, else from PATH.
+    """The start of the command line that runs a program: from Pulumi's Python environment, else from PATH.
 
-    Azurite comes from npm or a container registry where it is not installed; Pulumi shows that it waits.
+    If Azurite is not installed, it comes from npm or a container registry; Pulumi shows that it waits.
 
     Args:
-        name: as it is installed, such as `vision-engine`.
+        name: the program's name, such as `vision-engine`.
         data_dir: absolute path of the one folder that it writes to.
 
     Raises:
@@ -34,7 +34,7 @@ def program(name: str, data_dir: str) -> list[str]:
     if npx := shutil.which("npx"):
         return [npx, "--yes", "--package", f"azurite@{AZURITE_VERSION}", "--", name]
     if docker := shutil.which("docker"):
-        # With the network and the folder of this machine, its arguments mean there what they mean here.
+        # With this machine's network and folder, its arguments have the same meaning inside the container.
         options = ["--rm", "--init", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}"]
         image = f"mcr.microsoft.com/azure-storage/azurite:{AZURITE_VERSION}"
         return [docker, "run", *options, "--volume", f"{data_dir}:{data_dir}", "--env", "AZURITE_ACCOUNTS", image, name]

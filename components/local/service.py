@@ -1,4 +1,4 @@
-"""The LocalService resource: a server on this machine, started once, found again, and stopped exactly."""
+"""The LocalService resource: a server on this machine, which later updates find again, and which `destroy` stops."""
 
 import hashlib
 import json
@@ -23,22 +23,22 @@ from vision_customization.customization.resources.row import Row, row_urn
 
 HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 90.0
-"""How long a server may be silent before it answers: its log shows that it still does something, such as a download."""
+"""How long a starting server may write nothing to its log: log lines show that it is busy, for example with a download."""
 FETCH_TIMEOUT_SECONDS = 600.0
-"""How long it may take in all, and how long a program that is downloaded first may be silent."""
+"""The limit for the whole start, and for silence of a program that is downloaded first."""
 HEALTH_INTERVAL_SECONDS = 0.1
 HTTP_SERVER_ERROR = 500
 
 
 class LocalServiceProvider(DeclaredProvider):
-    """The data folder keeps a note (`service.json`) of the process: who finds it running takes it over."""
+    """A note (`service.json`) in the data folder identifies the process: an update that finds it running takes it over."""
 
     inputs = ("command", "environment", "data_dir", "health_path", "port", "endpoint", "running")
     identity = ("data_dir",)
     same_while_unknown = inputs
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
-        """The port is chosen here, so that a preview knows the endpoint: the one given, else the former, else a free one."""
+        """Choose the port here, so that a preview knows the endpoint: the given one, else the former, else a free one."""
         port = news.get("port") or olds.get("port") or former_port(news.get("data_dir")) or free_port()
         if not is_known(port):
             return dynamic.CheckResult(news, [])
@@ -46,7 +46,7 @@ class LocalServiceProvider(DeclaredProvider):
         return dynamic.CheckResult({**news, "port": int(port), "endpoint": endpoint, "running": True}, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
-        """A process that died is a difference: the next update starts it again, on the same port and data."""
+        """A dead process counts as a difference: the next update restarts it on the same port and data."""
         keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
         if not changed - {PROVIDER_KEY} and (trouble := trouble_of(olds)):
@@ -60,7 +60,7 @@ class LocalServiceProvider(DeclaredProvider):
         return dynamic.CreateResult(str(props["data_dir"]), outs)
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
-        """Start the process, or take over the one that runs: whatever differs in the state, it may have died."""
+        """Start the process, or take over the running one: whatever changed in the state, the process may have died."""
         if identity(olds) != identity(news):
             process_of(olds).stop()
         return dynamic.UpdateResult({**news, **running(ensure(news))})
@@ -79,14 +79,14 @@ class LocalServiceProvider(DeclaredProvider):
 
 
 def trouble_of(properties: Properties) -> str | None:
-    """Why a server has to be started again; None where it runs and answers. One that hangs keeps its port and its data."""
+    """Why a server must be restarted; None if it runs and answers. One that hangs keeps its port and data."""
     if not process_of(properties).is_running():
         return "not running"
     return None if is_healthy(properties) else "it is running, but does not answer"
 
 
 def stop_noted(data_dir: Path) -> bool:
-    """Stop the process that a data folder's note tells of, which an interrupted update may not have told Pulumi about."""
+    """Stop the process in a data folder's note, which an interrupted update may not have recorded in Pulumi's state."""
     note = read_note(data_dir)
     if note is None:
         return False
@@ -138,10 +138,10 @@ def start(properties: Properties) -> DetachedProcess:
 
 
 def wait_until_healthy(properties: Properties, started: DetachedProcess, log_file: Path, patience_seconds: float) -> None:
-    """Wait, and show the log's last line meanwhile: an engine may fetch its weights first.
+    """Wait, and show the log's last line: an engine may fetch its weights first.
 
     Raises:
-        LocalServiceError: it ended, or neither answered nor wrote to its log for so long; with the end of its log.
+        LocalServiceError: it ended, or neither answered nor wrote to its log in time; with the end of its log.
     """
     row, begun, said = Row(properties["row_urn"]), time.monotonic(), 0.0
     logged, heard = process.size_of(log_file), begun
@@ -168,7 +168,7 @@ def wait_until_healthy(properties: Properties, started: DetachedProcess, log_fil
 
 
 def json_files(properties: Properties) -> list[Path]:
-    """Files of the data folder that the server keeps its index in, and cannot do without."""
+    """The files in the data folder that hold the server's index, and that it needs."""
     return [Path(properties["data_dir"], name).absolute() for name in properties.get("json_files") or ()]
 
 
@@ -177,7 +177,7 @@ def copy_of(file: Path) -> Path:
 
 
 def damage(file: Path) -> str | None:
-    """What is wrong with a JSON file; None where it is whole, or neither it nor a copy is there."""
+    """What is wrong with a JSON file; None if it is intact, or neither it nor a copy exists."""
     try:
         return fault_of(file.read_bytes())
     except FileNotFoundError:
@@ -193,7 +193,7 @@ def fault_of(content: bytes) -> str | None:
 
 
 def keep_copies(properties: Properties) -> None:
-    """Copy the index as it is now, where all of it is whole: its files belong together."""
+    """Copy the current index if all its files are intact: they belong together."""
     files = json_files(properties)
     if all(is_copied(file) for file in files):
         return
@@ -214,7 +214,7 @@ def keep_copies(properties: Properties) -> None:
 
 
 def is_copied(file: Path) -> bool:
-    """Whether the copy is of the file as it is: it has its time, whatever the clock said when it was made."""
+    """Whether the copy is of the current file: then it has the file's mtime."""
     try:
         return copy_of(file).stat().st_mtime_ns == file.stat().st_mtime_ns
     except FileNotFoundError:
@@ -222,8 +222,8 @@ def is_copied(file: Path) -> bool:
 
 
 def check_json_files(properties: Properties) -> None:
-    """Raises LocalServiceError where the index is damaged, with the file and the remedy: the server would not start, or begin
-    with nothing."""
+    """Raises LocalServiceError if the index is damaged, with the file and the remedy: the server would not start, or start
+    empty."""
     files = json_files(properties)
     damaged = {file: reason for file in files if (reason := damage(file)) is not None}
     if not damaged:
@@ -249,14 +249,14 @@ def is_healthy(properties: Properties) -> bool:
 
 
 def command(properties: Properties) -> list[str]:
-    """The command line, with the program where it is found, and `{port}` and `{data_dir}` filled in."""
+    """The command line, with the program's path, and `{port}` and `{data_dir}` filled in."""
     values = {"port": int(properties["port"]), "data_dir": str(Path(properties["data_dir"]).absolute())}
     name, *arguments = [part.format(**values) for part in properties["command"]]
     return [*program(name, str(values["data_dir"])), *arguments]
 
 
 def identity(properties: Properties) -> str:
-    """What a running server was started as. The environment may hold keys, so only a digest is kept."""
+    """The settings a running server was started with. The environment may contain keys, so only a digest is stored."""
     started_as = [properties["command"], properties.get("environment") or {}, int(properties["port"])]
     return hashlib.sha256(json.dumps(started_as, sort_keys=True).encode()).hexdigest()
 
@@ -306,7 +306,7 @@ class LocalService(dynamic.Resource, module="vision", name="LocalService"):
     """A server on the loopback address. `command` may hold `{port}` and `{data_dir}`; `environment` is kept as a secret.
 
     It writes to `data_dir`/log.txt, and counts as up when `health_path` answers. `json_files` names the files in `data_dir`
-    that hold its index: a copy is kept of them, and where one is damaged the server is not started.
+    that hold its index: they are backed up, and if one is damaged, the server is not started.
     """
 
     endpoint: pulumi.Output[str]

@@ -1,4 +1,4 @@
-"""LocalWorkspace: blob storage (Azurite) and the engine as processes of this machine."""
+"""LocalWorkspace: blob storage (Azurite) and the engine as processes on this machine."""
 
 from dataclasses import dataclass
 from pathlib import PurePath
