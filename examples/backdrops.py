@@ -1,4 +1,4 @@
-"""Backgrounds of drawn scenes, procedural: each a picture in floats, the same for the same random numbers."""
+"""Procedural backgrounds of drawn scenes: each a picture in floats, the same for the same random numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Backdrop:
-    """`boards` are the rows, in pixels from the top, on which things stand; none where they lie anywhere."""
+    """`boards` are the rows, in pixels from the top, on which things stand; empty if they lie anywhere."""
 
     picture: Picture
     boards: tuple[int, ...] = ()
 
 
 def noise(random: Random, width: int, height: int, grain: tuple[float, float], octaves: int = 4) -> NDArray[np.float32]:
-    """Smooth noise of mean 0 within -1…1, (height, width). `grain`: the largest blots' width and height in pixels."""
+    """Smooth noise of mean 0 within -1…1, (height, width). `grain`: the largest blobs' width and height in pixels."""
     source = np.random.default_rng(random.getrandbits(32))
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -115,7 +115,7 @@ def lying(random: Random, width: int, height: int, surface: Surface) -> Backdrop
 
 
 def shelves(random: Random, width: int, height: int, wall: Surface, board: Surface | None) -> Backdrop:
-    """Two or three boards before a wall; without a surface for them, they are of glass."""
+    """Two or three boards in front of a wall; without a surface, they are of glass."""
     picture = wall(random, width, height) * random.uniform(0.7, 1.0)
     count = random.choice((2, 2, 3))
     thick = random.randrange(12, 24)

@@ -2,8 +2,8 @@
 
 `python -m examples.detection --to FOLDER` writes `train.json`, `test.json` and `images/<name>.jpg` from the pictures in
 `FOLDER/objects`, where `make setup EXAMPLE=detection` puts them: renderings of Microsoft's Fluent Emoji (MIT), as the npm
-package `@lobehub/fluent-emoji-3d` (MIT) has them. The same pictures give the same dataset. Most scenes of the test file have a
-background of a kind that no training image has, and things without a tag that none has either.
+package `@lobehub/fluent-emoji-3d` (MIT) has them. The same pictures give the same dataset. Most test scenes
+have a kind of background, and untagged things, that no training image has.
 """
 
 import argparse
@@ -48,7 +48,7 @@ DrawBackdrop = Callable[[Random, int, int], Backdrop]
 
 @dataclass(frozen=True)
 class Part:
-    """One annotation file: its images, and what its scenes are drawn on, of and how; `backdrops` take turns."""
+    """One annotation file: its images, and the backdrops, objects and style of its scenes; `backdrops` take turns."""
 
     images: int
     untagged: tuple[str, ...]
@@ -81,14 +81,14 @@ Document = dict[str, list[dict[str, object]]]
 
 
 class SamplesError(Exception):
-    """The sample dataset can't be made."""
+    """The sample dataset can't be created."""
 
 
 def read_pictures(folder: Path) -> dict[str, Image.Image]:
     """The cut-outs by code point, RGBA.
 
     Raises:
-        SamplesError: one is missing or is no image.
+        SamplesError: one is missing or is not an image.
     """
     pictures = {}
     for name in PICTURES:
@@ -104,7 +104,7 @@ def read_pictures(folder: Path) -> dict[str, Image.Image]:
 
 
 def fractions(box: tuple[int, int, int, int], width: int, height: int) -> list[float]:
-    """A box in pixels as the contract has it: left, top, width, height in shares of the image, which it never leaves."""
+    """A box in pixels as the contract's fractions: left, top, width, height, always inside the image."""
     shares = []
     for start, extent, whole in ((box[0], box[2], width), (box[1], box[3], height)):
         share = extent / whole
@@ -116,7 +116,7 @@ def fractions(box: tuple[int, int, int, int], width: int, height: int) -> list[f
 
 
 def document(images: Sequence[tuple[str, Sequence[Placed]]]) -> Document:
-    """A COCO document for detection, of images' file names and what was placed in them."""
+    """A COCO document for detection, from images' file names and the objects placed in them."""
     tags = list(TAGS)
     found = [(number, placed) for number, (_, all_placed) in enumerate(images, start=1) for placed in all_placed if placed.tag]
     return {
@@ -138,7 +138,7 @@ def document(images: Sequence[tuple[str, Sequence[Placed]]]) -> Document:
 
 
 def scene(name: str, part: Part, number: int, pictures: Mapping[str, Image.Image]) -> tuple[bytes, list[Placed]]:
-    """The scene of this number of a part, as JPEG, and what is in it: the same whatever else is drawn."""
+    """The scene of this number of a part, as JPEG, and its objects: independent of the other scenes."""
     random = Random(f"{name} {number}")  # noqa: S311 - not a secret
     backdrop = part.backdrops[number % len(part.backdrops)](random, WIDTH, HEIGHT)
     objects = {tag: [pictures[code] for code in codes] for tag, codes in TAGS.items()}
@@ -154,7 +154,7 @@ def write_dataset(
 ) -> list[Path]:
     """Draw the images and write the annotation files; returns the annotation files written.
 
-    An annotation file that exists is left alone with its images, for it may have been changed on purpose, unless `overwrite`.
+    An existing annotation file and its images are left unchanged, unless `overwrite`: they may have been changed on purpose.
     """
     written = []
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""Scenes of objects cut out before a backdrop, with the box of each: known, for it was drawn there."""
+"""Scenes of cut-out objects on a backdrop, with the exact box of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from PIL import Image, ImageFilter
 from examples.backdrops import Backdrop, Picture
 
 OPAQUE = 96
-"""The alpha from which on a pixel counts as the object's."""
+"""The minimum alpha of a pixel that counts as the object's."""
 VISIBLE_SHARE = 0.55
-"""The least share of every object that must be seen; what would hide more of another is not placed."""
+"""The minimum visible share of every object; an object that would hide more of another is not placed."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a part of a dataset is drawn; `tilt` in degrees, `squeeze` a share of the width, `blur` in pixels."""
+    """The drawing style of a part of a dataset; `tilt` in degrees, `squeeze` as a share of the width, `blur` in pixels."""
 
     tilt: float
     squeeze: float
@@ -30,7 +30,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Placed:
-    """An object with its tag, '' for what nobody asks for, and its visible extent: left, top, width, height in pixels."""
+    """An object with its tag ('' if untagged), and its visible extent: left, top, width, height in pixels."""
 
     tag: str
     box: tuple[int, int, int, int]
@@ -38,7 +38,7 @@ class Placed:
 
 @dataclass
 class Canvas:
-    """A picture that grows, and to which object each of its pixels belongs (-1: to none)."""
+    """A picture being drawn, and the object that each of its pixels belongs to (-1: none)."""
 
     picture: Picture
     owners: NDArray[np.int16] = field(init=False)
@@ -49,7 +49,7 @@ class Canvas:
         self.owners = np.full(self.picture.shape[:2], -1, np.int16)
 
     def place(self, tag: str, cut_out: Image.Image, left: int, top: int, *, standing: bool) -> bool:
-        """Draw an RGBA cut-out with its shadow; where it or another would be hidden too much, draw nothing and return False."""
+        """Draw an RGBA cut-out with its shadow; if it or another would be hidden too much, draw nothing and return False."""
         height, width = self.owners.shape
         pixels = np.asarray(cut_out, np.float32)
         rows, columns = (
@@ -81,7 +81,7 @@ class Canvas:
         return True
 
     def _shade(self, cut_out: Image.Image, left: int, top: int, *, standing: bool) -> None:
-        """A soft shadow: below and beside what lies, flat at the foot of what stands."""
+        """A soft shadow: below and beside lying objects, flat at the foot of standing ones."""
         soft = max(3, cut_out.height // 14)
         alpha = cut_out.getchannel("A")
         if standing:
@@ -101,7 +101,7 @@ class Canvas:
             self.picture[rows, columns] *= 1 - 0.5 * part
 
     def placed(self) -> list[Placed]:
-        """The tight box of what is seen of each object."""
+        """The tight box of each object's visible part."""
         boxes = []
         for number, tag in enumerate(self.tags):
             mask = self.owners == number
@@ -112,7 +112,7 @@ class Canvas:
 
 
 def posed(random: Random, image: Image.Image, side: int, tilt: float, squeeze: float) -> Image.Image:
-    """A cut-out mirrored or not, turned by at most `tilt` degrees, squeezed, its longer side then `side` pixels; no margin."""
+    """A cut-out, perhaps mirrored, rotated by at most `tilt` degrees, squeezed, its longer side `side` pixels; no margin."""
     if random.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     # Not far above the final size: turning takes most of the time.
@@ -126,7 +126,7 @@ def posed(random: Random, image: Image.Image, side: int, tilt: float, squeeze: f
 
 
 def _choose(random: Random, objects: Mapping[str, Sequence[Image.Image]], others: float) -> tuple[str, Image.Image]:
-    """A tag and one of its images; with the probability `others` something that has no tag."""
+    """A tag and one of its images; with the probability `others` something untagged."""
     wanted = [tag for tag in sorted(objects) if tag]
     tag = "" if "" in objects and (not wanted or random.random() < others) else random.choice(wanted)
     return tag, random.choice(objects[tag])
@@ -135,7 +135,7 @@ def _choose(random: Random, objects: Mapping[str, Sequence[Image.Image]], others
 def stock(
     random: Random, canvas: Canvas, boards: Sequence[int], objects: Mapping[str, Sequence[Image.Image]], style: Style
 ) -> None:
-    """Products in rows on shelves: up to four of a kind beside each other, now and then a gap."""
+    """Products in rows on shelves: up to four of a kind side by side, with some gaps."""
     width = canvas.owners.shape[1]
     above = 0
     for board in boards:
@@ -155,7 +155,7 @@ def stock(
 
 
 def scatter(random: Random, canvas: Canvas, objects: Mapping[str, Sequence[Image.Image]], style: Style) -> None:
-    """Things that lie about, of all sizes, some over others or partly out of the picture."""
+    """Scattered things of all sizes, some overlapping or partly outside the picture."""
     height, width = canvas.owners.shape
     middle = random.uniform(70, 150)
     for _ in range(random.randrange(3, 13)):
@@ -180,10 +180,10 @@ def photographed(random: Random, picture: Picture, style: Style) -> bytes:
 def draw_scene(
     random: Random, backdrop: Backdrop, objects: Mapping[str, Sequence[Image.Image]], style: Style
 ) -> tuple[bytes, list[Placed]]:
-    """A scene as JPEG, and what is in it.
+    """A scene as JPEG, and its objects.
 
     Args:
-        objects: RGBA cut-outs by tag; those of the tag '' are drawn too, and belong to nobody. Empty for an empty scene.
+        objects: RGBA cut-outs by tag; those with the tag '' are drawn, too, but not labelled. Empty for an empty scene.
     """
     canvas = Canvas(backdrop.picture)
     if objects:

@@ -3,8 +3,8 @@
 `python -m examples.textile --to FOLDER` writes `train.json`, `test.json` and `images/<tag>/<name>.jpg`.
 
 The package numbers its images per class, from 1. Images of one number in different classes are independent simulations (their
-pixels correlate no more than those of any two numbers); still, a number is in one split only, so that no dependence can reach
-the test set. Source: Megahed et al., "Adapting OpenAI's CLIP Model for Few-Shot Image Inspection in Manufacturing Quality
+pixels correlate no more than those of any two numbers); still, each number is in one split only, so that no dependence can
+reach the test set. Source: Megahed et al., "Adapting OpenAI's CLIP Model for Few-Shot Image Inspection in Manufacturing Quality
 Control", arXiv:2501.12596.
 """
 
@@ -30,7 +30,7 @@ Document = dict[str, list[dict[str, int | str]]]
 
 
 class SamplesError(Exception):
-    """The sample dataset can't be made."""
+    """The sample dataset can't be created."""
 
 
 def package_folders() -> dict[str, Path]:
@@ -48,7 +48,7 @@ def package_folders() -> dict[str, Path]:
 
 
 def split(names: Sequence[str], sizes: Mapping[str, int]) -> dict[str, list[str]]:
-    """Names dealt out to disjoint parts of the given sizes, each sorted; the order of the names plays no part.
+    """Split the names into disjoint parts of the given sizes, each sorted; the order of the names does not matter.
 
     Raises:
         SamplesError: there are not enough names.
@@ -63,7 +63,7 @@ def document(images: Sequence[tuple[str, str, tuple[int, int]]]) -> Document:
     """A COCO document for classification.
 
     Args:
-        images: of each image its file name, its tag, and its width and height in pixels.
+        images: the file name, tag, and width and height in pixels of each image.
     """
     tags = list(TAGS.values())
     return {
@@ -82,11 +82,11 @@ def document(images: Sequence[tuple[str, str, tuple[int, int]]]) -> Document:
 def write_dataset(folders: Mapping[str, Path], target: Path, *, overwrite: bool = False) -> list[Path]:
     """Write the annotation files and copy the images that they name; returns the annotation files written.
 
-    An annotation file that exists is left alone, for it may have been changed on purpose, unless `overwrite`. Images are
-    copied, not linked: whoever edits one must not edit the installed package.
+    An existing annotation file is left unchanged, unless `overwrite`: it may have been changed on purpose. Images are copied,
+    not linked: editing one must not change the installed package.
 
     Raises:
-        SamplesError: the classes have too few images in common.
+        SamplesError: too few image numbers are in all classes.
     """
     common = set.intersection(*({file.name for file in folder.glob("*.jpg")} for folder in folders.values()))
     parts = split(sorted(common), IMAGES_PER_TAG)

@@ -1,4 +1,4 @@
-"""What a pipeline runs beside the Pulumi CLI: a preview as Markdown, and the one comment or issue that shows it.
+"""What a CI pipeline runs beside the Pulumi CLI: a preview as Markdown, and the one comment or issue that shows it.
 
-How a stack is made is not here, nor is anything that only one CI system has: each of its jobs calls a `make` target.
+This package does not deploy stacks, and depends on no particular CI system: each CI job calls a `make` target.
 """

@@ -1,4 +1,4 @@
-"""`python -m pipeline`: what `make preview`, `make drift`, `make comment` and `make drift-issue-open` and its like do."""
+"""`python -m pipeline`: the commands behind `make preview`, `make drift`, `make comment` and `make drift-issue-*`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STACK = re.compile(r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+")
 
 
 def stack_name(text: str) -> str:
-    """A stack's own name, without the organization and the project before it; it becomes a folder and a hidden line."""
+    """A stack's own name, without organization and project; it is used in a folder name and in a hidden line."""
     name = text.rsplit("/", 1)[-1]
     if not _STACK.fullmatch(text) or name in (".", ".."):
         raise argparse.ArgumentTypeError(f"{text!r} is not a stack name: use letters, digits, '_', '.' and '-'")

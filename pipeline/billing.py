@@ -1,4 +1,4 @@
-"""What Azure bills a resource by. No prices: they differ by region, currency and agreement, and change.
+"""What Azure bills for each resource. Without prices, which change, and differ by region, currency and agreement.
 
 Each row is from the service's own pricing page, `https://azure.microsoft.com/pricing/details/<page>/`.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Billing:
-    """By what a resource is billed (`meters`), and whether it costs something while nobody uses it."""
+    """What is billed (`meters`), and whether the resource costs something while idle."""
 
     page: str
     meters: str
@@ -41,7 +41,7 @@ BILLED = {
     "network:PrivateEndpoint": Billing("private-link", "each endpoint by the hour, and traffic", idle=True),
     "privatedns:PrivateZone": Billing("dns", "each zone by the month, and queries", idle=True),
 }
-"""Resources that are billed, by their type without its package."""
+"""Billed resources, by their type without its package."""
 
 FREE = frozenset(
     {
@@ -61,4 +61,4 @@ FREE = frozenset(
         "storage:BlobServiceProperties",
     }
 )
-"""Resources that cost nothing themselves; what flows through them or lies in them is billed elsewhere."""
+"""Resources that cost nothing themselves; their traffic and data are billed elsewhere."""

@@ -1,6 +1,6 @@
-"""What Pulumi's engine said during a preview: its event log, read into steps, remarks and violations.
+"""The event log of Pulumi's engine for a preview, parsed into steps, remarks and violations.
 
-An event log has one JSON object a line (apitype.EngineEvent of the Pulumi SDK); secrets in it are blinded by the CLI.
+An event log has one JSON object per line (apitype.EngineEvent of the Pulumi SDK); secrets in it are blinded by the CLI.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 CHANGED = ("create", "update", "replace", "delete", "import")
-"""The operations that do something, as `Step.operation` names them."""
+"""The values of `Step.operation` that change something."""
 
 _OPERATIONS = {
     "create": "create",
@@ -25,13 +25,13 @@ _OPERATIONS = {
 }
 _COLOUR = re.compile(r"<\{%.*?%\}>")
 _BLINDED = "4dabf18193072939515e22adb298388d"
-"""The key by which Pulumi marks a value that is more than plain JSON: a secret, an asset."""
+"""The key with which Pulumi marks a value that is not plain JSON: a secret, an asset."""
 _SEVERITIES = {"info": "info", "warning": "warning", "error": "error"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One property that differs. A value that a person could not read in one glance is None."""
+    """One property that differs. A value that is not a scalar is None."""
 
     path: str
     before: str | None = None
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Step:
-    """What would happen to one resource. `before` and `after` are its properties: inputs, over them outputs."""
+    """What would happen to one resource. `before` and `after` are its properties: inputs and outputs merged."""
 
     operation: str
     urn: str
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Remark:
-    """What was said on a resource's row (`urn`), or of the whole stack."""
+    """A message on a resource's row (`urn`), or for the whole stack."""
 
     urn: str
     severity: str
@@ -76,7 +76,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Preview:
-    """A whole preview, or a refresh that changes nothing. `finished` is False where the engine did not reach its end."""
+    """A whole preview, or a refresh that changes nothing. `finished` is False if the engine did not reach the end."""
 
     steps: tuple[Step, ...] = ()
     remarks: tuple[Remark, ...] = ()
@@ -93,7 +93,7 @@ class Preview:
 
 
 def name_of(urn: str) -> str:
-    """`leaves` of `urn:pulumi:dev::project::type::leaves`; an empty text for none."""
+    """`leaves` of `urn:pulumi:dev::project::type::leaves`; an empty string if there is none."""
     return urn.rsplit("::", 1)[-1]
 
 
@@ -108,7 +108,7 @@ def type_of(urn: str) -> str:
 
 
 def read_events(lines: Iterable[str]) -> Preview:
-    """A preview from the lines of its event log; a line that was cut short by a killed CLI is left out."""
+    """A preview from the lines of its event log; a line that was truncated by a killed CLI is skipped."""
     steps: dict[str, Step] = {}
     remarks: dict[Remark, None] = {}
     violations: dict[Violation, None] = {}
@@ -145,7 +145,7 @@ def _step(metadata: Mapping[str, Any]) -> Step | None:
 
 
 def _properties(state: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Inputs, and outputs that are no inputs or that only the provider knew."""
+    """The inputs, and outputs that are not inputs or that only the provider knew."""
     if state is None:
         return {}
     inputs = {name: value for name, value in (state.get("inputs") or {}).items() if value is not None}
@@ -163,7 +163,7 @@ def _changes(metadata: Mapping[str, Any]) -> tuple[Change, ...]:
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The paths of the values that differ, mappings entered."""
+    """The paths of the values that differ, including those inside mappings."""
     paths = []
     for name in sorted({*before, *after}):
         one, other = before.get(name), after.get(name)
@@ -175,7 +175,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str 
 
 
 def _value(properties: Mapping[str, Any], path: str) -> str | None:
-    """A scalar as a person reads it; None for what has parts of its own or is not there."""
+    """A scalar as text; None for a missing value, a list or a mapping."""
     value: Any = properties
     for part in re.findall(r'[^.\[\]"]+', path):
         if isinstance(value, dict):

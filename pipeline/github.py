@@ -1,4 +1,4 @@
-"""GitHub's REST API, as far as a pipeline needs it: one comment and one issue, each found again by its marker."""
+"""The part of GitHub's REST API that a pipeline needs: one comment and one issue, each found again by its marker."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _LAST_PAGE = 50
 
 
 class GitHubError(Exception):
-    """GitHub refused, could not be reached, or has not been named: what was wanted, and what to do."""
+    """GitHub refused, can't be reached, or is not configured. The message says what was requested and what to do."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository, as the token may see it."""
+    """One repository, accessed with the token."""
 
     name: str
     token: str = field(repr=False)
@@ -27,7 +27,7 @@ class Repository:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Repository:
-        """By the variables that GitHub Actions sets, and `GITHUB_TOKEN`.
+        """From the variables that GitHub Actions sets, and `GITHUB_TOKEN`.
 
         Raises:
             GitHubError: one is missing.
@@ -41,21 +41,21 @@ class Repository:
         return cls(environ["GITHUB_REPOSITORY"], environ["GITHUB_TOKEN"], api.rstrip("/"))
 
     def comment(self, pull_request: int, marker: str, body: str) -> str:
-        """Write the comment that begins with `marker`, over the one that is there; its address."""
+        """Create the comment that starts with `marker`, or replace it if it exists; returns its address."""
         for comment in self._pages(f"issues/{pull_request}/comments"):
             if str(comment.get("body") or "").startswith(marker):
                 return self._address(self._call("PATCH", f"issues/comments/{comment['id']}", {"body": body}))
         return self._address(self._call("POST", f"issues/{pull_request}/comments", {"body": body}))
 
     def open_issue(self, marker: str, title: str, body: str) -> str:
-        """Write the open issue that begins with `marker`, over the one that is there; its address."""
+        """Create the open issue that starts with `marker`, or replace it if it exists; returns its address."""
         number = self._find_issue(marker)
         if number is None:
             return self._address(self._call("POST", "issues", {"title": title, "body": body}))
         return self._address(self._call("PATCH", f"issues/{number}", {"title": title, "body": body}))
 
     def close_issue(self, marker: str, body: str) -> str | None:
-        """Close the issue that begins with `marker`; its address, or None where none is open."""
+        """Close the issue that starts with `marker`; returns its address, or None if none is open."""
         number = self._find_issue(marker)
         if number is None:
             return None

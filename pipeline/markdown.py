@@ -1,7 +1,7 @@
-"""A preview as Markdown, for a pull request's comment or an issue: pure text out of what the engine said.
+"""A preview as Markdown, for a pull request's comment or an issue, from the engine's events.
 
-What comes from elsewhere (names, values, messages) may hold anything: secrets are struck out, and the rest is escaped, so
-that it can neither break the page nor mention anybody.
+Text from elsewhere (names, values, messages) may contain anything: secrets are removed and the rest is escaped, so that it
+can neither break the page nor mention users.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vision_customization.contract.gate import METRICS, misses
 from vision_customization.customization.resources.retraining import estimate
 
 LIMIT_CHARACTERS = 60_000
-"""GitHub's comments and issues end at 65,536."""
+"""GitHub's limit for comments and issues is 65,536."""
 
 _SHOWN_CHARACTERS = 60
 _SHOWN_ROWS = 150
@@ -44,9 +44,9 @@ def preview_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) 
     """The comment of a pull request.
 
     Args:
-        preview: what the engine said.
+        preview: the engine's events.
         stack: the stack's name.
-        said: the CLI's last words, for a preview that ended before its engine could say anything.
+        said: the CLI's last output, for a preview that ended before its engine wrote an event.
     """
     body = [
         f"## Preview of stack {code(stack)}",
@@ -65,7 +65,7 @@ def preview_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) 
 
 
 def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) -> str:
-    """The issue of a drift check: what in the world is no longer as the stack's last update left it."""
+    """The issue of a drift check: the resources that have changed since the stack's last update."""
     changed = preview.changed
     if not preview.finished or preview.errors:
         headline = "**The drift check failed**, so it is unknown what has changed."
@@ -91,14 +91,14 @@ def drift_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) ->
 
 
 def code(text: str) -> str:
-    """A text as it is, secrets excepted, in a code span of a table's cell."""
+    """A text without secrets, as a code span for a table cell."""
     flat = " ".join(redacted(text).split()).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
     return f"{fence}{flat}{fence}" if fence == "`" else f"{fence} {flat} {fence}"
 
 
 def plain(text: str) -> str:
-    """A text as prose of one line: no secret, no markup, no mention, no link."""
+    """A text as one line of prose, without secrets, markup, mentions and links."""
     flat = " ".join(redacted(text).split())
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
     # The zero-width space keeps a mention from being one, and looks like nothing.
@@ -200,7 +200,7 @@ def _remarks(title: str, preview: Preview, resource_types: Sequence[str], table:
 
 
 def _gates(preview: Preview) -> list[str]:
-    """The numbers of the last update, against the gate as it would be."""
+    """The metrics of the last update, compared with the gate after this one."""
     rows = []
     for step in preview.steps:
         if step.type != "vision:Evaluation" or step.operation == "delete":
@@ -288,7 +288,7 @@ def _steps(preview: Preview, resource_type: str) -> list[Step]:
 
 
 def _counts(value: object) -> dict[str, float]:
-    """The numbers of a mapping; an empty one where a preview does not know the value yet."""
+    """The numbers of a mapping; empty if a preview does not know the value yet."""
     items: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     return {str(name): float(number) for name, number in items.items() if isinstance(number, int | float)}
 

@@ -1,4 +1,4 @@
-"""Runs a preview or a drift check through the Pulumi CLI, in the open, and writes the Markdown beside it."""
+"""Run a preview or a drift check through the Pulumi CLI, showing its output, and write the Markdown."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ KINDS = {
 
 
 def file_of(kind: str, stack: str, places: Places) -> Path:
-    """Where the Markdown of a stack lies."""
+    """The path of a stack's Markdown."""
     return places.state / stack / f"{kind}.md"
 
 
 def run(kind: str, stack: str, places: Places, options: Sequence[str] = ()) -> int:
-    """Run it; the CLI's exit status, whatever the Markdown says."""
+    """Run it; returns the CLI's exit status."""
     command, write = KINDS[kind]
     with tempfile.TemporaryDirectory(prefix="vision-events-") as folder:
         # In a folder of this user alone: the engine's debug messages in it hold secrets.
@@ -45,7 +45,7 @@ def run(kind: str, stack: str, places: Places, options: Sequence[str] = ()) -> i
 
 
 def _pulumi(arguments: Sequence[str], places: Places) -> tuple[int, list[str]]:
-    """Run the CLI in the open; its exit status, and the last lines of its standard error."""
+    """Run the CLI, showing its output; returns its exit status and the last lines of its standard error."""
     # The option --event-log is one of those that the CLI keeps for who asks for them.
     environ = {**os.environ, "PULUMI_DEBUG_COMMANDS": "true"}
     command = [str(places.programs / "pulumi"), *arguments]

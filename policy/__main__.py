@@ -1,4 +1,4 @@
-"""The pack as Pulumi starts it: each rule as a policy. What a rule decides stands in `rules`."""
+"""The pack's entry point for Pulumi: each rule as a policy. The rules themselves are in `rules`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from rules.rule import UNKNOWN, Resource, Rule, StackRule
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """A property without the SDK's proxies, which raise where a preview does not know a value yet."""
+    """A property without the SDK's proxies, which raise if a preview does not know a value yet."""
     if isinstance(value, Mapping):
         return {key: _known(value, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -15,7 +15,7 @@ from policy.state import StateInvalid, resources_in, violations_of
 
 
 def _target(path: str) -> Callable[[Resource], str]:
-    """What an ARM id leads to, without the subscription, which is nobody's business."""
+    """The resource that an ARM id names, without the subscription, which a report should not show."""
 
     def told(resource: Resource) -> str:
         _, provider, rest = (id_ := str(resource.at(path))).rpartition("/providers/")
@@ -34,7 +34,7 @@ def _images(resource: Resource) -> str:
 
 
 def _variables(resource: Resource) -> str:
-    """Names alone: what is a secret is told by its reference."""
+    """The variables' names only, with a note for those that refer to a secret."""
     marked = [
         f"{variable.get('name')}{' (secret)' if variable.get('secretRef') else ''}" for _, variable in apps.variables(resource)
     ]
@@ -42,7 +42,7 @@ def _variables(resource: Resource) -> str:
 
 
 def _given(path: str) -> Callable[[Resource], str]:
-    """Whether something is there, for what may be a secret."""
+    """Whether a value that may be a secret is set."""
     return lambda resource: "given" if resource.at(path) else "none"
 
 
@@ -91,11 +91,11 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
     stack.MODEL: ("time_budget_in_hours", "tiles"),
     stack.EVALUATION: ("require",),
 }
-"""What is worth a look, by type. Only these are printed, so no secret can be among them."""
+"""The properties to show, by type. Only these are printed, so that no secret can be among them."""
 
 
 def table(resources: Sequence[Resource]) -> str:
-    """One row for each resource, in order of type and name; structure alone (the stack, components, providers) is left out."""
+    """One row for each resource, in order of type and name; the stack itself, components and providers are left out."""
     principals = dict(principal for resource in resources for principal in _principals(resource))
     lines = ["| type | name | region | properties |", "|---|---|---|---|"]
     for resource in sorted(resources, key=lambda resource: (resource.type, resource.name)):

@@ -20,16 +20,16 @@ class StateInvalid(Exception):
 
 
 def violations_of(state: Mapping[str, Any], stack_config: Mapping[str, Any], now: datetime | None = None) -> list[Violation]:
-    """What the rules find in a state.
+    """The violations in a state.
 
     Args:
         state: JSON of `pulumi stack export` (`deployment.resources`), or of the Azure stand-in (`resources` by ARM id).
         stack_config: a stack's policy configuration, as in `policy/config/prod.json`.
-        now: the time to judge expiries at; the present one if not given.
+        now: the time to check expiries at; by default the current time.
 
     Raises:
-        StateInvalid: the state has neither shape.
-        ConfigurationInvalid: the configuration names a rule or level that there is not.
+        StateInvalid: the state has neither format.
+        ConfigurationInvalid: the configuration names a rule or level that does not exist.
     """
     return list(violations(resources_in(state), stack_config, now or datetime.now(UTC)))
 
@@ -64,7 +64,7 @@ def _recorded(id_: str, entry: Mapping[str, Any]) -> Resource:
 
 
 def _merged(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What was declared, and beside it what the provider answered."""
+    """The declared properties, and those that only the provider's answer has."""
     return _over(_revealed(entry.get("outputs") or {}), _revealed(entry.get("inputs") or {}))
 
 
@@ -92,7 +92,7 @@ def _revealed(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 def _with_dependencies(resources: list[Resource]) -> list[Resource]:
-    """ARM tells no dependencies: a resource depends on what its id lies below, and on what a property of it names by id."""
+    """ARM does not report dependencies: a resource depends on its parents, and on resources that its properties name by id."""
 
     def depends(resource: Resource, other: Resource) -> bool:
         texts = (resource.id, *(text for _, text in texts_in(resource.properties)))

@@ -1,5 +1,5 @@
-"""What `make` calls: set-up of a checkout, the local stack's commands, the Pulumi launcher. Never imported by the product.
+"""The programs behind `make`: set-up of a checkout, local stack commands, the Pulumi launcher. The product never imports it.
 
-`programs` gets Node.js, Azurite and the Pulumi CLI; `stacks` holds what stacks need. The modules that `make setup` needs run
-on a bare `python3` (3.9 or later) with nothing but its standard library.
+`programs` installs Node.js, Azurite and the Pulumi CLI; `stacks` prepares stacks. The modules that `make setup` needs run on a
+bare `python3` (3.9 or later) with only its standard library.
 """

@@ -1,4 +1,4 @@
-"""`make clean`: removes what set-up and tests made in the checkout. The cache stays: it is shared, and its path is printed."""
+"""`make clean`: removes what set-up and tests created in the checkout. The shared cache stays, and its path is printed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MADE_OF_SAMPLES = tuple(
 
 
 def stacks_in_use(backend: Path) -> list[str]:
-    """Stacks of a file backend that hold resources: their processes run, and only their state knows them.
+    """Stacks of a file backend that have resources: their processes run, and only the state records them.
 
-    A state that a crash has cut may hold some, too: there are copies of it, which would be lost with it.
+    A state that was truncated by a crash counts, too: its copies would be lost with it.
     """
     in_use = []
     for file in sorted(backend.glob(".pulumi/stacks/*/*.json")):

@@ -1,4 +1,4 @@
-"""Runs other programs: quiet while all goes well, with their last words when it doesn't, with progress where it takes long."""
+"""Runs other programs: quiet on success, with their last output on failure, and with progress if it takes long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LAST_LINES = 25
 
 
 def say(text: str) -> None:
-    """One line for the person who watches, at once even through a pipe."""
+    """Print a line for the user, flushed at once even through a pipe."""
     print(text, flush=True)
 
 
@@ -39,10 +39,10 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """Run a command to its end and return its standard output.
+    """Run a command and return its standard output.
 
     Raises:
-        ToolchainError: it can't be started or ended with another status than 0; holds its last lines and `advice`.
+        ToolchainError: it can't be started, or its exit status is not 0; the message has its last lines and `advice`.
     """
     try:
         done = subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -54,7 +54,7 @@ def run(
 
 
 def probe(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, timeout_seconds: float = 20) -> str | None:
-    """A command's standard output, or None where it is missing, fails or hangs."""
+    """A command's standard output, or None if it is missing, fails or hangs."""
     try:
         done = subprocess.run(
             command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=timeout_seconds
@@ -77,7 +77,7 @@ def run_with_progress(
     cwd: Path,
     env: Mapping[str, str],
 ) -> str:
-    """Run a long command; every 20 s say what `progress(lines on standard error so far, seconds so far)` makes of it.
+    """Run a long command; every 20 s print `progress(lines on standard error so far, seconds so far)`.
 
     Returns its standard output.
 

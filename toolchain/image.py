@@ -1,6 +1,6 @@
-"""What the engine's image holds, made in a folder: an environment with the engine alone, and its pretrained weights.
+"""Create the content of the engine's image in a folder: an environment with only the engine, and its pretrained weights.
 
-The Dockerfile runs this, a part for each layer, and a test runs what the Dockerfile runs. A bare `python3` will do.
+The Dockerfile runs this, one part per layer, and a test runs the same commands. A bare `python3` is enough.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LOCK = "requirements-engine.lock"
 
 
 def install_packages(uv: Uv, places: Places, folder: Path) -> None:
-    """A new environment in `folder` with what the engine needs, checked by digest, and nothing that only others need."""
+    """Create an environment in `folder` with only the packages that the engine needs, checked by digest."""
     uv("venv", "--quiet", "--no-project", "--python", sys.executable, folder, advice="")
     lock = places.checkout / LOCK
     uv("pip", "install", "--quiet", "--require-hashes", "--python", folder / "bin" / "python", "-r", lock, advice=NETWORK)
 
 
 def install_engine(uv: Uv, places: Places, folder: Path) -> None:
-    """This project, built by what `locks/build.txt` pins, and everything compiled: nobody may write here later."""
+    """Install this project, built with `locks/build.txt`, and compile everything: the folder is read-only later."""
     # The files' times are another machine's by then.
     uv.environ["PYC_INVALIDATION_MODE"] = "UNCHECKED_HASH"
     uv(
@@ -38,7 +38,7 @@ def install_engine(uv: Uv, places: Places, folder: Path) -> None:
 
 
 def install_weights(uv: Uv, _places: Places, folder: Path) -> None:
-    """The pretrained backbones, verified by digest, in `weights`."""
+    """Download the pretrained backbones to `weights`, verified by digest."""
     pull_weights(uv, folder, folder / "weights")
 
 

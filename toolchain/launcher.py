@@ -1,6 +1,6 @@
-"""Becomes the Pulumi CLI, with what this checkout's local stack needs; what the user has set or logged in to stays.
+"""Becomes the Pulumi CLI, with the settings that this checkout's local stack needs; the user's own settings and login stay.
 
-`.venv/bin/pulumi` runs this file alone, isolated from the rest, so it imports nothing but the standard library.
+`.venv/bin/pulumi` runs only this file, isolated from the rest, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 CUT_LOCK_SECONDS = 60
-"""A lock that is not JSON for so long was cut by a crash."""
+"""A lock that is not JSON for this long was truncated by a crash."""
 
 
 def current_login(environ: Mapping[str, str], home: Path) -> str:
-    """The backend that the user has logged in to with the CLI, or an empty text."""
+    """The backend that the user has logged in to with the CLI, or an empty string."""
     folder = Path(environ.get("PULUMI_CREDENTIALS_PATH") or environ.get("PULUMI_HOME") or home / ".pulumi")
     try:
         credentials = json.loads((folder / "credentials.json").read_text())
@@ -68,14 +68,14 @@ def settings_for(
     login: str,
     names_backend: bool,
 ) -> dict[str, str]:
-    """The CLI's environment: what is set stays, what is not set is what this checkout needs.
+    """The CLI's environment: existing variables stay, missing ones are set for this checkout.
 
     Args:
         environ: the environment so far.
         arguments: the CLI's arguments.
         checkout: the folder of the project.
         programs: folders to put first on PATH, in order: those of the environment and of the CLI.
-        login: the backend that the user has logged in to, or an empty text.
+        login: the backend that the user has logged in to, or an empty string.
         names_backend: whether Pulumi.yaml names a backend.
     """
     ours: dict[str, str] = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
@@ -89,9 +89,9 @@ def settings_for(
 
 
 def loopback_without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that keep a proxy of the environment away from this machine's own addresses.
+    """The variables that exclude this machine's own addresses from a proxy in the environment.
 
-    Pulumi's parts speak to each other there, by gRPC, which asks a proxy unless it is told not to.
+    Pulumi's processes communicate there by gRPC, which uses a proxy by default.
     """
     if not any(environ.get(name) for name in PROXIES):
         return {}
@@ -103,7 +103,7 @@ def loopback_without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_pulumi(pid: int) -> bool:
-    """Whether a Pulumi CLI of this machine has this number. After a reboot, numbers belong to other programs."""
+    """Whether a Pulumi CLI on this machine has this process id. After a reboot, another program may have it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -117,7 +117,7 @@ def is_pulumi(pid: int) -> bool:
 
 
 def release_dead_locks(backend: str) -> None:
-    """Remove the locks of updates of this machine that were killed: the next update would refuse to run."""
+    """Remove the locks of updates that were killed on this machine: otherwise the next update would refuse to run."""
     for file in Path(backend.removeprefix("file://")).glob(".pulumi/locks/**/*.json"):
         try:
             lock = json.loads(file.read_text())
@@ -133,7 +133,7 @@ def release_dead_locks(backend: str) -> None:
 
 
 def snapshot_seconds(content: bytes) -> float | None:
-    """When a state was taken, in seconds since 1970; 0 for a stack without resources, None where there is no state."""
+    """When a state was saved, in seconds since 1970; 0 for a stack without resources, None if it is not a state."""
     try:
         latest = json.loads(content)["checkpoint"]["latest"]
         return seconds_of(latest["manifest"]["time"]) if latest else 0.0
@@ -160,10 +160,10 @@ def read_or_nothing(file: Path) -> bytes | None:
 
 
 def restore_cut_states(backend: str, now: str) -> list[str]:
-    """Put the newest copy in the place of each stack's state that a crash has cut; what was done, in lines for a person.
+    """Replace each stack's state that a crash has truncated by its newest copy; returns what was done, as lines of text.
 
-    Pulumi keeps copies: the state before the last one beside it, and one of each update. A state that is somewhat old does no
-    harm here: the resources take over what is there. The cut file is kept, with `now` in its name.
+    Pulumi keeps copies: the state before the last one beside it, and one per update. A slightly older state does no harm here:
+    the resources take over existing objects. The truncated file is kept, with `now` in its name.
     """
     folder = Path(backend.removeprefix("file://"), ".pulumi")
     lines = []
@@ -199,7 +199,7 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Write a file in one go, so that it is whole even after a crash."""
+    """Write a file atomically, so that it is complete even after a crash."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     with draft.open("wb") as written:
         written.write(content)

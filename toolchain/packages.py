@@ -20,9 +20,9 @@ LEAST_UV = (0, 5, 0)
 PYTHONS = ">=3.11,<3.14"
 LOCKED, LOWEST, NEWEST = "locked", "lowest", "newest"
 CHOICES = (LOCKED, LOWEST, NEWEST)
-"""What VISION_DEPENDENCIES may ask for: requirements.lock, or the oldest or newest packages that pyproject.toml allows."""
+"""The values of VISION_DEPENDENCIES: requirements.lock, or the oldest or newest packages that pyproject.toml allows."""
 LEAST_SQLITE = (3, 37, 0)
-"""As the engine has it; a test compares the two."""
+"""The same value as in the engine; a test compares the two."""
 
 # How pip's settings are called in uv's environment.
 _UV_NAMES = {
@@ -34,7 +34,7 @@ _PIP_SETTING = re.compile(r"^[\w:]+\.([\w-]+)=('.*'|\".*\")$")
 
 
 def settings_from_pip(pip_config: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """What uv must be told so that it uses the index that pip is set to; nothing that uv has been told itself.
+    """The settings with which uv uses pip's index, except those that are already set for uv.
 
     Args:
         pip_config: what `pip config list` prints.
@@ -65,10 +65,10 @@ NETWORK = "Is the package index reachable? For a mirror, set pip's index-url or 
 
 
 def find_uv(places: Places) -> Uv:
-    """uv from PATH; else the pinned one, got by pip into the cache, once.
+    """uv from PATH; else the pinned version, which pip installs into the cache once.
 
     Raises:
-        ToolchainError: there is no uv, and no pip to get it with.
+        ToolchainError: there is no uv, and no pip to install it with.
     """
     on_path = shutil.which("uv")
     if on_path and will_do(read_version(probe([on_path, "--version"])), LEAST_UV):
@@ -145,7 +145,7 @@ def packages_step(places: Places) -> Step:
 def _resolved(uv: Uv, places: Places, choice: str) -> Path:
     """The oldest or newest packages that pyproject.toml allows, as of today, for the Python of `.venv`.
 
-    What only development needs is the newest that fits: no user has it.
+    Development-only packages are always the newest that fit: users don't have them.
     """
     project, file = places.checkout / "pyproject.toml", places.state / f"requirements-{choice}.txt"
     least = file.with_name("requirements-least.txt")
@@ -177,7 +177,7 @@ def check_sqlite(python: Path) -> None:
 
 
 def azure_step(places: Places) -> Step:
-    """What the Azure stacks are made of, beside the other packages: the local platform does without its 400 MB."""
+    """The additional packages of the Azure stacks: 400 MB that the local platform does not need."""
     lock = places.checkout / "requirements-azure.lock"
 
     def make() -> Made:
@@ -191,7 +191,7 @@ def azure_step(places: Places) -> Step:
 
 
 def _fits(places: Places, wanted: str) -> bool:
-    """Whether `.venv` is an environment of this place with a Python that will do."""
+    """Whether `.venv` was created in this place, with a suitable Python."""
     activate = places.programs / "activate"
     version = read_version(probe([places.python, "--version"]))
     return (

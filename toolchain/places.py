@@ -1,4 +1,4 @@
-"""Where things lie: the checkout, its environment and local state, and the cache that all checkouts share."""
+"""Paths: the checkout, its environment and local state, and the cache that all checkouts share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Places:
 
     @property
     def state(self) -> Path:
-        """What belongs to this checkout's local stack; ignored by git."""
+        """The folder of this checkout's local stack; ignored by git."""
         return self.checkout / ".vision"
 
     @property
@@ -46,5 +46,5 @@ class Places:
 
 
 def find_places() -> Places:
-    """The places of the checkout that this file lies in."""
+    """The paths of the checkout that contains this file."""
     return Places(checkout=Path(__file__).resolve().parents[1], cache=cache_folder())

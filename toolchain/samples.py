@@ -1,4 +1,4 @@
-"""The sample datasets of the examples. What is there already stays: it may have been changed on purpose."""
+"""The sample datasets of the examples. Existing files stay: they may have been changed on purpose."""
 
 from __future__ import annotations
 
@@ -54,4 +54,4 @@ def detection_step(places: Places) -> Step:
 
 
 STEPS = {"local": textile_step, "detection": detection_step}
-"""Of which stack the datasets are made by what."""
+"""The step that creates each stack's datasets."""

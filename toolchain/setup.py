@@ -1,4 +1,4 @@
-"""`make setup`: everything that a fresh machine needs, each part once. Runs on a bare `python3`."""
+"""`make setup`: installs everything that a new machine needs, each part once. Runs on a bare `python3`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from toolchain.weights import weights_step
 
 
 def steps(places: Places, *, stack: str = "local", azure: bool) -> list[Step]:
-    """All steps of a stack, in an order in which each finds what it needs; `azure`: those of the Azure stacks, too."""
+    """All steps of a stack, each after those it depends on; `azure`: including those of the Azure stacks."""
     makers = [packages_step, azurite_step, pulumi_step, state_step, weights_step, textile_step]
     if stack in STEPS and STEPS[stack] not in makers:
         makers.append(STEPS[stack])

@@ -1,4 +1,4 @@
-"""Steps of a set-up: each is done once, and again only when what it is made from has changed or what it made is gone."""
+"""Steps of a set-up: each runs once, and again only if its sources changed or its results are missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from toolchain.commands import duration, say
 
 @dataclass(frozen=True)
 class Made:
-    """What a step leaves behind: files that must go on existing, and a remark for the person who watches."""
+    """A step's result: files that must stay, and a remark for the user."""
 
     files: tuple[Path, ...]
     remark: str = ""
@@ -26,7 +26,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Step:
-    """`sources` is the digest of all that the result depends on; `estimate` is what a first run takes."""
+    """`sources` is the digest of everything the result depends on; `estimate` is the duration of a first run."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ def digest_of(*parts: str | Path) -> str:
 
 
 def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file in one go: readers see the old one or the new one, an interruption leaves the old one."""
+    """Write a file atomically: readers see the old or the new one, and an interruption leaves the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w") as file:
@@ -56,7 +56,7 @@ def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `target` in one go when the block ends well, and is removed when it doesn't."""
+    """A folder that becomes `target` atomically if the block succeeds, and is removed if it fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as around:
         folder = Path(around) / target.name
@@ -87,7 +87,7 @@ def alone(lock: Path) -> Iterator[None]:
 
 
 def read_stamps(path: Path) -> dict[str, dict[str, object]]:
-    """What was done before, by step; nothing where the file is missing or damaged."""
+    """The record of earlier runs, by step; empty if the file is missing or damaged."""
     try:
         stamps = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -96,17 +96,17 @@ def read_stamps(path: Path) -> dict[str, dict[str, object]]:
 
 
 def is_done(step: Step, stamps: Mapping[str, Mapping[str, object]]) -> bool:
-    """Whether a step was done from the same sources and its files are all there."""
+    """Whether a step was done with the same sources and all its files exist."""
     stamp = stamps.get(step.name, {})
     files = stamp.get("files")
     return stamp.get("sources") == step.sources and isinstance(files, list) and all(Path(file).exists() for file in files)
 
 
 def do_steps(steps: Sequence[Step], stamps_file: Path, lock: Path) -> int:
-    """Do what is not done yet, holding `lock`; how many steps that were. Where all is done, nobody is waited for.
+    """Run the steps that are not done yet, holding `lock`; returns their number. If all are done, it skips the lock.
 
     Raises:
-        ToolchainError: of the step that could not be done; the steps before it stay done.
+        ToolchainError: a step failed; the steps before it stay done.
     """
     stamps = read_stamps(stamps_file)
     if all(is_done(step, stamps) for step in steps):

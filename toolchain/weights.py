@@ -1,4 +1,4 @@
-"""The pretrained networks, which the engine's own command fetches and converts into the cache."""
+"""The pretrained networks, which the engine's own command downloads and converts into the cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LICENCE = "EfficientNet-Lite0 and -Lite2, NanoDet: licensed under Apache-2.0"
 
 
 def pull_weights(uv: Uv, environment: Path, folder: Path) -> None:
-    """Fill `folder` with what is missing there. `environment` has the engine; uv serves it where it has no pip."""
+    """Download missing files into `folder`. `environment` has the engine; if it has no pip, uv is used."""
     run(
         [environment / "bin" / "vision-engine", "weights", "pull", "--weights-dir", folder],
         env={**os.environ, **uv.environ, "UV": str(uv.program)},

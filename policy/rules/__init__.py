@@ -1,4 +1,4 @@
-"""The rules of the policy pack: pure functions of resources as the engine has them. Imports neither Pulumi nor the project."""
+"""The rules of the policy pack: pure functions of resources as Pulumi has them. Imports neither Pulumi nor the project."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ from .signature import signatures_in
 CONTAINER_APP = "azure-native:app:ContainerApp"
 
 KEY_NAMES = re.compile(r"STORAGE\w*KEY|ACCOUNT_KEY|CONNECTION_STRING|SAS_TOKEN|^VISION_ENGINE_VISION_KEY$|COGNITIVE\w*KEY")
-"""Variables that hand an app a key of another service; the engine's own keys are something else."""
+"""Variables that give an app a key of another service; the engine's own keys are allowed."""
 
 SECRET_NAMES = re.compile(r"(KEYS?|PASSWORD|SECRET|TOKEN|DATABASE_URL)$")
 CREDENTIALS_IN_URL = re.compile(r"://[^/\s:@]+:[^/\s@]+@")

@@ -21,7 +21,7 @@ PARAMETERS = {
     "require_secure_transport": ("on",),
     "ssl_min_protocol_version": ("tlsv1.2", "tlsv1.3"),
 }
-"""Server parameters whose defaults are safe, and the values that stay so."""
+"""Server parameters whose defaults are safe, and their safe values."""
 
 
 def enforces_tls(resource: Resource, _settings: Settings) -> Iterator[str]:

@@ -13,14 +13,14 @@ ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 DATASET = "pulumi-python:dynamic/vision:Dataset"
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-"""Azurite on this machine has nothing but its keys."""
+"""Azurite on this machine supports only keys."""
 
 GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Role:
-    """A built-in role that the project needs, and what it may be assigned on: a name for people, and the end of its ARM id."""
+    """A built-in role that the project needs, and its allowed scope: a display name, and the end of the ARM id."""
 
     name: str
     scope_name: str
@@ -42,7 +42,7 @@ ROLES = {
 
 
 def role_of(resource: Resource) -> Role | None:
-    """The role that an assignment gives, where it is one that the project needs."""
+    """The role that an assignment gives, if the project needs it."""
     found = GUID.search(str(resource.at("roleDefinitionId")))
     return ROLES.get(found.group().lower()) if found else None
 

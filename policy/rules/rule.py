@@ -1,4 +1,4 @@
-"""What a rule is, and what it sees of a resource."""
+"""The data types of rules, and of the resources they check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Unknown:
-    """A value that a preview can't know yet. No rule judges it: the update checks again, with the value."""
+    """A value that a preview can't know yet. Rules ignore it: the update checks again, with the value."""
 
     def __repr__(self) -> str:
         return "(known after the update)"
@@ -18,7 +18,7 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 HIDDEN: Final = "[secret]"
-"""Stands for a secret that is encrypted in a stack's export: something is there, and nobody sees what."""
+"""Replaces a secret that is encrypted in a stack's export: a value is set, but it is not visible."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Resource:
     """A resource as the engine has it.
 
     `type` is Pulumi's (`azure-native:storage:StorageAccount`), `properties` are in the provider's own spelling (camelCase
-    in Azure, snake_case in this project's resources), `protect` is None where the source does not tell, `depends_on` holds keys
-    of others.
+    in Azure, snake_case in this project's resources), `protect` is None if the source does not say, `depends_on` holds the keys
+    of other resources.
     """
 
     type: str
@@ -39,7 +39,7 @@ class Resource:
     depends_on: frozenset[str] = frozenset()
 
     def at(self, path: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-        """The value at a dotted path; None where there is none, UNKNOWN where it or what holds it is not known yet."""
+        """The value at a dotted path; None if there is none, UNKNOWN if it or its parent is not known yet."""
         value: Any = self.properties
         for part in path.split("."):
             if value is UNKNOWN:
@@ -48,14 +48,14 @@ class Resource:
         return value
 
     def items_at(self, path: str) -> list[Mapping[str, Any]]:
-        """The objects of the list at a dotted path; those that are known."""
+        """The known objects of the list at a dotted path."""
         value = self.at(path)
         return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a stack sets for one rule, defaults filled in, and the time at which it is judged."""
+    """A stack's settings for one rule, with defaults filled in, and the time of the check."""
 
     values: Mapping[str, Any]
     now: datetime
@@ -72,7 +72,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What every rule says of itself. `settings` maps a setting to its JSON schema, with a `default`."""
+    """The description of a rule. `settings` maps a setting to its JSON schema, with a `default`."""
 
     name: str
     says: str
@@ -91,14 +91,14 @@ class About:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(About):
-    """Judges one resource by itself, before it is made: `check` yields what is wrong with it."""
+    """Checks one resource by itself, before it is created: `check` yields what is wrong with it."""
 
     check: Callable[[Resource, Settings], Iterable[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackRule(About):
-    """Judges resources together: `check` yields the resource that it is about (None: the stack) and what is wrong."""
+    """Checks resources together: `check` yields the resource concerned (None: the stack) and what is wrong."""
 
     check: Callable[[Sequence[Resource], Settings], Iterable[tuple[Resource | None, str]]]
 
@@ -107,7 +107,7 @@ ANY: Final = "*"
 
 
 def expect(resource: Resource, path: str, *allowed: object) -> Iterator[str]:
-    """What is wrong where the value at `path` is none of `allowed`. It is shown: never for what may be a secret."""
+    """Yield an error if the value at `path` is not in `allowed`. The error shows the value: never use it for a secret."""
     value = resource.at(path)
     if value is not UNKNOWN and value not in allowed:
         shown = "not set" if value is None else repr(value)

@@ -1,4 +1,4 @@
-"""Shared access signatures (SAS): finding them in texts, and telling what they allow.
+"""Shared access signatures (SAS): finding them in texts, and finding out what they allow.
 
 The parameters are those of Azure Storage's "Create an account SAS", "service SAS" and "user delegation SAS".
 """
@@ -26,7 +26,7 @@ class Signature:
 
     @property
     def is_by_identity(self) -> bool:
-        """A user delegation SAS is signed with a key that an Entra identity (`skoid`) asked for."""
+        """A user delegation SAS is signed with a key that an Entra identity (`skoid`) requested."""
         return "skoid" in self.parameters
 
     @property
@@ -34,7 +34,7 @@ class Signature:
         return not set(self.parameters.get("sp", "?")) <= set("rl")
 
     def lifetime(self, now: datetime) -> timedelta | None:
-        """From its start, or from now, to its expiry; None where it names none that can be read."""
+        """From its start, or from now, to its expiry; None if it has no readable expiry."""
         expiry = _moment(self.parameters.get("se"))
         return None if expiry is None else expiry - (_moment(self.parameters.get("st")) or now)
 

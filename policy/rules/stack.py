@@ -1,4 +1,4 @@
-"""What a stack must hold as a whole: private network, diagnostics, protection, gates, a budget."""
+"""Rules for a stack as a whole: private network, diagnostics, protection, gates, a budget."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ CLOSABLE = {
     storage.ACCOUNT: "publicNetworkAccess",
     database.SERVER: "network.publicNetworkAccess",
 }
-"""What has a door to the internet, and the property that shuts it."""
+"""Resources that are reachable from the internet, and the property that prevents it."""
 
 OBSERVED = (vision.ACCOUNT, storage.ACCOUNT, database.SERVER)
 DATA = (storage.ACCOUNT, storage.CONTAINER, database.SERVER, database.DATABASE)

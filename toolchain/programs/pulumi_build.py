@@ -1,8 +1,8 @@
-"""The Pulumi CLI built from its Go modules, where only package registries can be reached.
+"""The Pulumi CLI built from its Go modules, for machines that reach only package registries.
 
 Two main modules are pinned by `go.mod` and checked by `go.sum` in `toolchain/programs/pulumi`. `cli` is the CLI.
-`language` is the Python language host: the module that holds it today is not published, so it comes from SDK 3.79.0,
-the last one that contains it.
+`language` is the Python language host: its current module is not published, so it comes from SDK 3.79.0, the last one
+that contains it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_go() -> Path:
     """The Go command.
 
     Raises:
-        NotHere: there is none, or it is too old.
+        NotHere: Go is missing or too old.
     """
     go = shutil.which("go")
     if not go:
@@ -55,7 +55,7 @@ def find_go() -> Path:
 
 
 def estimate_seconds(cores: int) -> int:
-    """How long compiling takes on a machine that does nothing else."""
+    """How long compiling takes on an otherwise idle machine."""
     return COMPILE_CORE_SECONDS // max(1, cores)
 
 
@@ -78,7 +78,7 @@ def build(version: str, modules: Path, folder: Path) -> None:
 
 
 def go_environment() -> dict[str, str]:
-    """For a pinned build: nothing of a Go workspace or flags of the user's own gets in, and no C compiler is needed."""
+    """The environment for a pinned build: without the user's Go workspace and flags, and without a C compiler."""
     return {**os.environ, "GOWORK": "off", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
 
 

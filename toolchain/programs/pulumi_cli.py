@@ -27,7 +27,7 @@ WAYS = ("path", "release", "modules")
 
 @dataclass(frozen=True)
 class PulumiCli:
-    """A folder with the CLI and what runs Python programs beside it."""
+    """A folder with the CLI and its Python language host."""
 
     folder: Path
     where: str
@@ -37,7 +37,7 @@ def ways_allowed(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The ways to get the CLI, in the order to try: `VISION_PULUMI_FROM`, comma-separated, else all.
 
     Raises:
-        ToolchainError: it names a way that there is not.
+        ToolchainError: it names a way that does not exist.
     """
     asked = tuple(way.strip() for way in environ.get("VISION_PULUMI_FROM", "").split(",") if way.strip())
     unknown = [way for way in asked if way not in WAYS]
@@ -47,7 +47,7 @@ def ways_allowed(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def is_launcher(program: Path) -> bool:
-    """Whether a program is the launcher of a checkout, this one's or another's, and not the CLI itself."""
+    """Whether a program is a launcher (of this or another checkout), and not the CLI itself."""
     try:
         with program.open("rb") as file:
             # Checkouts of other versions have their launcher there, too: it must not move.
@@ -57,7 +57,7 @@ def is_launcher(program: Path) -> bool:
 
 
 def path_without_launchers(path: str) -> str:
-    """PATH without the environments of checkouts: a launcher must find neither itself nor another one."""
+    """PATH without the environments of checkouts: a launcher must not find itself or another launcher."""
     return os.pathsep.join(entry for entry in path.split(os.pathsep) if entry and not is_launcher(Path(entry) / CLI))
 
 
@@ -66,10 +66,10 @@ def is_complete(folder: Path) -> bool:
 
 
 def cli_on_path() -> PulumiCli:
-    """The user's own CLI.
+    """The user's own CLI on PATH.
 
     Raises:
-        NotHere: there is none, it is too old or of another major version, or it can't run Python programs.
+        NotHere: it is missing, too old, of another major version, or can't run Python programs.
     """
     found = shutil.which(CLI, path=path_without_launchers(os.environ.get("PATH", "")))
     if not found:
@@ -136,7 +136,7 @@ def launcher_script(places: Places, cli: Path) -> str:
 
 
 def pulumi_step(places: Places) -> Step:
-    """The CLI, and in `.venv/bin` a launcher that sets what this checkout needs and becomes the CLI."""
+    """Install the CLI, and in `.venv/bin` a launcher that sets this checkout's environment and becomes the CLI."""
     launcher = places.programs / CLI
     ways = ways_allowed(os.environ)
 

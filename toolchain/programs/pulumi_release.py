@@ -25,7 +25,7 @@ Fetch = Callable[[str], bytes]
 
 
 def bundle_name(version: str, system: str, machine: str) -> str:
-    """The bundle's file name for a platform, as `platform.system()` and `platform.machine()` call it.
+    """The bundle's file name for a platform, given as `platform.system()` and `platform.machine()`.
 
     Raises:
         NotHere: Pulumi publishes none for it.
@@ -38,7 +38,7 @@ def bundle_name(version: str, system: str, machine: str) -> str:
 
 
 def checksum_of(bundle: str, checksums: str) -> str:
-    """The SHA-256 that a checksums file (`<digest>  <file name>` a line) gives for a bundle.
+    """The SHA-256 that a checksums file (`<digest>  <file name>` per line) gives for a bundle.
 
     Raises:
         ToolchainError: it has no line for it.
@@ -63,8 +63,8 @@ def fetch(version: str, folder: Path, get: Fetch = _fetch) -> None:
     """Put the bundle's programs into `folder`.
 
     Raises:
-        NotHere: the network or the platform is not one where the bundle can be had.
-        ToolchainError: what came is not what the release published.
+        NotHere: the bundle is not reachable, or does not exist for this platform.
+        ToolchainError: the download does not match the release's checksum.
     """
     bundle = bundle_name(version, platform.system(), platform.machine())
     expected = checksum_of(bundle, get(CHECKSUMS.format(version=version)).decode())

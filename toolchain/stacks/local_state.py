@@ -1,4 +1,4 @@
-"""What local stacks keep in the checkout: backend, passphrase, and git's filter for the salt that goes with it."""
+"""The local state of stacks in the checkout: backend, passphrase, and git's filter for the passphrase's salt."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def is_local(places: Places, stack: str) -> bool:
 
 
 def has_own_backend(places: Places) -> bool:
-    """Whether the user's own login or settings decide where stacks are kept."""
+    """Whether the user's own login or settings choose the backend."""
     login = current_login(os.environ, Path.home())
     return own_backend(os.environ, login, project_backend(places.checkout / "Pulumi.yaml"))
 
 
 def make_passphrase(file: Path) -> None:
-    """Write a random passphrase that its owner alone can read, unless there is one. A crash leaves a whole one, or none."""
+    """Write a random passphrase that only its owner can read, unless one exists. The write is atomic."""
     if file.exists():
         return
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -49,12 +49,12 @@ def make_passphrase(file: Path) -> None:
 
 
 def without_stale_salt(text: str, stack: str, *, has_passphrase: bool) -> str:
-    """The text of a stack's file for a stack that is yet to be made, without the salt of a former passphrase.
+    """The text of a stack's file, without the salt of a former passphrase, for a stack that does not exist yet.
 
-    Where it holds secrets, the salt stays: they are decrypted with it, by the passphrase that was there before.
+    If the file holds secrets, the salt stays: with the former passphrase, it decrypts them.
 
     Raises:
-        ToolchainError: it holds secrets, and the passphrase that they need is gone.
+        ToolchainError: it holds secrets, and their passphrase is missing.
     """
     salt = re.compile(r"^encryptionsalt:.*\n?", re.MULTILINE)
     if not (salt.search(text) and re.search(r"^\s+(- )?secure:", text, re.MULTILINE)):
@@ -68,10 +68,10 @@ def without_stale_salt(text: str, stack: str, *, has_passphrase: bool) -> str:
 
 
 def drop_stale_salt(places: Places, stack: str) -> None:
-    """Take the salt of a former passphrase out of a stack's file, unless the checkout's backend holds that stack.
+    """Remove the salt of a former passphrase from a stack's file, unless the checkout's backend has that stack.
 
     Raises:
-        ToolchainError: the file holds secrets of a passphrase that is gone.
+        ToolchainError: the file holds secrets whose passphrase is missing.
     """
     file = stack_file(places, stack)
     if not file.exists() or made_stacks(places.state / "pulumi", stack):
@@ -83,10 +83,10 @@ def drop_stale_salt(places: Places, stack: str) -> None:
 
 
 def ignore_salt(places: Places, stack: str = STACK) -> None:
-    """Have git leave out the salt that Pulumi writes into a local stack's file: it belongs to this checkout's passphrase.
+    """Make git ignore the salt that Pulumi writes into a local stack's file: it belongs to this checkout's passphrase.
 
-    `.gitattributes` names the filter, and git takes a filter's command from its own settings alone. A file of another size
-    counts as modified before any filter is asked, so where the salt is the only difference git has to look at it once.
+    `.gitattributes` names the filter; git reads a filter's command only from its own settings. Git reports a file of another
+    size as modified without running the filter, so if the salt is the only difference, git has to check the file once.
     """
     git = ["git", "-C", str(places.checkout)]
     file = str(stack_file(places, stack).relative_to(places.checkout))
@@ -98,12 +98,12 @@ def ignore_salt(places: Places, stack: str = STACK) -> None:
 
 
 def made_stacks(backend: Path, stack: str = STACK) -> list[Path]:
-    """The state of a stack in a file backend, where it was made."""
+    """The states of a stack in a file backend, if it was created."""
     return sorted(backend.glob(f".pulumi/stacks/*/{stack}.json"))
 
 
 def state_step(places: Places) -> Step:
-    """`.vision` with passphrase, file backend and the stack `local`; of a backend of their own the user takes care."""
+    """`.vision` with passphrase, file backend and the stack `local`; users manage a backend of their own themselves."""
     own = has_own_backend(places)
     backend = places.state / "pulumi"
 

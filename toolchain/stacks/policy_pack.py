@@ -1,4 +1,4 @@
-"""The policy pack's environment, and the analyzer plugin by which any Pulumi CLI starts the pack."""
+"""The policy pack's environment, and the analyzer plugin with which any Pulumi CLI starts the pack."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ PLUGIN = f"pulumi-analyzer-policy-{RUNTIME}"
 
 
 def plugin_script(places: Places) -> str:
-    """The plugin's text. The engine gives it the address to talk to; the pack's modules lie in the checkout."""
+    """The plugin's text. The engine passes it an address; the pack's modules are in the checkout."""
     pack = places.checkout / "policy"
     python = shlex.quote(str(pack / ".venv" / "bin" / "python"))
     return f'#!/bin/sh\nexec {python} -u -m pulumi.policy "$1" {shlex.quote(str(pack))}\n'
 
 
 def project_text(project: str) -> str:
-    """PulumiPolicy.yaml with the plugin's runtime in place of Python's."""
+    """PulumiPolicy.yaml with the plugin's runtime instead of Python's."""
     kept, _, _ = project.partition("runtime:")
     return f"{kept}runtime: {RUNTIME}\n"
 
 
 def policy_step(places: Places) -> Step:
-    """`policy/.venv` with what the pack's lock names; `.vision/policy`, which every CLI can load."""
+    """Create `policy/.venv` with the packages of the pack's lock, and `.vision/policy`, which every CLI can load."""
     pack = places.checkout / "policy"
     lock, environment = pack / "requirements.txt", pack / ".venv"
     plugin, project = places.programs / PLUGIN, places.state / "policy" / "PulumiPolicy.yaml"

@@ -1,6 +1,6 @@
-"""What a stack offers, for a person: endpoint, datasets, models with their metrics, and commands to paste.
+"""Prints a stack's outputs: endpoint, datasets, models with their metrics, and commands to paste.
 
-The key itself is never printed: the commands ask the stack for it.
+The key itself is never printed: the commands read it from the stack.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAver
 
 
 def sample_image(checkout: Path, example: str) -> Path | None:
-    """An image of a sample dataset that no model was trained on, relative to the checkout: the one with the most labels."""
+    """A test image of a sample dataset, relative to the checkout: the one with the most labels."""
     folder = Path("examples") / example
     try:
         document = json.loads((checkout / folder / "test.json").read_text())
@@ -41,12 +41,12 @@ def sample_image(checkout: Path, example: str) -> Path | None:
 
 
 def published_name(model: Mapping[str, Any]) -> str:
-    """The name to call a model by: the published one where there is one, else the model's own."""
+    """The name for calls to a model: its published name if it has one, else its own."""
     return str(model.get("publishedName") or model["name"])
 
 
 def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
-    """A shell command that has an image analyzed, to be run in the checkout."""
+    """A shell command that analyzes an image, to be run in the checkout."""
     direct = " --noproxy 127.0.0.1" if any(os.environ.get(name) for name in PROXIES) and "//127." in endpoint else ""
     url = f"{endpoint.rstrip('/')}/computervision/imageanalysis:analyze?api-version={API_VERSION}&model-name={model_name}"
     return " \\\n  ".join(
@@ -60,7 +60,7 @@ def curl(endpoint: str, model_name: str, image: Path | str, stack: str) -> str:
 
 
 def draw_command(model_name: str, image: Path | str, stack: str) -> str:
-    """A shell command that has an image analyzed and draws the clearer boxes of the answer, to be run in the checkout."""
+    """A shell command that analyzes an image and draws the more confident boxes, to be run in the checkout."""
     arguments = [".venv/bin/vision", "predict", model_name, str(image), "--draw", "boxes.png", "--threshold", "0.5"]
     return shlex.join([*arguments, "--stack", stack])
 
@@ -101,7 +101,7 @@ def models_table(models: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Console | None = None) -> None:
-    """Print a stack's outputs, as `pulumi stack output --json` gives them."""
+    """Print a stack's outputs, given as by `pulumi stack output --json`."""
     console = console or Console()
     endpoint = str(outputs.get("endpoint", ""))
     models = outputs.get("models") or {}

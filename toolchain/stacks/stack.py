@@ -1,4 +1,4 @@
-"""What `make up`, `preview`, `show` and `down` do beside the Pulumi CLI: make a stack, ask for it, print what it offers."""
+"""What `make up`, `preview`, `show` and `down` do beside the Pulumi CLI: create a stack, check for it, print its outputs."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Stack:
         return any(stack["name"].rsplit("/", 1)[-1] == self.name for stack in listed)
 
     def create(self) -> int:
-        """Create the stack unless it exists; the CLI's exit status.
+        """Create the stack unless it exists; returns the CLI's exit status.
 
         Raises:
-            ToolchainError: its file holds secrets of a passphrase that is gone.
+            ToolchainError: its file holds secrets whose passphrase is missing.
         """
         if self.exists():
             return 0
