@@ -154,7 +154,7 @@ def ensure_container(url: str, *, account_key: str | None = None, credential: To
     from azure.core.exceptions import ResourceExistsError
 
     with storage_errors(f"container {url}"), open_container(url, account_key=account_key, credential=credential) as container:
-        # A role on the container alone does not allow to create it.
+        # A role on the container alone does not allow creating it.
         if container.exists():
             return
         try:

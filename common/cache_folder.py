@@ -20,6 +20,6 @@ def cache_folder(environ: Mapping[str, str] | None = None, home: Path | None = N
     environ = os.environ if environ is None else environ
     if environ.get("VISION_CACHE_DIR"):
         return Path(environ["VISION_CACHE_DIR"]).expanduser().absolute()
-    # The XDG specification has relative paths ignored.
+    # The XDG specification says to ignore relative paths.
     shared = Path(environ.get("XDG_CACHE_HOME") or "")
     return (shared if shared.is_absolute() else (home or Path.home()) / ".cache") / "vision-customization"

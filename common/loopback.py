@@ -44,7 +44,7 @@ def is_hung(url: str, program: str) -> bool:
 
 def _listener(port: int) -> str:
     """The command line of the process that listens on a port of this machine; empty if it is not visible."""
-    import psutil  # a preview that finds nothing changed does without it
+    import psutil  # a preview without changes does not need it
 
     for process in psutil.process_iter(["cmdline"]):
         with suppress(psutil.Error):

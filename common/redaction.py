@@ -27,12 +27,12 @@ _NAMED = (
     r"|[a-z]*password|pwd|passphrase"
 )
 
-# A key's text holds no other key's first line: a search that went beyond it would take time in the square of the text's length.
+# A key's text contains no other key's first line: searching beyond one would take quadratic time.
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?P<kind>[A-Z ]*)PRIVATE KEY-----"
     r"(?:(?:[^\"-]|-(?!----BEGIN ))*?-----END (?P=kind)PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s]|\\+[rn])*)"
 )
-# The user, too: a token is often given in its place. A password may hold a raw slash, unless what it begins with is a port.
+# The user name, too: it is often a token. A password may contain a raw slash, unless it starts like a port.
 _USERINFO = re.compile(
     r"(?P<kept>[a-z][a-z0-9+.-]{0,30}://)"
     r"(?:[^\s/?#\"'<>]{1,512}@|[^\s/?#\"'<>:@\[]{0,128}:(?![0-9]{0,5}(?:[/?#\s\"'<>]|$))[^\s\"'<>]{1,512}@)",
@@ -56,7 +56,7 @@ _ASSIGNED = re.compile(rf"(?P<kept>(?<![A-Za-z])(?:{_NAMED}){_EQUALS})(?:(?!%26)
 # A shared access signature is a query of its own, whose parts are joined by `&`.
 _CONNECTION = re.compile(rf"(?P<kept>\bSharedAccessSignature{_EQUALS})[^\s\"'`\\;|<>]+", re.IGNORECASE)
 _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-# 64 bytes: a key of a storage account or of a log; 32: one that this project generates. A digest in base64 has its name before.
+# 64 bytes: a key of a storage account or of a log; 32: a key that this project generates. A base64 digest follows its name.
 _KEY_64 = re.compile(rf"(?<![A-Za-z0-9+/_-])(?<!%2[BF]){_BASE64}{{86}}(?:==|%3D%3D)(?![A-Za-z0-9+/=])", re.IGNORECASE)
 _KEY_32 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}(?:=|%3D)(?![A-Za-z0-9+/=%])", re.IGNORECASE)
 _KEY_OF_AZURE_AI = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{52}JQQJ9[A-Za-z0-9]{27}(?![A-Za-z0-9])")

@@ -13,8 +13,8 @@ from vision_customization.customization.resources import Workspace
 __all__ = ["LocalArgs", "LocalService", "LocalWorkspace", "Workspace"]
 
 if __name__ == "components":
-    # The state of a stack that was last updated before these modules moved names its providers by the former paths. A checkout
-    # finds them from its top-level folder: the same classes, not a second copy of them.
+    # The state of a stack that was last updated before these modules moved has the providers' former paths. In a checkout, they
+    # resolve from the top-level folder, to the same classes and not to a second copy.
     for former, present in {
         "generated_key": "generated_key",
         "local_container": "local.container",

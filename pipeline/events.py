@@ -18,7 +18,7 @@ _OPERATIONS = {
     "create": "create",
     "update": "update",
     "delete": "delete",
-    # With its parts, `create-replacement` and `delete-replaced`, on both sides: they say nothing more.
+    # A replace is surrounded by its parts, `create-replacement` and `delete-replaced`, which add no information.
     "replace": "replace",
     "import": "import",
     "same": "same",
@@ -155,7 +155,7 @@ def _properties(state: Mapping[str, Any] | None) -> dict[str, Any]:
 def _changes(metadata: Mapping[str, Any]) -> tuple[Change, ...]:
     old, new = (metadata.get(side) or {} for side in ("old", "new"))
     before, after = old.get("inputs") or {}, new.get("inputs") or {}
-    if before == after:  # a refresh: what differs is what was seen
+    if before == after:  # a refresh: the difference is what it found
         before, after = old.get("outputs") or {}, new.get("outputs") or {}
     # A dynamic provider gives no detailed difference.
     paths = sorted(metadata.get("detailedDiff") or metadata.get("diffs") or _differing(before, after))

@@ -25,7 +25,7 @@ _SHOWN_CHARACTERS = 60
 _SHOWN_ROWS = 150
 _SECRET = "[secret]"  # noqa: S105 - what the CLI writes in place of one
 _SENSITIVE = re.compile(r"key$|token|secret|password|passphrase|connectionstring", re.IGNORECASE)
-# What the program's end is called after its own error; and properties that other sections tell of.
+# Pulumi's message after the program's own error; and properties that other sections show.
 _PROGRAM_ENDED = re.compile(r"^an unhandled error occurred: program exited with non-zero exit code")
 _UNINTERESTING = re.compile(r"^(row_urn|__provider|(training_)?tags(\..*)?)$")
 _VERBS = {"create": "create", "update": "update", "replace": "**replace**", "delete": "**delete**", "import": "import"}
@@ -101,7 +101,7 @@ def plain(text: str) -> str:
     """A text as one line of prose, without secrets, markup, mentions and links."""
     flat = " ".join(redacted(text).split())
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", flat)
-    # The zero-width space keeps a mention from being one, and looks like nothing.
+    # The invisible zero-width space prevents a mention.
     return (
         escaped.replace("&", "&amp;")
         .replace("<", "&lt;")

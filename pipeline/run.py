@@ -32,10 +32,10 @@ def run(kind: str, stack: str, places: Places, options: Sequence[str] = ()) -> i
     """Run it; returns the CLI's exit status."""
     command, write = KINDS[kind]
     with tempfile.TemporaryDirectory(prefix="vision-events-") as folder:
-        # In a folder of this user alone: the engine's debug messages in it hold secrets.
+        # In a folder that only this user can read: the engine's debug messages contain secrets.
         log = Path(folder) / "events.jsonl"
         code, said = _pulumi([*command, "--stack", stack, *options, "--event-log", str(log)], places)
-        # Bytes that are no text would come from a CLI that was killed in the middle of a line.
+        # Invalid bytes would come from a CLI that was killed in the middle of a line.
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     preview: Preview = read_events(lines)
     file = file_of(kind, stack, places)
@@ -46,7 +46,7 @@ def run(kind: str, stack: str, places: Places, options: Sequence[str] = ()) -> i
 
 def _pulumi(arguments: Sequence[str], places: Places) -> tuple[int, list[str]]:
     """Run the CLI, showing its output; returns its exit status and the last lines of its standard error."""
-    # The option --event-log is one of those that the CLI keeps for who asks for them.
+    # The CLI accepts --event-log only with its debug commands enabled.
     environ = {**os.environ, "PULUMI_DEBUG_COMMANDS": "true"}
     command = [str(places.programs / "pulumi"), *arguments]
     said: list[str] = []
@@ -57,7 +57,7 @@ def _pulumi(arguments: Sequence[str], places: Places) -> tuple[int, list[str]]:
             for line in process.stderr or ():
                 sys.stderr.write(line)
                 said.append(line.rstrip("\n"))
-        except KeyboardInterrupt:  # the CLI has it, too, and ends in its own way
+        except KeyboardInterrupt:  # the CLI gets the signal, too, and ends by itself
             process.wait()
             return 130, said[-_LAST_LINES:]
     return process.returncode, said[-_LAST_LINES:]

@@ -55,7 +55,7 @@ def _misread(place: str, node: yaml.Node, read: object) -> Iterator[Misread]:
         return
     quoted = {key.value for key, _ in _pairs(node) if key.style is not None}
     for key, value in _pairs(node):
-        # Where one is in quotes and one is not, only the first can be the one that was read.
+        # If one is in quotes and one is not, only the first can be the one that was read.
         if key.style is None and key.value != _MERGE and (key.value not in read or key.value in quoted):
             yield Misread(key.start_mark.line + 1, place, key.value)
         yield from _misread(f"{place}.{key.value}", value, read.get(key.value))
@@ -64,7 +64,7 @@ def _misread(place: str, node: yaml.Node, read: object) -> Iterator[Misread]:
 def _composed(written: str) -> yaml.Node | None:
     try:
         return yaml.compose(written, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:  # Pulumi has read it: what PyYAML does not understand is not a name
+    except yaml.YAMLError:  # Pulumi could read the file, so what PyYAML does not understand is not a name
         return None
 
 

@@ -123,7 +123,7 @@ def packages_step(places: Places) -> Step:
                 "or name one: VISION_PYTHON=/path/to/python3.12 make setup",
             )
         check_sqlite(places.python)
-        # Where Python may not write bytecode, as in many containers, each preview would compile packages anew: over a second.
+        # If Python may not write bytecode, as in many containers, each preview would compile packages again: over a second.
         compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
         chosen = lock if choice == LOCKED else _resolved(uv, places, choice)
         uv("pip", "sync", "--quiet", "--require-hashes", *compiled, "--python", places.python, chosen, advice=NETWORK)

@@ -98,7 +98,7 @@ class EngineDatabase(pulumi.ComponentResource):
             resource_group_name=self._args.place.resource_group_name,
             server_name=server.name,
             firewall_rule_name="azure",
-            # What Azure takes for "whatever runs in Azure"; no address of the internet is let in.
+            # Azure's notation for "any service in Azure"; it admits no internet addresses.
             start_ip_address="0.0.0.0",  # noqa: S104
             end_ip_address="0.0.0.0",  # noqa: S104
             opts=self._child,
@@ -114,7 +114,7 @@ class EngineDatabase(pulumi.ComponentResource):
             database_name=DATABASE,
             charset="UTF8",
             collation="en_US.utf8",
-            # The server takes one change at a time; and who has the URL may call, so the rule is there.
+            # The server accepts one change at a time; and anyone with the URL may call, so the rule must exist.
             opts=self._protected(rules),
         )
 

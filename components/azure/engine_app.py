@@ -58,7 +58,7 @@ class EngineApp(pulumi.ComponentResource):
         self._name, self._args = name, args
         api = self._api()
         self._worker()
-        # The configuration holds secrets, and so is one as a whole; the name in it is none.
+        # `configuration` contains secrets, so Pulumi marks all of it secret; the host name is safe to unwrap.
         self.endpoint = pulumi.Output.unsecret(api.configuration).apply(
             lambda configuration: f"https://{configuration.ingress.fqdn}" if configuration and configuration.ingress else ""
         )
@@ -108,7 +108,7 @@ class EngineApp(pulumi.ComponentResource):
         template = app.TemplateArgs(
             containers=[container],
             scale=app.ScaleArgs(min_replicas=size.min_workers, max_replicas=size.max_workers, rules=[rule]),
-            # A step of a training that is under way may end; the next worker goes on after it.
+            # A running training step may finish; the next worker continues after it.
             termination_grace_period_seconds=120,
             volumes=[_volume()],
         )

@@ -41,7 +41,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         self._endpoints = self._subnet("endpoints", f"{first}.{second}.3.0/24", None, after=database)
         self.apps_subnet_id, self.database_subnet_id = apps.id, database.id
         zone, link = self._zone("database", DATABASE_ZONE)
-        # A server that is made before its zone is linked is refused, or not found by name.
+        # Azure refuses a server that is created before its zone is linked, or the name does not resolve.
         self.database_zone_id = pulumi.Output.all(zone.id, link.id).apply(lambda known: str(known[0]))
         self.register_outputs({"networkId": self._network.id})
 
@@ -104,7 +104,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             location=args.place.location,
             address_space=network.AddressSpaceArgs(address_prefixes=[args.address_prefix]),
             tags=args.place.tags,
-            # The subnets are resources of their own; as a property of the network each would be a difference.
+            # The subnets are separate resources; as a property of the network, each would show up as a difference.
             opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(ignore_changes=["subnets"])),
         )
 

@@ -70,14 +70,14 @@ class Observability(pulumi.ComponentResource):
             scopes=[self.workspace_id],
             evaluation_frequency="PT15M",
             window_size="PT15M",
-            # The table comes into being with the first line that is logged.
+            # The table is created by the first line that is logged.
             skip_query_validation=True,
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(
                 all_of=[
                     monitor.ConditionArgs(
                         query=FAILED_TRAININGS.format(worker=worker_name),
                         time_aggregation=monitor.TimeAggregation.COUNT,
-                        operator="GreaterThan",  # the SDK has the enumeration of another service here
+                        operator="GreaterThan",  # the SDK wrongly has another service's enumeration here
                         threshold=0,
                     )
                 ]

@@ -41,7 +41,7 @@ class RoleGrant(pulumi.ComponentResource):
             role_assignment_name=pulumi.Output.all(scope, principal_id).apply(
                 lambda known: assignment_name(known[0], known[1], self.role)
             ),
-            # The new assignment of a changed principal has another name, so both may be there for a moment.
+            # The new assignment of a changed principal has another name, so both may exist for a moment.
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.assignment_id = assignment.id

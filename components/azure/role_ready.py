@@ -84,7 +84,7 @@ def wait_for_access(
     while True:
         try:
             found = look(properties)
-        except (Unreachable, ServiceFault, NotFound) as error:  # the engine is still starting; its ingress answers for it
+        except (Unreachable, ServiceFault, NotFound) as error:  # the engine is still starting, and its ingress answers instead
             found = Access(readable=False, reason=str(error), who="the engine")
         waited = clock() - started
         if found.readable:

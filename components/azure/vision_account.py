@@ -78,6 +78,6 @@ class VisionAccount(pulumi.ComponentResource):
                 restore=True if args.restore else None,
             ),
             tags=args.place.tags,
-            # Only a create restores; without this, taking the setting back would be a difference.
+            # Only a create restores; without this, removing the setting would show up as a difference.
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect, ignore_changes=["properties.restore"]),
         )

@@ -222,7 +222,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         environment = self._environment(network, observability)
         if network is not None:
             names_there = [*names_there, network.name_apps(environment.default_domain, environment.static_ip)]
-        # By name: behind a private endpoint the account has a private address, and in a sovereign cloud a name of its own.
+        # By name: behind a private endpoint the account has a private address, and in a sovereign cloud another name.
         blob_host = storage.blob_endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc)
         key = GeneratedKey(f"{self._name}-engine-key", opts=self._child)
         token_key = GeneratedKey(f"{self._name}-token-key", opts=self._child)
@@ -252,7 +252,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 },
                 size=self._args.engine,
             ),
-            # What is asked for before its private name is there, is not found for a while after.
+            # A name that is looked up before it exists stays unresolved for a while.
             pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=names_there)),
         )
         return Service(engine.endpoint, key.value)

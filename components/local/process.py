@@ -47,7 +47,7 @@ class DetachedProcess:
             family += family[0].children(recursive=True)
         with suppress(psutil.NoSuchProcess):
             family[0].send_signal(signal.SIGTERM)
-            family[0].send_signal(signal.SIGCONT)  # one that is suspended hears of it only when it goes on
+            family[0].send_signal(signal.SIGCONT)  # a suspended process handles the signal only after it resumes
         _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
         for process in alive:
             with suppress(psutil.NoSuchProcess):
@@ -72,11 +72,11 @@ def start(command: Sequence[str], *, environment: Mapping[str, str], log_file: P
             start_new_session=True,
             env={**inherited, **environment},
         )
-    # Python complains of a process object that is dropped while its process lives; this one is meant to.
+    # Python warns if a Popen object is deleted while its process runs; here that is intended.
     process.returncode = 0
     try:
         return DetachedProcess(process.pid, start_of(process.pid))
-    except psutil.NoSuchProcess:  # it has ended already, and nothing else is it
+    except psutil.NoSuchProcess:  # it has already ended
         return DetachedProcess(process.pid, "ended")
 
 
@@ -92,7 +92,7 @@ def start_of(pid: int) -> str:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         raise psutil.NoSuchProcess(pid) from None
-    # The name, in parentheses, may hold spaces and parentheses; the start is the 20th field behind it.
+    # The name, in parentheses, may contain spaces and parentheses; the start is the 20th field after it.
     ticks = stat.rpartition(")")[2].split()[19]
     return f"{_BOOT_ID.read_text().strip()}/{ticks}"
 

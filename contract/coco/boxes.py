@@ -100,5 +100,5 @@ def _in_pixels(bbox: list[int | float]) -> bool:
 
 
 def _figure(number: float) -> str:
-    # A whole number may be too large for a floating point format.
+    # An integer may be too large for a float.
     return shown_as_json(number) if isinstance(number, int) else f"{number:.12g}"

@@ -149,7 +149,7 @@ class Transport:
         for attempt in range(self._retry.attempts):
             last = attempt + 1 == self._retry.attempts
             try:
-                # Prepared here and not by the session, which first looks for settings of its own to merge.
+                # Prepared here and not by the session, which would first merge settings of its own.
                 request = requests.Request(
                     method,
                     f"{self.endpoint}/computervision{path}",

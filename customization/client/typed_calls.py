@@ -60,6 +60,6 @@ class TypedCalls:
                 yield parse(kind, item)
             if not page.get("nextLink"):
                 return
-            # Only the position is taken from the link: the key goes to no other host, whatever a proxy made of it.
+            # Take only the position from the link: even if a proxy changed it, the key never goes to another host.
             following = parse_qs(urlsplit(page["nextLink"]).query)
             params = {name: following[name][0] for name in ("skip", "top") if name in following}

@@ -107,7 +107,7 @@ def finish(
 
 def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str]) -> LabelledImage:
     size = facts.width, facts.height
-    # Fractions are the same at any size, and refer to the upright image, as everywhere.
+    # Fractions are the same at any size, and always refer to the upright image.
     in_pixels = any(isinstance(box, PixelBox) for _, box, _ in item.labels)
     if in_pixels and item.claimed is not None and item.claimed != size:
         if facts.has_size(*item.claimed):

@@ -60,7 +60,7 @@ def _read(path: Path, source: Path, problems: list[str]) -> FoundImage | None:
         except ValueError as error:
             problems.append(f"{place} ({tag}): bndbox must have xmin, ymin, xmax and ymax: {error}")
             continue
-        # Counted from 1: the first pixel starts at 0, the last one ends at its own number.
+        # Pixels are counted from 1: the first starts at 0, the last ends at its own number.
         item.add(tag, PixelBox(edges[0] - 1, edges[1] - 1, edges[2], edges[3]), f"{place} ({tag})")
     return item
 
@@ -70,12 +70,12 @@ def _size(root: ET.Element) -> tuple[float, float] | None:
         size = number(root.findtext("size/width")), number(root.findtext("size/height"))
     except ValueError:
         return None
-    # Some tools write zeros where they do not know.
+    # Some tools write zeros for an unknown size.
     return size if all(size) else None
 
 
 def _image(xml: Path, source: Path, file_name: str) -> Path:
-    # Windows tools write whole paths.
+    # Windows tools write full paths.
     name = file_name.replace("\\", "/").rpartition("/")[2]
     folders = [source / folder for folder in IMAGE_FOLDERS] + [
         xml.parent,

@@ -63,7 +63,7 @@ def split(
     test = _contents(images, former.testing) - trained
     decided = test | trained
     in_test = Counter(tag for sha256 in test for tag in _tags(groups[sha256]))
-    # Rare tags choose first: what is decided for them counts for the common ones, too.
+    # Rare tags come first: their images count for the common tags, too.
     for tag in sorted(by_tag, key=lambda tag: (len(by_tag[tag]), tag or "")):
         wanted = _test_count(len(by_tag[tag]), test_share)
         for sha256 in by_tag[tag]:

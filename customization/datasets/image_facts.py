@@ -72,7 +72,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     """
     from PIL import Image, UnidentifiedImageError
 
-    # Pillow warns of images this large, and the contract allows them.
+    # Pillow warns about images this large, but the contract allows them.
     if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < SIDE_MAX_PX**2:
         Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
     try:
@@ -87,14 +87,14 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
         raise ImageUnreadable(f"is not an image of a supported type ({known})" if data else "is empty") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, ArithmeticError, LookupError) as error:
         raise ImageUnreadable(f"is damaged: {error}") from None
-    # Pillow has set a TIFF upright already.
+    # Pillow has already rotated a TIFF upright.
     if turned and file_format != "TIFF":
         width, height = height, width
     return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format)
 
 
 def _decode(image: PilImage) -> None:
-    # At an eighth of the size a JPEG's whole bit stream is still read, for half the time.
+    # Decoding a JPEG at an eighth of its size still reads the whole bit stream, in half the time.
     image.draft("RGB", (image.width // 8, image.height // 8))
     image.load()
 

@@ -50,7 +50,7 @@ def read_images(
                 if on_progress is not None:
                     on_progress(done, len(missing))
     finally:
-        # What was read until Ctrl-C need not be read again.
+        # Keep what was read before Ctrl-C.
         pool.shutdown(cancel_futures=True)
         if cache is not None:
             cache.remember(read_now)

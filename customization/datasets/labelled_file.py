@@ -53,7 +53,7 @@ class LabelledFile:
             for image, entry, url in zip(self.coco.images, self.entries, urls, strict=True)
         ]
         annotations = []
-        # Crowds were left out, so that the ids in the file have gaps.
+        # Crowds were skipped, so the ids in the file may have gaps.
         for id_, annotation in enumerate(self.coco.annotations, start=1):
             fields: dict[str, Any] = {
                 "id": id_,

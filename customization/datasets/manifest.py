@@ -186,7 +186,7 @@ class ContentChange:
             before, after = self._before_and_after(tag)
             if before != after:
                 lines.append(f"boxes of {tag!r}: {before:,} → {after:,}")
-        # An image may have hundreds of boxes: what is told is the difference, and it is told once for all images that have it.
+        # An image may have hundreds of boxes: report only the difference, once for all images that have it.
         relabelled = Counter[str]()
         new_name = {old: new for old, new, _ in self.renamed}
         for (old, new), images in self.retagged.items():

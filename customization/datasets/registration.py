@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def reading_with(sas_token: str | None) -> Authentication:
     """How the service reads the blobs: with this SAS token, or else with its managed identity."""
-    from vision_customization.contract.datasets import Authentication  # pydantic, which a preview does without
+    from vision_customization.contract.datasets import Authentication  # pydantic, which a preview does not need
 
     if sas_token is None:
         return Authentication(kind=AuthenticationKind.MANAGED_IDENTITY)

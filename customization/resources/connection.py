@@ -76,12 +76,12 @@ def _secret(value: pulumi.Input[str] | None) -> pulumi.Output[str] | None:
 def client(properties: Mapping[str, Any]) -> VisionClient:
     """The REST client of a resource's service."""
     from vision_customization.customization.client.client import (
-        VisionClient,  # a preview that finds nothing changed sends nothing
+        VisionClient,  # a preview without changes sends nothing
     )
 
     credential: Any = properties.get("key")
     if credential is None:
-        from azure.identity import DefaultAzureCredential  # half a second that only these callers pay
+        from azure.identity import DefaultAzureCredential  # takes half a second, only for these callers
 
         credential = DefaultAzureCredential()
     urn = properties.get("row_urn")

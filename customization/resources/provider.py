@@ -40,7 +40,7 @@ def end_with_engine(address: str) -> None:
 
 
 if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__main__":
-    # A CLI that is killed leaves its provider process behind, which would go on with what it was doing.
+    # A CLI that is killed leaves its provider process behind, which would continue its operation.
     end_with_engine(sys.argv[1])
 
 
@@ -156,9 +156,7 @@ class DeclaredProvider(dynamic.ResourceProvider):
 class VisionProvider(DeclaredProvider, ABC):
     """A provider whose resource lives behind the REST contract."""
 
-    same_while_unknown: ClassVar[tuple[str, ...]] = (
-        CONNECTION_PROPERTIES  # a service that is being started again answers where it did before
-    )
+    same_while_unknown: ClassVar[tuple[str, ...]] = CONNECTION_PROPERTIES  # a restarting service keeps its address
 
     @abstractmethod
     def look(self, properties: Properties) -> Properties:
