@@ -97,7 +97,7 @@ def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None
         raise GateNotPassed(
             f"model '{properties['model_name']}' does not pass its gate on dataset '{properties['dataset_name']}': "
             f"{'; '.join(found)}. "
-            "The published model stays as it is. Improve the training data, or lower `require`, which needs no new training."
+            "The published model stays as it is. Improve the training data, or lower `require`, which needs no training."
         )
 
 

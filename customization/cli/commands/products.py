@@ -153,7 +153,7 @@ def _print_run(run: ProductRecognitionRun, as_json: bool) -> None:
         say(f"{run.error.code}: {run.error.message}")
     if run.result is not None:
         rows = [_row(found) for found in (*run.result.products, *run.result.gaps)]
-        print_table(("id", "what", "confidence", "box (x, y, w, h)", "or else"), rows, "(nothing)")
+        print_table(("id", "what", "confidence", "box (x, y, w, h)", "alternatives"), rows, "(nothing)")
 
 
 def _row(found: DetectedObject) -> tuple[object, ...]:

@@ -64,12 +64,12 @@ OLDS = {
         (
             "Generic-Classifier",
             "imageObjectDetection",
-            "dataset 'test' is of kind imageObjectDetection, but model 'm', a Generic-Classifier, needs imageClassification: ",
+            "dataset 'test' is of kind imageObjectDetection, but model 'm', a Generic-Classifier, needs imageClassification. ",
         ),
         (
             "Generic-Detector",
             "imageClassification",
-            "dataset 'test' is of kind imageClassification, but model 'm', a Generic-Detector, needs imageObjectDetection: ",
+            "dataset 'test' is of kind imageClassification, but model 'm', a Generic-Detector, needs imageObjectDetection. ",
         ),
         (UNKNOWN, "imageClassification", None),
         ("Generic-Detector", UNKNOWN, None),
