@@ -26,7 +26,7 @@ from vision_customization.customization.cli.output import json_option, print_jso
 def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path | None, as_json: bool) -> None:
     """Check COCO files and their images against every rule of the service, before anything is uploaded.
 
-    Several FILES make one dataset. Violations are listed with file, index and id; the exit code is 1 if there are any.
+    Several FILES make one dataset. Violations are listed with file, index and id; the exit code is 1 if any is an error.
 
     \b
     Examples:

@@ -142,7 +142,7 @@ def train_model(
       vision models train shelves-1 --dataset shelves --kind Product-Recognizer --tiles 2
     """
     if hours > (most := ModelKind(kind).time_budget_max_hours):
-        raise click.UsageError(f"--hours: at most {most} for a {kind}")
+        raise click.UsageError(f"--hours: must be at most {most} for a {kind}")
     if fault := tiles_fault(ModelKind(kind), tiles):
         raise click.UsageError(f"--tiles: {fault}")
     try:

@@ -399,7 +399,7 @@ def test_a_training_with_other_tiles_is_another(vision: Vision, service: FakeSer
     ("options", "said"),
     [
         (["--tiles", 2], "--tiles: must be 1 for a Generic-Classifier, which analyzes each image as a whole"),
-        (["--hours", 337], "--hours: at most 336 for a Generic-Classifier"),
+        (["--hours", 337], "--hours: must be at most 336 for a Generic-Classifier"),
         (["--kind", "Generic-Detector", "--tiles", 5], "5 is not in the range 1<=x<=4"),
     ],
 )
