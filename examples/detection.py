@@ -23,7 +23,7 @@ from examples.scenes import Placed, Style, draw_scene
 
 WIDTH, HEIGHT = 640, 480
 
-# Of each tag the pictures, by code point.
+# The pictures of each tag, by code point.
 TAGS = {
     "apple": ("1f34e", "1f34f"),
     "banana": ("1f34c",),
@@ -34,13 +34,13 @@ TAGS = {
     "milk": ("1f95b",),
     "tin": ("1f96b",),
 }
-# What is drawn too and has no box: orange, aubergine, broccoli, onion, honey, pepper, doughnut, butter, lemon, strawberry.
+# Objects that are drawn without a box: orange, aubergine, broccoli, onion, honey, pepper, doughnut, butter, lemon, strawberry.
 UNTAGGED = ("1f34a", "1f346", "1f966", "1f9c5", "1f36f", "1fad1", "1f369", "1f9c8", "1f34b", "1f353")
-# The same, in the test scenes alone: pear, maize, avocado.
+# The same, only in the test scenes: pear, maize, avocado.
 UNTAGGED_IN_TEST = ("1f350", "1f33d", "1f951")
 PICTURES = tuple(sorted({*UNTAGGED, *UNTAGGED_IN_TEST}.union(*TAGS.values())))
 
-# Of so many images one has nothing with a tag in it.
+# One of this many images has no tagged object.
 EMPTY_EVERY = 15
 
 DrawBackdrop = Callable[[Random, int, int], Backdrop]
@@ -108,7 +108,7 @@ def fractions(box: tuple[int, int, int, int], width: int, height: int) -> list[f
     shares = []
     for start, extent, whole in ((box[0], box[2], width), (box[1], box[3], height)):
         share = extent / whole
-        while start / whole + share > 1:  # by a last digit
+        while start / whole + share > 1:  # rounding of the last digit
             share = math.nextafter(share, 0)
         shares.append((start / whole, share))
     (left, wide), (top, high) = shares

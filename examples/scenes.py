@@ -115,7 +115,7 @@ def posed(random: Random, image: Image.Image, side: int, tilt: float, squeeze: f
     """A cut-out, perhaps mirrored, rotated by at most `tilt` degrees, squeezed, its longer side `side` pixels; no margin."""
     if random.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    # Not far above the final size: turning takes most of the time.
+    # Not much larger than the final size: rotating takes most of the time.
     scale = min(1.0, 1.25 * side / max(image.size))
     size = (round(image.width * scale * (1 - random.uniform(0, squeeze))), round(image.height * scale))
     small = image.resize(size, Image.Resampling.LANCZOS)

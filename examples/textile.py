@@ -20,7 +20,7 @@ from PIL import Image
 
 # The package's class folders and what they show.
 TAGS = {
-    "nominal": "nominal",  # the weave as it should be
+    "nominal": "nominal",  # the intact weave
     "local": "local-defect",  # a disruption in one place
     "global": "global-defect",  # the parameters of the whole weave shifted by 5 %
 }

@@ -28,7 +28,7 @@ def install_packages(uv: Uv, places: Places, folder: Path) -> None:
 
 def install_engine(uv: Uv, places: Places, folder: Path) -> None:
     """Install this project, built with `locks/build.txt`, and compile everything: the folder is read-only later."""
-    # The files' times are another machine's by then.
+    # In the image, the files have other modification times.
     uv.environ["PYC_INVALIDATION_MODE"] = "UNCHECKED_HASH"
     uv(
         *("pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--python", folder / "bin" / "python"),

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# These are about the login itself: a backend of ours would hide the one that they are about.
+# These commands concern the login itself: our backend would hide the user's.
 LOGIN_COMMANDS = ("login", "logout")
 
 PROXIES = ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "grpc_proxy")
@@ -124,12 +124,12 @@ def release_dead_locks(backend: str) -> None:
             if lock["hostname"] == socket.gethostname() and not is_pulumi(int(lock["pid"])):
                 file.unlink()
         except ValueError:
-            # Being written by another, or cut by a power loss.
+            # Another process is writing it, or a power loss truncated it.
             with contextlib.suppress(OSError):
                 if time.time() - file.stat().st_mtime > CUT_LOCK_SECONDS:
                     file.unlink()
         except (OSError, TypeError, KeyError):
-            continue  # being removed by another, or none of ours
+            continue  # another process is removing it, or it is not ours
 
 
 def snapshot_seconds(content: bytes) -> float | None:
@@ -155,7 +155,7 @@ def seconds_of(time_text: str) -> float:
 def read_or_nothing(file: Path) -> bytes | None:
     try:
         return file.read_bytes()
-    except OSError:  # removed meanwhile, or not ours to read
+    except OSError:  # removed meanwhile, or not readable for us
         return None
 
 

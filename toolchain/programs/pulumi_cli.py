@@ -16,7 +16,7 @@ from toolchain.programs import pulumi_build, pulumi_release
 from toolchain.steps import Made, Step, digest_of, new_folder, replace_text
 from toolchain.versions import Version, read_version, shown, will_do
 
-# The Python SDK in requirements.lock is of the same version.
+# The Python SDK in requirements.lock has the same version.
 VERSION = "3.259.0"
 LEAST: Version = (3, 259, 0)
 
@@ -50,7 +50,7 @@ def is_launcher(program: Path) -> bool:
     """Whether a program is a launcher (of this or another checkout), and not the CLI itself."""
     try:
         with program.open("rb") as file:
-            # Checkouts of other versions have their launcher there, too: it must not move.
+            # Checkouts of other versions have their launcher at this path, too: do not move it.
             return b"/toolchain/launcher.py" in file.read(4096)
     except OSError:
         return False
@@ -74,7 +74,7 @@ def cli_on_path() -> PulumiCli:
     found = shutil.which(CLI, path=path_without_launchers(os.environ.get("PATH", "")))
     if not found:
         raise NotHere("no `pulumi` on PATH")
-    # A link (Homebrew, asdf) leads to the folder that the language host lies in.
+    # A link (Homebrew, asdf) leads to the folder with the language host.
     folder = Path(found).resolve().parent
     version = read_version(probe([found, "version"], env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}))
     if not will_do(version, LEAST, same_major=True):

@@ -15,10 +15,10 @@ from pathlib import Path
 from toolchain.commands import say
 from toolchain.errors import NotHere, ToolchainError
 
-# Where the installer script of get.pulumi.com takes the bundle from, and the release that the checksums belong to.
+# The URL from which get.pulumi.com's installer script takes the bundle, and the release with the checksums.
 BUNDLE = "https://get.pulumi.com/releases/sdk/{bundle}"
 CHECKSUMS = "https://github.com/pulumi/pulumi/releases/download/v{version}/pulumi-{version}-checksums.txt"
-# Short, so that a machine without this network goes on to the next way at once.
+# Short, so that a machine without network access tries the next way soon.
 CONNECT_TIMEOUT_SECONDS = 5.0
 
 Fetch = Callable[[str], bytes]
@@ -76,7 +76,7 @@ def fetch(version: str, folder: Path, get: Fetch = _fetch) -> None:
     packed = folder.parent / bundle
     packed.write_bytes(archive)
     with tarfile.open(packed) as tar:
-        # The `data` filter refuses members that would land outside; all supported versions of Python have it since 2023.
+        # The `data` filter refuses members outside the folder; all supported Python versions have had it since 2023.
         tar.extractall(folder.parent / "bundle", filter="data")
     for program in (folder.parent / "bundle" / "pulumi").iterdir():
         shutil.move(str(program), folder / program.name)

@@ -117,7 +117,7 @@ def state_step(places: Places) -> Step:
         run(
             [places.programs / "pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
             cwd=places.checkout,
-            # No setting of another project may get in between.
+            # Ignore the settings of other projects.
             env={**os.environ, **local_settings(places.checkout)},
             advice="If .vision was created with another passphrase or version, move it away and run `make setup` again.",
         )

@@ -20,11 +20,11 @@ from toolchain.launcher import PROXIES
 from toolchain.places import Places
 
 API_VERSION = "2023-04-01-preview"
-# Of the examples' models the example, which is the folder of their sample dataset.
+# The example of each sample model; it names the folder of the sample dataset.
 SAMPLES = {"textile": "textile", "groceries": "detection"}
-# What answers with boxes.
+# Model kinds that answer with boxes.
 DETECTORS = ("Generic-Detector", "Product-Recognizer")
-# What one line has room for of a model's performance.
+# The metrics of a model that fit on one line.
 METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
 
 
@@ -81,7 +81,7 @@ def datasets_table(datasets: Mapping[str, Mapping[str, Any]]) -> Table:
             else ", ".join(map(str, tags))
         )
         images = dataset.get("images")
-        # A dataset that lies in blob storage is not read here.
+        # A dataset in blob storage is not read here.
         table.add_row(str(dataset.get("name", name)), "–" if images is None else f"{images:g}", counted)
     return table
 
