@@ -122,7 +122,7 @@ def environment(github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_commands(environment: Path, github: GitHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["comment", "--stack", "dev", "--pull-request", "7"]) == 1
-    assert "run `make preview STACK=dev` first" in capsys.readouterr().err
+    assert "Run `make preview STACK=dev` first" in capsys.readouterr().err
     (environment / "preview.md").write_text(f"{MARKER}\nhello\n")
     assert main(["comment", "--stack", "dev"]) == 1
     assert "the pull request is missing" in capsys.readouterr().err

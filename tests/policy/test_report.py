@@ -106,7 +106,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [report.main([str(state), *options]) for state, options in ends] == [0, 0, 0, 1, 2]
     printed = capsys.readouterr()
     assert "- [mandatory] storage-no-shared-keys: azure-native:storage:StorageAccount visionprod:" in printed.out
-    assert f"{neither}: neither `deployment.resources`" in printed.err
+    assert f"{neither}: this JSON has neither `deployment.resources`" in printed.err
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

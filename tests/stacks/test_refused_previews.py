@@ -105,5 +105,5 @@ def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(
     project.configure(config)
     output = project.preview().failed().output
     assert "stacks/Pulumi.local.yaml: vision-customization: models.shapes.trainingDataset: dataset " in output
-    assert f"'shapes-train' is of kind {annotation_kind}, and model 'shapes', a {model_kind}, needs {needed}" in output
+    assert f"'shapes-train' is of kind {annotation_kind}, but model 'shapes', a {model_kind}, needs {needed}" in output
     assert "Traceback" not in output

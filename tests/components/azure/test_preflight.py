@@ -84,7 +84,7 @@ def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
     [
         (
             client(group=[CONTRIBUTOR]),
-            "lacks the role 'Role Based Access Control Administrator' .* on .*/resourceGroups/vision-dev:",
+            r"lacks the role 'Role Based Access Control Administrator' .* on .*/resourceGroups/vision-dev\.",
         ),
         (
             client(group=[permission("*/read")]),
@@ -116,7 +116,7 @@ def test_a_refusal_says_how_to_go_on() -> None:
     assert refusal([], "/scope", CALLER) is None
     message = refusal([ASSIGN_ROLES], "/scope", CALLER)
     assert message is not None
-    assert "Nothing was made" in message
+    assert "Nothing was created" in message
     assert 'az role assignment create --assignee-object-id object-1 --role "Role Based Access Control Administrator"' in message
 
 

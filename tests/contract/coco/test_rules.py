@@ -119,9 +119,9 @@ PLACE = "train.json: annotations[1] (id 2): "
                 "converts them)"
             ),
         ),
-        ([-3, 20, 30, 40], "these are pixels"),
-        ([1, 1, 2, 2], "these are pixels"),
-        ([HUGE, 0, 0.5, 0.5], "these are pixels"),
+        ([-3, 20, 30, 40], "these look like pixels"),
+        ([1, 1, 2, 2], "these look like pixels"),
+        ([HUGE, 0, 0.5, 0.5], "these look like pixels"),
         ([-HUGE, 0, 0.5, 0.5], "left is -1000000"),
         ([0.5, 0, 0.50005, 1], "must be at most 1 (`vision convert --from coco` clips such rounding errors)"),
     ],
@@ -287,7 +287,7 @@ def test_an_image_may_have_no_object() -> None:
 
 def test_labels_for_classification_are_one_fault_in_a_dataset_for_detection() -> None:
     [violation] = checked(coco({"a": 2, "b": 2}), AnnotationKind.IMAGE_OBJECT_DETECTION)
-    assert violation.startswith("train.json: annotations: none of the 4 annotations has a bbox: these are labels for class")
+    assert violation.startswith("train.json: annotations: none of the 4 annotations has a bbox, so these are labels for class")
 
 
 def test_an_image_in_blob_storage_needs_its_url() -> None:

@@ -719,7 +719,7 @@ def test_an_exported_model_is_imported(
     assert b'{"labels": ["cat"]}' in service.received[0].body
     if code == 0:
         assert ran.json["name"] == "m"
-        assert ("there already" in ran.err) == (status == 409)
+        assert ("already imported" in ran.err) == (status == 409)
 
 
 @pytest.mark.parametrize("text", [None, "{"])

@@ -315,7 +315,7 @@ def no_categories(document: dict[str, Any]) -> None:
             fractions,
             "i.json: no bbox has a number over 1, so the boxes are fractions, not pixels. Use `--from coco`",
         ),
-        (twice_the_id, "i.json: images[1]: id 397133 is that of i.json: images[0], too"),
+        (twice_the_id, "i.json: images[1]: id 397133 is already used by i.json: images[0]"),
         (no_categories, "i.json: has no list 'categories'"),
     ],
 )

@@ -118,7 +118,7 @@ def test_tiles_of_a_detector(tiles: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "images", "least"),
     [
-        ("Generic-Detector", 205.0, "give at least 2"),  # 0.0066667 h an image
+        ("Generic-Detector", 205.0, "at least 2 are needed"),  # 0.0066667 h an image
         ("Generic-Detector", 149.0, None),
         ("Product-Recognizer", 205.0, None),  # 0.0003334 h a box
         ("Product-Recognizer", UNKNOWN, None),

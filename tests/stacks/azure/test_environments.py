@@ -251,7 +251,7 @@ def test_a_caller_without_rights_is_told_before_anything_is_made(
     finally:
         fresh.azure.scenario(caller=caller)
     assert f"'{role}'" in refused
-    assert "Nothing was made" in refused
+    assert "Nothing was created" in refused
     assert "Traceback" not in refused
     assert set(fresh.azure.resources()) == before
 
