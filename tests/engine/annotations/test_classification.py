@@ -67,7 +67,7 @@ def test_what_is_taken(changes: dict[str, Any], images: int) -> None:
         ({"images": [], "categories": []}, "0.json: annotations: is missing"),
         (coco(images=[7]), "0.json: images[0]: must be an object"),
         (coco(images=[{"id": "1"}]), "0.json: images[0]: id is '1', must be an integer"),
-        (coco(images=[*coco()["images"], coco()["images"][0]]), "0.json: images[4] (id 1): id is already used by images[0]"),
+        (coco(images=[*coco()["images"], coco()["images"][0]]), "0.json: images[4] (id 1): id is that of images[0], too"),
         (coco(images=[{"id": 1}]), "0.json: images[0] (id 1): absolute_url is missing"),
         (
             coco(images=[{**coco()["images"][0], "width": 9}]),
