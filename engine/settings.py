@@ -43,15 +43,15 @@ def default_weights_dir() -> Path:
 
 
 class Settings(BaseModel):
-    """What one engine is made of. Secrets never show in its `repr`."""
+    """The settings of one engine. Its `repr` never shows secrets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 is every network interface.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one and prints it.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one and prints it.")
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="Folder of everything the engine keeps: database, keys, features, models.",
+        description="Folder for everything the engine stores: database, keys, features, models.",
     )
     database_url: str = Field(
         "",
@@ -60,62 +60,62 @@ class Settings(BaseModel):
     )
     objects_url: str | None = Field(
         None,
-        description="Blob container (https) for features and models, by the engine's identity. [default: files in data_dir]",
+        description="Blob container (https) for features and models; the engine's identity opens it. [default: data_dir]",
     )
     keys: tuple[SecretStr, ...] = Field(
         (),
         max_length=2,
-        description="One or two API keys, comma between. [default: generated into the file `keys` of data_dir]",
+        description="One or two API keys, comma-separated. [default: generated into the file `keys` of data_dir]",
     )
     token_key: SecretStr | None = Field(
         None,
-        description="Fernet key that SAS tokens are encrypted with at rest. [default: generated into token.key of data_dir]",
+        description="Fernet key that encrypts the stored SAS tokens. [default: generated into token.key of data_dir]",
     )
     allowed_hosts: tuple[str, ...] = Field(
         (),
-        description="Blob hosts to read beside Azure's, `host` or `host:port`, comma between; these may be http and private.",
+        description="Further blob hosts to read, `host` or `host:port`, comma-separated; http and private are allowed.",
     )
     identity_hosts: tuple[str, ...] = Field(
         (),
-        description="Hosts beside Azure's blob endpoints that are read, over https, with tokens of the engine's own identity.",
+        description="Further blob hosts to read over https, with tokens of the engine's own identity; comma-separated.",
     )
     vision_endpoint: str | None = Field(
-        None, description="Azure AI Vision resource that `features` of analyze are passed on to. [default: they are refused]"
+        None, description="Azure AI Vision resource that answers `features` of analyze. [default: they are refused]"
     )
     vision_key: SecretStr | None = Field(
         None, description="Key of that resource. [default: tokens of the engine's own identity]"
     )
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(
-        default_factory=usable_cores, ge=1, le=256, description="Threads that images are decoded and analyzed with."
+        default_factory=usable_cores, ge=1, le=256, description="Threads that decode and analyze images."
     )
-    workers: int = Field(1, ge=0, le=64, description="Training processes that `serve` starts; 0 where `worker` runs elsewhere.")
+    workers: int = Field(1, ge=0, le=64, description="Worker processes that `serve` starts; 0 if `worker` runs elsewhere.")
     health_port: int | None = Field(
         None,
         ge=0,
         le=65535,
-        description="Port on which `worker` answers /healthz, at `host`; 0 takes a free one. [default: none]",
+        description="Port on which `worker` answers /healthz, at `host`; 0 picks a free one. [default: none]",
     )
     cache_models: int = Field(
-        8, ge=1, le=10_000, description="Models kept in memory for analyze, least recently used leave first."
+        8, ge=1, le=10_000, description="Maximum number of models in memory for analyze; the least recently used leaves first."
     )
     connections: int = Field(
         2048,
         ge=16,
         le=65536,
-        description="Most connections at once, as far as the limit of open files allows; the one idle longest makes room.",
+        description="Maximum number of connections, lower if few files may be open; a new one replaces the one idle longest.",
     )
     analyze_seconds: float = Field(
         30.0,
         gt=0,
         le=3600,
-        description="Longest time in seconds that a model may compute for one image; a slower one is refused for a minute.",
+        description="Maximum compute time for one image, in seconds; a slower model is refused for a minute.",
     )
     entra_tenant: str | None = Field(
-        None, pattern=r"^[a-zA-Z0-9.-]+$", description="Entra tenant id whose bearer tokens are accepted beside the keys."
+        None, pattern=r"^[a-zA-Z0-9.-]+$", description="ID of the Entra tenant whose bearer tokens are accepted besides keys."
     )
     entra_audience: str | None = Field(
-        None, min_length=1, description="Audience (`aud`) that such a token must have; needed with entra_tenant."
+        None, min_length=1, description="Audience (`aud`) that such a token must have; required with entra_tenant."
     )
     public_url: str | None = Field(
         None,
@@ -123,9 +123,9 @@ class Settings(BaseModel):
         description="Address that callers see, for `nextLink` behind a proxy. [default: the request's own]",
     )
     metrics_public: bool = Field(
-        False, description="Answer /metrics to everyone; otherwise to this machine, and to others with a key."
+        False, description="Answer /metrics for everyone; otherwise only for this machine and callers with a key."
     )
-    log_level: LogLevel = Field("info", description="Least severity that is logged.")
+    log_level: LogLevel = Field("info", description="Lowest severity that is logged.")
 
     @field_validator("data_dir", "weights_dir", mode="after")
     @classmethod
@@ -143,7 +143,7 @@ class Settings(BaseModel):
         for key in (given,) if isinstance(given, SecretStr) else given or ():
             text = key.get_secret_value()
             if not text.isascii() or not text.isprintable() or " " in text:
-                raise ValueError("a key must be printable ASCII characters, without spaces")
+                raise ValueError("a key must consist of printable ASCII characters without spaces")
         return given
 
     @field_validator("objects_url", mode="after")
@@ -156,7 +156,7 @@ class Settings(BaseModel):
         except StorageError as error:
             raise ValueError(str(error)) from None
         if not parsed.url.startswith("https://"):
-            raise ValueError("it must be https: tokens of the engine's identity go there")
+            raise ValueError("must be an https URL, because the engine sends tokens of its identity there")
         return parsed.url
 
     @field_validator("vision_endpoint", mode="after")
@@ -166,8 +166,8 @@ class Settings(BaseModel):
             return None
         if not _ENDPOINT.match(url):
             raise ValueError(
-                "it must be like https://name.cognitiveservices.azure.com, without query or user name; "
-                "http is for this machine alone"
+                "must look like https://name.cognitiveservices.azure.com, without a query or user name; "
+                "http is allowed for this machine only"
             )
         return url.rstrip("/").removesuffix("/computervision")
 
@@ -182,9 +182,9 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if (self.entra_tenant is None) != (self.entra_audience is None):
-            raise ValueError("entra_tenant and entra_audience are needed together, or neither")
+            raise ValueError("set both entra_tenant and entra_audience, or neither")
         if self.vision_key is not None and self.vision_endpoint is None:
-            raise ValueError("vision_key is of no use without vision_endpoint")
+            raise ValueError("vision_key needs vision_endpoint: set it too, or leave both out")
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'engine.sqlite'}")
         return self
@@ -237,7 +237,7 @@ def variable_of(name: str) -> str:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like settings of the engine and are none: a typing error, most likely."""
+    """Variables that look like settings of the engine but are not: probably typing errors."""
     known = {variable_of(name) for name in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
 
@@ -249,7 +249,7 @@ def _explain(error: ValidationError) -> str:
         if not problem["loc"]:
             lines.append(text)
         elif problem["type"] == "extra_forbidden":
-            lines.append(f"{problem['loc'][0]} is no setting; settings are {', '.join(sorted(Settings.model_fields))}")
+            lines.append(f"{problem['loc'][0]} is not a setting; choose from {', '.join(sorted(Settings.model_fields))}")
         else:
             name = str(problem["loc"][0])
             lines.append(f"{name} ({variable_of(name)}, --{name.replace('_', '-')}): {text}")

@@ -1,6 +1,6 @@
 """The REST API: the contract's routes, its one error shape, and who may call it.
 
-Holds no state of its own: what it answers comes from the store, the job queue, the models and the blob reader it is given.
+It has no state of its own: its answers come from the store, the job queue, the models and the blob reader it is given.
 """
 
 from vision_customization.engine.api.application import create_app

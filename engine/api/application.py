@@ -29,7 +29,7 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
 ROUTERS = (
-    analyze.router,  # first, since routes are tried in turn, and it is asked most
+    analyze.router,  # first: routes are tried in turn, and this one gets the most requests
     datasets.router,
     evaluations.router,
     models.router,
@@ -57,13 +57,13 @@ def create_app(
     """The ASGI application.
 
     Args:
-        jobs: takes what is to be trained, evaluated and recognized.
+        jobs: queues trainings, evaluations and product recognition runs.
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.
-        prebuilt: answers prebuilt features; without it they are refused.
-        connections: those of the server, for /metrics.
-        entra_keys: where the public keys of the Entra tenant come from; by default from Entra.
+        prebuilt: answers prebuilt features; without it, requests for them are refused.
+        connections: the server's connections, for /metrics.
+        entra_keys: source of the Entra tenant's public keys; by default Entra itself.
     """
     service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))

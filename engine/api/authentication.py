@@ -26,7 +26,7 @@ log = logging.getLogger("engine.authentication")
 
 
 class KeyRing:
-    """The one or two keys that callers may use: those of the settings, else a file's, which is read again when it changes."""
+    """The one or two keys that callers may use, from the settings or else from a file, which is reloaded when it changes."""
 
     def __init__(self, keys: tuple[SecretStr, ...], file: Path | None = None) -> None:
         self._keys = tuple(key.get_secret_value().encode() for key in keys)
@@ -38,7 +38,7 @@ class KeyRing:
 
     @classmethod
     def open(cls, settings: Settings) -> "KeyRing":
-        """The keys of the settings; if there are none, those in `keys` of the data folder, where two are made at first."""
+        """The keys of the settings. Without any: the keys in the file `keys` of the data folder, which starts with two keys."""
         if settings.keys:
             return cls(settings.keys)
         file = settings.data_dir / KEYS_FILE
@@ -60,16 +60,16 @@ class KeyRing:
         try:
             if self._file.stat().st_mtime_ns != self._changed_ns:
                 self._read()
-                log.info("keys read again", extra={"keys": len(self._keys)})
+                log.info("keys reloaded", extra={"keys": len(self._keys)})
         except (OSError, SettingsError) as error:
-            log.error("keys not read again: the former stay", extra={"reason": str(error)})  # noqa: TRY400 - the text says all
+            log.error("keys not reloaded: the old ones stay", extra={"reason": str(error)})  # noqa: TRY400 - the text says all
 
     def _read(self) -> None:
         assert self._file is not None
         changed_ns = self._file.stat().st_mtime_ns
         keys = tuple(part.encode() for part in self._file.read_text().replace(",", "\n").split())
         if not 1 <= len(keys) <= 2:
-            advice = "Write them, or delete the file to have two made."
+            advice = "Correct the file, or delete it to have two keys generated."
             raise SettingsError(f"{self._file}: expected one or two keys, one per line; found {len(keys)}. {advice}")
         self._keys, self._changed_ns = keys, changed_ns
 
@@ -92,13 +92,13 @@ class EntraTokens:
 
     @classmethod
     def open(cls, settings: Settings, keys: KeySource | None = None) -> "EntraTokens | None":
-        """None where the settings name no tenant."""
+        """None if the settings name no tenant."""
         if settings.entra_tenant is None or settings.entra_audience is None:
             return None
         return cls(settings.entra_tenant, settings.entra_audience, keys)
 
     def refusal(self, token: str) -> str | None:
-        """Why `token` is refused; None if it is good. May read the tenant's keys over the network: not for the event loop."""
+        """Why `token` is refused; None if it is valid. May fetch the tenant's keys, so never call it on the event loop."""
         try:
             jwt.decode(
                 token,
@@ -110,34 +110,34 @@ class EntraTokens:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except jwt.PyJWKClientConnectionError:
-            return "The tenant's signing keys cannot be read now; use a key, or try again."
+            return "The signing keys of the Entra tenant cannot be read at the moment. Try again, or send a key instead."
         except jwt.ExpiredSignatureError:
             return "The bearer token has expired."
         except jwt.InvalidAudienceError:
             return f"The bearer token is for another audience: expected {self._audiences[0]}."
         except jwt.InvalidIssuerError:
-            return "The bearer token is of another tenant."
+            return "The bearer token was issued by another tenant."
         except jwt.PyJWTError:
             return "The bearer token is not valid."
         return None
 
 
 class Authenticator:
-    """Decides about a request by its headers alone."""
+    """Accepts or refuses a request by its headers alone."""
 
     def __init__(self, keys: KeyRing, entra: EntraTokens | None = None) -> None:
         self._keys = keys
         self._entra = entra
 
     def has_key(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a right key is among the (lower-case) headers. Quick: for the event loop."""
+        """Whether the (lower-case) headers contain a valid key. Fast enough for the event loop."""
         given = headers.get(KEY_HEADER.encode())
         return given is not None and self._keys.accepts(given.decode("latin-1"))
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> str | None:
-        """Why a request without a right key is refused; None if its bearer token is good. Not for the event loop."""
+        """Why a request without a valid key is refused; None if its bearer token is valid. Not for the event loop."""
         if KEY_HEADER.encode() in headers:
-            return "Access denied: the key is not one of this engine's."
+            return "Access denied: the key is not a key of this engine."
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             if self._entra is None:
@@ -147,6 +147,6 @@ class Authenticator:
 
 
 def unauthorized(message: str, realm: str) -> ApiError:
-    """401 as the gateway before the service said it: code "401"."""
+    """401 as the gateway of the hosted service answers it: code "401"."""
     challenge = f'AzureApiManagementKey realm="{realm}",name="Ocp-Apim-Subscription-Key",type="header"'
     return ApiError(401, ErrorCode.UNAUTHORIZED, message, headers={"WWW-Authenticate": challenge})

@@ -1,4 +1,4 @@
-"""What the API needs of the engine's other parts, as the few methods that it calls."""
+"""Protocols of the engine's other parts, with the few methods that the API calls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from vision_customization.engine.store import Store
 
 
 class Jobs(Protocol):
-    """Where trainings, evaluations and product recognition runs are put for a worker to take; `engine.jobs.queue.JobQueue`."""
+    """Queues trainings, evaluations and product recognition runs for the workers; `engine.jobs.queue.JobQueue`."""
 
     def enqueue_training(self, model_id: str) -> object: ...
 
@@ -33,7 +33,7 @@ class Models(Protocol):
     def forget(self, model_id: str) -> None: ...
 
     def load(self, model_id: str) -> object:
-        """Have a model in memory before it is asked. Raises `engine.models.cache.ModelGone`."""
+        """Load a model into memory before its first call. Raises `engine.models.cache.ModelGone`."""
         ...
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
@@ -41,7 +41,7 @@ class Models(Protocol):
         ...
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
-        """Objects with a tag each, by falling confidence, in pixels of the image as submitted. Raises `serving.ModelGone`."""
+        """Objects with one tag each, by falling confidence, in pixels of the submitted image. Raises `serving.ModelGone`."""
         ...
 
 
@@ -54,14 +54,14 @@ class Blobs(Protocol):
 
     @property
     def identity(self) -> Identity:
-        """Whose tokens are sent where a dataset says managed identity."""
+        """The identity whose tokens are sent if a dataset is read by managed identity."""
 
     def check(self, url: str, limit_seconds: float) -> None:
-        """Raises `vision_customization.engine.blobs.reader.BlobError` where that identity cannot read a blob or a container."""
+        """Raises `vision_customization.engine.blobs.reader.BlobError` if that identity cannot read a blob or a container."""
 
 
 class Prebuilt(Protocol):
-    """What answers prebuilt features; `vision_customization.engine.models.prebuilt.VisionResource`."""
+    """Answers prebuilt features; `vision_customization.engine.models.prebuilt.VisionResource`."""
 
     def analyze(self, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
         """Raises `vision_customization.engine.models.prebuilt.ResourceUnavailable`."""
@@ -70,7 +70,7 @@ class Prebuilt(Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """What the routes work with."""
+    """Everything the routes use."""
 
     settings: Settings
     store: Store

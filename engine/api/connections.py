@@ -1,7 +1,7 @@
-"""Bounds on connections: how many there are, and how long one may take to say what it wants.
+"""Bounds on connections: how many may be open, and how long a client may take to send its request.
 
 Without bounds, anyone who can reach the port could open connections until the process has no file descriptor left for its work.
-A connection that waits for a request is the first to go: the oldest that has never sent one, then the oldest idle one.
+If there are too many, one that waits for a request is closed: the oldest that has never sent one, else the oldest idle one.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 15.0
-"""From a connection's start, or from its last answer, until the next request's head is complete."""
+"""Time from a connection's start, or from its last answer, until the next request's head must be complete."""
 
 BODY_SECONDS = 20.0
 BODY_BYTES_LEAST = 2560
-"""A request's body must bring so many bytes in BODY_SECONDS."""
+"""At least this many bytes of a request's body must arrive in BODY_SECONDS."""
 
 ANSWER_SECONDS = 60.0
-"""How long a client may leave an answer unread, without taking any of it."""
+"""How long a client may go without reading any of its answer."""
 
 CONNECTIONS_MAX = 2048
 FILES_FOR_WORK = 256
-"""File descriptors that no connection gets: databases, images, models, logs and other services need them."""
+"""File descriptors reserved for databases, images, models, logs and other services: connections do not get them."""
 
 _BACKLOG_MAX = 256
 _FILES_WANTED = 65_536
@@ -55,7 +55,7 @@ class Closed(StrEnum):
 
 @dataclass(frozen=True)
 class Limits:
-    """`files`: descriptors that this process may have. `backlog`: connections that wait until they are accepted."""
+    """`files`: descriptors that this process may have. `backlog`: connections that may wait to be accepted."""
 
     files: int
     connections: int
@@ -63,18 +63,18 @@ class Limits:
 
     @classmethod
     def of(cls, files: int, connections: int = CONNECTIONS_MAX) -> "Limits":
-        """The limits that leave FILES_FOR_WORK of so many descriptors; a whole backlog may be accepted at once."""
+        """The limits that leave FILES_FOR_WORK of `files` descriptors, even if a whole backlog is accepted at once."""
         backlog = min(_BACKLOG_MAX, max(16, files // 4))
         return cls(files, max(16, min(connections, files - FILES_FOR_WORK - backlog)), backlog)
 
 
 def raise_file_limit() -> int:
-    """Let this process have as many file descriptors as it is allowed to, at most 65,536; how many that are."""
+    """Raise this process's limit of file descriptors as far as allowed, to 65,536 at most. Returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted if soft == resource.RLIM_INFINITY else soft
-    # Some systems allow less than they say.
+    # Some systems allow fewer than they report.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -87,7 +87,7 @@ class Connections:
         self.most = most
         self._clock = clock
         self._open: set[BoundedConnection] = set()
-        # Since when they wait: dictionaries, which keep the order.
+        # Dictionaries, because they keep the order; the values say since when a connection waits.
         self._new: dict[BoundedConnection, float] = {}
         self._idle: dict[BoundedConnection, float] = {}
         self._due: asyncio.TimerHandle | None = None
@@ -101,16 +101,16 @@ class Connections:
 
     @property
     def waiting(self) -> int:
-        """Those that no request is being answered on."""
+        """Connections on which no request is being answered."""
         return len(self._new) + len(self._idle)
 
     @property
     def closed(self) -> Mapping[Closed, int]:
-        """How many were closed because of a bound, by the reason."""
+        """How many connections were closed because of a bound, by reason."""
         return self._closed
 
     def add(self, connection: "BoundedConnection") -> None:
-        """Count a new connection; where that is one too many, close the one that is missed least."""
+        """Count a new connection; if that is one too many, close the one that is needed least."""
         missed_least = next(iter(self._new or self._idle), connection)
         self._open.add(connection)
         self._new[connection] = self._clock()
@@ -118,17 +118,17 @@ class Connections:
             self.close(missed_least, Closed.TOO_MANY)
 
     def answers(self, connection: "BoundedConnection") -> None:
-        """A request on it is complete up to its body."""
+        """Note that a request's head has arrived on it."""
         self._new.pop(connection, None)
         self._idle.pop(connection, None)
 
     def waits(self, connection: "BoundedConnection") -> None:
-        """Its request is answered, and there is no other yet."""
+        """Note that its request is answered and no other has arrived yet."""
         if connection in self._open:
             self._idle[connection] = self._clock()
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close those that have waited too long, a few at a time: many at once would keep the others' requests waiting."""
+        """Close connections that have waited too long, a few at a time: closing many at once would delay other requests."""
         if self._due is None:
             self._due = loop.call_later(_LOOK_SECONDS, self._look, loop)
 
@@ -141,7 +141,7 @@ class Connections:
             late += (connection for connection, _ in islice(due, _CLOSED_AT_ONCE))
         for connection in late:
             if connection.is_sending():
-                # The next request is not late while the last answer is on its way.
+                # The next request is not late while the last answer is still being sent.
                 self.answers(connection)
                 self.waits(connection)
             else:
@@ -154,12 +154,12 @@ class Connections:
         self.answers(connection)
 
     def close(self, connection: "BoundedConnection", reason: Closed) -> None:
-        """Close a connection, whose client gets no more, and say so in the log, at most once a minute."""
+        """Close a connection without a further answer, and log that at most once a minute."""
         self.remove(connection)
         if connection.transport.get_write_buffer_size():
             connection.transport.abort()
         else:
-            connection.transport.close()  # what the system has yet to send of an answer arrives
+            connection.transport.close()  # the system still sends what it has taken of an answer
         self._closed[reason] += 1
         self._unsaid[reason] += 1
         now = self._clock()
@@ -171,7 +171,7 @@ class Connections:
 
 
 class BoundedConnection(H11Protocol):
-    """uvicorn's protocol, whose requests have a time for the head, for the body, and for the answer to be read."""
+    """uvicorn's protocol with time limits for a request's head, for its body, and for reading the answer."""
 
     def __init__(self, connections: Connections, **arguments: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(**arguments)
@@ -217,7 +217,7 @@ class BoundedConnection(H11Protocol):
         super().on_response_complete()
 
     def is_sending(self) -> bool:
-        """Whether a part of the last answer is not sent yet. A client that leaves it unread is waited for only so long."""
+        """Whether a part of the last answer is not sent yet. A client that does not read it is cut off in time."""
         if not self.transport.get_write_buffer_size():
             return self.transport.is_closing()
         if self._stall is None:
@@ -250,9 +250,9 @@ class BoundedConnection(H11Protocol):
             self._bounds.close(self, Closed.SLOW_READER)
 
     def _unread_bytes(self) -> int:
-        """What the client has not taken yet: in this process, and in the system, which takes over in large steps."""
+        """Bytes that the client has not read yet, in this process and in the system, which takes them in large steps."""
         queued = array("i", [0])
-        with suppress(OSError, ValueError, AttributeError):  # not every system tells
+        with suppress(OSError, ValueError, AttributeError):  # not every system reports it
             ioctl(self.transport.get_extra_info("socket").fileno(), TIOCOUTQ, queued)
         return self.transport.get_write_buffer_size() + queued[0]
 

@@ -29,21 +29,21 @@ REQUEST_BODIES = (
 )
 
 _FAILURES = {
-    400: "The request is not valid, or the state of what it names does not allow it.",
-    401: "No key, a wrong one, or a bearer token that is not accepted.",
-    404: "There is none of that name.",
-    405: "The path does not know this method.",
+    400: "The request is not valid, or the resource's status does not allow it.",
+    401: "The key is missing or wrong, or the bearer token is not accepted.",
+    404: "Nothing of that name exists.",
+    405: "The path does not support this method.",
     409: "The name is taken.",
-    412: "If-Match names another eTag.",
+    412: "The resource's eTag is not the one in If-Match.",
     413: "The body is too long.",
-    429: "Too many requests wait; try again after Retry-After seconds.",
-    502: "The Vision resource that `features` are passed on to does not answer, or refuses the engine.",
+    429: "Too many requests are waiting; try again after Retry-After seconds.",
+    502: "The Vision resource that answers `features` does not respond, or refuses the engine.",
     503: "The database does not answer.",
 }
 
 _HEADERS = {
     "apim-request-id": {
-        "description": "Names this request in the engine's log.",
+        "description": "Identifies this request in the engine's log.",
         "schema": {"type": "string", "format": "uuid"},
     }
 }
@@ -63,7 +63,7 @@ def json_body(kind: type[BaseModel]) -> dict[str, Any]:
 
 
 def describe(app: FastAPI, version: str) -> None:
-    """Let `app` answer /openapi.json with the completed document."""
+    """Make `app` serve the complete document at /openapi.json."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The one error shape, and which status and code each refusal has."""
+"""The one error shape, and the status and code of each refusal."""
 
 import json
 import re
@@ -34,7 +34,7 @@ _ALREADY_EXISTS = {
 
 
 class ApiError(EngineError):
-    """A refused request: its status, and what the body says."""
+    """A refused request: its status and its body."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ def invalid(message: str, *, target: str | None = None, inner: ErrorCode | None 
 
 
 def invalid_values(problems: Sequence[Mapping[str, Any]], where: str) -> ApiError:
-    """400 for what pydantic found wrong, as its `errors()` says it. Never repeats a value, which may be a secret."""
+    """400 for the problems that pydantic's `errors()` lists. Never repeats a value, which may be a secret."""
     details = []
     for problem in problems:
         place = [str(part) for part in problem["loc"]]
         target = ".".join(place) or where
         message = str(problem["msg"]).removeprefix("Value error, ")
         if target == "api-version" and problem["type"] == "missing":
-            message = f"the query needs it, as in api-version={API_VERSION}"
+            message = f"the query must have it, for example api-version={API_VERSION}"
         details.append(ErrorDetails(code=ErrorCode.BAD_ARGUMENT.value, message=f"{target}: {message}", target=target))
     first = details[0]
     message = first.message if len(details) == 1 else f"{first.message} (and {len(details) - 1} more: see details)"
@@ -85,7 +85,7 @@ def invalid_values(problems: Sequence[Mapping[str, Any]], where: str) -> ApiErro
 
 
 def store_refusal(error: StoreError) -> ApiError:
-    """How a refusal of the store is answered."""
+    """The API's answer to a refusal of the store."""
     if isinstance(error, NotFound):
         return ApiError(404, _NOT_FOUND[error.kind], str(error), target=error.name)
     if isinstance(error, AlreadyExists):
@@ -101,15 +101,15 @@ def store_refusal(error: StoreError) -> ApiError:
 
 
 def internal_error(request_id: str) -> ApiError:
-    """500, which says no more than where to look."""
-    message = f"Something went wrong inside the engine. Its log says what, at apim-request-id {request_id}."
+    """500, which only says where to look."""
+    message = f"Something went wrong inside the engine. See its log at apim-request-id {request_id}."
     return ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, message)
 
 
 def route_refusal(error: HTTPException, allowed: Sequence[str]) -> ApiError:
-    """What the router itself refuses: no such path (404), or not with this method (405), but with those `allowed`."""
+    """A refusal of the router itself: it has no such path (404), or allows only the methods `allowed` (405)."""
     if error.status_code == 404:
-        return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "Resource not found. /openapi.json lists the paths there are.")
+        return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "Resource not found. /openapi.json lists the paths that exist.")
     if error.status_code == 405:
         methods = ", ".join(allowed)
         message = f"The method is not allowed here; allowed: {methods}."
@@ -118,7 +118,7 @@ def route_refusal(error: HTTPException, allowed: Sequence[str]) -> ApiError:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Let every refusal of `app` have the one shape."""
+    """Give every refusal of `app` the one error shape."""
 
     @app.exception_handler(ApiError)
     async def refuse(_: Request, error: Exception) -> Response:
@@ -144,7 +144,7 @@ def answer_errors(app: FastAPI) -> None:
 
 
 def allowed_methods(app: FastAPI, path: str) -> list[str]:
-    """The methods of all operations at `path`. The router names those of one alone, and takes `m:cancel` for a name."""
+    """The methods of all operations at `path`. The router names only those of one, and takes `m:cancel` for a name."""
     for name in ("[^/:]+", "[^/]+"):
         methods: set[str] = set()
         for template, operations in app.openapi()["paths"].items():

@@ -1,4 +1,4 @@
-"""What happens to every request before its route: one slash, who calls, an id, a line of log, a number counted."""
+"""What every request passes before its route: a check of its path and its caller, an id, a log line, the metrics."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ PROTECTED = "/computervision"
 
 _SLASHES = re.compile("//+")
 _SLASHES_RAW = re.compile(b"//+")
-_PROBES = ("/healthz", "/metrics")  # asked every few seconds for as long as the engine runs
+_PROBES = ("/healthz", "/metrics")  # called every few seconds for as long as the engine runs
 _CLIENT_CLOSED = 499  # nginx's number for a caller that hung up; only ever logged
 
 log = logging.getLogger("engine.access")
@@ -88,7 +88,7 @@ class Gateway:
             "status": status,
             "milliseconds": round(seconds * 1000, 2),
         }
-        # The query as a whole stays out of the log: an address in it may carry a signature.
+        # The query is not logged: an address in it may contain a signature.
         if b"model-name" in scope["query_string"]:
             fields["model-name"] = parse_qs(scope["query_string"].decode("latin-1")).get("model-name", [""])[-1][:255]
         log.log(logging.DEBUG if route in _PROBES else logging.INFO, "request", extra=fields)

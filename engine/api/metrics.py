@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics."""
+"""The metrics that Prometheus reads at /metrics."""
 
 from collections.abc import Iterator
 
@@ -43,13 +43,13 @@ class Metrics:
 
 
 class StoreCollector(Collector):
-    """What the store knows at the moment it is asked."""
+    """Gauges read from the store at each scrape."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: so that registering it does not read the store."""
+        """Empty, so that registering the collector does not read the store."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -73,30 +73,30 @@ class StoreCollector(Collector):
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
         queued += run_counts[RunStatus.NOT_STARTED]
         yield GaugeMetricFamily(
-            "vision_engine_queue_length", "Trainings, evaluations and runs that wait for a worker.", value=queued
+            "vision_engine_queue_length", "Trainings, evaluations and runs that are waiting for a worker.", value=queued
         )
         yield GaugeMetricFamily(
             "vision_engine_training_seconds",
-            "Compute time of the trainings of all models that there are, in seconds.",
+            "Compute time of the trainings of all existing models, in seconds.",
             value=self._store.models.training_seconds(),
         )
 
 
 class ConnectionCollector(Collector):
-    """The server's connections at the moment it is asked."""
+    """The server's connections at each scrape."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
     def collect(self) -> Iterator[Metric]:
         connections = self._connections
-        states = GaugeMetricFamily("vision_engine_connections", "Connections by what they do.", labels=["state"])
+        states = GaugeMetricFamily("vision_engine_connections", "Connections by state.", labels=["state"])
         states.add_metric(["waiting"], connections.waiting)
         states.add_metric(["answering"], connections.open - connections.waiting)
         yield states
-        yield GaugeMetricFamily("vision_engine_connections_max", "Most connections at once.", value=connections.most)
+        yield GaugeMetricFamily("vision_engine_connections_max", "Maximum number of connections.", value=connections.most)
         closed = CounterMetricFamily(
-            "vision_engine_connections_closed", "Connections closed because of a bound, by the reason.", labels=["reason"]
+            "vision_engine_connections_closed", "Connections closed because of a limit, by reason.", labels=["reason"]
         )
         for reason in Closed:
             closed.add_metric([reason.value], connections.closed.get(reason, 0))

@@ -1,4 +1,4 @@
-"""What every operation takes beside its body: the version, a name, a page, a precondition."""
+"""What operations take besides a body: the version, a name, a page, a precondition."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ R = TypeVar("R")
 
 ApiVersion = Annotated[
     Literal["2023-02-01-preview", "2023-04-01-preview"],
-    Query(alias="api-version", description="Version of the contract; both are served alike."),
+    Query(alias="api-version", description="Version of the contract; both give the same answers."),
 ]
 PathName = Annotated[Name, Path()]
-Skip = Annotated[int, Query(ge=0, le=SKIP_MAX, description="How many items to leave out from the start.")]
-Top = Annotated[int, Query(ge=1, le=PAGE_MAX, description="How many items to answer with at most.")]
+Skip = Annotated[int, Query(ge=0, le=SKIP_MAX, description="How many items to skip from the start.")]
+Top = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Maximum number of items to return.")]
 
 
 async def preview_version(api_version: ApiVersion) -> str:
@@ -30,7 +30,7 @@ async def preview_version(api_version: ApiVersion) -> str:
 
 
 async def own_route(request: Request) -> None:
-    """405 for what only looks like a name: with another method, `/models/m:cancel` reaches the route of a model."""
+    """405 for a path that only looks like a name: with another method, `/models/m:cancel` reaches the route of a model."""
     if ":" in request.url.path and request.method not in allowed_methods(request.app, request.url.path):
         raise HTTPException(405)
 
@@ -39,7 +39,7 @@ VERSIONED = [Depends(own_route), Depends(preview_version)]
 
 
 async def service_of(request: Request) -> Service:
-    """What the routes of the application work with."""
+    """Everything the routes of the application use."""
     service: Service = request.app.state.service
     return service
 
@@ -57,8 +57,8 @@ class Page:
         self._top = top
 
     def of(self, read: Callable[[int, int], Sequence[R]], shown: Callable[[R], Wire]) -> Response:
-        """The page as JSON. `read(skip, top)` gives the records, and `shown` makes of each what callers see."""
-        records = read(self._skip, self._top + 1)  # one more than asked for: whether another page follows
+        """The page as JSON. `read(skip, top)` returns the records, and `shown` converts each to what callers see."""
+        records = read(self._skip, self._top + 1)  # one more than asked for, to see whether another page follows
         body: dict[str, Any] = {"value": [shown(record).to_wire() for record in records[: self._top]]}
         if len(records) > self._top:
             query = {
@@ -77,7 +77,7 @@ PageQuery = Annotated[Page, Depends()]
 def if_match(
     header: Annotated[str | None, Header(alias="If-Match", description="Only if the eTag is still this one; * is any.")] = None,
 ) -> frozenset[str] | None:
-    """The eTags that the caller accepts; None for any. Quotes around them may be there or not."""
+    """The eTags that the caller accepts; None for any. Quotes around them are optional."""
     if header is None:
         return None
     tags = frozenset(part.strip().removeprefix("W/").strip('"') for part in header.split(","))

@@ -127,7 +127,7 @@ def test_a_secret_is_struck_out(text: str, expected: str) -> None:
         "urn:pulumi:dev::vision::vision:Model::leaves",
         "mail somebody@example.com",
         "-----BEGIN CERTIFICATE-----\nMIIEow==\n-----END CERTIFICATE-----",
-        "VISION_ENGINE_KEYS: a key must be printable ASCII characters, without spaces",
+        "VISION_ENGINE_KEYS: a key must consist of printable ASCII characters without spaces",
         "VISION_ENGINE_TOKEN_KEY: is no Fernet key",
         "key: must be one line of ASCII text",
         "password: must have 8 characters",

@@ -85,15 +85,15 @@ def test_settings_survive_the_environment() -> None:
         ({"objects_url": "http://127.0.0.1:10000/acct/c"}, "must be https"),
         ({"vision_endpoint": "http://v.example"}, "VISION_ENGINE_VISION_ENDPOINT"),
         ({"vision_endpoint": "https://v.example?key=secret"}, "without query"),
-        ({"vision_endpoint": "https://me:secret@v.example"}, "without query or user name"),
+        ({"vision_endpoint": "https://me:secret@v.example"}, "without a query or user name"),
         ({"vision_key": "a secret"}, "VISION_ENGINE_VISION_KEY"),
-        ({"vision_key": "a-secret"}, "of no use without vision_endpoint"),
+        ({"vision_key": "a-secret"}, "vision_key needs vision_endpoint"),
         ({"threads": 0}, "VISION_ENGINE_THREADS"),
         ({"workers": -1}, "VISION_ENGINE_WORKERS"),
         ({"entra_tenant": "t"}, "needed together"),
         ({"public_url": "example.org"}, "VISION_ENGINE_PUBLIC_URL"),
         ({"log_level": "loud"}, "'debug'"),
-        ({"prot": 1}, "prot is no setting; settings are allowed_hosts,"),
+        ({"prot": 1}, "prot is not a setting; choose from allowed_hosts,"),
     ],
 )
 def test_what_is_refused_and_how(values: dict[str, object], expected: str) -> None:

@@ -17,7 +17,7 @@ from vision_customization.engine.learning.errors import ImageError
 from vision_customization.engine.learning.images import DecodedImage, ImageSizeError, decode_image
 
 FETCH_SECONDS_MAX = 30.0
-"""The most that an image may take to come from its URL."""
+"""Longest time that fetching an image from its URL may take."""
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/bmp", "image/tiff", "image/webp", "image/x-icon")
 _STREAM = "application/octet-stream"
@@ -40,7 +40,7 @@ IMAGE_BODY = {
         },
     }
 }
-"""The declaration of such a body."""
+"""The OpenAPI declaration of such a body."""
 
 
 class WaitingRoom:
@@ -51,12 +51,12 @@ class WaitingRoom:
 
     @contextmanager
     def seat(self, seats: int) -> Iterator[None]:
-        """One of so many seats. Refuses with 429 where all are taken."""
+        """Take one of `seats` seats. Refuses with 429 if all are taken."""
         if self._waiting >= seats:
             raise ApiError(
                 429,
                 ErrorCode.INVALID_REQUEST,
-                f"{self._waiting} requests wait already. Try again in a second.",
+                f"Too many requests are waiting already ({self._waiting}). Try again in a second.",
                 headers={"Retry-After": "1"},
             )
         self._waiting += 1
@@ -81,7 +81,7 @@ async def read_image(request: Request) -> tuple[str | None, bytes]:
     if body is not None and declared == _FORM:
         body = first_file(body, request.headers["content-type"])
         if body is None:
-            raise invalid("The form holds no image: expected one part with the image's bytes.")
+            raise invalid("The form contains no image: expected one part with the image's bytes.")
     if body is None or len(body) > IMAGE_BYTES_MAX:
         raise invalid(f"The image is longer than {IMAGE_BYTES_MAX:,} bytes.")
     if not body:
@@ -90,7 +90,7 @@ async def read_image(request: Request) -> tuple[str | None, bytes]:
 
 
 def fetch_image(blobs: Blobs, url: str) -> bytes:
-    """The image at `url`, as it is there. Refuses with 400 what cannot be read."""
+    """The bytes of the image at `url`. Refuses with 400 if they cannot be read."""
     try:
         blob = blobs.read(url, max_bytes=IMAGE_BYTES_MAX, limit_seconds=FETCH_SECONDS_MAX)
     except BlobError as error:
@@ -102,7 +102,7 @@ def fetch_image(blobs: Blobs, url: str) -> bytes:
 
 
 def decoded_image(image: bytes, detail: int = 1) -> DecodedImage:
-    """`engine.learning.decode_image`. Refuses with 400 what is no image, or one of another size than the contract has it."""
+    """`engine.learning.decode_image`. Refuses with 400 if it is not an image, or not of a size that the contract allows."""
     try:
         return decode_image(image, IMAGE_SIDE_ANALYZE_PX, detail)
     except ImageSizeError as error:

@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded, and as forgiving about JSON as commands pasted from documentation need."""
+"""Reads a request's body: bounded, and lenient enough about JSON for commands pasted from documentation."""
 
 import json
 import re
@@ -17,7 +17,7 @@ JSON_BYTES_MAX = 1024 * 1024
 JSON_TYPES = ("application/json", "application/json-patch+json", "text/json")
 
 _DRAINED_BYTES_MAX = 64 * 1024 * 1024
-# A string without an end is one token, too: were it none, each quote in it would be tried as the start of another.
+# An unterminated string is one token, too. Otherwise each quote in it would be tried as the start of another string.
 _LOOSE_TOKEN = re.compile(
     r"""
       "  (?:[^"\\]|\\.)* "?
@@ -40,7 +40,7 @@ def media_type(request: Request) -> str:
 async def read_body(request: Request, max_bytes: int) -> bytes | None:
     """The body; None if it is longer than `max_bytes`.
 
-    What is too long is read to its end, within reason, and forgotten: a client that still sends would not see the answer.
+    A longer body is read to its end, within reason, and discarded: a client that is still sending would not see the answer.
     """
     parts: list[bytes] | None = []
     size = 0
@@ -68,7 +68,7 @@ async def spool_body(request: Request, max_bytes: int, file: BinaryIO) -> bool:
 
 
 def body_of(kind: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """A dependency: the JSON body as `kind`. Refuses with 400 what is no such object, and with 413 what is too long."""
+    """A dependency: the JSON body as `kind`. Refuses with 400 if it is not such an object, with 413 if it is too long."""
 
     async def read(request: Request) -> Body:
         declared = media_type(request)
@@ -101,7 +101,7 @@ def parse(kind: type[Body], body: bytes | None) -> Body:
 
 
 def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON is any value
-    """`body` as JSON; if it is none, as JSON with single quotes and trailing commas. Raises ValueError or RecursionError."""
+    """`body` as JSON, or else as JSON with single quotes and trailing commas. Raises ValueError or RecursionError."""
     text = body.decode("utf-8-sig")
     try:
         value = json.loads(text)
@@ -111,7 +111,7 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON is any value
         except json.JSONDecodeError:
             raise error from None
     if _UNSTORABLE.search(json.dumps(value, ensure_ascii=False).replace("\\u0000", "\x00")):
-        raise ValueError("a text holds a NUL or half a surrogate pair, which is no character")
+        raise ValueError("a string contains a NUL character or an unpaired surrogate")
     return value
 
 

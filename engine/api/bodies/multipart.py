@@ -1,4 +1,4 @@
-"""The parts of a `multipart/form-data` body (RFC 7578), as places in it: no part is copied."""
+"""The parts of a `multipart/form-data` body (RFC 7578), as positions in it: no part is copied."""
 
 from email.message import Message
 from email.utils import collapse_rfc2231_value
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PARTS_MAX = 100
 HEAD_BYTES_MAX = 16_384
-"""Of the headers of one part."""
+"""Maximum length of one part's headers."""
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -28,8 +28,8 @@ class Part(NamedTuple):
 
 
 def parts(body: bytes | mmap, content_type: str) -> list[Part]:
-    """The parts of a body, up to the first that is malformed; none where `content_type`, the request's header, names no
-    boundary. The last part may lack the delimiter after it, and more than PARTS_MAX are not read."""
+    """The parts of a body, up to the first that is malformed and at most PARTS_MAX. None of them if `content_type`, the
+    request's header, names no boundary. The delimiter after the last part may be missing."""
     boundary = _parameter(content_type, "boundary")
     if not boundary:
         return []
@@ -56,7 +56,7 @@ def first_file(body: bytes, content_type: str) -> bytes | None:
 
 
 class _Reader:
-    """Collects the parts from what the parser reports."""
+    """Collects the parts that the parser reports."""
 
     def __init__(self) -> None:
         self.found: list[Part] = []
@@ -76,11 +76,11 @@ class _Reader:
         }
 
     def goes_on(self, chunk: bytes, start: int) -> None:
-        """What the parser is given next, and where it is in the body."""
+        """Note which chunk the parser gets next, and where in the body it starts."""
         self._chunk, self._chunk_start = chunk, start
 
     def end(self, body: bytes | mmap, delimiter: bytes) -> None:
-        """The body has ended, maybe within the content of a part."""
+        """The body has ended, possibly within the content of a part."""
         if self._in_content:
             stop = body.find(delimiter, self._start) if self._length else self._start
             self._keep(stop if stop != -1 else len(body))
@@ -116,7 +116,7 @@ class _Reader:
 
     def _content_goes_on(self, data: bytes, start: int, stop: int) -> None:
         if not self._length:
-            # What looked like a delimiter at the end of the chunk before comes from a buffer of the parser's.
+            # Bytes that looked like a delimiter at the end of the previous chunk come from the parser's own buffer.
             self._start = self._chunk_start + (start if data is self._chunk else start - stop)
         self._length += stop - start
 
@@ -131,7 +131,7 @@ class _Reader:
 
 
 def _first_delimiter(body: bytes | mmap, opening: bytes) -> int | None:
-    """Where the first delimiter starts; before it may be a preamble, which the parser does not know. None if there is none."""
+    """Where the first delimiter starts: the parser does not know the preamble that may precede it. None without a delimiter."""
     position = 0 if body[: len(opening)] == opening else body.find(b"\r\n" + opening) + 2
     return position if position != 1 else None
 

@@ -281,7 +281,7 @@ def test_every_operation_needs_a_key_and_a_version(world: World, method: str, pa
         error = world.call(method, path, version=None).json()["error"]
         assert error == {
             "code": "InvalidRequest",
-            "message": "api-version: the query needs it, as in api-version=2023-04-01-preview",
+            "message": "api-version: the query must have it, for example api-version=2023-04-01-preview",
             "target": "api-version",
         }
 
