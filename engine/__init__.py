@@ -1,5 +1,5 @@
-"""The self-hosted service behind the REST contract: what it answers, what it keeps, and how it learns.
+"""The self-hosted service behind the REST contract: its API, its storage and its learning.
 
-Imports no Pulumi. The wire types are those of `vision_customization.contract`. This package does not know who
+It does not import Pulumi. The wire types are those of `vision_customization.contract`. This package does not know who
 declares datasets and models.
 """

@@ -7,24 +7,24 @@ EngineError
 ├── api.errors.ApiError          a request that the API refuses
 ├── blob_address.BlobError       a blob that was not read
 ├── identity.NoToken             the engine's identity gives no token
-├── jobs.errors                  how a job ends early
+├── jobs.errors                  a job that ends early
 │   ├── JobError: JobFailed, JobCancelled
 │   └── SourceUnreachable        a host of blobs does not answer
-├── jobs.worker.LockLost         a worker that others take for dead
-├── learning.LearningError       what cannot be learnt: ImageError, WeightsError, ArtifactError
-├── objects.ObjectNotFound       there is no object of that key
+├── jobs.worker.LockLost         a worker without its lock, so that others assume it is dead
+├── learning.LearningError       data that cannot be learnt: ImageError, WeightsError, ArtifactError
+├── objects.ObjectNotFound       no object has that key
 ├── objects.ObjectsUnavailable   the container of the objects refuses the engine, or does not answer
 ├── prebuilt.ResourceUnavailable the Vision resource gives no answer
-├── serving.ModelGone            the model's file is not there
+├── serving.ModelGone            the model's file does not exist
 ├── serving.ModelTooSlow         the model takes too long for an image
 ├── store.sqlite_file.DatabaseDamaged  the engine's database cannot be read any more
-└── store.StoreError             what the store refuses: see store.errors
+└── store.StoreError             a call that the store refuses: see store.errors
 ```
 """
 
 
 class EngineError(Exception):
-    """Something the engine refuses or cannot do; its text is for the person who reads it."""
+    """Something the engine refuses or cannot do. Its text is shown to users."""
 
 
 class SettingsError(EngineError, ValueError):

@@ -156,7 +156,7 @@ class Settings(BaseModel):
         except StorageError as error:
             raise ValueError(str(error)) from None
         if not parsed.url.startswith("https://"):
-            raise ValueError("must be an https URL, because the engine sends tokens of its identity there")
+            raise ValueError("must be https, because the engine sends tokens of its identity there")
         return parsed.url
 
     @field_validator("vision_endpoint", mode="after")

@@ -32,7 +32,7 @@ log = logging.getLogger("engine.server")
 
 
 def serve(settings: Settings) -> None:
-    """Answer until SIGTERM or SIGINT, then finish what is being answered and stop the workers. Raises SettingsError."""
+    """Serve until SIGTERM or SIGINT, then finish the requests in progress and stop the workers. Raises SettingsError."""
     from vision_customization.engine.blobs.reader import BlobReader
     from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
     from vision_customization.engine.jobs.queue import JobQueue
@@ -76,7 +76,7 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            # On h11: httptools neither bounds a head nor reads the body of a request that offers an upgrade.
+            # h11, because httptools does not bound a head, nor read the body of a request that offers an upgrade.
             http=cast("type[asyncio.Protocol]", partial(BoundedConnection, connections)),
             backlog=limits.backlog,
             log_config=None,
@@ -86,22 +86,22 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
         server = uvicorn.Server(config)
-        # Before anybody is told that the engine listens: uvicorn's own handlers come a little later, and raise the signal
-        # again when it is done, when what comes after it here must still be done.
+        # Set before the engine announces that it listens. uvicorn sets its own handlers a little later, and raises the signal
+        # again at its end, when the code after it must still run.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, server.handle_exit)
         stack.enter_context(_announced(settings, listener, limits))
         server.run(sockets=[listener])
         log.info("stopping")
     if left_running():
-        # A model that does not stop computing: the interpreter cannot end in order beside it.
+        # A model does not stop computing: the interpreter cannot end normally while it runs.
         logging.shutdown()
         os._exit(0)
 
 
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
-    """Hold the data folder: two engines on one SQLite database would take each other's jobs, with other keys and hosts."""
+    """Lock the data folder: two engines on one SQLite database would take each other's jobs, with different keys and hosts."""
     from vision_customization.engine.jobs.process.liveness import FileLocks
 
     if settings.on_postgresql:
@@ -111,7 +111,7 @@ def alone(settings: Settings) -> Iterator[None]:
     if lock is None:
         raise SettingsError(
             f"Another vision-engine serves {settings.data_dir} already{_other(settings.data_dir / SERVE_FILE)}. "
-            "Stop it, or give this one a data_dir of its own."
+            "Stop it, or start this one with another data_dir."
         )
     try:
         yield
@@ -120,7 +120,7 @@ def alone(settings: Settings) -> Iterator[None]:
 
 
 def _other(file: Path) -> str:
-    """`, process 4711 on port 8080`, as far as it is known."""
+    """`, process 4711 on port 8080`, or empty if that is unknown."""
     try:
         other = json.loads(file.read_text())
         return f", process {int(other['pid'])} on port {int(other['port'])}"
@@ -130,7 +130,7 @@ def _other(file: Path) -> str:
 
 @contextmanager
 def _announced(settings: Settings, listener: socket.socket, limits: Limits) -> Iterator[None]:
-    """Say where the engine listens: a line on stdout, and `serve.json` in the data folder while it does."""
+    """Announce where the engine listens: by a line on stdout, and by `serve.json` in the data folder while it runs."""
     port = int(listener.getsockname()[1])
     file = settings.data_dir / SERVE_FILE
     draft = file.with_suffix(f".{os.getpid()}")
@@ -143,7 +143,7 @@ def _announced(settings: Settings, listener: socket.socket, limits: Limits) -> I
     log.info("listening", extra={**where, "connections": limits.connections, "files": limits.files})
     if limits.connections < settings.connections:
         log.warning(
-            "fewer connections than VISION_ENGINE_CONNECTIONS: the limit of open files (ulimit -n) is too low",
+            "fewer connections than VISION_ENGINE_CONNECTIONS: the limit on open files (ulimit -n) is too low",
             extra={"connections": limits.connections, "wanted": settings.connections, "files": limits.files},
         )
     try:

@@ -1,4 +1,4 @@
-"""Work in threads of a route's own, beside those that all other operations share."""
+"""Runs work in threads of a route's own, separate from those that all other operations share."""
 
 import asyncio
 import contextvars
@@ -11,6 +11,6 @@ T = TypeVar("T")
 
 
 async def in_thread(pool: ThreadPoolExecutor, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """The result of `work`, which sees the request's context, as its log lines' ids."""
+    """The result of `work`, which runs in the request's context, so that its log lines carry the request's id."""
     context = contextvars.copy_context()
     return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(work, *arguments, **named))

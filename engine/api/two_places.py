@@ -1,4 +1,4 @@
-"""Changes in two places, the database and the objects or the queue: where the second refuses, nothing is left half done."""
+"""Changes in two places, the database and the objects or the queue: if the second fails, the first is undone."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ log = logging.getLogger("engine.service")
 
 @contextmanager
 def tidying(what: str, **names: str) -> Iterator[None]:
-    """The block deletes leftovers alone: the answer does not depend on it. A refusal is logged, and a worker tries again."""
+    """For a block that only deletes leftovers: the answer does not depend on it. A failure is logged; a worker tries again."""
     try:
         yield
     except (OSError, SQLAlchemyError, StoreError):
-        log.exception("%s, which a worker does later", what, extra=names)
+        log.exception("%s: a worker will do it later", what, extra=names)
 
 
 @contextmanager
 def undone_by(undo: Callable[[], object], what: str, **names: str) -> Iterator[None]:
-    """Where the block fails, `undo` what was done before it, and let the failure be the answer. If undoing fails too, the
-    caretaker ends what is left."""
+    """If the block fails, `undo` the change made before it and raise the failure. If undoing fails too, the caretaker cleans
+    up."""
     try:
         yield
     except Exception:

@@ -1,1 +1,1 @@
-"""What a process of the engine needs before it does anything: logs, a socket, secret files, time limits."""
+"""The basics of every process of the engine: logs, a socket, secret files, time limits."""

@@ -1,4 +1,4 @@
-"""A socket to listen on: said at once where it cannot be had, and in words that help."""
+"""A socket to listen on, with a helpful error at once if the address is not available."""
 
 import socket
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ def listening(host: str, port: int, setting: str = "port", backlog: int = _BACKL
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror:
-        raise SettingsError(f"host: {host} is no address of this machine.") from None
+        raise SettingsError(f"host: {host} is not an address of this machine.") from None
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. asyncio sets it only where it knows the protocol; without it a small answer waits 40 ms.
+        # Connections inherit it. asyncio sets it only for protocols it knows; without it, a small answer is 40 ms late.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
         listener.listen(backlog)
     except OSError as error:
         listener.close()
         raise SettingsError(
-            f"{host}:{port} cannot be listened on ({error.strerror}). Is another process there? "
-            f"--{setting.replace('_', '-')} 0 takes a free port."
+            f"Cannot listen on {host}:{port} ({error.strerror}). Does another process use it? "
+            f"Use --{setting.replace('_', '-')} 0 for a free port."
         ) from None
     with listener:
         yield listener

@@ -1,6 +1,6 @@
-"""Logs as lines of JSON on stderr: `time`, `level`, `event`, and what belongs to the event.
+"""Logs as lines of JSON on stderr: `time`, `level`, `event`, and the event's own fields.
 
-Secrets are struck out of every line, whoever wrote it.
+Secrets are redacted in every line, including those of libraries.
 """
 
 import json
@@ -14,14 +14,14 @@ from typing import TextIO
 from vision_customization.common.redaction import redacted
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""`apim-request-id` of the request that this context works for."""
+"""`apim-request-id` of the request that this context serves."""
 
 _CHATTY = ("jax._src.xla_bridge", "alembic", "asyncio", "azure", "dbos", "httpcore", "httpx", "urllib3")
 _RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "color_message"})
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record; what is passed as `extra` becomes keys beside `event`."""
+    """One JSON object per record; the fields of `extra` become keys beside `event`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -39,7 +39,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logs(level: str, stream: TextIO | None = None) -> None:
-    """Let every logger of this process write JSON lines to `stream` (stderr), from `level` (a name, in lower case) up."""
+    """Make every logger of this process write JSON lines to `stream` (stderr), from `level` (a name in lower case) up."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def secret_file(path: Path, content: str) -> str:
-    """The secret that `path` holds. Written with `content` if there is none; of several writers the first wins."""
+    """The secret in the file `path`. A missing file is written with `content`; the first of several writers wins."""
     try:
         return path.read_text().strip()
     except FileNotFoundError:

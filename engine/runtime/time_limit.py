@@ -1,4 +1,4 @@
-"""Work that may take only so long: its caller goes on when the time is over, even if the work does not."""
+"""Work with a time limit: the caller continues when the time is over, even if the work has not ended."""
 
 import threading
 from collections.abc import Callable
@@ -25,12 +25,12 @@ def within(
 
     Args:
         seconds: how long the work may take.
-        stop: asks the work to end; called when the time is over. The work may ignore it: nobody waits for it any more.
-        ended: called in the thread once the work is at its end, in time or not.
+        stop: asks the work to end; called when the time is over. The work may ignore it: the caller no longer waits.
+        ended: called in the thread once the work has ended, in time or not.
 
     Raises:
         TimeLimitExceeded: the time is over.
-        Whatever `work` raises.
+        Also anything that `work` raises.
     """
     outcome: Future[T] = Future()
 
@@ -47,12 +47,12 @@ def within(
     try:
         return outcome.result(seconds)
     except TimeoutError:
-        if outcome.done():  # in the very moment, or with an error of this kind of its own
+        if outcome.done():  # it ended at the last moment, or raised an error of this kind itself
             return outcome.result()
         stop()
         raise TimeLimitExceeded from None
 
 
 def left_running() -> bool:
-    """Whether work goes on that nobody waits for any more."""
+    """Whether work is still running whose caller no longer waits."""
     return any(thread.name == _THREAD for thread in threading.enumerate())

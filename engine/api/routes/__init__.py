@@ -1,1 +1,1 @@
-"""The routes, one module for each kind of thing in the contract."""
+"""The routes, one module per kind of resource in the contract."""

@@ -31,27 +31,27 @@ _FETCHES = 16
 
 
 class AnalyzeQuery(BaseModel):
-    """What an analyze call asks for."""
+    """The query of an analyze call."""
 
-    # The last two, which some SDKs send by themselves, have no custom models.
+    # The last two, which some SDKs send on their own, have no custom models.
     api_version: Literal["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"] = Field(
-        alias="api-version", description="Only the preview versions know `model-name`; the others, with `features`, ignore it."
+        alias="api-version", description="Only the preview versions know `model-name`; the others need `features` and ignore it."
     )
-    model_name: str | None = Field(None, alias="model-name", description="A model's name, or a published one.")
+    model_name: str | None = Field(None, alias="model-name", description="Name of a model or of a published model.")
     features: str | None = Field(
         None,
-        description="Prebuilt features, comma between; passed on to the Vision resource of the settings, refused without one.",
+        description="Prebuilt features, comma-separated; forwarded to the configured Vision resource, refused without one.",
     )
-    language: str | None = Field(None, description="Of prebuilt features.")
-    gender_neutral_caption: str | None = Field(None, alias="gender-neutral-caption", description="Of prebuilt features.")
-    smartcrops_aspect_ratios: str | None = Field(None, alias="smartcrops-aspect-ratios", description="Of prebuilt features.")
-    model_version: str | None = Field(None, alias="model-version", description="Of prebuilt features.")
+    language: str | None = Field(None, description="Prebuilt features only.")
+    gender_neutral_caption: str | None = Field(None, alias="gender-neutral-caption", description="Prebuilt features only.")
+    smartcrops_aspect_ratios: str | None = Field(None, alias="smartcrops-aspect-ratios", description="Prebuilt features only.")
+    model_version: str | None = Field(None, alias="model-version", description="Prebuilt features only.")
 
 
 class AnalyzeRoute(APIRoute):
-    """Documented as any other route, and answered without FastAPI's solving of dependencies, which takes a tenth of a call.
+    """Documented like any other route, but answered without FastAPI's dependency injection, which takes a tenth of a call.
 
-    Its endpoint is called with the request and the query, and nothing else: dependencies would not be solved.
+    Its endpoint gets the request and the query, and nothing else: it cannot have dependencies.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -72,8 +72,8 @@ router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=Analy
 
 
 class Analyzer:
-    """Answers with the custom models of `service`, in threads of its own: those that all other operations share must not wait
-    for strangers' servers."""
+    """Answers with the custom models of `service`, in threads of its own, because the threads that all other operations share
+    must not wait for servers elsewhere."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -110,7 +110,7 @@ async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> 
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(request)
         if resource is not None:
-            if name is not None:  # nothing is asked of the resource, which costs, for a model that cannot answer
+            if name is not None:  # before the call to the resource, which costs money, for a model that cannot answer
                 await analyzer.check(name)
             standard = analyzer.standard(resource, request.query_params, url, image)
             if name is None:
@@ -122,24 +122,24 @@ async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> 
 
 
 def asked_for(query: AnalyzeQuery, prebuilt: Prebuilt | None) -> tuple[str | None, Prebuilt | None]:
-    """The model that a call asks for, and who answers the features that it asks for. Refuses with 400 a call that asks for
-    features without a resource, or for nothing."""
+    """The model that a call asks for, and the resource that answers its features. Refuses with 400 a call that asks for
+    features without a resource, or for neither."""
     if wanted := [feature for feature in (query.features or "").replace(" ", "").split(",") if feature]:
         if prebuilt is None:
             message = (
-                f"The features {', '.join(wanted)[:200]} are prebuilt ones, which need an Azure AI Vision resource, and this "
-                "engine has none (VISION_ENGINE_VISION_ENDPOINT). Leave `features` out and give `model-name`."
+                f"The prebuilt features {', '.join(wanted)[:200]} need an Azure AI Vision resource, and this engine has none "
+                "(VISION_ENGINE_VISION_ENDPOINT). Leave out `features` and set `model-name`."
             )
             raise invalid(message, target="features", inner=ErrorCode.NOT_SUPPORTED_VISUAL_FEATURE)
         return (query.model_name or None) if query.api_version in API_VERSIONS else None, prebuilt
     if query.api_version not in API_VERSIONS:
         message = (
-            f"Neither `features` nor `model-name` is given: version {query.api_version} has no custom models and ignores it. "
-            f"Use api-version={API_VERSIONS[-1]}."
+            f"`features` is missing: version {query.api_version} has no custom models and ignores `model-name`. "
+            f"Use api-version={API_VERSIONS[-1]} for a custom model."
         )
         raise invalid(message, target="model-name")
     if not query.model_name:
-        raise invalid("Neither `features` nor `model-name` is given. Name a model.", target="model-name")
+        raise invalid("Neither `features` nor `model-name` is set. Set `model-name` to a model.", target="model-name")
     return query.model_name, None
 
 
@@ -155,7 +155,7 @@ def _trained(service: Service, model_name: str) -> AnswerableModel:
     except NotFound:
         raise _unknown_model(model_name) from None
     if record.status is not ModelStatus.SUCCEEDED:
-        message = f"The model '{record.name}' is '{record.status.value}': only one that has succeeded can analyze."
+        message = f"The model '{record.name}' is '{record.status.value}': only a model that has succeeded can analyze."
         raise invalid(message, target="model-name")
     return record
 
@@ -194,7 +194,7 @@ def objects_result(objects: list[DetectedObject]) -> dict[str, Any]:
 
 
 def analysis(found: dict[str, Any], api_version: str, width: int, height: int) -> dict[str, Any]:
-    """An `ImageAnalysisResult` as JSON-ready values. Plain, since it is made for every call."""
+    """An `ImageAnalysisResult` as JSON-ready values: plain ones for speed, since every call makes one."""
     return {
         "customModelResult": found,
         "modelVersion": api_version,

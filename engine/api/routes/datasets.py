@@ -1,4 +1,4 @@
-"""`/datasets`: registered COCO files, and how their blobs are read."""
+"""`/datasets`: registered COCO files, and the credentials for their blobs."""
 
 from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
@@ -58,7 +58,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
 
 @router.patch(
     "/{name}",
-    summary="Update a dataset: the fields given replace, the others stay",
+    summary="Update a dataset: replace the given fields, keep the others",
     response_model=Dataset,
     responses=failures(400, 401, 404, 405, 412, 413),
     openapi_extra=json_body(DatasetUpdate),
@@ -70,7 +70,7 @@ def update(
         check_uris(body.annotation_file_uris)
     authentication = None
     if (given := body.authentication) is not None:
-        # What was read and is sent back has no token, since none is ever shown: the one there is stays.
+        # A caller that reads a dataset and sends it back has no token, because none is ever shown: the stored one stays.
         authentication = (given.kind, sas_token(given) if given.sas_token is not None else None)
     record = service.store.datasets.update(
         name,
@@ -96,7 +96,7 @@ def unregister(service: Serving, name: PathName, if_match: IfMatch) -> Response:
 
 
 def dataset(record: DatasetRecord) -> Dataset:
-    """A dataset as callers see it: never with its token, and without `authentication` of kind none, which a client refuses."""
+    """A dataset as callers see it: never with its token, and without `authentication` of kind none, which clients refuse."""
     kind = record.authentication_kind
     return Dataset(
         name=record.name,
@@ -115,7 +115,7 @@ def dataset_response(record: DatasetRecord, status: int = 200) -> Response:
 
 
 def check_uris(uris: list[str]) -> None:
-    """Refuse with `DatasetInvalidAnnotationUri` what cannot be the address of a blob. Nothing is read."""
+    """Refuse URIs that cannot be the address of a blob, with `DatasetInvalidAnnotationUri`. Reads nothing."""
     for index, uri in enumerate(uris):
         if fault := uri_fault(uri):
             target = f"annotationFileUris.{index}"
@@ -127,7 +127,7 @@ def uri_fault(uri: str) -> str | None:
     if len(uri) > URI_LENGTH_MAX:
         return f"the URI is longer than {URI_LENGTH_MAX} characters"
     if any(character.isspace() or not character.isprintable() for character in uri):
-        return "the URI holds a space or a control character; write it percent-encoded"
+        return "the URI contains a space or a control character; percent-encode it"
     try:
         parts = urlsplit(uri)
         host, _ = parts.hostname, parts.port
@@ -136,11 +136,11 @@ def uri_fault(uri: str) -> str | None:
     if parts.scheme.lower() not in ("http", "https") or not host:
         return "the URI is not absolute: expected https://{account}.blob.core.windows.net/{container}/{file}.json"
     if parts.username is not None or parts.password is not None:
-        return "the URI holds a user name; give a SAS token as authentication.sasToken"
+        return "the URI contains a user name; pass a SAS token as authentication.sasToken"
     if parts.path in ("", "/"):
         return "the URI names no file"
     if any(key.lower() == "sig" for key, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        return "the URI holds a SAS token; give it as authentication.sasToken, where it is kept encrypted"
+        return "the URI contains a SAS token; pass it as authentication.sasToken, which is stored encrypted"
     try:
         BlobAddress.parse(uri)
     except BlobError as error:
@@ -149,18 +149,18 @@ def uri_fault(uri: str) -> str | None:
 
 
 def sas_token(authentication: Authentication) -> SecretStr | None:
-    """The token without a leading `?`; None for the other kinds. Refuses with 400 what is no token, and never repeats it."""
+    """The token without a leading `?`; None for the other kinds. Refuses with 400 what is not a token, and never repeats it."""
     if authentication.kind is not AuthenticationKind.SAS:
         return None
     token = (authentication.sas_token.get_secret_value() if authentication.sas_token else "").strip().removeprefix("?")
     target = "authentication.sasToken"
     if not token:
-        raise invalid(f"{target}: authentication of kind 'sas' needs the token.", target=target)
+        raise invalid(f"{target}: authentication of kind 'sas' needs a SAS token.", target=target)
     if "://" in token:
-        raise invalid(f"{target}: expected the token alone, not a URL: what follows its '?'.", target=target)
+        raise invalid(f"{target}: this is a URL. Expected only the token, which follows the '?' of the URL.", target=target)
     if len(token) > SAS_LENGTH_MAX or "=" not in token or not token.isascii() or not token.isprintable() or " " in token:
         raise invalid(
-            f"{target}: this is no SAS token: expected a query string such as sv=…&sr=c&sp=rl&se=…&sig=…, "
+            f"{target}: this is not a SAS token. Expected a query string such as sv=…&sr=c&sp=rl&se=…&sig=…, "
             f"of at most {SAS_LENGTH_MAX} characters.",
             target=target,
         )

@@ -38,7 +38,7 @@ def create(
     )
 
     def withdraw() -> None:
-        message = "The evaluation could not be handed to a worker."
+        message = "The evaluation could not be queued for a worker."
         service.store.evaluations.fail(record.id, ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message))
         service.store.evaluations.delete(name, evaluation_name)
 
@@ -73,7 +73,7 @@ def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
 )
 def delete(service: Serving, name: PathName, evaluation_name: PathName) -> Response:
     record = service.store.evaluations.delete(name, evaluation_name)
-    # What stays of them goes with the model.
+    # Curves that remain are deleted with the model.
     with tidying("curves not deleted", model=name, evaluation=evaluation_name):
         service.objects.delete(curves_key(record.model_id, record.id))
     return Response(status_code=204)

@@ -1,4 +1,4 @@
-"""`PUT /models/{name}/artifact` (an extension): a model that was trained elsewhere, taken in as it is."""
+"""`PUT /models/{name}/artifact` (an extension): imports a model that was trained elsewhere, unchanged."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ _REQUEST_BODY = {
                     "type": "object",
                     "properties": {
                         "model": {"type": "string", "format": "binary", "description": "The ONNX file."},
-                        "metadata": {"type": "object", "description": "What `artifact:metadata` gives of it."},
+                        "metadata": {"type": "object", "description": "The JSON that `artifact:metadata` returns for it."},
                     },
                     "required": ["model", "metadata"],
                 }
@@ -58,7 +58,7 @@ router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencie
 
 
 async def turn_of(request: Request) -> asyncio.Semaphore:
-    """What an import waits for: one at a time is in memory, however many are sent."""
+    """The semaphore that an import waits for: only one at a time is in memory, however many are sent."""
     turn: asyncio.Semaphore = request.app.state.import_turn
     return turn
 
@@ -100,13 +100,13 @@ def _import(service: Service, name: str, digest: str, file: BinaryIO, content_ty
     except ModelGone:
         pass  # it has just been deleted
     except Exception:
-        # It is imported all the same. A first call that finds it cold loads it, or says why that cannot be.
+        # The import has succeeded nevertheless. The first call loads the model, or reports why it cannot.
         log.exception("imported model not loaded", extra={"model": name, "id": record.id})
     return record
 
 
 def _read_form(file: BinaryIO, content_type: str) -> tuple[bytes, dict[str, Any]]:
-    """The ONNX file and its sidecar. Refuses with 400 a form that lacks one, and what is no sidecar."""
+    """The ONNX file and its sidecar. Refuses with 400 a form that lacks one, or has an invalid sidecar."""
     file.flush()
     if not file.tell():
         raise invalid(f"The body is empty: expected {_FORM} with the parts 'model' and 'metadata'.")
@@ -120,7 +120,7 @@ def _read_form(file: BinaryIO, content_type: str) -> tuple[bytes, dict[str, Any]
         onnx, text = (body[found[name].start : found[name].stop] for name in ("model", "metadata"))
     try:
         metadata = loads(text)
-        json.dumps(metadata, allow_nan=False)  # it is handed out again, and NaN is no JSON
+        json.dumps(metadata, allow_nan=False)  # the sidecar is served again later, and NaN is not JSON
     except (ValueError, RecursionError):
         raise invalid("metadata: not JSON.", target="metadata") from None
     if not isinstance(metadata, dict):

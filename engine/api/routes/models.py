@@ -1,4 +1,4 @@
-"""`/models`: trainings, what came out of them, and the file it is in."""
+"""`/models`: trainings, their models, and the models' files."""
 
 import json
 from typing import Annotated
@@ -50,7 +50,7 @@ def create(service: Serving, name: PathName, body: Annotated[ModelCreate, Depend
         service.store.models.cancel(record.id)
         service.store.models.delete(name)
 
-    # A model that nobody will train is worse than none: the caller is told, and may send it again.
+    # If queueing fails, the model is removed again: no worker would ever train it, and the caller can retry.
     with undone_by(withdraw, "model", model=name, id=record.id):
         service.jobs.enqueue_training(record.id)
     return wire_response(model(record), 201)
@@ -76,7 +76,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
 def cancel(service: Serving, name: PathName) -> Response:
     record = service.store.models.request_cancellation(name)
     if record.started is None:
-        # No worker has it, and the one that takes it up later will leave it: it need not wait for that.
+        # No worker has begun it, so it ends here. A worker that takes it from the queue meanwhile skips it.
         with tidying("training not cancelled", model=name, id=record.id):
             service.store.models.cancel(record.id)
     return wire_response(model(record), 202)
@@ -127,7 +127,7 @@ def artifact(service: Serving, name: PathName) -> Response:
 
 @router.get(
     "/{name}/artifact:metadata",
-    summary="What the trained model was made from (an extension)",
+    summary="Get what the trained model was made from (an extension)",
     response_class=Response,
     responses={
         **failures(400, 401, 404, 405),
@@ -143,7 +143,7 @@ def artifact_metadata(service: Serving, name: PathName) -> Response:
         sidecar = json.loads(service.objects.get(sidecar_key(record.id)))
     except ObjectNotFound:
         raise _without_file(name) from None
-    # What an import elsewhere needs, and a training knows only after it has written the sidecar.
+    # Facts that an import elsewhere needs, but that a training knows only after it has written the sidecar.
     described = model(record).to_wire()
     kept = ("trainingParameters", "evaluationParameters", "trainingCostInMinutes")
     return json_response({**sidecar, **{key: described[key] for key in kept if key in described}})
@@ -174,8 +174,8 @@ def model(record: ModelRecord) -> Model:
 
 
 def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
-    """The kind to train: the one named, else the one that fits the dataset. Refuses with 400 a budget beyond the kind's, and
-    tiles that the kind does not have. Whether the dataset exists, and fits, is found out by the training."""
+    """The kind to train: the one that the caller names, else the one that fits the dataset. Refuses with 400 a budget above the
+    kind's maximum, and tiles that the kind does not support. The training checks whether the dataset exists and fits."""
     kind = parameters.model_kind
     if kind is None:
         kind = ModelKind.GENERIC_CLASSIFIER
@@ -196,11 +196,11 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
 def _with_artifact(store: Store, name: str) -> ModelRecord:
     record = store.models.find(name)
     if record.status is not ModelStatus.SUCCEEDED or record.artifact is None:
-        raise invalid(f"The model '{name}' is '{record.status.value}': only one that has succeeded has a file.", target=name)
+        raise invalid(f"The model '{name}' is '{record.status.value}': only one that succeeded has a file.", target=name)
     return record
 
 
 def _without_file(name: str) -> ApiError:
-    """404: the model is being deleted, or its files are not where this process looks for them."""
-    message = f"The file of the model '{name}' is not there: the model was deleted meanwhile, or the data folder is incomplete."
+    """404: the model is being deleted, or this process looks for its files in the wrong place."""
+    message = f"The file of model '{name}' is missing: the model was deleted meanwhile, or the data folder is incomplete."
     return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message, target=name)

@@ -1,4 +1,4 @@
-"""`/planogramcompliance:match`: which of the products that a run found stands where the planogram wants it."""
+"""`/planogramcompliance:match`: which of the products that a run found stand where the planogram expects them."""
 
 from typing import Annotated
 

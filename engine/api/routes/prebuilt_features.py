@@ -12,7 +12,7 @@ from vision_customization.engine.models.prebuilt import PrebuiltReply, ResourceU
 
 
 async def passed_on(asked: Awaitable[PrebuiltReply]) -> Response:
-    """The resource's answer as it is, an error too. Refuses with 502 where it has none."""
+    """The resource's answer unchanged, even if it is an error. Refuses with 502 if the resource does not answer."""
     try:
         reply = await asked
     except ResourceUnavailable as error:
@@ -21,8 +21,8 @@ async def passed_on(asked: Awaitable[PrebuiltReply]) -> Response:
 
 
 async def combined(custom: Awaitable[str], asked: Awaitable[PrebuiltReply]) -> Response:
-    """The custom model's result among those of the resource; both are at work at once. The first error of the two, in this
-    order, is the answer."""
+    """The results of the custom model and the resource in one answer; both work at the same time. If both fail, the custom
+    model's error is the answer."""
     own, standard = await asyncio.gather(custom, passed_on(asked), return_exceptions=True)
     for outcome in (own, standard):
         if isinstance(outcome, BaseException):

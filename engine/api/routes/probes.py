@@ -1,4 +1,4 @@
-"""What is not the contract's: whether the engine is well, and its metrics."""
+"""Operations outside the contract: the health check and the metrics."""
 
 import ipaddress
 import logging
@@ -43,7 +43,7 @@ async def metrics_of(request: Request) -> Metrics:
 
 @router.get(
     "/healthz",
-    summary="Whether the engine answers, and its database does",
+    summary="Check that the engine and its database answer",
     response_class=Response,
     responses={
         **failures(503),
@@ -61,7 +61,7 @@ def healthz(service: Serving) -> Response:
 
 @router.get(
     "/metrics",
-    summary="Metrics in Prometheus' text format",
+    summary="Get metrics in Prometheus' text format",
     response_class=Response,
     responses={
         **failures(401),
@@ -76,13 +76,13 @@ def read_metrics(
 ) -> Response:
     allowed = service.settings.metrics_public or from_this_machine(request)
     if not allowed and not authenticator.has_key(dict(request.scope["headers"])):
-        message = "Metrics are for this machine, and for others with a key in Ocp-Apim-Subscription-Key."
+        message = "Metrics need a key from other machines. Send one in the header Ocp-Apim-Subscription-Key."
         raise unauthorized(message, str(request.url.replace(query="")))
     return Response(metrics.text(), media_type=_PROMETHEUS)
 
 
 def from_this_machine(request: Request) -> bool:
-    """Whether the caller is a process of this machine, and no proxy that speaks for another."""
+    """Whether the caller is a process of this machine, and not a proxy that forwards for another."""
     if request.client is None or "x-forwarded-for" in request.headers or "forwarded" in request.headers:
         return False
     try:

@@ -1,4 +1,4 @@
-"""`/productrecognition/{modelName}/runs`: a detector on one photograph of a shelf, which a worker looks at."""
+"""`/productrecognition/{modelName}/runs`: a worker runs a detector on one photograph of a shelf."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +23,10 @@ from vision_customization.engine.objects.keys import image_key
 from vision_customization.engine.store import NotFound, RunRecord
 
 PREBUILT = "ms-pretrained-product-detection"
-"""The hosted service's own model, which is not to be had."""
+"""The hosted service's own model, which this engine does not have."""
 
 WAITING_MAX = 64
-"""Runs that may be taken in at once; each keeps an image of up to 20 MB in memory."""
+"""Runs that may be submitted at the same time; each keeps an image of up to 20 MB in memory."""
 
 _THREADS = 8
 
@@ -37,8 +37,8 @@ router = APIRouter(
 
 
 class Intake:
-    """Where images of runs are taken in. Its threads are its own: those that all other operations share must not wait for
-    strangers' servers."""
+    """Receives the images of runs, in threads of its own, because the threads that all other operations share must not wait for
+    servers elsewhere."""
 
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="recognition")
@@ -124,11 +124,11 @@ def _create(service: Service, model_name: str, run_name: str, url: str | None, i
         service.store.runs.check_recognizing(model_name)  # before anything is read for a model that cannot answer
         if url is not None:
             image = fetch_image(service.blobs, url)
-        decoded_image(image)  # what is no image is refused now, and not by a run that fails
+        decoded_image(image)  # refuse an invalid image now, instead of with a run that fails
         record = service.store.runs.create(model_name, run_name)
 
     def withdraw() -> None:
-        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be handed to a worker.")
+        error = ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message="The run could not be queued for a worker.")
         with suppress(NotFound):  # the model was deleted meanwhile, and the run with it
             service.store.runs.fail(record.id, error)
             service.store.runs.delete(record.model_name, run_name)
@@ -138,7 +138,7 @@ def _create(service: Service, model_name: str, run_name: str, url: str | None, i
 
     names = {"model": record.model_name, "run": run_name}
     with undone_by(discard, "image of a run", **names), undone_by(withdraw, "run", **names):
-        # After the run, which keeps it from being taken for left over; before the queue, whose worker needs it.
+        # The image is written after the run, or a sweep could take it for a leftover, and before the worker that needs it.
         service.objects.put(image_key(recognition_job(record.id)), image)
         service.jobs.enqueue_recognition(record.id)
     return record
@@ -146,14 +146,14 @@ def _create(service: Service, model_name: str, run_name: str, url: str | None, i
 
 @contextmanager
 def _naming_the_prebuilt_model(model_name: str) -> Iterator[None]:
-    """Say more of the hosted service's own model than that there is none of that name."""
+    """Explain why the hosted service's own model is missing, instead of a plain "not found"."""
     try:
         yield
     except NotFound as error:
         if error.kind != "model" or model_name != PREBUILT:
             raise
         message = (
-            f"The prebuilt model '{PREBUILT}' is the hosted service's and not offered here. Train a model of kind "
-            "Product-Recognizer on your own images and name it instead, or publish it under this very name."
+            f"The prebuilt model '{PREBUILT}' exists only in the hosted service. Train a model of kind Product-Recognizer on "
+            "your own images and use its name instead, or publish it under this name."
         )
         raise ApiError(404, ErrorCode.MODEL_NOT_FOUND, message, target=PREBUILT) from None

@@ -16,7 +16,7 @@ router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published mo
 
 @router.put(
     "/{name}",
-    summary="Publish a model, or let the name answer with another",
+    summary="Publish a model, or point the name to another model",
     response_model=PublishedModel,
     responses={
         **failures(400, 401, 404, 405, 409, 413),
@@ -43,7 +43,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
 
 @router.delete(
     "/{name}",
-    summary="Take the name back; the model stays",
+    summary="Unpublish the name; the model stays",
     status_code=204,
     response_class=Response,
     responses=failures(400, 401, 404, 405),

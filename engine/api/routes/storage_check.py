@@ -1,4 +1,4 @@
-"""`/storage:check` (an extension): whether the engine's own identity can read a blob or a container, as its jobs would."""
+"""`/storage:check` (an extension): checks whether the engine's own identity can read a blob or a container, as its jobs do."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/computervision", tags=["Storage"], dependencies=VERS
 
 @router.post(
     "/storage:check",
-    summary="Whether the engine's own identity can read a blob or a container",
+    summary="Check whether the engine's own identity can read a blob or a container",
     response_model=StorageAccess,
     responses=failures(400, 401, 405, 413),
     openapi_extra=json_body(StorageCheck),

@@ -179,8 +179,8 @@ def test_a_taken_port_is_said(data_dir: Path) -> None:
         process = start(data_dir, "--port", str(port), VISION_ENGINE_KEYS="a-key-that-is-given")
         _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert f"127.0.0.1:{port} cannot be listened on" in err
-    assert "--port 0 takes a free port" in err
+    assert f"Cannot listen on 127.0.0.1:{port}" in err
+    assert "--port 0 for a free port" in err
     assert "Traceback" not in err
 
 

@@ -56,7 +56,7 @@ def test_authentication_as_it_is_shown(world: World, authentication: object, sho
     [
         ({"kind": "sas"}, "needs the token"),
         ({"kind": "sas", "sasToken": " ? "}, "needs the token"),
-        ({"kind": "sas", "sasToken": "https://a.blob.core.windows.net/c?sig=Hidden"}, "the token alone, not a URL"),
+        ({"kind": "sas", "sasToken": "https://a.blob.core.windows.net/c?sig=Hidden"}, "this is a URL. Expected only the token"),
         ({"kind": "sas", "sasToken": "Hidden"}, "no SAS token"),
         ({"kind": "sas", "sasToken": "sig=Hidden and more"}, "no SAS token"),
         ({"kind": "sas", "sasToken": "sig=Hidden" * 500}, "no SAS token"),

@@ -78,7 +78,7 @@ def test_a_taken_port_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(SettingsError, match=f"127.0.0.1:{port} cannot be listened on .* --health-port 0 takes a free port"),
+            pytest.raises(SettingsError, match=f"Cannot listen on 127.0.0.1:{port} .* --health-port 0 for a free port"),
             answering_health("127.0.0.1", port, Pulse()),
         ):
             pass
