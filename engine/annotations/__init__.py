@@ -1,7 +1,7 @@
 """COCO annotation files as the engine reads them: several files become one list of images with their tags, or their boxes.
 
-Less strict than the checker that users run before (`contract.coco.rules`): ids need be unique, not without gaps, as
-published COCO files have them. What could not be trained on is refused.
+Less strict than the checker that users run first (`contract.coco.rules`): ids must be unique but may have gaps, as in
+published COCO files. Files that a model could not be trained on are refused.
 """
 
 from vision_customization.engine.annotations.classification import Annotations, TaggedImage, read_classification

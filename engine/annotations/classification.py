@@ -1,4 +1,4 @@
-"""Labels for classification: images of one tag each."""
+"""Labels for classification: images with one tag each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from vision_customization.engine.annotations.files import AnnotationFile, Findin
 
 @dataclass(frozen=True, slots=True)
 class TaggedImage:
-    """An image of one tag. `tag` is a position in `Annotations.tags`; `place` says where it stands, for messages."""
+    """An image with its tag. `tag` is a position in `Annotations.tags`; `place` is its place in the files, for messages."""
 
     url: str
     tag: int
@@ -21,8 +21,8 @@ class TaggedImage:
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What the annotation files of a dataset hold together. Tags without images, and images without tags, are left out. Tags
-    are sorted, so that the order of files and entries makes no difference."""
+    """The merged annotation files of a dataset. Tags without images, and images without tags, are left out. Tags are sorted,
+    so that the order of files and entries makes no difference."""
 
     tags: tuple[str, ...]
     images: tuple[TaggedImage, ...]
@@ -33,7 +33,7 @@ def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) ->
 
     Args:
         files: name (for messages) and content of each.
-        purpose: the limits of the two differ.
+        purpose: training or evaluation, which have different limits.
 
     Raises:
         AnnotationError: names the first violations.
@@ -49,7 +49,7 @@ def read_classification(files: Sequence[tuple[str, bytes]], purpose: Purpose) ->
 
 @dataclass
 class _Merged:
-    """The files read so far. Tags have numbers in the order in which they came."""
+    """The files read so far. Tags are numbered in the order in which they appear."""
 
     tags: dict[str, int] = field(default_factory=dict)
     images: dict[str, TaggedImage] = field(default_factory=dict)
@@ -60,14 +60,14 @@ class _Merged:
             first = tag_of.setdefault(annotation.image_id, annotation.tag)
             if first != annotation.tag:
                 tags = f"{shown(first)} and {shown(annotation.tag)}"
-                message = f"image {annotation.image_id} has the tags {tags}: one tag an image"
+                message = f"image {annotation.image_id} has the tags {tags}: only one tag per image is allowed"
                 file.refuse(message, "annotations", annotation.index, annotation.id)
         for image_id, tag in tag_of.items():
             url, place = file.images[image_id]
             image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place)
             seen = self.images.setdefault(url, image)
             if seen.tag != image.tag:
-                findings.violations.append(Violation(place, f"is {seen.place}, too, with another tag ({shown(tag)})"))
+                findings.violations.append(Violation(place, f"is also {seen.place}, but has another tag there ({shown(tag)})"))
 
     def annotations(self) -> Annotations:
         tags = sorted(self.tags)
@@ -77,7 +77,7 @@ class _Merged:
 
 def _beyond_limits(annotations: Annotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.images:
-        return [Violation("the dataset", f"has no image with a tag; {purpose} needs some")]
+        return [Violation("the dataset", f"has no image with a tag; {purpose} needs at least one")]
     counts = Counter(image.tag for image in annotations.images)
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return beyond_limits(len(annotations.images), count_of, "image", findings.limits, purpose)

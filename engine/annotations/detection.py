@@ -13,8 +13,8 @@ from vision_customization.engine.annotations.files import AnnotationFile, FileAn
 
 @dataclass(frozen=True, slots=True, order=True)
 class Box:
-    """An object's place. `label` is a position in `BoxedAnnotations.tags`; the rest are fractions 0…1 of the upright image's
-    sides, with `left + width` and `top + height` at most 1, and neither `width` nor `height` 0."""
+    """The box of an object. `label` is a position in `BoxedAnnotations.tags`; the rest are fractions 0…1 of the upright image's
+    sides, with `left + width` and `top + height` at most 1, and `width` and `height` greater than 0."""
 
     label: int
     left: float
@@ -25,8 +25,8 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class BoxedImage:
-    """An image and its objects, each once, sorted; none teach what is background. `place` says where the image stands first,
-    for messages."""
+    """An image and its objects, sorted, without duplicates. An image without objects teaches what is background. `place` is the
+    image's first place in the files, for messages."""
 
     url: str
     boxes: tuple[Box, ...]
@@ -35,8 +35,8 @@ class BoxedImage:
 
 @dataclass(frozen=True, slots=True)
 class BoxedAnnotations:
-    """What the annotation files of a dataset hold together. Tags without boxes are left out, images without boxes are not.
-    Tags are sorted, so that the order of files and entries makes no difference."""
+    """The merged annotation files of a dataset. Tags without boxes are left out; images without boxes are kept. Tags are
+    sorted, so that the order of files and entries makes no difference."""
 
     tags: tuple[str, ...]
     images: tuple[BoxedImage, ...]
@@ -45,12 +45,12 @@ class BoxedAnnotations:
 def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> BoxedAnnotations:
     """Merge annotation files: categories by their names, images by their URLs.
 
-    An object that is said twice (same image, tag and box) counts once; a crowd (`iscrowd`) is no object. A box that rounding
-    has put over the edge, by `vision_customization.contract.coco.boxes.ROUNDING_TOLERANCE` at most, is cut off there.
+    A duplicate object (same image, tag and box) counts once; a crowd (`iscrowd`) is not an object. A box that extends over the
+    image's edge through rounding, by `vision_customization.contract.coco.boxes.ROUNDING_TOLERANCE` at most, is clipped.
 
     Args:
         files: name (for messages) and content of each.
-        purpose: the limits of the two differ.
+        purpose: training or evaluation, which have different limits.
 
     Raises:
         AnnotationError: names the first violations.
@@ -72,7 +72,7 @@ class _Image:
 
 @dataclass
 class _Merged:
-    """The files read so far. Tags have numbers in the order in which they came."""
+    """The files read so far. Tags are numbered in the order in which they appear."""
 
     tags: dict[str, int] = field(default_factory=dict)
     images: dict[str, _Image] = field(default_factory=dict)
@@ -118,13 +118,13 @@ class _Merged:
 
 def _beyond_limits(annotations: BoxedAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.tags:
-        return [Violation("the dataset", f"has no object with a bbox; {purpose} needs some")]
+        return [Violation("the dataset", f"has no object with a bbox; {purpose} needs at least one")]
     counts = Counter(box.label for image in annotations.images for box in image.boxes)
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return [
         *beyond_limits(len(annotations.images), count_of, "object", findings.limits, purpose),
         *(
-            Violation(image.place, f"has {len(image.boxes):,} boxes, at most {BOXES_PER_IMAGE_MAX:,} are taken")
+            Violation(image.place, f"has {len(image.boxes):,} boxes, but at most {BOXES_PER_IMAGE_MAX:,} are allowed")
             for image in annotations.images
             if len(image.boxes) > BOXES_PER_IMAGE_MAX
         ),

@@ -1,4 +1,4 @@
-"""What annotation files of both kinds have in common: their images, categories and annotations, with what is wrong in them."""
+"""The common parts of both kinds of annotation files: images, categories and annotations, and the violations in them."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ _ID_BITS_MAX = 64
 
 
 class AnnotationError(EngineError):
-    """Annotation files that cannot be trained on or evaluated with. The text names file, entry and id of what is wrong."""
+    """Annotation files that cannot be used for training or evaluation. The text names file, entry and id of each violation."""
 
 
 class FileImage(NamedTuple):
-    """`place` says where the image stands, for messages."""
+    """`place` is the image's place in the files, for messages."""
 
     url: str
     place: str
@@ -28,7 +28,7 @@ class FileImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileAnnotation:
-    """An annotation whose image and category are there: `image_id` is a key of `AnnotationFile.images`, `tag` a name."""
+    """An annotation whose image and category exist: `image_id` is a key of `AnnotationFile.images`, `tag` a name."""
 
     index: int
     id: int
@@ -39,24 +39,24 @@ class FileAnnotation:
 
 @dataclass
 class Findings:
-    """What is wrong in the files read so far."""
+    """The violations in the files read so far."""
 
     limits: DatasetLimits
     violations: list[Violation] = field(default_factory=list)
 
     def conclude(self, beyond_limits: Callable[[], list[Violation]]) -> None:
-        """Raises AnnotationError where something is wrong; `beyond_limits` is asked if nothing else is."""
+        """Raises AnnotationError if there are violations; calls `beyond_limits` only if there are no others."""
         self.violations = self.violations or beyond_limits()
         if self.violations:
             raise AnnotationError(told(self.violations))
 
     def refuse(self, name: str, message: str, section: str, index: int | None = None, id_: int | None = None) -> None:
-        """Note that an entry is wrong. A negative id is one that the entry does not have itself."""
+        """Record that an entry is wrong. A negative id means that the entry has no id of its own."""
         self.violations.append(Violation(name, message, section, index, id_ if id_ is None or id_ >= 0 else None))
 
 
 def read_files(files: Sequence[tuple[str, bytes]], findings: Findings) -> Iterator["AnnotationFile"]:
-    """Each file that is an object; of the others, why not is among the findings."""
+    """Each file that is a JSON object. For each other file, a violation is added to the findings."""
     for name, data in files:
         document, violation = parse_json(data, name)
         if violation is None and not isinstance(document, dict):
@@ -68,7 +68,7 @@ def read_files(files: Sequence[tuple[str, bytes]], findings: Findings) -> Iterat
 
 
 class AnnotationFile:
-    """An annotation file. `images` by their ids in the file; what is wrong is added to the findings."""
+    """An annotation file. `images` by their ids in the file; violations are added to the findings."""
 
     def __init__(self, name: str, document: Mapping[str, Any], findings: Findings) -> None:
         self.name = name
@@ -78,13 +78,13 @@ class AnnotationFile:
         self._tags = dict(self._categories())
 
     def annotations(self) -> Iterator[FileAnnotation]:
-        """The annotations of images and categories of this file. To be run through once: what is wrong is told each time."""
+        """The annotations that refer to images and categories of this file. Iterate once: each pass reports the violations."""
         for index, id_, entry in self._entries("annotations", ids_required=False):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
             if not _among(image_id, self.images):
-                self.refuse(f"image_id {shown(image_id)} is no image of this file", "annotations", index, id_)
+                self.refuse(f"image_id {shown(image_id)} is not an image of this file", "annotations", index, id_)
             elif not _among(category_id, self._tags):
-                self.refuse(f"category_id {shown(category_id)} is no category of this file", "annotations", index, id_)
+                self.refuse(f"category_id {shown(category_id)} is not a category of this file", "annotations", index, id_)
             else:
                 yield FileAnnotation(index, id_, image_id, self._tags[category_id], entry)
 
@@ -94,10 +94,10 @@ class AnnotationFile:
     def _images(self) -> Iterator[tuple[int, FileImage]]:
         limits = self._findings.limits
         for index, id_, entry in self._entries("images"):
-            # Exports of Azure ML hold both, and a coco_url that only Azure ML can read.
+            # Exports of Azure ML have both, and only Azure ML can read the coco_url.
             url = entry.get("absolute_url") or entry.get("coco_url")
             if not isinstance(url, str) or not url:
-                self.refuse("absolute_url is missing (coco_url would do, too)", "images", index, id_)
+                self.refuse("absolute_url is missing (or coco_url instead)", "images", index, id_)
                 continue
             for side in ("width", "height"):
                 pixels = entry.get(side)
@@ -111,7 +111,7 @@ class AnnotationFile:
             if isinstance(tag, str) and tag:
                 yield id_, tag
             else:
-                self.refuse("name is missing, must be the tag's name", "categories", index, id_)
+                self.refuse("name is missing: expected the tag's name", "categories", index, id_)
 
     def _entries(self, section: str, *, ids_required: bool = True) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
         """Index, id and object of each entry with an id of its own."""
@@ -131,7 +131,7 @@ class AnnotationFile:
                     continue
                 id_ = -index - 1
             if index_of.setdefault(id_, index) != index:
-                self.refuse(f"id is that of {section}[{index_of[id_]}], too", section, index, id_)
+                self.refuse(f"id is already that of {section}[{index_of[id_]}]", section, index, id_)
                 continue
             yield index, id_, entry
 
@@ -139,18 +139,18 @@ class AnnotationFile:
 def beyond_limits(
     images: int, count_of: Mapping[str, int], label: str, limits: DatasetLimits, purpose: Purpose
 ) -> list[Violation]:
-    """Where a whole dataset is beyond its limits.
+    """The limits that a whole dataset exceeds.
 
     Args:
         images: how many it has.
         count_of: tag → how many labels it has.
-        label: what is counted there: an image, an object.
+        label: what is counted: image or object.
     """
     name = "the dataset"
     violations = []
     if images > limits.images_max:
-        violations.append(Violation(name, f"has {images:,} images, at most {limits.images_max:,} are taken for {purpose}"))
-    # A test dataset need not have each of the model's tags.
+        violations.append(Violation(name, f"has {images:,} images; {purpose} allows at most {limits.images_max:,}"))
+    # A test dataset need not have all of the model's tags.
     least = limits.categories_min if purpose is Purpose.TRAINING else 1
     if not least <= len(count_of) <= limits.categories_max:
         tags = f"has {label}s of {len(count_of):,} tags"
@@ -171,7 +171,7 @@ def told(violations: Sequence[Violation]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: a file may hold one of any length, and a message is kept and sent."""
+    """A value as messages show it: shortened, because a file may contain one of any length and messages are stored and sent."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 

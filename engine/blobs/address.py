@@ -1,6 +1,6 @@
-"""Where a blob may lie: which URLs are read at all, from which network addresses, and which container a SAS token is for.
+"""Where a blob may be: which URLs are read, from which network addresses, and which container a SAS token is for.
 
-All of it decides and touches nothing; `blobs` does the reading.
+This module only decides; `blobs` does the reading.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ AZURE_BLOB_SUFFIXES = (
     ".blob.core.chinacloudapi.cn",
     ".blob.storage.azure.net",
 )
-"""Blob endpoints of Azure's clouds; the last are accounts in a DNS zone of their own."""
+"""Blob endpoints of Azure's clouds; the last ones are for accounts in a DNS zone of their own."""
 
 _HOST = re.compile(r"^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")
@@ -36,7 +36,7 @@ class BlobErrorKind(StrEnum):
 
 
 class BlobError(EngineError):
-    """A blob that was not read. Its text names the blob without query, so that no SAS token ever shows."""
+    """A blob that was not read. The text names the blob without its query, so that it never shows a SAS token."""
 
     def __init__(self, kind: BlobErrorKind, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class BlobError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class BlobAddress:
-    """An absolute http or https URL, taken apart. `path` and `query` are percent-encoded; `host` is lower case."""
+    """An absolute http or https URL, parsed. `path` and `query` are percent-encoded; `host` is lower case."""
 
     scheme: str
     host: str
@@ -59,24 +59,24 @@ class BlobAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Raises BlobError (notAllowed) for what is no plain http(s) URL: user names, control characters and `..` included."""
+        """Raises BlobError (notAllowed) unless it is a plain http(s) URL, without user name, control characters and `..`."""
         shown = without_query(url)
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").lower().rstrip("."), parts.port
         except ValueError:
-            raise _refused(shown, "is no URL") from None
+            raise _refused(shown, "is not a URL") from None
         if parts.scheme.lower() not in _DEFAULT_PORTS:
             raise _refused(shown, "is not an absolute http or https URL")
         if parts.username is not None or parts.password is not None:
-            raise _refused(shown, "holds a user name")
+            raise _refused(shown, "contains a user name")
         if _UNSAFE.search(url):
-            raise _refused(shown, "holds a backslash or a control character")
+            raise _refused(shown, "contains a backslash or a control character")
         if ":" not in host and not (_HOST.match(host) and len(host) <= 253 and max(map(len, host.split("."))) <= 63):
-            raise _refused(shown, "names no host that can be read")
+            raise _refused(shown, "does not name a valid host")
         path = _percent_encoded(parts.path) or "/"
         if any(unquote(segment) in (".", "..") for segment in path.split("/")):
-            raise _refused(shown, "holds a '.' or '..' segment")
+            raise _refused(shown, "contains a '.' or '..' segment")
         query = _percent_encoded(parts.query)
         scheme = parts.scheme.lower()
         return cls(scheme, host, _DEFAULT_PORTS[scheme] if port is None else port, path, query)
@@ -89,7 +89,7 @@ class BlobAddress:
 
     @property
     def url(self) -> str:
-        """The URL without its query: what may be shown, and what a blob is known by."""
+        """The URL without its query. It identifies a blob and may be shown."""
         return self.origin + self.path
 
     @property
@@ -97,7 +97,7 @@ class BlobAddress:
         return self.host.endswith(AZURE_BLOB_SUFFIXES)
 
     def with_query(self, query: str) -> "BlobAddress":
-        """The same blob, with `query` after what query there is."""
+        """The same blob, with `query` appended to its own query."""
         return replace(self, query=f"{self.query}&{query}" if self.query else query)
 
     def redirected_to(self, location: str) -> "BlobAddress":
@@ -105,15 +105,15 @@ class BlobAddress:
         try:
             return BlobAddress.parse(urljoin(self.url, location))
         except ValueError:
-            raise _refused(without_query(location), f"is no URL ({self.url} redirects there)") from None
+            raise _refused(without_query(location), f"is not a URL ({self.url} redirects there)") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A blob container: what a SAS token is given for, and goes no further than.
+    """A blob container. A SAS token is for one container and is sent to no other.
 
-    On Azure it is the first segment of the path. Emulators put the account before it; on other hosts, too, the first two
-    segments count where there are that many.
+    On Azure it is the first segment of the path. Emulators put the account before it. On other hosts, the first two segments
+    count if there are that many.
     """
 
     origin: str
@@ -121,7 +121,7 @@ class Container:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """The container that the blob at `url` lies in. Raises BlobError (notAllowed)."""
+        """The container of the blob at `url`. Raises BlobError (notAllowed)."""
         address = BlobAddress.parse(url)
         folders = address.path.split("/")[1:-1]
         depth = 1 if address.is_azure else 2
@@ -129,7 +129,7 @@ class Container:
 
     @classmethod
     def at(cls, address: BlobAddress) -> Self | None:
-        """The container whose own address this is; None for a blob's."""
+        """The container that has this address; None for the address of a blob."""
         folders = address.path.strip("/").split("/")
         depth = 1 if address.is_azure else 2
         return cls(address.origin, "/".join(["", *folders, ""])) if len(folders) == depth and all(folders) else None
@@ -141,15 +141,15 @@ class Container:
     def holds(self, address: BlobAddress) -> bool:
         if address.origin != self.origin or not address.path.startswith(self.prefix):
             return False
-        # Blobs of Azure's root container lie at the top; what has a folder there is in another container.
+        # Blobs of Azure's root container are at the top; a path with a folder is in another container.
         return self.prefix != "/" or "/" not in address.path[1:]
 
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """Which hosts are read. Azure's blob endpoints are, over https on its own port and at public addresses only; hosts
-    allowed by name (`host` or `host:port`) are, over http too and at any address; identity hosts are at any address, too, but
-    over https alone, since they get tokens of the engine's own identity, as Azure's endpoints do."""
+    """Which hosts are read. Azure's blob endpoints are read over https on its default port, at public addresses only. Hosts
+    allowed by name (`host` or `host:port`) are read over http or https, at any address. Identity hosts are read at any
+    address, but over https only, because they get tokens of the engine's own identity, as Azure's endpoints do."""
 
     allowed_hosts: frozenset[str] = frozenset()
     identity_hosts: frozenset[str] = frozenset()
@@ -165,7 +165,7 @@ class HostPolicy:
         return address.is_azure or _names(self.identity_hosts, address.host, address.port)
 
     def check(self, address: BlobAddress) -> None:
-        """Raises BlobError (notAllowed) for a blob that must not be asked for."""
+        """Raises BlobError (notAllowed) for a blob that must not be requested."""
         if _names(self.allowed_hosts, address.host, address.port):
             return
         if _names(self.identity_hosts, address.host, address.port):
@@ -175,8 +175,8 @@ class HostPolicy:
         if not address.is_azure:
             raise _refused(
                 address.url,
-                f"lies on {address.host}:{address.port}, which is not read: allow it with VISION_ENGINE_ALLOWED_HOSTS "
-                "if you trust it (Azure's blob endpoints always are)",
+                f"is on {address.host}:{address.port}, a host that is not allowed. If you trust it, add it to "
+                "VISION_ENGINE_ALLOWED_HOSTS (Azure's blob endpoints are always allowed)",
             )
         if (address.scheme, address.port) != ("https", 443):
             raise _refused(address.url, "is on an Azure blob endpoint: it is only read over https, on port 443")
@@ -186,8 +186,8 @@ class HostPolicy:
         if not _names(self.allowed_hosts | self.identity_hosts, host, port) and not is_public(ip):
             raise BlobError(
                 BlobErrorKind.NOT_ALLOWED,
-                f"{host} resolves to {ip}, which is not a public address: allow the host with VISION_ENGINE_IDENTITY_HOSTS "
-                "(or VISION_ENGINE_ALLOWED_HOSTS) if that is meant, as with a private endpoint",
+                f"{host} resolves to {ip}, which is not a public address. If that is intended, as with a private endpoint, add "
+                "the host to VISION_ENGINE_IDENTITY_HOSTS (or VISION_ENGINE_ALLOWED_HOSTS)",
             )
 
 
@@ -214,13 +214,13 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def without_query(url: str) -> str:
-    """A URL as it may be shown: no query, no fragment, no user name, and not without end."""
+    """A URL as it may be shown: shortened, without query, fragment and user name."""
     text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in redaction.without_query(url))
     return text if len(text) <= 300 else text[:299] + "…"
 
 
 def _percent_encoded(text: str) -> str:
-    """Spaces and what is not ASCII, as UTF-8; what is encoded already stays."""
+    """Percent-encode spaces and non-ASCII characters, as UTF-8; existing encodings stay."""
     return re.sub(r"[^\x21-\x7e]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)
 
 

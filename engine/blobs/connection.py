@@ -1,4 +1,4 @@
-"""The connections that blobs are read over: only to addresses that were checked, and for no longer than a reading may take."""
+"""The connections for reading blobs: only to checked addresses, and no longer than a read may take."""
 
 import math
 import socket
@@ -23,7 +23,7 @@ _ends_at: ContextVar[float] = ContextVar("ends_at", default=math.inf)
 
 @contextmanager
 def deadline(seconds: float | None) -> Iterator[None]:
-    """What this thread asks of any connection in here takes `seconds` together at most; then it is a timeout."""
+    """Within the block, all requests of this thread together take `seconds` at most; then they time out."""
     token = _ends_at.set(math.inf if seconds is None else time.monotonic() + seconds)
     try:
         yield
@@ -32,7 +32,7 @@ def deadline(seconds: float | None) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """What is left until the deadline; infinite without one."""
+    """Seconds left until the deadline; infinite without one."""
     return _ends_at.get() - time.monotonic()
 
 
@@ -46,7 +46,7 @@ def _within_limit(timeout: float | None) -> float | None:
 
 
 class CheckedPool(httpcore.ConnectionPool):
-    """Connections that are used again, to addresses that were checked; `close` leaves none behind."""
+    """Reused connections to checked addresses; `close` closes all of them."""
 
     def __init__(self, policy: HostPolicy, connections: int, resolve: Resolve | None = None) -> None:
         self._checked = CheckedBackend(policy, resolve)
@@ -64,7 +64,7 @@ class CheckedPool(httpcore.ConnectionPool):
 
 
 class CheckedBackend(httpcore.NetworkBackend):
-    """Connects to the address that was checked, so that a name cannot mean one machine at the check and another after it."""
+    """Connects to the address that was checked, so that a name cannot resolve to another machine after the check."""
 
     def __init__(self, policy: HostPolicy, resolve: Resolve | None = None) -> None:
         self._policy = policy
@@ -74,17 +74,17 @@ class CheckedBackend(httpcore.NetworkBackend):
         self._closed = False
 
     def close(self) -> None:
-        """Close every connection, and each that somebody is about to make: a pool that is closed forgets those."""
+        """Close every connection, and each one that a thread is just opening: a closed pool does not know those."""
         self._closed = True
         for stream in list(self._streams):
             stream.close()
 
     def opened(self, stream: "_LimitedStream") -> "_LimitedStream":
-        """Keep a stream in mind, to be closed with all. Raises httpcore.ConnectError where that has been done."""
+        """Register a stream, so that `close` closes it. Raises httpcore.ConnectError after `close`."""
         self._streams.add(stream)
         if self._closed:
             stream.close()
-            raise httpcore.ConnectError("whoever asks has been closed")
+            raise httpcore.ConnectError("the connections have been closed")
         return stream
 
     def connect_tcp(
@@ -97,7 +97,7 @@ class CheckedBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         try:
             addresses = list(dict.fromkeys(self._resolve(host, port)))
-        except (OSError, UnicodeError):  # a name that cannot be one is found out by its encoding
+        except (OSError, UnicodeError):  # encoding an invalid name fails
             raise httpcore.ConnectError(f"{host} cannot be resolved") from None
         for address in addresses:
             self._policy.check_address(host, port, address)
@@ -117,7 +117,7 @@ class CheckedBackend(httpcore.NetworkBackend):
 
 
 class _LimitedStream(httpcore.NetworkStream):
-    """A stream that keeps the deadline of its user: a server that sends byte after byte never exceeds a timeout."""
+    """A stream that keeps its user's deadline: a server that sends byte after byte would never exceed a timeout."""
 
     def __init__(self, stream: httpcore.NetworkStream, opened: "Callable[[_LimitedStream], _LimitedStream]") -> None:
         self._stream = stream

@@ -1,6 +1,6 @@
-"""The engine's own identity: the one that Azure gives the place it runs in, App Service, Container Apps or AKS.
+"""The engine's own identity: the managed identity of the App Service, Container App or AKS pod that it runs in.
 
-A user-assigned identity is chosen by `AZURE_CLIENT_ID`. Outside Azure there is none.
+`AZURE_CLIENT_ID` selects a user-assigned identity. Outside Azure the engine has no identity.
 """
 
 import os
@@ -19,18 +19,18 @@ _PLACES = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_FEDERATED_TOKEN_FILE")
 
 
 class NoToken(EngineError):
-    """There is an identity, and it gives no token just now."""
+    """The engine has an identity, but gets no token for it at the moment."""
 
 
 class Identity(Protocol):
-    """Whose bearer tokens the engine sends."""
+    """The identity whose bearer tokens the engine sends."""
 
     @property
     def client_id(self) -> str | None:
-        """What names it in Azure; None for a system-assigned one, or none at all."""
+        """Its client id in Azure; None for a system-assigned identity, or without an identity."""
 
     def token(self, scope: str) -> str | None:
-        """A token for `scope`, or None where the engine has no identity. Raises NoToken."""
+        """A token for `scope`, or None if the engine has no identity. Raises NoToken."""
 
 
 class ManagedIdentity:
@@ -57,11 +57,11 @@ class ManagedIdentity:
             return self.credential.get_token(scope).token
         except AzureError as error:
             named = f" ({self.client_id})" if self.client_id else ""
-            raise NoToken(f"The engine's managed identity{named} gives no token ({type(error).__name__}).") from None
+            raise NoToken(f"The engine gets no token for its managed identity{named} ({type(error).__name__}).") from None
 
     @property
     def credential(self) -> "DefaultAzureCredential":
-        """The same for the libraries of Azure."""
+        """The same identity as a credential for Azure's libraries."""
         from azure.identity import DefaultAzureCredential
 
         with self._lock:

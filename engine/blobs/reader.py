@@ -1,7 +1,7 @@
 """Reading blobs over HTTP: only from allowed hosts, with the dataset's credentials and no one else's.
 
-What may be read and where a SAS token may go is `address`'s to say. Redirects are followed here, hop by hop, each
-checked like the first URL, and a connection is made to the very address that was checked.
+`address` decides which URLs may be read and which hosts may get a SAS token. This module follows redirects hop by hop and
+checks each like the first URL. It connects to exactly the address that was checked.
 """
 
 import time
@@ -28,12 +28,12 @@ _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LISTING = "restype=container&comp=list&maxresults=1"
 _LISTING_BYTES_MAX = 1024 * 1024
-_STORAGE_VERSION = "2021-12-02"  # a bearer token is refused without one
+_STORAGE_VERSION = "2021-12-02"  # without a version, storage refuses a bearer token
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """What was read. `etag` is the version, quotes and all, or None where the server names none."""
+    """The content of a blob. `etag` is its version, including quotes, or None if the server sends none."""
 
     data: bytes
     etag: str | None
@@ -41,18 +41,18 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """The blob is still the version that was asked about."""
+    """The blob still has the version that the caller knows."""
 
 
 class BlobReader:
     """Reads blobs; safe to use from many threads, which share its connections.
 
     Args:
-        allowed_hosts: hosts beside Azure's blob endpoints, `host` or `host:port`; these may be http and private.
-        identity_hosts: such hosts that are https, and get tokens of the identity as Azure's blob endpoints do.
-        identity: whose bearer tokens are used where a dataset says managed identity.
-        role_wait_seconds: how long a blob is asked for that the identity may not read, since its role may be new.
-        attempts: how often a blob is asked for until a server that is busy or gone counts as unreachable.
+        allowed_hosts: hosts besides Azure's blob endpoints, `host` or `host:port`; these may be http and private.
+        identity_hosts: such hosts that are https only and get tokens of the identity, as Azure's blob endpoints do.
+        identity: its bearer tokens are used if a dataset is read by managed identity.
+        role_wait_seconds: how long to retry a blob that the identity may not read, because its role may be new.
+        attempts: how often to request a blob until a busy or missing server counts as unreachable.
         timeout_seconds: for connecting, and for each piece of a reply.
     """
 
@@ -99,15 +99,15 @@ class BlobReader:
         limit_seconds: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> Blob | NotModified:
-        """The blob at `url`, or NotModified if it still is the version `etag`.
+        """The blob at `url`, or NotModified if it still has the version `etag`.
 
         Args:
-            sas: query string that opens the container `sas_scope`, and is sent to no other.
+            sas: SAS token of the container `sas_scope`; it is sent to no other.
             sas_scope: URL of that container.
-            identity: ask as the engine's own identity, where it has one and the host may get its tokens.
-            max_bytes: the most that is read.
-            limit_seconds: the most that all attempts take together; without it a server may send for as long as it likes.
-            on_wait: called with the reason before each wait for a role; what it raises ends the reading.
+            identity: use the engine's own identity, if it has one and the host may get its tokens.
+            max_bytes: the largest blob that is read.
+            limit_seconds: time limit for all attempts together; without it, a server may send for as long as it likes.
+            on_wait: called with the reason before each wait for a role; an exception that it raises ends the read.
 
         Raises:
             BlobError: notAllowed, notFound, denied, tooLarge or unreachable.
@@ -128,15 +128,15 @@ class BlobReader:
                         raise missing.error(who, self._roles.began() - began) from None
 
     def check(self, url: str, limit_seconds: float) -> None:
-        """Whether the engine's own identity can read a blob, or list a container, where `url` names one. Nothing is read of it.
+        """Check that the engine's own identity can read a blob, or list a container, at `url`. Downloads no content.
 
         Raises:
-            BlobError: why it cannot; notAllowed also for a URL with a query, which would be somebody else's token.
+            BlobError: why it cannot; notAllowed also for a URL with a query, which could be another identity's token.
         """
         address = BlobAddress.parse(url)
         if address.query:
             raise BlobError(
-                BlobErrorKind.NOT_ALLOWED, f"{address.url} has a query: only what the engine's own identity reads is checked."
+                BlobErrorKind.NOT_ALLOWED, f"{address.url} has a query. Remove it: the check uses the engine's own identity."
             )
         try:
             if (container := Container.at(address)) is not None:
@@ -145,13 +145,13 @@ class BlobReader:
             else:
                 self.read(url, identity=True, max_bytes=0, limit_seconds=limit_seconds)
         except BlobError as error:
-            if error.kind is not BlobErrorKind.TOO_LARGE:  # which only somebody who may read it can know
+            if error.kind is not BlobErrorKind.TOO_LARGE:  # a size is known only with read access
                 raise
 
     def _attempted(
         self, address: BlobAddress, attempt_once: Callable[[], Blob | NotModified], limit_seconds: float | None
     ) -> Blob | NotModified:
-        """The result of an attempt, of several where the server is busy."""
+        """The result of an attempt, or of several if the server is busy."""
         for attempt in range(1, self._attempts + 1):
             try:
                 return attempt_once()
@@ -178,7 +178,7 @@ class BlobReader:
                 headers.append((b"If-None-Match", etag.encode("latin-1", "replace")))
             with self._asked(target, headers) as reply:
                 if reply.status == 304 and etag is not None:
-                    reply.read()  # nothing, but only then is the connection used again
+                    reply.read()  # it is empty, but the pool reuses a connection only after that
                     return NotModified()
                 if reply.status in _REDIRECTS:
                     address = address.redirected_to(_header(reply, b"location") or "")
@@ -223,12 +223,12 @@ class BlobReader:
             raise _Busy(f"{target.host}:{target.port} does not answer ({type(error).__name__})") from None
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, httpcore.ConnectionNotAvailable) as error:
             raise BlobError(
-                BlobErrorKind.UNREACHABLE, f"{target.url} could not be asked for ({type(error).__name__})."
+                BlobErrorKind.UNREACHABLE, f"{target.url} could not be requested ({type(error).__name__})."
             ) from None
 
 
 class _Busy(Exception):
-    """A reply, or the lack of one, that another attempt may better."""
+    """The server is busy or does not answer: another attempt may succeed."""
 
     def __init__(self, why: str, retry_after: str | None = None) -> None:
         super().__init__(why)
@@ -250,11 +250,11 @@ class _RoleMissing(Exception):
         self.container = _container_of(address).url
 
     def error(self, identity: str, seconds: float) -> BlobError:
-        asked = f" It was asked for {seconds:.0f} seconds." if seconds >= 1 else ""
+        asked = f" The engine retried for {seconds:.0f} seconds." if seconds >= 1 else ""
         return BlobError(
             BlobErrorKind.DENIED,
             f"{self._address.url} may not be read ({self._answer}): {identity} lacks the role Storage Blob Data Reader on the "
-            f"container {self.container}, or the account's network rules refuse it. A new role takes up to 30 minutes to work."
+            f"container {self.container}, or the account's network rules block it. A new role takes effect within 30 minutes."
             f"{asked}",
         )
 
@@ -267,12 +267,12 @@ def _refuse_status(reply: httpcore.Response, address: BlobAddress) -> None:
         raise _Busy(f"{address.host}:{address.port} answers {status}", _header(reply, b"retry-after"))
     if status in (404, 410):
         raise BlobError(BlobErrorKind.NOT_FOUND, f"{address.url} does not exist ({status}).")
-    if status in (401, 403, 409):  # Azure answers 409 to a caller without credentials where public access is off
+    if status in (401, 403, 409):  # Azure answers 409 to a caller without credentials if public access is off
         container = _container_of(address).url
         raise BlobError(
             BlobErrorKind.DENIED,
-            f"{address.url} may not be read ({status}): the container {container} needs a SAS token with read right "
-            "that has not expired, or the engine's identity needs the role Storage Blob Data Reader there.",
+            f"{address.url} may not be read ({status}). Give the dataset an unexpired SAS token with read permission for the "
+            f"container {container}, or give the engine's identity the role Storage Blob Data Reader there.",
         )
     raise BlobError(BlobErrorKind.UNREACHABLE, f"{address.url} could not be read: {address.host} answers {status}.")
 
@@ -284,7 +284,7 @@ def _container_of(address: BlobAddress) -> Container:
 
 def _body(reply: httpcore.Response, address: BlobAddress, max_bytes: int) -> bytes:
     length = _header(reply, b"content-length") or ""
-    too_large = BlobError(BlobErrorKind.TOO_LARGE, f"{address.url} is larger than {max_bytes:,} bytes, the most that is read.")
+    too_large = BlobError(BlobErrorKind.TOO_LARGE, f"{address.url} is larger than the maximum of {max_bytes:,} bytes.")
     if length.isdigit() and int(length) > max_bytes:
         raise too_large
     data = bytearray()

@@ -1,5 +1,5 @@
-"""Waiting for a role: one that was just assigned to the engine's identity takes minutes until storage knows of it, and till
-then storage answers 403, as it does to an identity that lacks the role for good."""
+"""Waits for a role: a role that was just assigned to the engine's identity takes effect only after minutes. Until then storage
+answers 403, as it does to an identity without the role."""
 
 import logging
 import threading
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 ROLE_WAIT_SECONDS = 180.0
-"""How long a job goes on asking a storage that answers 403."""
+"""How long a job retries if storage answers 403."""
 
 PAUSE_SECONDS = 5.0
 _LOGGED_SECONDS = 60.0
@@ -16,10 +16,10 @@ _log = logging.getLogger(__name__)
 
 
 class RoleWait:
-    """How long, and how visibly, one reader waits for roles. Its threads share the lines of the log.
+    """Decides how long one reader waits for roles, and logs it; all threads of the reader share the log lines.
 
     Args:
-        seconds: the most that one blob is waited for; 0 for whoever must not wait.
+        seconds: longest wait for one blob; 0 for callers that must not wait.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class RoleWait:
     def pause(
         self, began: float, identity: str, container: str, on_wait: Callable[[str], None] | None, within_seconds: float
     ) -> bool:
-        """Pause before another attempt, and tell `on_wait` why. False where the attempt would be later than `seconds` after
-        `began`, or than `within_seconds` from now."""
+        """Pause before another attempt, and call `on_wait` with the reason. False if the attempt would be later than `seconds`
+        after `began`, or later than `within_seconds` from now."""
         if self._clock() - began + PAUSE_SECONDS > self.seconds or within_seconds <= PAUSE_SECONDS:
             return False
         why = (
-            f"Waiting for a role: {container} answers 403 to {identity}. A new role takes some minutes to work; it is asked "
-            f"again for up to {self.seconds / 60:g} minutes."
+            f"Waiting for a role: {identity} gets 403 from {container}. A new role takes minutes to take effect; the engine "
+            f"retries for up to {self.seconds / 60:g} minutes."
         )
         if self._is_due(container):
             _log.warning("%s", why)

@@ -1,4 +1,4 @@
-"""What a detector has found, as the contract has it."""
+"""Converts a detector's findings to the contract's form."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 CONFIDENCE_LEAST = 0.2
-"""Of the objects in an answer: the hosted service's replies went down to .2198."""
+"""Lowest confidence of the objects in an answer: the hosted service's replies went down to .2198."""
 
 
 def detected_objects(found: "Detections", tags: Sequence[str], image: "DecodedImage") -> list[DetectedObject]:
-    """What was found in the pixels of an image, as the contract says it: whole pixels of the image that was submitted, within
-    it, at least one wide and high."""
+    """The objects found in an image, in the contract's form: boxes in whole pixels of the submitted image, inside it, and at
+    least one pixel wide and high."""
     height, width = image.pixels.shape[:2]
     scale = np.array([image.width / width, image.height / height] * 2)
     limits = np.array([image.width, image.height])

@@ -1,6 +1,7 @@
 """Trained models in memory, ready to answer.
 
-How a model computes is `learning`'s; here is which are loaded, how long they stay, and how many calls run at once.
+This module decides which models are loaded, how long they stay in memory, and how many calls run at once. The computation
+itself is in `learning`.
 """
 
 import logging
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 REST_SECONDS = 60.0
-"""How long a model that was too slow is not asked again."""
+"""How long a model that was too slow gets no further calls."""
 
 _CALLS_AT_ONCE = 2
 _log = logging.getLogger(__name__)
@@ -38,11 +39,11 @@ R = TypeVar("R")
 
 
 class ModelGone(EngineError):
-    """The model's file is not there: it was deleted, or its training never ended."""
+    """The model's file does not exist: it was deleted, or its training never ended."""
 
 
 class ModelTooSlow(EngineError):
-    """The model takes longer for an image than a call may."""
+    """The model takes longer for an image than a call is allowed to."""
 
 
 class Session(Protocol):
@@ -52,7 +53,7 @@ class Session(Protocol):
     def tags(self) -> Sequence[str]: ...
 
     def stop(self) -> None:
-        """Ask the calls that are running to end."""
+        """Ask the running calls to end."""
 
 
 class Classifies(Session, Protocol):
@@ -68,7 +69,7 @@ class Detects(Session, Protocol):
 
 
 class _Turns:
-    """A semaphore that serves in order: `threading.Semaphore` lets whoever has just been served in front of those who wait."""
+    """A first-come, first-served semaphore. With `threading.Semaphore`, a thread that was just served may overtake others."""
 
     def __init__(self, free: int) -> None:
         self._free = free
@@ -96,11 +97,11 @@ class _Turns:
 class ModelCache:
     """The models used last, at most `settings.cache_models` of them; safe to use from many threads.
 
-    Two calls compute at a time, each on all the threads that the settings give, so that one uses the cores while the other
-    does what only one core can. The others wait for their turn, in the order they came.
+    Two calls compute at a time, each on all threads of the settings, so that one uses the other cores while the other call is
+    in a phase that only one core can do. Further calls wait for their turn in order of arrival.
 
-    A call that takes longer than `seconds_max` is ended. Where it does not end, its turn goes to the next caller all the same.
-    Either way its model rests for REST_SECONDS, so that a slow model cannot keep the others waiting.
+    A call that takes longer than `seconds_max` is stopped. Even if it does not stop, the next caller gets its turn. Either way
+    its model rests for REST_SECONDS, so that a slow model cannot block the others.
     """
 
     def __init__(
@@ -128,8 +129,8 @@ class ModelCache:
             pixels: uint8 [height, width, 3], RGB.
 
         Raises:
-            ModelGone: there is no such trained model.
-            ModelTooSlow: it takes too long, or has just done so.
+            ModelGone: the trained model does not exist.
+            ModelTooSlow: it takes too long, or recently did.
         """
         session = cast("Classifies", self.load(model_id))
         probabilities = self._computed(model_id, session, lambda: session.probabilities(pixels))
@@ -137,14 +138,14 @@ class ModelCache:
         return [(session.tags[index], float(probabilities[index])) for index in order]
 
     def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
-        """The objects that a model finds in an image, from CONFIDENCE_LEAST: in pixels of it as it was submitted, ids "1"… by
-        falling confidence, one tag each. Raises ModelGone or ModelTooSlow."""
+        """The objects that a model finds in an image, with confidence CONFIDENCE_LEAST or more: in pixels of the submitted
+        image, with ids "1"… by falling confidence, and one tag each. Raises ModelGone or ModelTooSlow."""
         session = cast("Detects", self.load(model_id))
         found = self._computed(model_id, session, lambda: session.detect(image.pixels))
         return detected_objects(found, session.tags, image)
 
     def load(self, model_id: str) -> Session:
-        """The model, in memory from now on until others need the room. Raises ModelGone."""
+        """The model, loaded if necessary; it stays in memory until others need the room. Raises ModelGone."""
         with self._lock:
             known = self._sessions.get(model_id)
             if known is not None:
@@ -168,13 +169,13 @@ class ModelCache:
         return session
 
     def _computed(self, model_id: str, session: Session, compute: Callable[[], R]) -> R:
-        """The result of `compute`, once it is its turn."""
+        """The result of `compute`, which runs when it gets its turn."""
         if self._seconds_max is None:
             with self._turns:
                 return compute()
         self._check_rested(model_id)
         with self._turns:
-            self._check_rested(model_id)  # again: it may have become slow while this call waited
+            self._check_rested(model_id)  # again: another call may have been too slow while this one waited
             with self._lock:
                 self._running[model_id] += 1
             try:
@@ -185,7 +186,7 @@ class ModelCache:
                 _log.warning("model %s took longer than %g s for an image and was stopped", model_id, self._seconds_max)
                 raise self._too_slow() from None
             except Exception:
-                self._check_rested(model_id)  # a call beside the one that was too slow is stopped with it
+                self._check_rested(model_id)  # a concurrent call was too slow, and this one was stopped with it
                 raise
 
     def _check_rested(self, model_id: str) -> None:
@@ -206,17 +207,17 @@ class ModelCache:
 
     def _too_slow(self) -> ModelTooSlow:
         return ModelTooSlow(
-            f"The model took longer than {self._seconds_max:g} s for an image. It is not asked again for {REST_SECONDS:.0f} s."
+            f"The model took longer than {self._seconds_max:g} s for an image. It is not available for {REST_SECONDS:.0f} s."
         )
 
     def _opened(self, model_id: str) -> Session:
         try:
             return self._open(self._objects.path(artifact_key(model_id)), self._threads)
         except ObjectNotFound:
-            raise ModelGone("The model's file is not there: was it deleted?") from None
+            raise ModelGone("The model's file does not exist. Was the model deleted?") from None
 
     def forget(self, model_id: str) -> None:
-        """Drop a model, which was deleted."""
+        """Drop a deleted model from memory."""
         with self._lock:
             self._sessions.pop(model_id, None)
 

@@ -1,4 +1,5 @@
-"""Models that were trained elsewhere: checked against their sidecar, kept, and registered as if they had been trained here."""
+"""Imports models that were trained elsewhere: checks them against their sidecar, and stores and registers them as if trained
+here."""
 
 import hashlib
 import json
@@ -31,16 +32,16 @@ from vision_customization.engine.store import ModelRecord, NotFound, Store, Trai
 
 _IMPORTS = "imports"
 _LEFT_BEHIND_SECONDS = 3600.0
-"""An import that has not ended by then was killed."""
+"""An import that has not ended after this time was killed."""
 
 _TRIAL_SIDES = (50, 4096)
-"""Of the images that an imported model is tried with: the smallest that is analyzed, and the largest that is not reduced."""
+"""Side lengths of the images that try an imported model: the smallest image allowed, and the largest that is not reduced."""
 
 _log = logging.getLogger(__name__)
 
 
 class ImportRefused(EngineError):
-    """The file or its sidecar is not what an engine hands out. `part` is the one at fault: `model` or `metadata`."""
+    """The file or its sidecar is not an export of an engine. `part` is the one at fault: `model` or `metadata`."""
 
     def __init__(self, part: str, message: str) -> None:
         super().__init__(f"{part}: {message}")
@@ -48,7 +49,7 @@ class ImportRefused(EngineError):
 
 
 class Sidecar(Wire):
-    """As much of what `artifact:metadata` gives as an engine goes by; the rest is kept as it came."""
+    """The fields of `artifact:metadata` that an engine uses; the other fields are stored unchanged."""
 
     kind: ModelKind
     labels: list[str]
@@ -72,17 +73,17 @@ def import_model(
 ) -> ModelRecord:
     """Register an ONNX file as the model `name`, with the parameters and numbers of its sidecar.
 
-    Whatever is killed when, there is the whole model or none: its files are there before its row, and what an import has
-    left behind without a row is swept.
+    Even if the process is killed, the model exists completely or not at all: its files are written before its row, and a sweep
+    deletes the files of an import without a row.
 
     Args:
-        digest: SHA-256 that the file must have, in hex.
-        metadata: the sidecar, which `Sidecar` has been read from without a fault.
+        digest: expected SHA-256 of the file, in hex.
+        metadata: the sidecar, which `Sidecar` has already validated.
         seconds_max: how long the model may take for one image.
 
     Raises:
-        ImportRefused: the file is damaged, is not an exported model, is not the sidecar's, or is too slow.
-        AlreadyExists: a model, or a published name, is called `name`.
+        ImportRefused: the file is damaged, is not an exported model, does not match the sidecar, or is too slow.
+        AlreadyExists: a model or a published model has the name `name`.
     """
     sidecar = Sidecar.model_validate(metadata)
     classifier = check_model(onnx, digest, sidecar, seconds_max)
@@ -114,25 +115,25 @@ def import_model(
         with _left_to_the_sweep(model_id):
             _discard(objects, model_id)
         raise
-    # A database that fails while it commits may have the row all the same: the sweep finds out.
+    # If the database fails during the commit, the row may exist nevertheless: the sweep checks that.
     with _left_to_the_sweep(model_id):
         objects.delete(_mark(model_id))
     return record
 
 
 def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) -> Classifier | None:
-    """The file's classifier, or None where it holds a detector. Raises ImportRefused."""
+    """The file's classifier, or None for a detector. Raises ImportRefused."""
     found = hashlib.sha256(onnx).hexdigest()
     if found != digest:
-        raise ImportRefused("model", f"damaged on the way: its SHA-256 is {found}, and must be {digest}. Send it again.")
+        raise ImportRefused("model", f"it was damaged in transit: its SHA-256 is {found}, expected {digest}. Send it again.")
     if sidecar.artifact.digest != digest:
-        message = f"it is of the file {sidecar.artifact.digest}, and not of the one that was sent, {digest}."
+        message = f"it belongs to the file {sidecar.artifact.digest}, not to the uploaded one, {digest}."
         raise ImportRefused("metadata", message)
     if fault := tiles_fault(sidecar.kind, sidecar.training_parameters.tiles):
         raise ImportRefused("metadata", f"trainingParameters.tiles: {fault}.")
     classifies = sidecar.kind is ModelKind.GENERIC_CLASSIFIER
     if classifies and sidecar.features != layout_key():
-        message = f"the model was trained on features {sidecar.features}, and this engine computes {layout_key()}: bring both "
+        message = f"the model was trained on features {sidecar.features}, but this engine computes {layout_key()}. Update both "
         raise ImportRefused("metadata", f"{message}engines to the same version.")
     try:
         model = check_model_file(onnx)
@@ -140,14 +141,14 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
         opened = within(seconds_max, partial(open_checked, onnx, 1))
         session = ClassifierSession(opened) if classifies else DetectorSession(opened)
     except TimeLimitExceeded:
-        raise ImportRefused("model", f"it takes longer than {seconds_max:g} s to be opened.") from None
+        raise ImportRefused("model", f"it takes longer than {seconds_max:g} s to load.") from None
     except ArtifactError as error:
         raise ImportRefused("model", f"{error}.") from None
     if list(session.tags) != sidecar.labels:
-        raise ImportRefused("metadata", "its labels are not those in the file.")
+        raise ImportRefused("metadata", "its labels are not those of the model file.")
     if isinstance(session, DetectorSession) and session.detail != sidecar.training_parameters.tiles:
         message = (
-            f"its trainingParameters.tiles are {sidecar.training_parameters.tiles}, and those of the file {session.detail}."
+            f"its trainingParameters.tiles is {sidecar.training_parameters.tiles}, but the model file has {session.detail}."
         )
         raise ImportRefused("metadata", message)
     _try(session, seconds_max)
@@ -155,11 +156,11 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
 
 
 def _try(session: ClassifierSession | DetectorSession, seconds_max: float) -> None:
-    """Let the model answer for images of each size. Raises ImportRefused where it fails or is slower than `seconds_max`."""
+    """Run the model on images of each size. Raises ImportRefused if it fails or is slower than `seconds_max`."""
     answer = session.detect if isinstance(session, DetectorSession) else session.probabilities
     noise = np.random.default_rng(0)
     for side, black in product(_TRIAL_SIDES, (True, False)):
-        # With noise a detector finds as much as it may.
+        # In noise, a detector finds as many objects as it may.
         pixels = np.zeros((side, side, 3), np.uint8) if black else noise.integers(0, 256, (side, side, 3), np.uint8)
         try:
             within(seconds_max, partial(answer, pixels), stop=session.stop)
@@ -178,7 +179,7 @@ def sweep_imports(store: Store, objects: ObjectStore) -> None:
         try:
             begun = float(objects.get(_mark(model_id)))
         except ObjectNotFound:
-            continue  # it has just ended
+            continue  # the import has just ended
         if time.time() - begun < _LEFT_BEHIND_SECONDS:
             continue
         try:
@@ -189,20 +190,19 @@ def sweep_imports(store: Store, objects: ObjectStore) -> None:
 
 
 def sweep_models(store: Store, objects: ObjectStore) -> None:
-    """Delete the files of models that have no row: whoever deleted the row could not delete them.
+    """Delete the files of models that have no row: the process that deleted the row could not delete them.
 
-    No model that is being made is taken for one of those, because of the order in which the three lists are read. A training
-    has its row before its first file, so a model whose files are listed and that then has no row was deleted, and an id never
-    comes back. An import has its mark before its first file, and takes the mark away only after its row is written: at any
-    time between, the mark is seen, or else the row.
+    The order in which the three lists are read protects models in progress. A training has its row before its first file, so
+    if a model's files are listed first and it then has no row, it was deleted, and ids are never reused. An import writes its
+    mark before its first file and removes the mark only after its row is written, so this function sees the mark or the row.
     """
     kept = set(objects.names(MODELS))
     importing = objects.names(_IMPORTS)
     known = store.models.ids()
     without_row = kept.difference(importing, known)
     if without_row and known.isdisjoint(kept):
-        # A new database, or that of another engine, is more probable than so many failed deletions.
-        _log.warning("None of the %d models whose files are kept is in the database. The files stay.", len(kept))
+        # A new database, or another engine's, is more likely than so many failed deletions.
+        _log.warning("None of the %d models with stored files is in the database. The files are kept.", len(kept))
         return
     for model_id in without_row:
         objects.delete(model_key(model_id))
@@ -210,7 +210,7 @@ def sweep_models(store: Store, objects: ObjectStore) -> None:
 
 @contextmanager
 def _left_to_the_sweep(model_id: str) -> Iterator[None]:
-    """The outcome of an import does not depend on what is done here: `sweep_imports` does it where the objects refuse."""
+    """For cleanup that an import does not depend on: if the objects refuse it, `sweep_imports` does it later."""
     try:
         yield
     except OSError:

@@ -1,6 +1,6 @@
-"""Prebuilt features (tags, captions, text …): passed on to an Azure AI Vision resource, which alone has them.
+"""Forwards prebuilt features (tags, captions, text …) to an Azure AI Vision resource, because the engine does not have them.
 
-The key, or a token of the engine's own identity, goes to the host of the settings and to no other: redirects are not followed.
+The key, or a token of the engine's own identity, is sent only to the configured host: redirects are not followed.
 """
 
 import json
@@ -19,7 +19,7 @@ from vision_customization.engine.errors import EngineError
 from vision_customization.engine.settings import Settings
 
 PARAMETERS = ("features", "language", "gender-neutral-caption", "smartcrops-aspect-ratios", "model-version", "api-version")
-"""What the resource is asked, of what a caller asks."""
+"""The query parameters of a caller that are passed on to the resource."""
 
 SECONDS_MAX = 60.0
 CONNECTIONS = 16
@@ -29,12 +29,12 @@ _PASSED_ON = ("x-ms-error-code", "retry-after")
 
 
 class ResourceUnavailable(EngineError):
-    """The resource gives no answer that a caller could make something of."""
+    """The resource gives no answer that a caller could use."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrebuiltReply:
-    """What the resource answers: a result, or an error of the same shape as the engine's own."""
+    """The resource's answer: a result, or an error of the same shape as the engine's own."""
 
     status: int
     body: bytes
@@ -46,8 +46,8 @@ class VisionResource:
 
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`.
-        key: one of its keys; without one, tokens of the identity are sent, which needs the role Cognitive Services User.
-        seconds_max: the most that one call may take, whatever the resource sends.
+        key: one of its keys; without one, the identity's tokens are sent, and it needs the role Cognitive Services User.
+        seconds_max: time limit for one call, whatever the resource sends.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class VisionResource:
         resolve: Resolve | None = None,
     ) -> None:
         parts = urlsplit(endpoint)
-        self._host = parts.netloc.lower()  # the checked connection compares names as they are
+        self._host = parts.netloc.lower()  # the checked connection compares host names case-sensitively
         self._url = f"{parts.scheme}://{self._host}{parts.path}/computervision/imageanalysis:analyze"
         self._key = key
         self._identity = identity or ManagedIdentity()
@@ -69,7 +69,7 @@ class VisionResource:
 
     @classmethod
     def open(cls, settings: Settings) -> "VisionResource | None":
-        """None where the settings name no resource."""
+        """None if the settings name no resource."""
         if settings.vision_endpoint is None:
             return None
         return cls(settings.vision_endpoint, settings.vision_key)
@@ -84,13 +84,13 @@ class VisionResource:
         self.close()
 
     def analyze(self, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
-        """Ask for the features of an image: of `image`, or of the one at `url`, which the resource reads itself.
+        """Request the features of an image: of `image`, or of the one at `url`, which the resource reads itself.
 
         Args:
-            query: what the caller asks; `PARAMETERS` of it are passed on.
+            query: the caller's query; its `PARAMETERS` are passed on.
 
         Raises:
-            ResourceUnavailable: it does not answer, refuses the engine, or answers what is no reply of the contract.
+            ResourceUnavailable: it does not answer, refuses the engine, or gives an answer that is not in the contract.
         """
         asked = {name: query[name] for name in PARAMETERS if query.get(name)}
         body = image if url is None else json.dumps({"url": url}).encode()
@@ -114,12 +114,12 @@ class VisionResource:
                 found = self._read(reply)
         except httpcore.TimeoutException:
             raise ResourceUnavailable(
-                f"The Vision resource {self._host} does not answer within {self._seconds_max:g} seconds. Try again."
+                f"The Vision resource {self._host} did not answer within {self._seconds_max:g} seconds. Try again."
             ) from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.ConnectionNotAvailable, BlobError) as error:
             raise ResourceUnavailable(
-                f"The Vision resource {self._host} cannot be reached ({type(error).__name__}): is "
-                "VISION_ENGINE_VISION_ENDPOINT right?"
+                f"The Vision resource {self._host} cannot be reached ({type(error).__name__}). Check "
+                "VISION_ENGINE_VISION_ENDPOINT."
             ) from None
         return self._judged(found)
 
@@ -132,7 +132,7 @@ class VisionResource:
             raise ResourceUnavailable(str(error)) from None
         if token is None:
             raise ResourceUnavailable(
-                f"The engine has neither a key of the Vision resource {self._host} (VISION_ENGINE_VISION_KEY) nor an identity."
+                f"The engine has neither a key for the Vision resource {self._host} (VISION_ENGINE_VISION_KEY) nor an identity."
             )
         return {"Authorization": f"Bearer {token}"}
 
@@ -142,7 +142,7 @@ class VisionResource:
             body += part
             if len(body) > _REPLY_BYTES_MAX:
                 raise ResourceUnavailable(
-                    f"The Vision resource {self._host} answers with more than {_REPLY_BYTES_MAX:,} bytes."
+                    f"The answer of the Vision resource {self._host} is longer than {_REPLY_BYTES_MAX:,} bytes."
                 )
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reply.headers}
         return PrebuiltReply(
@@ -150,19 +150,19 @@ class VisionResource:
         )
 
     def _judged(self, reply: PrebuiltReply) -> PrebuiltReply:
-        if reply.status in (401, 403):  # it is the engine that is refused, not its caller
-            see_to = "VISION_ENGINE_VISION_KEY"
+        if reply.status in (401, 403):  # the resource refuses the engine, not the engine's caller
+            advice = "Check VISION_ENGINE_VISION_KEY"
             if self._key is None:
-                see_to = f"{named(self._identity)}, which needs the role Cognitive Services User on it"
-            raise ResourceUnavailable(f"The Vision resource {self._host} refuses the engine ({reply.status}): see to {see_to}.")
+                advice = f"Give {named(self._identity)} the role Cognitive Services User on it"
+            raise ResourceUnavailable(f"The Vision resource {self._host} refuses the engine ({reply.status}). {advice}.")
         try:
             content = json.loads(reply.body)
         except ValueError:
             content = None
         if not isinstance(content, dict) or not (reply.status == 200 or (reply.status >= 400 and _is_error(content))):
             raise ResourceUnavailable(
-                f"The Vision resource {self._host} answers {reply.status} and nothing that the contract knows: is "
-                "VISION_ENGINE_VISION_ENDPOINT right?"
+                f"The Vision resource {self._host} gave an unexpected answer ({reply.status}). Check "
+                "VISION_ENGINE_VISION_ENDPOINT."
             )
         return reply
 

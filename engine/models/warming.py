@@ -11,10 +11,10 @@ _log = logging.getLogger(__name__)
 
 
 class Warming:
-    """Loads each model once its training has succeeded, so that not even the first call has to wait for that.
+    """Loads each model once its training has succeeded, so that even the first call does not wait for loading.
 
-    It asks the store every `interval_seconds`, since trainings end in other processes. What goes wrong is logged: a first call
-    that finds its model cold loads it, or says why that cannot be.
+    It polls the store every `interval_seconds`, because trainings end in other processes. Failures are only logged: the first
+    call for a model that is not in memory loads it, or reports why it cannot.
     """
 
     def __init__(self, store: Store, cache: ModelCache, interval_seconds: float = 0.5) -> None:
@@ -36,7 +36,7 @@ class Warming:
             self._thread.join()
 
     def look(self) -> None:
-        """Load what has succeeded since the last look."""
+        """Load the models that have succeeded since the last call."""
         unfinished = set(self._store.unfinished().models)
         for model_id in self._trained - unfinished:
             try:
@@ -56,5 +56,5 @@ class Warming:
                 failing = False
             except Exception:  # noqa: BLE001 - it is logged, and the thread must live
                 if not failing:
-                    _log.exception("what has been trained cannot be found out: it is tried again")
+                    _log.exception("the list of trained models cannot be read; it is tried again")
                 failing = True

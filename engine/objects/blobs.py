@@ -1,7 +1,7 @@
 """Objects as blobs of one container, for machines that share no disk.
 
-A blob is written whole or not at all, and a reader sees one version of it. Every request waits for the network, so what is
-many is done by many threads.
+A blob is written completely or not at all, and a reader sees one version of it. Every request waits for the network, so many
+threads work in parallel.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
 
 CACHE_BYTES_MAX = 1024**3
-"""Files kept for `path`; those used least recently leave first."""
+"""Maximum size of the files kept for `path`; the least recently used leave first."""
 
 _BATCH = 8 * CONNECTIONS
-"""Objects asked for ahead of whoever takes them."""
+"""Number of objects requested ahead of their consumer."""
 
 _NO_VERSION = re.compile(r"[^a-zA-Z0-9]")
 
@@ -37,10 +37,10 @@ R = TypeVar("R")
 
 
 class BlobObjects:
-    """Objects in `container`, which is made where it is missing; files for `path` are in the folder `cache`.
+    """Objects in `container`, which is created if missing; the files for `path` are in the folder `cache`.
 
     Args:
-        who: names whose requests these are, for a message.
+        who: the identity that sends the requests, for messages.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class BlobObjects:
                 except ResourceNotFoundError:
                     raise ObjectNotFound(f"There is no object {key}.") from None
                 except ResourceModifiedError:
-                    continue  # replaced between two pieces of it
+                    continue  # the blob was replaced between two chunks
 
     def get_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
         rest = iter(keys)
@@ -109,7 +109,7 @@ class BlobObjects:
             try:
                 under = list(self._container.list_blob_names(name_starts_with=f"{prefix}/"))
             except ResourceNotFoundError:
-                return  # there is not even the container
+                return  # the container does not exist
         self._each(self._delete, [*under, prefix])
 
     def names(self, prefix: str) -> list[str]:
@@ -125,7 +125,7 @@ class BlobObjects:
         return sorted({name.removeprefix(start).rstrip("/") for name in found})
 
     def sweep(self) -> None:
-        """What a killed process leaves of a blob, storage forgets by itself; drafts in the cache are left."""
+        """Delete drafts in the cache. Storage itself discards unfinished blobs of a killed process."""
         before = time.time() - LEFT_BEHIND_SECONDS
         for draft in self._cache.glob(f"{DRAFT}*"):
             with suppress(OSError):  # another process was faster
@@ -151,7 +151,7 @@ class BlobObjects:
                 except ResourceNotFoundError:
                     raise ObjectNotFound(f"There is no object {key}.") from None
                 except ResourceModifiedError:
-                    continue  # replaced since its version was asked for
+                    continue  # the blob was replaced since its version was requested
                 return file
 
     def _get_if_there(self, key: str) -> bytes | None:
@@ -201,7 +201,7 @@ class BlobObjects:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Azure's exceptions as ObjectsUnavailable, which name the container and what is missing."""
+        """Convert Azure's exceptions to ObjectsUnavailable, with the container and what is missing."""
         from azure.core.exceptions import AzureError, HttpResponseError
 
         try:
@@ -212,9 +212,9 @@ class BlobObjects:
             answer = f"answers {status} {getattr(code, 'value', code) or ''}".rstrip()
             url = self._container.url.partition("?")[0]
             if status in (401, 403):
-                why = f"{answer}: {self._who} needs the role Storage Blob Data Contributor on it, and a new role takes time"
+                why = f"{answer}: {self._who} needs the role Storage Blob Data Contributor on it (a new role takes minutes)"
             elif status is None:
-                why = f"cannot be asked as {self._who} ({type(error).__name__})"
+                why = f"cannot be accessed as {self._who} ({type(error).__name__})"
             else:
                 why = answer
             raise ObjectsUnavailable(f"The container of the engine's objects, {url}, {why}.") from None

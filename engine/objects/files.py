@@ -25,7 +25,7 @@ class FileObjects:
         self._root = root
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no connection is open."""
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         target = self._file(key)
@@ -67,7 +67,7 @@ class FileObjects:
     def delete(self, prefix: str) -> None:
         place = self._file(prefix)
         if place.is_dir():
-            # Out of sight at once, so that nobody reads half of what is being deleted.
+            # Renamed first, so that no reader sees a half-deleted folder.
             doomed = Path(tempfile.mkdtemp(dir=place.parent, prefix=_DELETED))
             with contextlib.suppress(FileNotFoundError):  # another process was faster
                 place.replace(doomed / place.name)

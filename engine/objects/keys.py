@@ -1,23 +1,23 @@
-"""Keys of the objects, each of them once."""
+"""The keys of all objects, each defined once."""
 
 MODELS = "models"
-"""Under it, a folder for each model."""
+"""Prefix of the models' folders."""
 JOBS = "jobs"
-"""Under it, a folder for each job that has not ended."""
+"""Prefix of the folders of jobs that have not ended."""
 
 
 def model_key(model_id: str) -> str:
-    """Prefix of all that is kept of a model."""
+    """Prefix of all objects of a model."""
     return f"{MODELS}/{model_id}"
 
 
 def job_key(job: str) -> str:
-    """Prefix of what a job needs from step to step."""
+    """Prefix of the objects that a job needs from step to step."""
     return f"{JOBS}/{job}"
 
 
 def image_key(job: str) -> str:
-    """Key of the image that a job recognizes products in, as it was sent."""
+    """Key of the submitted image in which a job recognizes products."""
     return f"{job_key(job)}/image"
 
 
@@ -27,7 +27,7 @@ def artifact_key(model_id: str) -> str:
 
 
 def sidecar_key(model_id: str) -> str:
-    """Key of what is to be known of a model's ONNX file."""
+    """Key of the metadata of a model's ONNX file."""
     return f"{model_key(model_id)}/model.json"
 
 

@@ -12,7 +12,7 @@ def open_objects(settings: Settings) -> ObjectStore:
     """The engine's objects: blobs of the container `objects_url`, else files in the folder `objects` of its data folder.
 
     Raises:
-        SettingsError: they are blobs, and the engine has no identity to read them with.
+        SettingsError: `objects_url` is set, but the engine has no identity to access it with.
     """
     if settings.objects_url is None:
         return FileObjects(settings.data_dir / "objects")
@@ -23,8 +23,8 @@ def open_objects(settings: Settings) -> ObjectStore:
     identity = ManagedIdentity()
     if not identity.exists:
         raise SettingsError(
-            "objects_url (VISION_ENGINE_OBJECTS_URL): the engine has no managed identity here to read and write "
-            f"{settings.objects_url} with. Assign one to where it runs, or leave the setting out."
+            "objects_url (VISION_ENGINE_OBJECTS_URL): the engine has no managed identity to access "
+            f"{settings.objects_url}. Assign one to the host that runs the engine, or leave out the setting."
         )
     container = open_container(settings.objects_url, credential=identity.credential)
     return BlobObjects(container, settings.data_dir / "cache" / "objects", named(identity))

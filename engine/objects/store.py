@@ -1,6 +1,6 @@
-"""Objects by key, wherever they are kept: the protocol that files and blobs fulfil.
+"""Objects by key: the protocol that file and blob storage implement.
 
-A key is a relative path with `/` between its parts. A reader of a key sees a whole object or none, whatever is killed when.
+A key is a relative path with `/` between its parts. A reader sees a complete object or none, even if a writer is killed.
 """
 
 import re
@@ -19,51 +19,50 @@ LEFT_BEHIND_SECONDS = 3600.0
 
 
 class ObjectNotFound(EngineError):
-    """There is no object of that key."""
+    """No object has that key."""
 
 
 class ObjectsUnavailable(EngineError, OSError):
-    """The container of the objects refuses the engine, or does not answer. An OSError, as every refusal of a folder is."""
+    """The container of the objects refuses the engine, or does not answer. An OSError, like the errors of a folder."""
 
 
 class ObjectStore(Protocol):
     """Objects by key. Several processes may use the same one.
 
-    Everything may raise OSError, which is how each kind of store refuses: a folder with the system's own, a container with
-    ObjectsUnavailable.
+    Every method may raise OSError: a folder raises the system's own errors, a container raises ObjectsUnavailable.
     """
 
     def close(self) -> None:
-        """Let go of connections and threads."""
+        """Close connections and threads."""
 
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
-        """Write an object, in place of the one there is. Unless `durable`, a power cut may lose or damage it."""
+        """Write an object, replacing an existing one. Unless `durable`, a power cut may lose or damage it."""
 
     def put_many(self, objects: Mapping[str, bytes], *, durable: bool = True) -> None:
-        """Write objects, in no order; where one fails, others may be there."""
+        """Write objects in any order; if one fails, others may have been written."""
 
     def get(self, key: str) -> bytes:
         """Raises ObjectNotFound."""
 
     def get_many(self, keys: Sequence[str]) -> Iterator[bytes | None]:
-        """The objects of `keys`, in their order; None for each that there is not."""
+        """The objects of `keys`, in their order; None for each that does not exist."""
 
     def exists(self, key: str) -> bool: ...
 
     def delete(self, prefix: str) -> None:
-        """Delete the object `prefix`, and all objects under `prefix/`. None of them is fine, too."""
+        """Delete the object `prefix` and all objects under `prefix/`. It is not an error if none exist."""
 
     def names(self, prefix: str) -> list[str]:
-        """The next parts of all keys under `prefix/`."""
+        """The next path part of all keys under `prefix/`."""
 
     def sweep(self) -> None:
-        """Delete what writes and deletions left behind that a killed process did not end. It looks at every object there is."""
+        """Delete what unfinished writes and deletions of killed processes left behind. Looks at every object."""
 
     def path(self, key: str) -> Path:
-        """A file of this machine that holds the object, which must not be changed. Raises ObjectNotFound."""
+        """A local file with the object's content, which must not be changed. Raises ObjectNotFound."""
 
 
 def check_key(key: str) -> None:
-    """Raises ValueError for what is no key."""
+    """Raises ValueError if it is not a valid key."""
     if not _KEY.match(key):
-        raise ValueError(f"{key!r} is no key of an object")
+        raise ValueError(f"{key!r} is not a valid object key")

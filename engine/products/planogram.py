@@ -1,9 +1,9 @@
 """Planogram matching: which of the detected products stands at which position of a planogram.
 
-A planogram has units of its own, a photograph has pixels. Between them lies, as far as this module is concerned, a
-scale and a shift for each axis: a camera that looks straight at the shelf. The scale is first told by the sizes of the
-products, the shift by any one product; of many such guesses the one is taken under which most products lie near a position of
-their own, and it is then fitted to all of those. Everything is deterministic.
+A planogram has units of its own, a photograph has pixels. This module maps one to the other by a scale and a shift for each
+axis, which assumes a camera that looks straight at the shelf. The product sizes give the first estimate of the scale, and any
+one product gives the shift. Of many such guesses, the module takes the one that places most products near a position of their
+own, and fits it to all of them. Everything is deterministic.
 """
 
 from collections import Counter
@@ -26,24 +26,24 @@ from vision_customization.contract.products import (
 from vision_customization.engine.errors import EngineError
 
 ITEMS_MAX = 1000
-"""The most positions, and the most detected products."""
+"""Maximum number of positions, and of detected products."""
 
 NEAR = 0.75
-"""How far the centre of a detected product may lie from where the planogram puts it, in sizes of the product."""
+"""How far the centre of a detected product may be from its place in the planogram, in sizes of the product."""
 
-_REACH = 1.0  # as NEAR, while scale and shift are still sought
-_SCALE_FACTOR_MAX = 2.0  # a scale is at most that far from what the products' sizes say
+_REACH = 1.0  # like NEAR, while scale and shift are not known yet
+_SCALE_FACTOR_MAX = 2.0  # largest factor between a scale and the estimate from the products' sizes
 _SINGLE_GUESSES, _PAIRED_GUESSES = 200, 24
-_FITTED_GUESSES, _FITTING_WORK = 8, 200_000  # pairs that may be made, all fitted guesses together
+_FITTED_GUESSES, _FITTING_WORK = 8, 200_000  # most pairs formed by all fitted guesses together
 _FITS_MAX = 10
-_SCORING_WORK = 20_000_000  # pairs looked at, all guesses together
+_SCORING_WORK = 20_000_000  # most pairs examined by all guesses together
 
 Points = NDArray[np.float64]
 """float64 [n, 2]: x and y."""
 
 
 class PlanogramError(EngineError):
-    """A planogram that contradicts itself, or has more than is matched. `target` is the field."""
+    """A planogram that contradicts itself or is too large. `target` is the field."""
 
     def __init__(self, target: str, message: str) -> None:
         super().__init__(f"{target}: {message}")
@@ -51,10 +51,10 @@ class PlanogramError(EngineError):
 
 
 def match_planogram(planogram: Planogram, detected: ProductRecognitionResult) -> list[MatchedPosition]:
-    """The positions at which a product of their own name was detected, in the planogram's order; the others are left out.
+    """The positions where the expected product was detected, in the planogram's order; the others are left out.
 
     Raises:
-        PlanogramError: an id that is there twice, or is referred to and not there; more than ITEMS_MAX of something.
+        PlanogramError: an id is duplicate or missing, or there are more than ITEMS_MAX items.
     """
     check_planogram(planogram)
     if len(detected.products) > ITEMS_MAX:
@@ -101,7 +101,7 @@ def check_planogram(planogram: Planogram) -> None:
         seen: set[str] = set()
         for index, item in enumerate(items):
             if item.id in seen:
-                raise PlanogramError(f"planogram.{kind}[{index}].id", f"'{item.id[:255]}' is the id of an earlier one, too")
+                raise PlanogramError(f"planogram.{kind}[{index}].id", f"'{item.id[:255]}' is the id of an earlier entry")
             seen.add(item.id)
     products, fixtures = {one.id for one in planogram.products}, {one.id for one in planogram.fixtures}
     for index, position in enumerate(planogram.positions):
@@ -111,9 +111,7 @@ def check_planogram(planogram: Planogram) -> None:
         ):
             if name not in known:
                 kind = field.removesuffix("Id")
-                raise PlanogramError(
-                    f"planogram.positions[{index}].{field}", f"there is no {kind} '{name[:255]}' in planogram.{kind}s"
-                )
+                raise PlanogramError(f"planogram.positions[{index}].{field}", f"planogram.{kind}s has no {kind} '{name[:255]}'")
 
 
 @dataclass(frozen=True)
@@ -128,15 +126,15 @@ class _Placement:
 
 
 Pairs = list[tuple[int, int]]
-"""A position and a detection each, by their indices."""
+"""Pairs of the index of a position and the index of a detection."""
 
 
 @dataclass(frozen=True)
 class _Shelf:
     """Centres and sizes of n positions, in the planogram's units, and of m detections, in pixels.
 
-    `frame` is the scale of a photograph of just the planogram. `groups` are the indices of the positions and of the
-    detections of each name that has both.
+    `frame` is the scale of a photograph that shows exactly the planogram. `groups` has, for each name with both positions and
+    detections, the indices of both.
     """
 
     positions: Points
@@ -160,7 +158,7 @@ class _Shelf:
         return self._assigned(placement, usual, NEAR)
 
     def _guesses(self, pairs: NDArray[np.int64], usual: NDArray[np.float64]) -> Iterator[_Placement]:
-        """Placements to try, the likeliest first, which counts where several are as good."""
+        """Placements to try, the likeliest first; the order decides if several are equally good."""
         if _plausible(self.frame, usual).all():
             yield _Placement(self.frame, np.zeros(2))
         positions, detections = self.positions[pairs[:, 0]], self.detections[pairs[:, 1]]
@@ -179,7 +177,7 @@ class _Shelf:
             yield _Placement(scale, detections[first] - scale * positions[first])
 
     def _score(self, placement: _Placement, pairs: NDArray[np.int64], usual: NDArray[np.float64]) -> float:
-        """How many positions and detections have one of their name nearby; a nearer one counts more."""
+        """How many positions and detections have a partner of the same name nearby; nearer partners count more."""
         off = (self.detections[pairs[:, 1]] - placement(self.positions)[pairs[:, 0]]) / (
             usual * self.position_sizes[pairs[:, 0]]
         )
@@ -190,7 +188,7 @@ class _Shelf:
         return float(of_position.sum() + of_detection.sum())
 
     def _fitted(self, placement: _Placement, usual: NDArray[np.float64]) -> _Placement:
-        """`placement` moved to where it is best for the pairs that it makes, until they stay the same."""
+        """`placement` fitted to the pairs that it forms, until these no longer change."""
         before: Pairs = []
         for _ in range(_FITS_MAX):
             pairs = self._assigned(placement, usual, _REACH)
@@ -207,8 +205,8 @@ class _Shelf:
         return placement
 
     def _assigned(self, placement: _Placement, usual: NDArray[np.float64], near: float) -> Pairs:
-        """As many pairs as there can be of one name and at most `near` apart, and of those the ones with the least squares."""
-        from scipy.optimize import linear_sum_assignment  # half a second, which no start-up should wait for
+        """The most pairs possible of the same name and at most `near` apart, with the least sum of squared distances."""
+        from scipy.optimize import linear_sum_assignment  # takes half a second, too long for the start
 
         placed = placement(self.positions)
         pairs: Pairs = []
@@ -218,7 +216,7 @@ class _Shelf:
             allowed = squares <= near**2
             some_positions, some_detections = np.flatnonzero(allowed.any(axis=1)), np.flatnonzero(allowed.any(axis=0))
             kept = np.ix_(some_positions, some_detections)
-            # A pair that is not allowed costs more than all that are, so that none is made where another can be.
+            # A forbidden pair costs more than all allowed pairs together, so that it is never formed if another is possible.
             dear = near**2 * (len(positions) + 1)
             rows, columns = linear_sum_assignment(np.where(allowed[kept], squares[kept], dear))
             pairs += [
@@ -232,7 +230,7 @@ class _Shelf:
 def _scale(
     units: NDArray[np.float64], pixels: NDArray[np.float64], least_units: NDArray[np.float64], usual: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Pixels for each unit on both axes; the usual scale where `units` says too little, or what it says cannot be."""
+    """Pixels per unit on both axes; the usual scale if `units` gives too little information or an impossible scale."""
     told = np.divide(pixels, units, out=np.zeros(2), where=np.abs(units) >= least_units)
     return np.where(_plausible(told, usual), told, usual)
 
@@ -243,7 +241,7 @@ def _plausible(scale: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArra
 
 
 def _groups(wanted: Sequence[str], found: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Of each name that both lists have its places in them: first those of which there are the fewest pairs, which say most."""
+    """For each name in both lists, its indices in both. Names with the fewest pairs come first: they say the most."""
     counts, seen = Counter(wanted), Counter(found)
     names = sorted((name for name in counts if name in seen), key=lambda name: counts[name] * seen[name])
     return [

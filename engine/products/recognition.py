@@ -1,6 +1,6 @@
-"""Product recognition: from what a detector finds in a photograph of a shelf to products and gaps.
+"""Product recognition: turns a detector's findings in a photograph of a shelf into products and gaps.
 
-Where a run's image is kept until the run has ended is said here, too: the API writes it, and a worker reads it.
+The API writes a run's image, and a worker reads it; it is kept until the run has ended.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from vision_customization.contract.products import ProductRecognitionResult
 from vision_customization.engine.learning.boxes import overlaps
 
 GAP = "gap"
-"""The tag, in any letter case, of places where nothing stands."""
+"""The tag, in any letter case, of empty places on the shelf."""
 
 TAGS_MAX = 5
 OVERLAP_MIN = 0.6
-"""Intersection over union from which on two detections of different tags are one product that may be either."""
+"""Intersection over union at which two detections of different tags count as one product that may be either."""
 
 
 def recognized(detections: Sequence[DetectedObject], width: int, height: int) -> ProductRecognitionResult:
-    """Products and gaps of an image of `width` × `height` pixels, each by falling confidence, with ids counted through.
+    """Products and gaps of an image of `width` × `height` pixels, each by falling confidence, with consecutive ids.
 
     Args:
         detections: as a detector gives them, with one tag each.
@@ -37,11 +37,11 @@ def recognized(detections: Sequence[DetectedObject], width: int, height: int) ->
 
 
 def merged(detections: Sequence[DetectedObject]) -> list[DetectedObject]:
-    """Detections of different tags that overlap as one: the box of the most confident, and up to TAGS_MAX tags by falling
-    confidence. By falling confidence; of equals the first one counts as the more confident.
+    """Merge overlapping detections of different tags: the box of the most confident, and up to TAGS_MAX tags by falling
+    confidence. The result is sorted by falling confidence; of equals, the first counts as the more confident.
 
-    Of the more confident products without its tag, a detection joins the one that it overlaps most, OVERLAP_MIN at least. Two
-    of the same tag stay two: it was the detector's to tell whether they are one.
+    A detection joins the more confident product that it overlaps most, by OVERLAP_MIN at least, and that lacks its tag. Two
+    detections of the same tag stay separate: the detector has already decided that they are two.
     """
     ordered = sorted(detections, key=lambda found: -found.tags[0].confidence)
     corners = np.array([_corners(found) for found in ordered], np.float32).reshape(-1, 4)

@@ -35,7 +35,8 @@ class AnalyzeQuery(BaseModel):
 
     # The last two, which some SDKs send on their own, have no custom models.
     api_version: Literal["2023-02-01-preview", "2023-04-01-preview", "2023-10-01", "2024-02-01"] = Field(
-        alias="api-version", description="Only the preview versions know `model-name`; the others need `features` and ignore it."
+        alias="api-version",
+        description="Only the preview versions know `model-name`; the others need `features` and ignore it.",
     )
     model_name: str | None = Field(None, alias="model-name", description="Name of a model or of a published model.")
     features: str | None = Field(

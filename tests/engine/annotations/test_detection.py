@@ -90,7 +90,7 @@ def test_a_crowd_is_no_object() -> None:
     [
         ([], "0.json: must be an object"),
         (coco((1, 1, BBOX), images=[{"id": 1}]), "0.json: images[0] (id 1): absolute_url is missing"),
-        (coco((9, 1, BBOX)), "0.json: annotations[0] (id 1): image_id 9 is no image"),
+        (coco((9, 1, BBOX)), "0.json: annotations[0] (id 1): image_id 9 is not an image"),
         (coco((1, 1, BBOX), (2, 1, None)), "0.json: annotations[1] (id 2): bbox is missing"),
         (coco((1, 1, [1, 2, 3])), "0.json: annotations[0] (id 1): bbox [1, 2, 3]: must be four numbers"),
         (
@@ -113,7 +113,7 @@ def test_a_crowd_is_no_object() -> None:
                 "dataset"
             ),
         ),
-        (coco(), "the dataset: has no object with a bbox; training needs some"),
+        (coco(), "the dataset: has no object with a bbox; training needs at least one"),
     ],
 )
 def test_what_is_refused(document: object, says: str) -> None:
@@ -135,12 +135,12 @@ def test_a_thousand_boxes_are_taken_and_one_more_is_refused_with_the_image() -> 
     assert len(read(coco(*many, many[0])).images[1].boxes) == 1000
     with pytest.raises(AnnotationError) as refused:
         read(coco(*many), coco((2, 1, BBOX)))
-    assert str(refused.value) == "0.json: images[1] (id 2): has 1,001 boxes, at most 1,000 are taken"
+    assert str(refused.value) == "0.json: images[1] (id 2): has 1,001 boxes, but at most 1,000 are allowed"
 
 
 def test_a_test_dataset_may_have_one_object_of_one_tag() -> None:
     assert read(coco((1, 1, BBOX)), purpose=Purpose.EVALUATION).tags == ("spoon",)
-    with pytest.raises(AnnotationError, match="evaluation needs some"):
+    with pytest.raises(AnnotationError, match="evaluation needs at least one"):
         read(coco(), purpose=Purpose.EVALUATION)
 
 

@@ -227,4 +227,4 @@ def test_files_of_which_the_database_knows_none_stay(world: World, caplog: pytes
     world.create("m")
     sweep_models(world.store, world.objects)
     assert world.objects.names("models") == ["a"]
-    assert "None of the 1 models whose files are kept is in the database" in caplog.text
+    assert "None of the 1 models with stored files is in the database" in caplog.text

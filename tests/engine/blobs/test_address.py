@@ -34,12 +34,12 @@ AZURE = "https://acct.blob.core.windows.net"
         ("https://acct.blob.core.windows.net/c/a\tb", "control character"),
         ("https://acct.blob.core.windows.net/c/../d/b", "'..' segment"),
         ("https://acct.blob.core.windows.net/c/%2e%2E/d/b", "'..' segment"),
-        ("https:///c/b", "names no host"),
-        ("https://bücher.example/c/b", "names no host"),
-        (f"https://{'a' * 64}.blob.core.windows.net/c/b", "names no host"),
-        (f"https://{'a.' * 126}blob.core.windows.net/c/b", "names no host"),
-        ("https://acct.blob.core.windows.net:99999/c/b", "is no URL"),
-        ("https://[::1/c/b", "is no URL"),
+        ("https:///c/b", "does not name a valid host"),
+        ("https://bücher.example/c/b", "does not name a valid host"),
+        (f"https://{'a' * 64}.blob.core.windows.net/c/b", "does not name a valid host"),
+        (f"https://{'a.' * 126}blob.core.windows.net/c/b", "does not name a valid host"),
+        ("https://acct.blob.core.windows.net:99999/c/b", "is not a URL"),
+        ("https://[::1/c/b", "is not a URL"),
     ],
 )
 def test_what_is_no_plain_http_url_is_refused(url: str, says: str) -> None:

@@ -176,7 +176,7 @@ def test_a_role_that_comes_late_is_waited_for_and_the_job_told_why(
     assert reader.read(url, identity=True, on_wait=told.append) == Blob(b"pixels", None)
     assert clock.pauses == [PAUSE_SECONDS] * 20
     assert len(set(told)) == 1
-    assert f"Waiting for a role: {azure.url}/a/c answers 403 to the engine's identity {CLIENT_ID}" in told[0]
+    assert f"Waiting for a role: the engine's identity {CLIENT_ID} gets 403 from {azure.url}/a/c" in told[0]
     assert (
         len([record for record in caplog.records if record.name == "vision_customization.engine.blobs.role_wait"]) == 2
     )  # a line a minute
@@ -190,7 +190,7 @@ def test_a_role_that_never_comes_is_named_in_the_end(azure: Site, reader: BlobRe
     for expected in (
         f"{url} may not be read (403 AuthorizationPermissionMismatch)",
         f"the engine's identity {CLIENT_ID} lacks the role Storage Blob Data Reader on the container {azure.url}/a/c,",
-        "asked for 180 seconds",
+        "retried for 180 seconds",
     ):
         assert expected in raised.value.message
     assert sum(clock.pauses) == ROLE_WAIT_SECONDS

@@ -93,7 +93,7 @@ def test_it_says_why_it_waits_and_goes_on(engine: Engine, azure: Site, training:
     for message in seen:
         assert message is not None
         assert message.startswith(
-            f"Waiting for a role: {azure.url}/acct/training answers 403 to the engine's identity {CLIENT_ID}"
+            f"Waiting for a role: the engine's identity {CLIENT_ID} gets 403 from {azure.url}/acct/training"
         )
 
 

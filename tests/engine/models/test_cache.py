@@ -345,5 +345,5 @@ def test_neither_a_busy_database_nor_a_broken_model_ends_the_warming(
     told = [record.getMessage() for record in caplog.records if record.name == "vision_customization.engine.models.warming"]
     assert sorted(told) == [
         f"model {models[0]} cannot be loaded",
-        "what has been trained cannot be found out: it is tried again",
+        "the list of trained models cannot be read; it is tried again",
     ]

@@ -125,14 +125,14 @@ def test_an_error_of_the_resource_stays_what_it_is(
     [
         (
             Reply(401, body=b'{"error":{"code":"401","message":"TOPSECRET"}}'),
-            "refuses the engine (401): see to VISION_ENGINE_VISION_KEY",
+            "refuses the engine (401). Check VISION_ENGINE_VISION_KEY",
         ),
-        (Reply(302, {"Location": "http://127.0.0.1:1/x"}, b"{}"), "answers 302 and nothing that the contract knows"),
-        (Reply(200, body=b"<html>"), "answers 200 and nothing"),
-        (Reply(200, body=b"[]"), "answers 200 and nothing"),
-        (Reply(502, body=b"<html>TOPSECRET"), "answers 502 and nothing"),
-        (Reply(500, body=b'{"error": "TOPSECRET"}'), "answers 500 and nothing"),
-        (Reply(200, body=b"x" * (16 * 1024 * 1024 + 1)), "more than 16,777,216 bytes"),
+        (Reply(302, {"Location": "http://127.0.0.1:1/x"}, b"{}"), "gave an unexpected answer (302)"),
+        (Reply(200, body=b"<html>"), "gave an unexpected answer (200)"),
+        (Reply(200, body=b"[]"), "gave an unexpected answer (200)"),
+        (Reply(502, body=b"<html>TOPSECRET"), "gave an unexpected answer (502)"),
+        (Reply(500, body=b'{"error": "TOPSECRET"}'), "gave an unexpected answer (500)"),
+        (Reply(200, body=b"x" * (16 * 1024 * 1024 + 1)), "longer than 16,777,216 bytes"),
         (Reply(0), "cannot be reached"),
     ],
     ids=["refused", "redirect", "html", "list", "gateway", "error", "large", "hang-up"],
@@ -146,7 +146,7 @@ def test_what_is_no_answer_is_said(site: Site, resource: VisionResource, reply: 
 def test_a_refused_identity_is_named_with_the_role_it_needs(site: Site) -> None:
     site.on(PATH, Reply(403, body=b"{}"))
     message = refusal(VisionResource(site.url, None, FixedIdentity()))
-    assert f"the engine's identity {CLIENT_ID}, which needs the role Cognitive Services User" in message
+    assert f"Give the engine's identity {CLIENT_ID} the role Cognitive Services User" in message
 
 
 def test_a_resource_that_says_nothing_is_left_in_time() -> None:
@@ -163,7 +163,7 @@ def test_a_resource_that_says_nothing_is_left_in_time() -> None:
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        assert "does not answer within 0.3 seconds" in refusal(VisionResource(url, SecretStr("TOPSECRET"), seconds_max=0.3))
+        assert "did not answer within 0.3 seconds" in refusal(VisionResource(url, SecretStr("TOPSECRET"), seconds_max=0.3))
         ended.set()
         thread.join(30)
     assert accepted.is_set()

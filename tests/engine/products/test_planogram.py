@@ -190,9 +190,9 @@ def test_the_order_of_detections_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("change", "target", "says"),
     [
-        ({"product_id": "of beer"}, "planogram.positions[6].productId", "there is no product 'of beer' in planogram.products"),
-        ({"fixture_id": "g"}, "planogram.positions[6].fixtureId", "there is no fixture 'g' in planogram.fixtures"),
-        ({"id": "p1"}, "planogram.positions[6].id", "'p1' is the id of an earlier one, too"),
+        ({"product_id": "of beer"}, "planogram.positions[6].productId", "planogram.products has no product 'of beer'"),
+        ({"fixture_id": "g"}, "planogram.positions[6].fixtureId", "planogram.fixtures has no fixture 'g'"),
+        ({"id": "p1"}, "planogram.positions[6].id", "'p1' is the id of an earlier entry"),
     ],
 )
 def test_a_reference_to_nothing(change: dict[str, str], target: str, says: str) -> None:

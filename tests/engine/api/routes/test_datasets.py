@@ -54,13 +54,13 @@ def test_authentication_as_it_is_shown(world: World, authentication: object, sho
 @pytest.mark.parametrize(
     ("authentication", "expected"),
     [
-        ({"kind": "sas"}, "needs the token"),
-        ({"kind": "sas", "sasToken": " ? "}, "needs the token"),
+        ({"kind": "sas"}, "needs a SAS token"),
+        ({"kind": "sas", "sasToken": " ? "}, "needs a SAS token"),
         ({"kind": "sas", "sasToken": "https://a.blob.core.windows.net/c?sig=Hidden"}, "this is a URL. Expected only the token"),
-        ({"kind": "sas", "sasToken": "Hidden"}, "no SAS token"),
-        ({"kind": "sas", "sasToken": "sig=Hidden and more"}, "no SAS token"),
-        ({"kind": "sas", "sasToken": "sig=Hidden" * 500}, "no SAS token"),
-        ({"kind": "none", "sasToken": "sig=Hidden"}, "allowed only with authentication of kind 'sas'"),
+        ({"kind": "sas", "sasToken": "Hidden"}, "not a SAS token"),
+        ({"kind": "sas", "sasToken": "sig=Hidden and more"}, "not a SAS token"),
+        ({"kind": "sas", "sasToken": "sig=Hidden" * 500}, "not a SAS token"),
+        ({"kind": "none", "sasToken": "sig=Hidden"}, "only for authentication of kind 'sas'"),
         ({"kind": "key", "sasToken": "sig=Hidden"}, "'managedIdentity'"),
         ({"sasToken": "sig=Hidden"}, "authentication.kind"),
         ("sas", "authentication"),
@@ -93,7 +93,7 @@ def test_authentication_that_is_refused_without_repeating_it(world: World, authe
         ("https://host/c/t.json?sv=1&sig=secret", "authentication.sasToken"),
         ("https://host/" + "c" * 2048, "longer than 2048"),
         ("https://host/c/../t.json", "'..' segment"),
-        ("https://my host.example/c/t.json".replace(" ", "!"), "names no host"),
+        ("https://my host.example/c/t.json".replace(" ", "!"), "does not name a valid host"),
         ("", "not absolute"),
     ],
 )

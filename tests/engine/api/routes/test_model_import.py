@@ -84,7 +84,7 @@ def test_an_imported_detector_has_its_tiles(world: World, exported: Exported, we
     metadata = {**exported.metadata, "kind": "Generic-Detector", "trainingParameters": parameters, "artifact": artifact}
     sent = {"onnx": onnx, "digest": f"sha256:{digest}"}
     other = {**metadata, "trainingParameters": {**parameters, "tiles": 2}}
-    refused(world, put(world, exported, metadata=other, **sent), "metadata", "tiles are 2, and those of the file 3")
+    refused(world, put(world, exported, metadata=other, **sent), "metadata", "tiles is 2, but the model file has 3")
     reply = put(world, exported, metadata=metadata, **sent)
     assert reply.status_code == 201, reply.text
     assert reply.json()["trainingParameters"] == parameters
@@ -103,7 +103,7 @@ def without(*keys: str) -> Change:
         (without("labels"), "metadata.labels", "Field required"),
         (without("trainingParameters"), "metadata.trainingParameters", "Field required"),
         (without("artifact"), "metadata.artifact", "Field required"),
-        (lambda metadata: metadata.update(labels=["cat", "cow"]), "metadata", "its labels are not those in the file"),
+        (lambda metadata: metadata.update(labels=["cat", "cow"]), "metadata", "its labels are not those of the model file"),
         (lambda metadata: metadata.update(features="0" * 16), "metadata", "bring both engines to the same version"),
         (
             lambda metadata: metadata.update(kind="Generic-Detector"),
@@ -121,7 +121,7 @@ def without(*keys: str) -> Change:
             "trainingParameters.tiles: must be 1 for a Generic-Classifier",
         ),
         (lambda metadata: metadata.update(kind="Nonsense"), "metadata.kind", "Input should be"),
-        (lambda metadata: metadata["artifact"].update(digest="0" * 64), "metadata", "it is of the file 0000"),
+        (lambda metadata: metadata["artifact"].update(digest="0" * 64), "metadata", "it belongs to the file 0000"),
         (lambda metadata: metadata.update(trainingCostInMinutes=2**40), "metadata.trainingCostInMinutes", "less than"),
         (lambda metadata: metadata.update(extra=float("nan")), "metadata", "not JSON"),
     ],
@@ -139,8 +139,8 @@ def test_a_sidecar_that_does_not_fit_is_refused(
     [
         ({"digest": None}, "x-ms-artifact-digest", "Field required"),
         ({"digest": "md5:1"}, "x-ms-artifact-digest", "should match pattern"),
-        ({"digest": "sha256:" + "0" * 64}, "model", "damaged on the way"),
-        ({"onnx": b"onnx"}, "model", "damaged on the way"),
+        ({"digest": "sha256:" + "0" * 64}, "model", "damaged in transit"),
+        ({"onnx": b"onnx"}, "model", "damaged in transit"),
         ({"metadata": b"{"}, "metadata", "not JSON"),
         ({"metadata": b"[]"}, "metadata", "not a JSON object"),
         ({"metadata": b" " * (16 * 1024 * 1024 + 1)}, "metadata", "longer than 16,777,216 bytes"),

@@ -209,7 +209,7 @@ def test_a_file_that_is_gone(world: World, operation: str) -> None:
     world.objects.delete(f"models/{world.train('m')}")
     reply = world.call("GET", f"models/m/{operation}")
     assert (reply.status_code, reply.json()["error"]["target"]) == (404, "m")
-    assert "is not there" in reply.json()["error"]["message"]
+    assert "is missing" in reply.json()["error"]["message"]
 
 
 def test_an_evaluation_from_order_to_success(world: World) -> None:

@@ -149,7 +149,7 @@ def test_the_prebuilt_model_is_not_offered(shelf: World, picture: Picture, metho
     reply = shelf.call(method, f"productrecognition/{path}", **arguments)
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "ModelNotFound")
     message = reply.json()["error"]["message"]
-    assert "not offered here" in message
+    assert "exists only in the hosted service" in message
     assert "Train a model of kind Product-Recognizer" in message
 
 
@@ -215,8 +215,8 @@ def test_a_planogram(world: World) -> None:
 @pytest.mark.parametrize(
     ("changes", "target", "says"),
     [
-        ({"Products": []}, "planogram.positions[0].productId", "there is no product '1' in planogram.products"),
-        ({"Fixtures": []}, "planogram.positions[0].fixtureId", "there is no fixture 'f' in planogram.fixtures"),
+        ({"Products": []}, "planogram.positions[0].productId", "planogram.products has no product '1'"),
+        ({"Fixtures": []}, "planogram.positions[0].fixtureId", "planogram.fixtures has no fixture 'f'"),
         ({"Width": 0}, "planogram.width", "greater than 0"),
         ({"Products": [{"Id": "1", "Name": "cola", "W": -6, "H": 20}]}, "planogram.products.0.w", "greater than 0"),
     ],

@@ -249,7 +249,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
     "host-not-allowed": (
         lambda engine, name: engine.register(name, ["http://127.0.0.2:1/account/c/none.json"]),
         "datasetCorrupt",
-        "allow it with VISION_ENGINE_ALLOWED_HOSTS",
+        "add it to VISION_ENGINE_ALLOWED_HOSTS",
     ),
     "no-json": (
         lambda engine, name: engine.register(name, [engine.blobs.put("/account/c/no.json", b"{'images': []}")]),
@@ -274,7 +274,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
     "two-tags": (
         lambda engine, name: broken_dataset(engine, name, lambda images: [*images, (images[0][0], "green")]),
         "datasetCorrupt",
-        "annotations.json: images[6] (id 7): is annotations.json: images[0] (id 1), too, with another tag ('green')",
+        "annotations.json: images[6] (id 7): is also annotations.json: images[0] (id 1), but has another tag there ('green')",
     ),
     "image-not-found": (
         lambda engine, name: broken_dataset(engine, name, with_image(engine, None)),
