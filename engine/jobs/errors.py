@@ -1,14 +1,14 @@
-"""How a job ends early.
+"""The ways in which a job ends early.
 
 ```
 EngineError
 ├── JobError
 │   ├── JobFailed          it cannot succeed, with the contract's code
 │   └── JobCancelled       it was asked to stop, or what it works for was deleted
-└── SourceUnreachable      a host of blobs does not answer, or not as it should: another attempt may go better
+└── SourceUnreachable      a blob host gives no answer, or a wrong one: another attempt may succeed
 ```
 
-DBOS keeps a JobError as the result of the step that raised it, so that a job which is taken up again ends the same way.
+DBOS keeps a JobError as the result of the step that raised it, so that a job that is resumed ends the same way.
 """
 
 from vision_customization.contract.errors import FailureCode
@@ -22,7 +22,7 @@ class JobError(EngineError):
 
 
 class JobFailed(JobError):
-    """`message` is what the caller of the API reads: no query string and no secret may stand in it."""
+    """The caller of the API reads `message`: it must not contain a query string or a secret."""
 
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
@@ -37,11 +37,11 @@ class JobFailed(JobError):
 
 
 class JobCancelled(JobError):
-    """Nothing went wrong."""
+    """A job that stopped without an error."""
 
 
 class SourceUnreachable(EngineError):
-    """What a job needs cannot be read just now. The text names it, and no query string or secret stands in it."""
+    """Something that a job needs cannot be read at the moment. The text names it, without query string or secret."""
 
     def __init__(self, host: str, message: str) -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class SourceUnreachable(EngineError):
 
 
 def unreadable(place: str, url: str, error: BlobError) -> JobFailed | SourceUnreachable:
-    """What it means for a job that the blob at `url`, which `place` names, could not be read."""
+    """The error of a job that could not read the blob at `url`, which messages call `place`."""
     message = f"{place}: {error.message}"
     if error.kind is BlobErrorKind.UNREACHABLE:
         return SourceUnreachable(BlobAddress.parse(url).host, message)

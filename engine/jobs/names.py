@@ -1,4 +1,4 @@
-"""The ids of the workflows, from what each of them works on."""
+"""The ids of the workflows, derived from the id of the resource that each works on."""
 
 
 def training_job(model_id: str) -> str:

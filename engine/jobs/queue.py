@@ -1,4 +1,4 @@
-"""Where work is put for the workers, and what is known of it: DBOS's queues, in a database beside the engine's own."""
+"""The queues of the workers and the state of their jobs: DBOS's queues, in a database beside the engine's own."""
 
 import contextlib
 import sqlite3
@@ -14,11 +14,11 @@ from vision_customization.engine.store.sqlite_file import JOBS_FILE
 
 APPLICATION = "vision-engine"
 WORKFLOWS_VERSION = "1"
-"""Version of the workflows' order of steps. A worker takes up only work of its own version: count up, and drain the old
-version first, where a step is added, removed or moved."""
+"""Version of the workflows' order of steps. A worker takes only jobs of its own version. If a step is added, removed or moved,
+increase the version, and drain the queues of the old one first."""
 
 RECOVERY_ATTEMPTS_MAX = 10
-"""How often a job is begun whose worker dies: one that always kills its worker must end."""
+"""How often a job is begun if its workers die: a job that always kills its worker must end."""
 
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
@@ -42,14 +42,14 @@ def prepare_system_database(settings: Settings) -> None:
         check_sqlite()
         file = _sqlite_file(settings)
         file.parent.mkdir(parents=True, exist_ok=True)
-        # Kept in the file: with a write-ahead log a step costs no two waits for the disk, and readers wait for nobody.
+        # The file keeps this setting. With a write-ahead log, a step waits for the disk only once, and readers never wait.
         with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
     DBOS.migrate(url)
 
 
 class JobQueue:
-    """Puts trainings, evaluations and product recognition runs into their queues; to do it twice is to do it once."""
+    """Puts trainings, evaluations and product recognition runs into their queues; doing it twice has no further effect."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
@@ -74,13 +74,13 @@ class JobQueue:
         return {status.workflow_id: status for status in found}
 
     def running(self, executor: str | None = None) -> list[WorkflowStatus]:
-        """What was taken by a worker, or by the worker `executor`, and is not at its end."""
+        """The workflows that a worker, or the worker `executor`, has taken and that have not ended."""
         return self._client.list_workflows(
             status="PENDING", executor_id=executor, app_version=WORKFLOWS_VERSION, load_input=False, load_output=False
         )
 
     def give_back(self, workflow: WorkflowStatus) -> None:
-        """Put a workflow, which its worker will never end, into its queue again; it goes on after its last finished step."""
+        """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
         self._client.resume_workflow(workflow.workflow_id, queue_name=_queue_of(workflow.name))
 
     def withdraw(self, job: str) -> None:

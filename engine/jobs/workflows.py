@@ -1,8 +1,8 @@
-"""The workflows: in which order the steps of a job run. DBOS keeps each step's result; a job that is taken up again gets the
-results of the steps it has finished, and goes on with the next.
+"""The workflows: the order of a job's steps. DBOS records each step's result; a resumed job gets the results of its finished
+steps and continues with the next.
 
-Whatever decides the order here must follow from such results alone, or a job would not go the same way twice. A workflow reads
-no database and no file itself: only a step is tried again when one is busy.
+The order must depend on these results alone, or a resumed job could take another path. A workflow itself reads no database and
+no file, because only steps are retried if one is busy.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def declare_workflows(
     detector: Detector,
     pauses_seconds: Sequence[float] = PAUSES_SECONDS,
 ) -> None:
-    """Make the workflows known to DBOS; to be called before it is launched. `pauses_seconds`: see `Steps`."""
+    """Register the workflows with DBOS; call it before DBOS is launched. `pauses_seconds`: see `Steps`."""
 
     @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
@@ -48,7 +48,7 @@ def declare_workflows(
             def training_of(planned: PlannedTraining) -> Training:
                 if "kind" in planned:
                     kind, tiles = planned["kind"], planned["tiles"]
-                else:  # recorded by an older engine, and no step can be put between those it has recorded
+                else:  # an older engine recorded it, and no step can be inserted between recorded steps
                     kind, tiles = steps.unrecorded("kind", job.kind_and_tiles)
                 if kind == ModelKind.GENERIC_CLASSIFIER.value:
                     return ClassifierTraining(job, settings.weights_dir)

@@ -1,1 +1,1 @@
-"""A job's way through its images: plan, read, decode, embed, and cache what was derived from them."""
+"""How a job processes its images: plan, read, decode, embed, and cache the derived data."""

@@ -1,4 +1,4 @@
-"""From a registered dataset to a part of a plan: its annotation files, read and checked."""
+"""Turns a registered dataset into a part of a plan: reads and checks its annotation files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from vision_customization.engine.store import DatasetRecord, NotFound, Store
 ANNOTATION_BYTES_MAX = 512 * 1024 * 1024
 """A million images take about 300 MB."""
 
-_SUGGESTED_BUDGET_FACTOR = 5  # the service's advice is 5 to 10 times the minimum
+_SUGGESTED_BUDGET_FACTOR = 5  # the hosted service recommends 5 to 10 times the minimum
 
 
 def read_dataset(
@@ -42,8 +42,8 @@ def read_dataset(
     try:
         dataset = store.datasets.find(name or "")
     except NotFound:
-        named = f"There is no dataset '{name}'" if name else "No test dataset is named"
-        raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{named}: register it, and start again.") from None
+        missing = f"Dataset '{name}' does not exist. Register it" if name else "The test dataset is missing. Name one"
+        raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{missing} and start again.") from None
     if dataset.annotation_kind is not kind.annotation_kind:
         raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind))
     access = _access(store, dataset)
@@ -65,13 +65,13 @@ def read_dataset(
 
 
 def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
-    """A test dataset with its tags numbered as the model numbers them. Raises JobFailed where the model lacks one."""
+    """A test dataset whose tags have the model's numbers. Raises JobFailed if the model lacks one of them."""
     unknown = [tag for tag in part.tags if tag not in tags]
     if unknown:
         named = ", ".join(shown(tag) for tag in unknown[:5])
         message = (
             f"Dataset '{part.dataset}' has images of {len(unknown)} tags that '{model_name}' was not trained on: {named}. "
-            "Tags are compared by name, letter by letter."
+            "Tag names must match exactly."
         )
         raise JobFailed(FailureCode.DATASET_CORRUPT, message)
     number = {tag: index for index, tag in enumerate(tags)}
@@ -86,15 +86,15 @@ def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage
 
 
 def check_budget(kind: ModelKind, part: Part, budget_hours: int) -> None:
-    """Raises JobFailed (notEnoughBudget) where the contract asks for more compute time for so many images."""
+    """Raises JobFailed (notEnoughBudget) if the contract requires more compute time for that many images."""
     images = len(part.images)
     boxes = sum(len(image.boxes) for image in part.images if isinstance(image, BoxedImage))
     least = kind.minimum_budget_hours(images, boxes / images if boxes else 1.0)
     if budget_hours < least:
         suggested = max(1, -int(-least * _SUGGESTED_BUDGET_FACTOR // 1))
         message = (
-            f"A budget of {budget_hours} h is not enough for {images:,} images: the minimum is {least:.1f} h, "
-            f"{min(suggested, kind.time_budget_max_hours)} h are suggested."
+            f"A budget of {budget_hours} h is not enough for {images:,} images. The minimum is {least:.1f} h; "
+            f"{min(suggested, kind.time_budget_max_hours)} h is recommended."
         )
         raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
@@ -104,8 +104,8 @@ def _access(store: Store, dataset: DatasetRecord) -> Access:
         token = store.datasets.sas_token(dataset)
     except SettingsError:
         message = (
-            f"The SAS token of dataset '{dataset.name}' cannot be decrypted: the engine has another token key than the one it "
-            "was kept with. Set the token again (PATCH the dataset's authentication), and start again."
+            f"The SAS token of dataset '{dataset.name}' cannot be decrypted: it was encrypted with another token key. Set the "
+            "token again (PATCH the dataset's authentication), then start again."
         )
         raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
     identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
@@ -131,4 +131,4 @@ def _read(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str],
 
 def _mismatch(dataset: DatasetRecord, kind: ModelKind) -> str:
     needed, found = kind.annotation_kind, dataset.annotation_kind
-    return f"A {kind} needs a dataset of kind {needed}; dataset '{dataset.name}' is of kind {found}."
+    return f"A {kind} needs a dataset of kind {needed}, but dataset '{dataset.name}' is of kind {found}."

@@ -1,4 +1,4 @@
-"""From the images of a plan to features."""
+"""Computes and reads the features of a plan's images."""
 
 from collections.abc import Mapping
 from operator import itemgetter
@@ -14,7 +14,7 @@ from vision_customization.engine.jobs.images.shards import LOST, Shards
 
 
 class Embedding:
-    """Keeps the features of images; the jobs' `Keeping` where a classifier is learnt or measured."""
+    """Keeps the features of images: the `Keeping` of jobs that train or evaluate a classifier."""
 
     detail = 1
 
@@ -34,7 +34,7 @@ class Embedding:
     def features(self, shards: Shards, part: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str]]:
         """The first `count` shards of a part: features float32 [n, d], tags int64 [n] and digests of their images.
 
-        The order is that of tag and digest, and does not depend on how the annotation files are sorted.
+        They are sorted by tag and digest, and do not depend on the order in the annotation files.
         """
         entries = []
         for image, digest in shards.digests(part, count):

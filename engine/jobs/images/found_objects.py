@@ -1,4 +1,4 @@
-"""What a detector has found in each image of a job, kept from step to step."""
+"""A detector's findings in each image of a job, kept from step to step."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +17,11 @@ from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
 
 DETECT_SECONDS_MAX = 600.0
-"""For one image, in a worker: it has the lowest priority, so this ends only what would never end."""
+"""Time limit for one image in a worker. Workers have the lowest priority, so it is only for what would never end."""
 
 
 class FoundObjects:
-    """What a detector finds in the images of one job, in pixels of each as it was decoded. `check` raises where the job should
-    stop."""
+    """A detector's findings in the images of one job, in pixels of the decoded image. `check` raises if the job should stop."""
 
     def __init__(
         self, objects: ObjectStore, job: str, open_session: Callable[[], DetectorSession], check: Callable[[], None]
@@ -38,7 +37,7 @@ class FoundObjects:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The detector's. Raises ObjectNotFound where it has no file."""
+        """The detector's tags. Raises ObjectNotFound if it has no file."""
         return tuple(self._session.tags)
 
     def has(self, sha256: str) -> bool:
@@ -58,7 +57,7 @@ class FoundObjects:
         return len(images)
 
     def read(self, sha256s: Sequence[str]) -> Iterator[tuple[tuple[int, int], Detections]]:
-        """Width and height of each image, and what was found in it. Raises JobFailed where it is lost or damaged."""
+        """Width and height of each image, and the objects found in it. Raises JobFailed if they are lost or damaged."""
         for data in self._objects.get_many([self._key(sha256) for sha256 in sha256s]):
             try:
                 kept = json.loads(data or b"")

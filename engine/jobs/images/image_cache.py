@@ -1,4 +1,4 @@
-"""What a job needs of images, kept by their SHA-256 so that it can go on where it stopped."""
+"""Data that a job derives from images, stored by their SHA-256 so that it can resume where it stopped."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 class Keeping(Protocol):
     @property
     def detail(self) -> int:
-        """How much is needed of an image, as in `engine.learning.decode_image`: a detector's `tiles`, else 1."""
+        """The detail needed of an image, as in `engine.learning.decode_image`: a detector's `tiles`, else 1."""
         ...
 
     def has(self, sha256: str) -> bool:
-        """Whether the image need not be read again."""
+        """Whether the image's data is stored, so that the image need not be read again."""
         ...
 
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
-        """Keep it of images, uint8 [h, w, 3], RGB; of how many there was nothing yet."""
+        """Store the data of these images, uint8 [h, w, 3], RGB. Returns how many were not stored before."""
         ...

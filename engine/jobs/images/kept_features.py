@@ -1,8 +1,8 @@
-"""Features that are kept: one object for each image and backbone, so that no image is embedded twice, in whichever dataset
-and under whichever address it comes.
+"""Stored features: one object per image and backbone, so that no image is embedded twice, even if it is in several datasets
+or has several addresses.
 
 An object is the features as little-endian float32, and their CRC-32. It is written without waiting for the disk, and counts
-as absent where a power cut has damaged it.
+as absent if a power cut has damaged it.
 """
 
 import zlib
@@ -26,7 +26,7 @@ class KeptFeatures:
         self._dimensions = dimensions
 
     def put(self, features: Mapping[str, Features]) -> None:
-        """Keep the features of images, by their SHA-256."""
+        """Store the features of images, by their SHA-256."""
         kept = {}
         for sha256, vector in features.items():
             data = vector.astype("<f4").tobytes()
@@ -34,11 +34,11 @@ class KeptFeatures:
         self._objects.put_many(kept, durable=False)
 
     def get(self, sha256s: Sequence[str]) -> Iterator[Features | None]:
-        """float32 [dimensions] for each image; None where there are none, or damaged ones."""
+        """float32 [dimensions] for each image; None if they are missing or damaged."""
         return map(self._read, self._objects.get_many([self._key(sha256) for sha256 in sha256s]))
 
     def has(self, sha256: str) -> bool:
-        """Whether `get` finds them. It reads them, too: a damaged object would else never be replaced."""
+        """Whether `get` finds them. It reads them, because otherwise a damaged object would never be replaced."""
         return next(self.get([sha256])) is not None
 
     def _read(self, kept: bytes | None) -> Features | None:

@@ -1,4 +1,4 @@
-"""What a detector's jobs keep of images: pictures to learn from, and what was found in them."""
+"""The pictures that a detector's jobs learn from, stored between trainings."""
 
 import io
 from collections.abc import Mapping
@@ -13,13 +13,13 @@ from vision_customization.engine.jobs.images.shards import LOST
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 
 PICTURE_SIDE = 640
-"""A picture has about the area of a square of this side, in pixels, for each of its tiles: half as much again as a detector
-learns from at a time."""
+"""For each of its tiles, a picture has about the area of a square with this side, in pixels: 1.5 times the side of what a
+detector learns from at a time."""
 _QUALITY = 95
 
 
 class Pictures:
-    """Images as detectors learn from them that look at `tiles` × `tiles` tiles, as JPEG: kept from training to training."""
+    """Images as JPEG, at the size that detectors with `tiles` × `tiles` tiles learn from; stored between trainings."""
 
     def __init__(self, objects: ObjectStore, tiles: int = 1) -> None:
         self._objects = objects
@@ -36,7 +36,7 @@ class Pictures:
         return len(missing)
 
     def read(self, sha256: str) -> NDArray[np.uint8]:
-        """uint8 [h, w, 3], RGB. Raises JobFailed where it is lost or damaged."""
+        """uint8 [h, w, 3], RGB. Raises JobFailed if it is lost or damaged."""
         try:
             data = self._objects.get(self._key(sha256))
         except ObjectNotFound:

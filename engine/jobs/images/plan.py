@@ -1,7 +1,7 @@
-"""The plan of a job: which images it is about, in which order, and how they are read.
+"""The plan of a job: its images, their order, and how to read them.
 
-It is made once, in the first step, from the annotation files; from then on a job needs neither them nor the dataset, which
-may be changed or deleted meanwhile. It is kept encrypted, since it holds the dataset's SAS token.
+The first step makes it once from the annotation files. From then on, the job needs neither these files nor the dataset, which
+may be changed or deleted meanwhile. The plan is stored encrypted, because it contains the dataset's SAS token.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
-"""Images of one step: what is done again at most, when a process dies."""
+"""Images of one step: the most that is done again after a process has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Access:
     scopes: tuple[str, ...]
 
     def scope_of(self, url: str) -> str | None:
-        """The container that the blob lies in, if the token may be used there."""
+        """The container of the blob, if the token may be used there."""
         if self.sas is None:
             return None
         try:
@@ -44,7 +44,7 @@ class Access:
 
 
 AnnotatedImage = TaggedImage | BoxedImage
-"""An image of a classification dataset, or of one for detection. A part has images of one sort."""
+"""An image of a classification dataset, or of one for detection. A part has images of one kind only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Part:
 
     @property
     def boxed(self) -> bool:
-        """Whether it is for detection. A part has at least one image."""
+        """Whether it is for detection. Every part has at least one image."""
         return isinstance(self.images[0], BoxedImage)
 
 
@@ -74,7 +74,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`parts` are the training images and, if a test dataset is named, the test images; of an evaluation the latter alone."""
+    """`parts` are the training images and, with a test dataset, the test images. An evaluation has only the test images."""
 
     parts: tuple[Part, ...]
 
@@ -93,8 +93,8 @@ class Plan:
 
 
 def interleaved(images: Sequence[TaggedImage]) -> tuple[TaggedImage, ...]:
-    """Images in an order in which every beginning holds each tag about as often: where the time budget ends the reading of
-    images, what was read can be learnt from."""
+    """Images in an order in which any first part has each tag about equally often: if the time budget ends the reading, the
+    images read so far are still good to learn from."""
     by_tag: defaultdict[int, list[TaggedImage]] = defaultdict(list)
     for image in images:
         by_tag[image.tag].append(image)
@@ -103,7 +103,7 @@ def interleaved(images: Sequence[TaggedImage]) -> tuple[TaggedImage, ...]:
 
 
 def shuffled(images: Sequence[BoxedImage]) -> tuple[BoxedImage, ...]:
-    """Images in an order of no meaning, which their addresses decide: every beginning is a fair sample."""
+    """Images in an arbitrary order that their addresses decide, so that any first part is a fair sample."""
     return tuple(sorted(images, key=lambda image: hashlib.sha256(image.url.encode()).digest()))
 
 

@@ -1,6 +1,6 @@
-"""Images read and decoded ahead of the one who needs them, in their order, in bounded memory.
+"""Reads and decodes images ahead of their consumer, in order and in bounded memory.
 
-Reading waits for the network, so many images are read at once; decoding keeps a core busy, so few are decoded at once, while
+Reading waits for the network, so many images are read at once. Decoding keeps a core busy, so few are decoded at once, while
 the networks run on the images before them.
 """
 
@@ -26,14 +26,14 @@ from vision_customization.engine.store import BlobRecord
 READERS = 16
 _READ_AHEAD_IMAGES = 64
 _DECODED_AHEAD_IMAGES = 32
-"""As detectors of one tile see them. Nobody knows how large an image is in memory before it is decoded."""
+"""Images of the size for a one-tile detector. The size of an image in memory is unknown until it is decoded."""
 _AHEAD_BYTES = 192 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
-    """An image of a job. `pixels` is None where what the job needs of it is kept; `read` says whether it came over the network.
-    `record` is what there is to remember of the blob."""
+    """An image of a job. `pixels` is None if its derived data is stored already; `read` says whether it came over the network.
+    `record` is the blob's record for the store."""
 
     image: AnnotatedImage
     record: BlobRecord
@@ -48,10 +48,10 @@ class _Fetched:
     etag: str | None
     sha256: str
     data: bytes
-    """Empty where the blob is a known one, of which is kept what the job needs."""
+    """Empty if the blob is unchanged and its derived data is stored."""
     known: BlobRecord | None
     kept: bool
-    """Whether what the job needs is kept: asked by the many threads that read, for it takes time where objects are blobs."""
+    """Whether the derived data is stored. The many reading threads check it, because that takes time if objects are blobs."""
 
 
 class ImageReading:
@@ -59,12 +59,12 @@ class ImageReading:
 
     Args:
         access: credentials of the images' dataset.
-        known: what was read before, by URL without query. An image whose blob is unchanged, and of which is kept what
-            the job needs, is asked about and not read.
-        kept: what there is of images already.
+        known: blobs that were read before, by URL without query. If a blob is unchanged and its derived data is stored,
+            a request confirms that, but the image is not read.
+        kept: the derived data stored so far.
         sides: least and greatest side in pixels.
         decoders: how many images are decoded at once.
-        check: asked while an image is waited for; what it raises ends the waiting.
+        check: called during waits for an image; an exception that it raises ends the wait.
         on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
     """
 
@@ -102,7 +102,7 @@ class ImageReading:
         return self
 
     def __next__(self) -> ReadImage:
-        """Raises JobFailed (datasetCorrupt) or SourceUnreachable for an image that cannot be read, names it, and says why."""
+        """Raises JobFailed (datasetCorrupt) or SourceUnreachable, with name and reason, for an image that cannot be read."""
         decoded = self._decoded.take(wait=True)
         if decoded is None:
             raise StopIteration
@@ -151,12 +151,12 @@ class ImageReading:
 
 
 def _file_bytes(_image: AnnotatedImage, fetched: Future[_Fetched]) -> int:
-    """What a file that is read takes."""
+    """Memory for a file being read."""
     return len(fetched.result().data) if fetched.done() and fetched.exception() is None else 0
 
 
 def _decoded_bytes(fetched: Future[_Fetched], decoded: Future[ReadImage]) -> int:
-    """What a decoded image takes; one being decoded, by its file's size, of which pixels are a multiple."""
+    """Memory for a decoded image. For one being decoded, an estimate: a multiple of its file's size."""
     if not decoded.done():
         return 0 if fetched.exception() is not None else 12 * len(fetched.result().data)
     pixels = None if decoded.exception() is not None else decoded.result().pixels

@@ -1,4 +1,4 @@
-"""What all jobs of a worker share."""
+"""The resources that all jobs of a worker share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from vision_customization.engine.store import Store
 
 
 class Extractor(Protocol):
-    """What turns pixels into features: `learning.FeatureExtractor`."""
+    """Turns pixels into features: `learning.FeatureExtractor`."""
 
     @property
     def key(self) -> str: ...

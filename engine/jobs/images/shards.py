@@ -1,4 +1,4 @@
-"""The images of a plan, shard after shard: read, and what a job needs of each kept. Each may be done twice without harm."""
+"""Processes the images of a plan, shard by shard: reads each and stores its derived data. Repeating a shard is harmless."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.store import BlobRecord
 
-LOST = "What was kept of the images was lost or damaged while the job ran. Start it again: it is made anew."
+LOST = "Data derived from the images was lost or damaged during the job. Start it again: the data is rebuilt."
 
 _CHUNK_IMAGES = 16
 _CHUNK_BYTES = 128 * 1024 * 1024
@@ -25,8 +25,8 @@ _NOWHERE = Shard(-1, 0, 0)
 
 
 class ShardDone(TypedDict):
-    """What a step says of its shard. DBOS keeps it, so it is small: what is kept are objects. `images_embedded` are those
-    that nothing was kept of before."""
+    """A step's result for its shard. DBOS keeps it, so it is small: the derived data itself is stored as objects.
+    `images_embedded` counts the images whose data was not stored before."""
 
     images_read: int
     images_embedded: int
@@ -37,9 +37,9 @@ class Shards:
     """The images of one job. Shards come in the plan's order; images are read ahead of them.
 
     Args:
-        keeping: what becomes of the images.
+        keeping: derives and stores the images' data.
         job: names the job's objects.
-        check: called often; raises JobCancelled where the job should stop.
+        check: called often; raises JobCancelled if the job should stop.
         on_wait: called with the reason while blobs cannot be read yet, from the threads that read.
     """
 
@@ -72,10 +72,10 @@ class Shards:
         self.close()
 
     def keep(self, shard: Shard) -> ShardDone:
-        """See that what is needed of a shard's images is kept. Raises JobFailed, JobCancelled, SourceUnreachable."""
+        """Make sure that the data of a shard's images is stored. Raises JobFailed, JobCancelled, SourceUnreachable."""
         started = time.monotonic()
         reading = self._reading_from(shard)
-        # Unless this shard ends, nobody goes on with this reading: a second attempt must begin at the first image again.
+        # If this shard fails, its reading is abandoned: a second attempt must begin at the first image again.
         self._next = _NOWHERE
         digests: list[str] = []
         read = embedded = 0
@@ -95,14 +95,14 @@ class Shards:
         return [(images[shard.start + offset], digest) for shard in mine for offset, digest in enumerate(self._digests(shard))]
 
     def _digests(self, shard: Shard) -> list[str]:
-        """Of a shard's images, in its order. Raises JobFailed where they are not as many: tags would go to other images."""
+        """The digests of a shard's images, in its order. Raises JobFailed if the count differs: tags would be mixed up."""
         digests: list[str] = json.loads(self._resources.objects.get(_digests_key(self._job, shard)))
         if len(digests) != shard.stop - shard.start:
             raise JobFailed(FailureCode.UNKNOWN, LOST)
         return digests
 
     def _reading_from(self, shard: Shard) -> ImageReading:
-        """The reading that stands at the shard's first image: the last shard's, or a new one after a restart."""
+        """The reading positioned at the shard's first image: the previous shard's, or a new one after a restart."""
         if self._reading is not None and (shard.part, shard.start) == (self._next.part, self._next.start):
             return self._reading
         self.close()
@@ -124,13 +124,13 @@ class Shards:
     def _known(self, urls: Sequence[str]) -> Mapping[str, BlobRecord]:
         bare = []
         for url in urls:
-            with suppress(BlobError):  # who reads it will say what is wrong with it
+            with suppress(BlobError):  # reading it will raise the same error
                 bare.append(BlobAddress.parse(url).url)
         return self._resources.store.known_blobs.at(bare)
 
 
 def _chunks(reading: ImageReading, images: int, check: Callable[[], None]) -> Iterator[list[ReadImage]]:
-    """The next `images` images, as many at a time as are embedded at once, and no more than memory is meant for."""
+    """The next `images` images, in chunks of the embedding's batch size, limited by memory."""
     chunk: list[ReadImage] = []
     for image in islice(reading, images):
         chunk.append(image)

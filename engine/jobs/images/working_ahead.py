@@ -1,4 +1,4 @@
-"""Work done in threads ahead of the one who takes its results, in order and within bounds."""
+"""Work done in threads ahead of the consumer of its results, in order and within bounds."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ class Source(Protocol[T_co]):
         ...
 
     def take(self, wait: bool) -> T_co | None:
-        """The next in line; None after the last and, unless it is waited for, where it is not ready."""
+        """The next in line. None after the last, and also if `wait` is false and the next is not ready."""
         ...
 
 
@@ -37,8 +37,8 @@ class Listed(Generic[I]):
 
 @dataclass(frozen=True)
 class Budget(Generic[I, R]):
-    """What may be in line: at most `items`, and no further one once `size_of` of all of them reaches `size`. It is asked again
-    each time, since the size of a result is known only when it is done."""
+    """Bounds the line: at most `items`, and no further one once `size_of` of all of them reaches `size`. `size_of` is called
+    again each time, because the size of a result is known only when it is done."""
 
     items: int
     size: int
@@ -46,10 +46,11 @@ class Budget(Generic[I, R]):
 
 
 class OrderedAhead(Generic[I, R]):
-    """Does `work` on the items of a source; itself a source of the futures of their results, in the items' order.
+    """Does `work` on the items of a source. It is itself a source of the futures of their results, in the items' order.
 
-    Where nothing is in line, the next item is started whatever its size, and who waits for its result waits for the item: so
-    nothing waits for ever. Otherwise only items that are ready are taken. What `check`, asked while waiting, raises ends that.
+    If the line is empty, the next item is started whatever its size, and a consumer that waits for its result waits for the
+    item: so nothing waits forever. Otherwise only items that are ready are taken. `check` is called during waits; an exception
+    that it raises ends the wait.
     """
 
     def __init__(

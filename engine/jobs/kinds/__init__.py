@@ -1,1 +1,1 @@
-"""The jobs themselves: trainings of each kind of model, evaluations and product recognition runs."""
+"""The jobs: trainings of each kind of model, evaluations and product recognition runs."""

@@ -1,4 +1,4 @@
-"""A detector's learning in stretches: what was saved last is where it goes on, in whichever process."""
+"""A detector's learning in stretches: any process can resume it from the last checkpoint."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # a worker imports JAX only once it trains a detector
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the learning with a recipe and images of its own."""
+    """A phase of the learning, with its own recipe and images."""
 
     recipe: DetectorRecipe
     images: "Sequence[BoxedPixels]"
@@ -24,10 +24,10 @@ class CheckpointedLearner:
     """Learns phase after phase.
 
     Args:
-        phases: the second goes on with what the first has learnt, and so on.
+        phases: each continues with what the one before has learnt.
         start: the weights that the first begins with.
-        objects: keeps the checkpoints, one a phase.
-        key: of an object, by its name.
+        objects: stores the checkpoints, one per phase.
+        key: the key of an object, by its name.
     """
 
     def __init__(self, phases: Sequence[Phase], start: Weights, objects: ObjectStore, key: Callable[[str], str]) -> None:
@@ -42,7 +42,7 @@ class CheckpointedLearner:
 
     @property
     def step(self) -> int:
-        """How many steps of the phase are taken."""
+        """How many steps of the phase are done."""
         return self._learner.step
 
     @property
@@ -58,7 +58,7 @@ class CheckpointedLearner:
         return self._learner.weights()
 
     def run(self, after: Callable[[int], bool]) -> float | None:
-        """Take steps of one phase: of the next where the last has none left. The mean loss; None where no step is left.
+        """Do steps of the current phase, or of the next if none is left. Returns the mean loss; None if no step is left.
 
         Args:
             after: called with the phase's number of steps so far, after each; False ends the stretch.
@@ -71,7 +71,7 @@ class CheckpointedLearner:
         return self._learner.run(self.recipe.steps, after)
 
     def save(self) -> None:
-        """Keep where the learning stands."""
+        """Save a checkpoint."""
         self._objects.put(self._checkpoint(self.phase), self._learner.to_npz())
 
     def _begun(self, start: Weights) -> "DetectorLearner":

@@ -38,8 +38,8 @@ _READING_BUDGET_SHARE = 0.9
 
 
 class Fitted(TypedDict):
-    """What the fit found: `performance` is the held-out estimate, absent where a test dataset is named; `digest` and `images`
-    are of the images fitted on, which are fewer than the dataset's where the budget ended the reading."""
+    """The result of the fit. `performance` is the held-out estimate, absent with a test dataset. `digest` and `images` are of
+    the images fitted on, which are fewer than the dataset's if the budget ended the reading."""
 
     recipe: dict[str, Any]
     performance: dict[str, Any] | None
@@ -62,7 +62,7 @@ class ClassifierTraining(Training):
         for part, shards in enumerate(planned["shards"]):
             done = 0
             for index in range(shards):
-                # When the budget ends, the training learns from what was read so far. All test images are measured.
+                # When the budget ends, the training learns from the images read so far. All test images are evaluated.
                 if part == TRAINING and progress.has_spent(_READING_BUDGET_SHARE):
                     break
                 position = sum(planned["shards"][:part]) + index + 1
@@ -121,7 +121,7 @@ class ClassifierTraining(Training):
         return measure(self._job, self._embedding, head_key(self._job.model_id), TEST, shards).to_wire()
 
     def export(self, fitted: Fitted, performance: dict[str, Any] | None) -> dict[str, Any]:
-        """Make the model's file; the artifact, as the contract writes it."""
+        """Write the model's file. Returns the artifact, as the contract writes it."""
         self._job.check()
         classifier = Classifier.from_npz(self._job.resources.objects.get(head_key(self._job.model_id)))
         try:
@@ -142,26 +142,26 @@ class ClassifierTraining(Training):
         return self._job.put_artifact(onnx, facts)
 
     def _check_enough(self, part: Part, labels: NDArray[np.int64], used_seconds: float) -> None:
-        """A budget that ended while images were read may leave too little to learn from."""
+        """If the budget ended while images were read, they may be too few to learn from."""
         if len(labels) == len(part.images):
             return
         least = int(np.bincount(labels, minlength=len(part.tags)).min())
         if least < 2:
             message = (
-                f"The budget ended after {used_seconds / 3600:.1f} h, with {len(labels):,} of {len(part.images):,} images read "
-                f"and {least} of the rarest tag: give it more hours."
+                f"The time budget ran out after {used_seconds / 3600:.1f} h, with {len(labels):,} of {len(part.images):,} "
+                f"images read and {least} of the rarest tag. Increase timeBudgetInHours."
             )
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
 
 def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
-    """A stored classifier on the features of a part: the numbers that its ONNX file would give, without running it."""
+    """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
     classifier = Classifier.from_npz(job.resources.objects.get(head))
     features, labels, _ = embedding.features(job.shards(embedding), part, shards)
     return classification_performance(labels, classifier.probabilities(features), list(classifier.tags))
 
 
 def dataset_digest(tags: Sequence[str], labels: NDArray[np.int64], digests: Sequence[str]) -> str:
-    """SHA-256, in hex, of what was learnt from: each image's digest and tag, in an order of its own."""
+    """SHA-256, in hex, of the training images: each image's digest and tag, in a fixed order."""
     lines = sorted(f"{digest}\t{tags[label]}\n" for label, digest in zip(labels, digests, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()

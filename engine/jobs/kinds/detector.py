@@ -1,8 +1,8 @@
 """The steps of a detector's training.
 
-It runs in stretches of half a minute, each a step that ends with a checkpoint: who takes the training up goes on from there. A
-part of the images is held out where no test dataset is named: a first phase learns without them and is measured on them, and a
-second, shorter one goes on with all images.
+It runs in stretches of half a minute. Each is a step that ends with a checkpoint, from which any worker can resume. Without a
+test dataset, a part of the images is held out: a first phase learns without them and is evaluated on them, and a second,
+shorter one continues with all images.
 """
 
 import hashlib
@@ -47,16 +47,16 @@ if TYPE_CHECKING:
     from vision_customization.engine.learning.detection.training import BoxedPixels
 
 STRETCH_SECONDS = 30.0
-"""What is done again at most, when a process dies."""
+"""Length of a stretch: the most that is done again after a process has died."""
 _VALIDATED, _VALIDATED_LEAST = 24, 4
-"""Images that a training's progress is measured on; of several tiles so many fewer."""
+"""Images for measuring a training's progress, and the least number of them; with several tiles, accordingly fewer."""
 _CHECKED_EVERY = 256
-"""Images after which a job asks whether it should stop."""
+"""After how many images a job checks whether it should stop."""
 _READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
 
 
 class DetectorTraining(Training):
-    """The training of a detector that looks at `tiles` × `tiles` tiles."""
+    """The training of a detector with `tiles` × `tiles` tiles."""
 
     def __init__(self, job: TrainingJob, settings: Settings, tiles: int) -> None:
         super().__init__(job)
@@ -71,16 +71,16 @@ class DetectorTraining(Training):
         progress.advance(stage="reading images")
         read = 0
         for index in range(planned["shards"][TRAINING]):
-            # When half of the budget is spent, the training learns from what was read so far. All test images are measured.
+            # When half of the budget is spent, the training learns from the images read so far. All test images are evaluated.
             if progress.has_spent(_READING_BUDGET_SHARE):
                 break
             share = 0.02 + 0.13 * (index + 1) / planned["shards"][TRAINING]
             self._read_shard(step, progress, self._pictures, TRAINING, index, share)
             read += 1
-        if len(planned["shards"]) > 1:  # what the training's progress is told by
+        if len(planned["shards"]) > 1:  # for measuring the training's progress
             before = progress.now
             self._read_shard(step, progress, self._pictures, TEST, 0, 0.15)
-            # They are counted when the model is measured on them.
+            # They are counted when the model is evaluated on them.
             progress.advance(images_read=before.images_read, images_embedded=before.images_embedded)
 
         begun: Begun = step("begin", self.begin, read)
@@ -93,7 +93,7 @@ class DetectorTraining(Training):
             progress.now = learnt(progress.now, begun, stretch)
             number += 1
         if stretch is None:
-            message = "The budget ended before anything was learnt: give it more hours."
+            message = "The time budget ran out before the training could begin. Increase timeBudgetInHours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
         step("export", self.export, read, begun)
         progress.advance(stage="evaluating", share=0.93, message=None)
@@ -110,12 +110,12 @@ class DetectorTraining(Training):
         return performance, step("publish", self.publish, begun, performance)
 
     def begin(self, shards: int) -> Begun:
-        """Choose the recipe for what was read. Raises JobFailed, JobCancelled."""
+        """Choose the recipe for the images read. Raises JobFailed, JobCancelled."""
         self._job.check()
         training, part = self._images(shards).training, self._job.plan.parts[TRAINING]
         labels = {box.label for image, _ in training for box in image.boxes}
         if without := [tag for label, tag in enumerate(part.tags) if label not in labels]:
-            message = f"The budget ended before an image with {without[0]!r} was read: give it more hours."
+            message = f"The time budget ran out before any image tagged {without[0]!r} was read. Increase timeBudgetInHours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
         recipes = self._recipes(shards)
         phases, recipe = [recipe.steps for recipe in recipes], recipes[0]
@@ -134,7 +134,7 @@ class DetectorTraining(Training):
         )
 
     def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
-        """Learn for half a minute, and keep where that has led to. Raises JobFailed, JobCancelled."""
+        """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
         self._job.check()
         learner = self._open(shards, begun)
@@ -151,7 +151,7 @@ class DetectorTraining(Training):
         loss = learner.run(after)
         if loss is not None and not math.isfinite(loss):
             dataset = self._job.plan.parts[TRAINING].dataset
-            message = f"The loss is no number any more after step {learner.step}: check the boxes of dataset '{dataset}'."
+            message = f"The loss is not finite after step {learner.step}. Check the boxes of dataset '{dataset}'."
             raise JobFailed(FailureCode.DIVERGED, message)
         done = stretch(loss, self._validation(learner, shards))
         if learner.phase == 0 and learner.phase_done:
@@ -163,10 +163,10 @@ class DetectorTraining(Training):
         return done
 
     def export(self, shards: int, begun: Begun) -> None:
-        """Make the model's file, to measure it by."""
+        """Write the model's file, for its evaluation."""
         self._job.check()
         learner = self._open(shards, begun)
-        if learner.phase == 0 and not learner.phase_done:  # the budget has ended before
+        if learner.phase == 0 and not learner.phase_done:  # the budget ran out earlier
             self._estimate(learner, shards)
         onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
         self._job.resources.objects.put(self._key("model.onnx"), onnx)
@@ -179,7 +179,7 @@ class DetectorTraining(Training):
         return performance.to_wire()
 
     def estimated(self) -> dict[str, Any] | None:
-        """The performance on the images held out, if some were."""
+        """The performance on the held-out images, if any."""
         try:
             estimate: dict[str, Any] = json.loads(self._job.resources.objects.get(self._key("estimate")))
         except ObjectNotFound:
@@ -187,7 +187,7 @@ class DetectorTraining(Training):
         return estimate
 
     def publish(self, begun: Begun, performance: dict[str, Any] | None) -> dict[str, Any]:
-        """Write the model's file where models are; the artifact, as the contract writes it."""
+        """Write the file to the model's final place. Returns the artifact, as the contract writes it."""
         self._job.check()
         try:
             curves = json.loads(self._job.resources.objects.get(self._key("curves")))
@@ -218,7 +218,7 @@ class DetectorTraining(Training):
         return choose_recipe(images, len(self._job.plan.parts[TRAINING].tags), self._tiles)
 
     def _open(self, shards: int, begun: Begun) -> CheckpointedLearner:
-        """The learner as the last step has left it, for one attempt: should that fail, the next opens the checkpoint."""
+        """The learner of the last step, for one attempt only: if that fails, the next attempt opens the checkpoint."""
         learner, self._learner = self._learner, None
         if learner is not None:
             return learner
@@ -227,7 +227,7 @@ class DetectorTraining(Training):
         return CheckpointedLearner(self._phases(shards), start, self._job.resources.objects, self._key)
 
     def _recipes(self, shards: int) -> list[DetectorRecipe]:
-        """Of each phase: where images are held out, a second and shorter one learns from all images."""
+        """The recipe of each phase. If images are held out, a second and shorter phase learns from all images."""
         images = self._images(shards)
         recipe = self._recipe(len(images.training))
         return [recipe, recipe.tail()] if images.held_out else [recipe]
@@ -243,7 +243,7 @@ class DetectorTraining(Training):
         return [BoxedPixels(partial(self._pictures.read, digest), in_pixels(image, 1, 1)) for image, digest in images]
 
     def _images(self, shards: int) -> LearningImages:
-        """In an order that the annotation files do not decide. Put together once: it asks for each shard's digests."""
+        """The images, independent of the order in the annotation files. Built once, because it reads each shard's digests."""
         if self._read is None:
             kept = self._job.shards(self._pictures)
             tests = boxed(kept, TEST, 1) if len(self._job.plan.parts) > 1 else None
@@ -252,7 +252,7 @@ class DetectorTraining(Training):
         return self._read
 
     def _validation(self, learner: CheckpointedLearner, shards: int) -> float | None:
-        """mAP@50 on a few images. The second phase learns from those that the first is measured on, so it has none."""
+        """mAP@50 on a few images. None in the second phase, which learns from the images that the first is evaluated on."""
         images = self._images(shards).validation
         if learner.phase or not images:
             return None
@@ -260,7 +260,7 @@ class DetectorTraining(Training):
         return performance.mean_average_precision50
 
     def _estimate(self, learner: CheckpointedLearner, shards: int) -> None:
-        """Keep how what has been learnt does on the images held out, if some were."""
+        """Evaluate the current network on the held-out images, if any, and store the result."""
         if images := self._images(shards).held_out:
             performance, curves = self._measured(learner, images)
             self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())

@@ -1,4 +1,4 @@
-"""How a detector does on images of a job: on those that it has looked at in steps, and on a few at once."""
+"""A detector's performance on images of a job: on those it has analyzed in steps, or on a few at once."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,14 +16,14 @@ from vision_customization.engine.learning.detection.artifact import DetectorSess
 from vision_customization.engine.learning.detection.metrics import detection_performance, precision_recall_curves
 
 _CHECKED_EVERY = 256
-"""Images after which a job asks whether it should stop."""
+"""After how many images a job checks whether it should stop."""
 
 Measured = tuple[ModelPerformance, dict[str, Any]]
 """The performance, and the precision-recall curves of each tag."""
 
 
 def measured(job: Job, found_objects: FoundObjects, part: int, count: int) -> Measured:
-    """On the first `count` shards of a part. Raises JobFailed, JobCancelled."""
+    """The performance on the first `count` shards of a part. Raises JobFailed, JobCancelled."""
     images, tags = boxed(job.shards(found_objects), part, count), job.plan.parts[part].tags
     truths: list[LabelledBoxes] = []
     found: list[Detections] = []
@@ -43,8 +43,8 @@ def measured_at_once(
     tags: Sequence[str],
     check: Callable[[], None],
 ) -> Measured:
-    """On pictures of a few images: for the tags that these have objects of, since they say nothing of the others. `check`
-    raises where the job should stop."""
+    """The performance on a few images, for the tags of their objects only, because they say nothing about other tags. `check`
+    raises if the job should stop."""
     present = np.unique([box.label for image, _ in images for box in image.boxes])
     truths, found = [], []
     for image, digest in images:
@@ -58,7 +58,7 @@ def measured_at_once(
 
 
 def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:
-    """The objects of an image of so many pixels; of one by one, their corners are shares of its sides."""
+    """The objects of an image of this size in pixels. With width and height 1, their corners are shares of its sides."""
     corners = [(box.left, box.top, box.left + box.width, box.top + box.height) for box in image.boxes]
     scaled = np.array(corners, np.float32).reshape(-1, 4) * np.array([width, height, width, height], np.float32)
     return LabelledBoxes(scaled, np.array([box.label for box in image.boxes], np.int64))

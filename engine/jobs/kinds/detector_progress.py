@@ -1,4 +1,4 @@
-"""How far a detector's training has got: what its steps record, and what callers of the API read of it."""
+"""The progress of a detector's training: what its steps record, and what callers of the API see."""
 
 from typing import Any, TypedDict
 
@@ -7,7 +7,7 @@ from vision_customization.engine.jobs.kinds.training import advanced
 
 
 class Begun(TypedDict):
-    """What is learnt from: `digest` and `images` of the images read, and the steps of each phase."""
+    """The basis of the training: `digest` and `images` of the images read, and the steps of each phase."""
 
     recipe: dict[str, Any]
     phases: list[int]
@@ -16,7 +16,7 @@ class Begun(TypedDict):
 
 
 class Stretch(TypedDict):
-    """Where a training stands: `step` of the phase `phase`. `validation` is mAP@50 on a few images not learnt from."""
+    """The state of a training: step `step` of phase `phase`. `validation` is mAP@50 on a few images not learnt from."""
 
     phase: int
     step: int
@@ -26,13 +26,13 @@ class Stretch(TypedDict):
 
 
 def finished(begun: Begun, stretch: Stretch | None) -> bool:
-    """Whether all steps of all phases are taken."""
+    """Whether all steps of all phases are done."""
     last = len(begun["phases"]) - 1
     return stretch is not None and stretch["phase"] == last and stretch["step"] >= begun["phases"][last]
 
 
 def learnt(before: TrainingProgress, begun: Begun, stretch: Stretch) -> TrainingProgress:
-    """Where a training stands after a stretch, or within one, whose numbers are then those of the last."""
+    """A training's progress after a stretch. Within a stretch, loss and validation are those of the stretch before."""
     done, total = sum(begun["phases"][: stretch["phase"]]) + stretch["step"], sum(begun["phases"])
     loss = before.loss if stretch["loss"] is None else stretch["loss"]
     validation = before.mean_average_precision50 if stretch["validation"] is None else stretch["validation"]

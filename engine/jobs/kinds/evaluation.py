@@ -34,7 +34,7 @@ class EvaluationRun(Job):
         self._found = FoundObjects(resources.objects, self.name, self._open_session, self.check)
 
     def check(self) -> None:
-        """An evaluation cannot be cancelled, but its model can be deleted, and it with it."""
+        """Raises JobCancelled if the model was deleted, and the evaluation with it: nothing else can cancel an evaluation."""
         self._record()
 
     def read_annotations(self) -> Planned:
@@ -51,7 +51,7 @@ class EvaluationRun(Job):
         return self.keep_plan(Plan((with_tags(part, self._tags(model), model.name),)), time.monotonic() - started)
 
     def keep_shard(self, index: int) -> ShardDone:
-        """Read a shard of the test images, and keep their features, or what the detector finds in them."""
+        """Read a shard of the test images, and store their features, or the objects that the detector finds in them."""
         return self.keep(self._found if self.plan.parts[0].boxed else self._embedding, 0, index)
 
     def finish(self, shards: int) -> None:
@@ -80,7 +80,7 @@ class EvaluationRun(Job):
                 return self._found.tags
             return tuple(Classifier.from_npz(self.resources.objects.get(head_key(model.id))).tags)
         except ObjectNotFound:
-            message = f"The files of model '{model.name}' are gone: train it again."
+            message = f"The files of model '{model.name}' are missing. Train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
 
     def _open_session(self) -> DetectorSession:
@@ -98,6 +98,6 @@ class EvaluationRun(Job):
         except NotFound:
             raise JobCancelled from None
         if model.status is not ModelStatus.SUCCEEDED:
-            message = f"Model '{model.name}' is '{model.status}'; one that has succeeded can be evaluated."
+            message = f"Model '{model.name}' is '{model.status}': only a model that has succeeded can be evaluated."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message)
         return model

@@ -1,4 +1,4 @@
-"""Which images a detector's training holds out, to measure what it has learnt."""
+"""Selects the images that a detector's training holds out for evaluation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ _HELD_OUT_FROM = 12
 _HELD_OUT_MOST = 100
 
 BoxedDigest = tuple[BoxedImage, str]
-"""An image, and the SHA-256 that its picture is kept by."""
+"""An image, and the SHA-256 under which its picture is stored."""
 
 
 @dataclass(frozen=True)
 class LearningImages:
-    """All training images, those of them that the first phase learns from, and those held out; and images to measure the
-    progress on, none of which the first phase learns from."""
+    """All training images, split into those that the first phase learns from and those held out. Also the images for measuring
+    the progress, from which the first phase does not learn."""
 
     training: Sequence[BoxedDigest]
     first: Sequence[BoxedDigest]
@@ -27,7 +27,7 @@ class LearningImages:
 
     @classmethod
     def split(cls, training: Sequence[BoxedDigest], tests: Sequence[BoxedDigest] | None, validated: int) -> "LearningImages":
-        """Hold images out where there is no test dataset; `validated` of them, or of the tests, are for the progress."""
+        """Hold images out if there is no test dataset; `validated` of them, or of the test images, measure the progress."""
         held = held_out(training) if tests is None else frozenset()
         kept_back = [training[index] for index in sorted(held)]
         first = [image for index, image in enumerate(training) if index not in held]
@@ -35,7 +35,7 @@ class LearningImages:
 
 
 def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
-    """The images of the first `count` shards of a part with their SHA-256, in the order of that."""
+    """The images of the first `count` shards of a part with their SHA-256, sorted by it."""
     images = []
     for image, digest in shards.digests(part, count):
         assert isinstance(image, BoxedImage)
@@ -44,8 +44,8 @@ def boxed(shards: Shards, part: int, count: int) -> list[BoxedDigest]:
 
 
 def held_out(images: Sequence[BoxedDigest]) -> frozenset[int]:
-    """Which images are held out: a sixth of them, where there are enough. Each tag keeps most of its boxes; a sixth at most of
-    those that have no box tell how many things are seen where there are none."""
+    """Which images are held out: a sixth of them, if there are enough. Each tag keeps most of its boxes in training. Of the
+    images without a box, at most a sixth is held out, to count false detections."""
     if len(images) < _HELD_OUT_FROM:
         return frozenset()
     total = Counter(box.label for image, _ in images for box in image.boxes)

@@ -1,4 +1,4 @@
-"""What trainings and evaluations have in common: a plan, its images, and the objects of a job."""
+"""The common parts of trainings and evaluations: a plan, its images, and the objects of a job."""
 
 from typing import TypedDict
 
@@ -38,15 +38,15 @@ class Job:
             shards.close()
 
     def check(self) -> None:
-        """Raises JobCancelled where the job should stop."""
+        """Raises JobCancelled if the job should stop."""
         raise NotImplementedError
 
     def tell_waiting(self, why: str) -> None:
-        """Blobs cannot be read yet. Called from the threads that read, again and again while they wait."""
+        """Report that blobs cannot be read yet. The reading threads call it repeatedly while they wait."""
 
     def _waits(self, why: str) -> None:
         if self._closed:
-            raise JobCancelled  # nobody waits for the blob any more
+            raise JobCancelled  # the job no longer needs the blob
         self.tell_waiting(why)
 
     @property
@@ -56,7 +56,7 @@ class Job:
         return self._plan
 
     def shards(self, keeping: Keeping) -> Shards:
-        """The plan's images, of which is kept what `keeping` keeps."""
+        """The plan's images, whose data `keeping` derives and stores."""
         if keeping not in self._shards:
             self._shards[keeping] = Shards(self.resources, keeping, self.name, self.plan, self.check, self._waits)
         return self._shards[keeping]
@@ -67,7 +67,7 @@ class Job:
         return read_dataset(store, reader, name, purpose, kind, self.check, self._waits)
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
-        """Raises JobFailed where the features of a part would not fit into memory."""
+        """Store the plan. Raises JobFailed if the features of a part would not fit into memory."""
         for part in plan.parts:
             check_memory(part, self.resources.extractor.dimensions, self.resources.workers)
         self._plans.put(self.name, plan)
@@ -78,11 +78,11 @@ class Job:
         return Planned(shards=counts, images=plan.images, seconds=seconds)
 
     def keep(self, keeping: Keeping, part: int, index: int) -> ShardDone:
-        """Read the shard number `index` of a part, and keep of it what `keeping` keeps."""
+        """Read shard number `index` of a part, and store the data that `keeping` derives from it."""
         self.check()
         shard = [shard for shard in self.plan.shards if shard.part == part][index]
         return self.shards(keeping).keep(shard)
 
     def clean_up(self) -> None:
-        """Delete what only the job needed."""
+        """Delete the objects that only the job needed."""
         self.resources.objects.delete(job_key(self.name))

@@ -18,9 +18,9 @@ from vision_customization.engine.products.recognition import recognized
 from vision_customization.engine.store import NotFound, Store
 
 IMAGE_ARRIVES_SECONDS = 60.0
-"""How long after its run the image may be written: the run is written first, or the image could be taken for a leftover."""
+"""How long after its run the image may arrive: the run is written first, or a sweep could take the image for a leftover."""
 
-_NO_IMAGE = "The run's image is not there: the engine was stopped while it took it in. Delete the run and send it again."
+_NO_IMAGE = "The run's image is missing: the engine was stopped while it received it. Delete the run and send it again."
 
 
 class Detector(Protocol):
@@ -41,14 +41,14 @@ class Recognition:
         self._run_id = run_id
 
     def check(self) -> None:
-        """A run cannot be cancelled, but its model can be deleted, and it with it. Raises JobCancelled."""
+        """Raises JobCancelled if the model was deleted, and the run with it: nothing else can cancel a run."""
         try:
             self._store.runs.by_id(self._run_id)
         except NotFound:
             raise JobCancelled from None
 
     def recognize(self) -> None:
-        """From the image to the kept result. Raises JobFailed, JobCancelled."""
+        """Run the detector on the image and store the result. Raises JobFailed, JobCancelled."""
         try:
             run = self._store.runs.begin(self._run_id)
             if run.status.final:
@@ -62,7 +62,7 @@ class Recognition:
         except ObjectNotFound:
             raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, _NO_IMAGE) from None
         except ModelGone:
-            message = f"The files of model '{run.model_name}' are gone: train it again."
+            message = f"The files of model '{run.model_name}' are missing. Train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
         except ModelTooSlow as error:
             raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, str(error)) from None
@@ -74,7 +74,7 @@ class Recognition:
         self.clean_up()
 
     def clean_up(self) -> None:
-        """Delete the image, and whatever else only the run needed."""
+        """Delete the image and all other objects that only the run needed."""
         self._objects.delete(job_key(recognition_job(self._run_id)))
 
 
@@ -89,8 +89,8 @@ def run_recognition(recognition: Recognition, step: Callable[..., Any]) -> None:
 
 
 def settle_unqueued(store: Store, objects: ObjectStore, run_id: str, enqueue: Callable[[str], object]) -> None:
-    """What a caretaker does about a run that is in no queue: the API that took it in is about to queue it, or was stopped. With
-    its image it can be queued twice without harm; without, and for IMAGE_ARRIVES_SECONDS, it never will be."""
+    """Settle a run that is in no queue: the API that received it is about to queue it, or was stopped. A run with its image is
+    queued, which is harmless if it happens twice. A run without its image after IMAGE_ARRIVES_SECONDS fails."""
     if objects.exists(image_key(recognition_job(run_id))):
         enqueue(run_id)
         return

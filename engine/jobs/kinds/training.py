@@ -1,4 +1,4 @@
-"""The steps that every training has: what it reads first, how it tells where it stands, and how it ends."""
+"""The steps that every training has: reading the annotations, reporting the progress, and ending."""
 
 import hashlib
 import importlib.metadata
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 Step = Callable[..., Any]
-"""`step(name, function, *arguments)` runs a step of a workflow, or knows its result."""
+"""`step(name, function, *arguments)` runs a step of a workflow, or returns its recorded result."""
 
 
 Outcome = tuple[dict[str, Any] | None, dict[str, Any]]
@@ -38,15 +38,15 @@ Outcome = tuple[dict[str, Any] | None, dict[str, Any]]
 
 
 class PlannedTraining(Planned):
-    """With what decides which steps follow: the model's kind and tiles, which never change."""
+    """Adds the model's kind and tiles, which decide the further steps and never change."""
 
     kind: NotRequired[str]
     tiles: NotRequired[int]
-    """Both are absent where the step was run by an engine that did not record them."""
+    """Both are absent if an older engine, which did not record them, ran the step."""
 
 
 class Progress:
-    """How far a training has got, as its workflow goes along. `budget_seconds` bounds its compute."""
+    """The progress of a training, as its workflow runs. `budget_seconds` bounds its compute time."""
 
     def __init__(self, step: Step, report: Callable[[TrainingProgress], None]) -> None:
         self.now = TrainingProgress(stage="reading annotations")
@@ -59,7 +59,7 @@ class Progress:
         return self.now
 
     def report(self) -> None:
-        """Write it down for the callers of the API, as a step of the workflow."""
+        """Store it for the callers of the API, as a step of the workflow."""
         self._step("report", self._report, self.now)
 
     def has_spent(self, share: float) -> bool:
@@ -105,13 +105,13 @@ class TrainingJob(Job):
         return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)
 
     def keep_and_report(self, keeping: Keeping, part: int, index: int, before: TrainingProgress, share: float) -> ShardDone:
-        """The shard number `index` of a part; `share` is how much of the training is done after it."""
+        """Process shard number `index` of a part; `share` is how much of the training is done after it."""
         done = self.keep(keeping, part, index)
         self.report(embedded(before, done, share))
         return done
 
     def put_artifact(self, onnx: bytes, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the model's file and what is to be known of it; the artifact, as the contract writes it."""
+        """Write the model's file and its metadata. Returns the artifact, as the contract writes it."""
         artifact = Artifact(digest=hashlib.sha256(onnx).hexdigest(), size_bytes=len(onnx))
         model, part = self.resources.store.models.by_id(self.model_id), self.plan.parts[TRAINING]
         sidecar = {
@@ -130,7 +130,7 @@ class TrainingJob(Job):
             },
         }
         self.resources.objects.put(sidecar_key(self.model_id), json.dumps(sidecar, indent=2, ensure_ascii=False).encode())
-        # Last: whoever finds the model's file finds the others.
+        # Last, so that the other files exist once the model's file does.
         self.resources.objects.put(artifact_key(self.model_id), onnx)
         return artifact.to_wire()
 
@@ -145,7 +145,7 @@ class TrainingJob(Job):
         self._discard(record)
 
     def fail(self, failure: JobFailed, seconds: float) -> None:
-        # An alert in Azure looks for this very event: components/azure/observability.py.
+        # An alert in Azure looks for exactly this event: components/azure/observability.py.
         details = failure.details()
         _log.error("training failed", extra={"model-id": self.model_id, "code": details.code, "reason": details.message})
         record = None
@@ -188,21 +188,21 @@ class TrainingJob(Job):
         return record
 
     def _discard(self, record: ModelRecord | None) -> None:
-        """Delete what the training no longer needs, and the model's files unless it has succeeded, be it earlier."""
+        """Delete what the training no longer needs, and also the model's files unless it has succeeded, now or earlier."""
         if record is None or record.status is not ModelStatus.SUCCEEDED:
             self.resources.objects.delete(model_key(self.model_id))
         self.clean_up()
 
 
 class Training(ABC):
-    """What a training of one kind of model does between its plan and its end."""
+    """The steps of a training of one kind of model, between its plan and its end."""
 
     def __init__(self, job: TrainingJob) -> None:
         self._job = job
 
     @abstractmethod
     def learn(self, step: Step, planned: Planned, progress: Progress) -> Outcome:
-        """Run the steps that learn, measure and export. Raises JobFailed, JobCancelled."""
+        """Run the steps that learn, evaluate and export. Raises JobFailed, JobCancelled."""
 
     def _read_shard(
         self, step: Step, progress: Progress, keeping: Keeping, part: int, index: int, share: float, name: str = "embed"
@@ -213,7 +213,7 @@ class Training(ABC):
 
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:
-    """Where a training stands after a shard."""
+    """A training's progress after a shard."""
     return advanced(
         before,
         share=share,
@@ -228,5 +228,5 @@ def advanced(progress: TrainingProgress, **changes: object) -> TrainingProgress:
 
 
 def cost_minutes(seconds: float, budget_seconds: float) -> int:
-    """`trainingCostInMinutes`: a minute that has begun counts, and the budget is never exceeded."""
+    """`trainingCostInMinutes`: rounded up to whole minutes, but never above the budget."""
     return min(max(1, math.ceil(seconds / 60)), int(budget_seconds // 60)) if seconds > 0 else 0

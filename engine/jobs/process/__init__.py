@@ -1,1 +1,1 @@
-"""The worker as a process: its children, its sign of life, and the rescue of what a dead worker left."""
+"""The worker as a process: its children, its liveness, and the rescue of a dead worker's jobs."""

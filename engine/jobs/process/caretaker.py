@@ -1,6 +1,6 @@
-"""Sees that no job is forgotten: whatever died when, each model, evaluation and run comes to a final status.
+"""Makes sure that every model, evaluation and run reaches a final status, whichever process dies.
 
-Every worker has a caretaker. They need not agree on who does what: everything here may be done twice.
+Every worker has a caretaker. They need no coordination: everything here may be done twice.
 """
 
 import logging
@@ -40,10 +40,10 @@ class Caretaker:
         self.rescue()
 
     def sweep(self) -> None:
-        """Delete what jobs have left that are at their end, imports that never came to one, and files of deleted models: a
-        process that is killed does not tidy up, and neither does one whose objects refuse it."""
+        """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models: a process that is
+        killed, or whose objects refuse it, does not clean up."""
         left = self._objects.names(JOBS)
-        models, evaluations, runs = self._store.unfinished()  # asked for last: whoever is not in here has ended
+        models, evaluations, runs = self._store.unfinished()  # read last: a job that is not in it has ended
         unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
         for job in set(left) - unfinished:
             self._objects.delete(job_key(job))
@@ -51,8 +51,8 @@ class Caretaker:
         sweep_models(self._store, self._objects)
 
     def settle(self) -> None:
-        """Bring rows and workflows into line: enqueue what has no workflow, end what has a workflow that ended, and cancel
-        what waits in a queue and should not start."""
+        """Make rows and workflows consistent: enqueue rows without a workflow, end rows whose workflow has ended, and cancel
+        queued workflows that should not start."""
         models, evaluations, runs = self._store.unfinished()
         jobs = [*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)]
         statuses = self._queue.statuses(jobs)
@@ -76,8 +76,8 @@ class Caretaker:
                 self._objects.delete(job_key(recognition_job(run_id)))
 
     def rescue(self) -> list[str]:
-        """Give back the work of workers that are gone; the ids of it. What has had too many workers is withdrawn: it is
-        settled at the next look."""
+        """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is
+        withdrawn instead, and the next call of `settle` ends it."""
         by_worker: defaultdict[str, list[WorkflowStatus]] = defaultdict(list)
         for workflow in self._queue.running():
             if workflow.executor_id is not None and workflow.executor_id != self._worker:
@@ -86,15 +86,15 @@ class Caretaker:
         for worker in by_worker:
             lock = self._locks.take(worker)
             if lock is None:
-                continue  # it lives
+                continue  # it is alive
             try:
-                # Nobody else rescues it now, and it cannot come back: what is still its own, is nobody's.
+                # We hold the dead worker's lock, so no other caretaker rescues it and it cannot return: its jobs are orphans.
                 for workflow in self._queue.running(worker):
                     if self._begun_too_often(workflow):
-                        _log.error("%s is given up: each worker that took it died", workflow.workflow_id)
+                        _log.error("%s is given up: every worker that took it died", workflow.workflow_id)
                         self._queue.withdraw(workflow.workflow_id)
                         continue
-                    _log.warning("worker %s is gone: %s goes back to its queue", worker, workflow.workflow_id)
+                    _log.warning("worker %s is gone: %s returns to its queue", worker, workflow.workflow_id)
                     self._queue.give_back(workflow)
                     rescued.append(workflow.workflow_id)
             finally:
@@ -102,7 +102,7 @@ class Caretaker:
         return rescued
 
     def _begun_too_often(self, workflow: WorkflowStatus) -> bool:
-        """Count how often a job was begun, by whichever worker. DBOS counts from none again where a job changes its worker."""
+        """Count how often workers have begun a job. DBOS's own count starts again if a job changes its worker."""
         key = f"{job_key(workflow.workflow_id)}/begun"
         before = int(self._objects.get(key)) if self._objects.exists(key) else 0
         begun = before + max(1, workflow.recovery_attempts or 0)
@@ -131,5 +131,5 @@ class Caretaker:
 def _died(code: FailureCode) -> ErrorDetails:
     return ErrorDetails(
         code=code.value,
-        message="The engine's worker died each time it tried; its log says why. Too little memory is the usual reason.",
+        message="The worker died on every attempt, most often for lack of memory. See the engine's log.",
     )

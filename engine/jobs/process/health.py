@@ -1,4 +1,4 @@
-"""Whether a worker works, for a container's probes: it has no API that could be asked, so it answers `GET /healthz` alone."""
+"""The health check of a worker, for a container's probes: a worker has no API, so it answers only `GET /healthz`."""
 
 import json
 import socket
@@ -13,16 +13,16 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.runtime.listening import listening
 
 STALE_SECONDS = 60.0
-"""A worker looks after its jobs every second. One that has not for so long hangs, whatever its threads may do."""
+"""A worker checks its jobs every second. One that has not done so for this long hangs, even if its threads are running."""
 
 _CALLER_SECONDS = 5.0
-"""How long one caller may take for its request and its answer."""
+"""Time limit for one caller's request and answer."""
 
 _CALLERS_MAX = 16
 
 
 class Pulse:
-    """The moment of a worker's last look. `clock` gives seconds."""
+    """The time of a worker's last check of its jobs. `clock` gives seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -32,18 +32,18 @@ class Pulse:
         self._last = self._clock()
 
     def trouble(self) -> str | None:
-        """Why the worker is not well; None if it is."""
+        """Why the worker is not healthy; None if it is."""
         if self._last is None:
-            return "The worker starts."
+            return "The worker is starting."
         silent = self._clock() - self._last
         if silent > STALE_SECONDS:
-            return f"The worker has not looked after its jobs for {silent:.0f} seconds."
+            return f"The worker has not checked its jobs for {silent:.0f} seconds."
         return None
 
 
 @contextmanager
 def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
-    """Answer 200 or 503 at /healthz from threads of their own; the port. Raises SettingsError where it is taken."""
+    """Answer 200 or 503 at /healthz from separate threads. Yields the port. Raises SettingsError if it is taken."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _CALLER_SECONDS
@@ -61,7 +61,7 @@ def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
             return "vision-engine"
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
-            """Nothing: it is asked every few seconds for as long as the worker runs."""
+            """Logs nothing: probes call every few seconds for as long as the worker runs."""
 
     with listening(host, port, "health_port") as listener:
         server = _Server(listener, Handler)
@@ -75,7 +75,7 @@ def answering_health(host: str, port: int, pulse: Pulse) -> Iterator[int]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Answers at most _CALLERS_MAX callers at once. For one more, the one that came first is cut off: probes are quick."""
+    """Answers at most _CALLERS_MAX callers at once. One more cuts off the oldest, because probes are quick."""
 
     daemon_threads = True
 
@@ -96,7 +96,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has them
-        # The handler's own time limit begins anew with each byte.
+        # The handler's own time limit starts again with each byte.
         ended = threading.Timer(_CALLER_SECONDS, self._cut_off, [request])
         ended.daemon = True
         ended.start()
@@ -113,12 +113,12 @@ class _Server(ThreadingHTTPServer):
             request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Nothing: a prober that hangs up is no matter."""
+        """Ignores errors: it does not matter if a probe hangs up."""
 
 
 def _answer(path: str, pulse: Pulse) -> tuple[int, dict[str, object]]:
     if path.partition("?")[0] != "/healthz":
-        return 404, _error("404", "A worker answers /healthz alone.")
+        return 404, _error("404", "A worker only answers /healthz.")
     trouble = pulse.trouble()
     if trouble is not None:
         return 503, _error(ErrorCode.INTERNAL_SERVER_ERROR.value, trouble)

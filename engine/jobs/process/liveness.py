@@ -1,8 +1,8 @@
-"""Which workers are alive: each holds a lock by its name for as long as its process lives, and no heartbeat is needed.
+"""Which workers are alive: each holds a lock on its name for as long as its process lives, so that no heartbeat is needed.
 
-With SQLite it is a lock on a file, which the kernel gives back when the process ends, however it ends. With PostgreSQL it is an
-advisory lock of a connection, which the server gives back when the connection ends; both sides look after the connection, so
-that a machine that vanishes without a word is missed within half a minute.
+With SQLite it is a lock on a file, which the kernel releases when the process ends, however it ends. With PostgreSQL it is an
+advisory lock of a connection, which the server releases when the connection ends. Both sides monitor the connection, so that
+the loss of a machine is noticed within half a minute.
 """
 
 import contextlib
@@ -35,12 +35,12 @@ _SERVER_KEEPALIVES = (
     f"SET tcp_keepalives_interval = {_INTERVAL_SECONDS};"
     f"SET tcp_keepalives_count = {_COUNT}"
 )
-"""Unasked, most servers notice after two hours that a machine is gone, and keep its locks until then."""
+"""Without these settings, most servers notice only after two hours that a machine is gone, and keep its locks until then."""
 
 
 class Lock(Protocol):
     def held(self) -> bool:
-        """Whether the lock is still there: a lost connection loses it."""
+        """Whether the lock is still held: a lost connection loses it."""
 
     def release(self) -> None: ...
 
@@ -52,7 +52,7 @@ class Locks(Protocol):
         """The lock, or None while another process holds it."""
 
     def close(self) -> None:
-        """No more locks are asked for; those that were taken stay."""
+        """Stop taking locks; those already taken stay."""
 
 
 def open_locks(settings: Settings) -> Locks:
@@ -71,9 +71,9 @@ def open_locks(settings: Settings) -> Locks:
 
 
 def take_name(locks: Locks) -> tuple[str, Lock]:
-    """A name for this worker that no living worker has: that of its machine and the first free number.
+    """A name for this worker that no living worker has: its machine's name and the first free number.
 
-    A worker that is started again so gets its old name back, and with it the work that it had begun.
+    A restarted worker thus gets its old name back, and with it the jobs that it had begun.
     """
     machine = socket.gethostname() or "worker"
     for slot in range(1, _SLOTS_MAX + 1):
@@ -81,7 +81,7 @@ def take_name(locks: Locks) -> tuple[str, Lock]:
         lock = locks.take(name)
         if lock is not None:
             return name, lock
-    raise EngineError(f"There are {_SLOTS_MAX} workers on this machine already.")
+    raise EngineError(f"{_SLOTS_MAX} workers are running on this machine already. Stop one first.")
 
 
 class FileLocks:
@@ -147,7 +147,7 @@ class AdvisoryLock:
         return True
 
     def release(self) -> None:
-        # The server notices the end of a connection a little later than we do: told before, it has given the lock back by now.
+        # Release the lock explicitly, because the server notices the end of the connection a little later than we do.
         with contextlib.suppress(SQLAlchemyError):  # the connection may be lost, and the lock with it
             self._connection.execute(text("SELECT pg_advisory_unlock_all()"))
         self._connection.invalidate()

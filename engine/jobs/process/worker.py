@@ -1,8 +1,7 @@
 """A worker: takes trainings, evaluations and product recognition runs from the queues, one of each at a time, until its
 process ends.
 
-It stops as if it were killed, at once and between two instructions: everything it has finished is kept, and whoever comes next
-goes on from there.
+It stops immediately, as if it were killed: every finished step is kept, and the next worker continues from there.
 """
 
 import logging
@@ -55,15 +54,15 @@ _log = logging.getLogger(__name__)
 
 
 class LockLost(EngineError):
-    """A worker that others take for dead; it must not go on."""
+    """This worker has lost its lock, so others may assume it is dead: it must stop."""
 
 
 class Worker:
-    """A worker in this process, which can have one at a time, since DBOS can be there once.
+    """A worker in this process. A process can have one at a time, because it can run DBOS only once.
 
-    `extractor` is opened with the pretrained networks unless it is given; `pauses_seconds` are those between the
-    attempts of a step; `role_wait_seconds` is how long a blob is asked for that the engine's identity may not read; `detector`
-    answers product recognition runs, with the trained models unless it is given.
+    `extractor` is by default opened with the pretrained networks. `pauses_seconds` are the pauses between the attempts of a
+    step. `role_wait_seconds` is how long to retry a blob that the engine's identity may not read. `detector` answers product
+    recognition runs; by default it uses the trained models.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class Worker:
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
 
     def start(self) -> None:
-        """Raises WeightsError where the pretrained networks are not there."""
+        """Start taking jobs. Raises WeightsError if the pretrained networks are missing."""
         settings = self._settings
         objects = self._objects
         extractor = self._extractor or FeatureExtractor(settings.weights_dir, settings.threads)
@@ -107,7 +106,7 @@ class Worker:
             "log_level": "WARNING",
             "run_migrations": False,
         }
-        # DBOS gives its logger a console of its own unless it has a handler: its lines should be like the others.
+        # DBOS gives its logger a console handler unless it has one already: its lines should look like the others.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
         DBOS(config=config)
         plans = Plans(objects, TokenCipher.open(settings))
@@ -122,13 +121,13 @@ class Worker:
         _log.info("worker %s takes jobs", self.name)
 
     def look(self) -> None:
-        """What is due now and then. Raises LockLost where the worker has lost its lock, and with it its name."""
+        """Do the periodic work. Raises LockLost if the worker has lost its lock, and with it its name."""
         if not self._lock.held():
-            raise LockLost(f"worker {self.name} has lost its lock: another may have taken its work")
+            raise LockLost(f"worker {self.name} has lost its lock: another worker may have taken its jobs")
         try:
             self.caretaker.look()
         except (SQLAlchemyError, OSError) as error:
-            _log.warning("worker %s cannot look after its jobs (%s); it tries again", self.name, type(error).__name__)
+            _log.warning("worker %s cannot check its jobs (%s); it tries again", self.name, type(error).__name__)
 
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
@@ -141,7 +140,7 @@ class Worker:
 
 
 def run_worker(settings: Settings, health_port: int | None = None) -> None:
-    """Work until SIGTERM or SIGINT, or until it cannot go on; does not return. `health_port` answers /healthz, if given."""
+    """Work until SIGTERM, SIGINT or a fatal error; does not return. If `health_port` is given, it answers /healthz."""
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape that `signal` asks for
@@ -169,6 +168,6 @@ def _work(worker: Worker, stopping: threading.Event, pulse: Pulse) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - whatever it is, this process ends
         _log.critical("worker %s ends: %s", worker.name, error, exc_info=not isinstance(error, LockLost))
         status = 1
-    # An orderly end of the interpreter would take the threads from the step that runs, which DBOS keeps as the step's failure.
+    # A normal exit of the interpreter would end the threads of the running step, and DBOS would record the step as failed.
     logging.shutdown()
     os._exit(status)

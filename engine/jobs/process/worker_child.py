@@ -1,6 +1,7 @@
 """A worker as a child of `vision-engine serve`: `python -m` this module, and the parent's pid; settings from the environment.
 
-It has the lowest priority, so that a training takes only what analyze leaves, and ends with its parent, however that ends.
+It has the lowest priority, so that a training uses only the time that analyze leaves. It ends with its parent, however that
+ends.
 """
 
 import ctypes
@@ -17,7 +18,7 @@ _NICENESS = 19
 
 
 def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent` ends; where it has ended already, end now."""
+    """Make the kernel kill this process when `parent` ends; if it has ended already, exit now."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

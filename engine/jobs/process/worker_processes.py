@@ -1,4 +1,4 @@
-"""The worker processes of `serve`: started with it, started again when one ends, gone when it is gone."""
+"""The worker processes of `serve`: they start with it, are restarted if they end, and end with it."""
 
 import logging
 import os
@@ -30,8 +30,8 @@ class _Slot:
 class WorkerProcesses:
     """`settings.workers` workers as children of this process.
 
-    One thread starts them all and lives until `stop`: the kernel ends a child with the *thread* that started it. They stay in
-    this process's session, since on many kernels a priority counts only among the processes of a session.
+    One thread starts them all and lives until `stop`, because the kernel ends a child with the *thread* that started it. They
+    stay in this process's session, because on many kernels a priority counts only among the processes of a session.
     """
 
     def __init__(self, settings: Settings, command: Callable[[], list[str]] | None = None) -> None:
@@ -49,7 +49,7 @@ class WorkerProcesses:
             self._thread.start()
 
     def stop(self) -> None:
-        """End all workers; what they were doing goes on where they left it, at the next start."""
+        """Stop all workers; after the next start, their jobs continue where they stopped."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()

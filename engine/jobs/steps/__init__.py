@@ -1,1 +1,1 @@
-"""Steps of a workflow: retries, cancellation, and the resources that they measure."""
+"""Steps of a workflow: retries and cancellation."""

@@ -1,4 +1,4 @@
-"""How a step of a job runs: tried again where something goes wrong that may pass, and kept by DBOS once it has ended."""
+"""Runs the steps of a job: retries errors that may be transient; DBOS records the result of a step that has ended."""
 
 import logging
 import time
@@ -15,7 +15,7 @@ from vision_customization.engine.learning import LearningError
 from vision_customization.engine.objects.store import ObjectsUnavailable
 
 PAUSES_SECONDS = Backoff(1.0, 30.0).waits(7)
-"""1, 2, 4, … 30 s between the attempts of a step: in 91 s a database is free again and a storage server has restarted."""
+"""1, 2, 4, … 30 s between the attempts of a step: enough, 91 s in all, for a busy database or a restarting storage server."""
 
 
 _log = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ class Steps:
     """Runs the steps of one workflow.
 
     Args:
-        check: raises JobCancelled where the job should stop; asked while an attempt is waited for.
-        pauses_seconds: before each further attempt.
+        check: raises JobCancelled if the job should stop; called during the pauses.
+        pauses_seconds: the pause before each further attempt.
     """
 
     def __init__(self, check: Callable[[], None], pauses_seconds: Sequence[float] = PAUSES_SECONDS) -> None:
@@ -42,11 +42,11 @@ class Steps:
         try:
             return DBOS.run_step({"name": name}, lambda: self._attempts(name, function, *arguments, **named))
         except JobError:
-            self._ended = True  # what is still to be done then, is done even if the job is cancelled meanwhile
+            self._ended = True  # the cleanup steps that follow must run even if the job is cancelled meanwhile
             raise
 
     def unrecorded(self, name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Try it as a step is tried, but record nothing: only for what is the same each time it is asked."""
+        """Run `function` with the retries of a step, but record nothing: only for functions that always return the same."""
         try:
             return self._attempts(name, function, *arguments, **named)
         except JobError:
@@ -81,25 +81,25 @@ class Steps:
             self._check()
         except JobCancelled:
             raise
-        except Exception as error:  # noqa: BLE001 - it may be the very database that is waited for
-            _log.debug("whether %s was cancelled cannot be asked (%s)", DBOS.workflow_id, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - it may be the database whose recovery the step waits for
+            _log.debug("cannot check whether %s was cancelled (%s)", DBOS.workflow_id, type(error).__name__)
 
 
 def _tell(step: str, error: Exception) -> None:
     if isinstance(error, SourceUnreachable | ObjectsUnavailable):
         _log.warning("step %r of %s: %s", step, DBOS.workflow_id, error)
     else:
-        _log.error("step %r of %s went wrong", step, DBOS.workflow_id, exc_info=error)
+        _log.error("step %r of %s failed", step, DBOS.workflow_id, exc_info=error)
 
 
 def _failure(step: str, error: Exception, attempts: int) -> JobFailed:
     if isinstance(error, SourceUnreachable):
         message = (
-            f"{error} It was tried {attempts} times: see that {error.host} answers and that this engine can reach it, "
-            "and start it again."
+            f"{error} The engine tried {attempts} times. Check that {error.host} answers and that the engine can reach it, "
+            "then start the job again."
         )
     elif isinstance(error, ObjectsUnavailable):
-        message = f"{error} It was tried {attempts} times: see to it, and start it again."
+        message = f"{error} The engine tried {attempts} times. Fix the cause, then start the job again."
     else:
-        message = f"The engine failed in step '{step}'; its log says why. Start it again."
+        message = f"The engine failed in step '{step}'. See its log for the cause, then start the job again."
     return JobFailed(FailureCode.UNKNOWN, message)

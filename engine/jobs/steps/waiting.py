@@ -1,4 +1,4 @@
-"""Waits for work of other threads, from which a cancelled job breaks off."""
+"""Waits for work in other threads; cancelling the job ends the wait."""
 
 import threading
 from collections.abc import Callable
@@ -8,23 +8,23 @@ from typing import Any, TypeVar
 R = TypeVar("R")
 
 CHECK_SECONDS = 0.5
-"""How often whoever waits asks whether the job was cancelled."""
+"""How often a wait checks whether the job was cancelled."""
 
 
 def until_done(future: Future[Any], check: Callable[[], None]) -> None:
-    """Wait for the end of `future`; raises what `check`, asked meanwhile, raises."""
+    """Wait until `future` is done. `check` is called meanwhile; an exception that it raises ends the wait."""
     while not wait([future], CHECK_SECONDS).done:
         check()
 
 
 def awaited(future: Future[R], check: Callable[[], None]) -> R:
-    """The result of `future`; raises what `check`, asked meanwhile, raises."""
+    """The result of `future`. `check` is called meanwhile; an exception that it raises ends the wait."""
     until_done(future, check)
     return future.result()
 
 
 def in_thread(work: Callable[[], R]) -> Future[R]:
-    """Start `work` in a thread that nobody has to wait for."""
+    """Start `work` in a daemon thread."""
     future: Future[R] = Future()
 
     def run() -> None:

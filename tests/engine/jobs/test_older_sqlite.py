@@ -40,7 +40,7 @@ def test_what_sqlite_is_taught_is_what_it_means() -> None:
 
 
 def test_an_sqlite_that_is_too_old_is_named_with_a_remedy() -> None:
-    with pytest.raises(SettingsError, match=r"This Python has SQLite 3.34.1, and at least 3.37.0 is needed"):
+    with pytest.raises(SettingsError, match=r"This Python has SQLite 3.34.1, but at least 3.37.0 is required"):
         check_sqlite((3, 34, 1))
     check_sqlite((3, 37, 0))
     check_sqlite()

@@ -216,7 +216,7 @@ def test_a_budget_that_ends_before_the_first_step_is_said(
     model = trained(engine, queue, engine.model("late", "late", kind=ModelKind.GENERIC_DETECTOR))
     assert model.status is ModelStatus.FAILED
     assert model.error is not None
-    assert "The budget ended before anything was learnt: give it more hours." in str(model.error)
+    assert "The time budget ran out before the training could begin. Increase timeBudgetInHours." in str(model.error)
 
 
 def test_a_budget_that_ends_while_it_is_learnt_still_gives_an_estimate(

@@ -139,7 +139,7 @@ def gone() -> None:
 @pytest.mark.parametrize(
     ("before", "image", "code", "says"),
     [
-        (gone, None, "modelNotFound", "The files of model 'gone' are gone: train it again."),
+        (gone, None, "modelNotFound", "The files of model 'gone' are missing. Train it again."),
         (lambda: 1 / 0, None, "unknown", "The engine failed in step 'recognize'"),
         (lambda: None, b"damaged", "datasetCorrupt", "no image of a type that is read"),
     ],

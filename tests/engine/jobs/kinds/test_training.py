@@ -204,8 +204,8 @@ def test_more_images_than_fit_into_memory_are_refused_before_any_is_read(
     model = trained(engine, queue, engine.model("huge", "huge"))
     assert model.error is not None
     assert model.error.message == (
-        "Dataset 'huge' has 12 images; in the memory of this engine (0.0 GiB) it can learn from 10: "
-        "give it more memory, or register fewer images."
+        "Dataset 'huge' has 12 images, but the memory of this engine (0.0 GiB) is enough for 10. "
+        "Give it more memory, or register fewer images."
     )
     assert not [path for path in engine.blobs.served() if "/huge/" in path and path.endswith(".png")]
 
@@ -240,7 +240,7 @@ def with_image(engine: Engine, data: bytes | None) -> Callable[[list[tuple[str, 
 
 
 FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
-    "no-dataset": (lambda _engine, _name: None, "datasetNotFound", "There is no dataset 'no-dataset': register it"),
+    "no-dataset": (lambda _engine, _name: None, "datasetNotFound", "Dataset 'no-dataset' does not exist. Register it"),
     "no-annotation-file": (
         lambda engine, name: engine.register(name, [engine.blobs.url + "/account/c/none.json?sig=TOPSECRET"]),
         "datasetCorrupt",
@@ -304,7 +304,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
     "detection-dataset": (
         lambda engine, name: engine.annotate(name, [], ["red"], kind=AnnotationKind.IMAGE_OBJECT_DETECTION),
         "incorrectModelKind",
-        "A Generic-Classifier needs a dataset of kind imageClassification; dataset 'detection-dataset' is of kind",
+        "A Generic-Classifier needs a dataset of kind imageClassification, but dataset 'detection-dataset' is of kind",
     ),
     "budget": (
         lambda engine, name: engine.annotate(
@@ -313,7 +313,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
             ["a", "b"],
         ),
         "notEnoughBudget",
-        "A budget of 1 h is not enough for 3,000 images: the minimum is 1.0 h, 6 h are suggested.",
+        "A budget of 1 h is not enough for 3,000 images. The minimum is 1.0 h; 6 h is recommended.",
     ),
 }
 
@@ -351,7 +351,7 @@ def test_an_unexpected_error_ends_as_unknown_and_tells_nothing_of_itself(
     model = trained(engine, queue, engine.model("unlucky", "unlucky"))
     assert model.error is not None
     assert model.error.code == "unknown"
-    assert model.error.message == "The engine failed in step 'embed 0/0'; its log says why. Start it again."
+    assert model.error.message == "The engine failed in step 'embed 0/0'. See its log for the cause, then start the job again."
     assert len(attempts) == 8
     assert not [path for path in engine.settings.data_dir.glob("*.sqlite*") if b"Unforeseen" in path.read_bytes()]
 
@@ -382,7 +382,7 @@ def test_a_storage_server_that_stays_away_is_no_fault_of_the_dataset(
     place = "Annotation file" if what.endswith("json") else "annotations.json: images["
     assert model.error.message.startswith(place)
     assert "answers 503" in model.error.message
-    assert "It was tried 8 times: see that 127.0.0.1 answers" in model.error.message
+    assert "The engine tried 8 times. Check that 127.0.0.1 answers" in model.error.message
 
 
 @pytest.mark.parametrize("what", ["annotations.json", "red-1.png"])
@@ -506,8 +506,8 @@ def test_an_evaluation_gives_the_numbers_of_the_training_and_reads_nothing_anew(
 @pytest.mark.parametrize(
     ("dataset", "code", "says"),
     [
-        ("none", "datasetNotFound", "There is no dataset 'none'"),
-        (None, "datasetNotFound", "No test dataset is named"),
+        ("none", "datasetNotFound", "Dataset 'none' does not exist"),
+        (None, "datasetNotFound", "The test dataset is missing"),
         ("blue", "datasetCorrupt", "has images of 1 tags that 'f' was not trained on: 'blue'"),
         ("boxes", "incorrectModelKind", "needs a dataset of kind imageClassification"),
     ],

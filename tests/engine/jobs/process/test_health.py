@@ -30,16 +30,16 @@ def test_a_worker_is_well_while_it_looks_after_its_jobs() -> None:
     now = [0.0]
     pulse = Pulse(lambda: now[0])
     with answering_health("127.0.0.1", 0, pulse) as port:
-        assert asked(port) == (503, "The worker starts.")
+        assert asked(port) == (503, "The worker is starting.")
         pulse.beat()
         assert asked(port) == (200, "ok")
         now[0] = STALE_SECONDS
         assert asked(port, "/healthz?probe=live") == (200, "ok")
         now[0] = STALE_SECONDS + 1
-        assert asked(port) == (503, "The worker has not looked after its jobs for 61 seconds.")
+        assert asked(port) == (503, "The worker has not checked its jobs for 61 seconds.")
         pulse.beat()
         assert asked(port) == (200, "ok")
-        assert asked(port, "/metrics") == (404, "A worker answers /healthz alone.")
+        assert asked(port, "/metrics") == (404, "A worker only answers /healthz.")
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=30)
 
