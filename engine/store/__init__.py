@@ -1,7 +1,7 @@
-"""What the engine remembers: datasets, models, evaluations, runs, published names and blobs, in SQLite or PostgreSQL.
+"""The engine's database: datasets, models, evaluations, runs, published names and known blobs, in SQLite or PostgreSQL.
 
-Records go out, names and ids come in; no row and no session leaves this package. How a status may change stands in
-`transitions`. Artifacts and features are files, and are not kept here.
+Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
+status may change. Artifacts and features are not in the database but in files.
 """
 
 from collections.abc import Callable
@@ -67,7 +67,7 @@ __all__ = [
 
 
 class Store:
-    """The engine's memory, a part for each kind of thing. Safe to use from many threads, and from many processes at once."""
+    """The engine's database, with a store per kind of record. Safe to use from many threads and processes at once."""
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.database = Database(settings, now=now)
@@ -81,10 +81,10 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """The store of `settings`, its tables brought up to date.
+        """The store of `settings`, with its tables migrated.
 
         Raises:
-            DatabaseDamaged: an SQLite file is cut or empty; before anything is written.
+            DatabaseDamaged: an SQLite file is truncated or empty; raised before anything is written.
             SettingsError: the database cannot be reached.
         """
         check_database(settings)
@@ -103,14 +103,14 @@ class Store:
         self.database.ping()
 
     def check_token_key(self, settings: Settings) -> None:
-        """Raises SettingsError where other processes of the engine have another key. See `cipher.check_token_key`."""
+        """Raises SettingsError if other processes of the engine have another key. See `cipher.check_token_key`."""
         check_token_key(self.database, self._cipher, settings)
 
     def close(self) -> None:
         self.database.close()
 
     def unfinished(self) -> Unfinished:
-        """Models, evaluations and runs that a worker still has to bring to an end."""
+        """Models, evaluations and runs that a worker still has to finish."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]

@@ -1,4 +1,4 @@
-"""What an evaluation and a product recognition run have in common: each is one attempt at something with a model."""
+"""The common parts of evaluations and product recognition runs: each is one attempt with a model."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ Outcome = TypeVar("Outcome", bound=Wire)
 
 
 class AttemptStore(ABC, Generic[Row, Record, Outcome]):
-    """Attempts, by the names of their model and their own, or by id. A status that is final is never left again."""
+    """Attempts, by the name of their model and their own name, or by id. A final status never changes again."""
 
     _kind: ClassVar[Kind]
     _outcome_column: ClassVar[str]
@@ -31,7 +31,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
         self._row = row
 
     def find(self, model_name: str, name: str) -> Record:
-        """Raises NotFound, of the model or of the attempt."""
+        """Raises NotFound for the model or for the attempt."""
         with self._database.reading() as session:
             model = self._model(session, model_name)
             return self._record(self._find(session, model, name), model.name)
@@ -50,7 +50,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
             return [self._record(row, model.name) for row in session.scalars(query)]
 
     def delete(self, model_name: str, name: str) -> Record:
-        """What it was; its objects are the caller's to delete. Raises NotFound, WrongState."""
+        """Delete an attempt and return its record; the caller deletes its objects. Raises NotFound, WrongState."""
         with self._database.writing() as session:
             model = self._model(session, model_name)
             row = self._find(session, model, name, lock=True)
@@ -61,7 +61,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
             return record
 
     def begin(self, attempt_id: str) -> Record:
-        """It starts, or starts again; nothing happens to one that has ended. Raises NotFound."""
+        """Mark an attempt as started, or started again; one that has ended stays unchanged. Raises NotFound."""
         return self._report(attempt_id, EvaluationEvent.BEGIN)
 
     def finish(self, attempt_id: str, outcome: Outcome) -> Record:
@@ -79,11 +79,11 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
 
     @abstractmethod
     def _model(self, session: Session, name: str, *, lock: bool = False) -> ModelRow:
-        """The model that callers mean by `name`. Raises NotFound."""
+        """The model that `name` refers to. Raises NotFound."""
 
     @abstractmethod
     def _check_model(self, model: ModelRow) -> None:
-        """Raises WrongState for a model that nothing can be attempted with."""
+        """Raises WrongState for a model that cannot be used."""
 
     @abstractmethod
     def _record(self, row: Row, model_name: str) -> Record: ...
@@ -115,7 +115,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
     def _report(
         self, attempt_id: str, event: EvaluationEvent, *, outcome: Outcome | None = None, error: ErrorDetails | None = None
     ) -> Record:
-        """What becomes of an attempt by an event; one that comes too late changes nothing."""
+        """Apply an event to an attempt; an event that comes too late changes nothing."""
         with self._database.writing() as session:
             row = self._by_id(session, attempt_id, lock=True)
             status = next_evaluation_status(EvaluationStatus(row.status), event)

@@ -1,4 +1,4 @@
-"""SAS tokens are kept encrypted: Fernet (AES-128-CBC with HMAC-SHA-256), with a key from a file or a secret."""
+"""Encryption of the stored SAS tokens: Fernet (AES-128-CBC with HMAC-SHA-256), with a key from a file or a secret."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ class TokenCipher:
     """Encrypts and decrypts SAS tokens."""
 
     def __init__(self, key: SecretStr, file: Path | None = None) -> None:
-        """`file` is where the key comes from, if not from the settings. Raises SettingsError where it is not a Fernet key."""
+        """`file` is the key's file, if the key is not from the settings. Raises SettingsError if it is not a Fernet key."""
         try:
             self._fernet = Fernet(key.get_secret_value())
         except ValueError:
@@ -29,14 +29,14 @@ class TokenCipher:
             if file is None:
                 raise SettingsError(f"token_key is {expected}") from None
             raise SettingsError(
-                f"{file} is {expected} Restore it from a backup. If it is lost, as after a power loss, delete it: a new key is "
-                "made, and `pulumi up --refresh` (or a PATCH of each dataset) sets the SAS tokens again."
+                f"{file} is {expected} Restore it from a backup. If it is lost, delete the file, so that the engine creates a "
+                "new key, and set the SAS tokens again by `pulumi up --refresh` (or a PATCH of each dataset)."
             ) from None
         self.fingerprint = hashlib.sha256(b"token key:" + key.get_secret_value().encode()).hexdigest()
 
     @classmethod
     def open(cls, settings: Settings) -> "TokenCipher":
-        """With the key of the settings, else with the one in the data folder, which is made if there is none."""
+        """With the key of the settings, or else the one in the data folder, which is created if missing."""
         if settings.token_key is not None:
             return cls(settings.token_key)
         file = settings.data_dir / KEY_FILE
@@ -46,20 +46,20 @@ class TokenCipher:
         return self._fernet.encrypt(token.get_secret_value().encode()).decode()
 
     def decrypt(self, encrypted: str) -> SecretStr:
-        """Raises SettingsError where the token was encrypted with another key."""
+        """Raises SettingsError if the token was encrypted with another key."""
         try:
             return SecretStr(self._fernet.decrypt(encrypted).decode())
         except InvalidToken:
             raise SettingsError(
-                f"A SAS token in the database was encrypted with another key: restore {KEY_FILE} (or VISION_ENGINE_TOKEN_KEY), "
+                f"A SAS token in the database was encrypted with another key. Restore {KEY_FILE} (or VISION_ENGINE_TOKEN_KEY), "
                 "or update the dataset's authentication."
             ) from None
 
 
 def check_token_key(database: Database, cipher: TokenCipher, settings: Settings) -> None:
-    """The first process that opens a PostgreSQL database settles its key. Raises SettingsError in one with another key.
+    """The first process that opens a PostgreSQL database determines its key. Raises SettingsError in one with another key.
 
-    An SQLite database has one data folder, and one key with it: whoever has lost that registers the tokens again.
+    An SQLite database has one data folder and thus one key. If that key is lost, the tokens must be registered again.
     """
     if not settings.on_postgresql:
         return
@@ -70,7 +70,7 @@ def check_token_key(database: Database, cipher: TokenCipher, settings: Settings)
     if settled != cipher.fingerprint:
         own = "VISION_ENGINE_TOKEN_KEY" if settings.token_key else f"{settings.data_dir / KEY_FILE}"
         raise SettingsError(
-            f"The key in {own} is not the one that the SAS tokens in this database are encrypted with: give all processes "
-            "of an engine the same VISION_ENGINE_TOKEN_KEY. If that key is lost, empty the table token_key, "
-            "start again, and set the SAS tokens of the datasets anew."
+            f"The SAS tokens in this database are encrypted with another key than the one in {own}. Give all processes of an "
+            "engine the same VISION_ENGINE_TOKEN_KEY. If that key is lost, empty the table token_key, restart, and set the "
+            "SAS tokens of the datasets again."
         )

@@ -1,4 +1,4 @@
-"""The connection to SQLite or PostgreSQL, and bringing its tables up to date."""
+"""The connection to SQLite or PostgreSQL, and the migration of its tables."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,16 +18,16 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.errors import Kind, NotFound
 
 _BUSY_TIMEOUT_SECONDS = 30
-_POSTGRESQL_MIGRATION_LOCK = 0x766973696F6E  # "vision": any number does, as long as every engine takes the same
+_POSTGRESQL_MIGRATION_LOCK = 0x766973696F6E  # "vision": an arbitrary number, the same for every engine
 
 R = TypeVar("R")
 S = TypeVar("S", bound=StrEnum)
 
 
 class Database:
-    """Sessions on the engine's database, and the clock that all tables go by.
+    """Sessions on the engine's database, and the clock of all tables.
 
-    A writing session holds SQLite's write lock from its start, so that what it read is still so when it writes.
+    A writing session holds SQLite's write lock from its start, so that what it has read is still true when it writes.
     """
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -36,7 +36,7 @@ class Database:
         self.now = now
 
     def migrate(self) -> None:
-        """Bring the tables up to date. Safe when several processes do it at once: one works, the others wait for it."""
+        """Migrate the tables. Safe if several processes do it at once: one works, the others wait for it."""
         with self._writing_engine.begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _POSTGRESQL_MIGRATION_LOCK})
@@ -68,7 +68,7 @@ def status_counts(session: Session, column: InstrumentedAttribute[str], statuses
 
 
 def found(session: Session, query: Select[R], kind: Kind, name: str, *, lock: bool = False) -> R:
-    """The one row of `query`; if `lock`, nobody else changes it before the session ends. Raises NotFound."""
+    """The one row of `query`; with `lock`, no other session can change it before this one ends. Raises NotFound."""
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise NotFound(kind, name)
@@ -79,11 +79,11 @@ def _connect(settings: Settings) -> Engine:
     try:
         url = make_url(settings.database_url)
     except ArgumentError:
-        raise SettingsError("database_url is no URL: expected sqlite:///… or postgresql://…") from None
+        raise SettingsError("database_url is not a URL: expected sqlite:///… or postgresql://…") from None
     if url.drivername == "sqlite":
         return _connect_sqlite(url)
     if url.drivername == "postgresql+psycopg":
-        # The smallest servers have some 35 connections for everybody; a call keeps one for milliseconds.
+        # The smallest servers allow some 35 connections in all; a call uses one for milliseconds.
         return create_engine(url, pool_pre_ping=True, pool_size=3, max_overflow=3)
     raise SettingsError(f"database_url: {url.drivername} is not supported: expected sqlite or postgresql.")
 
@@ -91,13 +91,13 @@ def _connect(settings: Settings) -> Engine:
 def _connect_sqlite(url: URL) -> Engine:
     file = url.database
     if not file or file == ":memory:":
-        raise SettingsError("database_url: an SQLite database in memory cannot be shared with the workers; name a file.")
+        raise SettingsError("database_url: an in-memory SQLite database cannot be shared with the workers. Name a file.")
     Path(file).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001 - the driver's own type
-        connection.isolation_level = None  # the driver begins no transaction by itself: `begin` below does
+        connection.isolation_level = None  # the driver must not begin transactions itself: `begin` below does
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -116,5 +116,5 @@ def _alembic(connection: Connection) -> Config:
 
 
 def unreachable(error: DBAPIError) -> str:
-    """What to say of a database that cannot be opened, without its URL, which may hold a password."""
-    return f"The database cannot be opened ({type(error.orig).__name__}): check VISION_ENGINE_DATABASE_URL and that it runs."
+    """The message for a database that cannot be opened, without its URL, which may contain a password."""
+    return f"The database cannot be opened ({type(error.orig).__name__}). Check VISION_ENGINE_DATABASE_URL and that it runs."

@@ -1,4 +1,4 @@
-"""Datasets: what was registered, and the token to read it with."""
+"""Registered datasets, and the tokens to read them with."""
 
 import secrets
 import string
@@ -37,8 +37,8 @@ class DatasetStore:
         sas_token: SecretStr | None = None,
         custom_properties: dict[str, str] | None = None,
     ) -> DatasetRecord:
-        """`sas_token` is without a leading `?`, and only ever sent to the containers of these annotation files. Raises
-        AlreadyExists."""
+        """Register a dataset. `sas_token` is without a leading `?`, and is only ever sent to the containers of these annotation
+        files. Raises AlreadyExists."""
         now = self._database.now()
         row = DatasetRow(
             name=name,
@@ -80,12 +80,12 @@ class DatasetStore:
         authentication: tuple[AuthenticationKind, SecretStr | None] | None = None,
         custom_properties: dict[str, str] | None = None,
     ) -> DatasetRecord:
-        """What is given replaces, what is None stays; of kind `sas` without a token, the token there is stays, too.
+        """Replace the given fields; those that are None stay. For kind `sas` without a token, the stored token stays, too.
 
         Raises:
-            NotFound: there is no such dataset.
+            NotFound: the dataset does not exist.
             PreconditionFailed: its eTag is not in `if_match`.
-            TokenNeeded: there is no token to stay, or annotation files would lie outside the containers that it is for.
+            TokenNeeded: there is no stored token, or an annotation file would be outside the containers that it is for.
         """
         with self._database.writing() as session:
             row = _find(session, name, if_match, lock=True)
@@ -118,7 +118,7 @@ class DatasetStore:
             session.delete(_find(session, name, if_match, lock=True))
 
     def sas_token(self, dataset: DatasetRecord) -> SecretStr | None:
-        """The token of `dataset` in clear; None if it has none. Raises SettingsError if it was encrypted with another key."""
+        """The decrypted token of `dataset`; None if it has none. Raises SettingsError if it was encrypted with another key."""
         return self._cipher.decrypt(dataset.sas_token_encrypted) if dataset.sas_token_encrypted else None
 
 
@@ -130,22 +130,22 @@ def _find(session: Session, name: str, if_match: frozenset[str] | None = None, *
 
 
 def _keep_token(row: DatasetRow, kind: AuthenticationKind | None, uris: Sequence[str]) -> None:
-    """Raises TokenNeeded where the token of `row` cannot stay: it has none, or the new `uris` lie where it is not sent."""
+    """Raises TokenNeeded if the token of `row` cannot stay: it has none, or one of the new `uris` is where it is not sent."""
     if row.sas_token_encrypted is None:
         if kind is AuthenticationKind.SAS:
-            raise TokenNeeded("authentication of kind 'sas' needs the token.")
+            raise TokenNeeded("authentication of kind 'sas' needs a SAS token.")
         return
     scopes = row.sas_scopes or []
     outside = _first_outside(uris, scopes)
     if outside is not None:
         raise TokenNeeded(
-            f"the dataset's token was given for {', '.join(scopes) or 'no container'} and is not sent elsewhere: give the "
-            f"token with which {without_query(outside)} can be read, or another kind of authentication."
+            f"the dataset's token is for {', '.join(scopes) or 'no container'} and is not sent elsewhere. Pass a token that "
+            f"can read {without_query(outside)}, or another kind of authentication."
         )
 
 
 def _containers(uris: Sequence[str]) -> list[str]:
-    """URLs of the containers that `uris` lie in. What is no address of a blob is in none."""
+    """URLs of the containers of `uris`. A URI that is not the address of a blob has none."""
     containers: dict[str, None] = {}
     for uri in uris:
         with suppress(BlobError):
@@ -154,7 +154,7 @@ def _containers(uris: Sequence[str]) -> list[str]:
 
 
 def _first_outside(uris: Sequence[str], scopes: Sequence[str]) -> str | None:
-    """The first of `uris` that lies in none of the containers `scopes`."""
+    """The first of `uris` that is in none of the containers `scopes`."""
     containers = [Container.of(f"{scope}/-") for scope in scopes]
     for uri in uris:
         try:

@@ -1,4 +1,4 @@
-"""What the store refuses.
+"""The calls that the store refuses.
 
 ```
 EngineError
@@ -23,7 +23,7 @@ class StoreError(EngineError):
 
 
 class NotFound(StoreError):
-    """There is none of that name or id."""
+    """Nothing has that name or id."""
 
     def __init__(self, kind: Kind, name: str) -> None:
         super().__init__(f"There is no {kind} '{name}'.")
@@ -44,7 +44,7 @@ class AlreadyExists(StoreError):
 
 
 class WrongState(StoreError):
-    """The status does not allow it; the text says which would."""
+    """The status does not allow the call; the text says which status would."""
 
     def __init__(self, kind: Kind, name: str, status: str, expected: str) -> None:
         super().__init__(f"The {kind} '{name}' is '{status}': {expected}.")
@@ -54,13 +54,13 @@ class WrongState(StoreError):
 
 
 class PreconditionFailed(StoreError):
-    """`If-Match` names another version than the one there is."""
+    """`If-Match` names another version than the current one."""
 
     def __init__(self, kind: Kind, name: str) -> None:
-        super().__init__(f"The {kind} '{name}' has changed since: its eTag is not the one in If-Match. Read it again.")
+        super().__init__(f"The {kind} '{name}' has changed: its eTag is not the one in If-Match. Read it again.")
         self.kind = kind
         self.name = name
 
 
 class TokenNeeded(StoreError):
-    """A dataset is to be read with a SAS token, and the one it has, if any, is not for where its files lie now."""
+    """A dataset needs a SAS token, but has none, or has one for another container than that of its files."""

@@ -1,4 +1,4 @@
-"""What the blobs that were read hold, by address and version, so that an unchanged blob is not read again."""
+"""Records of blobs that were read, by address and version, so that an unchanged blob is not read again."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,17 @@ from vision_customization.engine.store.database import Database
 from vision_customization.engine.store.records import BlobRecord
 from vision_customization.engine.store.tables import BlobRow
 
-_BATCH = 500  # below SQLite's bound on parameters of a statement
+_BATCH = 500  # below SQLite's limit on parameters of a statement
 
 
 class KnownBlobStore:
-    """Blobs that were read, by their URLs: what they hold, and not the bytes."""
+    """Blobs that were read, by their URLs: their digests and sizes, not their bytes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def at(self, urls: Sequence[str]) -> dict[str, BlobRecord]:
-        """What is known of the blobs at `urls` (without their queries), by URL; the unknown are left out."""
+        """The records of the blobs at `urls` (without their queries), by URL; unknown ones are left out."""
         known = {}
         with self._database.reading() as session:
             for start in range(0, len(urls), _BATCH):
@@ -30,7 +30,7 @@ class KnownBlobStore:
         return known
 
     def remember(self, blobs: Iterable[BlobRecord]) -> None:
-        """Keep what was read; of each URL only the last version."""
+        """Store records of blobs; of each URL only the last version is kept."""
         seen = self._database.now()
         rows = {
             _digest(blob.url): {
@@ -44,7 +44,7 @@ class KnownBlobStore:
             }
             for blob in blobs
         }
-        # In the order of the key, so that two workers cannot wait for each other's rows.
+        # Sorted by key, so that two workers cannot deadlock on each other's rows.
         ordered = [rows[digest] for digest in sorted(rows)]
         if not ordered:
             return

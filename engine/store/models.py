@@ -1,4 +1,4 @@
-"""Models: what was ordered, where its training stands, and what came out of it."""
+"""Models: the parameters, progress and outcome of their trainings."""
 
 import uuid
 from contextlib import closing
@@ -21,7 +21,7 @@ from vision_customization.engine.store.transitions import ModelEvent, next_model
 
 
 def answers_to(name: str | BindParameter[str]) -> ColumnElement[bool]:
-    """Whether a model is called `name`, or is published under it."""
+    """Whether a model has the name `name`, or is published under it."""
     published = select(PublishedModelRow.model_name).where(PublishedModelRow.name == name).scalar_subquery()
     return or_(ModelRow.name == name, ModelRow.name == published)
 
@@ -41,11 +41,11 @@ class ModelStore:
         self._database = database
 
     def create(self, name: str, order: TrainingOrder) -> ModelRecord:
-        """Raises AlreadyExists, also where a published model has the name: analyze could not tell the two apart."""
+        """Raises AlreadyExists, also if a published model has the name: analyze could not tell the two apart."""
         return self._insert(str(uuid.uuid4()), name, order, None)
 
     def import_trained(self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome) -> ModelRecord:
-        """A model that was trained elsewhere, and whose files are there: it has succeeded. Raises AlreadyExists, as above."""
+        """Add a model that was trained elsewhere and whose files exist, as succeeded. Raises AlreadyExists, as above."""
         return self._insert(model_id, name, order, outcome)
 
     def _insert(self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome | None) -> ModelRecord:
@@ -101,9 +101,9 @@ class ModelStore:
 
     def to_analyze(self, name: str) -> AnswerableModel:
         """The model named `name`, else the one published under `name`. Raises NotFound."""
-        if "\x00" in name:  # PostgreSQL has no such text
+        if "\x00" in name:  # PostgreSQL cannot store such text
             raise NotFound("model", name)
-        # Every analyze call asks. SQLAlchemy's execution takes four times as long as the driver alone, whose errors these are.
+        # Every analyze call needs it, and SQLAlchemy takes four times as long as the driver alone. Errors are the driver's.
         statement, parameters = self._to_analyze
         values = {"wanted": name} if parameters is None else [name] * len(parameters)
         with closing(self._database.engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
@@ -116,14 +116,14 @@ class ModelStore:
 
     @cached_property
     def _to_analyze(self) -> tuple[str, list[str] | None]:
-        """The query in the dialect's words, and its parameters where they go by position; all are `wanted`."""
+        """The query in the database's dialect, and the names of its positional parameters; all of them are `wanted`."""
         compiled = _MODEL_TO_ANALYZE.compile(self._database.engine)
         assert isinstance(compiled, SQLCompiler)
         assert set(compiled.params) == {"wanted"}
         return compiled.string, compiled.positiontup
 
     def request_cancellation(self, name: str) -> ModelRecord:
-        """Ask a training to stop: `cancelling` until whoever trains reports `cancel`. Raises NotFound, WrongState."""
+        """Ask a training to stop: it is `cancelling` until its worker reports `cancel`. Raises NotFound, WrongState."""
         with self._database.writing() as session:
             row = _find(session, name, lock=True)
             status = next_model_status(ModelStatus(row.status), ModelEvent.REQUEST_CANCEL)
@@ -134,7 +134,7 @@ class ModelStore:
             return _record(row)
 
     def delete(self, name: str) -> ModelRecord:
-        """Delete a model, its evaluations and its runs; its artifact is the caller's to delete. Raises NotFound, WrongState."""
+        """Delete a model, its evaluations and its runs; the caller deletes its artifact. Raises NotFound, WrongState."""
         with self._database.writing() as session:
             row = _find(session, name, lock=True)
             if not ModelStatus(row.status).final:
@@ -148,7 +148,7 @@ class ModelStore:
             return record
 
     def begin(self, model_id: str) -> ModelRecord:
-        """The training starts, or starts again; it should not go on if the record is `cancelling` or final. Raises NotFound."""
+        """Mark a training as started. It must not go on if the returned record is `cancelling` or final. Raises NotFound."""
         with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if row.started is None and not ModelStatus(row.status).final:
@@ -156,7 +156,7 @@ class ModelStore:
             return self._report(row, ModelEvent.BEGIN)
 
     def report_progress(self, model_id: str, progress: TrainingProgress) -> None:
-        """Say where a training stands; ignored once it has ended. Raises NotFound."""
+        """Store a training's progress; ignored once it has ended. Raises NotFound."""
         with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if not ModelStatus(row.status).final:
@@ -170,7 +170,7 @@ class ModelStore:
             return requested is None or requested
 
     def finish(self, model_id: str, performance: ModelPerformance | None, cost_minutes: int, artifact: Artifact) -> ModelRecord:
-        """The training succeeded; after an accepted cancellation the model is `cancelled` all the same. Raises NotFound."""
+        """The training succeeded. After an accepted cancellation, the model is `cancelled` nevertheless. Raises NotFound."""
         with self._database.writing() as session:
             row = _find_id(session, model_id, lock=True)
             if ModelStatus(row.status).final:
@@ -206,7 +206,7 @@ class ModelStore:
             return status_counts(session, ModelRow.status, ModelStatus)
 
     def training_seconds(self) -> float:
-        """The compute time of all trainings that there are, in seconds."""
+        """The compute time of the trainings of all existing models, in seconds."""
         with self._database.reading() as session:
             return session.scalar(select(func.sum(ModelRow.progress["seconds"].as_float()))) or 0.0
 

@@ -1,4 +1,4 @@
-"""Published models: stable names, each answering with the model it points to now."""
+"""Published models: stable names, each with the model that it points to now."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -18,14 +18,14 @@ class PublishedModelStore:
         self._database = database
 
     def publish(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
-        """From now on `name` answers with the model; true if the name is new.
+        """Let `name` point to the model. The result is true if the name is new.
 
         Raises AlreadyExists (a model has the name), NotFound (the model), WrongState (it has not succeeded).
         """
         try:
             return self._point(name, model_name)
         except IntegrityError:
-            # Another caller has just published the same new name: now there is one to move.
+            # Another caller has just published the same new name: update that one instead.
             return self._point(name, model_name)
 
     def find(self, name: str) -> PublishedModelRecord:

@@ -1,4 +1,4 @@
-"""What the store hands out: one frozen record for each row, with the types of the contract."""
+"""The records that the store returns: a frozen one for each row, with the types of the contract."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,7 @@ class DatasetRecord:
     """A registered dataset.
 
     Its SAS token stays encrypted until a blob is read (`DatasetStore.sas_token`). `sas_scopes` are the URLs of the containers
-    that the token was given for, those of the annotation files it came with, and is sent to.
+    to which the token is sent: those of the annotation files that it was registered with.
     """
 
     name: str
@@ -39,8 +39,8 @@ class DatasetRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOrder:
-    """What a model is to be trained on, and how. `test_dataset_name` is the dataset to measure it on, if not on what is held
-    out of the training data."""
+    """The parameters of a training. `test_dataset_name` is the dataset for evaluation; without it, a held-out part of the
+    training data is used."""
 
     training_dataset_name: str
     time_budget_in_hours: int
@@ -51,7 +51,7 @@ class TrainingOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOutcome:
-    """What came out of a training that succeeded."""
+    """The outcome of a training that succeeded."""
 
     performance: ModelPerformance | None
     cost_minutes: int | None
@@ -60,7 +60,7 @@ class TrainingOutcome:
 
 @dataclass(frozen=True, slots=True)
 class AnswerableModel:
-    """As much of a model as an analyze call asks for."""
+    """The fields of a model that an analyze call needs."""
 
     id: str
     name: str
@@ -71,7 +71,7 @@ class AnswerableModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """A model and its training. `id` is a UUID: a name may be used again after its model was deleted, an id never is."""
+    """A model and its training. `id` is a UUID and never reused; a name may be reused after its model was deleted."""
 
     id: str
     name: str
@@ -145,7 +145,7 @@ class BlobRecord:
 
 
 class Unfinished(NamedTuple):
-    """Ids of what has no final status, oldest first."""
+    """Ids of the records without a final status, oldest first."""
 
     models: tuple[str, ...]
     evaluations: tuple[str, ...]

@@ -1,7 +1,7 @@
-"""The engine's SQLite files: what a power loss has cut is found before anything is written, and a whole copy is at hand.
+"""The engine's SQLite files: detects damage after a power loss before anything is written, and keeps an intact copy.
 
-SQLite itself survives a crash. A disk or a file system that loses what it said it had written does not keep SQLite's promises:
-a file may then be empty, shorter, or filled with zeros.
+SQLite itself survives a crash, but relies on the disk and the file system. If these lose data that they reported as written, a
+file may be empty, truncated, or filled with zeros.
 """
 
 import logging
@@ -26,7 +26,7 @@ JOBS_FILE = "jobs.sqlite"
 
 COPY_INTERVAL_SECONDS = 60.0
 COPY_SHARE = 0.01
-"""Of the time, that copying a large database takes at most."""
+"""Maximum share of the time that copying a large database may take."""
 _PAGES_AT_ONCE = 256
 _SIDE_FILES = ("-wal", "-shm")
 
@@ -38,7 +38,7 @@ class DatabaseDamaged(EngineError):
 
 
 def database_file(settings: Settings) -> Path | None:
-    """The file of the engine's database; None on PostgreSQL, and for a URL that is refused where it is opened."""
+    """The file of the engine's database; None for PostgreSQL, and for a URL that is refused when it is opened."""
     try:
         url = make_url(settings.database_url)
     except ArgumentError:
@@ -47,14 +47,14 @@ def database_file(settings: Settings) -> Path | None:
 
 
 def copy_of(file: Path) -> Path:
-    """Where the copy of a database is kept: beside it."""
+    """The path of the copy of a database, beside it."""
     return file.with_name(f"{file.name}.copy")
 
 
 def damage(file: Path) -> str | None:
-    """What is wrong with an SQLite file; None where it is whole, or not there.
+    """What is wrong with an SQLite file; None if it is intact or does not exist.
 
-    Nothing is written: SQLite would tidy up a log that may still be of use. Reads the whole file, a gigabyte in about a second.
+    Writes nothing, because SQLite would clean up a log that may still be useful. Reads the whole file, about 1 GB a second.
     """
     if not file.exists() or not file.stat().st_size:
         return "it is empty" if _has_log(file) else None
@@ -62,7 +62,7 @@ def damage(file: Path) -> str | None:
         with _reading(file) as connection:
             found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
             page_bytes = int(connection.execute("PRAGMA page_size").fetchone()[0])
-    except sqlite3.OperationalError:  # it is busy, or may not be read: no damage, and told where it is opened
+    except sqlite3.OperationalError:  # it is busy or unreadable: not damage, and reported when it is opened
         return None
     except sqlite3.DatabaseError as error:
         return str(error)
@@ -72,7 +72,7 @@ def damage(file: Path) -> str | None:
 
 
 def _has_log(file: Path) -> bool:
-    """Whether there is a write-ahead log, which never is without its database."""
+    """Whether the file has a write-ahead log, which never exists without its database."""
     log_file = Path(f"{file}-wal")
     return log_file.exists() and log_file.stat().st_size > 0
 
@@ -87,9 +87,9 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def check_database(settings: Settings) -> None:
-    """Raise DatabaseDamaged where the database is damaged, with the file and the remedy.
+    """Raise DatabaseDamaged, with the file and the remedy, if the database is damaged.
 
-    An empty or missing file beside its copy, or beside trained models, is damage, too: SQLite would begin a new database.
+    An empty or missing file beside its copy, or beside trained models, counts as damage: SQLite would create a new database.
     """
     file = database_file(settings)
     if file is None:
@@ -130,22 +130,22 @@ def _remedy(settings: Settings, file: Path) -> str:
         made = datetime.fromtimestamp(copy.stat().st_mtime, UTC).strftime("%Y-%m-%d %H:%M UTC")
         command = f"vision-engine restore --data-dir {quote(str(settings.data_dir))}"
         return (
-            f"A whole copy of {made} is beside it. Put it in place: {command}. "
-            "What is missing in it, `pulumi up --refresh` makes again."
+            f"An intact copy of {made} is beside it. Put it in place: {command}. "
+            "Then run `pulumi up --refresh`, which creates again what the copy lacks."
         )
     return (
-        f"There is no whole copy of it. Restore one from a backup, or move the file and {settings.data_dir / 'objects'} away "
-        "to begin anew."
+        f"It has no intact copy. Restore the file from a backup, or move it and {settings.data_dir / 'objects'} away "
+        "to start with an empty database."
     )
 
 
 def restore(settings: Settings) -> list[str]:
-    """Put the copy in the place of a damaged database, and set a damaged database of jobs aside; what was done, in lines.
+    """Replace a damaged database with its copy, and set a damaged database of jobs aside. Returns what was done, as lines.
 
-    What is damaged is kept under another name.
+    Damaged files are kept under another name.
 
     Raises:
-        DatabaseDamaged: there is no whole copy.
+        DatabaseDamaged: there is no intact copy.
     """
     done = set_aside_jobs(settings)
     file = database_file(settings)
@@ -165,20 +165,20 @@ def restore(settings: Settings) -> list[str]:
             Path(draft).replace(file)
         finally:
             Path(draft).unlink(missing_ok=True)
-        done.append(f"{file} is the copy again. The damaged one is {aside}.")
+        done.append(f"{file} was restored from its copy. The damaged file is now {aside}.")
     return done
 
 
 def set_aside_jobs(settings: Settings) -> list[str]:
-    """Give a damaged database of jobs another name, so that an empty one takes its place; what was done, in lines.
+    """Rename a damaged database of jobs, so that an empty one takes its place. Returns what was done, as lines.
 
-    Nothing is lost by that: each worker enqueues anew what is not at its end, and what was computed is kept among the objects.
+    Nothing is lost: the workers enqueue unfinished jobs again, and computed data is stored among the objects.
     """
     file = settings.data_dir / JOBS_FILE
     if settings.on_postgresql or (reason := damage(file)) is None:
         return []
     aside = _set_aside(file)
-    return [f"{file} was damaged, as after a power loss ({reason}). It is {aside} now; the jobs in it begin anew."]
+    return [f"{file} was damaged, as after a power loss ({reason}). It is now {aside}, and its jobs start again."]
 
 
 def _set_aside(file: Path) -> Path:
@@ -195,7 +195,7 @@ def _sync(file: Path) -> None:
 
 
 class DatabaseCopies:
-    """Keeps a whole copy of an SQLite database beside it, made anew within a minute of a change."""
+    """Keeps an intact copy of an SQLite database beside it, renewed within a minute of a change."""
 
     def __init__(self, file: Path, interval_seconds: float = COPY_INTERVAL_SECONDS) -> None:
         self._file = file
@@ -209,14 +209,14 @@ class DatabaseCopies:
         self._thread.start()
 
     def stop(self) -> None:
-        """Make a last copy."""
+        """Stop, and make a last copy."""
         self._stopping.set()
         self._thread.join()
         self._look()
         self._disconnect()
 
     def copy(self) -> None:
-        """Copy the database, whole or not at all. Others may read and write it meanwhile."""
+        """Copy the database, completely or not at all. Others may read and write it meanwhile."""
         target = copy_of(self._file)
         handle, draft = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         os.close(handle)
@@ -244,7 +244,7 @@ class DatabaseCopies:
                 self._copied = now
         except (OSError, sqlite3.Error) as error:
             self._disconnect()
-            log.warning("the database was not copied: it is tried again", extra={"reason": str(error)})
+            log.warning("the database was not copied; it is tried again", extra={"reason": str(error)})
 
     def _version(self) -> int:
         """Changes with each commit of another connection. The files' times change before the commit can be read."""

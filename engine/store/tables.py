@@ -120,7 +120,7 @@ class PublishedModelRow(Table):
 
 
 class TokenKeyRow(Table):
-    """One row at most, `id` 1: which key the SAS tokens are encrypted with."""
+    """At most one row, with `id` 1: the fingerprint of the key that encrypts the SAS tokens."""
 
     __tablename__ = "token_key"
 

@@ -1,6 +1,6 @@
-"""How the status of a model and of an evaluation, or a run, may change: two tables, and nothing else decides.
+"""How the status of a model, an evaluation or a run may change: only the two tables here decide it.
 
-Every event is safe to report twice, since a step of a workflow may run twice: a final status is never left again, and an
+Every event is safe to report twice, because a step of a workflow may run twice: a final status never changes again, and an
 event that comes too late changes nothing.
 """
 
@@ -38,7 +38,7 @@ _MODEL = {
         ModelEvent.REQUEST_CANCEL: ModelStatus.CANCELLING,
         ModelEvent.CANCEL: ModelStatus.CANCELLED,
     },
-    # Whoever asked to cancel was told that it will be: however the training ends, it is cancelled.
+    # The caller's cancellation was accepted: however the training ends, the model is cancelled.
     ModelStatus.CANCELLING: {
         ModelEvent.BEGIN: ModelStatus.CANCELLING,
         ModelEvent.FINISH: ModelStatus.CANCELLED,

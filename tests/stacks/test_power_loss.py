@@ -60,7 +60,7 @@ def test_all_comes_back_after_a_power_loss(project: Project, tmp_path: Path) -> 
         said = unwrapped(project.up().failed().output)
         assert f"{file} is damaged, as after a power loss (" in said
         assert "Traceback" not in said
-        [command] = set(re.findall(re.escape(start) + r"(.*?)\. (?:Then|What)", said))
+        [command] = set(re.findall(re.escape(start) + r"(.*?)\. Then", said))
         follow(project, command)
     assert "Traceback" not in project.up().output
     project.run("up", "--yes", "--refresh", "--stack", "local").succeeded()

@@ -75,7 +75,7 @@ def test_several_processes_open_at_once(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("nonsense", "database_url is no URL"),
+        ("nonsense", "database_url is not a URL"),
         ("mysql://u:secret@h/d", "expected sqlite or postgresql"),
         ("sqlite://", "name a file"),
         ("postgresql://u:secret@127.0.0.1:1/d", "check VISION_ENGINE_DATABASE_URL"),

@@ -112,7 +112,7 @@ def test_a_damaged_database_is_named_with_its_remedy_and_comes_back(settings: Se
     assert (status, models_of(settings)) == (0, ["kept"])
     [aside] = set_aside(settings, "engine.sqlite")
     assert aside.read_bytes() == before
-    assert f"{file} is the copy again. The damaged one is {aside}." in text
+    assert f"{file} was restored from its copy. The damaged file is now {aside}." in text
     check_database(settings)
 
 
@@ -164,7 +164,7 @@ def test_without_a_whole_copy_nothing_is_touched(settings: Settings, cut_copy: C
     before = contents(settings.data_dir)
     status, text = restored(settings)
     assert status == 1
-    assert "There is no whole copy of it. Restore one from a backup, or move the file and" in text
+    assert "It has no intact copy. Restore the file from a backup, or move it and" in text
     assert contents(settings.data_dir) == before
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_database_of_jobs_is_set_aside(settings: Settings, cut: Cut) -
     cut(file)
     [line] = set_aside_jobs(settings)
     assert line.startswith(f"{file} was damaged, as after a power loss (")
-    assert line.endswith("the jobs in it begin anew.")
+    assert line.endswith("its jobs start again.")
     with JobQueue(settings) as queue:
         queue.enqueue_training("m")
     assert set_aside_jobs(settings) == []
