@@ -1,6 +1,6 @@
 """Learning: from pixels to features, from features to a classifier, from a classifier to one ONNX file.
 
-Nothing here knows of HTTP, databases or storage.
+This package does not know about HTTP, databases or storage.
 """
 
 from vision_customization.engine.learning.classification.artifact import ClassifierSession, export_classifier, read_classifier

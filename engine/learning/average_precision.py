@@ -1,4 +1,4 @@
-"""Average precision, which both kinds of model are measured by."""
+"""Average precision, the metric of both kinds of model."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Boxes: where objects are, or are found to be, in an image."""
+"""Boxes: the places of labelled or detected objects in an image."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class Detections:
 
 
 def areas(corners: Corners) -> NDArray[np.float32]:
-    """float32 […] of boxes float32 […, 4]; a box that ends before it begins has none."""
+    """The areas, float32 […], of boxes float32 […, 4]; a box that ends before it begins has area 0."""
     sides = np.maximum(corners[..., 2:] - corners[..., :2], 0)
     product: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
     return product

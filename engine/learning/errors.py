@@ -1,11 +1,11 @@
-"""What can go wrong in learning, each with the contract's code for a failed training.
+"""The errors of learning, each with the contract's code for a failed training.
 
 ```
 EngineError
 └── LearningError
-    ├── ImageError        bytes that are no image
+    ├── ImageError        bytes that are not an image
     ├── WeightsError      the pretrained networks are missing or damaged
-    └── ArtifactError     a stored classifier or model file is
+    └── ArtifactError     a stored classifier or model file is damaged or of another version
 ```
 """
 
@@ -14,7 +14,7 @@ from vision_customization.engine.errors import EngineError
 
 
 class LearningError(EngineError):
-    """A training, an evaluation or a prediction that cannot be done. `code` is what the contract calls it."""
+    """A training, an evaluation or a prediction that is not possible. `code` is the contract's code for it."""
 
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
@@ -26,7 +26,7 @@ class LearningError(EngineError):
 
 
 class ImageError(LearningError, ValueError):
-    """Bytes that are no image this engine reads: the message says what is wrong with them."""
+    """Bytes that are not an image this engine can read; the message says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureCode.DATASET_CORRUPT, message)
@@ -36,7 +36,7 @@ class ImageError(LearningError, ValueError):
 
 
 class WeightsError(LearningError):
-    """Pretrained weights that are missing, unreachable or not the ones they should be."""
+    """Pretrained weights that are missing, unreachable or not the expected ones."""
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureCode.INTERNAL_SERVER_ERROR, message)

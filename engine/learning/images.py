@@ -1,4 +1,4 @@
-"""Images as pixels: every format the contract lists, upright, RGB, and no larger than what the networks can use."""
+"""Decodes images to pixels: every format that the contract lists, upright, RGB, and no larger than the networks can use."""
 
 import io
 import threading
@@ -16,18 +16,18 @@ from vision_customization.engine.learning.errors import ImageError
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
-"""Pillow's names of the formats that are read; what else Pillow knows is refused. An MPO file is opened as a JPEG."""
+"""Pillow's names of the accepted formats; its other formats are refused. An MPO file is opened as a JPEG."""
 
 PIXELS_MAX = 178_956_970
 """Pillow's own limit against decompression bombs: a file that claims more is refused before it is decoded."""
 
 WEBP_PIXELS_MAX = 64 * 1024 * 1024
-"""A WebP file is decoded in four buffers of its whole size, 16 bytes a pixel; the others take half of that at most."""
+"""A WebP file is decoded in four buffers of its full size, 16 bytes per pixel; other formats take at most half of that."""
 
 LARGE_PIXELS = 16 * 1024 * 1024
-"""Above it an image is reduced before its channels are converted, and no two that take much memory are decoded at once."""
+"""A larger image is reduced before its channels are converted. Only one that needs much memory is decoded at a time."""
 
-# What Pillow warns of is damaged metadata, and images that are large but below the limit.
+# Pillow warns about damaged metadata, and about images that are large but below the limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _REDUCED_SIDE = 2 * max(backbone.side for backbone in BACKBONES)
@@ -41,7 +41,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What sets an image of each EXIF orientation upright."""
+"""The operation that turns an image of each EXIF orientation upright."""
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -49,13 +49,13 @@ _large_one = threading.Lock()
 
 
 class ImageSizeError(ImageError):
-    """An image whose sides are not of the lengths asked for."""
+    """An image whose sides are outside the allowed range."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """`pixels` is uint8 [h, w, 3], RGB, upright. `width` and `height` are the upright image's own: the pixels of a
-    large JPEG, and of any image of more than LARGE_PIXELS, may be fewer, by a whole factor on each side."""
+    """`pixels` is uint8 [h, w, 3], RGB, upright. `width` and `height` are those of the upright original: a large JPEG, and
+    any image of more than LARGE_PIXELS, may have fewer pixels, by an integer factor on each side."""
 
     pixels: NDArray[np.uint8]
     width: int
@@ -63,7 +63,7 @@ class DecodedImage:
 
 
 def _is_deep(image: Image.Image) -> bool:
-    """Whether its values are greys of 16 or 32 bits, or real numbers."""
+    """Whether its values are 16- or 32-bit greys, or floating-point numbers."""
     return image.mode in ("I", "F") or image.mode.startswith("I;16")
 
 
@@ -72,7 +72,7 @@ def _values(image: Image.Image) -> NDArray[np.float32]:
 
 
 def _to_eight_bits(image: Image.Image, low: float, high: float) -> Image.Image:
-    """A deep image as eight bits; `low` and `high` are its least and greatest value, or those of what it is a part of."""
+    """A deep image as eight bits; `low` and `high` are its least and greatest value, or those of the image it is a part of."""
     values = _values(image)
     if image.mode == "F":
         values = (values - low) * (255 / max(high - low, 1e-12))
@@ -82,7 +82,7 @@ def _to_eight_bits(image: Image.Image, low: float, high: float) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image, low: float, high: float) -> Image.Image:
-    """Eight bits, three channels; what is transparent becomes white."""
+    """The image with three channels of eight bits; transparent areas become white."""
     if _is_deep(image):
         return _to_eight_bits(image, low, high).convert("RGB")
     if image.has_transparency_data:
@@ -93,7 +93,7 @@ def _to_rgb(image: Image.Image, low: float, high: float) -> Image.Image:
 
 
 def _bands(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
-    """The image from top to bottom, `rows` rows at a time, each with where it starts."""
+    """The image from top to bottom in bands of `rows` rows, each with its start."""
     if rows >= image.height:
         yield 0, image
         return
@@ -102,9 +102,9 @@ def _bands(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
 
 
 def _reduced_rgb(image: Image.Image, detail: int) -> Image.Image:
-    """`image` as RGB: whole, or, if it is large, reduced by the whole factor that leaves it twice what a network sees.
+    """`image` as RGB. A large one is reduced by an integer factor, to at least twice the size that a network sees.
 
-    What is reduced goes through the conversions in bands, since each makes a copy or two.
+    A reduced image is converted in bands, because each conversion makes a copy or two.
     """
     factor, rows = 1, image.height
     if image.width * image.height > LARGE_PIXELS:
@@ -124,13 +124,13 @@ def _reduced_rgb(image: Image.Image, detail: int) -> Image.Image:
 
 
 def fitting_size(width: int, height: int, side: int) -> tuple[float, float]:
-    """Width and height, in pixels, of about side² with an image's proportions: what a network sees of it."""
+    """Width and height, in pixels, of the size that a network sees: an area of about side², with the image's proportions."""
     ratio = min(max((width / height) ** 0.5, 1 / ASPECT_ROOT_MAX), ASPECT_ROOT_MAX)
     return side * ratio, side / ratio
 
 
 def _sufficient_size(image: Image.Image, detail: int) -> tuple[int, int]:
-    """Width and height of twice what a network sees of an image of these proportions, `detail` times."""
+    """Width and height of 2 · `detail` times the size that a network sees of an image of these proportions."""
     width, height = fitting_size(image.width, image.height, _REDUCED_SIDE * detail)
     return round(width), round(height)
 
@@ -139,13 +139,14 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
     """Decode one image file.
 
     Args:
-        data: a JPEG, PNG, BMP, GIF, TIFF, WebP, ICO or MPO file; of an animation or a stack of pages the first is taken.
+        data: a JPEG, PNG, BMP, GIF, TIFF, WebP, ICO or MPO file; of an animation or a multi-page file, the first image.
         sides: the least and the greatest length in pixels that each side may have.
-        detail: how many times as wide and high as usual the networks look at it: so much more of a large image is kept.
+        detail: N means that the networks see the image N× as wide and high as usual, so more of a large image is kept.
 
     Raises:
-        ImageSizeError: a side is shorter or longer; found out from the file's head, before anything is decoded.
-        ImageError: the bytes are none of these, are cut off, or claim more than 178,956,970 pixels (67,108,864 as WebP).
+        ImageSizeError: a side is shorter or longer; checked from the file's header, before anything is decoded.
+        ImageError: the format is not one of these, or the bytes are truncated, or claim more than 178,956,970 pixels
+            (67,108,864 as WebP).
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
@@ -156,13 +157,13 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"the data ({len(data)} bytes) is no image of a type that is read: {', '.join(FORMATS)}") from error
+        raise ImageError(f"the data ({len(data)} bytes) is not an image of a supported type: {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"the image claims more than {PIXELS_MAX:,} pixels") from error
     except MemoryError as error:
         raise ImageError("the image is too large to decode") from error
     except Exception as error:
-        raise ImageError(f"the image is damaged or cut off: {error or type(error).__name__}") from error
+        raise ImageError(f"the image is damaged or truncated: {error or type(error).__name__}") from error
 
 
 def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
@@ -184,14 +185,14 @@ def _decode(image: Image.Image, detail: int) -> DecodedImage:
     width, height = image.size
     drafted = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
     if drafted:
-        # Decoded at half, a quarter or an eighth of its size, where that is at least twice what a network sees. Of a
-        # progressive one all coefficients are kept meanwhile.
+        # Decode it at half, a quarter or an eighth of its size, if that is at least twice what a network sees. A progressive
+        # JPEG keeps all coefficients in memory meanwhile.
         image.draft("RGB", _sufficient_size(image, detail))
     hungry = width * height > LARGE_PIXELS and (not drafted or "progressive" in image.info)
     with _large_one if hungry else nullcontext():
         image.load()
         upright = _reduced_rgb(image, detail)
-    # Only now: a TIFF is set upright, and its orientation forgotten, when it is loaded.
+    # Only after loading: Pillow turns a TIFF upright, and drops its orientation, when it loads it.
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
@@ -201,4 +202,4 @@ def _decode(image: Image.Image, detail: int) -> DecodedImage:
 
 
 ASPECT_ROOT_MAX = 2.0
-"""Square root of the greatest ratio of an image's sides: a longer image is squeezed to 4 : 1."""
+"""Square root of the greatest ratio of an image's sides: a narrower image is squeezed to 4 : 1."""

@@ -1,4 +1,4 @@
-"""Arrays as one npz file whose bytes follow from the arrays alone."""
+"""Arrays as one npz file whose bytes depend only on the arrays."""
 
 import io
 import zipfile
@@ -11,7 +11,7 @@ _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def to_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """The arrays by their names, not compressed; `numpy.savez` would stamp each with the time of day."""
+    """The arrays by name, uncompressed; `numpy.savez` would add the current time to each."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for name, array in arrays.items():
@@ -22,6 +22,6 @@ def to_npz(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def from_npz(data: bytes) -> dict[str, NDArray[np.generic]]:
-    """Read what `to_npz` wrote. Raises ValueError, OSError or `zipfile.BadZipFile` where it is damaged."""
+    """Read what `to_npz` wrote. Raises ValueError, OSError or `zipfile.BadZipFile` if it is damaged."""
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

@@ -1,4 +1,4 @@
-"""Trained models as they are run, whichever kind a file holds."""
+"""Opens trained models of either kind."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from vision_customization.engine.learning.onnx_files.sessions import open_export
 
 
 def open_model(path: Path, threads: int) -> ClassifierSession | DetectorSession:
-    """Load an exported model. Raises ArtifactError where the file is not one."""
+    """Load an exported model. Raises ArtifactError if the file is not one."""
     session = open_exported(path.read_bytes(), threads)
     detects = BOXES in {output.name for output in session.get_outputs()}
     return DetectorSession(session) if detects else ClassifierSession(session)

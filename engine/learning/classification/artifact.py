@@ -55,8 +55,8 @@ def _licences(classifier: Classifier) -> str:
 def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
     """The classifier as one ONNX file that any ONNX Runtime runs.
 
-    Input `image` is uint8 [height, width, 3], RGB, upright; output `probabilities` is float32 [k]. The file holds only the
-    networks and passes that the classifier takes; `metadata_props` holds `labels` (a JSON list, in the order of the output)
+    Input `image` is uint8 [height, width, 3], RGB, upright; output `probabilities` is float32 [k]. The file contains only the
+    networks and passes that the classifier uses; `metadata_props` has `labels` (a JSON list, in the order of the output)
     and `licences`. The same classifier gives the same bytes.
 
     Raises:
@@ -78,8 +78,8 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
 
 
 def read_classifier(model: bytes | ModelProto) -> Classifier:
-    """The classifier that `export_classifier` wrote a file from. Its networks are not looked at: features of another layout
-    than this version's are the caller's to refuse.
+    """The classifier in a file of `export_classifier`. Its networks are not checked: the caller must refuse features of another
+    layout than this version's.
 
     Raises:
         ArtifactError: the file is not an exported classifier.
@@ -100,12 +100,12 @@ def read_classifier(model: bytes | ModelProto) -> Classifier:
         raise ArtifactError(f"it is not a classifier that this engine exported ({type(error).__name__}: {error})") from error
     expected = (sum(len(block.mean) for block in classifier.blocks), len(classifier.tags))
     if weights.shape != expected or bias.shape != expected[1:]:
-        raise ArtifactError(f"its weights are of shape {weights.shape}, and its views and labels ask for {expected}")
+        raise ArtifactError(f"its weights are of shape {weights.shape}, but its views and labels need {expected}")
     return classifier
 
 
 def _read_block(vectors: Sequence[str], mean: TensorProto, scale: TensorProto) -> Block:
-    """A block of the head from the names of what it is the mean of: `head/<view>/unit` or `head/<view>/scaled`."""
+    """A block of the head, from the names of the vectors that it averages: `head/<view>/unit` or `head/<view>/scaled`."""
     by_name = {view.name: view for view in VIEWS}
     names = [vector.removeprefix("head/").rpartition("/") for vector in vectors]
     (kind,) = {kind for _, _, kind in names}
@@ -121,7 +121,7 @@ class ClassifierSession(ExportedSession):
     """Runs an exported classifier."""
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
-        """Raises ArtifactError where the file is not an exported classifier."""
+        """Raises ArtifactError if the file is not an exported classifier."""
         super().__init__(onnx, threads)
         if PROBABILITIES not in {output.name for output in self._session.get_outputs()}:
             raise ArtifactError(f"the model file has no output {PROBABILITIES}: it is not a classifier")

@@ -1,23 +1,23 @@
-"""Probabilities that mean what they say: one temperature, fitted to scores of images that the head has not seen."""
+"""Calibrates the probabilities: by one temperature, fitted to scores of images that the head has not seen."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 SHARPNESS_UNFITTED = 2.0
-"""For a head that could not be tried on unseen images: about what is fitted where it could, on two images a tag."""
+"""For a head that could not be tried on unseen images: about the value that is fitted for two images per tag."""
 
 _IMAGES_TO_TRUST = 2.0
-"""Images of a tag, besides the one left out, at which the fit and the usual count alike."""
+"""Images per tag, besides the one left out, at which the fitted and the usual value have equal weight."""
 
 _LIMITS = (0.05, 50.0)
 _TOLERANCE = 1e-7
-"""Of the factor's logarithm."""
+"""Tolerance for the factor's logarithm."""
 
 
 def _loss(scores: NDArray[np.float64], labels: NDArray[np.int64], sharpness: float) -> float:
-    """Mean of −log softmax(sharpness · scores) at the true class over the images, and one assumed mistake more at the mean
-    lead of the best class: few right answers do not make certainty."""
+    """Mean of −log softmax(sharpness · scores) at the true class over the images and one assumed mistake, at the mean lead of
+    the best class: a few right answers do not make certainty."""
     repeats, images, _ = scores.shape
     scaled = scores * sharpness
     peak = scaled.max(axis=2)
@@ -34,7 +34,7 @@ def fit_sharpness(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> flo
         scores: float64 [repeats, n, k], of images that the head had not seen, k at least 2.
         labels: int64 [n].
     """
-    # The loss is convex in the factor, so over its logarithm it has one valley.
+    # The loss is convex in the factor, so it has one minimum over the factor's logarithm.
     found = minimize_scalar(
         lambda logarithm: _loss(scores, labels, float(np.exp(logarithm))),
         bounds=(np.log(_LIMITS[0]), np.log(_LIMITS[1])),
@@ -45,10 +45,10 @@ def fit_sharpness(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> flo
 
 
 def temper_sharpness(fitted: float, labels: NDArray[np.int64]) -> float:
-    """What to use on the last head, which is fitted on all images.
+    """The factor for the last head, which is fitted on all images.
 
-    Heads that are tried on images left out see fewer. With two or three images a tag that makes all the difference: what was
-    fitted there is blended with what is usual.
+    Heads that are tried on left-out images are fitted on fewer. With two or three images per tag that matters a lot, so the
+    fitted factor is blended with the usual one.
     """
     images_left = float(np.median(np.bincount(labels)[np.unique(labels)])) - 1
     trust = images_left / (images_left + _IMAGES_TO_TRUST)

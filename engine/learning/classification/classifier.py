@@ -1,4 +1,4 @@
-"""A trained classifier: which views it takes, how they are standardised, and one linear head on top."""
+"""A trained classifier: the views that it uses, their standardisation, and one linear head on top."""
 
 import io
 import json
@@ -16,13 +16,13 @@ from vision_customization.engine.learning.npz import to_npz
 _VERSION = 1
 _CHUNK = 1024
 LENGTH_LEAST = 1e-6
-"""What a vector is divided by at least."""
+"""Lower bound of the length that a vector is divided by."""
 _VIEW_BY_NAME = {view.name: view for view in VIEWS}
 
 
 @dataclass(frozen=True)
 class Block:
-    """Views that say the same of an image and of its mirror image (or one view alone), and how they are standardised.
+    """Corresponding views of an image and of its mirror image (or one view alone), and their standardisation.
 
     Each view becomes `(v − mean) · scale`, and is divided by its length if `unit_length`; the block is their mean. `mean`
     and `scale` are float32 [c].
@@ -46,8 +46,8 @@ class Block:
 
 
 def fit_block(views: tuple[View, ...], features: NDArray[np.float32], *, unit_length: bool) -> Block:
-    """Standardise with each dimension's variance averaged, half and half, with the mean variance: rare dimensions count for
-    more than they do in the raw vector, and noise is not blown up to the size of a signal."""
+    """Standardise with the average of each dimension's variance and the mean variance: rare dimensions count more than in the
+    raw vector, and noise is not amplified to the size of a signal."""
     count = len(features) * len(views)
     mean = np.sum([features[:, SLICES[view]].sum(axis=0, dtype=np.float64) for view in views], axis=0) / count
     squares = [np.square(features[:, SLICES[view]] - mean.astype(np.float32)).sum(axis=0, dtype=np.float64) for view in views]
@@ -60,7 +60,7 @@ def fit_block(views: tuple[View, ...], features: NDArray[np.float32], *, unit_le
 
 
 def apply_blocks(blocks: Sequence[Block], features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 [n, dimensions] → float32 [n, D], the blocks one behind the other."""
+    """float32 [n, dimensions] → float32 [n, D], the concatenated blocks."""
     return np.concatenate([block.apply(features) for block in blocks], axis=1)
 
 
@@ -82,7 +82,7 @@ class Classifier:
         """float32 [n, dimensions] as the extractor gives them → float32 [n, k], each row summing to one.
 
         Raises:
-            ValueError: the features are of another length.
+            ValueError: the features have another length.
         """
         if features.ndim != 2 or features.shape[1] != DIMENSIONS:
             raise ValueError(f"features are {features.shape}, expected (n, {DIMENSIONS})")
@@ -118,13 +118,13 @@ class Classifier:
         """Read what `to_npz` wrote.
 
         Raises:
-            ArtifactError: the bytes are damaged, or of features that this version does not compute.
+            ArtifactError: the bytes are damaged, or are for features that this version does not compute.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 facts = json.loads(arrays["facts"].tobytes())
                 if facts["version"] != _VERSION or facts["layout"] != layout_key():
-                    raise ArtifactError("the stored classifier is of another version of the features: train the model again")
+                    raise ArtifactError("the stored classifier is for another version of the features. Train the model again")
                 blocks = tuple(
                     Block(
                         tuple(_VIEW_BY_NAME[name] for name in block["views"]),

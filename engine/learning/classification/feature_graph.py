@@ -1,4 +1,4 @@
-"""The nodes of an image's features: passes through the networks, and pooling behind them."""
+"""The graph nodes that compute an image's features: passes through the networks, then pooling."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,7 +62,7 @@ def _add_centre_weights(graph: Graph, feature_map: str, prefix: str) -> str:
     norms = graph.add(
         "ReduceL2", [feature_map, graph.constant("axis1", np.array([1], np.int64))], f"{prefix}/norms", keepdims=0
     )
-    # A featureless map has no norms: the small constant leaves it the Gaussian alone.
+    # A featureless map has norms of 0: the small constant leaves only the Gaussian.
     positive = graph.add("Add", [norms, graph.constant("tiny", 1e-6)], f"{prefix}/positive")
     product = graph.add("Mul", [positive, around], f"{prefix}/product")
     flat = graph.add("Reshape", [product, graph.constant("flat", np.array([0, -1, 1], np.int64))], f"{prefix}/flat")
@@ -78,7 +78,7 @@ def _add_pooling(graph: Graph, feature_map: str, view: View) -> str:
         if view.pooling is Pooling.MEAN:
             return graph.add("Flatten", [mean], prefix, axis=1)
         deviation = graph.add("Sub", [feature_map, mean], f"{prefix}/deviation")
-        # The root of the sum of squares over the root of their count: one pass over the map less than the mean of squares.
+        # The root of the sum of squares, divided by the root of their count: one pass less over the map than with their mean.
         length = graph.add("ReduceL2", [deviation, axes], f"{prefix}/deviation_length", keepdims=0)
         size = graph.add("Shape", [feature_map], f"{prefix}/size", start=2)
         places = graph.add(
@@ -94,7 +94,7 @@ def _add_pooling(graph: Graph, feature_map: str, view: View) -> str:
 def add_views(
     graph: Graph, planes: Mapping[str, str], views: tuple[View, ...], networks: Mapping[str, onnx.ModelProto]
 ) -> dict[View, str]:
-    """Add what computes the views from the resized images.
+    """Add the nodes that compute the views from the resized images.
 
     Args:
         planes: by backbone name, the name of the resized images, float32 [n, 3, H, W] in 0…255.
@@ -118,7 +118,7 @@ def resize_model(backbones: Sequence[Backbone]) -> onnx.ModelProto:
 
 
 def views_model(backbone: Backbone, views: tuple[View, ...], network: onnx.ModelProto) -> onnx.ModelProto:
-    """`planes` float32 [n, 3, H, W] in 0…255 → `features` float32 [n, d], the views one behind the other."""
+    """`planes` float32 [n, 3, H, W] in 0…255 → `features` float32 [n, d], the concatenated views."""
     graph = Graph()
     names = add_views(graph, {backbone.name: "planes"}, views, {backbone.name: network})
     graph.add("Concat", [names[view] for view in views], "features", axis=1)

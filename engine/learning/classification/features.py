@@ -1,4 +1,4 @@
-"""Features of images: what the networks say of each, as one vector."""
+"""Features of images: the networks' outputs for each, as one vector."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from vision_customization.engine.learning.onnx_files.sessions import Pixels, ope
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 
 _BATCH = 4
-"""Images in one run. More gain nothing on a CPU, whose caches they overflow."""
+"""Images per run. More are not faster on a CPU, because they do not fit into its caches."""
 
 
 class FeatureExtractor:
-    """Turns pixels into features, with all views that any recipe may take. May be shared between threads: nothing in it changes
-    after it was made, and several runs of an ONNX Runtime session may overlap.
+    """Turns pixels into features, with all views that any recipe may use. Threads may share it: it never changes, and several
+    runs of an ONNX Runtime session may overlap.
 
-    `key` names everything that features depend on besides the pixels: features kept under another key are of no use.
+    `key` identifies everything that features depend on besides the pixels: features stored under another key are useless.
     """
 
     def __init__(self, weights_dir: Path, threads: int = 2) -> None:
-        """Raises WeightsError where the converted networks are not in `weights_dir`."""
+        """Raises WeightsError if the converted networks are not in `weights_dir`."""
         networks = load_networks(ensure_weights(weights_dir))
         self.key = layout_key()
         self.dimensions = DIMENSIONS

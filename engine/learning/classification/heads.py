@@ -30,8 +30,8 @@ class LinearHead:
 
 
 def coordinates_in_span(x: Samples) -> Samples:
-    """The samples in as many dimensions as there are samples, all inner products kept: what a linear head learns from them,
-    it learns from these at a fraction of the cost.
+    """The samples reduced to as many dimensions as there are samples, with the same inner products: a linear head learns the
+    same from them at a fraction of the cost.
 
     Args:
         x: float32 [n, d].
@@ -48,7 +48,7 @@ def coordinates_in_span(x: Samples) -> Samples:
 
 
 def class_means(x: Samples, labels: Labels, classes: int) -> Matrix:
-    """float64 [k, d]. Every class must have a sample."""
+    """The mean of each class, float64 [k, d]. Every class must have a sample."""
     indicator = np.zeros((classes, len(x)), np.float32)
     indicator[labels, np.arange(len(x))] = 1
     means: Matrix = (indicator @ x).astype(np.float64) / indicator.sum(axis=1, keepdims=True)
@@ -60,14 +60,14 @@ def fit_discriminant(
 ) -> LinearHead:
     """Linear discriminant with the covariance `S = (1 − λ)·S_w + λ·σ²·I`, σ² the mean variance, all classes equally likely.
 
-    Shrinkage towards the identity as Friedman (JASA 1989) and Ledoit & Wolf (2004) have it. Solved in the dual (Woodbury's
-    identity) where samples are fewer than dimensions.
+    Shrinkage towards the identity follows Friedman (JASA 1989) and Ledoit & Wolf (2004). Solved in the dual (Woodbury's
+    identity) if there are fewer samples than dimensions.
 
     Args:
         x: float32 [n, d].
         labels: int64 [n], each of 0…classes − 1 at least once.
         shrinkage: λ, above 0 and below 1.
-        dimensions: among how many the variance is shared out, where x are coordinates in the samples' span (default: d).
+        dimensions: number of dimensions that share the variance, if x are coordinates in the samples' span (default: d).
     """
     samples, width = x.shape
     means = class_means(x, labels, classes)
@@ -75,7 +75,7 @@ def fit_discriminant(
     residuals = x - means.astype(np.float32)[labels]
     freedom = max(samples - classes, 1)
     variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * (dimensions or width))
-    # No spread at all (one image a tag, or copies): any multiple of the identity ranks alike.
+    # No spread at all (one image per tag, or copies): any multiple of the identity gives the same ranking.
     ridge = shrinkage * (variance or 1.0)
     share = (1 - shrinkage) / freedom
     targets = means - centre
@@ -101,7 +101,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, t
     Args:
         x: float32 [n, d].
         labels: int64 [n], each below `classes`.
-        tolerance: how far the gradient's largest part must fall, as a share of what it was at the start.
+        tolerance: how far the gradient's largest component must fall, as a share of its initial value.
     """
     samples, dimensions = x.shape
     centre = x.mean(axis=0, dtype=np.float64)
@@ -131,7 +131,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, t
     error = np.full((samples, classes), strength / classes)
     error[rows, labels] -= strength
     steepest = max(float(np.abs(coordinates.T @ error).max()), float(np.abs(error.sum(axis=0)).max()))
-    # The gradient alone decides when to stop.
+    # Only the gradient decides when to stop.
     options = {"gtol": tolerance * steepest, "ftol": 0.0, "maxiter": _STEPS_MAX}
     start = np.zeros((width + 1) * classes)
     solution: Matrix = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
@@ -142,7 +142,7 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, t
 
 
 def add_heads(heads: list[LinearHead], x: Samples) -> LinearHead:
-    """The sum of heads, each scaled so that its scores of `x` spread alike between the classes."""
+    """The sum of heads, each scaled so that its scores of `x` have the same spread between the classes."""
     total = None
     for head in heads:
         scores = head.scores(x)

@@ -16,17 +16,17 @@ Probabilities = NDArray[np.float32]
 
 
 def top_k_accuracy(labels: Labels, probabilities: Probabilities, k: int) -> float:
-    """Share of images whose true class is among the k most probable (among all, where there are fewer than k)."""
+    """Share of images whose true class is among the k most probable (among all, if there are fewer than k)."""
     if not len(labels):
         return 0.0
     k = min(k, probabilities.shape[1])
-    # Which of several equal probabilities counts is argmax's and the partition's choice, as it is in vision-evaluation.
+    # Among equal probabilities, argmax and the partition choose, as in vision-evaluation.
     best = np.argpartition(probabilities, -k, axis=1)[:, -k:] if k > 1 else np.argmax(probabilities, axis=1)[:, None]
     return float((best == labels[:, None]).any(axis=1).sum() / len(labels))
 
 
 def mean_average_precision(labels: Labels, probabilities: Probabilities) -> float:
-    """One class against the rest, then the plain mean over the classes that have an image."""
+    """Average precision of each class against the rest, then the plain mean over the classes that have an image."""
     present = [index for index in np.unique(labels) if index < probabilities.shape[1]]
     if not present:
         return 0.0
@@ -58,7 +58,7 @@ def tag_accuracies(labels: Labels, probabilities: Probabilities) -> list[float]:
 
 
 def classification_performance(labels: Labels, probabilities: Probabilities, tags: Sequence[str]) -> ModelPerformance:
-    """Everything that the contract reports of a classifier.
+    """All metrics that the contract reports for a classifier.
 
     Args:
         labels: int64 [n], positions in `tags`.
@@ -66,7 +66,7 @@ def classification_performance(labels: Labels, probabilities: Probabilities, tag
         tags: the k tags' names, in the order of the columns.
 
     Raises:
-        ValueError: the shapes do not fit each other.
+        ValueError: the shapes do not match.
     """
     if probabilities.shape != (len(labels), len(tags)):
         raise ValueError(f"probabilities are {probabilities.shape}, expected ({len(labels)}, {len(tags)})")

@@ -1,4 +1,4 @@
-"""The candidates that a training chooses among: which views, and which head on them."""
+"""The recipes that a training chooses from: each selects views and the head on them."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from vision_customization.engine.learning.pretrained.backbones import BACKBONES,
 
 _LOGISTIC_STRENGTH = 100.0
 _LOGISTIC_NUMBERS_MAX = 1e7
-"""Samples × coordinates × classes above which a logistic regression is left out: with so many, it costs more than it gives."""
+"""Samples × coordinates × classes above which the logistic regression is left out, because it costs more than it gains."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Recipe:
         return tuple(fit_block(views, features, unit_length=self.unit_length) for views in self.blocks)
 
     def fit_head(self, x: Samples, labels: Labels, classes: int, *, dimensions: int | None = None) -> LinearHead:
-        """Scores of the samples themselves spread by about one between the classes.
+        """Fit a head whose scores of these samples have a spread of about one between the classes.
 
         Args:
-            x: float32 [n, d], the blocks' vectors, or their coordinates in their span and then `dimensions` of the former.
+            x: float32 [n, d], the blocks' vectors; or their coordinates in their span, with `dimensions` of the vectors.
             labels: int64 [n], each of 0…classes − 1 at least once.
         """
         heads = [fit_discriminant(x, labels, classes, self.shrinkage, dimensions=dimensions)]
@@ -51,10 +51,10 @@ def _both_ways(pooling: Pooling) -> tuple[tuple[View, ...], ...]:
 
 
 CENTRE = Recipe("centre", _both_ways(Pooling.CENTRE), unit_length=True, shrinkage=0.9, logistic=True)
-"""The subject, looked for around the middle of the picture, where people put it."""
+"""The subject, expected around the middle of the picture, where people usually put it."""
 
 WHOLE = Recipe("whole", _both_ways(Pooling.MEAN), unit_length=True, shrinkage=0.9, logistic=True)
-"""The whole picture alike: scenes, and subjects that are anywhere."""
+"""The whole picture equally: for scenes, and subjects that may be anywhere."""
 
 TEXTURE = Recipe(
     "texture",
@@ -63,12 +63,12 @@ TEXTURE = Recipe(
     shrinkage=0.3,
     logistic=False,
 )
-"""The surface alone: materials, weaves, grain, defects. No mirror image, since a weave has a direction."""
+"""Only the surface: for materials, weaves, grain, defects. Without the mirror image, because a weave has a direction."""
 
 DISCRIMINANT = Recipe("discriminant", CENTRE.blocks, unit_length=True, shrinkage=0.3, logistic=False)
-"""The default's views under the discriminant alone, trusting the measured covariance more: many tags, many images."""
+"""The default's views with the discriminant alone, which relies more on the measured covariance: for many tags and images."""
 
 DEFAULT = CENTRE
-"""What is taken unless the training images speak clearly against it."""
+"""The recipe that is used unless another is clearly ahead on the training images."""
 
 RECIPES = (CENTRE, WHOLE, TEXTURE, DISCRIMINANT)

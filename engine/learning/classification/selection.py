@@ -1,4 +1,4 @@
-"""Choosing a recipe by cross-validation on the training images alone, with a bias to the default."""
+"""Chooses a recipe by cross-validation on the training images only, with a bias towards the default."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from vision_customization.engine.learning.classification.recipes import DEFAULT,
 
 FOLDS = 5
 IMAGES_MIN = 8
-"""Below this many images to try a recipe on, the default is taken untried."""
+"""With fewer images to try recipes on, the default is used without a trial."""
 
 _DOUBT = 1.0
 """How many standard errors a recipe must be ahead of the default (Breiman et al., 1984: one)."""
 
 _IMAGES_TO_TRY = 300
 _REPEATS_MAX = 6
-"""Few images are folded in several ways: which of them fall together would decide too much."""
+"""Maximum number of ways to fold few images: with only one, chance would decide too much."""
 
 _NEVER = -1
 
 
 def assign_folds(labels: Labels, folds: int, seed: int) -> Labels:
-    """Each image's fold, every tag spread over the folds as evenly as its count allows.
+    """Each image's fold; every tag is spread over the folds as evenly as possible.
 
     Returns:
         int64 [n] of 0…folds − 1; −1 for the only image of its tag, which is never left out.
@@ -44,7 +44,7 @@ def assign_folds(labels: Labels, folds: int, seed: int) -> Labels:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a recipe did on images that it had not seen: `truth` is the calibrated probability, float64 [n], that it gave to
+    """A recipe's result on images that it had not seen: `truth` is the calibrated probability, float64 [n], that it gave to
     each image's own tag."""
 
     recipe: Recipe
@@ -54,9 +54,9 @@ class Trial:
 
 
 def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, folds: Sequence[Labels]) -> Trial:
-    """Fit the head on all folds but one, in turn, and score that one; again for each way of folding.
+    """Fit the head on all folds but one and score that one, for each fold and each way of folding.
 
-    The standardisation is fitted once, on all images: it does not see the labels.
+    The standardisation is fitted once, on all images, because it does not use the labels.
     """
     x = apply_blocks(recipe.fit_blocks(features), features)
     dimensions = x.shape[1]
@@ -77,10 +77,10 @@ def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, 
 
 
 def lead_over(trial: Trial, default: Trial) -> tuple[float, float]:
-    """How far a recipe is ahead of the default on the same images, and the standard error of that."""
+    """A recipe's lead over the default on the same images, and its standard error."""
     difference = trial.truth - default.truth
     count = len(difference)
-    # One assumed image on which they are as far apart as can be, so that a handful of images does not look certain.
+    # Add one assumed image with the maximum difference, so that a handful of images does not look certain.
     spread = np.square(difference - difference.mean()).sum() + 1.0
     return float(difference.mean()), float(np.sqrt(spread) / count)
 
@@ -97,10 +97,10 @@ def choose(trials: Sequence[Trial]) -> Trial:
 
 
 def run_trials(features: Samples, labels: Labels, classes: int, *, seed: int, go_on: Callable[[int], bool]) -> list[Trial]:
-    """Try the default and then the others, for as long as `go_on`, told how many are done, says so.
+    """Try the default and then the others, as long as `go_on`, called with the number of trials done, returns true.
 
     Returns:
-        The trials, the default's first; none where the images are too few, or time was up before the first.
+        The trials, the default's first; none if there are too few images, or time was up before the first.
     """
     trials: list[Trial] = []
     repeats = int(np.clip(_IMAGES_TO_TRY // max(len(labels), 1), 1, _REPEATS_MAX))

@@ -1,4 +1,4 @@
-"""Training a classifier: choose a recipe on the training images alone, calibrate it, fit it on everything."""
+"""Trains a classifier: chooses a recipe on the training images only, calibrates it, and fits it on all of them."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,10 +24,10 @@ _HELD_OUT_FOLDS = 5
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """The classifier that a training gave, and how it came about.
+    """The classifier that a training produced, and how it was chosen.
 
-    `recipe` is JSON-ready: the chosen candidate and how all of them did. `held_out`, with `estimate`, are the labels int64
-    [m] and the probabilities float32 [m, k] of the images held out, by a classifier that had not seen them.
+    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out`, only with `estimate`, has the labels int64
+    [m] and the probabilities float32 [m, k] of the held-out images, by a classifier that had not seen them.
     """
 
     classifier: Classifier
@@ -46,7 +46,7 @@ def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
     if features.ndim != 2 or features.shape != (len(labels), DIMENSIONS):
         raise ValueError(f"features are {features.shape}, expected ({len(labels)}, {DIMENSIONS})")
     if len(tags) < 2:
-        raise LearningError(FailureCode.DIVERGED, f"a classifier needs images of at least 2 tags; there are {len(tags)}")
+        raise LearningError(FailureCode.DIVERGED, f"a classifier needs images of at least 2 tags, not {len(tags)}")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(tags):
         raise ValueError(f"labels are {labels.min()}…{labels.max()}, expected 0…{len(tags) - 1}")
     counts = np.bincount(labels, minlength=len(tags))
@@ -57,7 +57,7 @@ def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
             FailureCode.DIVERGED, f"{len(without)} of {len(tags)} tags have no image: {named}. Add images or drop the tags"
         )
     if not np.isfinite(features).all():
-        raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features hold values that are not finite")
+        raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
 
 
 def _choose(features: Samples, labels: Labels, classes: int, seed: int, go_on: Callable[[int], bool]) -> _Choice:
@@ -89,7 +89,7 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
 
 
 def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
-    """bool [n]: a random fifth of the images, tag by tag, that leaves every tag at least one."""
+    """bool [n]: a random fifth of the images of each tag, leaving each tag at least one image."""
     held: NDArray[np.bool_] = assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
     return held
 
@@ -104,23 +104,23 @@ def train_classifier(
     progress: Progress | None = None,
     seed: int = 0,
 ) -> TrainedClassifier:
-    """Train a classifier of one tag an image.
+    """Train a classifier that gives one tag per image.
 
-    With `estimate`, a random fifth of each tag is held out: the whole training, its choice included, runs without it, and is
-    measured on it. Whatever was held out, the classifier that comes out is fitted on all images.
+    With `estimate`, a random fifth of each tag is held out: the whole training, including the choice of the recipe, runs
+    without it and is evaluated on it. The resulting classifier is fitted on all images in any case.
 
     Args:
-        features: float32 [n, dimensions], as the extractor gives them. The order counts: sort it, and the same images give
-            the same classifier, to the byte.
+        features: float32 [n, dimensions], from the extractor. Their order matters: if they are sorted, the same images give
+            the same classifier, byte for byte.
         labels: int64 [n], positions in `tags`.
         tags: the k tags' names.
         estimate: whether to hold images out.
-        deadline_seconds: after this long no further candidate is tried; the best so far is taken. A last fit is always made.
-        progress: told the share done (0…1) and what is being done.
-        seed: of the random parts.
+        deadline_seconds: after this time, no further recipe is tried and the best so far is used. The last fit always runs.
+        progress: called with the share done (0…1) and the current activity.
+        seed: seed of the random parts.
 
     Raises:
-        LearningError: `diverged` where there are fewer than two tags, or a tag has no image.
+        LearningError: `diverged` if there are fewer than two tags, or a tag has no image.
     """
     _check(features, labels, tags)
     started = time.monotonic()

@@ -1,7 +1,7 @@
-"""What is measured of an image: the passes through the networks, and the vectors pooled from each.
+"""The composition of an image's features: passes through the networks, and the vectors pooled from each.
 
-A pass is one run of one backbone over one form of the image. A view is one vector pooled from a pass's map. All views of an
-image, one behind the other, are its features; a trained model keeps only the passes that its recipe takes.
+A pass is one run of one backbone over one form of the image. A view is one vector pooled from a pass's map. The concatenated
+views of an image are its features; a trained model contains only the passes that its recipe uses.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from vision_customization.engine.learning.pretrained.backbones import BACKBONES,
 from vision_customization.engine.learning.pretrained.efficientnet import HEAD, STRIDE8
 
 LAYOUT_VERSION = 1
-"""Counts up when the same views are computed otherwise, so that kept features are not mixed."""
+"""Increased when the same views are computed in another way, so that stored features are not mixed."""
 
 TEXTURE_CONTRAST = 1 / 128
-"""At this contrast a network stays near its biases and acts as a bank of filters."""
+"""At this contrast, a network's activations stay near its biases, and it acts as a bank of filters."""
 
 
 CENTRE_SIGMA = 0.2
@@ -64,12 +64,12 @@ class View:
 
 
 def subject(backbone: Backbone, pooling: Pooling, *, mirrored: bool = False) -> View:
-    """What is in the picture: pooled from the last map."""
+    """The view of the picture's content: pooled from the last map."""
     return View(Pass(backbone, HEAD, mirrored), pooling)
 
 
 def texture(backbone: Backbone, pooling: Pooling) -> View:
-    """What its surface is like: pooled from the stride-8 map of the image at low contrast."""
+    """The view of the picture's surface: pooled from the stride-8 map of the image at low contrast."""
     return View(Pass(backbone, STRIDE8, contrast=TEXTURE_CONTRAST), pooling)
 
 
@@ -89,7 +89,7 @@ SLICES: dict[View, slice] = {
     view: slice(end - view.dimensions, end)
     for view, end in zip(VIEWS, accumulate(view.dimensions for view in VIEWS), strict=True)
 }
-"""Where each view lies in an image's features."""
+"""The position of each view in an image's features."""
 
 
 def passes_of(views: tuple[View, ...]) -> tuple[Pass, ...]:

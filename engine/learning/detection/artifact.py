@@ -1,6 +1,6 @@
 """A trained detector as one ONNX file, image in, boxes out, and the session that runs it.
 
-Non-maximum suppression, by tag, is the file's own last part.
+The file's last part is non-maximum suppression per tag.
 """
 
 import json
@@ -24,9 +24,9 @@ TILES = "tiles"
 
 SCORE_LEAST = 0.05
 OVERLAP_MOST = 0.6
-"""Of two boxes of one class that overlap more, the better stays."""
+"""If two boxes of one class overlap more than this, only the one with the higher score stays."""
 BOXES_MAX = 1000
-"""As many as an image of a dataset may have regions, by the contract."""
+"""As many as the contract allows regions in an image of a dataset."""
 
 
 class _OnnxOperations:
@@ -91,7 +91,7 @@ def _add_level(graph: Graph, level: str, stride: int, classes: int) -> tuple[str
 
 
 def _add_middles(graph: Graph, level: str, stride: int) -> str:
-    """float32 [n, 4]: x, y, x, y of each location's middle."""
+    """float32 [n, 4]: x, y, x, y of each location's centre."""
     prefix = f"level{stride}"
     shape = graph.add("Shape", [level], f"{prefix}/shape", start=2)
     ones = graph.add(
@@ -116,8 +116,8 @@ def export_detector(weights: Weights, tags: Sequence[str], side: int, licences: 
     and bottom in pixels of the input, within it; `scores` float32 [n], from 0.05; `classes` int64 [n], positions in the list
     `labels` of `metadata_props`. The same weights give the same bytes.
 
-    With `tiles` of 2 and more it looks at the image so many times as wide and high: what cutting it into tiles × tiles parts
-    would show the network, which sees no more than a part from any location, without the seams.
+    With `tiles` N of 2 or more, the detector sees the image enlarged N× in each direction, as if it were cut into N × N tiles,
+    but without seams: from any location, the network sees no more than a tile anyway.
     """
     graph = Graph()
     planes = add_resize(graph, IMAGE, side * tiles)
@@ -144,7 +144,7 @@ def export_detector(weights: Weights, tags: Sequence[str], side: int, licences: 
 
 
 def _add_selection(graph: Graph, boxes: str, scores: str, planes: str) -> None:
-    """Per class suppression, the best of what stays, and its boxes in pixels of the image that came in."""
+    """Add the suppression per class, the selection of the best remaining boxes, and their conversion to input pixels."""
     by_class = graph.add("Transpose", [scores], "found/by_class", perm=[0, 2, 1])
     limits = [
         graph.constant("boxes.most", [BOXES_MAX]),
@@ -178,7 +178,7 @@ def _add_selection(graph: Graph, boxes: str, scores: str, planes: str) -> None:
 
 
 def _bounds(graph: Graph, start: int, stop: int) -> list[str]:
-    """Starts, ends and axes that cut columns out."""
+    """Starts, ends and axes for slicing columns."""
     return [
         graph.constant(f"column{start}", [start]),
         graph.constant(f"column{stop}", [stop]),
@@ -190,17 +190,17 @@ class DetectorSession(ExportedSession):
     """Runs an exported detector."""
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
-        """Raises ArtifactError where the file is not an exported detector."""
+        """Raises ArtifactError if the file is not an exported detector."""
         super().__init__(onnx, threads)
         if missing := {BOXES, SCORES, CLASSES} - {output.name for output in self._session.get_outputs()}:
             raise ArtifactError(f"the model file has no output {', '.join(sorted(missing))}: it is not a detector")
         tiles = self._session.get_modelmeta().custom_metadata_map.get(TILES, "1")
         if tiles not in map(str, range(1, TILES_MAX + 1)):
             raise ArtifactError(
-                f"the model file's metadata `{TILES}` are {tiles[:20]!r}, not a whole number from 1 to {TILES_MAX}"
+                f"the model file's metadata `{TILES}` is {tiles[:20]!r}, must be an integer from 1 to {TILES_MAX}"
             )
         self.detail = int(tiles)
-        """How much of an image it looks at: `tiles`; `decode_image`."""
+        """The detail that it needs of an image, for `decode_image`: its `tiles`."""
 
     def detect(self, pixels: Pixels) -> Detections:
         """uint8 [h, w, 3], RGB → boxes in its pixels."""

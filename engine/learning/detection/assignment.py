@@ -1,8 +1,8 @@
-"""Which location of the detector's maps answers for which object: adaptive training sample selection.
+"""Assigns objects to locations of the detector's maps: adaptive training sample selection.
 
 Zhang et al., "Bridging the Gap Between Anchor-based and Anchor-free Detection via Adaptive Training Sample Selection"
-(CVPR 2020), section 3.2: of each map the nine locations nearest to an object's middle are its candidates; those of them whose
-anchor overlaps the object by more than the candidates' mean and standard deviation together, and that lie within it, answer.
+(CVPR 2020), section 3.2: on each map, the nine locations nearest to an object's centre are its candidates. A candidate gets the
+object if it lies within it and its anchor overlaps it by more than the candidates' mean plus their standard deviation.
 """
 
 import numpy as np
@@ -20,10 +20,10 @@ Points = NDArray[np.float32]
 
 
 def assign(objects: LabelledBoxes, height: int, width: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """What each location should find: a label, int32 [n], BACKGROUND for most, and a box, float32 [n, 4].
+    """The target of each location: a label, int32 [n], BACKGROUND for most, and a box, float32 [n, 4].
 
-    An object that no location answers for by the rule, as a tiny one between them, gets the candidate that overlaps it most.
-    A location that two objects claim answers for the one that its anchor overlaps more.
+    If the rule gives an object no location, for example a tiny one between them, it gets the candidate that overlaps it most.
+    A location that two objects claim gets the one that its anchor overlaps more.
     """
     middles, strides, levels = grid(height, width)
     labels = np.full(len(middles), BACKGROUND, np.int32)
@@ -41,7 +41,7 @@ def assign(objects: LabelledBoxes, height: int, width: int) -> tuple[NDArray[np.
     unanswered = np.flatnonzero(~answering.any(0))
     answering[overlap.argmax(0)[unanswered], unanswered] = True
     rows, owners = np.nonzero(answering)
-    # What is written last stays: the greatest overlap, of equals the first object.
+    # The last write wins: the greatest overlap, and among equals the first object.
     order = np.lexsort((-owners, overlap[rows, owners]))
     places, owners = candidates[rows, owners][order], owners[order]
     labels[places] = objects.labels[owners]
@@ -50,7 +50,7 @@ def assign(objects: LabelledBoxes, height: int, width: int) -> tuple[NDArray[np.
 
 
 def _nearest(middles: Points, centres: Points, levels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each map, the locations of the least distances to each object's middle: int64 [candidates, objects]."""
+    """On each map, the locations nearest to each object's centre: int64 [candidates, objects]."""
     distance = ((middles[:, None] - centres[None]) ** 2).sum(2)
     nearest = []
     for level in range(len(STRIDES)):

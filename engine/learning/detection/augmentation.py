@@ -8,13 +8,13 @@ from vision_customization.engine.learning.boxes import Corners, LabelledBoxes
 from vision_customization.engine.learning.images import fitting_size
 
 _GREY = (124, 116, 104)
-"""Where the image ends: nearly the mean that the network takes off."""
+"""Colour of the area outside the image: nearly the mean that the network subtracts."""
 _SCALES = (0.6, 1.6)
 _VISIBLE_LEAST = 0.35
-"""Share of an object that must be left in the picture for it to be looked for."""
+"""Share of an object that must be visible in the picture for it to be a target."""
 _SIDE_LEAST_PX = 2.0
 _AIMED_SHARE = 0.5
-"""Of the views that are parts of images, how many are chosen to show an object: where objects are few, most show none."""
+"""Share of the partial views that are chosen to show an object: if objects are few, most random views show none."""
 
 
 def augment(
@@ -25,17 +25,17 @@ def augment(
     Args:
         pixels: uint8 [h, w, 3], RGB.
         objects: their corners as shares, 0…1, of width and height.
-        side: of the square that comes out, in pixels.
-        tiles: how many times as wide and high as the square the image is looked at: a view shows a part of it.
+        side: side of the resulting square, in pixels.
+        tiles: N makes the image N× as wide and high as the square, so that a view shows a part of it.
 
     Returns:
-        uint8 [side, side, 3], and the objects still to be seen, in its pixels.
+        uint8 [side, side, 3], and the objects visible in it, in its pixels.
     """
     height, width = pixels.shape[:2]
     scale = np.exp(generator.uniform(*np.log(_SCALES))) * tiles
     stretch = np.exp(generator.uniform(-0.1, 0.1))
     size = np.array(fitting_size(width, height, side)) * scale * np.array([stretch, 1 / stretch])
-    # Where the image's corner lies: anywhere that leaves as much of it in the picture as there is room for.
+    # The image's corner: anywhere that keeps as much of the image in the picture as fits.
     room = side - size
     corner = generator.uniform(np.minimum(room, 0), np.maximum(room, 0))
     if tiles > 1 and len(objects) and generator.random() < _AIMED_SHARE:
@@ -53,7 +53,7 @@ def augment(
 def _showing(
     box: Corners, corner: NDArray[np.float64], size: NDArray[np.float64], side: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """`corner`, moved so that an object's middle is seen somewhere."""
+    """`corner`, moved so that an object's centre is visible."""
     middle = (box[:2] + box[2:]) / 2 * size
     moved: NDArray[np.float64] = np.clip(generator.uniform(0, side, 2) - middle, np.minimum(side - size, 0), 0)
     return np.where(size > side, moved, corner)
@@ -82,7 +82,7 @@ def _visible(corners: Corners, side: int) -> tuple[NDArray[np.bool_], Corners]:
 
 
 def _recoloured(picture: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Brightness, contrast and saturation changed by up to a third."""
+    """The picture with brightness, contrast and saturation changed by up to a third."""
     brightness = generator.uniform(-0.15, 0.15) * 255
     contrast, saturation = np.exp(generator.uniform(-0.3, 0.3, 2))
     floats = picture.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What the detector is trained to make small: how wrong its scores and boxes are.
+"""The loss that the detector's training minimizes: the errors of its scores and boxes.
 
 Li et al., "Generalized Focal Loss: Learning Qualified and Distributed Bounding Boxes for Dense Object Detection" (NeurIPS
 2020), with the overlap loss of Rezatofighi et al., "Generalized Intersection over Union" (CVPR 2019).
@@ -23,8 +23,8 @@ def detection_loss(parameters: Parameters, images: Array, labels: Array, boxes: 
 
     Args:
         images: uint8 [n, H, W, 3], RGB.
-        labels: int32 [n, locations], what each location should find, or BACKGROUND.
-        boxes: float32 [n, locations, 4], where it should find it.
+        labels: int32 [n, locations], the target label of each location, or BACKGROUND.
+        boxes: float32 [n, locations, 4], the target box of each location.
     """
     scores, distances = head_outputs(parameters, images)
     middles, strides = locations(images.shape[1], images.shape[2])
@@ -36,7 +36,7 @@ def detection_loss(parameters: Parameters, images: Array, labels: Array, boxes: 
     quality = jax.lax.stop_gradient(overlap) * answering
     score_loss = _quality_focal(scores, labels, quality).sum() / count
 
-    # A location counts for its boxes as much as it claims to have found something.
+    # A location's box loss is weighted by its own score.
     weight = jax.lax.stop_gradient(jax.nn.sigmoid(scores).max(-1)) * answering
     total = jnp.maximum(weight.sum(), _TINY)
     overlap_loss = (weight * (1 - generalised)).sum() / total

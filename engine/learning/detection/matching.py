@@ -1,4 +1,4 @@
-"""Which detections hit an object of their tag: pure functions, by the rule of the hosted service."""
+"""Decides which detections hit an object of their tag: pure functions, by the rule of the hosted service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 
-_PAIRS_AT_ONCE = 2_000_000  # of boxes, each a few hundred bytes while their overlap is worked out
+_PAIRS_AT_ONCE = 2_000_000  # pairs of boxes, each a few hundred bytes while their overlap is computed
 _SERVICE_MARGIN = 1e-5
 
 Hits = NDArray[np.bool_]
@@ -20,8 +20,8 @@ _Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """All images' boxes in one row. Objects lie by group, in a group as they were given; detections by falling score, equal
-    ones as they were given. A group is an image and a tag."""
+    """The boxes of all images in one sequence. Objects are sorted by group, detections by falling score; equal ones keep their
+    order. A group is an image and a tag."""
 
     tags: int
     objects: _Numbers
@@ -42,7 +42,7 @@ class Boxes:
 
     @cached_property
     def detections_by_tag(self) -> list[_Indices]:
-        """Of each tag, which detections are its, by falling score."""
+        """The detections of each tag, by falling score."""
         labels = self.detection_groups % self.tags
         order = np.argsort(labels, kind="stable")
         bounds = np.searchsorted(labels[order], np.arange(self.tags + 1)).tolist()
@@ -62,15 +62,15 @@ class _Pairs:
 
 
 def lay_out(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: int) -> Boxes:
-    """One row of the boxes of all images.
+    """The boxes of all images in one sequence.
 
     Args:
         truths: the objects of each image.
-        detections: what was found in each image, in the same order of images.
-        tags: how many tags there are.
+        detections: the detections of each image, in the same order of images.
+        tags: number of tags.
 
     Raises:
-        ValueError: they do not fit each other, a label is no position in the tags, or a number is not finite.
+        ValueError: they do not match, a label is not a position in the tags, or a number is not finite.
     """
     if len(truths) != len(detections):
         raise ValueError(f"objects of {len(truths)} images and detections of {len(detections)}, expected one of each per image")
@@ -99,10 +99,10 @@ def lay_out(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], t
 def service_hits(boxes: Boxes, thresholds: Sequence[float]) -> Hits:
     """The rule of PyPI's `vision-evaluation`, in its `MeanAveragePrecisionEvaluatorForSingleIOU`.
 
-    Each detection is held against the one object of its image and tag that it overlaps most (of several, the first). It hits if
-    that overlap is at least the threshold, and if no detection of a higher score (of an equal one, no earlier one) hit the same
-    object: what is found twice counts once, and a second choice of object does not exist. Overlaps are intersection over union,
-    each side being 0.00001 longer than it is.
+    Each detection is compared with the object of its image and tag that it overlaps most (of several, the first). It hits if
+    that overlap is at least the threshold, and no detection with a higher score (or an equal one, but earlier) hit the same
+    object. So a second detection of an object does not count, and never falls back to another object. Overlaps are
+    intersection over union, with each side lengthened by 0.00001.
 
     Returns:
         bool [thresholds, n], in the order of the detections in `boxes`.
@@ -140,7 +140,7 @@ def _corners(images: Sequence[LabelledBoxes | Detections]) -> _Numbers:
 
 
 def _pairs(boxes: Boxes, margin: float, least: float) -> _Pairs:
-    """The pairs that overlap by `least` or more, every box being `margin` wider and higher than it is."""
+    """The pairs that overlap by `least` or more, with every box made wider and higher by `margin`."""
     starts = np.searchsorted(boxes.object_groups, boxes.detection_groups, side="left")
     counts = np.searchsorted(boxes.object_groups, boxes.detection_groups, side="right") - starts
     some = np.flatnonzero(counts)
@@ -160,8 +160,8 @@ def _pairs(boxes: Boxes, margin: float, least: float) -> _Pairs:
 
 
 def _overlaps(first: _Numbers, second: _Numbers, margin: float) -> _Numbers:
-    """As `boxes.overlaps`, of each box with its counterpart, in the reference's double precision and order of operations: so
-    that what is just at a threshold, or just as near to two objects, is to us what it is to it."""
+    """Like `boxes.overlaps`, of each box with its counterpart, but with the reference's double precision and order of
+    operations, so that overlaps exactly at a threshold, or equal for two objects, give the same result as there."""
     corner, opposite = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
     intersection = _areas(corner, opposite, margin)
     union = _areas(first[:, :2], first[:, 2:], margin) + _areas(second[:, :2], second[:, 2:], margin) - intersection
@@ -176,5 +176,5 @@ def _areas(corner: _Numbers, opposite: _Numbers, margin: float) -> _Numbers:
 
 
 def _starts(values: _Indices) -> NDArray[np.bool_]:
-    """Where a run of equal values begins."""
+    """Whether each value begins a run of equal values."""
     return np.append(True, values[1:] != values[:-1])[: len(values)]

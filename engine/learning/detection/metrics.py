@@ -1,6 +1,6 @@
 """Metrics of a detector: pure functions, equal to PyPI's `vision-evaluation`, which the hosted service measured with.
 
-Boxes are in pixels. Every object counts alike: crowds and objects to be passed over, which COCO knows, are none of ours.
+Boxes are in pixels. Every object counts equally: COCO's crowds and ignored objects do not exist here.
 """
 
 import heapq
@@ -29,25 +29,25 @@ Curve = dict[str, list[float]]
 def detection_performance(
     truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: Sequence[str]
 ) -> ModelPerformance:
-    """Everything that the contract reports of a detector, as `vision-evaluation` 0.2.14 measures it with
-    `MeanAveragePrecisionEvaluatorForMultipleIOUs`, its evaluator of detectors (not the COCO-like one beside it).
+    """All metrics that the contract reports for a detector, as `vision-evaluation` 0.2.14 computes them with
+    `MeanAveragePrecisionEvaluatorForMultipleIOUs`, its evaluator of detectors (not its COCO-like one).
 
-    What a detection hits says `matching.service_hits`. A tag's average precision is Σ (Rₙ − Rₙ₋₁) · Pₙ over the distinct scores
-    in falling order, recall R being the share of *all* objects of the tag: precision is not interpolated, and objects that are
-    never found cost. It is 0 where nothing is hit. The mean is taken over the tags that have an object or a detection: one that
-    is detected but has no object counts as 0, one that has neither does not count. Without any it is 0.
+    `matching.service_hits` decides what a detection hits. A tag's average precision is Σ (Rₙ − Rₙ₋₁) · Pₙ over the distinct
+    scores in falling order, where recall R is the share of *all* objects of the tag: precision is not interpolated, and objects
+    that are never found lower it. It is 0 without a hit. The mean is over the tags that have an object or a detection: a tag
+    that is detected but has no object counts as 0, a tag with neither does not count. Without any tag it is 0.
 
     Args:
         truths: the objects of each image.
-        detections: what was found in each image, in the same order of images; all of it, the faint ones too.
-        tags: names, in the order that the labels count in.
+        detections: all detections of each image, also those with low scores, in the same order of images.
+        tags: names; labels are positions in them.
 
     Returns:
-        `mean_average_precision30`, `50` and `75`: at intersection over union 0.3, 0.5, 0.75. `tag_performance`: of each tag the
-        `averagePrecision50`, 0 where it has no object.
+        `mean_average_precision30`, `50` and `75`: at intersection over union 0.3, 0.5, 0.75. `tag_performance`: each tag's
+        `averagePrecision50`, 0 if it has no object.
 
     Raises:
-        ValueError: the images do not fit each other, a label is no position in the tags, or a number is not finite.
+        ValueError: the images do not match, a label is not a position in the tags, or a number is not finite.
     """
     boxes = lay_out(truths, detections, len(tags))
     hits = service_hits(boxes, _SERVICE_OVERLAPS)
@@ -65,14 +65,14 @@ def detection_performance(
 def precision_recall_curves(
     truths: Sequence[LabelledBoxes], detections: Sequence[Detections], tags: Sequence[str]
 ) -> dict[str, Curve]:
-    """Each tag's precision and recall at every score that could be the threshold, for a picture; ready for JSON.
+    """Each tag's precision and recall at every possible threshold, for drawing; ready for JSON.
 
     Hits are those of `detection_performance` at intersection over union 0.5, so the area under all steps is the tag's
-    `averagePrecision50`. Of more than 101 points those are kept that the drawn line turns most at.
+    `averagePrecision50`. Of more than 101 points, only those that shape the line most are kept.
 
     Returns:
         By tag `precision`, `recall` and `threshold` (detections of this score or a higher one count): lists of one length, by
-        falling threshold, of four decimals. They are empty where a tag has no object or no detection.
+        falling threshold, with four decimals. They are empty if a tag has no object or no detection.
 
     Raises:
         ValueError: as in `detection_performance`.
@@ -93,7 +93,7 @@ def _average_precisions(boxes: Boxes, hits: NDArray[np.bool_]) -> list[float]:
     values = []
     for objects, own in zip(boxes.objects_by_tag, boxes.detections_by_tag, strict=True):
         found = hits[own]
-        # average_precision's recall is the share of what was found at all.
+        # average_precision's recall is relative to the objects that were found at all.
         values.append(average_precision(found, boxes.scores[own]) * float(found.sum()) / objects if found.any() else 0.0)
     return values
 
@@ -107,8 +107,8 @@ def _curve(hits: NDArray[np.bool_], scores: NDArray[np.float64], objects: int) -
 
 
 def _thinned(line: NDArray[np.float64], count: int) -> list[int]:
-    """The points, at most `count`, that a line keeps: its ends, then again and again the one that is farthest from the line
-    through those that were kept (Douglas & Peucker 1973, by number instead of by tolerance)."""
+    """The points, at most `count`, that a line keeps: its ends, then repeatedly the point farthest from the line through the
+    kept points (Douglas & Peucker 1973, by number instead of by tolerance)."""
     kept = {0, len(line) - 1}
     # Farthest first: (−distance, point, where its stretch begins, where it ends).
     farthest = [_farthest(line, 0, len(line) - 1)]

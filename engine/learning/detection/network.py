@@ -1,4 +1,4 @@
-"""The detector in JAX: forward, backward, on whatever processor JAX finds."""
+"""The detector in JAX, forward and backward, on any processor that JAX supports."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -22,8 +22,8 @@ def _plain_convolution(source: Array, kernel: Array, stride: int, padding: int) 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _convolution(source: Array, kernel: Array, stride: int, padding: int) -> Array:
-    """XLA's own gradients of a convolution are slow on a CPU (docs/decisions/0006): here the kernel's is a product of
-    matrices for each image, and the source's a plain convolution."""
+    """A convolution with its own gradients, because XLA's are slow on a CPU (docs/decisions/0006): the kernel's gradient is a
+    matrix product per image, and the source's gradient is a plain convolution."""
     return _plain_convolution(source, kernel, stride, padding)
 
 
@@ -44,7 +44,7 @@ def _convolution_backward(stride: int, padding: int, kept: tuple[Array, Array], 
 
 
 def _kernel_slope(source: Array, slope: Array, shape: tuple[int, ...], stride: int, padding: int) -> Array:
-    """One image at a time, whose patches stay in the processor's caches."""
+    """The kernel's gradient, image by image, so that an image's patches stay in the processor's caches."""
     padded = jnp.pad(source, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
     def with_image(total: Array, image: tuple[Array, Array]) -> tuple[Array, None]:
@@ -57,7 +57,7 @@ def _kernel_slope(source: Array, slope: Array, shape: tuple[int, ...], stride: i
 
 
 def _patches(padded: Array, side: int, stride: int, size: tuple[int, ...]) -> Array:
-    """What the kernel sees at each of the places of an image: [h · w, side · side · channels]."""
+    """The kernel's inputs at each place of an image: [h · w, side · side · channels]."""
     channels = padded.shape[2]
     height, width = ((places - 1) * stride + 1 for places in size)
     seen = [
@@ -73,8 +73,8 @@ _convolution.defvjp(_convolution_forward, _convolution_backward)
 
 @jax.custom_vjp
 def _activation(source: Array) -> Array:
-    """The leaky rectifier. Its gradient is told from what came out, which the next layer keeps anyway: what came in need not
-    be kept, which saves a fifth of a step's memory (257 MB, against 209, as the recipe has it)."""
+    """The leaky rectifier. Its gradient is computed from its output, which the next layer keeps anyway. Its input need not be
+    kept, which saves a fifth of a step's memory (209 MB instead of 257 with the recipe's batch)."""
     return jnp.maximum(source, SLOPE * source)
 
 
@@ -128,7 +128,7 @@ class _JaxOperations:
 
 
 def head_outputs(parameters: Parameters, images: Array) -> tuple[Array, Array]:
-    """What the head says of each location of the three maps.
+    """The head's output for each location of the three maps.
 
     Args:
         images: uint8 or float32 [n, H, W, 3], RGB in 0…255; H and W multiples of 32.
@@ -143,7 +143,7 @@ def head_outputs(parameters: Parameters, images: Array) -> tuple[Array, Array]:
 
 
 def locations(height: int, width: int) -> tuple[Array, Array]:
-    """Middle (x, y) in pixels, float32 [locations, 2], and stride, float32 [locations], of each location."""
+    """Centre (x, y) in pixels, float32 [locations, 2], and stride, float32 [locations], of each location."""
     middles, strides, _ = grid(height, width)
     return jnp.asarray(middles), jnp.asarray(strides)
 

@@ -1,4 +1,4 @@
-"""How a detector is trained: chosen from the number of images, of tags, and of the tiles that it looks at, alone."""
+"""The recipe of a detector's training. It depends only on the number of images, tags and tiles."""
 
 from dataclasses import dataclass, replace
 
@@ -6,17 +6,17 @@ from vision_customization.contract.training_rules import STEP_IMAGES, training_s
 from vision_customization.engine.learning.pretrained.nanodet import LAYERS
 
 SIDE = 416
-"""Of the square that is learnt from at a time, in pixels, and of the area that a trained detector looks at."""
+"""Side, in pixels, of the square that the network is trained on, and of the area that a trained detector sees."""
 _FROZEN = LAYERS.index("stage8/entry")
-"""The stem and the first stage: a quarter of a step's time, half of its memory, and nothing of its accuracy
-(docs/decisions/0007)."""
+"""Layers before this one stay frozen, the stem and the first stage: that saves a quarter of a step's time and half of its
+memory, and costs no accuracy (docs/decisions/0007)."""
 
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """`side` is that of the square trained on, in pixels; `steps` of `batch` images each, at a rate that rises to `rate` and
-    falls again; the first `frozen` layers stay as they are. An image is looked at `tiles` times as wide and high as the
-    square."""
+    """`side` is the side of the training square, in pixels. The training has `steps` steps of `batch` images each, at a rate
+    that rises to `rate` and falls again. The first `frozen` layers do not change. An image is `tiles` times as wide and high
+    as the square."""
 
     side: int = SIDE
     steps: int = 140
@@ -31,10 +31,10 @@ class DetectorRecipe:
         return frozenset(LAYERS[: self.frozen])
 
     def tail(self) -> "DetectorRecipe":
-        """What follows where images were held out: a quarter of the steps, gently, on all of them."""
+        """The recipe of the second phase after images were held out: a quarter of the steps, at a lower rate, on all images."""
         return replace(self, steps=max(1, self.steps // 4), rate=self.rate / 2, seed=self.seed + 1)
 
 
 def choose_recipe(images: int, tags: int, tiles: int = 1) -> DetectorRecipe:
-    """The recipe for so many images: each of tiles × tiles counts as one."""
+    """The recipe for this many images; each of an image's tiles × tiles tiles counts as an image."""
     return DetectorRecipe(steps=training_steps(images * tiles**2, tags), tiles=tiles)

@@ -1,4 +1,4 @@
-"""Training a detector: fine-tuning the pretrained network on boxed images, in stretches that can be kept and gone on from."""
+"""Trains a detector: fine-tunes the pretrained network on boxed images, in stretches that can be saved and resumed."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ from vision_customization.engine.learning.npz import from_npz, to_npz
 from vision_customization.engine.learning.pretrained.nanodet import HEADS, Weights
 
 _RATE_OF_NEW = 4.0
-"""Times the rate, for the last layer of each head, where the filters of most tags start from noise."""
+"""Factor of the rate for the last layer of each head, because the filters of most tags start from noise there."""
 _WARM_UP_SHARE = 0.1
 _DECAY = 0.01
 _GRADIENT_NORM_MAX = 10.0
 _AVERAGE = 0.98
-"""Of the weights' moving average, what stays at each step, once there have been many."""
+"""Share of the weights' moving average that stays at each step, after many steps."""
 _NEW = frozenset(f"{head}/output/{part}" for head in HEADS for part in ("kernel", "bias"))
 
 
@@ -45,13 +45,13 @@ _State = dict[str, Any]
 
 
 class DetectorLearner:
-    """Learns from boxed images. The same images, recipe and seed give the same steps, wherever it was interrupted."""
+    """Learns from boxed images. The same images, recipe and seed give the same steps, even after interruptions."""
 
     def __init__(self, recipe: DetectorRecipe, images: Sequence[BoxedPixels], weights: Weights) -> None:
         """
         Args:
-            images: their order counts, too.
-            weights: what is started from; its outputs are those of the images' classes (`nanodet.with_classes`).
+            images: the training images; their order matters.
+            weights: the initial weights, with outputs for the images' classes (`nanodet.with_classes`).
         """
         self.recipe = recipe
         self._images = images
@@ -68,10 +68,10 @@ class DetectorLearner:
         return self.step >= self.recipe.steps
 
     def run(self, steps: int, after: Callable[[int], bool] = lambda _step: True) -> float:
-        """Take at most so many steps of those that are left; the mean loss of those taken.
+        """Do at most `steps` of the remaining steps. Returns their mean loss.
 
         Args:
-            after: told the number of steps taken in all, after each; False ends the stretch.
+            after: called after each step with the total number of steps done; returning False ends the stretch.
         """
         last = min(self.step + steps, self.recipe.steps)
         losses: list[Array] = []
@@ -95,12 +95,12 @@ class DetectorLearner:
         return {name: np.asarray(array) for name, array in {**self._frozen, **self._state["average"]}.items()}
 
     def to_npz(self) -> bytes:
-        """Everything that `resume` goes on from."""
+        """The complete state, for `resume`."""
         leaves = jax.tree.leaves(self._state)
         return to_npz({"step": np.array(self.step), **{f"{index}": np.asarray(leaf) for index, leaf in enumerate(leaves)}})
 
     def resume(self, data: bytes) -> None:
-        """Go on from a state of the same recipe and tags that `to_npz` gave."""
+        """Continue from a state of `to_npz` with the same recipe and tags."""
         arrays = from_npz(data)
         structure = jax.tree.structure(self._state)
         self._state = jax.tree.unflatten(structure, [jnp.asarray(arrays[f"{index}"]) for index in range(len(arrays) - 1)])
@@ -117,7 +117,7 @@ class DetectorLearner:
         )
 
     def _view(self, place: int) -> tuple[NDArray[np.uint8], LabelledBoxes]:
-        """What is learnt from at one place of the endless row of images: all of them in a random order, then in another."""
+        """The view at one place of the endless sequence of images: all images in a random order, then in another, and so on."""
         turn, index = divmod(place, len(self._images))
         order = np.random.default_rng([self.recipe.seed, 2, turn]).permutation(len(self._images))
         image = self._images[order[index]]
@@ -132,8 +132,8 @@ def _rates(steps: int, highest: float) -> optax.Schedule:
 
 
 def _kept_of_average(step: int) -> float:
-    """What stays of the average at a step: a share of its past, so that of a short training it forgets the start, too. That of
-    TensorFlow's `ExponentialMovingAverage` with `num_updates`."""
+    """The share of the average that stays at a step. It grows with the steps, so that even a short training forgets its start,
+    as in TensorFlow's `ExponentialMovingAverage` with `num_updates`."""
     return min(_AVERAGE, (1 + step) / (10 + step))
 
 
@@ -146,8 +146,8 @@ _DIRECTION = optax.chain(
     optax.scale_by_adam(),
     optax.add_decayed_weights(_DECAY, mask=_kernels),
 )
-"""AdamW before it is multiplied by the rate, which comes from outside: JAX takes a quarter of a minute to compile a step, and
-so compiles one for all phases and trainings of as many classes."""
+"""AdamW without the rate, which is a parameter of the step. JAX takes a quarter of a minute to compile a step, and this way
+compiles only one for all phases and trainings with the same number of classes."""
 
 
 @jax.jit

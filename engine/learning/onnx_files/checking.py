@@ -1,8 +1,8 @@
-"""What a model file may hold: no more than this engine's exporters write. It is checked before any runtime opens the file.
+"""Checks, before any runtime opens a model file, that it contains no more than this engine's exporters write.
 
-ONNX can do far more than a model needs: read tensors from other files, loop for ever, call operators of a plug-in, or ask for
-any amount of memory. A file that comes from elsewhere could use that against the engine. So the operators, their attributes and
-the sizes that they compute with are limited to what `export_classifier` and `export_detector` write.
+ONNX can do far more than a model needs: read tensors from other files, loop forever, call operators of a plug-in, or request
+any amount of memory. A file from elsewhere could use that against the engine. So the operators, their attributes and the sizes
+that they compute with are limited to what `export_classifier` and `export_detector` write.
 """
 
 import math
@@ -21,12 +21,12 @@ IMAGE = "image"
 
 NODES_MAX = 4096
 NUMBER_MAX = 65_536
-"""The greatest whole number that a constant or an attribute may hold. Sizes are computed from these."""
+"""The greatest integer allowed in a constant or an attribute. Sizes are computed from these."""
 
 _SCALE_MAX = 4.0
 _KEPT_MAX = 1000
 _LARGE_INT = -(2**63)
-"""`Slice` takes it as "to the very beginning"."""
+"""For `Slice`, it means "to the very beginning"."""
 
 _METADATA = frozenset({"labels", "licences", "tiles"})
 _ITEM_BYTES: Mapping[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8}
@@ -61,25 +61,25 @@ _SIZES: Mapping[str, tuple[int, ...]] = {
     "Reshape": (1,),
     "Resize": (1, 2, 3),
 }
-"""The inputs that say how large an output becomes. They must not depend on the image's content."""
+"""The inputs that determine the size of an output. They must not depend on the image's content."""
 
 _COUNTED = "NonMaxSuppression"
-"""Its output is as long as there are objects."""
+"""The length of its output is the number of objects."""
 
 
 def check_model_file(data: bytes) -> ModelProto:
-    """The model in a file that can do nothing else than answer for an image.
+    """The model in a file, after checking that it can only answer for an image.
 
     Args:
         data: the bytes of an ONNX file.
 
     Raises:
-        ArtifactError: says which part of the file is not one that this engine exports.
+        ArtifactError: a part of the file is not one that this engine exports; the message names it.
     """
     try:
         foreign = check_parts(data)
         if foreign is not None:
-            raise _refused(f"it holds {foreign}")
+            raise _refused(f"it contains {foreign}")
         model: ModelProto = ModelProto.FromString(data)
     except TooManyParts:
         raise _refused(f"it has more than {PARTS_MAX:,} parts") from None
@@ -95,12 +95,12 @@ def check_model_file(data: bytes) -> ModelProto:
 
 def _refused(problem: str) -> ArtifactError:
     return ArtifactError(
-        f"{problem}. This engine accepts only models that an engine of its version or an older one has exported"
+        f"{problem}. This engine accepts only models that an engine of the same or an older version has exported"
     )
 
 
 def _problems(model: ModelProto) -> Iterator[str]:
-    """What is wrong with the file, in the order in which it is found."""
+    """The problems of the file, in the order in which they are found."""
     yield from _problems_of_the_frame(model)
     yield from _problems_of_the_weights(model.graph)
     yield from _problems_of_the_nodes(model.graph)
@@ -153,17 +153,17 @@ def _problems_of_a_tensor(tensor: TensorProto) -> Iterator[str]:
         return
     claimed = math.prod(tensor.dims) * item_bytes
     if claimed != len(tensor.raw_data):
-        yield f"the tensor {name} claims {claimed:,} bytes and holds {len(tensor.raw_data):,}"
+        yield f"the tensor {name} claims {claimed:,} bytes but contains {len(tensor.raw_data):,}"
         return
     if tensor.data_type == TensorProto.INT64:
         numbers = numpy_helper.to_array(tensor).ravel().tolist()
         if any(abs(number) > NUMBER_MAX and number != _LARGE_INT for number in numbers):
-            yield f"the tensor {name} holds a number beyond {NUMBER_MAX:,}"
+            yield f"the tensor {name} contains a number beyond {NUMBER_MAX:,}"
 
 
 def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
     if len(graph.node) > NODES_MAX:
-        yield f"it has {len(graph.node):,} nodes, at most {NODES_MAX:,} are allowed"
+        yield f"it has {len(graph.node):,} nodes, but at most {NODES_MAX:,} are allowed"
     constants = {tensor.name: tensor for tensor in graph.initializer}
     known = {*constants, IMAGE}
     measured = {IMAGE}
@@ -175,9 +175,9 @@ def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
         inputs = [name for name in node.input if name]
         for name in inputs:
             if name not in known:
-                yield f"the node {_named(node.name)} takes {_named(name)}, which nothing before it gives"
+                yield f"the node {_named(node.name)} needs {_named(name)}, which no earlier node produces"
         if not set(inputs) - set(constants):
-            yield f"the node {_named(node.name)} ({node.op_type}) computes from constants alone"
+            yield f"the node {_named(node.name)} ({node.op_type}) computes only from constants"
         for position in _SIZES.get(node.op_type, ()):
             if position < len(node.input) and node.input[position] in measured | counted:
                 yield f"the size of {_named(node.output[0])} ({node.op_type}) depends on the image's content"
@@ -188,7 +188,7 @@ def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
                 yield f"it has a second {_COUNTED}"
             yield from _problems_of_a_suppression(node, constants)
         if known.intersection(node.output):
-            yield f"the node {_named(node.name)} gives a value that another has given already"
+            yield f"the node {_named(node.name)} produces a value that another node has produced already"
         known.update(node.output)
         if node.op_type == _COUNTED or counted.intersection(inputs):
             counted.update(node.output)
@@ -197,7 +197,7 @@ def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
 
 
 def _problems_of_a_node(node: NodeProto) -> Iterator[str]:
-    """What is wrong with a node by itself."""
+    """The problems of a single node."""
     if node.domain:
         yield f"it uses the operator {_named(node.op_type)} of the domain {_named(node.domain)}"
         return
@@ -215,7 +215,7 @@ def _problems_of_a_node(node: NodeProto) -> Iterator[str]:
 
 
 def _is_a_small_value(attribute: AttributeProto) -> bool:
-    """Whether it is a number, a list of numbers or a word; `ConstantOfShape` alone has a tensor, with one number in it."""
+    """Whether it is a number, a list of numbers or a word. Only `ConstantOfShape` has a tensor, with one number in it."""
     if attribute.type == AttributeProto.INT:
         return 0 <= attribute.i <= NUMBER_MAX
     if attribute.type == AttributeProto.INTS:
@@ -239,13 +239,13 @@ def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto])
 
 
 def _problems_of_a_suppression(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:
-    """How many boxes it keeps of a class must be a small constant: it compares each box with those."""
+    """The number of boxes that it keeps per class must be a small constant, because it compares each box with those."""
     most = constants.get(node.input[2]) if len(node.input) > 2 else None
     if most is None or not (numpy_helper.to_array(most) <= _KEPT_MAX).all():
-        yield f"what {_named(node.output[0])} ({_COUNTED}) keeps of a class is not a constant of at most {_KEPT_MAX:,}"
+        yield f"the number {_named(node.output[0])} ({_COUNTED}) keeps of a class is not a constant of at most {_KEPT_MAX:,}"
 
 
 def _named(text: Any) -> str:  # noqa: ANN401 - a name out of a file
-    """A name out of the file, quoted and cut to a length that fits an error."""
+    """A name from the file, quoted and shortened for an error message."""
     shown = str(text)
     return repr(shown if len(shown) <= 60 else f"{shown[:57]}...")

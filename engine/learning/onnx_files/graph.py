@@ -1,4 +1,4 @@
-"""ONNX graphs around the networks: resizing before them, pooling behind them.
+"""ONNX graphs around the networks: resizing before them, pooling after them.
 
 Features for a training and a trained model's file are built from the same nodes, so that both give the same numbers.
 """
@@ -18,7 +18,7 @@ _STRIDE = 32
 
 
 class Graph:
-    """Nodes and constants in the making; every method gives the name of what it added."""
+    """Collects nodes and constants; every method returns the name of what it added."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -29,12 +29,12 @@ class Graph:
         return name
 
     def add_split(self, source: str, sizes: str, names: Sequence[str], axis: int) -> Sequence[str]:
-        """Parts of `sizes` along an axis, one behind the other."""
+        """Consecutive parts of `sizes` along an axis."""
         self._nodes.append(helper.make_node("Split", [source, sizes], list(names), name=names[0], axis=axis))
         return names
 
     def add_top(self, values: str, count: str, names: Sequence[str]) -> Sequence[str]:
-        """The `count` greatest of a vector by falling value, and where they stood."""
+        """The `count` greatest values of a vector in falling order, and their positions."""
         self._nodes.append(helper.make_node("TopK", [values, count], list(names), name=names[0]))
         return names
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime, within bounded memory: a session of our own networks, and of a trained model's file once it is checked."""
+"""ONNX Runtime sessions with bounded memory, for our own networks and for checked files of trained models."""
 
 import json
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ Pixels = NDArray[np.uint8]
 
 
 MEMORY_MAX_BYTES = 4 * 1024**3
-"""What the tensors of all sessions of a process may take, at once. Three calls of the largest detectors take 1 GiB."""
+"""Memory limit for the tensors of all sessions of a process. Three calls of the largest detectors take 1 GiB."""
 
 
 @lru_cache(maxsize=1)
 def _bound_memory() -> None:
-    """Give all sessions of this process one arena of at most MEMORY_MAX_BYTES: a model that asks for more fails alone."""
+    """Give all sessions of this process one arena of at most MEMORY_MAX_BYTES: only a model that requests more fails."""
     memory = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
@@ -31,7 +31,7 @@ def _bound_memory() -> None:
 
 
 def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """A CPU session whose threads and memory are bounded. Its threads sleep between calls instead of spinning."""
+    """A CPU session with bounded threads and memory. Its threads sleep between calls instead of spinning."""
     _bound_memory()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -40,9 +40,9 @@ def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.use_env_allocators", "1")
-    # Otherwise a file that looks like ONNX Runtime's own format would be read as one.
+    # Otherwise a file that looks like ONNX Runtime's own format would be read as such.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Folding constants computes while the file is opened, without any bound, and gains nothing for files of this engine.
+    # Constant folding would compute without any limit while the file is opened, and gains nothing for files of this engine.
     return onnxruntime.InferenceSession(
         model, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
     )
@@ -66,17 +66,17 @@ class ExportedSession:
     """An exported model, opened. Safe to call from several threads; each call computes on at most `threads` of its own."""
 
     def __init__(self, onnx: bytes | Path | onnxruntime.InferenceSession, threads: int) -> None:
-        """Raises ArtifactError where a file is not an exported model."""
+        """Raises ArtifactError if a file is not an exported model."""
         data = onnx.read_bytes() if isinstance(onnx, Path) else onnx
         self._session = open_exported(data, threads) if isinstance(data, bytes) else data
         try:
             self.tags: tuple[str, ...] = tuple(json.loads(self._session.get_modelmeta().custom_metadata_map["labels"]))
         except (KeyError, ValueError, TypeError, RecursionError) as error:
-            raise ArtifactError(f"the model file names no labels ({type(error).__name__})") from error
+            raise ArtifactError(f"the model file has no labels ({type(error).__name__})") from error
         self._running: set[onnxruntime.RunOptions] = set()
 
     def stop(self) -> None:
-        """Ask the calls that are running to end. Each of them fails, once the operator that it is in has returned."""
+        """Ask the running calls to end. Each of them fails as soon as its current operator has returned."""
         for options in tuple(self._running):
             options.terminate = True
 

@@ -1,14 +1,14 @@
-"""How much is in an ONNX file, counted before it is parsed.
+"""Counts the parts of an ONNX file before it is parsed.
 
 A parsed message takes memory for each of its parts, however short: 500 MB of empty nodes would become 40 GB. So the parts are
-counted in the bytes (protobuf.dev/programming-guides/encoding; the numbers of the fields are those of onnx.proto3).
+counted in the raw bytes (protobuf.dev/programming-guides/encoding; the field numbers are those of onnx.proto3).
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 PARTS_MAX = 100_000
-"""The largest file of this engine has some 15,000."""
+"""The largest file of this engine has about 15,000."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -23,8 +23,8 @@ class NotProtobuf(ValueError):
 
 @dataclass(frozen=True)
 class Message:
-    """A kind of message: its fields that are messages themselves, and those that no exported file has, since they could hold
-    any number of parts. What is in any other field is not looked at."""
+    """A kind of message: its fields that are messages themselves, and its fields that no exported file has, because they could
+    contain any number of parts. The content of all other fields is ignored."""
 
     fields: Mapping[int, "Message"]
     refused: Mapping[int, str]
@@ -41,7 +41,7 @@ _MODEL = Message({7: _GRAPH}, {20: "training information", 25: "a function"})
 
 
 def check_parts(data: bytes) -> str | None:
-    """What is in a file that no exported model has; None where there is nothing.
+    """A part of the file that no exported model has; None if it has none.
 
     Raises:
         TooManyParts, NotProtobuf

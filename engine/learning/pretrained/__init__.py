@@ -1,1 +1,1 @@
-"""Networks that others trained, converted to ONNX and arrays."""
+"""Networks pretrained by others, converted to ONNX and arrays."""

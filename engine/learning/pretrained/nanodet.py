@@ -3,7 +3,7 @@
 The network is the "g" form of NanoDet (RangiLyu, github.com/RangiLyu/nanodet, Apache-2.0): a backbone of cross-stage partial
 blocks (Wang et al., "CSPNet", CVPR workshops 2020), a path aggregation neck (Liu et al., CVPR 2018), and a head that gives, for
 each location of three maps, a score for each class and four distances as distributions over 11 bins (Li et al., "Generalized
-Focal Loss", NeurIPS 2020). It is walked once for training and once for the exported file, by whoever has the operations.
+Focal Loss", NeurIPS 2020). The same walk builds it for training and for the exported file, with different operations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,15 +20,15 @@ BINS = 11
 MEAN_RGB = (123.675, 116.28, 103.53)
 DEVIATION_RGB = (58.395, 57.12, 57.375)
 SLOPE = 0.1
-"""Of the leaky rectifier."""
+"""Slope of the leaky rectifier."""
 
 Weights = dict[str, NDArray[np.float32]]
-"""By `<layer>/kernel` (float32 [h, w, in, out]) and `<layer>/bias` (float32 [out])."""
+"""Arrays by name: `<layer>/kernel` (float32 [h, w, in, out]) and `<layer>/bias` (float32 [out])."""
 
 
 @dataclass(frozen=True)
 class _Stage:
-    """A strided entry, units of two convolutions each, and an exit; what enters the units is added to what leaves them."""
+    """A strided entry, units of two convolutions each, and an exit; the units' input is added to their output."""
 
     name: str
     stride: int
@@ -56,7 +56,7 @@ T = TypeVar("T")
 
 
 class Operations(Protocol[T]):
-    """What the network is made of. Maps have whatever layout the operations give them."""
+    """The operations that the network consists of. They determine the layout of the maps."""
 
     def convolve(self, source: T, layer: str, stride: int = 1) -> T:
         """The layer's convolution, padded by half its kernel, and its bias."""
@@ -67,17 +67,17 @@ class Operations(Protocol[T]):
         ...
 
     def join(self, sources: Sequence[T]) -> T:
-        """Channels one behind the other."""
+        """The concatenated channels."""
         ...
 
     def add(self, first: T, second: T) -> T: ...
 
     def pool(self, source: T) -> T:
-        """The greatest of 3 × 3, at every second place, padded by one."""
+        """Max pooling over 3 × 3, with stride 2, padded by one."""
         ...
 
     def double(self, source: T) -> T:
-        """Twice as high and as wide, bilinear, half-pixel centres."""
+        """The map twice as high and wide: bilinear, half-pixel centres."""
         ...
 
     def halve(self, source: T) -> T:
@@ -89,7 +89,7 @@ def walk(operations: Operations[T], pixels: T) -> tuple[T, ...]:
     """The head's outputs, one map for each stride: `classes` + 4 · BINS channels.
 
     Args:
-        pixels: RGB less MEAN_RGB, over DEVIATION_RGB; sides that are multiples of 32.
+        pixels: RGB minus MEAN_RGB, divided by DEVIATION_RGB; the sides are multiples of 32.
     """
 
     def convolved(source: T, layer: str, stride: int = 1) -> T:
@@ -120,9 +120,9 @@ def walk(operations: Operations[T], pixels: T) -> tuple[T, ...]:
 
 @lru_cache(maxsize=4)
 def grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Middle (x, y) in pixels, float32 [n, 2], stride, float32 [n], and number of the map, int64 [n], of each location.
+    """Centre (x, y) in pixels, float32 [n, 2], stride, float32 [n], and number of the map, int64 [n], of each location.
 
-    The arrays are kept, and must not be changed.
+    The arrays are cached and must not be changed.
     """
     middles, strides, levels = [], [], []
     for level, stride in enumerate(STRIDES):
@@ -134,11 +134,11 @@ def grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float
 
 
 def with_classes(weights: Weights, names: Sequence[str], generator: np.random.Generator) -> Weights:
-    """The pretrained weights with outputs for other classes: the distances' filters stay, and a class of COCO's that is
-    called the same, too. The others start from noise (σ 0.01), all of them with a score of 0.018 for everything (bias −4).
+    """The pretrained weights with outputs for other classes. The filters of the distances stay, and so do those of COCO classes
+    with the same name. The others start from noise (σ 0.01). All classes start with a score of 0.018 everywhere (bias −4).
 
     Args:
-        names: of the k classes.
+        names: names of the k classes.
     """
     known = _coco_positions(names)
     changed = dict(weights)
@@ -154,7 +154,7 @@ def with_classes(weights: Weights, names: Sequence[str], generator: np.random.Ge
 
 
 def _coco_positions(names: Sequence[str]) -> Mapping[int, int]:
-    """For the names that are those of a class of COCO's, its number: case and a plural's s aside."""
+    """For each name of a COCO class, ignoring case and a plural s, the number of that class."""
     by_name = {_plain(name): position for position, name in enumerate(COCO_CLASSES)}
     return {index: by_name[_plain(name)] for index, name in enumerate(names) if _plain(name) in by_name}
 

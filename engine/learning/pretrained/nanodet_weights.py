@@ -33,7 +33,7 @@ def convert_nanodet(folder: Path) -> bytes:
     """The npz file, from `nanodet.json` and `nanodet.bin` anywhere under `folder`. Its stem takes RGB.
 
     Raises:
-        WeightsError: a file is missing, or is not the one it should be.
+        WeightsError: a file is missing, or is not the expected one.
     """
     files = {name: find_download(folder, name, sha256, f"{TITLE}, from {SOURCE}") for name, sha256 in _SHA256.items()}
     document = json.loads(files["nanodet.json"].read_bytes())
@@ -50,18 +50,18 @@ def convert_nanodet(folder: Path) -> bytes:
     arrays["stem/kernel"] = np.ascontiguousarray(arrays["stem/kernel"][:, :, ::-1])  # published for blue, green, red
     outputs = len(COCO_CLASSES) + 4 * BINS
     if len(arrays) != 2 * len(LAYERS) or arrays["head8/output/bias"].shape != (outputs,):
-        raise WeightsError(f"{files['nanodet.json']} does not hold {TITLE}")
+        raise WeightsError(f"{files['nanodet.json']} does not contain {TITLE}")
     return to_npz({name: arrays[name] for name in sorted(arrays)})
 
 
 def read_nanodet(weights_dir: Path) -> Weights:
-    """The converted weights. Raises WeightsError where they are not in `weights_dir`, or are damaged."""
+    """The converted weights. Raises WeightsError if they are missing in `weights_dir`, or are damaged."""
     path = kept(weights_dir / WEIGHTS_FILE, TITLE)
     return {name: array.astype(np.float32) for name, array in from_npz(path.read_bytes()).items()}
 
 
 def _tensors(document: Mapping[str, Any], data: bytes) -> dict[str, NDArray[Any]]:
-    """All weights by name. Numbers are stored one behind the other, floats in half precision."""
+    """All weights by name. The file stores the numbers consecutively, floats in half precision."""
     tensors: dict[str, NDArray[Any]] = {}
     start = 0
     for group in document["weightsManifest"]:

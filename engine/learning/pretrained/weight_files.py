@@ -1,4 +1,4 @@
-"""Files of pretrained weights: found by digest among what was downloaded, kept with a stamp once converted."""
+"""Files of pretrained weights: finds them among the downloads, checks their digests, and stores converted ones with a stamp."""
 
 import os
 import tempfile
@@ -12,46 +12,44 @@ def find_download(folder: Path, name: str, sha256: str, origin: str) -> Path:
     """The file `name` anywhere under `folder`.
 
     Args:
-        origin: what it is of and where from, for messages.
+        origin: its network and source, for messages.
 
     Raises:
-        WeightsError: it is missing, or is not the one it should be.
+        WeightsError: it is missing, or is not the expected file.
     """
     candidates = sorted(folder.rglob(name))
     if not candidates:
         raise WeightsError(f"{name} ({origin}) is not under {folder}")
     digest = file_digest(candidates[0])
     if digest != sha256:
-        raise WeightsError(f"{candidates[0]} has SHA-256 {digest}, expected {sha256}: the download is not the one it should be")
+        raise WeightsError(f"{candidates[0]} has SHA-256 {digest}, expected {sha256}. The download is not the expected file")
     return candidates[0]
 
 
 def is_kept(path: Path) -> bool:
-    """Whether a converted file is there, as it was written."""
+    """Whether a converted file exists and is intact."""
     stamp = _stamp(path)
     return path.is_file() and stamp.is_file() and file_digest(path) == stamp.read_text().strip()
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Write a converted file and its stamp. Raises WeightsError where the folder can't be written."""
+    """Write a converted file and its stamp. Raises WeightsError if the folder can't be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, data)
         _write(_stamp(path), f"{file_digest(path)}\n".encode())
     except OSError as error:
         raise WeightsError(
-            f"{path} can't be written ({error.strerror}): name a folder that can by VISION_ENGINE_WEIGHTS_DIR"
+            f"{path} can't be written ({error.strerror}). Set VISION_ENGINE_WEIGHTS_DIR to a writable folder"
         ) from error
 
 
 def kept(path: Path, title: str) -> Path:
-    """A converted file that is as it was written. Raises WeightsError where it is missing or damaged."""
+    """An intact converted file. Raises WeightsError if it is missing or damaged."""
     if not path.is_file() or not _stamp(path).is_file():
-        raise WeightsError(f"the weights of {title} are not in {path.parent} ({path.name}): run `vision-engine weights pull`")
+        raise WeightsError(f"the weights of {title} are not in {path.parent} ({path.name}). Run `vision-engine weights pull`")
     if not is_kept(path):
-        raise WeightsError(
-            f"{path} is damaged (not what was written there): run `vision-engine weights pull`, which replaces it"
-        )
+        raise WeightsError(f"{path} is damaged. Run `vision-engine weights pull`, which replaces it")
     return path
 
 
@@ -62,5 +60,5 @@ def _stamp(path: Path) -> Path:
 def _write(path: Path, data: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(data)
-    os.chmod(file.name, 0o644)  # noqa: PTH101 - the name is all there is
+    os.chmod(file.name, 0o644)  # noqa: PTH101 - only the name is known
     os.replace(file.name, path)  # noqa: PTH105

@@ -108,6 +108,6 @@ def test_a_token_key_whose_file_was_cut_is_named_with_its_remedy(tmp_path: Path)
     for content in ("", "c2hvcnQ="):
         file = tmp_path / "token.key"
         file.write_text(content)
-        with pytest.raises(SettingsError, match=rf"{file} is not a Fernet key: .* If it is lost, .*, delete it") as told:
+        with pytest.raises(SettingsError, match=rf"{file} is not a Fernet key: .* If it is lost, delete the file") as told:
             Store.open(Settings(data_dir=tmp_path))
         assert not content or content not in str(told.value)

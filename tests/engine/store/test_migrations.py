@@ -77,7 +77,7 @@ def test_several_processes_open_at_once(settings: Settings) -> None:
     [
         ("nonsense", "database_url is not a URL"),
         ("mysql://u:secret@h/d", "expected sqlite or postgresql"),
-        ("sqlite://", "name a file"),
+        ("sqlite://", "Name a file"),
         ("postgresql://u:secret@127.0.0.1:1/d", "check VISION_ENGINE_DATABASE_URL"),
     ],
 )

@@ -162,9 +162,7 @@ def test_a_token_does_not_follow_the_files_to_another_container(world: World) ->
     ):
         reply = world.call("PATCH", "datasets/cats", json=changes)
         assert (reply.status_code, reply.json()["error"]["target"]) == (400, "authentication.sasToken")
-        assert (
-            "was given for https://acct.blob.core.windows.net/c and is not sent elsewhere" in reply.json()["error"]["message"]
-        )
+        assert "token is for https://acct.blob.core.windows.net/c and is not sent elsewhere" in reply.json()["error"]["message"]
         assert "Hidden" not in reply.text
     assert world.store.datasets.find("cats") == before
     inside = {"annotationFileUris": ["https://acct.blob.core.windows.net/c/folder/test.json"]}

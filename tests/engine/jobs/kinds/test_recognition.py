@@ -141,7 +141,7 @@ def gone() -> None:
     [
         (gone, None, "modelNotFound", "The files of model 'gone' are missing. Train it again."),
         (lambda: 1 / 0, None, "unknown", "The engine failed in step 'recognize'"),
-        (lambda: None, b"damaged", "datasetCorrupt", "no image of a type that is read"),
+        (lambda: None, b"damaged", "datasetCorrupt", "is not an image of a supported type"),
     ],
     ids=["gone", "broken", "damaged"],
 )

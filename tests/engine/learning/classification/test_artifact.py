@@ -119,9 +119,9 @@ def _refer_to_a_file(model: onnx.ModelProto) -> None:
     ("change", "said"),
     [
         (_drop_label, "its weights are of shape"),
-        (_rename_view, "takes 'head/unheard.of/unit', which nothing before it gives"),
+        (_rename_view, "needs 'head/unheard.of/unit', which no earlier node produces"),
         (_refer_to_a_file, "is in another file"),
-        (lambda model: model.graph.ClearField("initializer"), "which nothing before it gives"),
+        (lambda model: model.graph.ClearField("initializer"), "which no earlier node produces"),
         (lambda model: model.ClearField("metadata_props"), "it is not a classifier that this engine exported"),
         (lambda model: model.Clear(), "it is not an ONNX file"),
     ],

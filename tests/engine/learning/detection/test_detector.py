@@ -182,7 +182,7 @@ def test_the_tiles_of_a_file(pretrained: Weights, metadata: str | None, detail: 
     if metadata is not None:
         file.metadata_props.add(key="tiles", value=metadata)
     if detail is None:
-        with pytest.raises(ArtifactError, match=f"`tiles` are '{metadata}', not a whole number from 1 to 4"):
+        with pytest.raises(ArtifactError, match=f"`tiles` is '{metadata}', must be an integer from 1 to 4"):
             DetectorSession(file.SerializeToString())
     else:
         assert DetectorSession(file.SerializeToString()).detail == detail

@@ -186,7 +186,7 @@ def test_labels_that_are_nested_deeply_are_refused(classifier: bytes) -> None:
     next(entry for entry in model.metadata_props if entry.key == "labels").value = "[" * 100_000
     with pytest.raises(ArtifactError, match="RecursionError"):
         read_classifier(model.SerializeToString())
-    with pytest.raises(ArtifactError, match="names no labels"):
+    with pytest.raises(ArtifactError, match="has no labels"):
         ClassifierSession(model.SerializeToString())
 
 

@@ -88,13 +88,13 @@ GOOD = OrderedDict(rows=_tensor("0", 6, (2, 3), (3, 1)))
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: b"PK\x03\x04 a zip archive", "no readable PyTorch state dict"),
-        (lambda: b"", "no readable PyTorch state dict"),
+        (lambda: b"PK\x03\x04 a zip archive", "not a readable PyTorch state dict"),
+        (lambda: b"", "not a readable PyTorch state dict"),
         (lambda: _checkpoint(GOOD, {"0": NUMBERS}, magic=7), "legacy"),
         (lambda: _checkpoint(GOOD, {"0": NUMBERS})[:-4], "ends inside storage"),
-        (lambda: _checkpoint(GOOD, {"1": NUMBERS}), "no readable PyTorch state dict"),
-        (lambda: _checkpoint({"x": _Call(_Global("os", "system"), ("true",))}, {}), "asks for os.system"),
-        (lambda: _checkpoint({"x": _Call(_Global("builtins", "eval"), ("1",))}, {}), "asks for builtins.eval"),
+        (lambda: _checkpoint(GOOD, {"1": NUMBERS}), "not a readable PyTorch state dict"),
+        (lambda: _checkpoint({"x": _Call(_Global("os", "system"), ("true",))}, {}), "uses os.system"),
+        (lambda: _checkpoint({"x": _Call(_Global("builtins", "eval"), ("1",))}, {}), "uses builtins.eval"),
         (lambda: _checkpoint({"x": _tensor("0", 6, (2, 3), (30, 1))}, {"0": NUMBERS}), "outside its storage"),
         (lambda: _checkpoint({"x": _tensor("0", 6, (2,), (1,), 5)}, {"0": NUMBERS}), "outside its storage"),
     ],

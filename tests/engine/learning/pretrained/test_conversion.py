@@ -11,7 +11,7 @@ from vision_customization.engine.learning.pretrained.efficientnet import build_e
 
 
 def test_missing_weights_name_the_command_that_fetches_them(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"EfficientNet-Lite0 .* run `vision-engine weights pull`"):
+    with pytest.raises(WeightsError, match=r"EfficientNet-Lite0 .* Run `vision-engine weights pull`"):
         ensure_weights(tmp_path)
 
 
