@@ -235,7 +235,7 @@ def truncated() -> bytes:
         (b"<svg/>", "image/svg+xml", "InvalidImageFormat", "cannot be read"),
         (b"a=b", "application/x-www-form-urlencoded", None, "content type is not supported"),
         (b"text", "text/plain", None, "content type is not supported"),
-        (b"--x--", "multipart/form-data; boundary=x", None, "holds no image"),
+        (b"--x--", "multipart/form-data; boundary=x", None, "contains no image"),
         (b"{}", "application/json", None, "url"),
         (b'{"url": 1}', "application/json", None, "url"),
         (b"", "application/json", None, "The body is empty"),

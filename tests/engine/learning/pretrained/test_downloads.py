@@ -163,7 +163,7 @@ def test_the_progress_of_a_long_download_is_said(server: str, tmp_path: Path, mo
     ("registry", "file", "told"),
     [
         ("/nowhere", "models/a.bin", r"Cannot download .*models-1\.0\.0\.tgz: 404"),
-        ("/cut", "z.bin", r"Cannot download (?s:.*)models-1\.0\.0\.tgz: .*NPM_CONFIG_REGISTRY"),
+        ("/cut", "z.bin", r"Cannot download .*models-1\.0\.0\.tgz: .*NPM_CONFIG_REGISTRY"),
         ("/page", "models/a.bin", r"Cannot download .*models-1\.0\.0\.tgz: not a gzip file"),
         ("/npm", "models/b.bin", r"models-1\.0\.0\.tgz has no package/models/b\.bin"),
     ],
