@@ -1,4 +1,4 @@
-"""`python -m benchmarks [accuracy | detection | speed | all] [options]`: measure, and end with 1 where a goal is missed."""
+"""`python -m benchmarks [accuracy | detection | speed | all] [options]`: measures, and exits with 1 if a goal is missed."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""Accuracy of what a training chooses by itself: `python benchmarks/accuracy.py`.
+"""Accuracy of the recipes that trainings choose: `python benchmarks/accuracy.py`.
 
-For each dataset and number of images a tag, the mean top-1 accuracy over (three) draws of the training images: of the chosen
-recipe, of the default, and of the best candidate, which only the test images know. Ends with 1 where a goal is missed.
+For each dataset and number of images per tag, the mean top-1 accuracy over (three) draws of the training images: of the chosen
+recipe, of the default, and of the best candidate, which only the test images reveal. Exits with 1 if a goal is missed.
 """
 
 import argparse
@@ -33,12 +33,12 @@ GOALS: dict[str, dict[int, float | None]] = {
     "clothing": {2: 0.60, 3: 0.66, 5: 0.74, 10: 0.80, ALL: 0.87},
     "textile": {2: None, 3: None, 5: 0.85, 10: 0.90, ALL: 0.98},
 }
-"""By dataset and images a tag (0: all there are, 20 a tag of clothing and 100 of textile), the least accuracy."""
+"""Minimum accuracy by dataset and images per tag (0: all of them, 20 per tag of clothing and 100 of textile)."""
 
 BEHIND_BEST_MAX = 0.03
-"""Mean over all rows of 5 images a tag and more."""
+"""Limit of the mean over all rows with 5 or more images per tag."""
 BEHIND_DEFAULT_MAX = 0.02
-"""In any row."""
+"""Limit for each row."""
 
 TEXTILE_TAGS = ("nominal", "local", "global")
 TEXTILE_TRAIN = range(1, 101)
@@ -172,7 +172,7 @@ def measure(dataset: Dataset, images_a_tag: int, goal: float | None, draws: int)
 
 def to_table(rows: Sequence[Row], draws: int) -> Table:
     table = Table(title=f"Top-1 accuracy, mean of {draws} draws")
-    for column in ("dataset", "images a tag", "goal", "chosen", "default", "best candidate", "AP", "ECE", "took", ""):
+    for column in ("dataset", "images per tag", "goal", "chosen", "default", "best candidate", "AP", "ECE", "took", ""):
         table.add_column(column, justify="left" if column in ("dataset", "took", "best candidate", "") else "right")
     for row in rows:
         table.add_row(
@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     many = [row for row in rows if row.images_a_tag == ALL or row.images_a_tag >= 5]
     behind = float(np.mean([row.best - row.chosen for row in many])) if many else 0.0
     worst = max((row.default - row.chosen for row in rows), default=0.0)
-    console.print(f"behind the best candidate, mean at 5 images a tag and more: {behind:.3f} (at most {BEHIND_BEST_MAX})")
+    console.print(f"behind the best candidate, mean at 5 or more images per tag: {behind:.3f} (at most {BEHIND_BEST_MAX})")
     console.print(f"behind the default, at worst: {worst:.3f} (at most {BEHIND_DEFAULT_MAX})")
     met = all(row.met for row in rows) and behind <= BEHIND_BEST_MAX and bool(rows)
     options.json.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.bare THREADS NICENESS`: what the work itself costs, with nothing around it.
+"""`python -m benchmarks.bare THREADS NICENESS`: the cost of the computation alone, without the engine.
 
 A loop over files: decode, and run plain onnxruntime sessions. Answers JSON lines on stdin, and ends with its stdin:
 
@@ -31,11 +31,11 @@ from vision_customization.engine.settings import default_weights_dir
 
 BATCH = 4
 CHUNK = 16
-"""Images decoded at once: as many as there is room for in the caches and more than one batch of each shape."""
+"""Images decoded at once: as many as fit into the caches, and more than one batch of each shape."""
 
 
 def session(model: bytes | str, threads: int) -> onnxruntime.InferenceSession:
-    """As the engine opens its own: threads that wait for work sleep, since others want the cores too."""
+    """A session opened as the engine does: idle threads sleep, because others need the cores too."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -63,7 +63,7 @@ class Bare:
         return session(resize_model(BACKBONES).SerializeToString(), self._threads), views
 
     def embed(self, files: Sequence[str]) -> dict[str, float]:
-        """All passes that a training takes, over images decoded on all cores."""
+        """All passes that a training needs, over images decoded on all cores."""
         resize, views = self._networks
         pool = ThreadPoolExecutor(self._threads)
         started, cpu_started = time.perf_counter(), time.process_time()

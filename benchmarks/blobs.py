@@ -1,7 +1,7 @@
 """`python -m benchmarks.blobs FOLDER`: a small blob server over a folder, on the loopback interface.
 
 Prints its port as JSON for the first line on stdin, and ends with its stdin. Like a blob service it names each file's version
-(`ETag`) and answers `304` to whoever has it.
+(`ETag`) and answers `304` to a caller that has it already.
 """
 
 import json

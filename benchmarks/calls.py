@@ -41,9 +41,9 @@ def while_training(
     """Calls on an idle and a busy engine, in turns. After each busy turn the training is cancelled.
 
     Args:
-        name: of the figure.
+        name: name of the figure.
         start: begins a training of this name.
-        done: how much a training has done of that which keeps the cores busy.
+        done: how much of its CPU-bound work a training has done.
     """
     idle, busy, shares = [], [], []
     for number in range(rounds):
@@ -56,7 +56,7 @@ def while_training(
         shares.append((engine.worker_cpu_seconds() - cpu) / (time.perf_counter() - started))
         model = client.get_model(training)
         if model.status is not ModelStatus.TRAINING or not shares[-1]:
-            raise RuntimeError(f"{training} was to train all the while: it is {model.status}")
+            raise RuntimeError(f"{training} should have trained all the time, but is {model.status}")
         client.cancel_model(training)
         client.wait_for_model(training, timeout_seconds=_ENDED_SECONDS_MAX, raise_on_failure=False)
         engine.wait_until_worker_rests()

@@ -1,4 +1,4 @@
-"""What COCO's own evaluation, PyPI's `pycocotools`, says of a detector."""
+"""A detector's metrics by COCO's own evaluation, PyPI's `pycocotools`."""
 
 import contextlib
 import io
@@ -12,12 +12,12 @@ from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 
 
 def average_precisions(truths: Sequence[LabelledBoxes], detections: Sequence[Detections], classes: int) -> tuple[float, float]:
-    """AP (the mean over intersection over union 0.50, 0.55 … 0.95) and AP50; 0 where COCO says −1, for want of objects.
+    """AP (the mean over intersection over union 0.50, 0.55 … 0.95) and AP50; 0 where COCO gives −1, for lack of objects.
 
     Args:
         truths: the objects of each image, in pixels.
-        detections: what was found in each image, in the same order of images.
-        classes: how many there are; labels are 0 … classes − 1.
+        detections: the detections of each image, in the same order of images.
+        classes: number of classes; labels are 0 … classes − 1.
     """
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_dataset(truths, classes), _dataset(detections, classes), "bbox")

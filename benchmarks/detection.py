@@ -1,9 +1,9 @@
 """Accuracy, minutes and memory of detectors: `python -m benchmarks detection`.
 
 Each training is a process of its own, which chooses the recipe as the engine does, learns from all training images and is
-measured on the test images by COCO's definitions. `--few-shot` trains on a few images a tag instead, `--mosaics 3` on images
-that are 3 × 3 of the dataset's, with 1 and with 3 tiles. Ends with 1 where a goal is missed. A row takes minutes: `--only` and
-`--seeds` choose.
+evaluated on the test images by COCO's definitions. `--few-shot` trains on a few images per tag instead, `--mosaics 3` on images
+composed of 3 × 3 of the dataset's, with 1 and with 3 tiles. Exits with 1 if a goal is missed. A row takes minutes: select rows
+by `--only` and `--seeds`.
 """
 
 import argparse
@@ -27,12 +27,12 @@ PEAK_GIGABYTES_MAX = 3.0
 SHOTS = (2, 3, 5, 10)
 ALL = 0
 MOSAICS_LEAST = 3
-"""Fewer to test with, and a dataset has no row of mosaics."""
+"""A dataset with fewer test images has no row of mosaics."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """`files` are learnt from. Goals: at least for accuracy, at most for minutes; None where there is none."""
+    """`files` are the training files. The goals are minimum accuracy and maximum minutes; None without a goal."""
 
     name: str
     files: tuple[str, ...]
@@ -71,8 +71,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Row:
-    """The trainings of one dataset with so many images a tag (0: all), as mosaics of `mosaic` × `mosaic` images. Means are
-    judged, and the worst time and memory."""
+    """The trainings of one dataset with this many images per tag (0: all), as mosaics of `mosaic` × `mosaic` images. The goals
+    apply to the means, and to the worst time and memory."""
 
     dataset: str
     images_a_tag: int
@@ -82,7 +82,7 @@ class Row:
 
     @property
     def goal(self) -> Dataset | None:
-        """What it is held to: only where it learns from everything, as it is."""
+        """The goal of the row: only if it learns from all images, without mosaics."""
         if self.images_a_tag or self.mosaic > 1:
             return None
         return next(dataset for dataset in DATASETS if dataset.name == self.dataset)
@@ -119,7 +119,7 @@ def to_table(rows: Sequence[Row], title: str) -> Table:
     table = Table(title=title)
     columns = (
         "dataset",
-        "images a tag",
+        "images per tag",
         "tiles",
         "images",
         "steps",
@@ -164,13 +164,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", choices=[dataset.name for dataset in DATASETS], action="append", help="may be repeated")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--few-shot", action="store_true", help=f"learn from {', '.join(map(str, SHOTS))} images a tag")
+    what.add_argument("--few-shot", action="store_true", help=f"learn from {', '.join(map(str, SHOTS))} images per tag")
     what.add_argument(
         "--mosaics",
         type=int,
         choices=range(2, TILES_MAX + 1),
         default=1,
-        help="join so many by so many images, and compare tiles",
+        help="join N × N images into one, and compare tiles",
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings in each row (default: %(default)s)")
     parser.add_argument(
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.only and dataset.name not in options.only:
             continue
         if missing := [file for file in (*dataset.files, "test.json") if not (folder / file).is_file()]:
-            console.print(f"{dataset.name}: {folder / missing[0]} is not there, left out")
+            console.print(f"{dataset.name}: {folder / missing[0]} does not exist, left out")
             continue
         if count_images(folder / "test.json") < MOSAICS_LEAST * options.mosaics**2:
             console.print(f"{dataset.name}: too few test images for mosaics, left out")
@@ -194,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trials = []
             for seed in range(options.seeds):
                 trials.append(trial := run_trial(dataset, folder, images_a_tag, options.mosaics, tiles, seed))
-                told = f"{images_a_tag or 'all'} images a tag, {tiles} tile{'s' * (tiles > 1)}"
+                told = f"{images_a_tag or 'all'} images per tag, {tiles} tile{'s' * (tiles > 1)}"
                 console.print(f"{dataset.name}, {told}, {trial.told}")
             rows.append(Row(dataset.name, images_a_tag, options.mosaics, tiles, tuple(trials)))
     kind = "few-shot" if options.few_shot else "mosaics" if options.mosaics > 1 else ""

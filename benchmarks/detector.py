@@ -1,9 +1,9 @@
-"""`python -m benchmarks.detector`: train one detector and measure it; asked by a JSON line, as `benchmarks.detection` does.
+"""`python -m benchmarks.detector`: trains and evaluates one detector, for a request as a JSON line from `benchmarks.detection`.
 
     {"folder": …, "files": […], "imagesATag": n (0: all), "mosaic": n, "tiles": n, "seed": n}
     → the fields of a `Trial` but its seed
 
-The time is from the first image read until the file is written; the memory is all that this process had at its highest.
+The time is from the first image read until the file is written; the memory is the peak of this process.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def read_coco(folder: Path, files: Iterable[str], tags: Sequence[str]) -> list[B
 
 
 def draw(images: Sequence[Boxed], classes: int, images_a_tag: int, seed: int) -> list[Boxed]:
-    """At random, so many images for each tag as have it, where there are so many; an image may count for several tags."""
+    """A random choice of `images_a_tag` images per tag, or all if there are fewer; an image may count for several tags."""
     order = Random(seed).sample(range(len(images)), len(images))
     drawn: list[int] = []
     for label in range(classes):
@@ -67,7 +67,7 @@ def draw(images: Sequence[Boxed], classes: int, images_a_tag: int, seed: int) ->
 
 
 def to_mosaics(images: Sequence[Boxed], count: int, seed: int, work: Path) -> list[Boxed]:
-    """Count × count images each, 640 × 480 px, as one; those left over are left out. The same images for a single one."""
+    """Join `count` × `count` images, 640 × 480 px each, into one; a remainder is left out. With a count of 1, no change."""
     if count == 1:
         return list(images)
     order = Random(seed).sample(range(len(images)), len(images))

@@ -1,4 +1,4 @@
-"""How fast a detector answers, idle and while another is trained."""
+"""How fast a detector answers, on an idle engine and while another detector trains."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def measure_detector(engine: Engine, root: Path, base_url: str, *, rounds: int, 
     """Train a detector on drawn scenes, and call it with them: one call after the other.
 
     Args:
-        root: of the blob server at `base_url`.
+        root: folder of the blob server at `base_url`.
     """
     files = _draw_scenes(root)
     url = _write_annotations(root, base_url, files)
@@ -81,7 +81,7 @@ def _steps_done(model: Model) -> int:
 
 
 def _draw_scenes(root: Path) -> list[tuple[str, list[list[float]]]]:
-    """JPEGs of three discs each on a ground of noise; their names below `root`, and the boxes as shares."""
+    """Write JPEGs of three discs each on a background of noise. Returns their names below `root`, and the boxes as shares."""
     (root / "scenes").mkdir(parents=True)
     scenes = []
     for number in range(SCENES):

@@ -1,4 +1,4 @@
-"""Figures: what was measured, what it is held against, and whether it keeps its limit."""
+"""Figures: the measured values, the values to compare them with, and whether they keep their limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from rich.table import Table
 class Figure:
     """One figure of the speed benchmark.
 
-    `measured` and `against` are samples in `unit`, taken in turns; `ratios` are the quotients of those taken side by side, and
-    their median is judged. Without `against` the median of `measured` itself is. `at_least` turns the limit round. `load` is
-    the machine's load average over one minute when it was taken. A figure without `limit` is there for orientation.
+    `measured` and `against` are samples in `unit`, taken in turns. `ratios` are the quotients of corresponding samples; the
+    limit applies to their median, or without `against` to the median of `measured`. `at_least` makes it a lower limit. `load`
+    is the machine's one-minute load average at the time. A figure without `limit` is only for information.
     """
 
     name: str
@@ -84,7 +84,7 @@ def spread(samples: Sequence[float], unit: str = "") -> str:
 
 
 def number(value: float) -> str:
-    """With three digits or more."""
+    """The number with three or more digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks.flood HOST PORT CONNECTIONS`: callers without a key that only take up connections.
 
-A third of them send nothing, a third send a head letter by letter, a third a body. One that is closed comes again after about
-ten seconds. It gives way to all other processes. Answers each JSON line on stdin with `{"open", "closed"}`, and ends with its
+A third of them send nothing, a third send a head letter by letter, a third a body. A closed one reconnects after about ten
+seconds. The process has the lowest priority. It answers each JSON line on stdin with `{"open", "closed"}`, and ends with its
 stdin.
 """
 
@@ -31,7 +31,7 @@ class Flood:
         self.open = self.closed = 0
 
     async def hold(self, number: int) -> None:
-        """One connection after the other, each for as long as the server lets it."""
+        """Open one connection after the other, each for as long as the server allows it."""
         head = _HEADS[number % len(_HEADS)]
         while True:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Many clients at once: as little of a client as HTTP allows, so that the cores are the service's."""
+"""Many clients at once, with as little work as HTTP allows, so that the service gets the cores."""
 
 import asyncio
 import time
@@ -43,10 +43,10 @@ def answer_seconds(endpoint: str, requests: Sequence[bytes]) -> list[float]:
 
 
 def answers_per_second(endpoint: str, requests: Sequence[bytes], *, clients: int, seconds: float) -> float:
-    """How many requests are answered with 200 when each client sends its next as soon as it has its answer.
+    """How many requests per second are answered with 200 if each client sends the next as soon as it has its answer.
 
     Raises:
-        RuntimeError: another answer came.
+        RuntimeError: an answer is not 200.
     """
     return asyncio.run(_run(endpoint, requests, clients, seconds))
 

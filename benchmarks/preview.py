@@ -1,4 +1,4 @@
-"""How long `pulumi preview` takes where nothing has changed: the real CLI, on a stack that has been deployed."""
+"""How long `pulumi preview` takes if nothing has changed, with the real CLI and a deployed stack."""
 
 import os
 import time
@@ -20,7 +20,7 @@ def measure_preview(work: Path, *, images: int, runs: int) -> list[Figure]:
     """Deploy a dataset of `images` images, preview without a change, destroy. Leaves no process behind.
 
     Raises:
-        AssertionError: the CLI failed; what it printed.
+        AssertionError: the CLI failed; the text is its output.
     """
     folder = work / "project"
     write_drawn(folder / "drawn", images, "drawn.json")
@@ -42,7 +42,7 @@ def measure_preview(work: Path, *, images: int, runs: int) -> list[Figure]:
 
 
 def end_processes(folder: Path) -> None:
-    """End what still works on `folder`: a deployment that failed may have left its services running."""
+    """End the processes that still use `folder`: a failed deployment may have left its services running."""
     left = []
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):

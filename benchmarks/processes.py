@@ -1,6 +1,6 @@
-"""The processes of a benchmark: the engine, a blob server, and the bare scripts that both are held against.
+"""The processes of a benchmark: the engine, a blob server, and the bare scripts to compare them with.
 
-All run in this process's session, since priorities count within one, and all end with it.
+All run in this process's session, because priorities count only within a session, and all end with it.
 """
 
 import json
@@ -49,19 +49,19 @@ class Engine:
         return sum(time_.user + time_.system for time_ in times)
 
     def worker_peak_gigabytes(self) -> float:
-        """The most memory that a worker has had at once so far, in 10⁹ bytes."""
+        """The peak memory of a worker so far, in 10⁹ bytes."""
         status = [Path(f"/proc/{child.pid}/status").read_text() for child in psutil.Process(self.process.pid).children()]
         return max(int(text.split("VmHWM:")[1].split()[0]) for text in status) * 1024 / 1e9
 
     def wait_until_worker_rests(self) -> None:
-        """Until the worker takes next to no processor time: nothing that comes after shares the cores with it."""
+        """Wait until the worker uses almost no processor time, so that it does not share the cores with what follows."""
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
             before = self.worker_cpu_seconds()
             time.sleep(0.5)
             if self.worker_cpu_seconds() - before < 0.05:
                 return
-        raise RuntimeError("the worker still works, though nothing is to be done")
+        raise RuntimeError("the worker is still busy, although it has no jobs")
 
 
 class Script:
@@ -114,7 +114,7 @@ def running_engine(data_dir: Path, blob_host: str) -> Iterator[Engine]:
 
 
 def stop(process: "subprocess.Popen[Any]") -> None:
-    """Wait for a process that was asked to end, and kill it where it does not."""
+    """Wait for a process that was asked to end, and kill it if it does not."""
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -26,7 +26,7 @@ class Samples:
         return [str(self.root / name) for name, _, _ in self.images]
 
     def annotations(self, base_url: str, file_name: str) -> str:
-        """Write the annotation file; its URL."""
+        """Write the annotation file, and return its URL."""
         coco: dict[str, Any] = document(self.images)
         for image in coco["images"]:
             image["absolute_url"] = f"{base_url}/{image['file_name']}"
@@ -34,7 +34,7 @@ class Samples:
         return f"{base_url}/{file_name}"
 
     def changed(self, share: float, folder: str) -> "Samples":
-        """The same with `share` of the images, at least one, replaced by others of the same look."""
+        """The same samples, but with `share` of the images, at least one, replaced by similar ones."""
         positions = random.Random(0).sample(range(len(self.images)), max(1, round(share * len(self.images))))
         images = list(self.images)
         for position in positions:

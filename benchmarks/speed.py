@@ -1,7 +1,7 @@
 """Speed, as ratios in one run: `python -m benchmarks speed`.
 
 The real engine with its worker, on this machine's cores, against the bare work: decoding, and plain onnxruntime sessions.
-Measured and bare runs take turns, since a machine is not equally busy all the time. Ends with 1 where a limit is missed.
+Measured and bare runs take turns, because a machine is not equally busy all the time. Exits with 1 if a limit is missed.
 """
 
 import argparse
@@ -45,12 +45,12 @@ THROUGHPUT_LIMIT = 0.8
 FLOOD_CONNECTIONS = 5000
 FLOOD_LIMIT = 3.0
 _FLOOD_SECONDS = 5.0
-"""Until all of its connections have been tried once."""
+"""Time until the flood has tried all of its connections once."""
 _FLOOD_PASSES = 4
-"""One slow call of a hundred is no p99: each round calls for every image so often."""
+"""Calls per image in each round: one slow call of a hundred would not be a p99."""
 
 WORKER_NICENESS = 19
-"""Of the engine's workers; the bare work has the same, since others may use this machine too."""
+"""Niceness of the engine's workers. The bare work has the same, because others may use this machine too."""
 
 CONTAINER = "samples"
 _POLL_SECONDS = 0.1
@@ -85,7 +85,7 @@ class Bench:
         self._model = ""
 
     def training(self) -> list[Figure]:
-        """First trainings, each of images of its own and between two bare runs, and then the same with some of them changed."""
+        """First trainings, each with its own images and between two bare runs; then the same with some images changed."""
         walls, computes, cpus, bares, bare_cpus, again_walls, again_computes = ([] for _ in range(7))
         self._warm_up()
         with Script("benchmarks.bare", str(self._threads), str(WORKER_NICENESS)) as bare:
@@ -192,7 +192,7 @@ class Bench:
         ]
 
     def _analyze_while_training(self) -> list[Figure]:
-        """Each training goes on with the images that the one before it has left."""
+        """Each training continues with the images that the one before has not processed."""
         images = self._training_sets[0].files[: self._sizes.analyze_images]
         self._register("busy", self._busy_set)
         return while_training(
@@ -244,9 +244,9 @@ def _embedded(model: Model) -> int:
 
 
 def _compute_seconds(model: Model, embedded: int) -> float:
-    """What the training's steps took. That it embedded what it should is part of the figure."""
+    """Compute time of the training's steps. Checks that it embedded the expected number of images."""
     if model.training_progress is None or _embedded(model) != embedded:
-        raise RuntimeError(f"{model.name} was to embed {embedded} images, and embedded {_embedded(model)}")
+        raise RuntimeError(f"{model.name} should have embedded {embedded} images, but embedded {_embedded(model)}")
     return model.training_progress.seconds
 
 
@@ -292,7 +292,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = ("training", "analyze", "throughput", "flood", "detector", "preview")
     parser.add_argument("--only", choices=parts, action="append", help="part to measure (default: all; may be repeated)")
     parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="turns of measured and bare (default: %(default)s)")
-    parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="a tag in each training (default: %(default)s)")
+    parser.add_argument("--images", type=int, default=Sizes.images_a_tag, help="images per tag (default: %(default)s)")
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "speed.json", help="where the figures go"
     )
@@ -300,8 +300,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 150)
     sizes = Sizes(rounds=options.rounds, images_a_tag=options.images)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
-    # A shell has its background jobs ignore SIGINT, and so all that they start. Pulumi ends its plugins by it, and waits for
-    # five seconds where that does not help.
+    # In a shell's background jobs, SIGINT is ignored, also by the processes that they start. Pulumi ends its plugins with
+    # SIGINT, and waits for five seconds if that does not help.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="vision-speed-") as work:
         figures = measure(Path(work), options.only or parts, sizes, console)

@@ -16,7 +16,7 @@ def find_actionlint(places: Places) -> Path:
     """The program, pinned by `go.mod` and checked by `go.sum` in `tests/support/actionlint`.
 
     Raises:
-        NotHere: it is not in the cache, and there is no Go to build it with.
+        NotHere: it is not in the cache, and Go is not installed to build it.
         ToolchainError: the download or the build failed.
     """
     module = places.checkout / "tests" / "support" / "actionlint"

@@ -29,7 +29,7 @@ VERSION = "2023-04-01-preview"
 
 @dataclass
 class RecordedJobs:
-    """A queue that nobody works on."""
+    """A queue without workers."""
 
     trainings: list[str] = field(default_factory=list)
     evaluations: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class FixedIdentity:
 
 @dataclass
 class FixedBlobs:
-    """Knows a few addresses, and which of them the engine's identity cannot read."""
+    """Has blobs at a few addresses, some of which the engine's identity cannot read."""
 
     content: dict[str, bytes] = field(default_factory=dict)
     denied: dict[str, BlobErrorKind] = field(default_factory=dict)
@@ -171,12 +171,12 @@ class World:
         return self.call("PUT", f"models/{name}", json={"trainingParameters": training})
 
     def train(self, name: str = "m") -> str:
-        """A model that has succeeded, with its artifact; its id."""
+        """Add a model that has succeeded, with its artifact. Returns its id."""
         assert self.create(name).status_code == 201
         return self._succeed(self.store.models.find(name).id)
 
     def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER, tiles: int = 1) -> str:
-        """As `train`, of a kind that finds objects."""
+        """Like `train`, for a kind that finds objects."""
         record = self.store.models.create(
             name, TrainingOrder(training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
         )
@@ -208,6 +208,6 @@ def image_bytes(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: 
 
 
 BuildWorld = Callable[..., World]
-"""What `build_world` is: builds an application with other settings on the same store."""
+"""The type of `build_world`, which builds an application with other settings on the same store."""
 BuildAnyWorld = Callable[[Path], World]
 Picture = Callable[..., bytes]

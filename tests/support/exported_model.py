@@ -1,4 +1,4 @@
-"""A model as another engine hands it out."""
+"""A model as another engine exports it."""
 
 import hashlib
 import json
@@ -55,7 +55,7 @@ def export(weights_dir: Path, tags: Sequence[str]) -> Exported:
 
 
 def put(world: World, exported: Exported, name: str = "m", **changes: Any) -> httpx.Response:  # noqa: ANN401 - of any kind
-    """Send `exported`. `changes` are those of its metadata, of the digest in the header, of the file, and of the form."""
+    """Send `exported`. `changes` replace its metadata, the digest in the header, the file, or the form."""
     metadata = changes.pop("metadata", exported.metadata)
     content = changes.pop("onnx", exported.onnx)
     text = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Logs nothing, and keeps its connections."""
+    """Logs nothing, and keeps connections open."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -32,17 +32,17 @@ class Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base has it
-        """A client that hangs up, was killed or does not trust the certificate is its own business."""
+        """Ignores the error: a client may hang up, be killed, or not trust the certificate."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving_http(handler: type[Handler], host: str = "127.0.0.1", *, context: ssl.SSLContext | None = None) -> Iterator[int]:
-    """Serves at the port that it gives; with a context, over TLS."""
+    """Serve, and yield the port; with a context, over TLS."""
     server = _Server((host, 0), handler)
     if context is not None:
-        # Shaken hands with in the connection's own thread, or one silent client would hold up all others.
+        # The TLS handshake runs in the connection's own thread, or one silent client would block all others.
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Features of no image."""
+"""Random features, without images."""
 
 import numpy as np
 from numpy.typing import NDArray

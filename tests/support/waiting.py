@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process does."""
+"""Waits for other threads or processes."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ def wait_until(
     *,
     every_seconds: float = 0.02,
 ) -> Found:
-    """The first answer of `condition` that holds; the failure says `what` did not come about."""
+    """The first true answer of `condition`; the failure names `what` did not happen."""
     deadline = time.monotonic() + timeout_seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s: {what if isinstance(what, str) else what()}"
