@@ -60,7 +60,7 @@ class Settings(BaseModel):
     )
     objects_url: str | None = Field(
         None,
-        description="Blob container (https) for features and models; the engine's identity opens it. [default: data_dir]",
+        description="Blob container (https) for features and models; the engine's identity accesses it. [default: data_dir]",
     )
     keys: tuple[SecretStr, ...] = Field(
         (),

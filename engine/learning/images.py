@@ -202,4 +202,4 @@ def _decode(image: Image.Image, detail: int) -> DecodedImage:
 
 
 ASPECT_ROOT_MAX = 2.0
-"""Square root of the greatest ratio of an image's sides: a narrower image is squeezed to 4 : 1."""
+"""Square root of the greatest ratio of an image's sides: a more elongated image is squeezed to 4 : 1."""

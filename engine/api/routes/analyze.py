@@ -111,7 +111,7 @@ async def analyze(request: Request, query: Annotated[AnalyzeQuery, Query()]) -> 
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(request)
         if resource is not None:
-            if name is not None:  # before the call to the resource, which costs money, for a model that cannot answer
+            if name is not None:  # first, because a call to the resource costs money
                 await analyzer.check(name)
             standard = analyzer.standard(resource, request.query_params, url, image)
             if name is None:

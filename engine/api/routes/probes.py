@@ -76,7 +76,7 @@ def read_metrics(
 ) -> Response:
     allowed = service.settings.metrics_public or from_this_machine(request)
     if not allowed and not authenticator.has_key(dict(request.scope["headers"])):
-        message = "Metrics need a key from other machines. Send one in the header Ocp-Apim-Subscription-Key."
+        message = "Calls of /metrics from other machines need a key in the header Ocp-Apim-Subscription-Key."
         raise unauthorized(message, str(request.url.replace(query="")))
     return Response(metrics.text(), media_type=_PROMETHEUS)
 

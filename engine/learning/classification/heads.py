@@ -150,5 +150,5 @@ def add_heads(heads: list[LinearHead], x: Samples) -> LinearHead:
         part = head.scaled(1 / spread)
         total = part if total is None else LinearHead(total.weights + part.weights, total.bias + part.bias)
     if total is None:
-        raise ValueError("there is no head to add")
+        raise ValueError("heads is empty: expected at least one")
     return total
