@@ -75,7 +75,7 @@ def test_what_is_taken(changes: dict[str, Any], images: int) -> None:
         ),
         (coco(categories=[{"id": 1, "name": ""}]), "0.json: categories[0] (id 1): name is missing"),
         (coco(annotations=[{"id": 3, "image_id": 9, "category_id": 1}]), "annotations[0] (id 3): image_id 9 is not an image"),
-        (coco(annotations=[{"id": 3, "image_id": 1, "category_id": 9}]), "(id 3): category_id 9 is not a category"),
+        (coco(annotations=[{"id": 3, "image_id": 1, "category_id": 9}]), "annotations[0] (id 3): category_id 9 is not a"),
         (coco(annotations=[{"id": 3, "image_id": [1], "category_id": 1}]), "annotations[0] (id 3): image_id [1] is not an"),
         (coco(annotations=[{"id": 3, "image_id": 1, "category_id": {}}]), "annotations[0] (id 3): category_id {} is not"),
         (coco(images=[{"id": 10**99}]), "0.json: images[0]: id is 1000"),

@@ -346,8 +346,8 @@ def test_bodies_as_clients_and_documents_have_them(world: World, body: bytes, co
         (b"\xff\xfe", "not UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"n": ' + b"1" * 5000 + b"}", "not JSON"),
-        (b'{"customProperties": {"a": "\\ud800"}}', "no character"),
-        (b'{"customProperties": {"a\\u0000": "b"}}', "no character"),
+        (b'{"customProperties": {"a": "\\ud800"}}', "a NUL character or an unpaired surrogate"),
+        (b'{"customProperties": {"a\\u0000": "b"}}', "a NUL character or an unpaired surrogate"),
         (b'{"annotationKind": NaN}', "annotationKind"),
     ],
 )

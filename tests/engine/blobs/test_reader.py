@@ -253,5 +253,5 @@ def test_a_reader_that_is_closed_leaves_no_connection_to_one_who_was_about_to_ma
         backend.close()
         with pytest.raises(OSError, match="Bad file descriptor"):
             before.get_extra_info("socket").getpeername()
-        with pytest.raises(httpcore.ConnectError, match="has been closed"):
+        with pytest.raises(httpcore.ConnectError, match="the connections have been closed"):
             backend.connect_tcp("127.0.0.1", port)

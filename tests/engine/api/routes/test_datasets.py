@@ -86,7 +86,7 @@ def test_authentication_that_is_refused_without_repeating_it(world: World, authe
         ("AmlDatastore://ws/c/train.json", "not absolute"),
         ("https://host", "names no file"),
         ("https://host/", "names no file"),
-        ("https://host/c/my train.json", "percent-encoded"),
+        ("https://host/c/my train.json", "percent-encode it"),
         ("https://host:port/c/t.json", "cannot be read"),
         ("https://[::1/c/t.json", "cannot be read"),
         ("https://me:secret@host/c/t.json", "a user name"),

@@ -104,7 +104,7 @@ def without(*keys: str) -> Change:
         (without("trainingParameters"), "metadata.trainingParameters", "Field required"),
         (without("artifact"), "metadata.artifact", "Field required"),
         (lambda metadata: metadata.update(labels=["cat", "cow"]), "metadata", "its labels are not those of the model file"),
-        (lambda metadata: metadata.update(features="0" * 16), "metadata", "bring both engines to the same version"),
+        (lambda metadata: metadata.update(features="0" * 16), "metadata", "Update both engines to the same version"),
         (
             lambda metadata: metadata.update(kind="Generic-Detector"),
             "model",

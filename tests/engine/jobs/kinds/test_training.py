@@ -299,7 +299,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
     "image-of-too-many-bytes": (
         lambda engine, name: broken_dataset(engine, name, with_image(engine, bytes(20 * 1024 * 1024 + 1))),
         "datasetCorrupt",
-        "is larger than 20,971,520 bytes",
+        "is larger than the maximum of 20,971,520 bytes",
     ),
     "detection-dataset": (
         lambda engine, name: engine.annotate(name, [], ["red"], kind=AnnotationKind.IMAGE_OBJECT_DETECTION),
