@@ -78,7 +78,7 @@ def test_several_processes_open_at_once(settings: Settings) -> None:
         ("nonsense", "database_url is not a URL"),
         ("mysql://u:secret@h/d", "expected sqlite or postgresql"),
         ("sqlite://", "Name a file"),
-        ("postgresql://u:secret@127.0.0.1:1/d", "check VISION_ENGINE_DATABASE_URL"),
+        ("postgresql://u:secret@127.0.0.1:1/d", "Check VISION_ENGINE_DATABASE_URL"),
     ],
 )
 def test_a_database_that_cannot_be_opened(url: str, expected: str, tmp_path: object) -> None:
