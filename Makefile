@@ -150,7 +150,7 @@ test-coverage: setup-all ## Run the tests of test-unit, and fail where they cove
 
 .PHONY: docs
 docs: setup-all ## Build the documentation's site into .vision/site; fails for a warning or a broken link.
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: format
 format: setup ## Format the code and fix what ruff can fix.

@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
-class RepositoryUrls(MetadataHookInterface):
+class RepositoryUrls(MetadataHookInterface):  # type: ignore[misc] # hatchling is there only while a package is built
     """Fills `urls` where a GitHub workflow builds the package; elsewhere there are none."""
 
     def update(self, metadata: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A hook of mkdocs: links of the pages to files of the repository, which are no pages, lead to the repository."""
+"""A hook of mkdocs: links of the pages to files of the repository, which are not pages, lead to the repository."""
 
 from __future__ import annotations
 

@@ -70,7 +70,9 @@ class AzureWorkspace(pulumi.ComponentResource):
         deployer = self._deployer_access(storage, found)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
         can_read = self._engine_access("reads", engine, deployer.container_url, reads)
-        self.endpoint, self.key, self.container_url = _once(can_write, engine.endpoint), engine.key, can_read.container_url
+        assert engine.key is not None
+        self.endpoint, self.key = _once(can_write, engine.endpoint), pulumi.Output.from_input(engine.key)
+        self.container_url = can_read.container_url
         # No annotations of the class: Pulumi takes those for outputs, which a program in another language would see.
         self.service: Service = Service(self.endpoint, self.key)
         self.container: TrainingContainer = TrainingContainer(self.container_url)

@@ -60,7 +60,8 @@ class VisionClient:
         timeout_seconds: for the connection, and for each answer. [default: 10 and 60; 5 and 20 for a service on this machine]
         retry: how to retry after 429, 5xx and connection errors.
         on_silence: called with a line to show if an answer takes more than 5 seconds.
-        sleep, clock: in seconds; for tests.
+        sleep: takes seconds; for tests.
+        clock: gives seconds; for tests.
 
     Every method raises `RequestError` (a subclass by status) if the service refuses, `Unreachable` if it does not answer.
     """
@@ -255,7 +256,8 @@ class VisionClient:
             raise_on_failure: whether a failed or cancelled training raises; if not, its model is returned.
 
         Raises:
-            TrainingFailed, TrainingCancelled: the training ended without a model.
+            TrainingFailed: the training ended without a model.
+            TrainingCancelled: someone cancelled it.
             WaitTimedOut: the timeout passed, but the training continues.
         """
         model = self._wait(lambda: self.get_model(name), f"model {name!r}", timeout_seconds, on_progress)
@@ -299,7 +301,8 @@ class VisionClient:
         """Wait until an evaluation has its metrics; like `wait_for_model`.
 
         Raises:
-            EvaluationFailed, WaitTimedOut.
+            EvaluationFailed: the evaluation ended without a result.
+            WaitTimedOut: the timeout passed, but the evaluation continues.
         """
         what = f"evaluation {name!r} of model {model_name!r}"
         evaluation = self._wait(lambda: self.get_evaluation(model_name, name), what, timeout_seconds, on_progress)
@@ -412,7 +415,8 @@ class VisionClient:
         """Wait until a run has its result; like `wait_for_model`.
 
         Raises:
-            RecognitionFailed, WaitTimedOut.
+            RecognitionFailed: the run ended without a result.
+            WaitTimedOut: the timeout passed, but the run continues.
         """
         what = f"run {run_name!r} of model {model_name!r}"
         run = self._wait(lambda: self.get_run(model_name, run_name), what, timeout_seconds, on_progress)

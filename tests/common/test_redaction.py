@@ -128,7 +128,7 @@ def test_a_secret_is_struck_out(text: str, expected: str) -> None:
         "mail somebody@example.com",
         "-----BEGIN CERTIFICATE-----\nMIIEow==\n-----END CERTIFICATE-----",
         "VISION_ENGINE_KEYS: a key must consist of printable ASCII characters without spaces",
-        "VISION_ENGINE_TOKEN_KEY: is no Fernet key",
+        "VISION_ENGINE_TOKEN_KEY: is not a Fernet key",
         "key: must be one line of ASCII text",
         "password: must have 8 characters",
         "Basic authentication and bearer authentication are refused",

@@ -65,7 +65,7 @@ def option_of(name: str) -> click.Option | None:
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_the_type_of_every_option(name: str) -> None:
     option = option_of(name)
-    assert (option is None) == (name in SECRETS), "secrets are no flags"
+    assert (option is None) == (name in SECRETS), "secrets are not flags"
     if option is not None:
         flag = f"--{name.replace('_', '-')}"
         shown = (option.get_help_record(click.Context(main)) or ("", ""))[0]
@@ -87,7 +87,7 @@ def test_serve_shows_every_setting_with_its_variable() -> None:
     words = " ".join(text.split())
     for name in set(Settings.model_fields) - set(OF_THE_WORKER):
         assert variable_of(name) in words
-        assert (f"--{name.replace('_', '-')}" in words) == (name not in SECRETS), "secrets are no flags"
+        assert (f"--{name.replace('_', '-')}" in words) == (name not in SECRETS), "secrets are not flags"
 
 
 def test_each_command_shows_what_concerns_it() -> None:

@@ -30,7 +30,7 @@ def project(make_project: Callable[..., Project]) -> Project:
 
 @pytest.fixture
 def deployed(project: Project, config: dict[str, Any]) -> Project:
-    """The project as every test finds it: ten images a tag, deployed."""
+    """The project as every test finds it: ten images per tag, deployed."""
     project.configure(config)
     write_dataset(project.folder / "shapes", "train.json", TRAIN)
     project.up().succeeded()

@@ -21,7 +21,7 @@ def shared_project(make_project: Callable[..., Project]) -> Project:
 
 @pytest.fixture
 def project(shared_project: Project, config: dict[str, Any]) -> Project:
-    """The project as every test finds it: ten images a tag, without a fault."""
+    """The project as every test finds it: ten images per tag, without a fault."""
     shared_project.configure(config)
     write_dataset(shared_project.folder / "shapes", "train.json", {"circle": range(10), "square": range(10)})
     return shared_project

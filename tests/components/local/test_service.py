@@ -176,7 +176,7 @@ class TestLife:
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            with pytest.raises(LocalServiceError, match=f"port {port} of 127.0.0.1 is taken"):
+            with pytest.raises(LocalServiceError, match=f"port {port} of 127.0.0.1 is in use"):
                 provider.create(provider.check({}, {**declared, "port": port}).inputs)
 
     def test_a_server_that_ends_at_once_is_explained_by_its_log(

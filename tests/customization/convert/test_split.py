@@ -1,4 +1,4 @@
-"""Parting into training and testing."""
+"""Splitting into training and testing."""
 
 from collections import Counter
 from pathlib import Path

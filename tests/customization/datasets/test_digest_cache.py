@@ -98,7 +98,7 @@ def test_a_useless_cache_costs_time_only(tmp_path: Path, spoil: str) -> None:
     expected = read_images({str(image): image.stat()})
     look(cache, image)
     if spoil == "garbage":
-        cache.path.write_bytes(b"this is no database" * 100)
+        cache.path.write_bytes(b"this is not a database" * 100)
     elif spoil == "other version":
         with sqlite3.connect(cache.path) as connection:
             connection.execute("PRAGMA user_version = 99")

@@ -194,7 +194,7 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
     (nothing, "POST", "planogramcompliance:match", {"planogram": PLANOGRAM["planogram"]}, {}, 400, "InvalidRequest"),
     (nothing, "POST", "planogramcompliance:match", {**PLANOGRAM, "pad": "p" * 1_048_576}, {}, 413, "InvalidRequest"),
     (nothing, "GET", "planogramcompliance:match", None, {}, 405, "InvalidRequest"),
-    # what is no operation
+    # what is not an operation
     (nothing, "GET", "productrecognition/m", None, {}, 404, "404"),
     (nothing, "GET", "", None, {}, 404, "404"),
     (nothing, "DELETE", "datasets", None, {}, 405, "InvalidRequest"),

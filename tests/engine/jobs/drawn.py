@@ -152,7 +152,7 @@ def as_older_engines_record(
 
 
 class Gate:
-    """Holds whoever passes, from when it is shut until it is opened, or for so many seconds."""
+    """Holds all who pass, from when it is shut until it is opened, or for so many seconds."""
 
     def __init__(self, seconds: float = 30) -> None:
         self._seconds = seconds

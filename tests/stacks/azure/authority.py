@@ -28,7 +28,7 @@ class NotAToken(Exception):
 
 @dataclass(frozen=True)
 class Authority:
-    """The files of one authority: made once per folder, and read by whoever must trust or prove."""
+    """The files of one authority: made once per folder, and read by those who must trust or prove."""
 
     folder: Path
 

@@ -1,4 +1,4 @@
-"""The services of Azure in this process, and whoever calls them."""
+"""The services of Azure in this process, and their callers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def state(world: AzureWorld) -> State:
 
 @pytest.fixture
 def deployer(world: AzureWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of whoever deploys."""
+    """The environment of the deployer."""
     for name in os.environ:
         if name.startswith("AZURE_"):
             monkeypatch.delenv(name)
@@ -36,7 +36,7 @@ def deployer(world: AzureWorld, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def credential(deployer: None) -> Iterator[Callable[[str | None], DefaultAzureCredential]]:
-    """Whoever runs with the environment of the world, as the deployer or as a user-assigned identity."""
+    """One who runs with the environment of the world, as the deployer or as a user-assigned identity."""
     opened = []
 
     def make(client_id: str | None = None) -> DefaultAzureCredential:

@@ -242,7 +242,7 @@ class ContainerApp:
             return Upstream(OWN_HOST, running[self._calls % len(running)].port)
 
     def _environment(self, header: str) -> dict[str, str]:
-        """What the platform gives, and nothing of whoever deploys."""
+        """What the platform gives, and nothing of the deployer."""
         search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         return {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},

@@ -63,7 +63,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Caller:
-    """Whoever deploys, and what its role on the subscription allows."""
+    """The deployer, and what its role on the subscription allows."""
 
     principal: Principal
     actions: Sequence[str] = ("*",)

@@ -1,4 +1,4 @@
-"""What answers on loopback addresses: small servers of threads, and fronts that pass a call on to whoever serves it."""
+"""What answers on loopback addresses: small servers of threads, and fronts that pass a call on to its server."""
 
 import http.client
 import json

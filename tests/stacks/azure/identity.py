@@ -1,4 +1,4 @@
-"""The identity endpoint of App Service and Container Apps: tokens for whoever runs in a place, told apart by its header."""
+"""The identity endpoint of App Service and Container Apps: tokens for what runs in a place, told apart by its header."""
 
 import secrets
 import threading

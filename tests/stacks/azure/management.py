@@ -72,7 +72,7 @@ def reply(call: Call, object_id: str, directory: Directory) -> object:
     if group and not any(found.id.lower() == group["id"].lower() for found in directory.of_type(RESOURCE_GROUP)):
         raise Refused(404, "ResourceGroupNotFound", f"Resource group '{group['name']}' could not be found.")
     if match["what"].lower() == "permissions":
-        # Whoever may do nothing may still ask what.
+        # A caller who may do nothing may still ask what.
         is_caller = object_id == directory.caller.principal.object_id
         return {"value": [_permission(directory)] if is_caller else []}
     if match["role"]:

@@ -132,7 +132,7 @@ class Provider:
             raise
 
     def update(self, resource_type: str, resource_id: str, inputs: Values) -> Values:
-        """Like the PUT of Azure, it makes anew what was deleted behind Pulumi's back."""
+        """Like the PUT of Azure, it makes again what was deleted behind Pulumi's back."""
         kind = kind_of(resource_type)
 
         def change(state: State, scenario: Values) -> Values:

@@ -76,7 +76,7 @@ class AzureWorld:
         self.stop()
 
     def environment(self) -> dict[str, str]:
-        """For whoever deploys: the Pulumi CLI, the program and its providers. No other `AZURE_…` may stand beside it."""
+        """For the deployer: the Pulumi CLI, the program and its providers. No other `AZURE_…` may stand beside it."""
         return {
             "AZURE_STAND_IN": str(self.folder),
             "AZURE_STAND_IN_WORLD": "1",
@@ -151,7 +151,7 @@ class AzureWorld:
             self.remove(told["type"], told["id"])
         except WorldFailure as failure:
             return _failure(failure)
-        except Exception as error:  # noqa: BLE001 - whoever waits for an answer is told, whatever it is
+        except Exception as error:  # noqa: BLE001 - the one who waits gets an answer, whatever it is
             return _failure(WorldFailure(500, "InternalServerError", f"{type(error).__name__}: {error}"))
         return Answer.of(200, {})
 

@@ -47,7 +47,7 @@ class Azure:
         return self.subscription.calls()
 
     def scenario(self, **keys: object) -> None:
-        """Set keys of the scenario; None takes one away. What is planned in `fail` counts anew."""
+        """Set keys of the scenario; None takes one away. What is planned in `fail` counts again from 0."""
         rules = keys.get("fail")
         if isinstance(rules, list):
             keys["fail"] = [{**rule, "planned": str(uuid.uuid4())} for rule in rules]

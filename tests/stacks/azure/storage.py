@@ -128,7 +128,7 @@ def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resou
         )
     if kind is Credential.NONE and not allowed.get("allowBlobPublicAccess", False):
         raise Refused(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
-    if kind is Credential.USER_DELEGATION_SAS:  # it can do no more than whoever signed it can now
+    if kind is Credential.USER_DELEGATION_SAS:  # it can do no more than its signer can now
         check_roles(directory, call.query["skoid"], call, account, container)
     if kind is Credential.TOKEN:
         version = call.headers.get("x-ms-version", "")

@@ -163,7 +163,7 @@ def test_role_assignments(with_container: Caller) -> None:
     assert assignment == f"{CONTAINER}/providers/Microsoft.Authorization/roleAssignments/{GUID.format(1)}"
     with pytest.raises(Failure, match="RoleAssignmentExists"):
         with_container.assign(identity["principalId"], 2)
-    # For another scope, for an identity that a resource has of its own, and for whoever deploys.
+    # For another scope, for an identity that a resource has of its own, and for the deployer.
     with_container.assign(identity["principalId"], 3, scope=STORAGE)
     _, vision = with_container.create("cognitiveservices:Account")
     with_container.assign(vision["identity"]["principalId"], 4)

@@ -105,7 +105,7 @@ PART = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n'
         # A malformed head ends the form.
         (PART + b"1\r\n--x\r\nno header\r\n\r\n2\r\n--x--", [("a", False, b"1")]),
         (b"--x\r\n: 1\r\n\r\n2\r\n--x--", []),
-        # Lines that end in a line feed alone are no delimiters.
+        # Lines that end in a line feed alone are not delimiters.
         (PART.replace(b"\r", b"") + b"1\n--x--", []),
     ],
 )

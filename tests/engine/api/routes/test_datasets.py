@@ -60,7 +60,7 @@ def test_authentication_as_it_is_shown(world: World, authentication: object, sho
         ({"kind": "sas", "sasToken": "Hidden"}, "not a SAS token"),
         ({"kind": "sas", "sasToken": "sig=Hidden and more"}, "not a SAS token"),
         ({"kind": "sas", "sasToken": "sig=Hidden" * 500}, "not a SAS token"),
-        ({"kind": "none", "sasToken": "sig=Hidden"}, "only for authentication of kind 'sas'"),
+        ({"kind": "none", "sasToken": "sig=Hidden"}, "allowed only with authentication of kind 'sas'"),
         ({"kind": "key", "sasToken": "sig=Hidden"}, "'managedIdentity'"),
         ({"sasToken": "sig=Hidden"}, "authentication.kind"),
         ("sas", "authentication"),

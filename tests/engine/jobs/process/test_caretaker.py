@@ -73,7 +73,7 @@ def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
 
 
 def test_a_sweep_deletes_the_files_of_deleted_models(settings: Settings, store: Store, queue: JobQueue) -> None:
-    """Whoever deleted the model could not delete its files."""
+    """The process that deleted the model could not delete its files."""
     objects = FileObjects(settings.data_dir / "objects")
     order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
     kept, deleted = store.models.create("kept", order), store.models.create("deleted", order)
