@@ -100,10 +100,10 @@ image-digest: ## Print the name and digest of the image built last.
 
 .PHONY: dist release-notes
 dist: python ## Build the source archive and the wheel into dist/; TAG=v1.2.3 must be their version.
-	@$(PYTHON) -m toolchain.release dist --tag "$(TAG)"
+	@$(PYTHON) -m toolchain.publishing.release dist --tag "$(TAG)"
 release-notes: python ## Write what CHANGELOG.md says of the version that TAG names to .vision/release-notes.md.
 	@mkdir -p .vision
-	@$(PYTHON) -m toolchain.release notes --tag "$(TAG)" > .vision/release-notes.md
+	@$(PYTHON) -m toolchain.publishing.release notes --tag "$(TAG)" > .vision/release-notes.md
 
 .PHONY: github-release
 github-release: release-notes ## Publish the release of TAG on GitHub, with the files in dist/ and its notes.

@@ -4,7 +4,7 @@ import pytest
 
 from toolchain.errors import ToolchainError
 from toolchain.places import find_places
-from toolchain.release import check_tag, main, notes_of, version_of
+from toolchain.publishing.release import check_tag, main, notes_of, version_of
 
 CHANGELOG = """# Changelog
 

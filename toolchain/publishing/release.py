@@ -54,7 +54,7 @@ def notes_of(changelog: str, version: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m toolchain.release", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m toolchain.publishing.release", description=__doc__)
     parser.add_argument("part", choices=("dist", "notes"))
     parser.add_argument("--tag", default="", help="the tag that is released, such as v1.2.3: it must be that of the version")
     options = parser.parse_args(arguments)

@@ -1,0 +1,1 @@
+"""What a release and the site of the documentation are made with."""
