@@ -33,7 +33,7 @@ def asked(url: str, path: str = HEALTH_PATH) -> int | None:
 
 
 def is_hung(url: str, program: str) -> bool:
-    """Whether a process of this program listens at this machine's URL, but does not answer twice.
+    """Whether a process of this program listens at this machine's URL, and fails to answer two requests in a row.
 
     Another program there may be a tunnel to a remote service, about which nothing is known.
     """

@@ -37,7 +37,6 @@ NOT_RUN = {
     ("docs/datasets.md", "python"): "needs a service and images of the reader's; tests/test_exports.py resolves its imports",
     ("docs/product-recognition.md", "python"): "needs a trained detector; tests/test_exports.py resolves its imports",
     ("docs/product-recognition.md", "console"): "needs a trained detector",
-    ("docs/index.md", "sh"): "what docs/start.md does, in short",
     ("docs/engine.md", "sh"): "servers that do not end, and settings for several machines or Azure",
     ("tests/stacks/azure/README.md", "python"): "lines of a test, whose names a test has",
     ("docs/benchmarks.md", "sh"): "takes minutes to an hour",

@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 from toolchain.packages import find_uv
 from toolchain.places import find_places
 from toolchain.programs.pulumi_cli import find_cli, ways_allowed
+from toolchain.publishing.release import build
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
 
@@ -41,7 +42,7 @@ def uv(*arguments: str | Path) -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built as a release builds it: from the source archive."""
     folder = tmp_path_factory.mktemp("dist")
-    uv("build", "--quiet", "--build-constraints", CHECKOUT / "toolchain" / "locks" / "build.txt", "--out-dir", folder, CHECKOUT)
+    build(find_places(), folder)
     [built] = folder.glob("*.whl")
     return built
 
@@ -97,9 +98,7 @@ def test_the_wheel_has_one_name_and_nothing_that_a_user_does_not_need(wheel: Pat
     known = subprocess.run(
         ["git", "ls-files", *packages], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout.split()
-    # What a plugin of Pulumi needs is for those who have the repository.
-    expected = {name for name in known if name not in ("components/PulumiPlugin.yaml", "components/requirements.txt")}
-    assert {name.partition("/")[2] for name in names if ".dist-info/" not in name} == expected | {"__init__.py", "py.typed"}
+    assert {name.partition("/")[2] for name in names if ".dist-info/" not in name} == {*known, "__init__.py", "py.typed"}
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "restore", "weights pull"])
@@ -131,8 +130,8 @@ def draw_leaves(folder: Path) -> None:
 
 @pytest.mark.ci
 @pytest.mark.stack
-def test_the_page_start_as_it_stands(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
-    """All of docs/start.md after its installation, beside packages of the user's own that have the names of folders here."""
+def test_the_page_start_from_its_second_step_on(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
+    """All of docs/start.md behind its installation, beside packages of the user's own that have the names of folders here."""
     page = (DOCS / "start.md").read_text("utf-8")
     blocks = re.findall(r"^```(sh|yaml|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     [pulumi_yaml] = [text for kind, text in blocks if kind == "yaml"]

@@ -33,8 +33,9 @@ def program(name: str, data_dir: str) -> list[str]:
         )
     if npx := shutil.which("npx"):
         return [npx, "--yes", "--package", f"azurite@{AZURITE_VERSION}", "--", name]
-    if docker := shutil.which("docker"):
-        # With this machine's network and folder, its arguments have the same meaning inside the container.
+    if sys.platform == "linux" and (docker := shutil.which("docker")):
+        # With this machine's network and folder, its arguments have the same meaning inside the container. On a Mac the
+        # network of the host is that of a virtual machine.
         options = ["--rm", "--init", "--network", "host", "--user", f"{os.getuid()}:{os.getgid()}"]
         image = f"mcr.microsoft.com/azure-storage/azurite:{AZURITE_VERSION}"
         return [docker, "run", *options, "--volume", f"{data_dir}:{data_dir}", "--env", "AZURITE_ACCOUNTS", image, name]

@@ -25,7 +25,9 @@ HOST = "127.0.0.1"
 HEALTH_TIMEOUT_SECONDS = 90.0
 """How long a starting server may write nothing to its log: log lines show that it is busy, for example with a download."""
 FETCH_TIMEOUT_SECONDS = 600.0
-"""The limit for the whole start, and for silence of a program that is downloaded first."""
+"""The same for a program that is downloaded first, which npx and Docker do without a word."""
+START_TIMEOUT_SECONDS = 3600.0
+"""How long a start may take in all: 190 MB at half a megabit per second."""
 HEALTH_INTERVAL_SECONDS = 0.1
 HTTP_SERVER_ERROR = 500
 
@@ -154,7 +156,7 @@ def wait_until_healthy(properties: Properties, started: DetachedProcess, log_fil
             )
         if process.size_of(log_file) != logged:
             logged, heard = process.size_of(log_file), now
-        if now - heard > patience_seconds or now - begun > FETCH_TIMEOUT_SECONDS:
+        if now - heard > patience_seconds or now - begun > START_TIMEOUT_SECONDS:
             started.stop()
             raise LocalServiceError(
                 f"{properties['command'][0]} did not answer at {properties['endpoint']} within {now - begun:.0f} s. "

@@ -100,7 +100,10 @@ def stack_service(stack: str | None) -> tuple[str, str | None]:
         raise VisionError(f"{name}: pulumi stack output failed: {type(error).__name__}") from None
     if done.returncode:
         reason = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
-        raise VisionError(f"{name}: {reason}. Choose a stack with `pulumi stack select` or --stack")
+        advice = "Choose a stack with `pulumi stack select` or --stack"
+        if "passphrase" in reason:
+            advice = "Export PULUMI_CONFIG_PASSPHRASE, which encrypts the stack's key"
+        raise VisionError(f"{name}: {reason.rstrip('.')}. {advice}")
     outputs = json.loads(done.stdout or "{}")
     if not isinstance(outputs.get("endpoint"), str):
         raise VisionError(f"{name} has no output `endpoint`. Run `pulumi up` first")

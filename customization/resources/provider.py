@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, ClassVar
 
 from pulumi import dynamic
@@ -40,6 +41,9 @@ def end_with_engine(address: str) -> None:
 
 
 if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__main__":
+    # Each call has a thread of its own. Two that import it in different ways, as the client and Azure's SDK do, can wait for each
+    # other: "deadlock detected by _ModuleLock".
+    import_module("requests")
     # A CLI that is killed leaves its provider process behind, which would continue its operation.
     end_with_engine(sys.argv[1])
 

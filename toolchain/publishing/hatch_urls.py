@@ -1,24 +1,36 @@
-"""The addresses in a package's metadata: those of the repository whose release builds it, a fork's too."""
+"""What a package says of its repository: the addresses, and the README whose links lead there. A fork's release names the fork."""
 
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
+_RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#)(?P<target>[^)]+)\)")
 
-class RepositoryUrls(MetadataHookInterface):  # type: ignore[misc] # hatchling is there only while a package is built
-    """Fills `urls` where a GitHub workflow builds the package; elsewhere there are none."""
+
+class RepositoryMetadata(MetadataHookInterface):  # type: ignore[misc] # hatchling is there only while a package is built
+    """Fills `urls` and `readme`. Where no GitHub workflow builds the package, there are no addresses, and links stay relative."""
 
     def update(self, metadata: dict[str, Any]) -> None:
+        readme = Path(self.root, "README.md").read_text("utf-8")
         repository = os.environ.get("GITHUB_REPOSITORY")
-        if not repository:
-            return
-        url = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
-        metadata["urls"] = {
-            "Source": url,
-            "Documentation": f"{url}/tree/main/docs",
-            "Changelog": f"{url}/blob/main/CHANGELOG.md",
-            "Issues": f"{url}/issues",
-        }
+        if repository:
+            url = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
+            version = os.environ.get("GITHUB_REF_NAME", "main")
+            metadata["urls"] = {
+                "Source": url,
+                "Documentation": f"{url}/tree/{version}/docs",
+                "Changelog": f"{url}/blob/{version}/CHANGELOG.md",
+                "Issues": f"{url}/issues",
+            }
+
+            def absolute(link: re.Match[str]) -> str:
+                kind = "raw" if link["image"] else "blob"
+                return f"{link['image']}[{link['text']}]({url}/{kind}/{version}/{link['target']})"
+
+            readme = _RELATIVE.sub(absolute, readme)
+        metadata["readme"] = {"content-type": "text/markdown", "text": readme}

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from toolchain.commands import say
 from toolchain.errors import ToolchainError
@@ -31,14 +32,13 @@ def check_tag(tag: str, version: str) -> None:
         )
 
 
-def build(places: Places) -> None:
-    """The source archive, and the wheel built from it, in `dist`, with the build backend that is pinned."""
-    folder = places.checkout / "dist"
+def build(places: Places, folder: Path) -> None:
+    """The source archive, and the wheel built from it, in `folder`, with the build backend that is pinned."""
     shutil.rmtree(folder, ignore_errors=True)
     locked = ("--build-constraints", places.locks / "build.txt", "--require-hashes")
     find_uv(places)("build", "--quiet", *locked, "--out-dir", folder, places.checkout, advice=NETWORK)
     for file in sorted(folder.glob("vision_customization-*")):
-        say(f"{file.relative_to(places.checkout)}  {file.stat().st_size / 1000:.0f} kB")
+        say(f"{file}  {file.stat().st_size / 1000:.0f} kB")
 
 
 def notes_of(changelog: str, version: str) -> str:
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.tag:
             check_tag(options.tag, version)
         if options.part == "dist":
-            build(places)
+            build(places, places.checkout / "dist")
         else:
             print(notes_of((places.checkout / "CHANGELOG.md").read_text("utf-8"), version), end="")
     except ToolchainError as error:

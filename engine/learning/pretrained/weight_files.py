@@ -1,6 +1,5 @@
 """Files of pretrained weights: finds them among the downloads, checks their digests, and stores converted ones with a stamp."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def find_download(folder: Path, name: str, sha256: str, origin: str) -> Path:
 def is_kept(path: Path) -> bool:
     """Whether a converted file exists and is intact."""
     stamp = _stamp(path)
-    return path.is_file() and stamp.is_file() and file_digest(path) == stamp.read_text().strip()
+    return path.is_file() and stamp.is_file() and file_digest(path) == stamp.read_text(errors="replace").strip()
 
 
 def keep(path: Path, data: bytes) -> None:
@@ -39,9 +38,21 @@ def keep(path: Path, data: bytes) -> None:
         _write(path, data)
         _write(_stamp(path), f"{file_digest(path)}\n".encode())
     except OSError as error:
-        raise WeightsError(
-            f"{path} can't be written ({error.strerror}). Set VISION_ENGINE_WEIGHTS_DIR to a writable folder"
-        ) from error
+        raise _not_writable(path, error) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Before anything is downloaded. Raises WeightsError if nothing can be written to `folder`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+
+
+def _not_writable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(f"{path} can't be written ({error.strerror}). Set VISION_ENGINE_WEIGHTS_DIR to a writable folder")
 
 
 def kept(path: Path, title: str) -> Path:
@@ -59,6 +70,11 @@ def _stamp(path: Path) -> Path:
 
 def _write(path: Path, data: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)  # noqa: PTH101 - only the name is known
-    os.replace(file.name, path)  # noqa: PTH105
+        draft = Path(file.name)
+        try:
+            file.write(data)
+            file.flush()
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)

