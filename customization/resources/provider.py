@@ -41,8 +41,8 @@ def end_with_engine(address: str) -> None:
 
 
 if getattr(sys.modules["__main__"].__spec__, "name", None) == "pulumi.dynamic.__main__":
-    # Each call has a thread of its own. Two that import it in different ways, as the client and Azure's SDK do, can wait for each
-    # other: "deadlock detected by _ModuleLock".
+    # Each call has a thread of its own. Two that import it in different ways, as the client and Azure's SDK do, can wait for
+    # each other: "deadlock detected by _ModuleLock".
     import_module("requests")
     # A CLI that is killed leaves its provider process behind, which would continue its operation.
     end_with_engine(sys.argv[1])

@@ -1,4 +1,4 @@
-"""What a package says of its repository: the addresses, and the README whose links lead there. A fork's release names the fork."""
+"""What a package says of its repository: its addresses, and the README with links to them. A fork's release names the fork."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#)(?P<tar
 
 
 class RepositoryMetadata(MetadataHookInterface):  # type: ignore[misc] # hatchling is there only while a package is built
-    """Fills `urls` and `readme`. Where no GitHub workflow builds the package, there are no addresses, and links stay relative."""
+    """Fills `urls` and `readme`. Where no GitHub workflow builds the package, there are no addresses."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         readme = Path(self.root, "README.md").read_text("utf-8")
