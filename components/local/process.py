@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,7 +40,10 @@ class DetachedProcess:
             return False
 
     def stop(self) -> None:
-        """End the process and its children; kill those that do not end in time. No other process is affected."""
+        """End the process, then those that it started and left; kill those that do not end in time. No other is affected.
+
+        A wrapper such as npx ends at once and leaves the server, which has to hear of it, too.
+        """
         if not self.is_running():
             return
         family = [psutil.Process(self.pid)]
@@ -48,7 +52,12 @@ class DetachedProcess:
         with suppress(psutil.NoSuchProcess):
             family[0].send_signal(signal.SIGTERM)
             family[0].send_signal(signal.SIGCONT)  # a suspended process handles the signal only after it resumes
-        _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        deadline = time.monotonic() + STOP_SECONDS
+        psutil.wait_procs(family[:1], timeout=STOP_SECONDS)
+        for process in family[1:]:
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs(family, timeout=max(1.0, deadline - time.monotonic()))
         for process in alive:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -13,7 +13,7 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
-from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.manifest import Manifest, compare
@@ -76,6 +76,8 @@ class DatasetProvider(VisionProvider):
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Read and check the whole dataset: previews and error messages come from here."""
         named = name_failures("dataset_name", news.get("dataset_name"), "Give this Dataset another `dataset_name`")
+        if wrong := wrong_arguments(news):
+            return dynamic.CheckResult(news, [*named, *wrong])
         checked = self._check_files(news) if news.get("uris") is None else self._check_uris(olds, news)
         return dynamic.CheckResult(checked.inputs, [*named, *checked.failures])
 
@@ -208,6 +210,19 @@ def retire(service: VisionClient, properties: Properties, *, keep_images: bool) 
         registered_uris=[uri for other in service.list_datasets() for uri in other.annotation_file_uris],
         keep_images=keep_images,
     )
+
+
+def wrong_arguments(news: Properties) -> list[dynamic.CheckFailure]:
+    """What no dataset can have, before any file is read."""
+    wrong = []
+    for name, choices in (("annotation_kind", AnnotationKind), ("purpose", Purpose)):
+        value = news.get(name)
+        if value is not None and is_known(value) and value not in set(choices):
+            wrong += failures(name, [f"{value!r} is not a valid {name}; choose from {', '.join(choices)}"])
+    for name in ("annotation_files", "uris"):
+        if isinstance(news.get(name), str):
+            wrong += failures(name, [f"expected a list of texts, not a text. Write [{news[name]!r}]"])
+    return wrong
 
 
 def read(properties: Mapping[str, Any]) -> Content:

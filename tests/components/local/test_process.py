@@ -14,14 +14,29 @@ pytestmark = pytest.mark.process
 FAMILY = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); time.sleep(60)"
 
 
-def test_a_process_is_started_found_and_stopped_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "STOP_SECONDS", 1.0)
+def test_a_process_is_started_found_and_stopped_with_its_children(tmp_path: Path) -> None:
     started = process.start([sys.executable, "-c", FAMILY], environment={}, log_file=tmp_path / "log.txt")
     assert started.is_running()
     children = wait_until(psutil.Process(started.pid).children, "the process has a child", 10)
     started.stop()
     assert not started.is_running()
     wait_until(lambda: not any(child.is_running() for child in children), "the child is gone", 10)
+
+
+def test_what_a_wrapper_leaves_ends_in_order(tmp_path: Path) -> None:
+    """npx ends at the signal, and does not pass it on to the server that it has started."""
+    server = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print('closed', flush=True), sys.exit())); "
+        "print('up', flush=True); time.sleep(60)"
+    )
+    wrapper = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {server!r}]); time.sleep(60)"
+    log_file = tmp_path / "log.txt"
+    started = process.start([sys.executable, "-c", wrapper], environment={}, log_file=log_file)
+    wait_until(lambda: process.last_lines(log_file) == "up", "the server is up", 10)
+    begun = time.monotonic()
+    started.stop()
+    assert time.monotonic() - begun < process.STOP_SECONDS
+    assert process.last_lines(log_file) == "up\nclosed"
 
 
 def test_a_suspended_process_ends_in_order(tmp_path: Path) -> None:

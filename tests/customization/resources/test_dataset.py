@@ -46,6 +46,26 @@ def test_check_tells_what_the_dataset_holds(declared: Properties) -> None:
     assert len(inputs["digest"]) == 64
 
 
+@pytest.mark.parametrize(
+    ("changes", "name", "said"),
+    [
+        (
+            {"annotation_kind": "classification"},
+            "annotation_kind",
+            "'classification' is not a valid annotation_kind; choose from imageClassification, imageObjectDetection",
+        ),
+        ({"purpose": "eval"}, "purpose", "'eval' is not a valid purpose; choose from training, evaluation"),
+        ({"annotation_files": "train.json"}, "annotation_files", "expected a list of texts, not a text. Write ['train.json']"),
+        ({"uris": "https://a/c/train.json"}, "uris", "expected a list of texts, not a text. Write ['https://a/c/train.json']"),
+    ],
+)
+def test_an_argument_that_no_dataset_can_have_is_refused(
+    declared: Properties, changes: Properties, name: str, said: str
+) -> None:
+    [failure] = DatasetProvider().check({}, {**declared, **changes}).failures
+    assert (failure.property, failure.reason) == (name, said)
+
+
 def test_check_leaves_what_a_preview_does_not_know(declared: Properties) -> None:
     assert "digest" not in checked({**declared, "source": UNKNOWN})
 
