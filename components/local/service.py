@@ -154,8 +154,9 @@ def wait_until_healthy(properties: Properties, started: DetachedProcess, log_fil
                 f"{properties['command'][0]} ended while it was starting. "
                 f"The end of {log_file}:\n{process.last_lines(log_file)}"
             )
-        if process.size_of(log_file) != logged:
-            logged, heard = process.size_of(log_file), now
+        size = process.size_of(log_file)
+        if size != logged:
+            logged, heard = size, now
         if now - heard > patience_seconds or now - begun > START_TIMEOUT_SECONDS:
             started.stop()
             raise LocalServiceError(

