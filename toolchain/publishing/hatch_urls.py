@@ -1,15 +1,16 @@
-"""What a package says of its repository: its addresses, and the README with links to them. A fork's release names the fork."""
+"""What a package says of its repository: its addresses, and the README with links to them."""
 
 from __future__ import annotations
 
 import os
-import re
+import sys
 from pathlib import Path
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
-_RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#)(?P<target>[^)]+)\)")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the build backend loads this file by its path
+from toolchain.publishing.repository import address, with_absolute_links
 
 
 class RepositoryMetadata(MetadataHookInterface):  # type: ignore[misc] # hatchling is there only while a package is built
@@ -17,9 +18,8 @@ class RepositoryMetadata(MetadataHookInterface):  # type: ignore[misc] # hatchli
 
     def update(self, metadata: dict[str, Any]) -> None:
         readme = Path(self.root, "README.md").read_text("utf-8")
-        repository = os.environ.get("GITHUB_REPOSITORY")
-        if repository:
-            url = f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
+        url = address()
+        if url:
             version = os.environ.get("GITHUB_REF_NAME", "main")
             metadata["urls"] = {
                 "Source": url,
@@ -27,10 +27,5 @@ class RepositoryMetadata(MetadataHookInterface):  # type: ignore[misc] # hatchli
                 "Changelog": f"{url}/blob/{version}/CHANGELOG.md",
                 "Issues": f"{url}/issues",
             }
-
-            def absolute(link: re.Match[str]) -> str:
-                kind = "raw" if link["image"] else "blob"
-                return f"{link['image']}[{link['text']}]({url}/{kind}/{version}/{link['target']})"
-
-            readme = _RELATIVE.sub(absolute, readme)
+            readme = with_absolute_links(readme, version, url)
         metadata["readme"] = {"content-type": "text/markdown", "text": readme}

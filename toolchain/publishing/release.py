@@ -13,6 +13,7 @@ from toolchain.commands import say
 from toolchain.errors import ToolchainError
 from toolchain.packages import NETWORK, find_uv
 from toolchain.places import Places, find_places
+from toolchain.publishing.repository import address, with_absolute_links
 
 
 def version_of(places: Places) -> str:
@@ -66,7 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.part == "dist":
             build(places, places.checkout / "dist")
         else:
-            print(notes_of((places.checkout / "CHANGELOG.md").read_text("utf-8"), version), end="")
+            notes = notes_of((places.checkout / "CHANGELOG.md").read_text("utf-8"), version)
+            url = address()
+            print(with_absolute_links(notes, f"v{version}", url) if url else notes, end="")
     except ToolchainError as error:
         print(error, file=sys.stderr)
         return 1

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
-_OUTSIDE = re.compile(r"(?<!!)\[([^\]]*)\]\((?P<target>\.\./[^)#\s]*)(?P<anchor>#[^)\s]*)?\)")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # mkdocs loads this file by its path
+from toolchain.publishing.repository import address, with_absolute_links
+
+_UPWARDS = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>\.\./[^)\s]*)\)")
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:  # noqa: ANN401 - a page of mkdocs, which has no types
     """The page with such links to the repository that a GitHub workflow builds the site of, or else with their text alone."""
-    repository = os.environ.get("GITHUB_REPOSITORY")
-    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
     folder = posixpath.dirname(f"docs/{page.file.src_uri}")
 
     def link(found: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(folder, found["target"]))
-        if target.startswith("docs/"):
-            return found[0]
-        return f"[{found[1]}]({server}/{repository}/blob/main/{target}{found['anchor'] or ''})" if repository else found[1]
+        inside = posixpath.normpath(posixpath.join(folder, found["target"])).startswith("docs/")
+        return found[0] if inside else with_absolute_links(found[0], "main", address(), folder=folder)
 
-    return _OUTSIDE.sub(link, markdown)
+    return _UPWARDS.sub(link, markdown)
