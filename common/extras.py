@@ -20,6 +20,5 @@ def extra_needed(extra: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "vision_customization":
             raise
-        raise ExtraMissing(
-            f"{error.name} is not installed: pip install 'vision-customization[{extra}]'", name=error.name
-        ) from error
+        message = f"{error.name} is not installed: pip install 'vision-customization[{extra}]'"
+        raise ExtraMissing(message, name=error.name) from None

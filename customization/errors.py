@@ -68,7 +68,7 @@ class WaitTimedOut(ServiceError):
 
 
 class RequestError(ServiceError):
-    """The service refused the request."""
+    """The service refused the request. Where it gave no error code, `code` is the status."""
 
     def __init__(self, method: str, path: str, status: int, code: str, message: str) -> None:
         self.method = method
@@ -78,7 +78,7 @@ class RequestError(ServiceError):
         self.message = message
         self.retried = False
         """Whether an earlier attempt, whose answer was lost, may have taken effect."""
-        super().__init__(f"{method} {path}: {status} {code}: {message}")
+        super().__init__(f"{method} {path}: {status}{'' if code == str(status) else f' {code}'}: {message}")
 
     @staticmethod
     def of(method: str, path: str, status: int, code: str, message: str) -> RequestError:

@@ -87,7 +87,7 @@ def _metavar(name: str) -> str | None:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Settings, extensions of the contract, logs and metrics: docs/engine.md.",
+    epilog="Settings, extensions of the contract, logs and metrics: docs/engine.md in the repository.",
 )
 @click.version_option(package_name="vision-customization", prog_name="vision-engine", message="%(prog)s %(version)s")
 def main() -> None:
@@ -215,7 +215,7 @@ def _settings(flags: dict[str, object]) -> Settings:
         raise click.UsageError(str(error)) from None
     configure_logs(settings.log_level)
     for name in unknown_variables(os.environ):
-        click.echo(f"Warning: {name} is not a setting of vision-engine; see docs/engine.md.", err=True)
+        click.echo(f"Warning: {name} is not a setting of vision-engine; see docs/engine.md in the repository.", err=True)
     return settings
 
 

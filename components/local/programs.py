@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from vision_customization.components.local.errors import LocalServiceError
@@ -26,6 +27,8 @@ def program(name: str, data_dir: str) -> list[str]:
     beside_python = Path(sys.executable).parent / name
     found = str(beside_python) if beside_python.exists() else shutil.which(name)
     if found:
+        if name == "vision-engine" and beside_python.exists() and find_spec("fastapi") is None:
+            raise LocalServiceError("the engine is not installed: pip install 'vision-customization[engine]'")
         return [found]
     if name != "azurite-blob":
         raise LocalServiceError(

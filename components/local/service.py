@@ -18,7 +18,13 @@ from vision_customization.components.local import process
 from vision_customization.components.local.errors import LocalServiceError
 from vision_customization.components.local.process import DetachedProcess
 from vision_customization.components.local.programs import is_fetched, program
-from vision_customization.customization.resources.provider import DeclaredProvider, Properties, engine_is_back, is_known
+from vision_customization.customization.resources.provider import (
+    DeclaredProvider,
+    Properties,
+    engine_is_back,
+    failures,
+    is_known,
+)
 from vision_customization.customization.resources.row import Row, row_urn
 
 HOST = "127.0.0.1"
@@ -40,11 +46,19 @@ class LocalServiceProvider(DeclaredProvider):
     same_while_unknown = inputs
 
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
-        """Choose the port here, so that a preview knows the endpoint: the given one, else the former, else a free one."""
+        """Choose the port here, so that a preview knows the endpoint: the given one, else the former, else a free one.
+
+        A preview of a first start also says which program is missing.
+        """
         port = news.get("port") or olds.get("port") or former_port(news.get("data_dir")) or free_port()
         if not is_known(port):
             return dynamic.CheckResult(news, [])
         endpoint = f"http://{HOST}:{int(port)}"
+        if not olds and is_known(news["data_dir"]):
+            try:
+                program(str(news["command"][0]), str(news["data_dir"]))
+            except LocalServiceError as error:
+                return dynamic.CheckResult(news, failures("command", [str(error)]))
         return dynamic.CheckResult({**news, "port": int(port), "endpoint": endpoint, "running": True}, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:

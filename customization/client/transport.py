@@ -216,7 +216,8 @@ class Transport:
             return f"no answer from {where} within {timeout[1]:.0f} s{hangs}"
         if isinstance(error, requests.ConnectionError):
             text = str(error)
-            for sign, reason in (("refused", "refused the connection: is it running?"), ("resolve", "is not a known host")):
+            refused = f"refused the connection: is it running?{' `pulumi up` starts a local engine' if self.loopback else ''}"
+            for sign, reason in (("refused", refused), ("resolve", "is not a known host")):
                 if sign in text:
                     return f"{where} {reason}"
             return f"the connection to {where} broke"

@@ -14,6 +14,7 @@ from pulumi import dynamic
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
 from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.contract.texts import counted
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.manifest import Manifest, compare
@@ -188,7 +189,7 @@ class DatasetProvider(VisionProvider):
         if len(content.warnings) > PREVIEW_LIMIT:
             row.warn(f"… and {len(content.warnings) - PREVIEW_LIMIT:,} more warnings: `vision check` lists all of them")
         if uploaded.uploaded_images:
-            row.say(f"{uploaded.uploaded_images} images uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
+            row.say(f"{counted(uploaded.uploaded_images, 'image')} uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
         return uploaded.annotation_uris
 
     @staticmethod

@@ -60,3 +60,12 @@ def test_what_stands_beside_python_comes_first() -> None:
 def test_set_up_installs_the_same_azurite() -> None:
     package = json.loads((CHECKOUT / "toolchain" / "programs" / "azurite" / "package.json").read_text())
     assert package["dependencies"] == {"azurite": AZURITE_VERSION}
+
+
+def test_an_engine_without_its_packages_is_named_before_it_is_started(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(path, "vision-engine")
+    monkeypatch.setattr(programs.sys, "executable", str(path / "python"))
+    assert program("vision-engine", "/data") == [str(path / "vision-engine")]
+    monkeypatch.setattr(programs, "find_spec", lambda _: None)
+    with pytest.raises(LocalServiceError, match=r"pip install 'vision-customization\[engine\]'"):
+        program("vision-engine", "/data")

@@ -188,7 +188,7 @@ class TestLife:
 
     def test_a_program_that_is_not_there_is_an_error(self, provider: LocalServiceProvider, declared: Properties) -> None:
         with pytest.raises(LocalServiceError, match=r"no-such-program is neither in the folder of .* nor on PATH"):
-            provider.create(provider.check({}, {**declared, "command": ["no-such-program"]}).inputs)
+            provider.create(provider.check({}, declared).inputs | {"command": ["no-such-program"]})
 
     def test_what_it_says_before_it_answers_is_shown_and_makes_up_wait_longer(
         self, provider: LocalServiceProvider, declared: Properties, monkeypatch: pytest.MonkeyPatch
@@ -274,3 +274,11 @@ class TestIndex:
         check_json_files(new)
         keep_copies(new)
         check_json_files({"data_dir": str(tmp_path)})
+
+
+def test_a_preview_says_that_a_program_is_missing(provider: LocalServiceProvider, declared: Properties) -> None:
+    declared["command"] = ["no-such-program"]
+    failures = provider.check({}, declared).failures
+    assert [failure.property for failure in failures] == ["command"]
+    assert "no-such-program is neither in the folder of" in failures[0].reason
+    assert provider.check({"port": 4242}, declared).failures == [], "it runs already: nothing needs the program"
