@@ -27,7 +27,7 @@ def main() -> int:
         say(f"{lock.relative_to(places.checkout)} is up to date")
 
     try:
-        groups = ("--extra", "engine", "--extra", "samples", "--group", "dev", "--upgrade")
+        groups = ("--extra", "engine", "--extra", "heif", "--extra", "samples", "--group", "dev", "--upgrade")
         project, lock = places.checkout / "pyproject.toml", places.checkout / "requirements.lock"
         compile_lock(project, lock, *groups)
         compile_lock(project, lock.with_name("requirements-azure.lock"), "--extra", "azure", "--constraints", str(lock))

@@ -4,14 +4,14 @@ One module per format reads it into `LabelledImages`; `split` splits them; `writ
 together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
-from vision_customization.customization.convert.coco_boxes import read_coco
-from vision_customization.customization.convert.csv_rows import read_csv
-from vision_customization.customization.convert.folders import read_folders
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
-from vision_customization.customization.convert.pascal_voc import read_voc
+from vision_customization.customization.convert.readers.coco_boxes import read_coco
+from vision_customization.customization.convert.readers.csv_rows import read_csv
+from vision_customization.customization.convert.readers.folders import read_folders
+from vision_customization.customization.convert.readers.pascal_voc import read_voc
+from vision_customization.customization.convert.readers.yolo import read_yolo
 from vision_customization.customization.convert.split import FormerParts, split
 from vision_customization.customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
-from vision_customization.customization.convert.yolo import read_yolo
 
 __all__ = [
     "FormerParts",

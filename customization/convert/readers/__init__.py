@@ -1,0 +1,1 @@
+"""The readers: one module per format of labels, from a file or folder to `LabelledImages`."""
