@@ -1,0 +1,141 @@
+"""`vision new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpose
+from vision_customization.contract.texts import counted, name_fault
+from vision_customization.customization.cli.commands.convert import FORMATS, folder_of, print_counts, read_labels, write_parts
+from vision_customization.customization.cli.connection import project_folder
+from vision_customization.customization.cli.dataset_files import source_of
+from vision_customization.customization.cli.output import progress_bar
+from vision_customization.customization.errors import ConversionFailed, DatasetInvalid
+
+if TYPE_CHECKING:
+    from vision_customization.contract.coco.document import Violation
+    from vision_customization.customization.convert import LabelledImages
+
+STACK = "local"
+SHEET = "contact-sheet.html"
+GATES = {
+    AnnotationKind.IMAGE_CLASSIFICATION: {"accuracyTop1": 0.8},
+    AnnotationKind.IMAGE_OBJECT_DETECTION: {"meanAveragePrecision50": 0.5},
+}
+"""The gate of a new model: enough to notice that something is wrong. Users raise it when they know the model's metrics."""
+
+
+@click.command(short_help="Declare a model of your own images")
+@click.argument("name")
+@click.option(
+    "--images",
+    "source",
+    type=click.Path(exists=True, path_type=Path),
+    required=True,
+    help="Your labelled images: a folder with one folder per tag, or labels that `vision convert` reads.",
+)
+@click.option("--from", "source_format", type=click.Choice(FORMATS), help="Their format. [default: found out]")
+@click.option("--stack", default=STACK, show_default=True, help="The stack whose file gets the model; it need not exist yet.")
+@click.option(
+    "--test-share",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="The share of each tag's images that the model is judged on, and not trained on.",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for train.json, test.json and the contact sheet. [default: the images' folder]",
+)
+def new(
+    name: str, source: Path, source_format: str | None, stack: str, test_share: float, output: Path | None
+) -> None:
+    """Declare a model NAME of your own images in the stack's file, ready for `pulumi up`.
+
+    It finds out the format of your labels, writes them as COCO files, keeps a share of the images for the test, checks
+    everything against the rules of the service, draws a contact sheet of what it understood (an HTML file that opens from
+    disk), and writes two datasets, a model and its gate into the stack's file, whose comments stay. Run it again after
+    changing the images: what was for the test stays there, and your changes to the stack's file stay, too.
+
+    \b
+    Examples:
+      vision new leaves --images my-photos
+      vision new screws --images export.zip-folder/annotations.json --stack dev
+    """
+    from vision_customization.customization.program.stack_file import DeclaredModel, Project, declare_model
+
+    if fault := name_fault(name):
+        raise click.UsageError(fault)
+    program = project_folder()
+    if program is None:
+        raise click.UsageError("no Pulumi.yaml here or above: make a program first, with `vision init`")
+    project = Project.read(program)
+    folder = output or folder_of(source)
+    targets = [folder / file for file in (("train.json", "test.json") if test_share else ("train.json",))]
+    with progress_bar("reading images") as advance:
+        labelled, source_format = read_labels(source, source_format, None, lambda done, total: advance(done, total, ""))
+    parts = write_parts(
+        labelled, targets, test_share=test_share, seed=0, keep_parts=True, copy_from=folder_of(source) if output else None
+    )
+    warnings = _checked(parts, labelled.kind)
+    click.echo(f"{source}: read as {source_format}, for {labelled.kind}")
+    print_counts(labelled, parts)
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
+    sheet = _draw_sheet(folder, name, f"{source}: read as {source_format}, for {labelled.kind}", parts, warnings)
+    click.echo(f"contact sheet: {sheet.resolve().as_uri()}")
+    kind = _model_kind(labelled.kind)
+    model = DeclaredModel(
+        name,
+        labelled.kind,
+        kind,
+        project.source_of(folder),
+        training_files=(targets[0].name,),
+        test_files=tuple(target.name for target in targets[1:]),
+        require=GATES[AnnotationKind(labelled.kind)],
+    )
+    file = project.stack_file(stack)
+    changed = declare_model(file, project.name, model)
+    click.echo(f"{file}: {f'model {name}, a {kind}, and its datasets' if changed else 'unchanged'}")
+    click.echo(f"\nNext: pulumi up --stack {stack}")
+
+
+def _model_kind(annotation_kind: str) -> ModelKind:
+    return next(kind for kind in ModelKind if kind.annotation_kind == annotation_kind)
+
+
+def _checked(parts: dict[Path, LabelledImages], kind: str) -> list[Violation]:
+    """The warnings about the written files. Raises DatasetInvalid with the errors of both."""
+    from vision_customization.contract.coco.document import Severity
+    from vision_customization.customization.datasets.content import check_dataset
+    from vision_customization.customization.datasets.source import read_dataset
+
+    found = [
+        violation
+        for target, purpose in zip(parts, (Purpose.TRAINING, Purpose.EVALUATION), strict=False)
+        for violation in check_dataset(read_dataset(source_of([target], None, kind, purpose))).violations
+    ]
+    if errors := [violation for violation in found if violation.severity is Severity.ERROR]:
+        raise DatasetInvalid(errors)
+    return found
+
+
+def _draw_sheet(folder: Path, name: str, fact: str, parts: dict[Path, LabelledImages], warnings: list[Violation]) -> Path:
+    from vision_customization.customization.convert.contact_sheet import contact_sheet
+
+    images = counted(sum(len(part.images) for part in parts.values()), "image")
+    with progress_bar("drawing the contact sheet") as advance:
+        page = contact_sheet(
+            name,
+            [f"{fact}; {images}"],
+            {target.stem: part for target, part in parts.items()},
+            [str(warning) for warning in warnings],
+            lambda done, total: advance(done, total, ""),
+        )
+    sheet = folder / SHEET
+    sheet.write_text(page, "utf-8")
+    return sheet

@@ -1,0 +1,191 @@
+"""A stack's file, `Pulumi.<stack>.yaml`: where it is, and adding a model to it while its comments stay."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vision_customization.common.errors import VisionError
+
+FOLDER_KEY = "stackConfigDir"
+"""The key of Pulumi.yaml that names the folder of the stacks' files; by default they are beside it."""
+
+HEADER = "# What this stack holds: datasets, models and their gates. `vision new` adds to it, and so can you.\n"
+
+
+class StackFileInvalid(VisionError):
+    """A project's or a stack's file is not the YAML that Pulumi needs. The message names file and line."""
+
+
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A model to declare, and its two datasets, `<name>-train` and `<name>-test`. Without a test file it has no gate.
+
+    `source` is the folder with the COCO files, relative to the program if it is inside the project. `require` is the gate:
+    the minimum of each metric.
+    """
+
+    name: str
+    annotation_kind: str
+    model_kind: str
+    source: str
+    training_files: tuple[str, ...]
+    test_files: tuple[str, ...] = ()
+    require: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Pulumi project: its folder, its name, and the folder of its stacks' files."""
+
+    folder: Path
+    name: str
+    stack_folder: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> Project:
+        """The project whose Pulumi.yaml is in `folder`. Raises StackFileInvalid."""
+        file = folder / "Pulumi.yaml"
+        described = _load(file, file.read_text("utf-8"))
+        name = described.get("name")
+        if not isinstance(name, str):
+            raise StackFileInvalid(f"{file}: has no `name`")
+        return cls(folder, name, folder / str(described.get(FOLDER_KEY) or ""))
+
+    def stack_file(self, stack: str) -> Path:
+        return self.stack_folder / f"Pulumi.{stack}.yaml"
+
+    def stacks(self) -> list[str]:
+        """The names of the stacks that have a file, sorted."""
+        return sorted(file.name.split(".", 1)[1].removesuffix(".yaml") for file in self.stack_folder.glob("Pulumi.*.yaml"))
+
+    def source_of(self, folder: Path) -> str:
+        """A folder as a stack's file names it: relative to the program if it is inside the project, else absolute."""
+        absolute, here = folder.resolve(), self.folder.resolve()
+        return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(absolute)
+
+
+def declare_model(file: Path, project: str, model: DeclaredModel) -> bool:
+    """Add a model and its datasets to a stack's file, or update where their labels are; returns whether the file changed.
+
+    Comments and all other settings stay, also those of the model, such as its gate, if it is there already.
+
+    Raises:
+        StackFileInvalid: it is not YAML, its form is not that of a stack's file, or the model has datasets of other names.
+    """
+    former = file.read_text("utf-8") if file.exists() else None
+    text = with_model(former, file, project, model)
+    if text == former:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.draft")
+    draft.write_text(text, "utf-8")
+    draft.replace(file)
+    return True
+
+
+def with_model(text: str | None, file: Path, project: str, model: DeclaredModel) -> str:
+    """The text of a stack's file with the model in it: see `declare_model`. `file` is named in errors only."""
+    document = _load(file, text if text is not None else f"{HEADER}config:\n  {project}:platform: local\n")
+    config = _mapping(document, "config", file)
+    datasets = _mapping(config, f"{project}:datasets", file)
+    models = _mapping(config, f"{project}:models", file)
+    training, test = f"{model.name}-train", f"{model.name}-test"
+    _put(datasets, training, model, model.training_files)
+    if model.test_files:
+        _put(datasets, test, model, model.test_files)
+    if (there := _existing(models, model.name)) is None:
+        declared: dict[str, Any] = {"modelKind": model.model_kind, "trainingDataset": training}
+        if model.test_files:
+            declared["evaluationDataset"] = test
+            if model.require:
+                declared["require"] = dict(model.require)
+        models[_quoted(model.name)] = {**declared, "publish": True}
+    elif there.get("trainingDataset") != training:
+        raise StackFileInvalid(
+            f"{file}: models.{model.name} is there already, and is trained on {there.get('trainingDataset')!r}, not on "
+            f"{training!r}. Choose another name"
+        )
+    written = io.StringIO()
+    _yaml().dump(document, written)
+    return written.getvalue()
+
+
+def _put(datasets: Any, name: str, model: DeclaredModel, files: tuple[str, ...]) -> None:  # noqa: ANN401
+    """Write where the labels of a dataset are; its other settings stay."""
+    labels = {
+        "annotationKind": model.annotation_kind,
+        "annotationFiles": _flow(_quoted(file) for file in files),
+        "source": _quoted(model.source),
+    }
+    there = _existing(datasets, name)
+    if there is None:
+        datasets[_quoted(name)] = labels
+        return
+    for key, value in labels.items():
+        if there.get(key) != value:
+            there[key] = value
+    there.pop("annotationFileUris", None)
+
+
+def _existing(declared: Any, name: str) -> Any:  # noqa: ANN401
+    """The mapping below a name; None if it has none."""
+    found = declared.get(name)
+    return found if isinstance(found, Mapping) else None
+
+
+def _mapping(document: Any, key: str, file: Path) -> Any:  # noqa: ANN401 - a mapping that keeps its comments
+    found = document.get(key)
+    if found is None:
+        found = document[key] = _yaml().map()
+    if not isinstance(found, Mapping):
+        raise StackFileInvalid(f"{file}: {key}: must be a map of keys and values")
+    return found
+
+
+def _quoted(text: str) -> str:
+    """Text in quotes if a YAML reader could take it for something else than text (`007`, `yes`, `1e3`)."""
+    import yaml
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    try:
+        plain = yaml.safe_load(text) == text and not text[:1].isdigit()
+    except yaml.YAMLError:
+        plain = False
+    return text if plain else DoubleQuotedScalarString(text)
+
+
+def _flow(items: Iterable[str]) -> Any:  # noqa: ANN401
+    """A list on one line: `[train.json]`."""
+    found = _yaml().seq(items)
+    found.fa.set_flow_style()
+    return found
+
+
+def _yaml() -> Any:  # noqa: ANN401 - ruamel's reader has no types of its own
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096  # long lines stay as they are
+    return yaml
+
+
+def _load(file: Path, text: str) -> Any:  # noqa: ANN401
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    try:
+        document = _yaml().load(text)
+    except MarkedYAMLError as error:
+        place = f"{file}:{error.problem_mark.line + 1}" if error.problem_mark else str(file)
+        raise StackFileInvalid(f"{place}: is not YAML: {error.problem}") from None
+    except YAMLError as error:
+        raise StackFileInvalid(f"{file}: is not YAML: {error}") from None
+    if document is None:
+        document = _yaml().map()
+    if not isinstance(document, Mapping):
+        raise StackFileInvalid(f"{file}: must be a map of keys and values")
+    return document
