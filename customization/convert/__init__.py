@@ -10,13 +10,18 @@ from vision_customization.customization.convert.readers.csv_rows import read_csv
 from vision_customization.customization.convert.readers.folders import read_folders
 from vision_customization.customization.convert.readers.pascal_voc import read_voc
 from vision_customization.customization.convert.readers.yolo import read_yolo
+from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
 from vision_customization.customization.convert.split import FormerParts, split
 from vision_customization.customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
 
 __all__ = [
+    "Effect",
     "FormerParts",
     "LabelledImage",
     "LabelledImages",
+    "Remark",
+    "Remarks",
+    "What",
     "check_replaced",
     "copy_files",
     "plan_copies",

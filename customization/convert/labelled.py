@@ -11,6 +11,7 @@ from pathlib import Path
 from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS, ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images
@@ -35,11 +36,17 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source."""
+    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or not
+    as it was there."""
 
     kind: str
     tags: tuple[str, ...]
     images: tuple[LabelledImage, ...]
+    remarks: tuple[Remark, ...] = ()
+
+    def left_out(self, what: str) -> int:
+        """How many images, or labels, of the source are not here."""
+        return sum(len(remark.places) for remark in self.remarks if remark.effect is Effect.LEFT_OUT and remark.what == what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +83,18 @@ def finish(
     problems: list[str],
     cache: DigestCache | None,
     on_progress: Progress | None,
+    remarks: Remarks | None = None,
 ) -> LabelledImages:
     """Read the image files, and convert every box to fractions.
+
+    Args:
+        remarks: the reader's; those found here are added.
 
     Raises:
         ConversionFailed: with the reader's `problems` and those found here.
     """
     ordered = list(found)
+    remarks = remarks or Remarks()
     statuses: dict[str, os.stat_result] = {}
     for item in ordered:
         try:
@@ -96,16 +108,16 @@ def finish(
         if isinstance(known, ImageUnreadable):
             problems.append(f"{item.path}: {known}")
         elif known is not None:
-            images.append(_labelled(kind, item, known, problems))
+            images.append(_labelled(kind, item, known, problems, remarks))
     if not ordered and not problems:
         problems.append("no images found")
     if problems:
         raise ConversionFailed(problems)
     used = {tag for image in images for tag, _ in image.labels}
-    return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images))
+    return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images), remarks.listed())
 
 
-def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str]) -> LabelledImage:
+def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str], remarks: Remarks) -> LabelledImage:
     size = facts.width, facts.height
     # Fractions are the same at any size, and always refer to the upright image.
     in_pixels = any(isinstance(box, PixelBox) for _, box, _ in item.labels)
@@ -133,6 +145,8 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
         tags = ", ".join(repr(tag) for tag, _ in labels)
         problems.append(f"{item.place}: {item.path.name} has the tags {tags}, but an image for classification has one tag")
     elif kind == AnnotationKind.IMAGE_CLASSIFICATION:
+        for _, _, place in item.labels[1:]:
+            remarks.left_out(What.LABEL, "repeats the tag of its image", place)
         labels = labels[:1]
     return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,4 +97,4 @@ def _tags(copies: Iterable[LabelledImage]) -> set[str | None]:
 
 def _part(whole: LabelledImages, images: Iterable[LabelledImage]) -> LabelledImages:
     """A subset of the images. Both subsets keep all tags, so that a tag has the same id in both."""
-    return LabelledImages(whole.kind, whole.tags, tuple(images))
+    return replace(whole, images=tuple(images))

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,8 @@ def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[Lab
             if there is None:
                 copies[target] = path
             path = target
-        placed.append(LabelledImage(path, image.sha256, image.width, image.height, image.labels))
-    return LabelledImages(images.kind, images.tags, tuple(placed)), copies
+        placed.append(replace(image, path=path))
+    return replace(images, images=tuple(placed)), copies
 
 
 def copy_files(copies: Mapping[Path, Path]) -> None:

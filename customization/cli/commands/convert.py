@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from vision_customization.customization.cli.conversion_report import print_report, report_json
 from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
 from vision_customization.customization.errors import ConversionFailed
 
@@ -99,12 +100,13 @@ def convert(
     counts = {target: _count_tags(part) for target, part in parts.items()}
     if as_json:
         written = {str(target): {"images": len(part.images), "tags": counts[target]} for target, part in parts.items()}
-        print_json({"annotationKind": labelled.kind, "files": written})
+        print_json({"annotationKind": labelled.kind, "files": written, **report_json(labelled, list(parts.values()))})
     else:
         rows = [(tag, *(counts[target].get(tag, 0) for target in parts)) for tag in labelled.tags]
         print_table(("tag", *(target.name for target in parts)), rows, "no tags")
         for target, part in parts.items():
             click.echo(f"{target}: {len(part.images):,} images")
+        print_report(labelled, list(parts.values()))
 
 
 def write_parts(

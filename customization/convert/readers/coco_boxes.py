@@ -18,6 +18,7 @@ from vision_customization.customization.convert.labelled import (
     fitted,
     number,
 )
+from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -57,7 +58,8 @@ def read_coco(
             problems.append(f"{item.place}: id {id_} is already used by {found[id_].place}")
         else:
             found[id_] = item
-    labels = [(place, entry) for place, entry in annotations if not entry.get("iscrowd")]
+    remarks = Remarks()
+    labels = list(_objects(annotations, remarks))
     boxed = any(entry.get("bbox") is not None for _, entry in labels)
     if pixels and _all_fractions(entry.get("bbox") for _, entry in labels):
         problem = "no bbox has a number over 1, so the boxes are fractions, not pixels. Use `--from coco`"
@@ -70,7 +72,16 @@ def read_coco(
         else:
             found[entry["image_id"]].add(tags[entry["category_id"]], box, place)
     kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
-    return finish(kind, list(tags.values()), found.values(), problems, cache, on_progress)
+    return finish(kind, list(tags.values()), found.values(), problems, cache, on_progress, remarks)
+
+
+def _objects(annotations: Iterable[Entry], remarks: Remarks) -> Iterator[Entry]:
+    """Each annotation that is not a crowd."""
+    for place, entry in annotations:
+        if entry.get("iscrowd"):
+            remarks.left_out(What.LABEL, "a crowd (iscrowd), not a single object", place)
+        else:
+            yield place, entry
 
 
 def _tags(categories: Iterable[Entry], problems: list[str]) -> Iterator[tuple[Any, str]]:

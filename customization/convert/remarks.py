@@ -1,0 +1,59 @@
+"""What the reader of a format did not take as it stands: what it left out, what it changed, and what is probably a mistake.
+
+No label, box or image of a source disappears or moves without a remark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    LEFT_OUT = "leftOut"
+    CHANGED = "changed"
+    WARNING = "warning"
+
+
+class What(StrEnum):
+    """What a remark counts. A label is a tag of an image for classification, or a box; a file is a label file."""
+
+    IMAGE = "image"
+    LABEL = "label"
+    FILE = "file"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One reason, and every place that it holds for, in the order of the source: `labels.json: annotations[3]`."""
+
+    effect: Effect
+    what: What
+    reason: str
+    places: tuple[str, ...]
+
+
+@dataclass
+class Remarks:
+    """The remarks collected so far, by their reasons."""
+
+    _places: dict[tuple[Effect, What, str], list[str]] = field(default_factory=dict)
+
+    def left_out(self, what: What, reason: str, place: str) -> None:
+        """Something that is in the source and will not be in the result."""
+        self._add(Effect.LEFT_OUT, what, reason, place)
+
+    def changed(self, what: What, reason: str, place: str) -> None:
+        """Something that is not in the result as it is in the source, such as a box that was clipped to its image's edge."""
+        self._add(Effect.CHANGED, what, reason, place)
+
+    def warn(self, what: What, reason: str, place: str) -> None:
+        """Something that was taken as it is, but is probably a mistake."""
+        self._add(Effect.WARNING, what, reason, place)
+
+    def listed(self) -> tuple[Remark, ...]:
+        return tuple(Remark(*key, tuple(places)) for key, places in self._places.items())
+
+    def _add(self, effect: Effect, what: What, reason: str, place: str) -> None:
+        self._places.setdefault((effect, what, reason), []).append(place)
