@@ -4,6 +4,11 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
+# Images of your own are a model of their own, in a stack of its own: both have the name of the images' folder or file.
+ifdef IMAGES
+MODEL ?= $(shell basename "$(IMAGES)" | sed -E 's/\.[A-Za-z]+$$//; s/[^A-Za-z0-9._-]+/-/g; s/^[^A-Za-z0-9]+//; s/[^A-Za-z0-9]+$$//')
+STACK ?= $(MODEL)
+endif
 # The stack `local` holds the example `textile`; every other example has a stack of its own name.
 EXAMPLE ?= textile
 STACK ?= $(patsubst textile,local,$(EXAMPLE))
@@ -14,8 +19,9 @@ ARGS ?=
 BIN := .venv/bin
 # A stack without a policy configuration of its own uses that of prod.
 POLICY_CONFIG = $(firstword $(wildcard policy/config/$(STACK).json) policy/config/prod.json)
-# Whether the stack runs on this machine, according to its file.
-LOCAL = $(shell grep -sE "^ *vision-customization:platform: *[\"']?local" stacks/Pulumi.$(STACK).yaml)
+# Whether the stack runs on this machine, according to its file; `make up IMAGES=…` creates it for this machine.
+STACK_FILE = stacks/Pulumi.$(STACK).yaml
+LOCAL = $(if $(wildcard $(STACK_FILE)),$(shell grep -sE "^ *vision-customization:platform: *[\"']?local" $(STACK_FILE)),$(IMAGES))
 POLICY = $(if $(LOCAL),,--policy-pack .vision/policy --policy-pack-config $(POLICY_CONFIG))
 
 # Image names are lower-case; repository names need not be.
@@ -28,6 +34,7 @@ IMAGE ?= $(shell printf %s "$(REGISTRY)/vision-engine:$(VERSION)" | tr '[:upper:
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort -t : -k 1,1 | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
+	@echo "  IMAGES=my-photos declares a model of your own images first, in a stack of its own: make up IMAGES=my-photos."
 	@echo "  EXAMPLE=detection chooses that example instead of textile, STACK=name that stack instead of local;"
 	@echo "  ARGS='…' is passed on to pytest, the benchmark or pulumi."
 
@@ -45,8 +52,13 @@ setup: python ## Install everything that the stack needs into .venv and the cach
 setup-all: python ## Like setup, and also install what the tests and the stacks in Azure need.
 	@$(PYTHON) -m toolchain.setup --azure
 
+.PHONY: new
+new: setup ## Declare a model of the labelled images in IMAGES, in a stack of its own: vision new.
+	@$(if $(IMAGES),,echo "make new needs your images: make new IMAGES=my-photos"; exit 1;) \
+		$(BIN)/vision new "$(MODEL)" --images "$(IMAGES)" --stack "$(STACK)"
+
 .PHONY: up
-up: setup ## Start the local platform, train, evaluate and publish: pulumi up.
+up: setup $(if $(IMAGES),new) ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \
 		{ echo; echo "$(if $(LOCAL),Logs of the local platform: .vision/$(STACK)/*/log.txt. )Run \`make up\` again to continue."; exit 1; }

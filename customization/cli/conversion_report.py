@@ -1,4 +1,4 @@
-"""The report at the end of a conversion: what was read, what was written, and what was left out, changed or doubtful, and where."""
+"""The report at the end of a conversion: what was read and written, and what was left out, changed or doubtful, and where."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImages, Remark
 
 PLACES_SHOWN = 3
+_HEADINGS = {"leftOut": "left out", "changed": "changed", "warning": "probably a mistake"}
 
 
 def report_json(read: LabelledImages, written: Sequence[LabelledImages]) -> dict[str, Any]:
@@ -38,17 +39,22 @@ def print_report(read: LabelledImages, written: Sequence[LabelledImages]) -> Non
     label = "boxes" if read.kind == AnnotationKind.IMAGE_OBJECT_DETECTION else "tags of images"
     rows = [(name, *counts[what]) for name, what in (("images", "images"), (label, "labels"))]
     print_table(("", "read", "written", "left out"), rows, "nothing")
-    headings = {"leftOut": "left out", "changed": "changed", "warning": "probably a mistake"}
-    for effect, heading in headings.items():
+    for effect, heading in _HEADINGS.items():
         remarks = [remark for remark in read.remarks if remark.effect == effect]
         if remarks:
             print_table((heading, "why", "where"), [_row(remark, label) for remark in remarks], "nothing")
 
 
+def remark_line(remark: Remark) -> str:
+    """A remark as one line, with its first places."""
+    what, why, where = _row(remark, "labels")
+    return f"{_HEADINGS[remark.effect]}: {what}: {why}: {where}"
+
+
 def _row(remark: Remark, label: str) -> tuple[str, str, str]:
-    noun = {"boxes": "box", "tags of images": "tag of an image"}[label] if remark.what == "label" else str(remark.what)
+    singular = {"boxes": "box", "tags of images": "tag of an image", "labels": "label"}[label]
     count = len(remark.places)
-    what = f"{count:,} {label}" if remark.what == "label" and count != 1 else counted(count, noun)
+    what = counted(count, str(remark.what)) if remark.what != "label" else f"{count:,} {singular if count == 1 else label}"
     where = ", ".join(remark.places[:PLACES_SHOWN])
     more = f" and {count - PLACES_SHOWN:,} more" if count > PLACES_SHOWN else ""
     return what, remark.reason, where + more

@@ -14,7 +14,9 @@ from vision_customization.customization.cli.commands.convert import convert
 from vision_customization.customization.cli.commands.datasets import datasets
 from vision_customization.customization.cli.commands.evaluate import evaluate
 from vision_customization.customization.cli.commands.export import export
+from vision_customization.customization.cli.commands.init import init
 from vision_customization.customization.cli.commands.models import models
+from vision_customization.customization.cli.commands.new import new
 from vision_customization.customization.cli.commands.planogram import planogram
 from vision_customization.customization.cli.commands.predict import predict
 from vision_customization.customization.cli.commands.products import products
@@ -37,7 +39,13 @@ def vision() -> None:
     """Your own image models: check and convert labelled images, register datasets, train, evaluate, predict, export.
 
     \b
-    From photos to predictions:
+    From photos to a published model, in a Pulumi program:
+      vision init trees && cd trees && vision new trees --images ../photos
+      pulumi up
+      vision predict trees holiday/*.jpg
+
+    \b
+    The same step by step, without Pulumi:
       vision convert photos --from folders --output data --copy-images --test-share 0.2
       vision check data/train.json
       vision datasets register trees data/train.json --container http://127.0.0.1:10000/local/training
@@ -51,7 +59,7 @@ def vision() -> None:
     """
 
 
-for command in (check, convert, datasets, models, evaluate, predict, products, planogram, export):
+for command in (init, new, check, convert, datasets, models, evaluate, predict, products, planogram, export):
     vision.add_command(command)
 
 

@@ -98,7 +98,7 @@ def with_model(text: str | None, file: Path, project: str, model: DeclaredModel)
     if model.test_files:
         _put(datasets, test, model, model.test_files)
     if (there := _existing(models, model.name)) is None:
-        declared: dict[str, Any] = {"modelKind": model.model_kind, "trainingDataset": training}
+        declared: dict[str, Any] = {"modelKind": str(model.model_kind), "trainingDataset": training}
         if model.test_files:
             declared["evaluationDataset"] = test
             if model.require:
@@ -117,7 +117,7 @@ def with_model(text: str | None, file: Path, project: str, model: DeclaredModel)
 def _put(datasets: Any, name: str, model: DeclaredModel, files: tuple[str, ...]) -> None:  # noqa: ANN401
     """Write where the labels of a dataset are; its other settings stay."""
     labels = {
-        "annotationKind": model.annotation_kind,
+        "annotationKind": str(model.annotation_kind),
         "annotationFiles": _flow(_quoted(file) for file in files),
         "source": _quoted(model.source),
     }
@@ -148,14 +148,14 @@ def _mapping(document: Any, key: str, file: Path) -> Any:  # noqa: ANN401 - a ma
 
 def _quoted(text: str) -> str:
     """Text in quotes if a YAML reader could take it for something else than text (`007`, `yes`, `1e3`)."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     try:
         plain = yaml.safe_load(text) == text and not text[:1].isdigit()
     except yaml.YAMLError:
         plain = False
-    return text if plain else DoubleQuotedScalarString(text)
+    return str(text) if plain else DoubleQuotedScalarString(text)
 
 
 def _flow(items: Iterable[str]) -> Any:  # noqa: ANN401

@@ -13,30 +13,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml  # type: ignore[import-untyped]
 from rich.console import Console
 from rich.table import Table
 
 from toolchain.launcher import PROXIES
 from toolchain.places import Places
+from toolchain.stacks.local_state import stack_file
 
+PROJECT = "vision-customization"
 API_VERSION = "2023-04-01-preview"
-# The example of each sample model; it names the folder of the sample dataset.
-SAMPLES = {"textile": "textile", "groceries": "detection"}
 # Model kinds that answer with boxes.
 DETECTORS = ("Generic-Detector", "Product-Recognizer")
 # The metrics of a model that fit on one line.
 METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
 
 
-def sample_image(checkout: Path, example: str) -> Path | None:
-    """A test image of a sample dataset, relative to the checkout: the one with the most labels."""
-    folder = Path("examples") / example
+def image_to_try(places: Places, stack: str, model: str) -> Path | None:
+    """An image of the dataset that a model is evaluated on, relative to the checkout: the one with the most labels."""
     try:
-        document = json.loads((checkout / folder / "test.json").read_text())
+        config = yaml.safe_load(stack_file(places, stack).read_text("utf-8"))["config"]
+        dataset = config[f"{PROJECT}:datasets"][config[f"{PROJECT}:models"][model]["evaluationDataset"]]
+        folder = Path(dataset["source"])
+        document = json.loads((places.checkout / folder / dataset["annotationFiles"][0]).read_text("utf-8"))
         [(labelled, _)] = Counter(annotation["image_id"] for annotation in document["annotations"]).most_common(1)
         [image] = [image for image in document["images"] if image["id"] == labelled]
         return folder / str(image["file_name"])
-    except (OSError, ValueError, LookupError):
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
         return None
 
 
@@ -111,9 +114,9 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
             console.print(table)
             console.print()
     console.print(f"Endpoint  {endpoint}", highlight=False)
-    for model in [model for model in models.values() if model.get("name")][:1]:
+    for declared, model in [(declared, model) for declared, model in models.items() if model.get("name")][:1]:
         name = published_name(model)
-        image = (sample_image(places.checkout, SAMPLES[name]) if name in SAMPLES else None) or "image.jpg"
+        image = image_to_try(places, stack, declared) or "image.jpg"
         console.print("\nTry it:\n", highlight=False)
         # Not through rich, which would break its lines and read brackets as markup.
         console.out(curl(endpoint, name, image, stack), highlight=False)

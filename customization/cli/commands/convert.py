@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.conversion_report import print_report, report_json
 from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
 from vision_customization.customization.errors import ConversionFailed
@@ -80,13 +81,9 @@ def convert(
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --from csv --images photos
     """
-    folder = output or _folder_of(source)
-    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
-    for target in targets:
-        if target.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would overwrite SOURCE: name another folder with --output")
+    targets = targets_in(output or folder_of(source), source, test_share)
     with progress_bar("reading images") as advance:
-        labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
+        labelled = read_labels(source, source_format, images, lambda done, total: advance(done, total, ""))
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(
@@ -95,18 +92,36 @@ def convert(
         test_share=test_share,
         seed=seed,
         keep_parts=click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT,
-        copy_from=(images or _folder_of(source)) if copy_images else None,
+        copy_from=(images or folder_of(source)) if copy_images else None,
     )
-    counts = {target: _count_tags(part) for target, part in parts.items()}
     if as_json:
-        written = {str(target): {"images": len(part.images), "tags": counts[target]} for target, part in parts.items()}
+        written = {str(target): {"images": len(part.images), "tags": _count_tags(part)} for target, part in parts.items()}
         print_json({"annotationKind": labelled.kind, "files": written, **report_json(labelled, list(parts.values()))})
     else:
-        rows = [(tag, *(counts[target].get(tag, 0) for target in parts)) for tag in labelled.tags]
-        print_table(("tag", *(target.name for target in parts)), rows, "no tags")
-        for target, part in parts.items():
-            click.echo(f"{target}: {len(part.images):,} images")
+        print_tags(labelled, parts)
         print_report(labelled, list(parts.values()))
+
+
+def targets_in(folder: Path, source: Path, test_share: float) -> list[Path]:
+    """The COCO files to write: train.json, and test.json if there is a share for it.
+
+    Raises:
+        click.UsageError: one of them is the source.
+    """
+    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
+    for target in targets:
+        if target.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would overwrite {source}: name another folder with --output")
+    return targets
+
+
+def print_tags(read: LabelledImages, parts: Mapping[Path, LabelledImages]) -> None:
+    """Print how many labels of each tag each file has, and how many images."""
+    counts = {target: _count_tags(part) for target, part in parts.items()}
+    rows = [(tag, *(counts[target].get(tag, 0) for target in parts)) for tag in read.tags]
+    print_table(("tag", *(target.name for target in parts)), rows, "no tags")
+    for target, part in parts.items():
+        click.echo(f"{target}: {counted(len(part.images), 'image')}")
 
 
 def write_parts(
@@ -156,11 +171,13 @@ def write_parts(
     return dict(zip(targets, parts, strict=True))
 
 
-def _folder_of(source: Path) -> Path:
+def folder_of(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def _read(source: Path, source_format: str, images: Path | None, on_progress: Callable[[int, int], None]) -> LabelledImages:
+def read_labels(
+    source: Path, source_format: str, images: Path | None, on_progress: Callable[[int, int], None]
+) -> LabelledImages:
     from vision_customization.customization.convert import read_coco, read_csv, read_folders, read_voc, read_yolo
 
     cache = digest_cache()

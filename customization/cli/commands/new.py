@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 import click
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpose
-from vision_customization.contract.texts import counted, name_fault
-from vision_customization.customization.cli.commands.convert import FORMATS, folder_of, print_counts, read_labels, write_parts
+from vision_customization.contract.texts import name_fault
+from vision_customization.customization.cli.commands.convert import (
+    FORMATS,
+    folder_of,
+    print_tags,
+    read_labels,
+    targets_in,
+    write_parts,
+)
 from vision_customization.customization.cli.connection import project_folder
+from vision_customization.customization.cli.conversion_report import print_report, remark_line
 from vision_customization.customization.cli.dataset_files import source_of
 from vision_customization.customization.cli.output import progress_bar
-from vision_customization.customization.errors import ConversionFailed, DatasetInvalid
+from vision_customization.customization.errors import DatasetInvalid
 
 if TYPE_CHECKING:
     from vision_customization.contract.coco.document import Violation
@@ -51,9 +59,7 @@ GATES = {
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for train.json, test.json and the contact sheet. [default: the images' folder]",
 )
-def new(
-    name: str, source: Path, source_format: str | None, stack: str, test_share: float, output: Path | None
-) -> None:
+def new(name: str, source: Path, source_format: str | None, stack: str, test_share: float, output: Path | None) -> None:
     """Declare a model NAME of your own images in the stack's file, ready for `pulumi up`.
 
     It finds out the format of your labels, writes them as COCO files, keeps a share of the images for the test, checks
@@ -75,18 +81,18 @@ def new(
         raise click.UsageError("no Pulumi.yaml here or above: make a program first, with `vision init`")
     project = Project.read(program)
     folder = output or folder_of(source)
-    targets = [folder / file for file in (("train.json", "test.json") if test_share else ("train.json",))]
+    targets = targets_in(folder, source, test_share)
     with progress_bar("reading images") as advance:
-        labelled, source_format = read_labels(source, source_format, None, lambda done, total: advance(done, total, ""))
+        labelled = read_labels(source, source_format, None, lambda done, total: advance(done, total, ""))
     parts = write_parts(
         labelled, targets, test_share=test_share, seed=0, keep_parts=True, copy_from=folder_of(source) if output else None
     )
     warnings = _checked(parts, labelled.kind)
-    click.echo(f"{source}: read as {source_format}, for {labelled.kind}")
-    print_counts(labelled, parts)
+    print_tags(labelled, parts)
+    print_report(labelled, list(parts.values()))
     for warning in warnings:
         click.echo(f"warning: {warning}")
-    sheet = _draw_sheet(folder, name, f"{source}: read as {source_format}, for {labelled.kind}", parts, warnings)
+    sheet = _draw_sheet(folder, name, [f"{source}: read as {source_format}, for {labelled.kind}"], labelled, parts, warnings)
     click.echo(f"contact sheet: {sheet.resolve().as_uri()}")
     kind = _model_kind(labelled.kind)
     model = DeclaredModel(
@@ -124,16 +130,22 @@ def _checked(parts: dict[Path, LabelledImages], kind: str) -> list[Violation]:
     return found
 
 
-def _draw_sheet(folder: Path, name: str, fact: str, parts: dict[Path, LabelledImages], warnings: list[Violation]) -> Path:
+def _draw_sheet(
+    folder: Path,
+    name: str,
+    facts: list[str],
+    read: LabelledImages,
+    parts: dict[Path, LabelledImages],
+    warnings: list[Violation],
+) -> Path:
     from vision_customization.customization.convert.contact_sheet import contact_sheet
 
-    images = counted(sum(len(part.images) for part in parts.values()), "image")
     with progress_bar("drawing the contact sheet") as advance:
         page = contact_sheet(
             name,
-            [f"{fact}; {images}"],
+            facts,
             {target.stem: part for target, part in parts.items()},
-            [str(warning) for warning in warnings],
+            [*map(remark_line, read.remarks), *map(str, warnings)],
             lambda done, total: advance(done, total, ""),
         )
     sheet = folder / SHEET

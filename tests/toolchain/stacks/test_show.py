@@ -34,6 +34,19 @@ TEST = {
 }
 
 
+def declare(checkout: Path, source: str, model: str) -> Path:
+    """A stack's file with a model that is evaluated on the images in `source`; returns the images' folder."""
+    folder = checkout / source
+    folder.mkdir(parents=True)
+    (checkout / "stacks").mkdir()
+    (checkout / "stacks" / "Pulumi.local.yaml").write_text(
+        "config:\n"
+        f"  vision-customization:datasets: {{there: {{source: {source}, annotationFiles: [test.json]}}}}\n"
+        f"  vision-customization:models: {{{model}: {{evaluationDataset: there}}}}\n"
+    )
+    return folder
+
+
 def shown(outputs: dict[str, object], checkout: Path) -> str:
     out = io.StringIO()
     show.show(outputs, Places(checkout, checkout / "cache"), "local", Console(file=out, width=120))
@@ -41,8 +54,7 @@ def shown(outputs: dict[str, object], checkout: Path) -> str:
 
 
 def test_show(tmp_path: Path) -> None:
-    folder = tmp_path / "examples" / "textile"
-    folder.mkdir(parents=True)
+    folder = declare(tmp_path, "examples/textile", "textile")
     (folder / "test.json").write_text(json.dumps(TEST))
     text = shown(OUTPUTS, tmp_path)
     for part in ("textile-train", "300", "nominal 100", "textile-1a2b3c4d", "succeeded", "accuracyTop1 0.983", "1 min"):
@@ -53,8 +65,7 @@ def test_show(tmp_path: Path) -> None:
 
 
 def test_show_of_a_detector(tmp_path: Path) -> None:
-    folder = tmp_path / "examples" / "detection"
-    folder.mkdir(parents=True)
+    folder = declare(tmp_path, "examples/detection", "groceries")
     (folder / "test.json").write_text(json.dumps(TEST))
     performance = {"meanAveragePrecision50": 0.93, "meanAveragePrecision75": 0.7}
     model = {"name": "groceries-1a2b3c4d", "kind": "Generic-Detector", "performance": performance, "publishedName": "groceries"}
@@ -67,12 +78,16 @@ def test_show_of_a_detector(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [None, "{", "{}", '{"annotations": [], "images": []}'])
-def test_without_a_sample_image_another_is_asked_for(document: str | None, tmp_path: Path) -> None:
-    folder = tmp_path / "examples" / "textile"
-    folder.mkdir(parents=True)
+def test_without_a_test_image_another_is_asked_for(document: str | None, tmp_path: Path) -> None:
+    folder = declare(tmp_path, "examples/textile", "textile")
     if document is not None:
         (folder / "test.json").write_text(document)
-    assert show.sample_image(tmp_path, "textile") is None
+    assert "--data-binary @image.jpg" in shown(OUTPUTS, tmp_path)
+
+
+def test_a_model_without_a_test_dataset_asks_for_an_image(tmp_path: Path) -> None:
+    assert "--data-binary @image.jpg" in shown(OUTPUTS, tmp_path)
+    declare(tmp_path, "mine", "another")
     assert "--data-binary @image.jpg" in shown(OUTPUTS, tmp_path)
 
 

@@ -1,0 +1,75 @@
+"""`vision init` and `vision new`: from a folder of images to a program that declares a model."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.customization.cli.ran import Vision
+from tests.customization.samples import MakeFolder, encoded
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "my photos"
+    for index, tag in enumerate(("oak", "beech")):
+        (folder / tag).mkdir(parents=True)
+        for number in range(10):
+            (folder / tag / f"{tag}{number}.png").write_bytes(encoded(index * 100 + number))
+    return folder
+
+
+def test_from_an_empty_folder_to_a_declared_model(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    made = vision("init", "trees")
+    assert made.code == 0
+    assert "pulumi stack init local && pulumi up" in made.out
+    ran = vision("new", "trees", "--images", photos, "--output", tmp_path / "trees" / "data")
+    assert (ran.code, "no Pulumi.yaml here or above" in ran.err) == (2, True)
+
+
+def test_a_model_is_declared(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    ran = vision("new", "trees", "--images", photos)
+    assert ran.code == 0, ran.err
+    assert "Next: pulumi up --stack local" in ran.out
+    assert (photos / "contact-sheet.html").as_uri() in ran.out
+    config = yaml.safe_load((tmp_path / "Pulumi.local.yaml").read_text())["config"]
+    [datasets, models] = config.values()
+    assert datasets["trees-train"] == {
+        "annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "my photos",
+    }  # fmt: skip
+    assert models["trees"]["require"] == {"accuracyTop1": 0.8}
+    for file, images in (("train.json", 16), ("test.json", 4)):
+        assert len(yaml.safe_load((photos / file).read_text())["images"]) == images
+    again = vision("new", "trees", "--images", photos)
+    assert f"{tmp_path / 'Pulumi.local.yaml'}: unchanged" in again.out
+
+
+def test_a_detector_is_declared_in_a_new_stacks_file(vision: Vision, dataset_folder: MakeFolder, tmp_path: Path) -> None:
+    vision("init")
+    folder = dataset_folder({"nut": 6, "bolt": 6}, box=[0.1, 0.1, 0.5, 0.5])
+    folder.write("labels.json")
+    (folder.path / "train.json").unlink()
+    ran = vision("new", "screws", "--images", folder.path / "labels.json", "--stack", "screws")
+    assert ran.code == 0, ran.err
+    config = yaml.safe_load((tmp_path / "Pulumi.screws.yaml").read_text())["config"]
+    [model] = [value for key, value in config.items() if key.endswith(":models")]
+    assert model["screws"]["modelKind"] == "Generic-Detector"
+    assert model["screws"]["require"] == {"meanAveragePrecision50": 0.5}
+
+
+def test_images_that_break_a_rule_declare_nothing(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    former = (tmp_path / "Pulumi.local.yaml").read_text()
+    (photos / "oak" / "tiny.png").write_bytes(encoded(7, (8, 8)))
+    ran = vision("new", "trees", "--images", photos)
+    assert ran.code == 1
+    assert "8 × 8 px" in ran.err
+    assert (tmp_path / "Pulumi.local.yaml").read_text() == former
+
+
+@pytest.mark.parametrize("name", ["", "a b", "ä", "-x"])
+def test_a_name_that_the_service_refuses(name: str, vision: Vision, photos: Path) -> None:
+    vision("init")
+    ran = vision("new", "--images", photos, "--", name)
+    assert (ran.code, "is not a valid name" in ran.err) == (2, True)

@@ -1,0 +1,67 @@
+import io
+import re
+from base64 import b64decode
+from pathlib import Path
+
+from PIL import Image
+
+from tests.customization.samples import encoded
+from vision_customization.contract.coco.document import Box
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.convert import LabelledImage, LabelledImages
+from vision_customization.customization.convert.contact_sheet import PICTURES_PER_TAG, contact_sheet
+
+Labels = tuple[tuple[str, Box | None], ...]
+
+
+def image(folder: Path, name: str, labels: Labels, **options: int) -> LabelledImage:
+    path = folder / name
+    path.write_bytes(encoded(len(name), **options))
+    return LabelledImage(path, name, 64, 48, labels)
+
+
+def parts(train: list[LabelledImage], test: list[LabelledImage], tags: tuple[str, ...]) -> dict[str, LabelledImages]:
+    kind = AnnotationKind.IMAGE_OBJECT_DETECTION
+    return {"train": LabelledImages(kind, tags, tuple(train)), "test": LabelledImages(kind, tags, tuple(test))}
+
+
+def test_every_tag_has_its_pictures_with_all_their_boxes(tmp_path: Path) -> None:
+    both = image(tmp_path, "both.png", (("nut", (0.1, 0.2, 0.3, 0.4)), ("bolt", (0.5, 0.5, 0.5, 0.5))))
+    empty = image(tmp_path, "empty.png", ())
+    page = contact_sheet("screws", ["read as YOLO"], parts([both], [empty], ("nut", "bolt")))
+    sections = dict(re.findall(r"<section><h2>(.*?)</h2>(.*?)</section>", page))
+    assert list(sections) == ["nut", "bolt", "without labels"]
+    own = '<rect x="0.1" y="0.2" width="0.3" height="0.4"/>'
+    assert own in sections["nut"]
+    assert own.replace("<rect", '<rect class="other"') in sections["bolt"]
+    assert "<svg" not in sections["without labels"]
+    assert '<figcaption class="test">empty.png' in sections["without labels"]
+    assert "<p>read as YOLO</p>" in page
+
+
+def test_a_tag_with_many_images_shows_some_from_first_to_last(tmp_path: Path) -> None:
+    many = [image(tmp_path, f"{number:02}.png", (("nut", None),)) for number in range(30)]
+    page = contact_sheet("screws", [], parts(many, [], ("nut",)))
+    shown = re.findall(r"<figcaption[^>]*>(.*?)<", page)
+    assert len(shown) == PICTURES_PER_TAG
+    assert shown[0] == "00.png"
+    assert int(shown[-1][:2]) > 26
+    assert "12 of 30 images" in page
+
+
+def test_nothing_in_a_name_becomes_markup(tmp_path: Path) -> None:
+    tag = "<script>alert(1)</script>"
+    named = image(tmp_path, 'a"b<c.png', ((tag, None),))
+    page = contact_sheet(tag, [tag], parts([named], [], (tag,)), [tag])
+    assert "<script" not in page
+    assert not re.search(r'(src|href)="(?!data:image/jpeg)', page)
+    assert "Left out, or worth a look" in page
+
+
+def test_a_thumbnail_is_upright(tmp_path: Path) -> None:
+    turned = tmp_path / "turned.jpg"
+    turned.write_bytes(encoded(3, (640, 480), "JPEG", orientation=6))
+    page = contact_sheet("t", [], parts([LabelledImage(turned, "s", 480, 640, (("nut", None),))], [], ("nut",)))
+    [source] = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    with Image.open(io.BytesIO(b64decode(source))) as thumbnail:
+        assert thumbnail.size == (165, 220)

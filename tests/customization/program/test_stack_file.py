@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.places import CHECKOUT
+from vision_customization.customization.program.stack_file import DeclaredModel, Project, StackFileInvalid, declare_model
+
+LEAVES = DeclaredModel(
+    "leaves", "imageClassification", "Generic-Classifier", "my-photos", ("train.json",), ("test.json",), {"accuracyTop1": 0.8}
+)
+FILE = """\
+# Ours.
+config:
+  ours:platform: local   # this machine
+
+  ours:models:
+    # the first one
+    screws: {trainingDataset: screws-train, require: {accuracyTop1: 0.95}}
+  ours:token:
+    secure: v1:abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "Pulumi.local.yaml"
+    file.write_text(FILE)
+    return file
+
+
+def test_a_model_is_added_and_all_else_stays(file: Path) -> None:
+    assert declare_model(file, "ours", LEAVES)
+    text = file.read_text()
+    assert [line for line in FILE.splitlines() if line not in text.splitlines()] == []
+    config = yaml.safe_load(text)["config"]
+    assert config["ours:datasets"] == {
+        f"leaves-{part}": {
+            "annotationKind": "imageClassification",
+            "annotationFiles": [f"{part}.json"],
+            "source": "my-photos",
+        }
+        for part in ("train", "test")
+    }
+    assert config["ours:models"]["leaves"] == {
+        "modelKind": "Generic-Classifier",
+        "trainingDataset": "leaves-train",
+        "evaluationDataset": "leaves-test",
+        "require": {"accuracyTop1": 0.8},
+        "publish": True,
+    }
+
+
+def test_a_second_time_changes_nothing_but_the_place_of_the_labels(file: Path) -> None:
+    declare_model(file, "ours", LEAVES)
+    file.write_text(file.read_text().replace("accuracyTop1: 0.8", "accuracyTop1: 0.97 # ours, too"))
+    former = file.read_text()
+    assert not declare_model(file, "ours", LEAVES)
+    moved = DeclaredModel("leaves", "imageClassification", "Generic-Classifier", "elsewhere", ("train.json",), ("test.json",))
+    assert declare_model(file, "ours", moved)
+    assert file.read_text() == former.replace("source: my-photos", "source: elsewhere")
+
+
+def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "stacks" / "Pulumi.leaves.yaml"
+    assert declare_model(file, "ours", DeclaredModel("leaves", "k", "Generic-Detector", "s", ("train.json",)))
+    config = yaml.safe_load(file.read_text())["config"]
+    assert config["ours:platform"] == "local"
+    assert config["ours:models"]["leaves"] == {
+        "modelKind": "Generic-Detector",
+        "trainingDataset": "leaves-train",
+        "publish": True,
+    }
+    assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
+
+
+@pytest.mark.parametrize("name", ["007", "yes", "1e3", "1.10", "null", "2020-01-01", "a-b"])
+def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.local.yaml"
+    declare_model(file, "ours", DeclaredModel(name, "k", "m", name, ("train.json",)))
+    config = yaml.safe_load(file.read_text())["config"]
+    assert list(config["ours:models"]) == [name]
+    assert config["ours:datasets"][f"{name}-train"]["source"] == name
+    assert not declare_model(file, "ours", DeclaredModel(name, "k", "m", name, ("train.json",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("config: [\n", r"Pulumi\.local\.yaml:2: is not YAML"),
+        ("- a\n", "must be a map of keys and values"),
+        ("config: 1\n", "config: must be a map"),
+        ("config: {ours:models: []}\n", "ours:models: must be a map"),
+        ("config: {ours:models: {leaves: {trainingDataset: trees}}}\n", "is trained on 'trees', not on 'leaves-train'"),
+    ],
+)
+def test_a_file_of_another_form_is_refused_and_stays(text: str, said: str, file: Path) -> None:
+    file.write_text(text)
+    with pytest.raises(StackFileInvalid, match=said):
+        declare_model(file, "ours", LEAVES)
+    assert file.read_text() == text
+
+
+def test_a_project(tmp_path: Path) -> None:
+    ours = Project.read(CHECKOUT)
+    assert (ours.name, ours.stack_file("local")) == ("vision-customization", CHECKOUT / "stacks" / "Pulumi.local.yaml")
+    assert ours.source_of(CHECKOUT / "examples" / "textile") == "examples/textile"
+    assert ours.source_of(tmp_path) == str(tmp_path.resolve())
+    (tmp_path / "Pulumi.yaml").write_text("name: theirs\n")
+    assert Project.read(tmp_path).stack_file("dev") == tmp_path / "Pulumi.dev.yaml"
+    (tmp_path / "Pulumi.yaml").write_text("runtime: python\n")
+    with pytest.raises(StackFileInvalid, match="has no `name`"):
+        Project.read(tmp_path)
