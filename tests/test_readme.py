@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.jobs.drawn import draw_photos
 from tests.support.places import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text()
@@ -27,6 +28,7 @@ def clone(tmp_path: Path) -> Path:
         if name and (CHECKOUT / name).exists():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(CHECKOUT / name, tmp_path / name, follow_symlinks=False)
+    draw_photos(tmp_path / "my-photos", ("oak", "beech"), 20)
     return tmp_path
 
 
@@ -63,11 +65,14 @@ def test_the_commands_of_the_readme_work(clone: Path) -> None:
         )
     finally:
         if (clone / ".venv").exists():
-            subprocess.run(["make", "down"], cwd=clone, env=environment, check=False, capture_output=True)
+            for stack in ("local", "my-photos"):
+                subprocess.run(["make", "down", f"STACK={stack}"], cwd=clone, env=environment, check=False, capture_output=True)
     assert done.returncode == 0, done.stdout
     assert '"tagsResult"' in done.stdout
     assert "accuracyTop1" in done.stdout
     assert (clone / ".vision" / "textile.onnx").exists()
+    assert "model-name=my-photos" in done.stdout
+    assert (clone / "my-photos" / "contact-sheet.html").exists()
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?:)([^)#]+)", README))))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.jobs.blob_server import serving_blobs
-from tests.engine.jobs.drawn import coco, drawn_image
+from tests.engine.jobs.drawn import coco, draw_photos, drawn_image
 from tests.support.places import CHECKOUT, DOCS
 from tests.support.waiting import wait_until
 from toolchain.packages import find_uv
@@ -121,13 +121,6 @@ def test_the_names_of_the_package(client_alone: Path, tmp_path: Path) -> None:
     assert run([client_alone / "vision", "--version"], tmp_path, {}).startswith("vision, version ")
 
 
-def draw_leaves(folder: Path) -> None:
-    for number, tag in enumerate(TAGS):
-        (folder / tag).mkdir(parents=True)
-        for seed in range(20):
-            (folder / tag / f"{tag}{seed}.png").write_bytes(drawn_image(number, seed))
-
-
 @pytest.mark.ci
 @pytest.mark.stack
 def test_the_page_start_from_its_second_step_on(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
@@ -135,30 +128,40 @@ def test_the_page_start_from_its_second_step_on(engine: Path, environment: Mappi
     page = (DOCS / "start.md").read_text("utf-8")
     blocks = re.findall(r"^```(sh|yaml|python)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     [pulumi_yaml] = [text for kind, text in blocks if kind == "yaml"]
-    [program] = [text for kind, text in blocks if kind == "python"]
+    [by_hand] = [text for kind, text in blocks if kind == "python"]
     commands = [text for kind, text in blocks if kind == "sh"]
     assert [text.split()[0] for text in commands] == ["vision", "pulumi", "vision"]
 
+    leaves = tmp_path / "leaves"
     for name in ("components", "contract", "common", "engine", "stacks", "examples", "customization"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(f"OWN = {name!r}\n")
-    (tmp_path / "Pulumi.yaml").write_text(pulumi_yaml)
-    own = 'import components\nimport engine\n\nassert (components.OWN, engine.OWN) == ("components", "engine")\n'
-    (tmp_path / "__main__.py").write_text(f"{program}\n{own}")
-    draw_leaves(tmp_path / "my-images")
-
+        (leaves / name).mkdir(parents=True)
+        (leaves / name / "__init__.py").write_text(f"OWN = {name!r}\n")
+    draw_photos(leaves / "my-images", TAGS, 20)
     env = with_programs(environment, engine)
-    run(["mypy", "--strict", "__main__.py"], tmp_path, env)
+
+    def follow(command: str) -> str:
+        return run(["bash", "-euc", command.replace("login --local", f"login {environment['STATE']}")], leaves, env)
+
     try:
-        told = [
-            run(["bash", "-euc", command.replace("login --local", f"login {environment['STATE']}")], tmp_path, env)
-            for command in commands
-        ]
-        assert re.search(r"\+ \d+ created", told[1])
-        assert "oak" in told[2]
-        run(["pulumi", "preview", "--expect-no-changes"], tmp_path, env)
+        declared = follow(commands[0])
+        assert "contact-sheet.html" in declared
+        own = 'import components\nimport engine\n\nassert (components.OWN, engine.OWN) == ("components", "engine")\n'
+        with (leaves / "__main__.py").open("a") as program:
+            program.write(own)
+        run(["mypy", "--strict", "__main__.py"], leaves, env)
+        assert re.search(r"\+ \d+ created", follow(commands[1]))
+        assert "oak" in follow(commands[2])
+        run(["pulumi", "preview", "--expect-no-changes"], leaves, env)
+        follow(commands[0].partition("\n")[2])  # vision new again, with the same images
+        run(["pulumi", "preview", "--expect-no-changes"], leaves, env)
+
+        (leaves / "Pulumi.yaml").write_text(pulumi_yaml)
+        (leaves / "__main__.py").write_text(by_hand)
+        run(["mypy", "--strict", "__main__.py"], leaves, env)
+        run(["pulumi", "stack", "init", "by-hand"], leaves, env)
+        assert re.search(r"\+ \d+ to create", run(["pulumi", "preview", "--stack", "by-hand"], leaves, env))
     finally:
-        run(["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive"], tmp_path, env)
+        run(["pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive", "--stack", "local"], leaves, env)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,14 @@ def drawn_image(tag: int, seed: int, side: int = 96) -> bytes:
     colour = np.array([[220, 60, 50], [50, 190, 80], [60, 90, 220], [210, 200, 60]])[tag % 4]
     pixels = 110 + 60 * wave[..., None] * (colour / 255) + random.normal(0, 12, (side, side, 3))
     return encoded(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def draw_photos(folder: Path, tags: Sequence[str], count: int) -> None:
+    """A folder per tag, with so many drawn images."""
+    for number, tag in enumerate(tags):
+        (folder / tag).mkdir(parents=True)
+        for seed in range(count):
+            (folder / tag / f"{tag}{seed}.png").write_bytes(drawn_image(number, seed))
 
 
 def encoded(pixels: NDArray[np.uint8], kind: str = "PNG") -> bytes:
