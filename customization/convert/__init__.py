@@ -12,6 +12,7 @@ from vision_customization.customization.convert.readers.csv_rows import read_csv
 from vision_customization.customization.convert.readers.cvat import read_cvat
 from vision_customization.customization.convert.readers.folders import read_folders
 from vision_customization.customization.convert.readers.ground_truth import read_ground_truth
+from vision_customization.customization.convert.readers.image_list import read_list
 from vision_customization.customization.convert.readers.label_studio import read_label_studio
 from vision_customization.customization.convert.readers.labelme import read_labelme
 from vision_customization.customization.convert.readers.pascal_voc import read_voc
@@ -40,6 +41,7 @@ __all__ = [
     "read_ground_truth",
     "read_label_studio",
     "read_labelme",
+    "read_list",
     "read_voc",
     "read_yolo",
     "split",

@@ -16,6 +16,7 @@ from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.formats import FILE_READERS
 from vision_customization.customization.convert.image_content import is_image
 from vision_customization.customization.convert.readers.csv_rows import FILE_COLUMNS
+from vision_customization.customization.convert.readers.image_list import LINE
 from vision_customization.customization.convert.readers.yolo import NAME_FILES
 from vision_customization.customization.errors import ConversionFailed
 
@@ -34,6 +35,7 @@ TITLES = {
     "labelme": "LabelMe",
     "automl": "Azure AutoML",
     "ground-truth": "a Ground Truth manifest",
+    "list": "a list of images and tags",
     UNLABELLED: "images without labels",
 }
 
@@ -173,8 +175,11 @@ def _seen(folder: Path) -> _Seen:
             seen.others[suffix or "without extension"] += 1
     stems = {image.stem for image in seen.images}
     yolo = [path for path in texts if path.stem in stems and path.name not in NAME_FILES and _is_yolo(path)]
+    names = {image.name for image in seen.images}
     seen.labels["yolo"] = yolo
-    seen.others.update(path.suffix.lower() for path in texts if path not in set(yolo))
+    seen.labels["list"] = [path for path in texts if _list_format(path) and _first_name(path) in names]
+    read = {*yolo, *seen.labels["list"]}
+    seen.others.update(path.suffix.lower() for path in texts if path not in read)
     _forget_outputs(folder, seen)
     return seen
 
@@ -263,9 +268,8 @@ def _in_pixels(annotations: list[Any]) -> bool:
 
 def _lines_format(path: Path) -> str | None:
     """The format of a file of JSON lines."""
-    first = next((line for line in _head(path).split("\n") if line.strip()), "")
     try:
-        entry: Any = json.loads(first)
+        entry: Any = json.loads(_first_line(path))
     except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict):
@@ -279,6 +283,21 @@ def _csv_format(path: Path) -> str | None:
     return "csv" if columns & set(FILE_COLUMNS) else None
 
 
+def _list_format(path: Path) -> str | None:
+    match = LINE.fullmatch(_first_line(path))
+    return "list" if match and match["tag"] else None
+
+
+def _first_name(path: Path) -> str | None:
+    """The name of the image in the first line of a list."""
+    match = LINE.fullmatch(_first_line(path))
+    return match["image"].replace("\\", "/").rpartition("/")[2] if match else None
+
+
+def _first_line(path: Path) -> str:
+    return next((line.strip() for line in _head(path).split("\n") if line.strip()), "")
+
+
 _BY_SUFFIX: dict[str, Callable[[Path], str | None]] = {
     ".xml": _xml_format,
     ".json": _json_format,
@@ -286,6 +305,7 @@ _BY_SUFFIX: dict[str, Callable[[Path], str | None]] = {
     ".manifest": _lines_format,
     ".csv": _csv_format,
     ".tsv": _csv_format,
+    ".txt": _list_format,
 }
 
 

@@ -29,6 +29,7 @@ FORMATS = (
     "cvat",
     "automl",
     "ground-truth",
+    "list",
 )
 
 
@@ -40,7 +41,7 @@ FORMATS = (
     type=click.Choice(FORMATS),
     help="The format of SOURCE: a folder with one folder per tag, or of Pascal VOC, YOLO or LabelMe labels; a CSV file; a COCO "
     "file with boxes in pixels, or in fractions; a file of Label Studio, CVAT for images, Azure AutoML, or SageMaker Ground "
-    "Truth. [default: found out from its content]",
+    "Truth; a text file with an image and its tag per line. [default: found out from its content]",
 )
 @click.option(
     "--output",
