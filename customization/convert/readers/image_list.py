@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vision_customization.customization.convert.image_content import PHOTO_EXTENSIONS
 from vision_customization.customization.convert.labelled import LabelledImages, Progress
 from vision_customization.customization.convert.readers.annotations import Annotations, tags_in, text_of
 from vision_customization.customization.datasets.digest_cache import DigestCache
@@ -18,9 +19,7 @@ from vision_customization.customization.errors import ConversionFailed
 CLASS_FILES = ("classes.txt", "labels.txt", "class_names.txt")
 """Lists of the classes' names, by the number of their line from 0; beside the list of images."""
 
-_ENDINGS = "|".join(
-    re.escape(extension) for extension in sorted((*EXTENSIONS, ".heic", ".avif", ".jfif"), key=len, reverse=True)
-)
+_ENDINGS = "|".join(sorted(map(re.escape, EXTENSIONS | PHOTO_EXTENSIONS | {".jfif"}), key=len, reverse=True))
 LINE = re.compile(rf"(?P<image>.+?(?:{_ENDINGS}))[\"']?(?:[\s,;]+(?P<tag>\S.*))?", re.IGNORECASE)
 """An image, and its tag behind blanks, a tab, a comma or a semicolon."""
 
