@@ -1,4 +1,4 @@
-"""The report at the end of a conversion: what was read and written, and what was left out, changed or doubtful, and where."""
+"""The report at the end of a conversion: what was read, written, left out, changed or doubtful, and where."""
 
 from __future__ import annotations
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.convert.image_content import is_image
+from vision_customization.customization.convert.photos import is_photo, read_images_and_photos
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS, ImageFacts
-from vision_customization.customization.datasets.image_reading import read_images
+from vision_customization.customization.datasets.image_facts import ImageFacts
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 OUTSIDE_TOLERANCE_PX = 2.0
@@ -25,19 +26,21 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box."""
+    """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box. `photo` says that
+    the service does not accept the file, so that it gets a JPEG copy (`photo_copies`)."""
 
     path: Path
     sha256: str
     width: int
     height: int
     labels: tuple[tuple[str, Box | None], ...]
+    photo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or
-    not as it was there."""
+    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here,
+    or not as it was there."""
 
     kind: str
     tags: tuple[str, ...]
@@ -101,7 +104,7 @@ def finish(
             statuses[str(item.path)] = item.path.stat()
         except OSError:
             problems.append(f"{item.place}: no such image file: {item.path}")
-    facts = read_images(statuses, cache, on_progress)
+    facts = read_images_and_photos(statuses, cache, on_progress)
     images = []
     for item in ordered:
         known = facts.get(str(item.path))
@@ -109,6 +112,9 @@ def finish(
             problems.append(f"{item.path}: {known}")
         elif known is not None:
             images.append(_labelled(kind, item, known, problems, remarks))
+            if is_photo(known):
+                reason = f"{known.format} image, which the service does not accept: its JPEG copy is used"
+                remarks.changed(What.IMAGE, reason, str(item.path))
     if not ordered and not problems:
         problems.append("no images found")
     if problems:
@@ -148,7 +154,7 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
         for _, _, place in item.labels[1:]:
             remarks.left_out(What.LABEL, "repeats the tag of its image", place)
         labels = labels[:1]
-    return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
+    return LabelledImage(item.path, facts.sha256, *size, tuple(labels), is_photo(facts))
 
 
 def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
@@ -178,13 +184,11 @@ def fitted(box: Box) -> Box:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Every file below `folder` with an image's extension, except hidden files, sorted by path."""
+    """Every image file below `folder`, by its name or its content, except hidden files, sorted by path."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in EXTENSIONS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts) and path.is_file() and is_image(path)
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +13,27 @@ from click.core import ParameterSource
 
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.conversion_report import print_report, report_json
-from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar, say
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImages
+    from vision_customization.customization.convert.detect_format import Detected
 
-FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
+FORMATS = (
+    "folders",
+    "voc",
+    "yolo",
+    "labelme",
+    "csv",
+    "coco-pixels",
+    "coco",
+    "label-studio",
+    "cvat",
+    "automl",
+    "ground-truth",
+    "list",
+)
 
 
 @click.command(short_help="Convert other labels to COCO files")
@@ -26,10 +42,9 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
     "--from",
     "source_format",
     type=click.Choice(FORMATS),
-    required=True,
-    help="The format of SOURCE: a folder with one folder per tag; a folder of Pascal VOC or YOLO labels; a CSV file; a COCO "
-    "file "
-    "with boxes in pixels, or in fractions.",
+    help="The format of SOURCE: a folder with one folder per tag, or of Pascal VOC, YOLO or LabelMe labels; a CSV file; a COCO "
+    "file with boxes in pixels, or in fractions; a file of Label Studio, CVAT for images, Azure AutoML, or SageMaker Ground "
+    "Truth; a text file with an image and its tag per line. [default: found out from its content]",
 )
 @click.option(
     "--output",
@@ -40,7 +55,7 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder with the images of a CSV or COCO file.",
+    help="The folder with the images, if SOURCE is a file.",
 )
 @click.option(
     "--test-share",
@@ -60,7 +75,7 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 @json_option
 def convert(
     source: Path,
-    source_format: str,
+    source_format: str | None,
     output: Path | None,
     images: Path | None,
     test_share: float,
@@ -79,11 +94,11 @@ def convert(
     Examples:
       vision convert photos --from folders --test-share 0.2
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
-      vision convert labels.csv --from csv --images photos
+      vision convert labels.csv --images photos
     """
     targets = targets_in(output or folder_of(source), source, test_share)
-    with progress_bar("reading images") as advance:
-        labelled = read_labels(source, source_format, images, lambda done, total: advance(done, total, ""))
+    chosen = choose_format(source, source_format, images)
+    labelled = read_chosen(chosen)
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(
@@ -149,13 +164,16 @@ def write_parts(
         check_replaced,
         copy_files,
         plan_copies,
+        plan_photos,
         split,
         to_coco,
         write_coco,
+        write_photos,
     )
 
     folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
+    labelled, photos = plan_photos(labelled, folder)
     copies: dict[Path, Path] = {}
     if copy_from is not None:
         labelled, copies = plan_copies(labelled, copy_from, folder)
@@ -165,6 +183,7 @@ def write_parts(
         parts = list(split(labelled, test_share, seed, FormerParts.read(folder) if keep_parts else None))
     for part in parts:
         to_coco(part, folder)  # raises before anything is written
+    write_photos(photos)
     copy_files(copies)
     for target, part in zip(targets, parts, strict=True):
         write_coco(part, target)
@@ -175,22 +194,50 @@ def folder_of(source: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def read_labels(
-    source: Path, source_format: str, images: Path | None, on_progress: Callable[[int, int], None]
-) -> LabelledImages:
-    from vision_customization.customization.convert import read_coco, read_csv, read_folders, read_voc, read_yolo
+def choose_format(source: Path, source_format: str | None, images: Path | None = None) -> Detected:
+    """What to read, and its format: the given one, else found out, else asked for if the terminal is interactive.
 
-    cache = digest_cache()
-    if source_format in ("csv", "coco-pixels", "coco") and source.is_dir():
+    Raises:
+        ConversionFailed: it is unclear, or there are no labels.
+        click.UsageError: the given format is that of a file, and this is a folder, or the other way round.
+    """
+    from vision_customization.customization.convert.detect_format import Detected, detect_format
+    from vision_customization.customization.convert.formats import FOLDER_READERS
+
+    if source_format is None:
+        try:
+            return _found_out(detect_format(source), images)
+        except ConversionFailed as error:
+            if not sys.stdin.isatty():
+                raise
+            say(str(error))
+            source_format = click.prompt("Its format", type=click.Choice(FORMATS), err=True)
+
+    if source_format not in FOLDER_READERS and source.is_dir():
         raise click.UsageError(f"--from {source_format} reads a file, but {source} is a folder")
-    if source_format in ("folders", "voc", "yolo") and not source.is_dir():
+    if source_format in FOLDER_READERS and not source.is_dir():
         raise click.UsageError(f"--from {source_format} reads a folder, but {source} is a file")
-    if source_format == "csv":
-        return read_csv(source, images, cache, on_progress)
-    if source_format in ("coco-pixels", "coco"):
-        return read_coco(source, images, pixels=source_format == "coco-pixels", cache=cache, on_progress=on_progress)
-    read = {"folders": read_folders, "voc": read_voc, "yolo": read_yolo}[source_format]
-    return read(source, cache, on_progress)
+    return Detected(str(source_format), source, f"--from {source_format}", images)
+
+
+def _found_out(detected: Detected, images: Path | None) -> Detected:
+    from vision_customization.customization.convert.detect_format import UNLABELLED
+
+    if detected.format == UNLABELLED:
+        advice = "Put the images of each tag in a folder of their own, or add files of labels"
+        raise ConversionFailed([f"{detected.source}: {detected.evidence}. {advice}"])
+    say(f"Read as {detected.evidence}")
+    return replace(detected, images=images or detected.images)
+
+
+def read_chosen(chosen: Detected) -> LabelledImages:
+    """Read the labels and their images, with a progress bar. Raises ConversionFailed."""
+    from vision_customization.customization.convert.formats import read_labels
+
+    with progress_bar("reading images") as advance:
+        return read_labels(
+            chosen.format, chosen.source, chosen.images, digest_cache(), lambda done, total: advance(done, total, "")
+        )
 
 
 def _count_tags(images: LabelledImages) -> dict[str, int]:

@@ -11,9 +11,10 @@ from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpo
 from vision_customization.contract.texts import name_fault
 from vision_customization.customization.cli.commands.convert import (
     FORMATS,
+    choose_format,
     folder_of,
     print_tags,
-    read_labels,
+    read_chosen,
     targets_in,
     write_parts,
 )
@@ -82,8 +83,8 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
     project = Project.read(program)
     folder = output or folder_of(source)
     targets = targets_in(folder, source, test_share)
-    with progress_bar("reading images") as advance:
-        labelled = read_labels(source, source_format, None, lambda done, total: advance(done, total, ""))
+    chosen = choose_format(source, source_format)
+    labelled = read_chosen(chosen)
     parts = write_parts(
         labelled, targets, test_share=test_share, seed=0, keep_parts=True, copy_from=folder_of(source) if output else None
     )
@@ -92,7 +93,7 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
     print_report(labelled, list(parts.values()))
     for warning in warnings:
         click.echo(f"warning: {warning}")
-    sheet = _draw_sheet(folder, name, [f"{source}: read as {source_format}, for {labelled.kind}"], labelled, parts, warnings)
+    sheet = _draw_sheet(folder, name, [f"{source}: read as {chosen.evidence}, for {labelled.kind}"], labelled, parts, warnings)
     click.echo(f"contact sheet: {sheet.resolve().as_uri()}")
     kind = _model_kind(labelled.kind)
     model = DeclaredModel(
