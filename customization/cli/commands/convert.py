@@ -126,7 +126,7 @@ def targets_in(folder: Path, source: Path, test_share: float) -> list[Path]:
     targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
     for target in targets:
         if target.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would overwrite {source}: name another folder with --output")
+            raise click.UsageError(f"{target} would overwrite the labels that are read: name another folder with --output")
     return targets
 
 

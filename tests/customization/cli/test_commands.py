@@ -101,7 +101,7 @@ def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder
     before = source.read_bytes()
     ran = vision("convert", source, "--from", "coco", "--test-share", 0.3)
     assert ran.code == 2
-    assert f"{name} would overwrite SOURCE: name another folder with --output" in ran.err
+    assert f"{name} would overwrite the labels that are read: name another folder with --output" in ran.err
     assert source.read_bytes() == before
 
 
@@ -737,7 +737,6 @@ def test_a_model_without_its_sidecar_is_not_imported(vision: Vision, tmp_path: P
         ["nonsense"],
         ["check"],
         ["check", "no.json"],
-        ["convert", "."],
         ["convert", ".", "--from", "csv"],
         ["datasets", "register", "x"],
         ["datasets", "register", "x", "--uri", URI],
@@ -760,7 +759,7 @@ def test_help(vision: Vision, arguments: Sequence[str]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "text"),
-    [(401, "401 401: wrong key"), (404, "404 404: wrong key"), (409, "409 409: wrong key")],
+    [(401, "401: wrong key"), (404, "404: wrong key"), (409, "409: wrong key")],
 )
 def test_a_refusal_is_a_failure(vision: Vision, service: FakeService, status: int, text: str) -> None:
     service.handler = lambda _: Answer(status, {"error": {"code": str(status), "message": "wrong key"}})

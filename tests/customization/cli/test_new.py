@@ -1,12 +1,13 @@
 """`vision init` and `vision new`: from a folder of images to a program that declares a model."""
 
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.customization.cli.ran import Vision
-from tests.customization.samples import MakeFolder, encoded
+from tests.customization.samples import coco, encoded
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def photos(tmp_path: Path) -> Path:
     for index, tag in enumerate(("oak", "beech")):
         (folder / tag).mkdir(parents=True)
         for number in range(10):
-            (folder / tag / f"{tag}{number}.png").write_bytes(encoded(index * 100 + number))
+            (folder / tag / f"{tag}{number}.png").write_bytes(encoded(index * 100 + number, (64, 64)))
     return folder
 
 
@@ -45,12 +46,14 @@ def test_a_model_is_declared(vision: Vision, photos: Path, tmp_path: Path) -> No
     assert f"{tmp_path / 'Pulumi.local.yaml'}: unchanged" in again.out
 
 
-def test_a_detector_is_declared_in_a_new_stacks_file(vision: Vision, dataset_folder: MakeFolder, tmp_path: Path) -> None:
+def test_a_detector_is_declared_in_a_new_stacks_file(vision: Vision, tmp_path: Path) -> None:
     vision("init")
-    folder = dataset_folder({"nut": 6, "bolt": 6}, box=[0.1, 0.1, 0.5, 0.5])
-    folder.write("labels.json")
-    (folder.path / "train.json").unlink()
-    ran = vision("new", "screws", "--images", folder.path / "labels.json", "--stack", "screws")
+    document = coco({"nut": 6, "bolt": 6}, size=(64, 64), box=[0.1, 0.1, 0.5, 0.5])
+    (tmp_path / "images").mkdir()
+    for index, image in enumerate(document["images"]):
+        (tmp_path / image["file_name"]).write_bytes(encoded(index, (64, 64)))
+    (tmp_path / "labels.json").write_text(json.dumps(document))
+    ran = vision("new", "screws", "--images", "labels.json", "--stack", "screws")
     assert ran.code == 0, ran.err
     config = yaml.safe_load((tmp_path / "Pulumi.screws.yaml").read_text())["config"]
     [model] = [value for key, value in config.items() if key.endswith(":models")]
