@@ -42,9 +42,12 @@ figcaption { font-size: .8rem; overflow-wrap: anywhere; }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .picture rect { fill: none; stroke: #f40; stroke-width: 2; vector-effect: non-scaling-stroke; }
 .picture rect.other { stroke: #08f; }
+.legend span { color: #f40; } .legend span + span { color: #08f; }
 .test::before { content: "test "; color: var(--note); font-weight: 600; }
 .note { color: var(--note); }
 """
+
+_LEGEND = '<p class="legend">Boxes: <span>the tag of the heading</span>, <span>other tags</span>.</p>'
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def contact_sheet(
         of = counted(there, "image") if there <= len(pictures) else f"{len(pictures)} of {counted(there, 'image')}"
         sections.append(f"<section><h2>{escape(tag)}</h2><p>{of}</p><ul>{''.join(figures)}</ul></section>")
     lines = "".join(f"<p>{escape(fact)}</p>" for fact in facts)
+    if any(box for images in parts.values() for image in images.images for _, box in image.labels):
+        lines += _LEGEND
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     aside = f'<h2 class="note">Left out, or worth a look</h2><ul>{listed}</ul>' if listed else ""
     return (

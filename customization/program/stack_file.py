@@ -25,7 +25,7 @@ class DeclaredModel:
     """A model to declare, and its two datasets, `<name>-train` and `<name>-test`. Without a test file it has no gate.
 
     `source` is the folder with the COCO files, relative to the program if it is inside the project. `require` is the gate:
-    the minimum of each metric.
+    the minimum of each metric. `hours` is the least time budget that the service accepts for so many images.
     """
 
     name: str
@@ -35,6 +35,7 @@ class DeclaredModel:
     training_files: tuple[str, ...]
     test_files: tuple[str, ...] = ()
     require: Mapping[str, float] | None = None
+    hours: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Project:
 def declare_model(file: Path, project: str, model: DeclaredModel) -> bool:
     """Add a model and its datasets to a stack's file, or update where their labels are; returns whether the file changed.
 
-    Comments and all other settings stay, also those of the model, such as its gate, if it is there already.
+    Comments and all other settings stay, also those of the model, such as its gate, if it is there already. Only a time budget
+    below the least one is raised.
 
     Raises:
         StackFileInvalid: it is not YAML, its form is not that of a stack's file, or the model has datasets of other names.
@@ -103,12 +105,14 @@ def with_model(text: str | None, file: Path, project: str, model: DeclaredModel)
             declared["evaluationDataset"] = test
             if model.require:
                 declared["require"] = dict(model.require)
-        models[_quoted(model.name)] = {**declared, "publish": True}
+        models[_quoted(model.name)] = there = {**declared, "publish": True}
     elif there.get("trainingDataset") != training:
         raise StackFileInvalid(
             f"{file}: models.{model.name} is there already, and is trained on {there.get('trainingDataset')!r}, not on "
             f"{training!r}. Choose another name"
         )
+    if model.hours > there.get("timeBudgetInHours", 1):
+        there["timeBudgetInHours"] = model.hours
     written = io.StringIO()
     _yaml().dump(document, written)
     return written.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
     print_report(labelled, list(parts.values()))
     for warning in warnings:
         click.echo(f"warning: {warning}")
-    sheet = _draw_sheet(folder, name, [f"{source}: read as {chosen.evidence}, for {labelled.kind}"], labelled, parts, warnings)
+    sheet = _draw_sheet(folder, name, [f"Read as {chosen.evidence} ({labelled.kind})"], labelled, parts, warnings)
     click.echo(f"contact sheet: {sheet.resolve().as_uri()}")
     kind = _model_kind(labelled.kind)
     model = DeclaredModel(
@@ -104,6 +105,7 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
         training_files=(targets[0].name,),
         test_files=tuple(target.name for target in targets[1:]),
         require=GATES[AnnotationKind(labelled.kind)],
+        hours=_least_hours(kind, next(iter(parts.values()))),
     )
     file = project.stack_file(stack)
     changed = declare_model(file, project.name, model)
@@ -113,6 +115,12 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
 
 def _model_kind(annotation_kind: str) -> ModelKind:
     return next(kind for kind in ModelKind if kind.annotation_kind == annotation_kind)
+
+
+def _least_hours(kind: ModelKind, training: LabelledImages) -> int:
+    """The least time budget, in whole hours, that the service accepts for these images."""
+    images, labels = len(training.images), sum(len(image.labels) for image in training.images)
+    return max(1, math.ceil(kind.minimum_budget_hours(images, labels / max(1, images))))
 
 
 def _checked(parts: dict[Path, LabelledImages], kind: str) -> list[Violation]:

@@ -37,6 +37,7 @@ def test_every_tag_has_its_pictures_with_all_their_boxes(tmp_path: Path) -> None
     assert "<svg" not in sections["without labels"]
     assert '<figcaption class="test">empty.png' in sections["without labels"]
     assert "<p>read as YOLO</p>" in page
+    assert "other tags" in page
 
 
 def test_a_tag_with_many_images_shows_some_from_first_to_last(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,14 @@ def test_a_second_time_changes_nothing_but_the_place_of_the_labels(file: Path) -
     moved = DeclaredModel("leaves", "imageClassification", "Generic-Classifier", "elsewhere", ("train.json",), ("test.json",))
     assert declare_model(file, "ours", moved)
     assert file.read_text() == former.replace("source: my-photos", "source: elsewhere")
+
+
+def test_only_a_budget_below_the_least_one_is_raised(file: Path) -> None:
+    def budget(hours: int) -> object:
+        declare_model(file, "ours", replace(LEAVES, hours=hours))
+        return yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"].get("timeBudgetInHours")
+
+    assert [budget(hours) for hours in (1, 3, 2, 4)] == [None, 3, 3, 4]
 
 
 def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
