@@ -53,7 +53,7 @@ def near_twins(names: Iterable[str]) -> list[tuple[str, str]]:
 def shown_twins(one: str, other: str) -> str:
     """`'Fork' and 'fork '`; if only the Unicode form differs, in which the two look the same, with the characters' codes."""
     if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other):
-        return f"{one!r} ({ascii(one)}) and {other!r} ({ascii(other)})"
+        return f"{one!r} ({one!a}) and {other!r} ({other!a})"
     return f"{one!r} and {other!r}"
 
 

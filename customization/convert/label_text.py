@@ -17,7 +17,7 @@ def read_text(path: Path) -> str:
     """The text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
     Raises:
-        ConversionFailed: it can't be read, or has another encoding, which can't be told from the bytes without a risk for names.
+        ConversionFailed: it can't be read, or has another encoding, which can't be told from the bytes for certain.
     """
     try:
         data = path.read_bytes()

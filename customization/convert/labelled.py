@@ -47,8 +47,8 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or not
-    as it was there."""
+    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or is
+    here in another way."""
 
     kind: str
     tags: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How a format's reader took its source: what it left out, what it changed, what is probably a mistake, and what it took for what.
+"""How a format's reader took its source: what it left out, what it changed, what is probably a mistake, what was unclear.
 
 No label, box or image of a source disappears or moves without a remark.
 """

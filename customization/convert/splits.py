@@ -21,8 +21,7 @@ def split_reason(testing: bool) -> str:
 
 
 def is_for_testing(splits: Iterable[str]) -> dict[str, bool]:
-    """Which of a source's splits are for testing: `test`, or `valid` if there is no `test`. None is if there is nothing to train
-    with."""
+    """Which of a source's splits are for testing: `test`, or `valid` if there is no `test`; none if there is no `train`."""
     there = set(splits)
     testing = next((split for split in ("test", "valid") if split in there and "train" in there), None)
     return {split: split == testing for split in there}

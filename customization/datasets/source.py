@@ -148,9 +148,9 @@ class LocatedImage:
             found = facts[self.path]
             if isinstance(found, ImageUnreadable):
                 message = f"{self.file_name} {found}"
-            elif fault := size_fault(side_min, side_max, found.width, found.height):
-                message = f"{self.file_name} {fault}"
-            elif fault := pixels_fault(found.width, found.height, found.format):
+            elif (fault := size_fault(side_min, side_max, found.width, found.height)) or (
+                fault := pixels_fault(found.width, found.height, found.format)
+            ):
                 message = f"{self.file_name} {fault}"
             elif not found.has_size(*self.claimed) and _are_numbers(self.claimed):
                 claimed = " × ".join(str(side) for side in self.claimed)
@@ -164,7 +164,7 @@ class LocatedImage:
         meant = near.same(folder, name) or near.hint(folder, name)
         if meant is None:
             return ""
-        return f". Is {meant.removeprefix(folder).lstrip('/')!r} meant? `vision convert --from coco` finds such names, or says more"
+        return f". Is {meant.removeprefix(folder).lstrip('/')!r} meant?"
 
     def entry(self, statuses: dict[str, os.stat_result], facts: dict[str, ImageFacts | ImageUnreadable]) -> ContentEntry:
         found = facts[self.path]

@@ -106,20 +106,15 @@ class _Rows:
 
     def label(self, row: Sequence[str], line: int, names: Sequence[str], columns: Columns) -> _Label | None:
         """The label of a row; None if it has none, or is wrong."""
-        place = f"{self._path}:{line}"
         if not any(field.strip() for field in row):
             return None
+        place = f"{self._path}:{line}"
         try:
-            if len(row) != len(names):
-                raise ValueError(f"has {len(row)} fields, expected {len(names)}: {', '.join(names)}")
-            fields = {name: field.strip() for name, field in zip(names, row, strict=True)}
+            fields = _fields(row, names)
             item = self._image(fields[columns.file], columns.file, place)
-            size = _size(fields, columns)
             if item is None:
                 return None
-            if size is not None and item.claimed not in (None, size):
-                raise ValueError(f"width and height differ from those in the rows of {fields[columns.file]} above")
-            item.claimed = size or item.claimed
+            item.claimed = _claimed(item, fields, columns) or item.claimed
             return self._label_of(item, fields, columns, place)
         except ValueError as error:
             self._problems.append(f"{place}: {error}")
@@ -146,6 +141,19 @@ class _Rows:
                 raise ValueError(f"{name} and {other} are both {path}. Name the folder that has both with `--images`")
         found = self._paths[name]
         return None if found is None else self.found.setdefault(found, FoundImage(found, place))
+
+
+def _fields(row: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    if len(row) != len(names):
+        raise ValueError(f"has {len(row)} fields, expected {len(names)}: {', '.join(names)}")
+    return {name: field.strip() for name, field in zip(names, row, strict=True)}
+
+
+def _claimed(item: FoundImage, fields: dict[str, str], columns: Columns) -> tuple[float, float] | None:
+    size = _size(fields, columns)
+    if size is not None and item.claimed not in (None, size):
+        raise ValueError(f"width and height differ from those in the rows of {fields[columns.file]} above")
+    return size
 
 
 def _same_path(one: str, other: str) -> bool:

@@ -26,12 +26,13 @@ def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Pr
     if not source.is_dir():
         raise ConversionFailed([f"{source}: is not a folder"])
     remarks = Remarks()
-    problems, found = [], []
+    problems: list[str] = []
+    found: list[FoundImage] = []
     inner = {path: path.relative_to(source).parts for path in image_files(source, remarks)}
     splits = _splits(source, inner.values(), problems, remarks)
     testing = is_for_testing(splits.values())
-    for folder, split in sorted(splits.items()):
-        remarks.note(What.FOLDER, split_reason(testing[split]), str(source / folder))
+    for name, split in sorted(splits.items()):
+        remarks.note(What.FOLDER, split_reason(testing[split]), str(source / name))
     for path, parts in inner.items():
         item = FoundImage(path, str(path))
         if splits and len(parts) > 2:

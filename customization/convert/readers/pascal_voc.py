@@ -174,7 +174,8 @@ class _Images:
                         remarks.changed(What.FILE, reason, str(xml))
                     return several[0]
         near = next((hint for folder in folders if (hint := self._near.hint(str(folder), name or xml.stem))), None)
-        raise ValueError(f"no such image file: {xml.parent / (name or xml.stem)}" + (f". Is {near!r} meant?" if near else ""))
+        missing = xml.parent / (name or xml.stem)
+        raise ValueError(f"no such image file: {missing}" + (f". Is {near!r} meant?" if near else ""))
 
     def without_labels(self, labelled: Container[Path]) -> list[Path]:
         return [path for path in self._files if path not in labelled]

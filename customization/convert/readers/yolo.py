@@ -80,8 +80,8 @@ def _found(source: Path, images: Sequence[Path], labelled: Container[Path], rema
     used = {split for path, split in splits.items() if path in labelled}
     testing = is_for_testing(split for split in used if split is not None)
     if len(testing) > 1:
-        for split, is_test in sorted(testing.items()):
-            remarks.note(What.FOLDER, split_reason(is_test), split)
+        for name, is_test in sorted(testing.items()):
+            remarks.note(What.FOLDER, split_reason(is_test), name)
     found = []
     for path, split in splits.items():
         if split is not None and used and split not in used:

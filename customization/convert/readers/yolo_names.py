@@ -10,7 +10,7 @@ from vision_customization.customization.convert.label_text import read_lines, re
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:
-    from yaml.nodes import Node
+    from yaml.nodes import Node  # type: ignore[import-untyped]
 
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels")
 YAML_SUFFIXES = (".yaml", ".yml")
