@@ -197,7 +197,7 @@ class _Images:
             yield xml.parent.parent / folder
 
     def _own_folders(self, xml: Path) -> Iterator[Path]:
-        """`JPEGImages/a` of `Annotations/a/1.xml`, and its likes. If there is one, images elsewhere belong to other XML files."""
+        """`JPEGImages/a` of `Annotations/a/1.xml`, and its likes. If one exists, images elsewhere are those of other files."""
         inner = xml.parent.relative_to(self._root).parts
         for folder in IMAGE_FOLDERS:
             for index, part in enumerate(inner):

@@ -14,6 +14,7 @@ from vision_customization.customization.convert import LabelledImages, read_coco
 from vision_customization.customization.errors import ConversionFailed
 
 SIZE = (200, 100)
+EXPECTED = "expected 5: class, centre x, centre y, width, height"
 OTHER_FILE_COLUMNS = "(or filename, file, image, path, image_name, image_path, image_file)"
 FORK: Box = (0.1, 0.2, 0.3, 0.4)
 """Pixels 20, 20 to 80, 60 of an image of 200 × 100."""
@@ -181,7 +182,7 @@ def test_voc_faults(tmp_path: Path, xml: str, expected: str | None) -> None:
         ("0 0.5 0.5", "1.txt:2: has 3 fields, expected 5: class, centre x, centre y, width, height"),
         (
             "0 0.5 0.5 0.1 0.1 0.9",
-            "1.txt:2: has 6 fields, expected 5: class, centre x, centre y, width, height. If the last is a confidence, remove it",
+            f"1.txt:2: has 6 fields, {EXPECTED}. If the last is a confidence, remove it",
         ),
         ("x 0.5 0.5 0.1 0.1", "1.txt:2: class is 'x', must be a number from 0"),
         ("7 0.5 0.5 0.1 0.1", "1.txt:2: class 7 has no name: there are names for 1 classes, from 0"),

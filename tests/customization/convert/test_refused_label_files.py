@@ -203,7 +203,7 @@ REFUSED = [
         "a track",
         read_yolo,
         {"classes.txt": "fork", "1.txt": "0 0.2 0.2 0.1 0.1 0.88 1"},
-        "1.txt:1: has 7 fields, expected 5: class, centre x, centre y, width, height. If the last two are a confidence and a track",
+        "1.txt:1: has 7 fields, expected 5: class, centre x, centre y, width, height. If the last two are",
     ),
     Refused(
         "keypoints of another number",
