@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 PLACES_SHOWN = 3
 
 HEADINGS = {"leftOut": "left out", "changed": "changed", "warning": "probably a mistake", "note": "understood"}
-PLURALS = {"image": "images", "file": "label files", "folder": "folders", "tag": "tags"}
-SINGULARS = {"image": "image", "file": "label file", "folder": "folder", "tag": "tag"}
+PLURALS = {"image": "images", "file": "files", "folder": "folders", "tag": "tags"}
+SINGULARS = {"image": "image", "file": "file", "folder": "folder", "tag": "tag"}
 
 
 def report_json(written: Sequence[LabelledImages]) -> dict[str, Any]:

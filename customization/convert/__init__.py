@@ -5,9 +5,16 @@ together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.photo_copies import plan_photos, write_photos
+from vision_customization.customization.convert.readers.automl import read_automl
 from vision_customization.customization.convert.readers.coco_boxes import read_coco
 from vision_customization.customization.convert.readers.csv_rows import read_csv
+from vision_customization.customization.convert.readers.cvat import read_cvat
 from vision_customization.customization.convert.readers.folders import read_folders
+from vision_customization.customization.convert.readers.ground_truth import read_ground_truth
+from vision_customization.customization.convert.readers.image_list import read_list
+from vision_customization.customization.convert.readers.label_studio import read_label_studio
+from vision_customization.customization.convert.readers.labelme import read_labelme
 from vision_customization.customization.convert.readers.pascal_voc import read_voc
 from vision_customization.customization.convert.readers.yolo import read_yolo
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
@@ -25,13 +32,21 @@ __all__ = [
     "check_replaced",
     "copy_files",
     "plan_copies",
+    "plan_photos",
+    "read_automl",
     "read_coco",
     "read_csv",
+    "read_cvat",
     "read_folders",
+    "read_ground_truth",
+    "read_label_studio",
+    "read_labelme",
+    "read_list",
     "read_voc",
     "read_yolo",
     "split",
     "split_as_given",
     "to_coco",
     "write_coco",
+    "write_photos",
 ]

@@ -14,10 +14,10 @@ from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import has_control_characters, name_text_fault, near_twins, shown_twins
+from vision_customization.customization.convert.photos import is_photo, read_images_and_photos
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import ImageFacts
-from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 OUTSIDE_TOLERANCE_PX = 2.0
@@ -34,7 +34,8 @@ _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)")
 class LabelledImage:
     """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box.
 
-    `testing` is whether the source itself has the image for testing; None if the source is not split.
+    `testing` is whether the source itself has the image for testing; None if the source is not split. `photo` says that the
+    service does not accept the file, so that it gets a JPEG copy (`photo_copies`).
     """
 
     path: Path
@@ -43,6 +44,7 @@ class LabelledImage:
     height: int
     labels: tuple[tuple[str, Box | None], ...]
     testing: bool | None = None
+    photo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def finish(
             statuses[str(item.path)] = item.path.stat()
         except (OSError, ValueError):
             problems.append(f"{item.place}: no such image file: {item.path}")
-    facts = read_images(statuses, cache, on_progress)
+    facts = read_images_and_photos(statuses, cache, on_progress)
     images = []
     for item in ordered:
         known = facts.get(str(item.path))
@@ -126,6 +128,9 @@ def finish(
             problems.append(f"{item.path}: {known}")
         elif known is not None:
             images.append(_labelled(kind, item, known, problems, remarks))
+            if is_photo(known):
+                reason = f"{known.format} image, which the service does not accept: its JPEG copy is used"
+                remarks.changed(What.IMAGE, reason, str(item.path))
     problems += _unusable_tags(ordered)
     if not ordered and not problems:
         problems.append("no images found")
@@ -196,7 +201,7 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
         for _, _, place in item.labels[1:]:
             remarks.left_out(What.LABEL, "repeats the tag of its image", place)
         labels = labels[:1]
-    return LabelledImage(item.path, facts.sha256, *size, tuple(labels), item.testing)
+    return LabelledImage(item.path, facts.sha256, *size, tuple(labels), item.testing, is_photo(facts))
 
 
 def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:

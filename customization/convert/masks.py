@@ -1,4 +1,4 @@
-"""Boxes of masks and outlines. Edges are in the unit of the points, or in pixels of the mask; `right` and `bottom` are exclusive.
+"""Boxes of masks and outlines. Edges are in the unit of the points, or in pixels of the mask; right and bottom are exclusive.
 
 A mask is a sequence of runs: each a first and a last pixel (exclusive) of the object, counted through the mask's lines. A line
 is a column in COCO, and a row in CVAT and Label Studio.

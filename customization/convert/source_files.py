@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
+from vision_customization.customization.convert.image_content import is_image, other_file
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
+
+OUTPUTS = ("train.json", "test.json")
+"""The files that a conversion writes, perhaps into its source."""
 
 ARCHIVE_LEFTOVERS = "__MACOSX"
 """The folder in which macOS keeps, in an archive, what other systems have no place for."""
@@ -36,8 +40,25 @@ def source_files(folder: Path, remarks: Remarks | None = None) -> list[Path]:
 
 
 def image_files(folder: Path, remarks: Remarks | None = None) -> list[Path]:
-    """Every file below `folder` with an image's extension, sorted by path. Raises ConversionFailed."""
-    return [path for path in source_files(folder, remarks) if path.suffix.lower() in EXTENSIONS]
+    """Every image file below `folder`, sorted by path; other files become remarks. Raises ConversionFailed."""
+    return images_among(source_files(folder, remarks), remarks)
+
+
+def images_among(files: Iterable[Path], remarks: Remarks | None = None, *, labels: Container[str] = ()) -> list[Path]:
+    """The image files among files, by their names or their content. Others become remarks, except files of labels.
+
+    Args:
+        labels: the extensions of files of labels, in lower case.
+    """
+    images = []
+    for path in files:
+        if path.suffix.lower() in labels:
+            continue
+        if is_image(path):
+            images.append(path)
+        elif remarks is not None and path.name not in OUTPUTS:
+            remarks.left_out(What.FILE, other_file(path), str(path))
+    return images
 
 
 def inner_folders(folder: Path) -> list[Path]:

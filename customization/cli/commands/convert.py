@@ -12,13 +12,27 @@ from click.core import ParameterSource
 from vision_customization.contract.names import printable
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.conversion_report import print_report, report_json
-from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar, say
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImages
+    from vision_customization.customization.convert.detect_format import Detected
 
-FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
+FORMATS = (
+    "folders",
+    "voc",
+    "yolo",
+    "labelme",
+    "csv",
+    "coco-pixels",
+    "coco",
+    "label-studio",
+    "cvat",
+    "automl",
+    "ground-truth",
+    "list",
+)
 
 
 @click.command(short_help="Convert other labels to COCO files")
@@ -27,10 +41,9 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
     "--from",
     "source_format",
     type=click.Choice(FORMATS),
-    required=True,
-    help="The format of SOURCE: a folder with one folder per tag; a folder of Pascal VOC or YOLO labels; a CSV file; a COCO "
-    "file "
-    "with boxes in pixels, or in fractions.",
+    help="The format of SOURCE: a folder with one folder per tag, or of Pascal VOC, YOLO or LabelMe labels; a CSV file; a COCO "
+    "file with boxes in pixels, or in fractions; a file of Label Studio, CVAT for images, Azure AutoML, or SageMaker Ground "
+    "Truth; a text file with an image and its tag per line. [default: found out from its content]",
 )
 @click.option(
     "--output",
@@ -41,7 +54,7 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 @click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder with the images of a CSV or COCO file.",
+    help="The folder with the images, if SOURCE is a file.",
 )
 @click.option(
     "--test-share",
@@ -61,7 +74,7 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 @json_option
 def convert(
     source: Path,
-    source_format: str,
+    source_format: str | None,
     output: Path | None,
     images: Path | None,
     test_share: float,
@@ -80,9 +93,13 @@ def convert(
     Examples:
       vision convert photos --from folders --test-share 0.2
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
-      vision convert labels.csv --from csv --images photos
+      vision convert labels.csv --images photos
     """
     folder = output or _folder_of(source)
+    images_folder = images or _folder_of(source)
+    if source_format is None:
+        detected = _found_out(source)
+        source, source_format, images = detected.source, detected.format, images or detected.images
     _keep_source(source, _targets(folder, test_share > 0))
     with progress_bar("reading images") as advance:
         labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
@@ -96,7 +113,7 @@ def convert(
         test_share=test_share,
         seed=seed,
         keep_parts=click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT,
-        copy_from=(images or _folder_of(source)) if copy_images else None,
+        copy_from=images_folder if copy_images else None,
     )
     counts = {target: _count_tags(part) for target, part in parts.items()}
     if as_json:
@@ -135,14 +152,17 @@ def write_parts(
         check_replaced,
         copy_files,
         plan_copies,
+        plan_photos,
         split,
         split_as_given,
         to_coco,
         write_coco,
+        write_photos,
     )
 
     folder = targets[0].parent
     folder.mkdir(parents=True, exist_ok=True)
+    labelled, photos = plan_photos(labelled, folder)
     copies: dict[Path, Path] = {}
     if copy_from is not None:
         labelled, copies = plan_copies(labelled, copy_from, folder)
@@ -154,6 +174,7 @@ def write_parts(
         parts = list(split_as_given(labelled))
     for part in parts:
         to_coco(part, folder)  # raises before anything is written
+    write_photos(photos)
     copy_files(copies)
     for target, part in zip(targets, parts, strict=True):
         write_coco(part, target)
@@ -175,19 +196,26 @@ def _folder_of(source: Path) -> Path:
 
 
 def _read(source: Path, source_format: str, images: Path | None, on_progress: Callable[[int, int], None]) -> LabelledImages:
-    from vision_customization.customization.convert import read_coco, read_csv, read_folders, read_voc, read_yolo
+    from vision_customization.customization.convert.formats import FOLDER_READERS, read_labels
 
-    cache = digest_cache()
-    if source_format in ("csv", "coco-pixels", "coco") and source.is_dir():
+    if source_format not in FOLDER_READERS and source.is_dir():
         raise click.UsageError(f"--from {source_format} reads a file, but {source} is a folder")
-    if source_format in ("folders", "voc", "yolo") and not source.is_dir():
+    if source_format in FOLDER_READERS and not source.is_dir():
         raise click.UsageError(f"--from {source_format} reads a folder, but {source} is a file")
-    if source_format == "csv":
-        return read_csv(source, images, cache, on_progress)
-    if source_format in ("coco-pixels", "coco"):
-        return read_coco(source, images, pixels=source_format == "coco-pixels", cache=cache, on_progress=on_progress)
-    read = {"folders": read_folders, "voc": read_voc, "yolo": read_yolo}[source_format]
-    return read(source, cache, on_progress)
+    return read_labels(source_format, source, images, digest_cache(), on_progress)
+
+
+def _found_out(source: Path) -> Detected:
+    """What to read, and its format. Raises ConversionFailed if it is unclear."""
+    from vision_customization.customization.convert.detect_format import UNLABELLED, detect_format
+
+    detected = detect_format(source)
+    if detected.format == UNLABELLED:
+        raise ConversionFailed(
+            [f"{source}: {detected.evidence}. Put the images of each tag in a folder of their own, or add files of labels"]
+        )
+    say(f"Read as {detected.evidence}")
+    return detected
 
 
 def _count_tags(images: LabelledImages) -> dict[str, int]:

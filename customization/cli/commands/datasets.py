@@ -10,6 +10,7 @@ import click
 
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.connection import service_options
+from vision_customization.customization.cli.conversion_report import print_report, report_json
 from vision_customization.customization.cli.dataset_files import (
     guess_kind,
     images_option,
@@ -19,6 +20,7 @@ from vision_customization.customization.cli.dataset_files import (
 )
 from vision_customization.customization.cli.output import (
     confirm,
+    digest_cache,
     json_option,
     print_json,
     print_table,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from vision_customization.contract.datasets import Dataset
     from vision_customization.customization.client.client import VisionClient
     from vision_customization.customization.datasets.upload import UploadedDataset
+
+EXPORT_FORMATS = ("yolo", "voc", "coco-pixels", "csv", "folders")
 
 
 @click.group(short_help="List, register and delete datasets")
@@ -164,6 +168,52 @@ def register_dataset(
         say("Choose another name, or pass --replace (which can't change the kind).")
         raise
     _print_dataset(dataset, as_json)
+
+
+@datasets.command("export", short_help="Write a COCO file as other tools' labels")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--to",
+    "target_format",
+    type=click.Choice(EXPORT_FORMATS),
+    required=True,
+    help="The format to write; `folders`, a folder per tag, is for classification, and `yolo` and `voc` are for detection.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write to, with copies of the images; it must be empty, or not exist.",
+)
+@images_option
+@json_option
+def export_dataset(file: Path, target_format: str, output: Path, images: Path | None, as_json: bool) -> None:
+    """Write a COCO FILE of a dataset, with its images, in the format of another tool.
+
+    `vision convert` reads the result back: the same images and tags, and boxes within half a pixel.
+
+    \b
+    Example:
+      vision datasets export data/train.json --to yolo --output trees-yolo
+    """
+    from vision_customization.customization.convert import read_coco
+    from vision_customization.customization.convert.export import export
+
+    with progress_bar("reading images") as advance:
+        labelled = read_coco(
+            file,
+            images,
+            pixels=False,
+            cache=digest_cache(),
+            on_progress=lambda done, total: advance(done, total, ""),
+        )
+    written = export(labelled, target_format, images or file.parent, output)
+    if as_json:
+        files = [str(path) for path in written]
+        print_json({"format": target_format, "files": files, **report_json([labelled])})
+        return
+    click.echo(f"{output}: {counted(len(labelled.images), 'image')} in the format {target_format}")
+    print_report([labelled])
 
 
 @datasets.command("delete", short_help="Unregister a dataset")

@@ -96,16 +96,16 @@ def read_columns(names: Sequence[str]) -> Columns:
     """
     by_key: dict[str, str] = {}
     for name in names:
-        key = _key(name)
+        key = column_key(name)
         if key in by_key and _has_meaning(key):
             twice = f"{by_key[key]!r} and {name!r}" if by_key[key] != name else f"{name!r} twice"
             raise ValueError(f"has the columns {twice}. Rename or delete one of them")
         by_key.setdefault(key, name)
     file, tag = _only(by_key, FILE_COLUMNS, names), _only(by_key, TAG_COLUMNS, names)
     box = _box(by_key)
-    used = {_key(column) for column in (file, tag, *(box.columns if box else ()))}
+    used = {column_key(column) for column in (file, tag, *(box.columns if box else ()))}
     size = _image_size({key: name for key, name in by_key.items() if key not in used})
-    used |= {_key(column) for column in size or ()}
+    used |= {column_key(column) for column in size or ()}
     odd = [
         name
         for key, name in by_key.items()
@@ -121,12 +121,13 @@ def read_columns(names: Sequence[str]) -> Columns:
     return Columns(file, tag, box, size)
 
 
-def _key(name: str) -> str:
+def column_key(name: str) -> str:
+    """The name as it is compared: without letter case and separators."""
     return re.sub(r"[\s_.\-]", "", name.lower())
 
 
 def _has_meaning(key: str) -> bool:
-    known = {_key(name) for name in (*FILE_COLUMNS, *TAG_COLUMNS)} | _SIZE_NAMES
+    known = {column_key(name) for name in (*FILE_COLUMNS, *TAG_COLUMNS)} | _SIZE_NAMES
     return key in known or _PART_OF_BOX.fullmatch(key) is not None
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections import defaultdict
 from collections.abc import Container, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.convert.label_xml import xml_root
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, number
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.source_files import image_files, source_files
+from vision_customization.customization.convert.source_files import image_files, images_among, source_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed
 
 LABEL_FOLDERS = frozenset({"annotations", "annotation", "labels", "xml", "xmls"})
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "")
 EDGES = ("xmin", "ymin", "xmax", "ymax")
-
-_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 
 def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:
@@ -40,10 +36,10 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     if not labels:
         raise ConversionFailed([f"{source}: has no .xml file"])
     problems: list[str] = []
-    images = _Images(source, files)
+    images = _Images(source, files, remarks)
     found: dict[Path, FoundImage] = {}
     for path in labels:
-        root = _root(path, problems)
+        root = xml_root(path, problems)
         if root is None:
             continue
         if root.tag != "annotation":
@@ -62,36 +58,6 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
         remarks.left_out(What.IMAGE, "has no .xml file", str(image))
     tags = sorted({tag for item in found.values() for tag, _, _ in item.labels})
     return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, tags, found.values(), problems, cache, on_progress, remarks)
-
-
-def _root(path: Path, problems: list[str]) -> ET.Element | None:
-    try:
-        text = _text(path.read_bytes())
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:
-            problems.append(f"{path}: has a document type declaration, which label files must not have")
-            return None
-        return ET.fromstring(text)  # noqa: S314 - without a document type there is no entity to expand
-    except ET.ParseError as error:
-        line, column = error.position
-        problems.append(f"{path}: line {line}, column {column + 1}: is not XML: {error.msg.partition(':')[0]}")
-    except LookupError as error:
-        problems.append(f"{path}: {error}. Save it as UTF-8")
-    except UnicodeError as error:
-        problems.append(f"{path}: is not text of the encoding that it declares: {error}")
-    except OSError as error:
-        problems.append(f"{path}: can't be read: {error.strerror}")
-    return None
-
-
-def _text(data: bytes) -> str:
-    """The text of an XML file by its byte order mark or its declaration; expat itself knows few encodings.
-
-    Raises LookupError for an unknown encoding, and UnicodeError.
-    """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
-    declared = _ENCODING.match(data.removeprefix(codecs.BOM_UTF8))
-    return data.decode(declared[1].decode() if declared else "utf-8").removeprefix("\ufeff")
 
 
 def _read(root: ET.Element, item: FoundImage, problems: list[str], remarks: Remarks) -> None:
@@ -137,9 +103,9 @@ def _size(root: ET.Element) -> tuple[float, float] | None:
 class _Images:
     """The image files of a source, by folder and name."""
 
-    def __init__(self, source: Path, files: list[Path]) -> None:
+    def __init__(self, source: Path, files: list[Path], remarks: Remarks) -> None:
         self._root = source
-        images = [path for path in files if path.suffix.lower() in EXTENSIONS]
+        images = images_among(files, remarks, labels={".xml"})
         beside = [folder for name in IMAGE_FOLDERS if name and (folder := source.parent / name).is_dir()]
         if not images and source.name.lower() in LABEL_FOLDERS and beside:
             self._root = source.parent

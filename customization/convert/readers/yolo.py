@@ -21,11 +21,13 @@ from vision_customization.customization.convert.labelled import (
 )
 from vision_customization.customization.convert.readers.yolo_names import NAME_FILES, Classes, read_classes
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.source_files import source_files
+from vision_customization.customization.convert.source_files import images_among, source_files
 from vision_customization.customization.convert.splits import is_for_testing, split_of, split_reason
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
+
+LABEL_SUFFIXES = frozenset({".txt", ".yaml", ".yml", ".names", ".labels", ".data", ".cache"})
+"""Of the files that belong to a YOLO dataset beside its images."""
 
 OUTSIDE_TOLERANCE = 0.005
 """As a fraction of the image's side: rounding to few digits can push a box over the edge."""
@@ -48,7 +50,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
     remarks = Remarks()
     problems: list[str] = []
     files = source_files(source, remarks)
-    images = [path for path in files if path.suffix.lower() in EXTENSIONS]
+    images = images_among(files, remarks, labels=LABEL_SUFFIXES)
     texts = {path for path in files if path.suffix.lower() == ".txt" and path.name not in NAME_FILES}
     classes = read_classes(source)
     labels = _LabelFiles(source, texts, problems)

@@ -12,7 +12,7 @@ from vision_customization.customization.errors import ConversionFailed
 if TYPE_CHECKING:
     from yaml.nodes import Node  # type: ignore[import-untyped]
 
-NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels")
+NAME_FILES = ("classes.txt", "labels.txt", "obj.names", "_darknet.labels")
 YAML_SUFFIXES = (".yaml", ".yml")
 DIGITS_MAX = 9
 """Of a class number: more are a mistake."""

@@ -1,0 +1,76 @@
+"""Azure AutoML for images: a JSON object per line. Coordinates are fractions of the image's sides.
+
+https://learn.microsoft.com/azure/machine-learning/reference-automl-images-schema
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress
+from vision_customization.customization.convert.masks import Edges, coco_edges
+from vision_customization.customization.convert.readers.annotations import (
+    Annotations,
+    add_all,
+    fractions,
+    json_lines,
+    numbers,
+    objects,
+    tags_in,
+)
+from vision_customization.customization.convert.remarks import What
+from vision_customization.customization.datasets.digest_cache import DigestCache
+
+
+def read_automl(
+    path: Path, images: Path | None = None, cache: DigestCache | None = None, on_progress: Progress | None = None
+) -> LabelledImages:
+    """Read images for object detection if a `label` has boxes or polygons, else for classification. Crowds are left out.
+
+    Args:
+        images: the folder of the images, by default the file's folder. An image is found by as much of the end of its
+            `image_url` as exists there.
+
+    Raises:
+        ConversionFailed
+    """
+    found = Annotations(images or path.parent)
+    for place, entry in json_lines(path, found.problems):
+        address = entry.get("image_url")
+        if not isinstance(address, str):
+            found.problems.append(f"{place}: has no image_url")
+            continue
+        item = found.image(address, place)
+        if item is not None:
+            _read(entry.get("label"), place, item, found)
+    return found.finished(cache, on_progress)
+
+
+def _read(label: object, place: str, item: FoundImage, found: Annotations) -> None:
+    if label is None or label == []:
+        return
+    if isinstance(label, str) or (isinstance(label, list) and isinstance(label[0], str)):
+        try:
+            add_all(item, tags_in(label), None, place)
+        except ValueError as error:
+            found.problems.append(f"{place}: label: {error}")
+        return
+    for where, entry in objects(label, f"{place}: label", found.problems):
+        if str(entry.get("isCrowd", 0)).lower() in ("1", "true"):
+            found.remarks.left_out(What.LABEL, "a crowd (isCrowd), not a single object", where)
+            continue
+        try:
+            item.add(tags_in(entry.get("label"))[0], fractions(_edges(entry)), where)
+        except ValueError as error:
+            found.problems.append(f"{where}: {error}")
+
+
+def _edges(entry: dict[str, Any]) -> Edges:
+    """Raises ValueError."""
+    if isinstance(entry.get("polygon"), list):
+        edges = coco_edges(entry["polygon"])
+        assert edges is not None  # only a mask can be empty
+        return edges
+    left, top, right, bottom = numbers(entry, "topX", "topY", "bottomX", "bottomY")
+    return left, top, right, bottom
