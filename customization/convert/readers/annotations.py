@@ -13,6 +13,7 @@ from vision_customization.contract.coco.boxes import shown_as_json
 from vision_customization.contract.coco.document import parse_json, read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import name_text_fault
+from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.label_text import read_text
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, fitted
 from vision_customization.customization.convert.masks import Edges
@@ -36,7 +37,8 @@ class Annotations:
     A dataset has boxes, or tags of whole images. If both are found, the boxes count, and the tags are left out with a remark.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, source: Path, folder: Path) -> None:
+        self.source = source
         self.folder = folder
         self.problems: list[str] = []
         self.remarks = Remarks()
@@ -57,7 +59,8 @@ class Annotations:
         if path is None:
             name = address.replace("\\", "/").rpartition("/")[2]
             near = self._near.hint(str(self.folder), name) if name and name_text_fault(name) is None else None
-            self.problems.append(f"{place}: no such image file: {address!a}" + (f". Is {near!r} meant?" if near else ""))
+            where = f"no such image file: {address!a}, nor one with the end of this path in {self.folder}"
+            self.problems.append(f"{place}: {where}" + (f". Is {near!r} meant?" if near else ""))
             return None
         if path in self._images:
             self.problems.append(f"{place}: its image is already labelled by {self._images[path].place}: {path}")
@@ -75,8 +78,9 @@ class Annotations:
                     if box is None:
                         self.remarks.left_out(What.LABEL, "a tag of the whole image, in a dataset with boxes", place)
                 item.labels = [label for label in item.labels if label[1] is not None]
-        if images and not self.problems and not any(item.labels for item in images):
-            self.problems.append(f"{images[0].place}: neither this image nor any other has a label that can be converted")
+        if not self.problems and not any(item.labels for item in images):
+            self.problems.append(f"{self.source}: has no label that can be converted, of {counted(len(images), 'image')}")
+            self.problems += [f"{place}: {remark.reason}" for remark in self.remarks.listed() for place in remark.places]
         kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
         tags = sorted({tag for item in images for tag, _, _ in item.labels})
         return finish(kind, tags, images, self.problems, cache, on_progress, self.remarks)

@@ -132,7 +132,7 @@ def _has_meaning(key: str) -> bool:
 
 
 def _only(by_key: Mapping[str, str], accepted: Sequence[str], names: Sequence[str]) -> str:
-    found = [by_key[key] for key in dict.fromkeys(map(_key, accepted)) if key in by_key]
+    found = [by_key[key] for key in dict.fromkeys(map(column_key, accepted)) if key in by_key]
     if not found:
         others = ", ".join(accepted[1:])
         raise ValueError(f"has no column {accepted[0]!r} (or {others}). Its columns: {', '.join(names) or 'none'}")

@@ -37,7 +37,7 @@ def read_cvat(
     Raises:
         ConversionFailed
     """
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
     root = xml_root(path, found.problems)
     if root is None:
         raise ConversionFailed(found.problems)

@@ -35,7 +35,7 @@ def read_list(
     Raises:
         ConversionFailed
     """
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
     tagged: list[tuple[str, str, str]] = []
     for number, line in enumerate(read_lines(path), start=1):
         place = f"{path}:{number}"

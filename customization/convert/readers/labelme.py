@@ -36,7 +36,7 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
     Raises:
         ConversionFailed
     """
-    found = Annotations(source)
+    found = Annotations(source, source)
     files = source_files(source, found.remarks)
     labelled = set[Path]()
     for path in files:
