@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +14,11 @@ from vision_customization.contract.coco.document import read_json
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.formats import FILE_READERS
 from vision_customization.customization.convert.image_content import is_image
-from vision_customization.customization.convert.readers.csv_rows import FILE_COLUMNS
+from vision_customization.customization.convert.readers.csv_columns import FILE_COLUMNS, column_key
 from vision_customization.customization.convert.readers.image_list import LINE
-from vision_customization.customization.convert.readers.yolo import NAME_FILES
+from vision_customization.customization.convert.readers.yolo_names import NAME_FILES
+from vision_customization.customization.convert.source_files import OUTPUTS, source_files
+from vision_customization.customization.convert.splits import split_of
 from vision_customization.customization.errors import ConversionFailed
 
 UNLABELLED = "unlabelled"
@@ -39,10 +40,6 @@ TITLES = {
     UNLABELLED: "images without labels",
 }
 
-OUTPUTS = ("train.json", "test.json")
-"""The files that a conversion writes, perhaps into its source."""
-
-SPLITS = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
 HEAD_BYTES = 65_536
 SHOWN = 3
 
@@ -145,7 +142,7 @@ def _unlabelled(folder: Path, seen: _Seen) -> Detected:
     loose = []
     for image in seen.images:
         above = image.relative_to(folder).parts[:-1]
-        above = above[1:] if above and above[0].lower() in SPLITS else above
+        above = above[1:] if above and split_of(above[0]) else above
         if above:
             tags.add(above[0])
         else:
@@ -163,7 +160,7 @@ def _unlabelled(folder: Path, seen: _Seen) -> Detected:
 def _seen(folder: Path) -> _Seen:
     seen = _Seen()
     texts = []
-    for path in _files(folder):
+    for path in source_files(folder):
         suffix = path.suffix.lower()
         if suffix == ".txt" or path.name in NAME_FILES:
             texts.append(path)
@@ -182,22 +179,6 @@ def _seen(folder: Path) -> _Seen:
     seen.others.update(path.suffix.lower() for path in texts if path not in read)
     _forget_outputs(folder, seen)
     return seen
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The files below a folder that are not hidden; links to folders are followed once."""
-    for root, folders, names in os.walk(folder, followlinks=True):
-        place = Path(root)
-        folders[:] = sorted(name for name in folders if _is_visible(name) and not _is_above(place / name))
-        yield from (place / name for name in sorted(names) if _is_visible(name) and (place / name).is_file())
-
-
-def _is_visible(name: str) -> bool:
-    return not name.startswith(".") and name != "__MACOSX"
-
-
-def _is_above(folder: Path) -> bool:
-    return folder.is_symlink() and folder.absolute().is_relative_to(folder.resolve())
 
 
 def _forget_outputs(folder: Path, seen: _Seen) -> None:
@@ -279,8 +260,8 @@ def _lines_format(path: Path) -> str | None:
 
 def _csv_format(path: Path) -> str | None:
     head = _head(path).split("\n")
-    columns = {column.strip().strip('"').lower() for line in head[:2] for column in re.split("[,;\t]", line)}
-    return "csv" if columns & set(FILE_COLUMNS) else None
+    columns = {column_key(column.strip().strip('"')) for line in head[:2] for column in re.split("[,;\t]", line)}
+    return "csv" if columns & set(map(column_key, FILE_COLUMNS)) else None
 
 
 def _list_format(path: Path) -> str | None:

@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from vision_customization.contract.texts import counted
-from vision_customization.customization.cli.conversion_report import print_report, report_json
-from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar, say
-from vision_customization.customization.errors import ConversionFailed
-
-if TYPE_CHECKING:
-    from vision_customization.customization.convert import LabelledImages
-    from vision_customization.customization.convert.detect_format import Detected
-
-FORMATS = (
-    "folders",
-    "voc",
-    "yolo",
-    "labelme",
-    "csv",
-    "coco-pixels",
-    "coco",
-    "label-studio",
-    "cvat",
-    "automl",
-    "ground-truth",
-    "list",
+from vision_customization.customization.cli.conversion import (
+    FORMATS,
+    choose_format,
+    count_tags,
+    folder_of,
+    print_tags,
+    read_chosen,
+    targets_in,
+    write_parts,
 )
+from vision_customization.customization.cli.conversion_report import print_report, report_json
+from vision_customization.customization.cli.output import json_option, print_json
+from vision_customization.customization.errors import ConversionFailed
 
 
 @click.command(short_help="Convert other labels to COCO files")
@@ -96,9 +82,10 @@ def convert(
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --images photos
     """
-    targets = targets_in(output or folder_of(source), source, test_share)
     chosen = choose_format(source, source_format, images)
+    folder = output or folder_of(source)
     labelled = read_chosen(chosen)
+    targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(
@@ -110,139 +97,8 @@ def convert(
         copy_from=(images or folder_of(source)) if copy_images else None,
     )
     if as_json:
-        written = {str(target): {"images": len(part.images), "tags": _count_tags(part)} for target, part in parts.items()}
-        print_json({"annotationKind": labelled.kind, "files": written, **report_json(labelled, list(parts.values()))})
+        written = {str(target): {"images": len(part.images), "tags": count_tags(part)} for target, part in parts.items()}
+        print_json({"annotationKind": labelled.kind, "files": written, **report_json(list(parts.values()))})
     else:
         print_tags(labelled, parts)
-        print_report(labelled, list(parts.values()))
-
-
-def targets_in(folder: Path, source: Path, test_share: float) -> list[Path]:
-    """The COCO files to write: train.json, and test.json if there is a share for it.
-
-    Raises:
-        click.UsageError: one of them is the source.
-    """
-    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
-    for target in targets:
-        if target.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would overwrite the labels that are read: name another folder with --output")
-    return targets
-
-
-def print_tags(read: LabelledImages, parts: Mapping[Path, LabelledImages]) -> None:
-    """Print how many labels of each tag each file has, and how many images."""
-    counts = {target: _count_tags(part) for target, part in parts.items()}
-    rows = [(tag, *(counts[target].get(tag, 0) for target in parts)) for tag in read.tags]
-    print_table(("tag", *(target.name for target in parts)), rows, "no tags")
-    for target, part in parts.items():
-        click.echo(f"{target}: {counted(len(part.images), 'image')}")
-
-
-def write_parts(
-    labelled: LabelledImages,
-    targets: Sequence[Path],
-    *,
-    test_share: float,
-    seed: int,
-    keep_parts: bool,
-    copy_from: Path | None,
-) -> dict[Path, LabelledImages]:
-    """Write the COCO files of one folder: one for training, and one for testing if there is a second target.
-
-    If anything can't be written, nothing is.
-
-    Args:
-        keep_parts: whether images that the targets already list stay in the file they are in.
-        copy_from: the folder whose images are copied beside the targets; None copies none.
-
-    Raises:
-        ConversionFailed
-    """
-    from vision_customization.customization.convert import (
-        FormerParts,
-        check_replaced,
-        copy_files,
-        plan_copies,
-        plan_photos,
-        split,
-        to_coco,
-        write_coco,
-        write_photos,
-    )
-
-    folder = targets[0].parent
-    folder.mkdir(parents=True, exist_ok=True)
-    labelled, photos = plan_photos(labelled, folder)
-    copies: dict[Path, Path] = {}
-    if copy_from is not None:
-        labelled, copies = plan_copies(labelled, copy_from, folder)
-    check_replaced(targets, labelled)
-    parts = [labelled]
-    if len(targets) > 1:
-        parts = list(split(labelled, test_share, seed, FormerParts.read(folder) if keep_parts else None))
-    for part in parts:
-        to_coco(part, folder)  # raises before anything is written
-    write_photos(photos)
-    copy_files(copies)
-    for target, part in zip(targets, parts, strict=True):
-        write_coco(part, target)
-    return dict(zip(targets, parts, strict=True))
-
-
-def folder_of(source: Path) -> Path:
-    return source if source.is_dir() else source.parent
-
-
-def choose_format(source: Path, source_format: str | None, images: Path | None = None) -> Detected:
-    """What to read, and its format: the given one, else found out, else asked for if the terminal is interactive.
-
-    Raises:
-        ConversionFailed: it is unclear, or there are no labels.
-        click.UsageError: the given format is that of a file, and this is a folder, or the other way round.
-    """
-    from vision_customization.customization.convert.detect_format import Detected, detect_format
-    from vision_customization.customization.convert.formats import FOLDER_READERS
-
-    if source_format is None:
-        try:
-            return _found_out(detect_format(source), images)
-        except ConversionFailed as error:
-            if not sys.stdin.isatty():
-                raise
-            say(str(error))
-            source_format = click.prompt("Its format", type=click.Choice(FORMATS), err=True)
-
-    if source_format not in FOLDER_READERS and source.is_dir():
-        raise click.UsageError(f"--from {source_format} reads a file, but {source} is a folder")
-    if source_format in FOLDER_READERS and not source.is_dir():
-        raise click.UsageError(f"--from {source_format} reads a folder, but {source} is a file")
-    return Detected(str(source_format), source, f"--from {source_format}", images)
-
-
-def _found_out(detected: Detected, images: Path | None) -> Detected:
-    from vision_customization.customization.convert.detect_format import UNLABELLED
-
-    if detected.format == UNLABELLED:
-        advice = "Put the images of each tag in a folder of their own, or add files of labels"
-        raise ConversionFailed([f"{detected.source}: {detected.evidence}. {advice}"])
-    say(f"Read as {detected.evidence}")
-    return replace(detected, images=images or detected.images)
-
-
-def read_chosen(chosen: Detected) -> LabelledImages:
-    """Read the labels and their images, with a progress bar. Raises ConversionFailed."""
-    from vision_customization.customization.convert.formats import read_labels
-
-    with progress_bar("reading images") as advance:
-        return read_labels(
-            chosen.format, chosen.source, chosen.images, digest_cache(), lambda done, total: advance(done, total, "")
-        )
-
-
-def _count_tags(images: LabelledImages) -> dict[str, int]:
-    counts = dict.fromkeys(images.tags, 0)
-    for image in images.images:
-        for tag, _ in image.labels:
-            counts[tag] += 1
-    return counts
+        print_report(list(parts.values()))

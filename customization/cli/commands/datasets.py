@@ -210,10 +210,10 @@ def export_dataset(file: Path, target_format: str, output: Path, images: Path | 
     written = export(labelled, target_format, images or file.parent, output)
     if as_json:
         files = [str(path) for path in written]
-        print_json({"format": target_format, "files": files, **report_json(labelled, [labelled])})
+        print_json({"format": target_format, "files": files, **report_json([labelled])})
         return
     click.echo(f"{output}: {counted(len(labelled.images), 'image')} in the format {target_format}")
-    print_report(labelled, [labelled])
+    print_report([labelled])
 
 
 @datasets.command("delete", short_help="Unregister a dataset")

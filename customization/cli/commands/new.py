@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpose
 from vision_customization.contract.texts import name_fault
-from vision_customization.customization.cli.commands.convert import (
+from vision_customization.customization.cli.connection import project_folder
+from vision_customization.customization.cli.conversion import (
     FORMATS,
     choose_format,
     folder_of,
@@ -19,7 +21,6 @@ from vision_customization.customization.cli.commands.convert import (
     targets_in,
     write_parts,
 )
-from vision_customization.customization.cli.connection import project_folder
 from vision_customization.customization.cli.conversion_report import print_report, remark_line
 from vision_customization.customization.cli.dataset_files import source_of
 from vision_customization.customization.cli.output import progress_bar
@@ -83,15 +84,17 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
         raise click.UsageError("no Pulumi.yaml here or above: make a program first, with `vision init`")
     project = Project.read(program)
     folder = output or folder_of(source)
-    targets = targets_in(folder, source, test_share)
     chosen = choose_format(source, source_format)
     labelled = read_chosen(chosen)
+    if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
+        test_share = 0.0  # the source has parts of its own
+    targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
     parts = write_parts(
         labelled, targets, test_share=test_share, seed=0, keep_parts=True, copy_from=folder_of(source) if output else None
     )
     warnings = _checked(parts, labelled.kind)
     print_tags(labelled, parts)
-    print_report(labelled, list(parts.values()))
+    print_report(list(parts.values()))
     for warning in warnings:
         click.echo(f"warning: {warning}")
     sheet = _draw_sheet(folder, name, [f"Read as {chosen.evidence} ({labelled.kind})"], labelled, parts, warnings)

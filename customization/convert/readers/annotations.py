@@ -10,12 +10,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from vision_customization.contract.coco.boxes import shown_as_json
-from vision_customization.contract.coco.document import parse_json
+from vision_customization.contract.coco.document import parse_json, read_json
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.names import name_text_fault
+from vision_customization.contract.texts import counted
+from vision_customization.customization.convert.label_text import read_text
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, fitted
 from vision_customization.customization.convert.masks import Edges
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
+from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed
 
 OUTSIDE_TOLERANCE = 0.005
@@ -33,25 +37,30 @@ class Annotations:
     A dataset has boxes, or tags of whole images. If both are found, the boxes count, and the tags are left out with a remark.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, source: Path, folder: Path) -> None:
+        self.source = source
         self.folder = folder
         self.problems: list[str] = []
         self.remarks = Remarks()
         self._images: dict[Path, FoundImage] = {}
+        self._near = NearNames()
 
     def image(
         self, address: str, place: str, claimed: tuple[float, float] | None = None, beside: Path | None = None
     ) -> FoundImage | None:
-        """The image at an address, to add labels to. If the address can't be used, or another entry has it, that is a problem.
+        """The image at an address, to add labels to. If there is none, or another entry has labelled it, that is a problem.
 
         Args:
             address: a path or a URL, as the tool wrote it.
             claimed: the size that the tool states, in pixels.
             beside: the folder that a relative path is looked up in first, by default the folder of all images.
         """
-        path = find_image(address, self.folder, beside or self.folder)
+        path = find_image(address, self.folder, beside or self.folder, self._near)
         if path is None:
-            self.problems.append(f"{place}: {address!a} is not the path or URL of an image file")
+            name = address.replace("\\", "/").rpartition("/")[2]
+            near = self._near.hint(str(self.folder), name) if name and name_text_fault(name) is None else None
+            where = f"no such image file: {address!a}, nor one with the end of this path in {self.folder}"
+            self.problems.append(f"{place}: {where}" + (f". Is {near!r} meant?" if near else ""))
             return None
         if path in self._images:
             self.problems.append(f"{place}: its image is already labelled by {self._images[path].place}: {path}")
@@ -69,48 +78,57 @@ class Annotations:
                     if box is None:
                         self.remarks.left_out(What.LABEL, "a tag of the whole image, in a dataset with boxes", place)
                 item.labels = [label for label in item.labels if label[1] is not None]
-        if images and not self.problems and not any(item.labels for item in images):
-            self.problems.append(f"{images[0].place}: neither this image nor any other has a label that can be converted")
+        if not self.problems and not any(item.labels for item in images):
+            self.problems.append(f"{self.source}: has no label that can be converted, of {counted(len(images), 'image')}")
+            self.problems += [f"{place}: {remark.reason}" for remark in self.remarks.listed() for place in remark.places]
         kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
         tags = sorted({tag for item in images for tag, _, _ in item.labels})
         return finish(kind, tags, images, self.problems, cache, on_progress, self.remarks)
 
 
-def find_image(address: str, folder: Path, beside: Path) -> Path | None:
+def find_image(address: str, folder: Path, beside: Path, names: NearNames | None = None) -> Path | None:
     """The file at an address: its whole path below a folder, or as much of the path's end as exists there.
 
-    Tools write paths of the machine, bucket or server that they ran on. If no such file exists, the result is where it should
-    be. None if the address does not name a file.
+    Tools write paths of the machine, bucket or server that they ran on. None if there is no such file.
     """
-    text = address.replace("\\", "/")
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", text):
-        try:
-            text = urlsplit(text).path
-        except ValueError:
-            return None
-    if "/local-files/?d=" in address:
-        text = address.partition("?d=")[2].partition("&")[0]
+    names = names or NearNames()
+    text = _path_in(address.replace("\\", "/"))
     # A file on disk may itself have a percent sign in its name.
     for spelling in dict.fromkeys((text, unquote(text))):
-        names = [name for name in spelling.split("/") if name not in ("", ".")][-FOLDERS_DEEP:]
-        if not names or names[-1] == ".." or fault_of_text(spelling):
+        parts = [part for part in spelling.split("/") if part not in ("", ".")][-FOLDERS_DEEP:]
+        if not parts or parts[-1] == ".." or name_text_fault(spelling):
             return None
-        for start in range(len(names)):
-            for place in dict.fromkeys((beside, folder, folder / "images")):
-                path = Path(os.path.normpath(place.joinpath(*names[start:])))
-                if path.absolute().is_relative_to(os.path.abspath(folder)) and _is_file(path):  # noqa: PTH100 - links stay links
-                    return path
-    plain = _UPLOAD_PREFIX.sub("", names[-1])
-    return folder / names[-1] if plain == names[-1] else find_image(plain, folder, beside)
-
-
-def fault_of_text(text: str) -> str | None:
-    """Why a text can't name a tag or a file; None if it can."""
-    if "\0" in text:
-        return "has a NUL character"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return "has half of a surrogate pair, which is not a character"
+        plain = [*parts[:-1], _UPLOAD_PREFIX.sub("", parts[-1])]
+        for ending in (parts, plain) if plain != parts else (parts,):
+            for start in range(len(ending)):
+                for place in dict.fromkeys((beside, folder, folder / "images")):
+                    path = _below(place, ending[start:], folder, names)
+                    if path is not None:
+                        return path
     return None
+
+
+def _path_in(address: str) -> str:
+    """The path in an address. Of a bucket or datastore, names may have `?` and `#`."""
+    if "/local-files/?d=" in address:
+        return address.partition("?d=")[2].partition("&")[0]
+    if re.match(r"https?://", address, re.IGNORECASE):
+        try:
+            return urlsplit(address).path
+        except ValueError:
+            return ""
+    return address.partition(":/")[2] if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", address) else address
+
+
+def _below(place: Path, parts: list[str], folder: Path, names: NearNames) -> Path | None:
+    """The file at `parts` from a place, if it is in `folder`; whatever Unicode form its name has on disk."""
+    path = Path(os.path.normpath(place.joinpath(*parts)))
+    if not path.absolute().is_relative_to(os.path.abspath(folder)):  # noqa: PTH100 - links stay links
+        return None
+    if _is_file(path):
+        return path
+    same = None if ".." in parts or "".join(parts).isascii() else names.same(str(place), "/".join(parts))
+    return Path(same) if same is not None and _is_file(Path(same)) else None
 
 
 def _is_file(path: Path) -> bool:
@@ -160,17 +178,9 @@ def size_in(entry: dict[str, Any], width: str = "width", height: str = "height")
     return (size[0], size[1]) if min(size) > 0 else None
 
 
-def text_of(path: Path) -> bytes:
-    """The content of a label file. Raises ConversionFailed."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConversionFailed([f"{path}: can't be read: {error.strerror or error}"]) from None
-
-
 def json_of(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     """The JSON of a label file. Raises ConversionFailed."""
-    document, unreadable = parse_json(text_of(path), str(path))
+    document, unreadable = read_json(path, str(path))
     if unreadable is not None:
         raise ConversionFailed([str(unreadable)])
     return document
@@ -178,11 +188,7 @@ def json_of(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
 
 def json_lines(path: Path, problems: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Place and object of each line that is not empty. Raises ConversionFailed."""
-    try:
-        text = text_of(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConversionFailed([f"{path}: is not UTF-8 text: byte {error.start}"]) from None
-    for line_number, line in enumerate(text.split("\n"), start=1):
+    for line_number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():
             continue
         place = f"{path}:{line_number}"
@@ -215,7 +221,7 @@ def tags_in(values: object) -> list[str]:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise ValueError(f"{shown_as_json(values)} is not the name of a tag, or a list of names")
     for name in names:
-        if fault := fault_of_text(name):
+        if fault := name_text_fault(name):
             raise ValueError(f"the tag {name!a} {fault}")
     return list(dict.fromkeys(name.strip() for name in names))
 

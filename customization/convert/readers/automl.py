@@ -35,7 +35,7 @@ def read_automl(
     Raises:
         ConversionFailed
     """
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
     for place, entry in json_lines(path, found.problems):
         address = entry.get("image_url")
         if not isinstance(address, str):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from vision_customization.customization.convert.label_xml import xml_root
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress, number
 from vision_customization.customization.convert.masks import (
     PIXELS_MAX,
@@ -17,7 +18,7 @@ from vision_customization.customization.convert.masks import (
     runs_edges,
     turned_edges,
 )
-from vision_customization.customization.convert.readers.annotations import Annotations, pixel_box, tags_in, text_of
+from vision_customization.customization.convert.readers.annotations import Annotations, pixel_box, tags_in
 from vision_customization.customization.convert.remarks import What
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
@@ -36,8 +37,10 @@ def read_cvat(
     Raises:
         ConversionFailed
     """
-    root = _root(path)
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
+    root = xml_root(path, found.problems)
+    if root is None:
+        raise ConversionFailed(found.problems)
     if root.tag != "annotations":
         raise ConversionFailed([f"{path}: its root is <{root.tag[:40]}>, but CVAT for images has <annotations>"])
     if root.find("track") is not None:
@@ -52,21 +55,6 @@ def read_cvat(
             except ValueError as error:
                 found.problems.append(f"{where}: {error}")
     return found.finished(cache, on_progress)
-
-
-def _root(path: Path) -> ET.Element:
-    data = text_of(path)
-    if any(word in data.replace(b"\0", b"") for word in (b"<!DOCTYPE", b"<!ENTITY")):
-        raise ConversionFailed([f"{path}: has a document type declaration, which label files must not have"])
-    try:
-        return ET.fromstring(data)  # noqa: S314 - without a document type there is no entity to expand
-    except ET.ParseError as error:
-        line, column = error.position
-        raise ConversionFailed(
-            [f"{path}: line {line}, column {column + 1}: is not XML: {error.msg.partition(':')[0]}"]
-        ) from None
-    except (ValueError, LookupError) as error:
-        raise ConversionFailed([f"{path}: its encoding can't be read: {error}"]) from None
 
 
 def _shapes(image: ET.Element, place: str) -> Iterator[tuple[str, ET.Element]]:

@@ -41,7 +41,7 @@ def read_ground_truth(
     Raises:
         ConversionFailed
     """
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
     for place, entry in json_lines(path, found.problems):
         address = entry.get("source-ref")
         if not isinstance(address, str):

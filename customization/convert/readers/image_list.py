@@ -10,11 +10,11 @@ import re
 from pathlib import Path
 
 from vision_customization.customization.convert.image_content import PHOTO_EXTENSIONS
+from vision_customization.customization.convert.label_text import read_lines, read_text
 from vision_customization.customization.convert.labelled import LabelledImages, Progress
-from vision_customization.customization.convert.readers.annotations import Annotations, tags_in, text_of
+from vision_customization.customization.convert.readers.annotations import Annotations, tags_in
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
-from vision_customization.customization.errors import ConversionFailed
 
 CLASS_FILES = ("classes.txt", "labels.txt", "class_names.txt")
 """Lists of the classes' names, by the number of their line from 0; beside the list of images."""
@@ -35,9 +35,9 @@ def read_list(
     Raises:
         ConversionFailed
     """
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
     tagged: list[tuple[str, str, str]] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         place = f"{path}:{number}"
         if not line.strip() or line.startswith("#"):
             continue
@@ -66,12 +66,5 @@ def _class_names(path: Path) -> list[str] | None:
     for name in CLASS_FILES:
         file = path.with_name(name)
         if file != path and file.is_file():
-            return [line.strip() for line in _lines(file)]
+            return [line.strip() for line in read_text(file).rstrip().split("\n")]
     return None
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return text_of(path).decode("utf-8-sig").rstrip().split("\n")
-    except UnicodeDecodeError as error:
-        raise ConversionFailed([f"{path}: is not UTF-8 text: byte {error.start}"]) from None

@@ -54,7 +54,7 @@ def read_label_studio(
     Raises:
         ConversionFailed
     """
-    found = Annotations(images or path.parent)
+    found = Annotations(path, images or path.parent)
     tasks = json_of(path)
     if not isinstance(tasks, list):
         raise ConversionFailed([f"{path}: must be a list of tasks, as Label Studio exports by JSON or JSON-MIN"])

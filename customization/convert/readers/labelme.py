@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision_customization.contract.coco.document import read_json
-from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress, image_files
+from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress
 from vision_customization.customization.convert.masks import Edges, clipped, outline_edges, png_edges
 from vision_customization.customization.convert.readers.annotations import (
     Annotations,
@@ -21,6 +21,7 @@ from vision_customization.customization.convert.readers.annotations import (
     tags_in,
 )
 from vision_customization.customization.convert.remarks import What
+from vision_customization.customization.convert.source_files import OUTPUTS, images_among, source_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -35,10 +36,12 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
     Raises:
         ConversionFailed
     """
-    files = [path for path in sorted(source.rglob("*.json")) if not _hidden(path, source) and path.is_file()]
-    found = Annotations(source)
+    found = Annotations(source, source)
+    files = source_files(source, found.remarks)
     labelled = set[Path]()
     for path in files:
+        if path.suffix.lower() != ".json" or path.name in OUTPUTS:
+            continue
         document, unreadable = read_json(path, str(path))
         if unreadable is not None:
             found.problems.append(str(unreadable))
@@ -49,7 +52,7 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
             _read(document, item, found)
     if not labelled and not found.problems:
         raise ConversionFailed([f"{source}: has no .json file of LabelMe"])
-    for image in image_files(source):
+    for image in images_among(files, found.remarks, labels={".json"}):
         if image.absolute() not in labelled and not found.problems:
             found.remarks.left_out(What.IMAGE, "no .json file of LabelMe is about it", str(image))
     return found.finished(cache, on_progress)
@@ -59,16 +62,11 @@ def is_labelme(document: object) -> bool:
     return isinstance(document, dict) and isinstance(document.get("shapes"), list) and "imagePath" in document
 
 
-def _hidden(path: Path, source: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(source).parts)
-
-
 def _address(document: dict[str, Any], path: Path, source: Path) -> str:
     """`imagePath`, or the name of the JSON file with an image's extension if only that exists."""
     address = document["imagePath"]
     address = address if isinstance(address, str) else ""
-    image = find_image(address, source, path.parent)
-    if image is not None and image.is_file():
+    if find_image(address, source, path.parent) is not None:
         return address
     beside = [other.name for other in sorted(path.parent.glob("*")) if other.stem == path.stem and other != path]
     return next((name for name in beside if Path(name).suffix.lower() not in (".json", ".txt", ".xml")), address)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.customization.cli.ran import Vision
 from tests.customization.samples import encoded
+from vision_customization.customization.cli.conversion import FORMATS
 from vision_customization.customization.convert.detect_format import TITLES, UNLABELLED, detect_format
 from vision_customization.customization.convert.formats import FILE_READERS, FOLDER_READERS
 from vision_customization.customization.errors import ConversionFailed
@@ -48,7 +49,8 @@ def fill(folder: Path, files: dict[str, str]) -> Path:
         ({"1.xml": VOC, "1.jpg": "", "._1.xml": "x", "__MACOSX/1.xml": CVAT}, "voc", "", None),
         ({"images/1.jpg": "", "labels/1.txt": "0 .5 .5 .1 .1\n", "data.yaml": "names: [a]"}, "yolo", "", None),
         ({"1.jpg": "", "1.txt": "0 0.5 0.5 1e-1 1\n", "classes.txt": "a"}, "yolo", "", None),
-        ({"1.jpg": "", "1.txt": "", "2.jpg": "", "labels.txt": "a"}, UNLABELLED, "", None),
+        ({"1.jpg": "", "1.txt": "\n", "labels.txt": "a"}, "yolo", "", None),
+        ({"1.jpg": "", "labels.txt": "fork\nspoon\n"}, UNLABELLED, "", "1 image without labels, and 1 file .txt"),
         ({"labels.csv": "\ufefffilename,label\n1.jpg,a\n", "1.jpg": ""}, "csv", "labels.csv", "CSV: labels.csv"),
         ({"labels.csv": "sep=;\nimage;label\n1.jpg;a\n", "1.jpg": ""}, "csv", "labels.csv", None),
         ({"_annotations.coco.json": coco(1, 2, 30, 40), "1.jpg": ""}, "coco-pixels", "_annotations.coco.json", None),
@@ -123,9 +125,7 @@ def test_the_folder_of_the_images_is_found(tmp_path: Path, place: str) -> None:
     assert detect_format(tmp_path).images == tmp_path / place
 
 
-def test_every_format_has_a_title_and_a_name_for_the_command(vision: Vision) -> None:
-    from vision_customization.customization.cli.commands.convert import FORMATS
-
+def test_every_format_has_a_title_and_a_name_for_the_command() -> None:
     assert set(FORMATS) == {*FILE_READERS, *FOLDER_READERS}
     assert set(TITLES) == {*FORMATS, UNLABELLED}
 

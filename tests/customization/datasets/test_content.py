@@ -200,7 +200,7 @@ def null_byte(folder: DatasetFolder) -> None:
         (too_heavy, "images/a_1.png has 20,971,521 bytes; at most 20,971,520 are allowed"),
         (leads_outside, "file_name 'images/../../secret.png' must be a relative path inside the dataset's folder"),
         (absolute, "file_name '/etc/hostname' must be a relative path inside the dataset's folder"),
-        (null_byte, "no such image file: DATA/a\0b"),
+        (null_byte, r'file_name "a\u0000b" has a NUL character'),
     ],
 )
 def test_a_spoiled_image_is_named(dataset_folder: MakeFolder, spoil: Callable[[DatasetFolder], None], expected: str) -> None:
