@@ -127,7 +127,7 @@ class CustomVision:
             return None
 
     def image_performances(self, project: Project, iteration: Iteration) -> Iterator[ImagePerformance]:
-        """The iteration's predictions for the images that Custom Vision evaluated it on. None if the service has none."""
+        """The iteration's predictions for the images that Custom Vision evaluated it on, if it kept them."""
         try:
             for page in self._pages(ImagePerformance, f"/projects/{project.id}/iterations/{iteration.id}/performance/images"):
                 yield from page

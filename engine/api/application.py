@@ -3,6 +3,7 @@
 import asyncio
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
 from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
@@ -88,7 +89,7 @@ def create_app(
         app.include_router(router)
     if settings.custom_vision:
         front = custom_vision.CustomVisionFront(app.state.analyzer, authenticator)
-        app.mount(custom_vision.PREFIX, front)
+        app.router.routes.append(Route(f"{custom_vision.PREFIX}/{{path:path}}", front))
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

@@ -124,7 +124,9 @@ class StandIn:
         performance.predictions = [_prediction(*one) for one in found]
         project.image_performances.setdefault(iteration, []).append(performance)
 
-    def answer(self, method: str, target: str, body: bytes) -> Any:  # noqa: ANN401 - JSON
+    def answer(self, method: str, target: str, key: str | None, body: bytes) -> Any:  # noqa: ANN401 - JSON
+        if key != KEY:
+            raise Refused(401, "Unauthorized")
         parts = urlsplit(target)
         query = dict(parse_qsl(parts.query))
         for verb, pattern, operation in _OPERATIONS:
@@ -283,9 +285,7 @@ def stand_in() -> Iterator[StandIn]:
         def respond(self) -> None:
             body = self.body()
             try:
-                if self.headers.get("Training-Key") != KEY:
-                    raise Refused(401, "Unauthorized")
-                answer, status = service.answer(self.command, self.path, body), 200
+                answer, status = service.answer(self.command, self.path, self.headers.get("Training-Key"), body), 200
             except Refused as refused:
                 answer, status = {"code": refused.code, "message": f"{refused.code}, said the service to {KEY}"}, refused.status
             self.answer(status, json.dumps(answer).encode(), {"Content-Type": "application/json; charset=utf-8"})
@@ -293,7 +293,7 @@ def stand_in() -> Iterator[StandIn]:
         do_GET = do_POST = respond  # noqa: N815
 
     class Blobs(Handler):
-        def do_GET(self) -> None:
+        def respond(self) -> None:
             service.blob_headers.append(dict(self.headers))
             project_id, _, name = urlsplit(self.path).path.removeprefix("/o-").partition("/")
             image_id = name[2:]
@@ -306,6 +306,8 @@ def stand_in() -> Iterator[StandIn]:
             self.answer(status, data, {"Content-Type": "image/jpeg", "Content-MD5": md5})
             if status == 200:
                 service.loads[image_id] += 1
+
+        do_GET = respond  # noqa: N815
 
     with serving_http(Api) as port, serving_http(Blobs) as blob_port:
         service.url, service.blob_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{blob_port}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 IMAGES = "images"
 BASELINE = "baseline.json"
 
-_GATES = {
+_GATES: Mapping[str, str] = {
     AnnotationKind.IMAGE_CLASSIFICATION: "averagePrecision",
     AnnotationKind.IMAGE_OBJECT_DETECTION: "meanAveragePrecision30",
 }
@@ -155,9 +155,8 @@ def customvision(
         keep_parts=click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT,
         copy_from=images,
     )
-    written = {target: part for target, part in parts.items() if part.images}
-    places = [_place(labelled.kind, target, container, account_key) for target in written]
-    entry = _stack_entry(name or _name_of(project), labelled, len(written[targets[0]].images), places, baseline)
+    places = [_place(labelled.kind, target, container, account_key) for target, part in parts.items() if part.images]
+    entry = _stack_entry(name or _name_of(project), labelled.kind, len(parts[targets[0]].images), places, baseline)
     if as_json:
         counts = {str(target): len(part.images) for target, part in parts.items()}
         report = report_json(labelled, list(parts.values()))
@@ -238,7 +237,7 @@ def _name_of(project: str) -> str:
 
 
 def _stack_entry(
-    name: str, labelled: LabelledImages, images: int, places: Sequence[dict[str, Any]], baseline: Baseline | None
+    name: str, kind: str, images: int, places: Sequence[dict[str, Any]], baseline: Baseline | None
 ) -> dict[str, Any]:
     from vision_customization.customization.convert.stack_entry import stack_entry
 
@@ -246,9 +245,8 @@ def _stack_entry(
     performance = iteration.performance if iteration is not None else None
     require = {}
     if performance is not None and performance.average_precision is not None:
-        metric = next((metric for kind, metric in _GATES.items() if kind == labelled.kind), _GATE_OF_SEVERAL_TAGS)
-        require[metric] = math.floor(performance.average_precision * 100) / 100
-    return stack_entry(name, labelled.kind, images, places[0], places[1] if len(places) > 1 else None, require)
+        require[_GATES.get(kind, _GATE_OF_SEVERAL_TAGS)] = math.floor(performance.average_precision * 100) / 100
+    return stack_entry(name, kind, images, places[0], places[1] if len(places) > 1 else None, require)
 
 
 def _print_import(

@@ -62,10 +62,8 @@ def test_a_project_becomes_a_dataset_a_baseline_and_a_stack(vision: Vision, cust
     assert baseline["predictions"].keys() == {f"images/{ids[0]}.png"}
 
     written = ran.out[ran.out.index("config:") :]
-    config = {
-        key: json.dumps(value) if isinstance(value, dict) else value for key, value in yaml.safe_load(written)["config"].items()
-    }
-    settings = read_settings(config, "dev", written)
+    config = yaml.safe_load(written)["config"]
+    settings = read_settings({key: json.dumps(value) for key, value in config.items()}, "dev", written)
     model = settings.models["office-chairs"]
     assert (model.model_kind, model.require) == ("Generic-Detector", {"meanAveragePrecision30": 0.98})
     dataset = settings.datasets[str(model.training_dataset)]

