@@ -43,7 +43,7 @@ def stack_entry(
 
 def stack_yaml(entry: Mapping[str, Any], project: str = PROJECT) -> str:
     """A stack's file with this entry, as YAML. `project` is the name in the program's Pulumi.yaml."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     config = {f"{project}:{key}": value for key, value in entry.items()}
-    return yaml.safe_dump({"config": config}, sort_keys=False, allow_unicode=True, width=1000)
+    return str(yaml.safe_dump({"config": config}, sort_keys=False, allow_unicode=True, width=1000))

@@ -102,9 +102,9 @@ def kind_of(project: Project | None, images: Sequence[Image]) -> str:
 def _tags(tags: Sequence[Tag], images: Sequence[Image]) -> dict[str, ProjectTag]:
     known = {tag.id: ProjectTag(tag.name, negative_tag(tag.name, tag.type)) for tag in tags}
     for image in images:
-        for tag in (*image.tags, *image.regions):
-            if tag.tag_id is not None and tag.tag_name is not None:
-                known.setdefault(tag.tag_id, ProjectTag(tag.tag_name, negative_tag(tag.tag_name, None)))
+        for id_, name in [(label.tag_id, label.tag_name) for labels in (image.tags, image.regions) for label in labels]:
+            if id_ is not None and name is not None:
+                known.setdefault(id_, ProjectTag(name, negative_tag(name, None)))
     return known
 
 

@@ -297,12 +297,13 @@ def stand_in() -> Iterator[StandIn]:
             service.blob_headers.append(dict(self.headers))
             project_id, _, name = urlsplit(self.path).path.removeprefix("/o-").partition("/")
             image_id = name[2:]
-            answer = service.blob_answer(image_id, service.projects[project_id].images[image_id].data)
+            stored = service.projects[project_id].images[image_id].data
+            answer = service.blob_answer(image_id, stored)
             if answer is None or f"sig={SIGNATURE}" not in self.path:
                 self.close_connection = True
                 return
             status, data = answer
-            md5 = base64.b64encode(hashlib.md5(service.projects[project_id].images[image_id].data).digest()).decode()
+            md5 = base64.b64encode(hashlib.md5(stored).digest()).decode()
             self.answer(status, data, {"Content-Type": "image/jpeg", "Content-MD5": md5})
             if status == 200:
                 service.loads[image_id] += 1

@@ -60,7 +60,7 @@ class CustomVisionFront:
             raise
         except Exception:
             log.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
-            response = refusal(internal_error(request_id.get()))
+            response = refusal(internal_error(request_id.get() or ""))
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, request: Request) -> Response:

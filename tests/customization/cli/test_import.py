@@ -15,7 +15,7 @@ from stacks.settings import read_settings
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import Answer, FakeService, Received
 from tests.customization.samples import encoded
-from tests.support.custom_vision import KEY, StandIn, StoredProject, stand_in
+from tests.support.custom_vision import KEY, ROOT, StandIn, StoredProject, stand_in
 from tests.support.places import DOCS
 
 LEFT, RIGHT = (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 0.5, 1.0)
@@ -206,16 +206,27 @@ def test_a_file_that_is_not_a_baseline_is_refused(vision: Vision, tmp_path: Path
 
 
 def test_the_steps_of_the_page_do_what_they_say(
-    vision: Vision, custom_vision: StandIn, service: FakeService, tmp_path: Path
+    vision: Vision, custom_vision: StandIn, service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, ids = chairs(custom_vision)
     iteration = custom_vision.add_iteration(project, "Iteration 1", (0.9, 0.8, 0.987), published="chairs")
     for id_ in ids:
         custom_vision.add_prediction(project, iteration, id_, [("chair", 0.75, LEFT)])
     answer_with(service, {"x": 0, "y": 0, "w": 32, "h": 48})
-    shown = re.findall(r"^\$ (vision .*(?:\\\n.*)*)", PAGE, re.MULTILINE)
-    assert [shlex.split(line)[1] for line in shown] == ["import", "compare", "import"]
-    for line in shown[:2]:
-        ran = vision(*shlex.split(line.replace("\\\n", " "))[1:])
-        assert ran.code in (0, 1), ran.err
-    assert (tmp_path / "chairs" / "baseline.json").exists()
+    from_service, from_files, comparison = (
+        shlex.split(line)[1:] for line in re.findall(r"^\$ (vision .*)", PAGE, re.MULTILINE)
+    )
+    assert vision(*from_service).code == 0
+    ran = vision(*comparison)
+    assert f"ours: model '{comparison[2]}'; both on the same 2 images" in ran.out
+
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for file, path in {"tagged-1": "images/tagged?take=7", "tagged-2": "images/tagged?take=7&skip=7", "tags": "tags"}.items():
+        answer = custom_vision.answer("GET", f"{ROOT}/projects/{project.id}/{path}", KEY, b"")
+        (elsewhere / f"{file}.json").write_text(json.dumps(answer))
+    (tmp_path / "chairs" / "images").rename(elsewhere / "photos")
+    monkeypatch.chdir(elsewhere)
+    assert vision(*from_files).code == 0
+    for name in ("train.json", "test.json"):
+        assert (elsewhere / "chairs" / name).read_bytes() == (tmp_path / "chairs" / name).read_bytes()
