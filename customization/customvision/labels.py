@@ -127,7 +127,7 @@ def _labels(image: Image, content: ProjectContent, facts: ImageFacts, remarks: R
         remarks.left_out(What.LABEL, "the negative tag, on an image that has other tags", f"{image.id}: {negative[0]}")
     if content.kind == MULTI_LABEL:
         if negative and not regular:
-            remarks.changed(What.LABEL, "the negative tag becomes an image that has none of the tags", image.id)
+            remarks.changed(What.IMAGE, "the negative tag becomes an image that has none of the tags", image.id)
         return tuple((name, None) for name in regular) if regular or negative else "it has no tag"
     if len(regular) > 1:
         return "it has several tags, in a project for one tag per image"
@@ -147,7 +147,7 @@ def _boxes(
             return "it has a tag, but no region"
         if not negative:
             return "it has no tag"
-        remarks.changed(What.LABEL, "the negative tag becomes an image without objects", image.id)
+        remarks.changed(What.IMAGE, "the negative tag becomes an image without objects", image.id)
         return ()
     found = [
         (content.tags.get(region.tag_id or "", ProjectTag(region.tag_name or "")).name, *_clipped(region, facts))

@@ -270,3 +270,6 @@ def _print_import(
         click.echo("The project has no trained iteration, so there is nothing to compare with.")
     click.echo("\nAdd this to the stack's file (stacks/Pulumi.<stack>.yaml):\n")
     click.echo(stack_yaml(entry), nl=False)
+    if baseline is not None and baseline.iteration is not None:
+        (model,) = entry["models"]
+        say(f"\nThen train it with `pulumi up`, and compare: vision compare {next(iter(parts)).parent / BASELINE} {model}")

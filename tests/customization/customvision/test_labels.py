@@ -53,7 +53,7 @@ def read(
             MULTI_LABEL,
             image("one", "9"),
             (),
-            {("changed", "label", "the negative tag becomes an image that has none of the tags", ("one",))},
+            {("changed", "image", "the negative tag becomes an image that has none of the tags", ("one",))},
         ),
         (
             MULTI_LABEL,
@@ -71,7 +71,7 @@ def read(
             DETECTION,
             image("one", "9"),
             (),
-            {("changed", "label", "the negative tag becomes an image without objects", ("one",))},
+            {("changed", "image", "the negative tag becomes an image without objects", ("one",))},
         ),
         # Rounding moves a box by less than two pixels: not worth a word.
         (DETECTION, image("one", "1", regions=[("1", (-0.01, 0.0, 0.51, 1.0))]), (("cat", (0.0, 0.0, 0.5, 1.0)),), set()),
