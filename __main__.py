@@ -19,7 +19,12 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
     if settings.azure is not None and settings.platform == "azure":
         return make_azure_workspace(settings.azure, stack)
     local = settings.local
-    args = LocalArgs(local.data_dir or f".vision/{stack}", engine_port=local.engine_port, storage_port=local.storage_port)
+    args = LocalArgs(
+        local.data_dir or f".vision/{stack}",
+        engine_port=local.engine_port,
+        storage_port=local.storage_port,
+        custom_vision=local.custom_vision,
+    )
     return LocalWorkspace("workspace", args)
 
 

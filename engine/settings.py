@@ -85,6 +85,9 @@ class Settings(BaseModel):
     vision_key: SecretStr | None = Field(
         None, description="Key of that resource. [default: tokens of the engine's own identity]"
     )
+    custom_vision: bool = Field(
+        False, description="Also answer the prediction calls of Custom Vision's clients, under /customvision."
+    )
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(default_factory=usable_cores, ge=1, le=256, description="Threads that decode and analyze images.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes that `serve` starts; 0 if `worker` runs elsewhere.")

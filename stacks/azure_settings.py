@@ -87,6 +87,8 @@ class AzureSettings(Settings):
     log_retention_days: Annotated[int, Field(ge=30, le=730)] = 30
     soft_delete_days: Annotated[int, Field(ge=1, le=365)] = 7
     """How long deleted blobs can be restored."""
+    custom_vision: bool = False
+    """Also answer the prediction calls of Custom Vision's clients."""
     private_network: bool = False
     """Make storage, database, Vision account and engine reachable only from a virtual network."""
     address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"

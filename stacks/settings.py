@@ -120,6 +120,8 @@ class LocalSettings(Settings):
     engine_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     storage_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Ports of 127.0.0.1; by default free ones."""
+    custom_vision: bool = False
+    """Also answer the prediction calls of Custom Vision's clients."""
 
 
 class StackSettings(Settings):

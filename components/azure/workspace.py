@@ -246,6 +246,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                     "VISION_ENGINE_PUBLIC_URL": pulumi.Output.concat(
                         "https://", self._names.engine, ".", environment.default_domain
                     ),
+                    **({"VISION_ENGINE_CUSTOM_VISION": "true"} if self._args.custom_vision else {}),
                 },
                 secrets={
                     "VISION_ENGINE_KEYS": key.value,

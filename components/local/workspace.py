@@ -21,11 +21,13 @@ class LocalArgs:
     """What a workspace on this machine is like.
 
     `data_dir` holds all data of storage and engine, relative to the program's folder. The ports are free ones unless given.
+    `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
     """
 
     data_dir: str
     engine_port: int | None = None
     storage_port: int | None = None
+    custom_vision: bool = False
 
 
 class LocalWorkspace(pulumi.ComponentResource):
@@ -73,6 +75,7 @@ class LocalWorkspace(pulumi.ComponentResource):
             environment={
                 "VISION_ENGINE_KEYS": engine_key.value,
                 "VISION_ENGINE_ALLOWED_HOSTS": storage.endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc),
+                **({"VISION_ENGINE_CUSTOM_VISION": "true"} if args.custom_vision else {}),
             },
             data_dir=str(PurePath(args.data_dir, "engine")),
             health_path="/healthz",

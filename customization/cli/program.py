@@ -10,10 +10,12 @@ import click
 
 from vision_customization.common.errors import VisionError
 from vision_customization.customization.cli.commands.check import check
+from vision_customization.customization.cli.commands.compare import compare
 from vision_customization.customization.cli.commands.convert import convert
 from vision_customization.customization.cli.commands.datasets import datasets
 from vision_customization.customization.cli.commands.evaluate import evaluate
 from vision_customization.customization.cli.commands.export import export
+from vision_customization.customization.cli.commands.import_project import import_project
 from vision_customization.customization.cli.commands.init import init
 from vision_customization.customization.cli.commands.models import models
 from vision_customization.customization.cli.commands.new import new
@@ -60,7 +62,9 @@ def vision() -> None:
     """
 
 
-for command in (init, new, check, convert, datasets, models, evaluate, predict, products, planogram, export):
+for command in (
+    init, new, check, convert, import_project, datasets, models, evaluate, compare, predict, products, planogram, export,
+):  # fmt: skip
     vision.add_command(command)
 
 

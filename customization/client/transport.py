@@ -76,6 +76,18 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
+class RestApi:
+    """The root of an API below an endpoint, the query that every request has, and the header that holds the key."""
+
+    path: str
+    query: Mapping[str, str]
+    key_header: str
+
+
+VISION_API = RestApi("/computervision", {"api-version": API_VERSION}, "Ocp-Apim-Subscription-Key")
+
+
+@dataclass(frozen=True)
 class Reply:
     """A success. `retried`: an earlier attempt, whose answer was lost, may already have taken effect."""
 
@@ -102,17 +114,19 @@ class Transport:
         retry: RetryPolicy,
         sleep: Callable[[float], None],
         on_silence: Callable[[str], None] | None = None,
+        api: RestApi = VISION_API,
     ) -> None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise VisionError(f"endpoint: must be like https://name.cognitiveservices.azure.com, not {_origin(endpoint)!r}")
-        self.endpoint = endpoint.rstrip("/").removesuffix("/computervision")
+        self.endpoint = endpoint.rstrip("/").removesuffix(api.path)
+        self._api = api
         self.loopback = parts.hostname in LOOPBACK_HOSTS
         self._timeout_seconds = timeout_seconds or (LOCAL_TIMEOUT_SECONDS if self.loopback else REMOTE_TIMEOUT_SECONDS)
         self._on_silence = on_silence
         self._retry = retry
         self._sleep = sleep
-        self._auth = _KeyAuth(credential) if isinstance(credential, str) else _TokenAuth(credential)
+        self._auth = _KeyAuth(credential, api.key_header) if isinstance(credential, str) else _TokenAuth(credential)
         self._session = requests.Session()
         # A proxy from the environment is never meant for the engine on this machine.
         self._session.trust_env = not self.loopback
@@ -135,7 +149,7 @@ class Transport:
         stream: bool = False,
         answer_seconds: float = 0.0,
     ) -> Reply:
-        """Send a request to `{endpoint}/computervision{path}`, and retry it.
+        """Send a request to `path` below the API's root, and retry it.
 
         `data` may be iterated over once per attempt. `answer_seconds` is the time limit of requests that take longer than most.
 
@@ -152,8 +166,8 @@ class Transport:
                 # Prepared here and not by the session, which would first merge settings of its own.
                 request = requests.Request(
                     method,
-                    f"{self.endpoint}/computervision{path}",
-                    params={"api-version": API_VERSION, **(params or {})},
+                    f"{self.endpoint}{self._api.path}{path}",
+                    params={**self._api.query, **(params or {})},
                     json=json,
                     data=data,
                     headers={**_HEADERS, **(headers or {})},
@@ -170,7 +184,7 @@ class Transport:
                     )
             except requests.RequestException as error:
                 unanswered += isinstance(error, requests.ReadTimeout)
-                if last or unanswered >= self._retry.unanswered or not _is_transient(error):
+                if last or unanswered >= self._retry.unanswered or not is_transient(error):
                     raise Unreachable(f"{method} {path}: {self._reason(error, timeout)}") from None
                 retried = True
                 self._sleep(self._retry.wait_seconds(attempt, None))
@@ -178,7 +192,7 @@ class Transport:
             if response.status_code in RETRIED_STATUS and not last:
                 retried = retried or response.status_code != 429
                 response.close()
-                self._sleep(self._retry.wait_seconds(attempt, _retry_after(response)))
+                self._sleep(self._retry.wait_seconds(attempt, retry_after(response)))
                 continue
             if response.ok and not response.is_redirect:
                 return Reply(response, retried)
@@ -243,13 +257,14 @@ class Transport:
 
 
 class _KeyAuth(AuthBase):
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, header: str) -> None:
         if not key or not key.isascii() or not key.isprintable():
             raise VisionError("key: must be one line of ASCII text")
         self._key = key
+        self._header = header
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Ocp-Apim-Subscription-Key"] = self._key
+        request.headers[self._header] = self._key
         return request
 
     def secrets(self) -> tuple[str, ...]:
@@ -272,13 +287,13 @@ class _TokenAuth(AuthBase):
         return (self._token.token,) if self._token else ()
 
 
-def _is_transient(error: requests.RequestException) -> bool:
+def is_transient(error: requests.RequestException) -> bool:
     return isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError) and not (
         isinstance(error, requests.exceptions.SSLError)
     )
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def retry_after(response: requests.Response) -> float | None:
     """`Retry-After` (seconds or an HTTP date) as seconds from now."""
     value = response.headers.get("Retry-After", "")
     if value.isdecimal():

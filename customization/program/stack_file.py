@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vision_customization.common.errors import VisionError
+from vision_customization.customization.program.stack_entry import StackEntry
 
 FOLDER_KEY = "stackConfigDir"
 """The key of Pulumi.yaml that names the folder of the stacks' files; by default they are beside it."""
@@ -18,24 +19,6 @@ HEADER = "# What this stack holds: datasets, models and their gates. `vision new
 
 class StackFileInvalid(VisionError):
     """A project's or a stack's file is not the YAML that Pulumi needs. The message names file and line."""
-
-
-@dataclass(frozen=True)
-class DeclaredModel:
-    """A model to declare, and its two datasets, `<name>-train` and `<name>-test`. Without a test file it has no gate.
-
-    `source` is the folder with the COCO files, relative to the program if it is inside the project. `require` is the gate:
-    the minimum of each metric. `hours` is the least time budget that the service accepts for so many images.
-    """
-
-    name: str
-    annotation_kind: str
-    model_kind: str
-    source: str
-    training_files: tuple[str, ...]
-    test_files: tuple[str, ...] = ()
-    require: Mapping[str, float] | None = None
-    hours: int = 1
 
 
 @dataclass(frozen=True)
@@ -69,17 +52,17 @@ class Project:
         return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(absolute)
 
 
-def declare_model(file: Path, project: str, model: DeclaredModel) -> bool:
-    """Add a model and its datasets to a stack's file, or update where their labels are; returns whether the file changed.
+def declare(file: Path, project: str, entry: StackEntry) -> bool:
+    """Add models and their datasets to a stack's file, or update where the labels are; returns whether the file changed.
 
-    Comments and all other settings stay, also those of the model, such as its gate, if it is there already. Only a time budget
-    below the least one is raised.
+    Comments and all other settings stay, also those of a model that is there already, such as its gate. Only a time budget
+    below that of the entry, which is the least one, is raised.
 
     Raises:
         StackFileInvalid: it is not YAML, its form is not that of a stack's file, or the model has datasets of other names.
     """
     former = file.read_text("utf-8") if file.exists() else None
-    text = with_model(former, file, project, model)
+    text = with_entry(former, file, project, entry)
     if text == former:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -89,50 +72,50 @@ def declare_model(file: Path, project: str, model: DeclaredModel) -> bool:
     return True
 
 
-def with_model(text: str | None, file: Path, project: str, model: DeclaredModel) -> str:
-    """The text of a stack's file with the model in it: see `declare_model`. `file` is named in errors only."""
+def with_entry(text: str | None, file: Path, project: str, entry: StackEntry) -> str:
+    """The text of a stack's file with the entry in it: see `declare`. `file` is named in errors only."""
     document = _load(file, text if text is not None else f"{HEADER}config:\n  {project}:platform: local\n")
     config = _mapping(document, "config", file)
     datasets = _mapping(config, f"{project}:datasets", file)
     models = _mapping(config, f"{project}:models", file)
-    training, test = f"{model.name}-train", f"{model.name}-test"
-    _put(datasets, training, model, model.training_files)
-    if model.test_files:
-        _put(datasets, test, model, model.test_files)
-    if (there := _existing(models, model.name)) is None:
-        declared: dict[str, Any] = {"modelKind": str(model.model_kind), "trainingDataset": training}
-        if model.test_files:
-            declared["evaluationDataset"] = test
-            if model.require:
-                declared["require"] = dict(model.require)
-        models[_quoted(model.name)] = there = {**declared, "publish": True}
-    elif there.get("trainingDataset") != training:
-        raise StackFileInvalid(
-            f"{file}: models.{model.name} is there already, and is trained on {there.get('trainingDataset')!r}, not on "
-            f"{training!r}. Choose another name"
-        )
-    if model.hours > there.get("timeBudgetInHours", 1):
-        there["timeBudgetInHours"] = model.hours
+    for name, labels in entry["datasets"].items():
+        _put(datasets, name, labels)
+    for name, declared in entry["models"].items():
+        there = _existing(models, name)
+        if there is None:
+            models[_quoted(name)] = _plain(declared)
+        elif there.get("trainingDataset") != declared["trainingDataset"]:
+            raise StackFileInvalid(
+                f"{file}: models.{name} is there already, and is trained on {there.get('trainingDataset')!r}, not on "
+                f"{declared['trainingDataset']!r}. Choose another name"
+            )
+        elif declared["timeBudgetInHours"] > there.get("timeBudgetInHours", 1):
+            there["timeBudgetInHours"] = declared["timeBudgetInHours"]
     written = io.StringIO()
     _yaml().dump(document, written)
     return written.getvalue()
 
 
-def _put(datasets: Any, name: str, model: DeclaredModel, files: tuple[str, ...]) -> None:  # noqa: ANN401
+def _put(datasets: Any, name: str, labels: Mapping[str, Any]) -> None:  # noqa: ANN401
     """Write where the labels of a dataset are; its other settings stay."""
-    labels = {
-        "annotationKind": str(model.annotation_kind),
-        "annotationFiles": _flow(_quoted(file) for file in files),
-        "source": _quoted(model.source),
-    }
     there = _existing(datasets, name)
     if there is None:
-        datasets[_quoted(name)] = labels
+        datasets[_quoted(name)] = _plain(labels)
         return
+    for key in {"annotationFiles", "annotationFileUris", "source"} - labels.keys():
+        there.pop(key, None)
     for key, value in labels.items():
         if there.get(key) != value:
-            there[key] = value
-    there.pop("annotationFileUris", None)
+            there[key] = _plain(value)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - what YAML can hold
+    """The same for YAML's writer: text in quotes where it needs them, lists on one line."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return _flow(_plain(inner) for inner in value)
+    return _quoted(value) if isinstance(value, str) else value
 
 
 def _existing(declared: Any, name: str) -> Any:  # noqa: ANN401

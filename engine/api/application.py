@@ -3,6 +3,7 @@
 import asyncio
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
 from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
@@ -13,6 +14,7 @@ from vision_customization.engine.api.gateway import Gateway
 from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes import (
     analyze,
+    custom_vision,
     datasets,
     evaluations,
     model_import,
@@ -85,6 +87,9 @@ def create_app(
     app.state.import_turn = asyncio.Semaphore(1)
     for router in ROUTERS:
         app.include_router(router)
+    if settings.custom_vision:
+        front = custom_vision.CustomVisionFront(app.state.analyzer, authenticator)
+        app.router.routes.append(Route(f"{custom_vision.PREFIX}/{{path:path}}", front))
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

@@ -129,21 +129,21 @@ class Authenticator:
         self._keys = keys
         self._entra = entra
 
-    def has_key(self, headers: Mapping[bytes, bytes]) -> bool:
+    def has_key(self, headers: Mapping[bytes, bytes], key_header: str = KEY_HEADER) -> bool:
         """Whether the (lower-case) headers contain a valid key. Fast enough for the event loop."""
-        given = headers.get(KEY_HEADER.encode())
+        given = headers.get(key_header.encode())
         return given is not None and self._keys.accepts(given.decode("latin-1"))
 
-    def refusal(self, headers: Mapping[bytes, bytes]) -> str | None:
+    def refusal(self, headers: Mapping[bytes, bytes], key_header: str = KEY_HEADER) -> str | None:
         """Why a request without a valid key is refused; None if its bearer token is valid. Not for the event loop."""
-        if KEY_HEADER.encode() in headers:
+        if key_header.encode() in headers:
             return "Access denied: the key is not a key of this engine."
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             if self._entra is None:
-                return "Bearer tokens are not accepted: no Entra tenant is set. Send a key in Ocp-Apim-Subscription-Key."
+                return f"Bearer tokens are not accepted: no Entra tenant is set. Send a key in {key_header.title()}."
             return self._entra.refusal(token.strip())
-        return "Access denied: the request has no key. Send one in the header Ocp-Apim-Subscription-Key."
+        return f"Access denied: the request has no key. Send one in the header {key_header.title()}."
 
 
 def unauthorized(message: str, realm: str) -> ApiError:

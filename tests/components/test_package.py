@@ -16,7 +16,7 @@ from vision_customization.components.local.workspace import LocalWorkspace
 @pytest.mark.parametrize(
     ("component", "inputs", "outputs"),
     [
-        (LocalWorkspace, {"dataDir", "enginePort", "storagePort"}, {"endpoint", "key", "containerUrl"}),
+        (LocalWorkspace, {"dataDir", "enginePort", "storagePort", "customVision"}, {"endpoint", "key", "containerUrl"}),
         (
             AzureWorkspace,
             {"base", "image", "location", "alertEmails", "engine", "database", "tags"},

@@ -154,7 +154,7 @@ def register_dataset(
     if files:
         if container is None:
             raise click.UsageError("FILES need a container to be uploaded to: pass --container or set VISION_CONTAINER")
-        uploaded = _upload(files, kind, purpose, images, container, account_key)
+        uploaded = upload_files(files, kind, purpose, images, container, account_key)
         annotation_uris = uploaded.annotation_uris
         say(f"{counted(uploaded.uploaded_images, 'image')} uploaded ({uploaded.uploaded_bytes / 1e6:.1f} MB)")
     if account_key is not None and container is not None:
@@ -232,9 +232,10 @@ def delete_dataset(client: VisionClient, name: str, yes: bool) -> None:
     say(f"dataset {name!r} is unregistered")
 
 
-def _upload(
+def upload_files(
     files: tuple[Path, ...], kind: str, purpose: str, images: Path | None, container: str, account_key: str | None
 ) -> UploadedDataset:
+    """Check COCO files, and upload them with their images to a container."""
     from vision_customization.customization.datasets.content import check_dataset
     from vision_customization.customization.datasets.source import read_dataset
     from vision_customization.customization.datasets.upload import ensure_container, upload_content

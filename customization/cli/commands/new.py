@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
-from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpose
+from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.texts import name_fault
 from vision_customization.customization.cli.connection import project_folder
 from vision_customization.customization.cli.conversion import (
@@ -75,7 +74,8 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
       vision new leaves --images my-photos
       vision new screws --images export.zip-folder/annotations.json --stack dev
     """
-    from vision_customization.customization.program.stack_file import DeclaredModel, Project, declare_model
+    from vision_customization.customization.program.stack_entry import stack_entry
+    from vision_customization.customization.program.stack_file import Project, declare
 
     if fault := name_fault(name):
         raise click.UsageError(fault)
@@ -99,31 +99,19 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
         click.echo(f"warning: {warning}")
     sheet = _draw_sheet(folder, name, [f"Read as {chosen.evidence} ({labelled.kind})"], labelled, parts, warnings)
     click.echo(f"contact sheet: {sheet.resolve().as_uri()}")
-    kind = _model_kind(labelled.kind)
-    model = DeclaredModel(
+    where = [{"annotationFiles": [target.name], "source": project.source_of(folder)} for target in targets]
+    entry = stack_entry(
         name,
         labelled.kind,
-        kind,
-        project.source_of(folder),
-        training_files=(targets[0].name,),
-        test_files=tuple(target.name for target in targets[1:]),
-        require=GATES[AnnotationKind(labelled.kind)],
-        hours=_least_hours(kind, next(iter(parts.values()))),
+        len(parts[targets[0]].images),
+        where[0],
+        where[1] if len(where) > 1 else None,
+        GATES[AnnotationKind(labelled.kind)],
     )
     file = project.stack_file(stack)
-    changed = declare_model(file, project.name, model)
-    click.echo(f"{file}: {f'model {name}, a {kind}, and its datasets' if changed else 'unchanged'}")
+    changed = declare(file, project.name, entry)
+    click.echo(f"{file}: {f'the model {name} and its datasets' if changed else 'unchanged'}")
     click.echo(f"\nNext: pulumi up --stack {stack}")
-
-
-def _model_kind(annotation_kind: str) -> ModelKind:
-    return next(kind for kind in ModelKind if kind.annotation_kind == annotation_kind)
-
-
-def _least_hours(kind: ModelKind, training: LabelledImages) -> int:
-    """The least time budget, in whole hours, that the service accepts for these images."""
-    images, labels = len(training.images), sum(len(image.labels) for image in training.images)
-    return max(1, math.ceil(kind.minimum_budget_hours(images, labels / max(1, images))))
 
 
 def _checked(parts: dict[Path, LabelledImages], kind: str) -> list[Violation]:

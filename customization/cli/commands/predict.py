@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
@@ -26,6 +26,9 @@ CALLS_AT_ONCE = 4
 _DRAWN = (".png", ".jpg", ".jpeg")
 _SOFTWARE = "vision predict"
 """Written into each drawing's metadata: a later call overwrites only files that carry it."""
+
+
+Analyzed = TypeVar("Analyzed")
 
 
 class Answer(TypedDict, total=False):
@@ -110,8 +113,8 @@ def analyze(client: VisionClient, model: str, target: str, threshold: float, top
 
 
 def analyze_all(
-    targets: Sequence[str], analyze_one: Callable[[str], Answer], on_progress: Callable[[int], None]
-) -> list[Answer]:
+    targets: Sequence[str], analyze_one: Callable[[str], Analyzed], on_progress: Callable[[int], None]
+) -> list[Analyzed]:
     """The answers in the order of the targets, from several calls at once.
 
     The first target is sent alone, so that a wrong model or key is reported once.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -72,6 +73,17 @@ class AnalyzeRoute(APIRoute):
 router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=AnalyzeRoute)
 
 
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a model found in an image of this size, in pixels: all its tags if it is a classifier, else objects."""
+
+    model: AnswerableModel
+    width: int
+    height: int
+    tags: list[tuple[str, float]]
+    objects: list[DetectedObject]
+
+
 class Analyzer:
     """Answers with the custom models of `service`, in threads of its own, because the threads that all other operations share
     must not wait for servers elsewhere."""
@@ -89,9 +101,14 @@ class Analyzer:
 
     async def custom(self, name: str, url: str | None, image: bytes, api_version: str) -> str:
         """The model's answer for the image at `url`, or for `image`."""
+        return await self.answer(name, url, image, lambda findings: analysis_text(findings, api_version))
+
+    async def answer(self, name: str, url: str | None, image: bytes, form: Callable[["Findings"], str]) -> str:
+        """What the model finds in the image at `url`, or in `image`, in the form of an answer. Refuses an image that can't be
+        read, and a model that can't answer."""
         if url is not None:
             image = await in_thread(self._fetches, _fetch, self.service, name, url)
-        return await in_thread(self._images, _answer, self.service, name, image, api_version)
+        return await in_thread(self._images, lambda: form(_find(self.service, name, image)))
 
     async def standard(self, resource: Prebuilt, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
         """The answer of the Vision resource."""
@@ -166,14 +183,13 @@ def _unknown_model(model_name: str) -> ApiError:
     return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message, target="model-name")
 
 
-def _answer(service: Service, model_name: str, image: bytes, api_version: str) -> str:
+def _find(service: Service, model_name: str, image: bytes) -> Findings:
     record = _trained(service, model_name)
     decoded = decoded_image(image, record.tiles)
     try:
         if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
-            found = tags_result(service.models.classify(record.id, decoded.pixels))
-        else:
-            found = objects_result(service.models.detect(record.id, decoded))
+            return Findings(record, decoded.width, decoded.height, service.models.classify(record.id, decoded.pixels), [])
+        return Findings(record, decoded.width, decoded.height, [], service.models.detect(record.id, decoded))
     except ModelGone:
         raise _unknown_model(model_name) from None
     except ModelTooSlow as error:
@@ -181,7 +197,15 @@ def _answer(service: Service, model_name: str, image: bytes, api_version: str) -
     except ArtifactError as error:
         message = f"The file of model '{record.name}' cannot be used: {error}."
         raise ApiError(500, ErrorCode.FAILED_TO_PROCESS, message, target="model-name") from None
-    return json.dumps(analysis(found, api_version, decoded.width, decoded.height), ensure_ascii=False, separators=(",", ":"))
+
+
+def analysis_text(findings: Findings, api_version: str) -> str:
+    """The contract's answer, as JSON."""
+    if findings.model.model_kind is ModelKind.GENERIC_CLASSIFIER:
+        found = tags_result(findings.tags)
+    else:
+        found = objects_result(findings.objects)
+    return json.dumps(analysis(found, api_version, findings.width, findings.height), ensure_ascii=False, separators=(",", ":"))
 
 
 def tags_result(tags: list[tuple[str, float]]) -> dict[str, Any]:

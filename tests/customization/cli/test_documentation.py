@@ -51,6 +51,7 @@ def options(command: click.Command) -> set[str]:
 def test_every_command_and_option_is_documented(name: str) -> None:
     documented = set(re.findall(r"`(--?[a-z-]+)", section(name)))
     assert documented - EVERYWHERE == options(COMMANDS[name]) - EVERYWHERE
+    assert documented <= options(COMMANDS[name])
 
 
 @pytest.mark.parametrize("option", sorted(EVERYWHERE))
@@ -72,7 +73,16 @@ def test_every_command_teaches_with_an_example(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["VISION_ENDPOINT", "VISION_KEY", "VISION_CONTAINER", "VISION_STORAGE_KEY", "VISION_CACHE_DIR"]
+    "variable",
+    [
+        "VISION_ENDPOINT",
+        "VISION_KEY",
+        "VISION_CONTAINER",
+        "VISION_STORAGE_KEY",
+        "VISION_CACHE_DIR",
+        "VISION_CUSTOMVISION_ENDPOINT",
+        "VISION_CUSTOMVISION_KEY",
+    ],
 )
 def test_every_variable_is_documented(variable: str) -> None:
     assert f"{variable}`" in PAGE

@@ -1,15 +1,18 @@
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.support.places import CHECKOUT
-from vision_customization.customization.program.stack_file import DeclaredModel, Project, StackFileInvalid, declare_model
+from vision_customization.customization.program.stack_entry import StackEntry, stack_entry
+from vision_customization.customization.program.stack_file import Project, StackFileInvalid, declare
 
-LEAVES = DeclaredModel(
-    "leaves", "imageClassification", "Generic-Classifier", "my-photos", ("train.json",), ("test.json",), {"accuracyTop1": 0.8}
-)
+
+def leaves(source: str = "my-photos", images: int = 10) -> StackEntry:
+    train, test = ({"annotationFiles": [f"{part}.json"], "source": source} for part in ("train", "test"))
+    return stack_entry("leaves", "imageClassification", images, train, test, {"accuracyTop1": 0.8})
+
+
 FILE = """\
 # Ours.
 config:
@@ -31,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_model_is_added_and_all_else_stays(file: Path) -> None:
-    assert declare_model(file, "ours", LEAVES)
+    assert declare(file, "ours", leaves())
     text = file.read_text()
     assert [line for line in FILE.splitlines() if line not in text.splitlines()] == []
     config = yaml.safe_load(text)["config"]
@@ -47,37 +50,40 @@ def test_a_model_is_added_and_all_else_stays(file: Path) -> None:
         "modelKind": "Generic-Classifier",
         "trainingDataset": "leaves-train",
         "evaluationDataset": "leaves-test",
+        "timeBudgetInHours": 1,
         "require": {"accuracyTop1": 0.8},
         "publish": True,
     }
 
 
 def test_a_second_time_changes_nothing_but_the_place_of_the_labels(file: Path) -> None:
-    declare_model(file, "ours", LEAVES)
+    declare(file, "ours", leaves())
     file.write_text(file.read_text().replace("accuracyTop1: 0.8", "accuracyTop1: 0.97 # ours, too"))
     former = file.read_text()
-    assert not declare_model(file, "ours", LEAVES)
-    moved = DeclaredModel("leaves", "imageClassification", "Generic-Classifier", "elsewhere", ("train.json",), ("test.json",))
-    assert declare_model(file, "ours", moved)
+    assert not declare(file, "ours", leaves())
+    assert declare(file, "ours", leaves("elsewhere"))
     assert file.read_text() == former.replace("source: my-photos", "source: elsewhere")
 
 
 def test_only_a_budget_below_the_least_one_is_raised(file: Path) -> None:
     def budget(hours: int) -> object:
-        declare_model(file, "ours", replace(LEAVES, hours=hours))
-        return yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"].get("timeBudgetInHours")
+        declare(file, "ours", leaves(images=hours * 2900))
+        return yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"]["timeBudgetInHours"]
 
-    assert [budget(hours) for hours in (1, 3, 2, 4)] == [None, 3, 3, 4]
+    assert [budget(hours) for hours in (1, 3, 2, 4)] == [1, 3, 3, 4]
 
 
 def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
     file = tmp_path / "stacks" / "Pulumi.leaves.yaml"
-    assert declare_model(file, "ours", DeclaredModel("leaves", "k", "Generic-Detector", "s", ("train.json",)))
+    assert declare(
+        file, "ours", stack_entry("leaves", "imageObjectDetection", 160, {"annotationFiles": ["a.json"], "source": "s"})
+    )
     config = yaml.safe_load(file.read_text())["config"]
     assert config["ours:platform"] == "local"
     assert config["ours:models"]["leaves"] == {
         "modelKind": "Generic-Detector",
         "trainingDataset": "leaves-train",
+        "timeBudgetInHours": 2,
         "publish": True,
     }
     assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
@@ -86,11 +92,12 @@ def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["007", "yes", "1e3", "1.10", "null", "2020-01-01", "a-b"])
 def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.local.yaml"
-    declare_model(file, "ours", DeclaredModel(name, "k", "m", name, ("train.json",)))
+    entry = stack_entry(name, "imageClassification", 10, {"annotationFiles": ["a.json"], "source": name})
+    declare(file, "ours", entry)
     config = yaml.safe_load(file.read_text())["config"]
     assert list(config["ours:models"]) == [name]
     assert config["ours:datasets"][f"{name}-train"]["source"] == name
-    assert not declare_model(file, "ours", DeclaredModel(name, "k", "m", name, ("train.json",)))
+    assert not declare(file, "ours", entry)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
 def test_a_file_of_another_form_is_refused_and_stays(text: str, said: str, file: Path) -> None:
     file.write_text(text)
     with pytest.raises(StackFileInvalid, match=said):
-        declare_model(file, "ours", LEAVES)
+        declare(file, "ours", leaves())
     assert file.read_text() == text
 
 

@@ -1,0 +1,56 @@
+"""What a stack's file says of a dataset and the model to train from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from vision_customization.contract.enums import AnnotationKind, ModelKind
+
+PROJECT = "vision-customization"
+
+
+class StackEntry(TypedDict):
+    """The keys `datasets` and `models` of a stack: the settings of each, by its name."""
+
+    datasets: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]]
+
+
+def stack_entry(
+    name: str,
+    kind: str,
+    images: int,
+    training: Mapping[str, Any],
+    evaluation: Mapping[str, Any] | None = None,
+    require: Mapping[str, float] | None = None,
+) -> StackEntry:
+    """One model, published under `name`, with its datasets.
+
+    Args:
+        kind: the annotation kind of the datasets.
+        images: how many there are to train from: a detector needs a time budget that grows with them.
+        training: where the dataset is: `source` and `annotationFiles`, or `annotationFileUris`.
+        evaluation: the same of the images to evaluate on.
+        require: the gate, which needs `evaluation`.
+    """
+    model_kind = ModelKind.GENERIC_DETECTOR if kind == AnnotationKind.IMAGE_OBJECT_DETECTION else ModelKind.GENERIC_CLASSIFIER
+    datasets = {f"{name}-train": {"annotationKind": str(kind), **training}}
+    model: dict[str, Any] = {"modelKind": model_kind.value, "trainingDataset": f"{name}-train"}
+    if evaluation is not None:
+        datasets[f"{name}-test"] = {"annotationKind": str(kind), **evaluation}
+        model["evaluationDataset"] = f"{name}-test"
+    model["timeBudgetInHours"] = max(1, math.ceil(model_kind.minimum_budget_hours(images)))
+    if require and evaluation is not None:
+        model["require"] = dict(require)
+    model["publish"] = True
+    return {"datasets": datasets, "models": {name: model}}
+
+
+def stack_yaml(entry: StackEntry, project: str = PROJECT) -> str:
+    """A stack's file with this entry, as YAML. `project` is the name in the program's Pulumi.yaml."""
+    import yaml  # type: ignore[import-untyped]
+
+    config = {f"{project}:{key}": value for key, value in entry.items()}
+    return str(yaml.safe_dump({"config": config}, sort_keys=False, allow_unicode=True, width=1000))
