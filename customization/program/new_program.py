@@ -25,8 +25,9 @@ datasets = {
         name,
         workspace=workspace,
         annotation_kind=declared["annotationKind"],
-        annotation_files=declared["annotationFiles"],
-        source=declared["source"],
+        annotation_files=declared.get("annotationFiles"),
+        source=declared.get("source"),
+        uris=declared.get("annotationFileUris"),
         purpose="training" if any(model["trainingDataset"] == name for model in models.values()) else "evaluation",
     )
     for name, declared in (config.get_object("datasets") or {}).items()
@@ -37,6 +38,7 @@ for name, declared in models.items():
         training_dataset=datasets[declared["trainingDataset"]],
         model_kind=declared.get("modelKind", "Generic-Classifier"),
         time_budget_in_hours=declared.get("timeBudgetInHours", 1),
+        tiles=declared.get("tiles", 1),
     )
     evaluations = []
     if test := declared.get("evaluationDataset"):
