@@ -5,6 +5,7 @@ together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.multi_label import as_multi_label, check_one_tag_each
 from vision_customization.customization.convert.readers.coco_boxes import read_coco
 from vision_customization.customization.convert.readers.csv_rows import read_csv
 from vision_customization.customization.convert.readers.folders import read_folders
@@ -17,6 +18,8 @@ __all__ = [
     "FormerParts",
     "LabelledImage",
     "LabelledImages",
+    "as_multi_label",
+    "check_one_tag_each",
     "check_replaced",
     "copy_files",
     "plan_copies",

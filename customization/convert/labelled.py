@@ -77,7 +77,8 @@ def finish(
     cache: DigestCache | None,
     on_progress: Progress | None,
 ) -> LabelledImages:
-    """Read the image files, and convert every box to fractions.
+    """Read the image files, and convert every box to fractions. Labels for classification with several tags on an image are of
+    the kind for several tags per image.
 
     Raises:
         ConversionFailed: with the reader's `problems` and those found here.
@@ -101,6 +102,8 @@ def finish(
         problems.append("no images found")
     if problems:
         raise ConversionFailed(problems)
+    if kind == AnnotationKind.IMAGE_CLASSIFICATION and any(len(image.labels) > 1 for image in images):
+        kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
     used = {tag for image in images for tag, _ in image.labels}
     return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images))
 
@@ -129,11 +132,8 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
                 problems.append(f"{place}: {error}")
         else:
             labels.append((tag, box))
-    if kind == AnnotationKind.IMAGE_CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
-        tags = ", ".join(repr(tag) for tag, _ in labels)
-        problems.append(f"{item.place}: {item.path.name} has the tags {tags}, but an image for classification has one tag")
-    elif kind == AnnotationKind.IMAGE_CLASSIFICATION:
-        labels = labels[:1]
+    if kind == AnnotationKind.IMAGE_CLASSIFICATION:
+        labels = list(dict.fromkeys(labels))
     return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
 
 

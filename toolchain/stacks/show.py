@@ -25,7 +25,7 @@ SAMPLES = {"textile": "textile", "groceries": "detection"}
 # Model kinds that answer with boxes.
 DETECTORS = ("Generic-Detector", "Product-Recognizer")
 # The metrics of a model that fit on one line.
-METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
+METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75", "meanAveragePrecision")
 
 
 def sample_image(checkout: Path, example: str) -> Path | None:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+from vision_customization.contract.texts import counted
+from vision_customization.customization.cli.output import (
+    digest_cache,
+    json_option,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:
@@ -54,6 +62,11 @@ FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
     show_default=True,
     help="Seed of the train/test split; a different seed gives a different split.",
 )
+@click.option(
+    "--multi-label",
+    is_flag=True,
+    help="Images may have several tags, or none: write labels for imageMultiLabelClassification. Boxes become tags.",
+)
 @click.option("--copy-images", is_flag=True, help="Copy images from outside the output folder to its folder `images`.")
 @json_option
 def convert(
@@ -63,6 +76,7 @@ def convert(
     images: Path | None,
     test_share: float,
     seed: int,
+    multi_label: bool,
     copy_images: bool,
     as_json: bool,
 ) -> None:
@@ -78,6 +92,7 @@ def convert(
       vision convert photos --from folders --test-share 0.2
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --from csv --images photos
+      vision convert scenes.json --from coco-pixels --multi-label
     """
     folder = output or _folder_of(source)
     targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
@@ -85,7 +100,8 @@ def convert(
         if target.exists() and target.samefile(source):
             raise click.UsageError(f"{target} would overwrite SOURCE: name another folder with --output")
     with progress_bar("reading images") as advance:
-        labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
+        read = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
+    labelled = _multi_label(read) if multi_label else _as_found(read)
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(
@@ -152,6 +168,30 @@ def write_parts(
     for target, part in zip(targets, parts, strict=True):
         write_coco(part, target)
     return dict(zip(targets, parts, strict=True))
+
+
+def _multi_label(read: LabelledImages) -> LabelledImages:
+    """The images with several tags each; says what of the source is not written as it was there."""
+    from vision_customization.customization.convert import as_multi_label
+
+    labelled = as_multi_label(read)
+    boxes = sum(box is not None for image in read.images for _, box in image.labels)
+    copies = len(read.images) - len(labelled.images)
+    tagged = [len(image.labels) for image in labelled.images]
+    several, none = sum(count > 1 for count in tagged), sum(not count for count in tagged)
+    say(f"{labelled.kind}: {counted(several, 'image')} with several tags, {none:,} without a tag (they show none of the tags)")
+    if boxes:
+        say(f"boxes of {counted(boxes, 'label')} left out: only their tags are written")
+    if copies:
+        say(f"{counted(copies, 'image')} left out as copies: the first of identical images has the tags of all")
+    return labelled
+
+
+def _as_found(read: LabelledImages) -> LabelledImages:
+    from vision_customization.customization.convert import check_one_tag_each
+
+    check_one_tag_each(read)
+    return read
 
 
 def _folder_of(source: Path) -> Path:
