@@ -40,7 +40,8 @@ def try_recipe(recipe: Recipe, features: Samples, present: Present, folds: Seque
     for repeat, fold in enumerate(folds):
         for index in np.unique(fold):
             seen = fold != index
-            scores[repeat, ~seen] = fit_tag_heads(recipe, x[seen], present[seen], dimensions=dimensions).scores(x[~seen])
+            head = fit_tag_heads(x[seen], present[seen], recipe.shrinkage, dimensions=dimensions)
+            scores[repeat, ~seen] = head.scores(x[~seen])
     calibration = fit_calibration(scores, present)
     probabilities = calibration.probabilities(scores)
     right = np.where(present, probabilities, 1 - probabilities).mean(axis=0)

@@ -134,12 +134,12 @@ def _choose(features: Samples, present: Present, seed: int, go_on: Callable[[int
             }
         )
     facts = {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
-    return _Choice(best.recipe, best.calibration, choose_thresholds(best.probabilities, present), facts)
+    return _Choice(best.recipe, best.calibration, choose_thresholds(best.probabilities), facts)
 
 
 def _fit(choice: _Choice, features: Samples, present: Present, tags: Sequence[str]) -> Classifier:
     """The choice's heads on these images, with its calibration multiplied in."""
     blocks = choice.recipe.fit_blocks(features)
-    head = choice.calibration.applied_to(fit_tag_heads(choice.recipe, apply_blocks(blocks, features), present))
+    head = choice.calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, choice.recipe.shrinkage))
     weights, bias = head.weights.astype(np.float32), head.bias.astype(np.float32)
     return Classifier(tuple(tags), blocks, weights, bias, choice.thresholds)

