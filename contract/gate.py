@@ -46,7 +46,7 @@ def faults(require: Mapping[str, float], kind: ModelKind | None = None, annotati
     """
     kinds = METRICS_BY_KIND if kind is None else kind.annotation_kinds
     whose = "" if kind is None else f" of a {kind}"
-    if annotation_kind in kinds:
+    if annotation_kind is not None and annotation_kind in kinds:
         if len(kinds) > 1:
             whose += f" for {annotation_kind}"
         kinds = (AnnotationKind(annotation_kind),)

@@ -69,7 +69,7 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
         elif count < limits.annotations_per_tag_min:
             message = f"tag {tag!r} has {counted(count, 'annotation')}, must have at least {limits.annotations_per_tag_min}"
             violations.append(Violation(name, f"{message} for {purpose}", "categories"))
-        elif images - count < limits.images_without_tag_min:
+        elif 0 < limits.images_without_tag_min > images - count:
             without = f"must have at least {limits.images_without_tag_min} images without it for {purpose}"
             message = (
                 f"tag {tag!r} is on {count} of {counted(images, 'image')}, {without}: a model can't tell when it is absent"

@@ -75,7 +75,7 @@ def fit_discriminant(
     residuals = x - means.astype(np.float32)[labels]
     freedom = max(samples - classes, 1)
     weights = shrunk_directions(residuals, means - centre, shrinkage, freedom, dimensions or width)
-    bias = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
+    bias: Matrix = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
     return LinearHead(weights, bias)
 
 

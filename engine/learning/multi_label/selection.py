@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 
 from vision_customization.engine.learning.classification.classifier import apply_blocks
 from vision_customization.engine.learning.classification.heads import Samples, coordinates_in_span
-from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
+from vision_customization.engine.learning.classification.recipes import RECIPES, WHOLE, Recipe
 from vision_customization.engine.learning.classification.selection import FOLDS, IMAGES_MIN, repeats_for
 from vision_customization.engine.learning.multi_label.calibration import Calibration, fit_calibration
 from vision_customization.engine.learning.multi_label.folds import assign_tag_folds
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
+
+DEFAULT = WHOLE
+"""The recipe that is used unless another is clearly ahead: of several objects, few are in the middle of the picture."""
 
 
 @dataclass(frozen=True)

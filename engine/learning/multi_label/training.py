@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Samples
-from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
+from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import choose, lead_over
 from vision_customization.engine.learning.classification.training import Progress
 from vision_customization.engine.learning.classification.views import DIMENSIONS
@@ -20,7 +20,7 @@ from vision_customization.engine.learning.multi_label.calibration import Calibra
 from vision_customization.engine.learning.multi_label.folds import hold_out
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
 from vision_customization.engine.learning.multi_label.metrics import mean_average_precision
-from vision_customization.engine.learning.multi_label.selection import run_trials
+from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
 
 _HELD_OUT_FOLDS = 5

@@ -387,7 +387,7 @@ def test_a_csv_may_state_the_size_or_leave_it_out(tmp_path: Path, size: str) -> 
 
 def test_several_tags_are_found_out(tmp_path: Path) -> None:
     for name in ("1", "2", "3"):
-        image(tmp_path / f"{name}.jpg", int(name))
+        image(tmp_path / f"{name}.jpg", 7 * int(name))
     (tmp_path / "l.csv").write_text("file,tag\n1.jpg,a\n1.jpg,b\n2.jpg,b\n2.jpg,b\n3.jpg,\n")
     found = read_csv(tmp_path / "l.csv")
     assert found.kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
