@@ -100,8 +100,7 @@ def shrunk_directions(residuals: Samples, targets: Matrix, shrinkage: float, fre
         return weights
     covariance = share * (residuals.T @ residuals).astype(np.float64)
     covariance[np.diag_indices(width)] += ridge
-    solved: Matrix = np.linalg.solve(covariance, targets.T)
-    return solved
+    return np.asarray(np.linalg.solve(covariance, targets.T), np.float64)
 
 
 def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, tolerance: float = 1e-3) -> LinearHead:

@@ -39,7 +39,7 @@ def assign_tag_folds(present: Present, folds: int, seed: int) -> NDArray[np.int6
 def hold_out(present: Present, folds: int, seed: int) -> NDArray[np.bool_]:
     """bool [n]: about one of `folds` parts of the images. The rest keeps, of each tag, an image that has it and one that lacks
     it, if there are any."""
-    held = assign_tag_folds(present, folds, seed) == 0
+    held: NDArray[np.bool_] = assign_tag_folds(present, folds, seed) == 0
     for states in (present, ~present):
         for tag in np.flatnonzero(states.any(axis=0) & ~states[~held].any(axis=0)):
             held[np.flatnonzero(states[:, tag])[0]] = False

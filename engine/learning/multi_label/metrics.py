@@ -69,7 +69,7 @@ def multi_label_performance(
         given = f"{probabilities.shape} probabilities and {len(thresholds)} thresholds"
         raise ValueError(f"{given}, expected those of {present.shape} labels and {len(tags)} tags")
     by_tag = {tag: tag_metrics(present[:, index], probabilities[:, index], thresholds[index]) for index, tag in enumerate(tags)}
-    shown = [by_tag[tag] for tag, some in zip(tags, present.any(axis=0), strict=True) if some]
+    shown = [by_tag[tags[index]] for index in np.flatnonzero(present.any(axis=0)).tolist()]
     return ModelPerformance(
         mean_average_precision=mean_average_precision(present, probabilities),
         macro_f1=float(np.mean([metrics["f1"] for metrics in shown])) if shown else 0.0,

@@ -107,7 +107,7 @@ def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
         (~present.any(axis=0), "are on no image", "Add images with them, or drop the tags"),
         (present.all(axis=0), "are on every image", "Add images without them, or drop the tags"),
     ):
-        names = [repr(tag) for tag, faulty in zip(tags, undecided, strict=True) if faulty]
+        names = [repr(tags[index]) for index in np.flatnonzero(undecided).tolist()]
         if names:
             named = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
             raise LearningError(FailureCode.DIVERGED, f"{len(names)} of {len(tags)} tags {which}: {named}. {advice}")
@@ -118,8 +118,8 @@ def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
 def _choose(features: Samples, present: Present, seed: int, go_on: Callable[[int], bool]) -> _Choice:
     trials = run_trials(features, present, seed=seed, go_on=go_on)
     if not trials:
-        facts = {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []}
-        return _Choice(DEFAULT, uncalibrated(present), (THRESHOLD_UNFITTED,) * present.shape[1], facts)
+        untried = {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []}
+        return _Choice(DEFAULT, uncalibrated(present), (THRESHOLD_UNFITTED,) * present.shape[1], untried)
     best = choose(trials)
     candidates = []
     for trial in trials:
