@@ -14,8 +14,11 @@ class AnalyzeUrl(Wire):
 
 
 class Tag(Wire):
+    """`threshold` is an extension, of multi-label classifiers only: the tag counts as present from this confidence on."""
+
     name: str
     confidence: float
+    threshold: float | None = None
 
 
 Pixels = Annotated[int, Field(ge=-(2**31), lt=2**31)]

@@ -9,6 +9,8 @@ from enum import StrEnum
 class AnnotationKind(StrEnum):
     IMAGE_CLASSIFICATION = "imageClassification"
     IMAGE_OBJECT_DETECTION = "imageObjectDetection"
+    IMAGE_MULTI_LABEL_CLASSIFICATION = "imageMultiLabelClassification"
+    """An extension of the contract: each image has any number of tags."""
 
 
 class AuthenticationKind(StrEnum):
@@ -23,11 +25,11 @@ class ModelKind(StrEnum):
     PRODUCT_RECOGNIZER = "Product-Recognizer"
 
     @property
-    def annotation_kind(self) -> AnnotationKind:
-        """The kind of dataset that a model of this kind is trained from."""
+    def annotation_kinds(self) -> tuple[AnnotationKind, ...]:
+        """The kinds of dataset that a model of this kind can be trained from. It answers as the one it was trained from."""
         if self is ModelKind.GENERIC_CLASSIFIER:
-            return AnnotationKind.IMAGE_CLASSIFICATION
-        return AnnotationKind.IMAGE_OBJECT_DETECTION
+            return (AnnotationKind.IMAGE_CLASSIFICATION, AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION)
+        return (AnnotationKind.IMAGE_OBJECT_DETECTION,)
 
     @property
     def time_budget_max_hours(self) -> int:

@@ -10,10 +10,11 @@ from vision_customization.contract.enums import AnnotationKind, ModelKind
 METRICS_BY_KIND = {
     AnnotationKind.IMAGE_CLASSIFICATION: ("accuracyTop1", "accuracyTop5", "averagePrecision", "calibrationECE"),
     AnnotationKind.IMAGE_OBJECT_DETECTION: ("meanAveragePrecision30", "meanAveragePrecision50", "meanAveragePrecision75"),
+    AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION: ("meanAveragePrecision", "macroF1", "calibrationECE"),
 }
 """The metrics that a gate can require, each in 0…1, by the kind of the training dataset."""
 
-METRICS = tuple(metric for metrics in METRICS_BY_KIND.values() for metric in metrics)
+METRICS = tuple(dict.fromkeys(metric for metrics in METRICS_BY_KIND.values() for metric in metrics))
 
 LOWER_IS_BETTER = ("calibrationECE",)
 
@@ -31,14 +32,25 @@ class Performance(TypedDict, total=False):
     meanAveragePrecision30: float
     meanAveragePrecision50: float
     meanAveragePrecision75: float
+    meanAveragePrecision: float
+    macroF1: float
     tagPerformance: dict[str, dict[str, float]]
 
 
-def faults(require: Mapping[str, float], kind: ModelKind | None = None) -> list[str]:
+def faults(require: Mapping[str, float], kind: ModelKind | None = None, annotation_kind: str | None = None) -> list[str]:
     """What is wrong with a gate before any model is evaluated: a metric that no model (of this kind, if `kind` is given) has,
-    or a threshold that no metric can reach."""
-    metrics = METRICS if kind is None else METRICS_BY_KIND[kind.annotation_kind]
+    or a threshold that no metric can reach.
+
+    Args:
+        annotation_kind: the kind of the dataset that the model is evaluated on, where it is known.
+    """
+    kinds = METRICS_BY_KIND if kind is None else kind.annotation_kinds
     whose = "" if kind is None else f" of a {kind}"
+    if annotation_kind is not None and annotation_kind in kinds:
+        if len(kinds) > 1:
+            whose += f" for {annotation_kind}"
+        kinds = (AnnotationKind(annotation_kind),)
+    metrics = tuple(dict.fromkeys(metric for each in kinds for metric in METRICS_BY_KIND[each]))
     found = []
     for metric, threshold in require.items():
         if metric not in metrics:

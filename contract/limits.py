@@ -49,6 +49,8 @@ class DatasetLimits:
     side_max: int
     categories_min: int
     categories_max: int
+    images_without_tag_min: int = 0
+    """How many images must lack a tag: a multi-label model can't learn a tag that is on every image."""
 
 
 DATASET_LIMITS: dict[tuple[str, str], DatasetLimits] = {
@@ -56,4 +58,6 @@ DATASET_LIMITS: dict[tuple[str, str], DatasetLimits] = {
     (AnnotationKind.IMAGE_CLASSIFICATION, Purpose.EVALUATION): DatasetLimits(1, 100_000, 50, 16_000, 2, 2_500),
     (AnnotationKind.IMAGE_OBJECT_DETECTION, Purpose.TRAINING): DatasetLimits(1, 200_000, 10, 10_240, 1, 1_000),
     (AnnotationKind.IMAGE_OBJECT_DETECTION, Purpose.EVALUATION): DatasetLimits(1, 100_000, 50, 16_000, 1, 1_000),
+    (AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION, Purpose.TRAINING): DatasetLimits(2, 1_000_000, 10, 10_240, 1, 2_500, 2),
+    (AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION, Purpose.EVALUATION): DatasetLimits(1, 100_000, 50, 16_000, 1, 2_500),
 }

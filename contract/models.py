@@ -48,7 +48,8 @@ class ModelCreate(Wire):
 
 
 class ModelPerformance(Wire):
-    """Metrics, each in 0…1. A metric that the model's kind does not have is absent."""
+    """Metrics, each in 0…1. A metric that the model's kind does not have is absent. `meanAveragePrecision` and `macroF1` are an
+    extension: only a multi-label classifier has them."""
 
     average_precision: float | None = None
     accuracy_top1: float | None = Field(default=None, alias="accuracyTop1")
@@ -57,6 +58,8 @@ class ModelPerformance(Wire):
     mean_average_precision30: float | None = Field(default=None, alias="meanAveragePrecision30")
     mean_average_precision50: float | None = Field(default=None, alias="meanAveragePrecision50")
     mean_average_precision75: float | None = Field(default=None, alias="meanAveragePrecision75")
+    mean_average_precision: float | None = None
+    macro_f1: float | None = Field(default=None, alias="macroF1")
     tag_performance: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 

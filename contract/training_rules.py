@@ -14,20 +14,31 @@ _STEPS_OF_A_TAG, _STEPS_OF_TAGS = 10, (60, 150)
 
 
 def kind_mismatch(
-    kind: ModelKind, annotation_kind: str, *, model: str = "the model", dataset: str = "the dataset"
+    kind: ModelKind,
+    annotation_kind: str,
+    *,
+    trained_from: str | None = None,
+    model: str = "the model",
+    dataset: str = "the dataset",
 ) -> str | None:
     """Why such a dataset can't train or evaluate a model of this kind, and what to change; None if it can.
 
     Args:
+        trained_from: the kind of the dataset that the model is trained from, where it is known: it is evaluated on the same.
         model: the model's name in the message.
         dataset: the dataset's name in the message.
     """
-    if annotation_kind == kind.annotation_kind:
-        return None
-    fitting = " or ".join(other for other in ModelKind if other.annotation_kind == annotation_kind)
+    if annotation_kind in kind.annotation_kinds:
+        if trained_from is None or trained_from == annotation_kind:
+            return None
+        return (
+            f"{dataset} is of kind {annotation_kind}, but {model} is trained from a dataset of kind {trained_from}. "
+            "Use a dataset of that kind"
+        )
+    fitting = " or ".join(other for other in ModelKind if annotation_kind in other.annotation_kinds)
     change = f", or make the model a {fitting}" if fitting else ""
     return (
-        f"{dataset} is of kind {annotation_kind}, but {model}, a {kind}, needs {kind.annotation_kind}. "
+        f"{dataset} is of kind {annotation_kind}, but {model}, a {kind}, needs {' or '.join(kind.annotation_kinds)}. "
         f"Use a dataset of that kind{change}"
     )
 

@@ -261,6 +261,7 @@ def _trained_from(properties: Mapping[str, Any]) -> dict[str, Any]:
     counts = _counts(properties)
     return {
         "model_kind": properties.get("model_kind", ModelKind.GENERIC_CLASSIFIER),
+        "annotation_kind": properties.get("annotation_kind"),
         "training_tags": _counts(properties.get("training_tags")),
         "training_images": counts.get("training_images"),
         "tiles": counts.get("tiles", 1),

@@ -146,6 +146,7 @@ class StackSettings(Settings):
         for name, model in self.models.items():
             if model.promote_from is not None:  # only the stack that trained it knows its kind
                 continue
+            trained_from = self.datasets[model.training_dataset or ""].annotation_kind
             for role in ("training_dataset", "evaluation_dataset"):
                 dataset = getattr(model, role)
                 if dataset is None:
@@ -153,11 +154,14 @@ class StackSettings(Settings):
                 problem = kind_mismatch(
                     model.model_kind,
                     self.datasets[dataset].annotation_kind,
+                    trained_from=trained_from,
                     model=f"model '{name}'",
                     dataset=f"dataset '{dataset}'",
                 )
                 if problem is not None:
                     raise ValueError(f"models.{name}.{to_camel(role)}: {problem} (modelKind)")
+            if found := faults(model.require, model.model_kind, trained_from):
+                raise ValueError(f"models.{name}: require: {'; '.join(found)}")
         return self
 
     @model_validator(mode="after")

@@ -30,7 +30,7 @@ def check_coco(
     Args:
         document: the parsed JSON.
         name: the file's name in violations.
-        kind: `imageClassification` or `imageObjectDetection`.
+        kind: an `AnnotationKind`.
         purpose: `training` or `evaluation`.
         urls_required: whether images must have a URL, as in a file in blob storage. The images of a local file get theirs when
             they are uploaded.
@@ -79,6 +79,12 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
         elif count < limits.annotations_per_tag_min:
             message = f"tag {tag!r} has {counted(count, 'annotation')}, must have at least {limits.annotations_per_tag_min}"
             violations.append(Violation(name, f"{message} for {purpose}", "categories"))
+        elif 0 < limits.images_without_tag_min > images - count:
+            without = f"must have at least {limits.images_without_tag_min} images without it for {purpose}"
+            message = (
+                f"tag {tag!r} is on {count} of {counted(images, 'image')}, {without}: a model can't tell when it is absent"
+            )
+            violations.append(Violation(name, message, "categories"))
     return violations
 
 
@@ -88,9 +94,12 @@ class _FileCheck:
     def __init__(self, name: str, kind: str, limits: DatasetLimits, urls_required: bool) -> None:
         self.name = name
         self.detection = kind == AnnotationKind.IMAGE_OBJECT_DETECTION
+        self.multi_label = kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
         self.limits = limits
         self.urls_required = urls_required
         self.violations: list[Violation] = []
+        self._boxed = set[int]()
+        """For several tags per image, which ignore boxes: the annotations that have one."""
 
     def run(self, document: object) -> CocoFile | None:
         if not isinstance(document, dict):
@@ -105,6 +114,8 @@ class _FileCheck:
         if self.detection:
             self._refuse_crowded(images, annotations)
             self._warn_of_boxes(images, annotations)
+        elif self.multi_label:
+            annotations = self._each_tag_once(annotations, dict(categories))
         else:
             self._refuse_second_tags(annotations, dict(categories))
         if any(violation.severity is Severity.ERROR for violation in self.violations):
@@ -184,6 +195,8 @@ class _FileCheck:
         boxed = self.detection and any(entry.get("bbox") is not None for _, _, entry in entries)
         if self.detection and entries and not boxed:  # one message for the file, not one per annotation
             self._refuse(no_bbox_problem(len(entries)), "annotations")
+        if self.multi_label:
+            self._boxed = {index for index, _, entry in entries if entry.get("bbox") is not None}
         return [self._annotation(*entry, boxed=boxed) for entry in entries]
 
     def _annotation(self, index: int, id_: int, entry: dict[str, Any], *, boxed: bool) -> CocoAnnotation:
@@ -226,8 +239,23 @@ class _FileCheck:
             tag = names.get(other.category_id, other.category_id)
             message = f"image {annotation.image_id} already has the tag {tag!r}, from annotations[{other.index}]"
             self._refuse(
-                f"{message}: only one tag per image is allowed", "annotations", annotation.index, annotation.id or None
+                f"{message}: only one tag per image is allowed, except in a dataset of kind "
+                f"{AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION}",
+                "annotations",
+                annotation.index,
+                annotation.id or None,
             )
+
+    def _each_tag_once(self, annotations: Sequence[CocoAnnotation], names: dict[int, str]) -> list[CocoAnnotation]:
+        """The annotations without those that repeat a tag of their image. A file with boxes has one for each object, so only a
+        repetition without a box is probably a mistake."""
+        first: dict[tuple[int, str], CocoAnnotation] = {}
+        for annotation in annotations:
+            other = first.setdefault((annotation.image_id, names.get(annotation.category_id, "")), annotation)
+            if other is not annotation and annotation.index not in self._boxed:
+                message = f"repeats the tag of annotations[{other.index}] for the same image: both count once"
+                self._warn(message, "annotations", annotation.index, annotation.id or None)
+        return list(first.values())
 
     def _is_crowd(self, index: int, id_: int, entry: dict[str, Any]) -> bool:
         try:

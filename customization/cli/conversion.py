@@ -77,14 +77,26 @@ def _with_labels(detected: Detected, images: Path | None) -> Detected:
     return replace(detected, images=images or detected.images)
 
 
-def read_chosen(chosen: Detected) -> LabelledImages:
-    """Read the labels and their images, with a progress bar. Raises ConversionFailed."""
+def read_chosen(chosen: Detected, *, multi_label: bool) -> LabelledImages:
+    """Read the labels and their images, with a progress bar.
+
+    Args:
+        multi_label: whether images may have several tags, or none.
+
+    Raises:
+        ConversionFailed
+    """
+    from vision_customization.customization.convert import as_multi_label, check_one_tag_each
     from vision_customization.customization.convert.formats import read_labels
 
     with progress_bar("reading images") as advance:
-        return read_labels(
+        read = read_labels(
             chosen.format, chosen.source, chosen.images, digest_cache(), lambda done, total: advance(done, total, "")
         )
+    if multi_label:
+        return as_multi_label(read)
+    check_one_tag_each(read)
+    return read
 
 
 def targets_in(folder: Path, source: Path, *, two: bool) -> list[Path]:

@@ -5,6 +5,7 @@ together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.multi_label import as_multi_label, check_one_tag_each
 from vision_customization.customization.convert.photo_copies import plan_photos, write_photos
 from vision_customization.customization.convert.readers.automl import read_automl
 from vision_customization.customization.convert.readers.coco_boxes import read_coco
@@ -29,6 +30,8 @@ __all__ = [
     "Remark",
     "Remarks",
     "What",
+    "as_multi_label",
+    "check_one_tag_each",
     "check_replaced",
     "copy_files",
     "plan_copies",

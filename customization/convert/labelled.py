@@ -104,7 +104,8 @@ def finish(
     on_progress: Progress | None,
     remarks: Remarks | None = None,
 ) -> LabelledImages:
-    """Read the image files, and convert every box to fractions.
+    """Read the image files, and convert every box to fractions. Labels for classification with several tags on an image are of
+    the kind for several tags per image.
 
     Args:
         remarks: the reader's; those found here are added.
@@ -137,6 +138,8 @@ def finish(
         problems += [f"{place}: {remark.reason}" for remark in remarks.listed() for place in remark.places]
     if problems:
         raise ConversionFailed(problems)
+    if kind == AnnotationKind.IMAGE_CLASSIFICATION and any(len(image.labels) > 1 for image in images):
+        kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
     used = {tag for image in images for tag, _ in image.labels}
     _remark_on_tags(list(dict.fromkeys(tags)), used, remarks)
     return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images), remarks.listed())
@@ -194,13 +197,11 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
                 remarks.changed(What.LABEL, CLIPPED, place)
         else:
             labels.append((tag, box))
-    if kind == AnnotationKind.IMAGE_CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
-        tags = ", ".join(repr(tag) for tag, _ in labels)
-        problems.append(f"{item.place}: {item.path.name} has the tags {tags}, but an image for classification has one tag")
-    elif kind == AnnotationKind.IMAGE_CLASSIFICATION:
-        for _, _, place in item.labels[1:]:
+    if kind == AnnotationKind.IMAGE_CLASSIFICATION:
+        once = list(dict.fromkeys(labels))
+        for _, _, place in item.labels[len(once) :]:
             remarks.left_out(What.LABEL, "repeats the tag of its image", place)
-        labels = labels[:1]
+        labels = once
     return LabelledImage(item.path, facts.sha256, *size, tuple(labels), item.testing, is_photo(facts))
 
 

@@ -102,7 +102,7 @@ def check_dataset(found: DatasetFiles) -> CheckedDataset:
     entries = (image.entry(found.statuses, found.facts) for image in found.images)
     labelled = tuple(LabelledFile(file, tuple(next(entries) for _ in file.images)) for file in files)
     too_many = crowded(labelled)
-    violations += [*too_many, *contradictions(labelled), *unturned(labelled)]
+    violations += [*too_many, *contradictions(labelled, kind), *unturned(labelled)]
     if too_many:
         return CheckedDataset(tuple(violations))
     content = Content(str(kind), labelled, _manifest(kind, labelled), tuple(violations))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from vision_customization.contract.coco.document import Box, Severity, Violation
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX
 from vision_customization.customization.datasets.labelled_file import LabelledFile
 
 
-def contradictions(files: Sequence[LabelledFile]) -> list[Violation]:
-    """Warnings for identical images with different classification tags."""
+def contradictions(files: Sequence[LabelledFile], kind: str) -> list[Violation]:
+    """Warnings for identical images with different tags, in a dataset of this kind."""
+    if kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
+        return _differing_copies(files)
     warnings = []
     first: dict[str, tuple[str, str]] = {}
     for file in files:
@@ -25,6 +29,29 @@ def contradictions(files: Sequence[LabelledFile]) -> list[Violation]:
                 message = f"{image.file_name} ({tag!r}) is the same image as {other_name} ({other_tag!r})"
                 warnings.append(Violation(file.coco.name, message, "images", image.index, image.id, Severity.WARNING))
     return warnings
+
+
+def _differing_copies(files: Sequence[LabelledFile]) -> list[Violation]:
+    """Warnings for identical images with different sets of tags: they are uploaded as one image, with the tags of all."""
+    warnings = []
+    first: dict[str, tuple[str, set[str]]] = {}
+    for file in files:
+        tags: defaultdict[int, set[str]] = defaultdict(set)
+        for annotation in file.coco.annotations:
+            tags[annotation.image_id].add(file.coco.categories[annotation.category_id])
+        for image, entry in zip(file.coco.images, file.entries, strict=True):
+            other_name, other_tags = first.setdefault(entry.sha256, (image.file_name, tags[image.id]))
+            if other_tags != tags[image.id]:
+                message = (
+                    f"{image.file_name} ({_listed(tags[image.id])}) is the same image as {other_name} ({_listed(other_tags)}): "
+                    "it gets the tags of both"
+                )
+                warnings.append(Violation(file.coco.name, message, "images", image.index, image.id, Severity.WARNING))
+    return warnings
+
+
+def _listed(tags: set[str]) -> str:
+    return ", ".join(repr(tag) for tag in sorted(tags)) or "no tag"
 
 
 def crowded(files: Sequence[LabelledFile]) -> list[Violation]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.texts import counted
 
 _FORMAT = "vision-content 1"
@@ -88,12 +89,15 @@ class Manifest:
 
 
 def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box | None]]]]) -> Manifest:
-    """The manifest of images, each given by its SHA-256 and its annotations (tag, box)."""
+    """The manifest of images, each given by its SHA-256 and its annotations (tag, box). With several tags per image, identical
+    images have the tags of all, each once."""
     annotations: defaultdict[str, list[tuple[str, Box | None]]] = defaultdict(list)
     copies = Counter[str]()
     for sha256, labels in images:
         annotations[sha256].extend(labels)
         copies[sha256] += 1
+    if kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
+        annotations = defaultdict(list, {sha256: list(dict.fromkeys(labels)) for sha256, labels in annotations.items()})
     return Manifest(kind, {sha256: _labels(annotations[sha256], count) for sha256, count in copies.items()})
 
 
@@ -149,8 +153,10 @@ class ContentChange:
         if self.kind_before != self.kind_after:
             lines.append(f"annotation kind {self.kind_before} → {self.kind_after}")
         lines += [f"tag {old!r} renamed to {new!r} ({counted(images, 'image')})" for old, new, images in self.renamed]
-        if self.kind_after == "imageObjectDetection":
+        if self.kind_after == AnnotationKind.IMAGE_OBJECT_DETECTION:
             lines += self._detection_lines()
+        elif self.kind_after == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
+            lines += self._multi_label_lines()
         else:
             lines += self._classification_lines()
         if self.moved_boxes:
@@ -175,17 +181,27 @@ class ContentChange:
             lines.append(f"{counted(images, 'image')} retagged {_tag_list(old)} → {_tag_list(new)}")
         return lines
 
-    def _detection_lines(self) -> list[str]:
-        lines = []
-        if self.added or self.removed:
-            counts = (("added", self.added), ("removed", self.removed))
-            parts = [f"{counted(count, 'image')} {verb}" for verb, count in counts if count]
-            lines.append(f"{', '.join(parts)} ({self.images_before:,} → {self.images_after:,})")
+    def _multi_label_lines(self) -> list[str]:
+        lines = [*self._image_lines(), *self._tag_lines("images with")]
+        lines += [
+            f"{counted(images, 'image')} retagged {_tag_list(old)} → {_tag_list(new)}"
+            for (old, new), images in sorted(self.retagged.items())
+        ]
+        return lines
+
+    def _image_lines(self) -> list[str]:
+        counts = (("added", self.added), ("removed", self.removed))
+        parts = [f"{counted(count, 'image')} {verb}" for verb, count in counts if count]
+        return [f"{', '.join(parts)} ({self.images_before:,} → {self.images_after:,})"] if parts else []
+
+    def _tag_lines(self, what: str) -> list[str]:
+        """The tags whose count of `what` changed."""
         old_names = {old for old, _, _ in self.renamed}
-        for tag in sorted(self.tags.keys() - old_names):
-            before, after = self._before_and_after(tag)
-            if before != after:
-                lines.append(f"boxes of {tag!r}: {before:,} → {after:,}")
+        counts = ((tag, *self._before_and_after(tag)) for tag in sorted(self.tags.keys() - old_names))
+        return [f"{what} {tag!r}: {before:,} → {after:,}" for tag, before, after in counts if before != after]
+
+    def _detection_lines(self) -> list[str]:
+        lines = [*self._image_lines(), *self._tag_lines("boxes of")]
         # An image may have hundreds of boxes: report only the difference, once for all images that have it.
         relabelled = Counter[str]()
         new_name = {old: new for old, new, _ in self.renamed}

@@ -310,16 +310,16 @@ def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str
 
 def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
     """What the counts in the state show of a change. They do not show replaced images or moved boxes."""
-    boxes = news.get("annotation_kind") == AnnotationKind.IMAGE_OBJECT_DETECTION
+    kind = news.get("annotation_kind")
+    boxes = kind == AnnotationKind.IMAGE_OBJECT_DETECTION
+    several = kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+    noun_of = "boxes of" if boxes else "images with" if several else "tag"
     old_tags, new_tags = olds.get("tags") or {}, news.get("tags") or {}
-    counts = {
-        f"boxes of '{tag}'" if boxes else f"tag '{tag}'": (old_tags.get(tag, 0), new_tags.get(tag, 0))
-        for tag in sorted({*old_tags, *new_tags})
-    }
-    if boxes:
+    counts = {f"{noun_of} '{tag}'": (old_tags.get(tag, 0), new_tags.get(tag, 0)) for tag in sorted({*old_tags, *new_tags})}
+    if boxes or several:
         counts = {"images": (olds.get("images") or 0, news.get("images") or 0), **counts}
     lines = [f"{noun}: {int(before):,} → {int(after):,}" for noun, (before, after) in counts.items() if before != after]
-    what = "images or boxes" if boxes else "images"
+    what = "images or boxes" if boxes else "images or tags" if several else "images"
     return lines or [f"different {what}, but the same number as before"]
 
 

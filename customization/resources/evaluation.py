@@ -14,7 +14,7 @@ from vision_customization.contract.training_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.dataset import Dataset
-from vision_customization.customization.resources.model import ModelResource, named, performance_of
+from vision_customization.customization.resources.model import Model, ModelResource, named, performance_of
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -34,10 +34,11 @@ class EvaluationProvider(VisionProvider):
         require = news.get("require") or {}
         model_kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
         kind = ModelKind(model_kind) if is_known(model_kind) and model_kind in list(ModelKind) else None
-        problems = failures("require", faults(require, kind)) if is_known(require) else []
-        if kind is not None and is_known(annotation_kind) and annotation_kind is not None:
-            called = named(news, "model_name", "dataset_name")
-            problem = kind_mismatch(kind, str(annotation_kind), **called)
+        annotated = str(annotation_kind) if annotation_kind is not None and is_known(annotation_kind) else None
+        problems = failures("require", faults(require, kind, annotated)) if is_known(require) else []
+        if kind is not None and annotated is not None:
+            called, trained_from = named(news, "model_name", "dataset_name"), news.get("trained_from")
+            problem = kind_mismatch(kind, annotated, trained_from=trained_from if is_known(trained_from) else None, **called)
             problems += failures("dataset", [problem] if problem else [])
         remedy = "Its evaluation is named after the dataset: give the Dataset a shorter `dataset_name`"
         problems += name_failures("dataset_name", news.get("dataset_name"), remedy, longest=DECLARED_NAME_MAX_LENGTH)
@@ -139,6 +140,8 @@ class Evaluation(EvaluationOutputs, dynamic.Resource, module="vision", name="Eva
                 "dataset_digest": dataset.digest,
                 "model_kind": model.model_kind,
                 "annotation_kind": dataset.annotation_kind,
+                # Only the stack that trained a promoted model knows it: there, the service checks it.
+                "trained_from": model.annotation_kind if isinstance(model, Model) else None,
                 "require": require,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "evaluation_name": None,

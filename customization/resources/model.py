@@ -202,6 +202,8 @@ def outcome_line(model: TrainedModel) -> str:
         parts.append(f"estimated accuracyTop1 {performance.accuracy_top1:.3f}")
     if performance is not None and performance.mean_average_precision50 is not None:
         parts.append(f"estimated meanAveragePrecision50 {performance.mean_average_precision50:.3f}")
+    if performance is not None and performance.mean_average_precision is not None:
+        parts.append(f"estimated meanAveragePrecision {performance.mean_average_precision:.3f}")
     return "; ".join(parts) or "trained"
 
 
@@ -246,6 +248,9 @@ class Model(ModelResource, dynamic.Resource, module="vision", name="Model"):
     is the service's own estimate on images held out of the training dataset; an `Evaluation` measures it on others. A detector
     with `tiles` of 2 to 4 enlarges each image this many times in both directions.
     """
+
+    annotation_kind: pulumi.Output[str]
+    """The kind of its training dataset."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.training_rules import training_steps
 from vision_customization.customization.resources.provider import is_known
 
@@ -74,10 +74,10 @@ def tag_counts(before: Mapping[str, float], after: Mapping[str, float]) -> str:
 def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
     """Roughly how long the training takes if the engine knows the former dataset's images."""
     kind, images = ModelKind(news["model_kind"]), image_count(news)
-    if kind is ModelKind.GENERIC_CLASSIFIER:  # its tag counts show how many images are new
+    if has_one_tag_per_image(news):  # its tag counts show how many images are new
         before = olds.get("training_tags") or {}
         new = sum(max(0.0, count - before.get(tag, 0)) for tag, count in news["training_tags"].items())
-    else:  # its pictures are cached at a size that depends on tiles
+    else:  # a detector's pictures are cached at a size that depends on tiles
         new = max(0.0, images - image_count(olds)) if tiles_of(olds) == tiles_of(news) else images
     cost = TRAINING_SECONDS[kind]
     seconds = cost.once + new * cost.new_image + (images - new) * cost.kept_image
@@ -87,11 +87,17 @@ def estimate(olds: Mapping[str, Any], news: Mapping[str, Any]) -> str:
 
 
 def image_count(properties: Mapping[str, Any]) -> float:
-    """The number of training images: a classifier's have one tag each, a detector's any number of boxes."""
+    """The number of training images: those of a classifier may have one tag each, all others any number of tags or boxes."""
     tags, images = properties.get("training_tags") or {}, properties.get("training_images")
-    if properties.get("model_kind") == ModelKind.GENERIC_CLASSIFIER or images is None:
+    if has_one_tag_per_image(properties) or images is None:
         return float(sum(tags.values()))
     return float(images)
+
+
+def has_one_tag_per_image(properties: Mapping[str, Any]) -> bool:
+    """Whether a model learns one tag per image: images without a tag do not count for it."""
+    several = properties.get("annotation_kind") == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+    return properties.get("model_kind") == ModelKind.GENERIC_CLASSIFIER and not several
 
 
 def duration(seconds: float) -> str:

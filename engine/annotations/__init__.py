@@ -7,6 +7,7 @@ published COCO files. Files that a model could not be trained on are refused.
 from vision_customization.engine.annotations.classification import Annotations, TaggedImage, read_classification
 from vision_customization.engine.annotations.detection import Box, BoxedAnnotations, BoxedImage, read_detection
 from vision_customization.engine.annotations.files import AnnotationError, shown
+from vision_customization.engine.annotations.multi_label import MultiLabelAnnotations, MultiTaggedImage, read_multi_label
 
 __all__ = [
     "AnnotationError",
@@ -14,8 +15,11 @@ __all__ = [
     "Box",
     "BoxedAnnotations",
     "BoxedImage",
+    "MultiLabelAnnotations",
+    "MultiTaggedImage",
     "TaggedImage",
     "read_classification",
     "read_detection",
+    "read_multi_label",
     "shown",
 ]

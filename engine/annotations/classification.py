@@ -60,7 +60,8 @@ class _Merged:
             first = tag_of.setdefault(annotation.image_id, annotation.tag)
             if first != annotation.tag:
                 tags = f"{shown(first)} and {shown(annotation.tag)}"
-                message = f"image {annotation.image_id} has the tags {tags}: only one tag per image is allowed"
+                exception = f"except in a dataset of kind {AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION}"
+                message = f"image {annotation.image_id} has the tags {tags}: only one tag per image is allowed, {exception}"
                 file.refuse(message, "annotations", annotation.index, annotation.id)
         for image_id, tag in tag_of.items():
             url, place = file.images[image_id]

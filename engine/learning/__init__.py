@@ -14,6 +14,8 @@ from vision_customization.engine.learning.detection.metrics import (
 )
 from vision_customization.engine.learning.errors import ArtifactError, ImageError, LearningError, WeightsError
 from vision_customization.engine.learning.images import DecodedImage, decode_image
+from vision_customization.engine.learning.multi_label.metrics import multi_label_performance
+from vision_customization.engine.learning.multi_label.training import TrainedMultiLabel, train_multi_label
 from vision_customization.engine.learning.pretrained.backbones import ensure_weights
 
 __all__ = [
@@ -25,13 +27,16 @@ __all__ = [
     "ImageError",
     "LearningError",
     "TrainedClassifier",
+    "TrainedMultiLabel",
     "WeightsError",
     "classification_performance",
     "decode_image",
     "detection_performance",
     "ensure_weights",
     "export_classifier",
+    "multi_label_performance",
     "precision_recall_curves",
     "read_classifier",
     "train_classifier",
+    "train_multi_label",
 ]

@@ -1,9 +1,10 @@
-"""Converts a detector's findings to the contract's form."""
+"""Converts the findings of models to the contract's form."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
 
@@ -14,6 +15,25 @@ if TYPE_CHECKING:
 
 CONFIDENCE_LEAST = 0.2
 """Lowest confidence of the objects in an answer: the hosted service's replies went down to .2198."""
+
+
+class TagProbability(NamedTuple):
+    """A tag of a classifier, its probability for an image and, in a multi-label classifier, its threshold."""
+
+    name: str
+    probability: float
+    threshold: float | None = None
+
+
+def tag_probabilities(
+    tags: Sequence[str], probabilities: NDArray[np.float32], thresholds: Sequence[float] | None
+) -> list[TagProbability]:
+    """All tags, most probable first."""
+    order = np.argsort(-probabilities, kind="stable")
+    return [
+        TagProbability(tags[index], float(probabilities[index]), None if thresholds is None else thresholds[index])
+        for index in order
+    ]
 
 
 def detected_objects(found: "Detections", tags: Sequence[str], image: "DecodedImage") -> list[DetectedObject]:

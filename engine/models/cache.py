@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import DetectedObject
 from vision_customization.engine.errors import EngineError
-from vision_customization.engine.models.answers import detected_objects
+from vision_customization.engine.models.answers import TagProbability, detected_objects, tag_probabilities
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
@@ -58,6 +58,9 @@ class Session(Protocol):
 
 class Classifies(Session, Protocol):
     """A loaded classifier."""
+
+    @property
+    def thresholds(self) -> Sequence[float] | None: ...
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 
@@ -122,7 +125,7 @@ class ModelCache:
         self._running: Counter[str] = Counter()
         self._rests_until: dict[str, float] = {}
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[tuple[str, float]]:
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[TagProbability]:
         """All tags of a model with their probabilities for an image, most probable first.
 
         Args:
@@ -134,8 +137,7 @@ class ModelCache:
         """
         session = cast("Classifies", self.load(model_id))
         probabilities = self._computed(model_id, session, lambda: session.probabilities(pixels))
-        order = np.argsort(-probabilities, kind="stable")
-        return [(session.tags[index], float(probabilities[index])) for index in order]
+        return tag_probabilities(session.tags, probabilities, session.thresholds)
 
     def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
         """The objects that a model finds in an image, with confidence CONFIDENCE_LEAST or more: in pixels of the submitted

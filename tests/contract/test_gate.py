@@ -57,6 +57,42 @@ def test_a_metric_that_no_model_of_the_kind_has(kind: ModelKind, metric: str, sa
     assert said is None or found[0].startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("annotation_kind", "metric", "said"),
+    [
+        ("imageMultiLabelClassification", "meanAveragePrecision", []),
+        ("imageMultiLabelClassification", "calibrationECE", []),
+        (
+            "imageMultiLabelClassification",
+            "accuracyTop1",
+            [
+                (
+                    "'accuracyTop1' is not a metric of a Generic-Classifier for imageMultiLabelClassification; choose from "
+                    "meanAveragePrecision, macroF1, calibrationECE"
+                )
+            ],
+        ),
+        (
+            "imageClassification",
+            "macroF1",
+            [
+                (
+                    "'macroF1' is not a metric of a Generic-Classifier for imageClassification; choose from accuracyTop1, "
+                    "accuracyTop5, averagePrecision, calibrationECE"
+                )
+            ],
+        ),
+        (None, "macroF1", []),
+        (None, "accuracyTop1", []),
+        ("imageObjectDetection", "macroF1", []),  # the mismatch of kinds is reported instead
+    ],
+)
+def test_what_a_classifier_is_measured_by_depends_on_its_dataset(
+    annotation_kind: str | None, metric: str, said: list[str]
+) -> None:
+    assert faults({metric: 0.5}, ModelKind.GENERIC_CLASSIFIER, annotation_kind) == said
+
+
 def test_every_metric_of_a_whole_model_can_be_required() -> None:
     assert set(METRICS) == {field.alias for field in ModelPerformance.model_fields.values()} - {"tagPerformance"}
 

@@ -43,7 +43,7 @@ def test_the_stacks_of_the_examples_train_measure_and_publish(stack: str) -> Non
     assert settings.platform == "local"
     for model in settings.models.values():
         kinds = {settings.datasets[str(name)].annotation_kind for name in (model.training_dataset, model.evaluation_dataset)}
-        assert kinds == {model.model_kind.annotation_kind}
+        assert kinds <= set(model.model_kind.annotation_kinds)
         assert model.require
         assert model.publish
     if stack == "detection":
@@ -77,12 +77,18 @@ def test_a_whole_stack() -> None:
 
 BOXES = {**DATASETS["train"], "annotationKind": "imageObjectDetection"}
 BOTH_KINDS = {**DATASETS, "boxes": BOXES}
+SEVERAL = {**DATASETS["train"], "annotationKind": "imageMultiLabelClassification"}
 
 
 @pytest.mark.parametrize("kind", ["Generic-Detector", "Product-Recognizer"])
 def test_a_detector_has_datasets_of_boxes(kind: str) -> None:
     model = {"modelKind": kind, "trainingDataset": "boxes", "evaluationDataset": "boxes"}
     assert settings_of(datasets=BOTH_KINDS, models={"m": model}).datasets["boxes"].annotation_kind == "imageObjectDetection"
+
+
+def test_a_classifier_of_several_tags_has_their_metrics() -> None:
+    model = {"trainingDataset": "s", "evaluationDataset": "s", "require": {"meanAveragePrecision": 0.9, "macroF1": 0.8}}
+    assert settings_of(datasets={"s": SEVERAL}, models={"m": model}).models["m"].model_kind == "Generic-Classifier"
 
 
 @pytest.mark.parametrize("metric", [None, "accuracyTop1", "meanAveragePrecision50"])
@@ -211,6 +217,20 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         (
             {"datasets": BOTH_KINDS, "models": {"m": {"modelKind": "Product-Recognizer", "trainingDataset": "train"}}},
             "model 'm', a Product-Recognizer, needs imageObjectDetection",
+        ),
+        (
+            {"datasets": {**DATASETS, "s": SEVERAL}, "models": {"m": {"trainingDataset": "s", "evaluationDataset": "train"}}},
+            (
+                "models.m.evaluationDataset: dataset 'train' is of kind imageClassification, but model 'm' is trained from a "
+                "dataset of kind imageMultiLabelClassification. Use a dataset of that kind"
+            ),
+        ),
+        (
+            {
+                "datasets": {"s": SEVERAL},
+                "models": {"m": {"trainingDataset": "s", "evaluationDataset": "s", "require": {"accuracyTop1": 0.9}}},
+            },
+            "models.m: require: 'accuracyTop1' is not a metric of a Generic-Classifier for imageMultiLabelClassification; ",
         ),
         ({"platform": "azure"}, "platform 'azure' needs the key `azure`"),
         (

@@ -26,7 +26,7 @@ API_VERSION = "2023-04-01-preview"
 # Model kinds that answer with boxes.
 DETECTORS = ("Generic-Detector", "Product-Recognizer")
 # The metrics of a model that fit on one line.
-METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75")
+METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75", "meanAveragePrecision")
 
 
 def image_to_try(places: Places, stack: str, model: str) -> Path | None:

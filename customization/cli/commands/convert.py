@@ -57,6 +57,11 @@ from vision_customization.customization.errors import ConversionFailed
     show_default=True,
     help="Seed of the train/test split; a different seed gives a different split.",
 )
+@click.option(
+    "--multi-label",
+    is_flag=True,
+    help="Images may have several tags, or none: write labels for imageMultiLabelClassification. Boxes become tags.",
+)
 @click.option("--copy-images", is_flag=True, help="Copy images from outside the output folder to its folder `images`.")
 @json_option
 def convert(
@@ -66,6 +71,7 @@ def convert(
     images: Path | None,
     test_share: float,
     seed: int,
+    multi_label: bool,
     copy_images: bool,
     as_json: bool,
 ) -> None:
@@ -81,10 +87,11 @@ def convert(
       vision convert photos --from folders --test-share 0.2
       vision convert VOCdevkit/VOC2007 --from voc --output data --copy-images
       vision convert labels.csv --images photos
+      vision convert scenes.json --multi-label
     """
     chosen = choose_format(source, source_format, images)
     folder = output or folder_of(source)
-    labelled = read_chosen(chosen)
+    labelled = read_chosen(chosen, multi_label=multi_label)
     targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])

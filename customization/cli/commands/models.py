@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 KINDS = [kind.value for kind in ModelKind]
 
-FIRST_METRICS = ("accuracyTop1", "meanAveragePrecision50")
-"""Of a classifier, of a detector."""
+FIRST_METRICS = ("accuracyTop1", "meanAveragePrecision50", "meanAveragePrecision")
+"""Of a classifier, of a detector, of a multi-label classifier."""
 
 timeout_option = click.option(
     "--timeout",

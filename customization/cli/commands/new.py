@@ -33,6 +33,7 @@ STACK = "local"
 SHEET = "contact-sheet.html"
 GATES = {
     AnnotationKind.IMAGE_CLASSIFICATION: {"accuracyTop1": 0.8},
+    AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION: {"meanAveragePrecision": 0.5},
     AnnotationKind.IMAGE_OBJECT_DETECTION: {"meanAveragePrecision50": 0.5},
 }
 """The gate of a new model: enough to notice that something is wrong. Users raise it when they know the model's metrics."""
@@ -48,6 +49,7 @@ GATES = {
     help="Your labelled images: a folder with one folder per tag, or labels that `vision convert` reads.",
 )
 @click.option("--from", "source_format", type=click.Choice(FORMATS), help="Their format. [default: found out]")
+@click.option("--multi-label", is_flag=True, help="An image may have several tags, or none.")
 @click.option("--stack", default=STACK, show_default=True, help="The stack whose file gets the model; it need not exist yet.")
 @click.option(
     "--test-share",
@@ -61,7 +63,9 @@ GATES = {
     type=click.Path(file_okay=False, path_type=Path),
     help="The folder for train.json, test.json and the contact sheet. [default: the images' folder]",
 )
-def new(name: str, source: Path, source_format: str | None, stack: str, test_share: float, output: Path | None) -> None:
+def new(
+    name: str, source: Path, source_format: str | None, multi_label: bool, stack: str, test_share: float, output: Path | None
+) -> None:
     """Declare a model NAME of your own images in the stack's file, ready for `pulumi up`.
 
     It finds out the format of your labels, writes them as COCO files, keeps a share of the images for the test, checks
@@ -85,7 +89,7 @@ def new(name: str, source: Path, source_format: str | None, stack: str, test_sha
     project = Project.read(program)
     folder = output or folder_of(source)
     chosen = choose_format(source, source_format)
-    labelled = read_chosen(chosen)
+    labelled = read_chosen(chosen, multi_label=multi_label)
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
     targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)

@@ -94,7 +94,8 @@ def predict(
 
 def analyze(client: VisionClient, model: str, target: str, threshold: float, top: int | None) -> Answer:
     """The `top` tags (None: all) and the objects above the threshold that a model finds in a file or at a URL, or an error
-    that concerns this image alone."""
+    that concerns this image alone. A multi-label model decides itself how many tags an image has: instead of the `top` ones,
+    those that reach their own threshold."""
     image = without_query(target)
     try:
         data = target if is_url(target) else Path(target).read_bytes()
@@ -106,7 +107,10 @@ def analyze(client: VisionClient, model: str, target: str, threshold: float, top
     answer: Answer = {"image": image}
     custom = result.custom_model_result
     if custom is not None and custom.tags_result is not None:
-        answer["tags"] = [tag.to_wire() for tag in custom.tags_result.values if tag.confidence >= threshold][:top]
+        tags = [tag for tag in custom.tags_result.values if tag.confidence >= threshold]
+        if top is not None and any(tag.threshold is not None for tag in tags):
+            tags, top = [tag for tag in tags if tag.confidence >= (tag.threshold or 0)], None
+        answer["tags"] = [tag.to_wire() for tag in tags[:top]]
     if custom is not None and custom.objects_result is not None:
         answer["objects"] = [found.to_wire() for found in custom.objects_result.values if found.tags[0].confidence >= threshold]
     return answer

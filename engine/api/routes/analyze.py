@@ -1,7 +1,7 @@
 """`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from vision_customization.engine.api.errors import JSON, ApiError, invalid, inva
 from vision_customization.engine.api.routes.prebuilt_features import combined, passed_on
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.models.answers import TagProbability
 from vision_customization.engine.models.cache import ModelGone, ModelTooSlow
 from vision_customization.engine.models.prebuilt import CONNECTIONS, PrebuiltReply
 from vision_customization.engine.store import AnswerableModel, NotFound
@@ -80,7 +81,7 @@ class Findings:
     model: AnswerableModel
     width: int
     height: int
-    tags: list[tuple[str, float]]
+    tags: list[TagProbability]
     objects: list[DetectedObject]
 
 
@@ -208,10 +209,14 @@ def analysis_text(findings: Findings, api_version: str) -> str:
     return json.dumps(analysis(found, api_version, findings.width, findings.height), ensure_ascii=False, separators=(",", ":"))
 
 
-def tags_result(tags: list[tuple[str, float]]) -> dict[str, Any]:
-    """All tags by falling confidence."""
-    ordered = sorted(tags, key=lambda tag: -tag[1])
-    return {"tagsResult": {"values": [{"name": name, "confidence": confidence} for name, confidence in ordered]}}
+def tags_result(tags: Sequence[TagProbability]) -> dict[str, Any]:
+    """All tags by falling confidence, with their thresholds if the model has any."""
+    ordered = sorted(tags, key=lambda tag: -tag.probability)
+    values = [
+        {"name": tag.name, "confidence": tag.probability} | ({} if tag.threshold is None else {"threshold": tag.threshold})
+        for tag in ordered
+    ]
+    return {"tagsResult": {"values": values}}
 
 
 def objects_result(objects: list[DetectedObject]) -> dict[str, Any]:

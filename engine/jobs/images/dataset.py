@@ -4,15 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from vision_customization.contract.enums import AuthenticationKind, ModelKind, Purpose
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations import (
     AnnotationError,
     BoxedImage,
+    MultiTaggedImage,
     TaggedImage,
     read_classification,
     read_detection,
+    read_multi_label,
     shown,
 )
 from vision_customization.engine.blobs.address import without_query
@@ -37,15 +39,26 @@ def read_dataset(
     kind: ModelKind,
     check: Callable[[], None],
     on_wait: Callable[[str], None] | None = None,
+    *,
+    multi_label: bool | None = None,
 ) -> Part:
-    """Raises JobFailed (datasetNotFound, incorrectModelKind or datasetCorrupt), SourceUnreachable, and `check`'s."""
+    """A dataset's images and labels, for a model of this kind.
+
+    Args:
+        multi_label: whether the model gives an image several tags; None while only this dataset decides that.
+
+    Raises:
+        JobFailed: datasetNotFound, incorrectModelKind or datasetCorrupt.
+        SourceUnreachable: the storage does not answer. Also what `check` raises.
+    """
     try:
         dataset = store.datasets.find(name or "")
     except NotFound:
         missing = f"Dataset '{name}' does not exist. Register it" if name else "The test dataset is missing. Name one"
         raise JobFailed(FailureCode.DATASET_NOT_FOUND, f"{missing} and start again.") from None
-    if dataset.annotation_kind is not kind.annotation_kind:
-        raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind))
+    needed = _needed(kind, multi_label)
+    if dataset.annotation_kind not in needed:
+        raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind, needed))
     access = _access(store, dataset)
     files = []
     for uri in dict.fromkeys(dataset.annotation_file_uris):
@@ -55,7 +68,10 @@ def read_dataset(
     limits = DATASET_LIMITS[dataset.annotation_kind.value, purpose]
     sides = (limits.side_min, limits.side_max)
     try:
-        if kind is ModelKind.GENERIC_CLASSIFIER:
+        if dataset.annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
+            multi_tagged = read_multi_label(files, purpose)
+            return Part(dataset.name, multi_tagged.tags, interleaved(multi_tagged.images), access, sides)
+        if dataset.annotation_kind is AnnotationKind.IMAGE_CLASSIFICATION:
             tagged = read_classification(files, purpose)
             return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides)
         boxed = read_detection(files, purpose)
@@ -82,6 +98,8 @@ def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:
 def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage:
     if isinstance(image, TaggedImage):
         return replace(image, tag=numbers[image.tag])
+    if isinstance(image, MultiTaggedImage):
+        return replace(image, tags=tuple(sorted(numbers[tag] for tag in image.tags)))
     return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))
 
 
@@ -129,6 +147,12 @@ def _read(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str],
     return blob.data
 
 
-def _mismatch(dataset: DatasetRecord, kind: ModelKind) -> str:
-    needed, found = kind.annotation_kind, dataset.annotation_kind
-    return f"A {kind} needs a dataset of kind {needed}, but dataset '{dataset.name}' is of kind {found}."
+def _needed(kind: ModelKind, multi_label: bool | None) -> tuple[AnnotationKind, ...]:
+    several = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+    return tuple(each for each in kind.annotation_kinds if multi_label is None or (each is several) == multi_label)
+
+
+def _mismatch(dataset: DatasetRecord, kind: ModelKind, needed: Sequence[AnnotationKind]) -> str:
+    which = "This" if len(needed) < len(kind.annotation_kinds) else "A"
+    kinds, found = " or ".join(needed), dataset.annotation_kind
+    return f"{which} {kind} needs a dataset of kind {kinds}, but dataset '{dataset.name}' is of kind {found}."

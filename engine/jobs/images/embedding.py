@@ -1,13 +1,13 @@
 """Computes and reads the features of a plan's images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.errors import FailureCode
-from vision_customization.engine.annotations import TaggedImage
+from vision_customization.engine.annotations import MultiTaggedImage, TaggedImage
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import LOST, Shards
@@ -41,9 +41,30 @@ class Embedding:
             assert isinstance(image, TaggedImage)
             entries.append((image.tag, digest))
         entries.sort(key=itemgetter(0, 1))
-        features = np.empty((len(entries), self._resources.extractor.dimensions), np.float32)
-        for row, kept in enumerate(self._resources.kept.get([digest for _, digest in entries])):
+        digests = [digest for _, digest in entries]
+        return self._read(digests), np.array([tag for tag, _ in entries], np.int64), digests
+
+    def multi_label_features(
+        self, shards: Shards, part: int, count: int, tags: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_], list[str]]:
+        """As `features`, for images with any number of tags: whether each of the `tags` is present, bool [n, tags]. They are
+        sorted by digest."""
+        entries = []
+        for image, digest in shards.digests(part, count):
+            assert isinstance(image, MultiTaggedImage)
+            entries.append((digest, image.tags))
+        entries.sort()
+        present = np.zeros((len(entries), tags), np.bool_)
+        for row, (_, tags_present) in enumerate(entries):
+            present[row, list(tags_present)] = True
+        digests = [digest for digest, _ in entries]
+        return self._read(digests), present, digests
+
+    def _read(self, digests: Sequence[str]) -> NDArray[np.float32]:
+        """The features of images, float32 [n, d]. Raises JobFailed if some were lost."""
+        features = np.empty((len(digests), self._resources.extractor.dimensions), np.float32)
+        for row, kept in enumerate(self._resources.kept.get(digests)):
             if kept is None:
                 raise JobFailed(FailureCode.UNKNOWN, LOST)
             features[row] = kept
-        return features, np.array([tag for tag, _ in entries], np.int64), [digest for _, digest in entries]
+        return features

@@ -6,15 +6,15 @@ may be changed or deleted meanwhile. The plan is stored encrypted, because it co
 
 import hashlib
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from vision_customization.engine.annotations import Box, BoxedImage, TaggedImage
+from vision_customization.engine.annotations import Box, BoxedImage, MultiTaggedImage, TaggedImage
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectStore
@@ -43,8 +43,9 @@ class Access:
         return next((scope for scope in self.scopes if Container.of(f"{scope}/x").holds(address)), None)
 
 
-AnnotatedImage = TaggedImage | BoxedImage
-"""An image of a classification dataset, or of one for detection. A part has images of one kind only."""
+AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
+"""An image of a dataset for classification, for multi-label classification, or for detection. A part has images of one kind
+only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Part:
     def boxed(self) -> bool:
         """Whether it is for detection. Every part has at least one image."""
         return isinstance(self.images[0], BoxedImage)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether its images have any number of tags."""
+        return isinstance(self.images[0], MultiTaggedImage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +98,22 @@ class Plan:
             yield Shard(part, start, min(start + SHARD_IMAGES, images))
 
 
-def interleaved(images: Sequence[TaggedImage]) -> tuple[TaggedImage, ...]:
+Tagged = TypeVar("Tagged", TaggedImage, MultiTaggedImage)
+
+
+def interleaved(images: Sequence[Tagged]) -> tuple[Tagged, ...]:
     """Images in an order in which any first part has each tag about equally often: if the time budget ends the reading, the
-    images read so far are still good to learn from."""
-    by_tag: defaultdict[int, list[TaggedImage]] = defaultdict(list)
+    images read so far are still good to learn from. An image of several tags counts for the rarest of them."""
+    frequency = Counter(tag for image in images for tag in _tags_of(image))
+    by_tag: defaultdict[int, list[Tagged]] = defaultdict(list)
     for image in images:
-        by_tag[image.tag].append(image)
+        by_tag[min(_tags_of(image), key=lambda tag: (frequency[tag], tag), default=-1)].append(image)
     rounds = zip_longest(*(by_tag[tag] for tag in sorted(by_tag)))
     return tuple(image for image in chain.from_iterable(rounds) if image is not None)
+
+
+def _tags_of(image: TaggedImage | MultiTaggedImage) -> tuple[int, ...]:
+    return image.tags if isinstance(image, MultiTaggedImage) else (image.tag,)
 
 
 def shuffled(images: Sequence[BoxedImage]) -> tuple[BoxedImage, ...]:
@@ -144,6 +158,8 @@ def _part(entry: dict[str, object]) -> Part:
 def _image(entry: dict[str, Any]) -> AnnotatedImage:
     if "boxes" in entry:
         return BoxedImage(**{**entry, "boxes": tuple(Box(**box) for box in entry["boxes"])})
+    if "tags" in entry:
+        return MultiTaggedImage(**{**entry, "tags": tuple(entry["tags"])})
     return TaggedImage(**entry)
 
 

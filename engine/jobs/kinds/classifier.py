@@ -1,8 +1,9 @@
 """The steps of a classifier's training."""
 
 import hashlib
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -30,14 +31,16 @@ from vision_customization.engine.learning import (
     LearningError,
     classification_performance,
     export_classifier,
+    multi_label_performance,
     train_classifier,
+    train_multi_label,
 )
 from vision_customization.engine.objects.keys import head_key
 
 _READING_BUDGET_SHARE = 0.9
 
 
-class Fitted(TypedDict):
+class FittedFacts(TypedDict):
     """The result of the fit. `performance` is the held-out estimate, absent with a test dataset. `digest` and `images` are of
     the images fitted on, which are fewer than the dataset's if the budget ended the reading."""
 
@@ -45,7 +48,20 @@ class Fitted(TypedDict):
     performance: dict[str, Any] | None
     digest: str
     images: int
+
+
+class Fitted(FittedFacts):
+    """Adds how long the fit took."""
+
     seconds: float
+
+
+class TrainingOptions(TypedDict):
+    """What both trainings of a classifier are told: see `train_classifier`."""
+
+    estimate: bool
+    deadline_seconds: float
+    progress: Callable[[float, str], None]
 
 
 class ClassifierTraining(Training):
@@ -83,36 +99,57 @@ class ClassifierTraining(Training):
     def fit(self, shards: int, used_seconds: float, progress: TrainingProgress) -> Fitted:
         """Fit the classifier on the first `shards` shards of training images. Raises JobFailed, JobCancelled."""
         started = time.monotonic()
-        part = self._job.plan.parts[TRAINING]
-        features, labels, digests = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
-        self._check_enough(part, labels, used_seconds)
 
         def on_progress(share: float, stage: str) -> None:
             self._job.check()
             seconds = used_seconds + time.monotonic() - started
             self._job.report(advanced(progress, stage=stage, share=0.8 + 0.1 * share, seconds=seconds))
 
+        part = self._job.plan.parts[TRAINING]
+        options = TrainingOptions(
+            estimate=len(self._job.plan.parts) == 1,
+            deadline_seconds=max(0.0, self._job.budget_seconds - used_seconds),
+            progress=on_progress,
+        )
+        fit = self._fit_tags if part.multi_label else self._fit_classes
         try:
-            training = train_classifier(
-                features,
-                labels,
-                list(part.tags),
-                estimate=len(self._job.plan.parts) == 1,
-                deadline_seconds=max(0.0, self._job.budget_seconds - used_seconds),
-                progress=on_progress,
-            )
+            classifier, facts = fit(part, shards, used_seconds, options)
         except LearningError as error:
             raise JobFailed(error.code, f"Dataset '{part.dataset}': {error.message}") from None
-        self._job.resources.objects.put(head_key(self._job.model_id), training.classifier.to_npz())
+        self._job.resources.objects.put(head_key(self._job.model_id), classifier.to_npz())
+        return Fitted(**facts, seconds=time.monotonic() - started)
+
+    def _fit_classes(
+        self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
+    ) -> tuple[Classifier, FittedFacts]:
+        """A classifier that gives each image one tag."""
+        features, labels, digests = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
+        self._check_enough(part, len(labels), np.bincount(labels, minlength=len(part.tags)), used_seconds)
+        training = train_classifier(features, labels, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
             performance = classification_performance(*training.held_out, list(part.tags)).to_wire()
-        return Fitted(
-            recipe=training.recipe,
-            performance=performance,
-            digest=dataset_digest(part.tags, labels, digests),
-            images=len(labels),
-            seconds=time.monotonic() - started,
+        digest = dataset_digest(digests, [part.tags[label] for label in labels])
+        return training.classifier, FittedFacts(
+            recipe=training.recipe, performance=performance, digest=digest, images=len(labels)
+        )
+
+    def _fit_tags(
+        self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
+    ) -> tuple[Classifier, FittedFacts]:
+        """A multi-label classifier."""
+        features, present, digests = self._embedding.multi_label_features(
+            self._job.shards(self._embedding), TRAINING, shards, len(part.tags)
+        )
+        self._check_enough(part, len(present), present.sum(axis=0), used_seconds)
+        training = train_multi_label(features, present, list(part.tags), **options)
+        performance = None
+        if training.held_out is not None:
+            performance = multi_label_performance(*training.held_out, list(part.tags)).to_wire()
+        labels = [json.dumps([part.tags[tag] for tag in np.flatnonzero(row)]) for row in present]
+        digest = dataset_digest(digests, labels)
+        return training.classifier, FittedFacts(
+            recipe=training.recipe, performance=performance, digest=digest, images=len(present)
         )
 
     def evaluate(self, shards: int) -> dict[str, Any]:
@@ -130,6 +167,11 @@ class ClassifierTraining(Training):
             raise JobFailed(error.code, error.message) from None
         facts = {
             "output": {"name": "probabilities", "type": "float32", "shape": [len(classifier.tags)]},
+            **(
+                {}
+                if classifier.thresholds is None
+                else {"thresholds": dict(zip(classifier.tags, classifier.thresholds, strict=True))}
+            ),
             "recipe": fitted["recipe"],
             "performance": performance,
             "dataset": {
@@ -141,14 +183,14 @@ class ClassifierTraining(Training):
         }
         return self._job.put_artifact(onnx, facts)
 
-    def _check_enough(self, part: Part, labels: NDArray[np.int64], used_seconds: float) -> None:
-        """If the budget ended while images were read, they may be too few to learn from."""
-        if len(labels) == len(part.images):
+    def _check_enough(self, part: Part, images: int, counts: NDArray[np.int64], used_seconds: float) -> None:
+        """If the budget ended while images were read, they may be too few to learn from; `counts` has those of each tag."""
+        if images == len(part.images):
             return
-        least = int(np.bincount(labels, minlength=len(part.tags)).min())
+        least = int(counts.min())
         if least < 2:
             message = (
-                f"The time budget ran out after {used_seconds / 3600:.1f} h, with {len(labels):,} of {len(part.images):,} "
+                f"The time budget ran out after {used_seconds / 3600:.1f} h, with {images:,} of {len(part.images):,} "
                 f"images read and {least} of the rarest tag. Increase timeBudgetInHours."
             )
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
@@ -157,11 +199,15 @@ class ClassifierTraining(Training):
 def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
     """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
     classifier = Classifier.from_npz(job.resources.objects.get(head))
+    tags = list(classifier.tags)
+    if classifier.thresholds is not None:
+        features, present, _ = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))
+        return multi_label_performance(present, classifier.probabilities(features), classifier.thresholds, tags)
     features, labels, _ = embedding.features(job.shards(embedding), part, shards)
-    return classification_performance(labels, classifier.probabilities(features), list(classifier.tags))
+    return classification_performance(labels, classifier.probabilities(features), tags)
 
 
-def dataset_digest(tags: Sequence[str], labels: NDArray[np.int64], digests: Sequence[str]) -> str:
-    """SHA-256, in hex, of the training images: each image's digest and tag, in a fixed order."""
-    lines = sorted(f"{digest}\t{tags[label]}\n" for label, digest in zip(labels, digests, strict=True))
+def dataset_digest(digests: Sequence[str], labels: Sequence[str]) -> str:
+    """SHA-256, in hex, of the training images: each image's digest and label, in a fixed order."""
+    lines = sorted(f"{digest}\t{label}\n" for digest, label in zip(digests, labels, strict=True))
     return hashlib.sha256("".join(lines).encode()).hexdigest()

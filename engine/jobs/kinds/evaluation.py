@@ -47,8 +47,9 @@ class EvaluationRun(Job):
         if evaluation.status.final:
             raise JobCancelled
         model = self._model(evaluation)
-        part = self.read_dataset(evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind)
-        return self.keep_plan(Plan((with_tags(part, self._tags(model), model.name),)), time.monotonic() - started)
+        tags, several = self._tags(model)
+        part = self.read_dataset(evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, multi_label=several)
+        return self.keep_plan(Plan((with_tags(part, tags, model.name),)), time.monotonic() - started)
 
     def keep_shard(self, index: int) -> ShardDone:
         """Read a shard of the test images, and store their features, or the objects that the detector finds in them."""
@@ -74,14 +75,16 @@ class EvaluationRun(Job):
             self.resources.store.evaluations.fail(self._evaluation_id, failure.details())
         self.clean_up()
 
-    def _tags(self, model: ModelRecord) -> tuple[str, ...]:
+    def _tags(self, model: ModelRecord) -> tuple[tuple[str, ...], bool]:
+        """The model's tags, and whether it gives an image several of them as a whole."""
         try:
             if model.model_kind is not ModelKind.GENERIC_CLASSIFIER:
-                return self._found.tags
-            return tuple(Classifier.from_npz(self.resources.objects.get(head_key(model.id))).tags)
+                return self._found.tags, False
+            classifier = Classifier.from_npz(self.resources.objects.get(head_key(model.id)))
         except ObjectNotFound:
             message = f"The files of model '{model.name}' are missing. Train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+        return classifier.tags, classifier.thresholds is not None
 
     def _open_session(self) -> DetectorSession:
         return DetectorSession(self.resources.objects.path(artifact_key(self._record().model_id)), self.resources.decoders)

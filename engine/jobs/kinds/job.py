@@ -61,10 +61,10 @@ class Job:
             self._shards[keeping] = Shards(self.resources, keeping, self.name, self.plan, self.check, self._waits)
         return self._shards[keeping]
 
-    def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind) -> Part:
+    def read_dataset(self, name: str | None, purpose: Purpose, kind: ModelKind, *, multi_label: bool | None = None) -> Part:
         """Raises JobFailed, JobCancelled, SourceUnreachable."""
         store, reader = self.resources.store, self.resources.reader
-        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits)
+        return read_dataset(store, reader, name, purpose, kind, self.check, self._waits, multi_label=multi_label)
 
     def keep_plan(self, plan: Plan, seconds: float) -> Planned:
         """Store the plan. Raises JobFailed if the features of a part would not fit into memory."""

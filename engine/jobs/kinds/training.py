@@ -99,7 +99,8 @@ class TrainingJob(Job):
         check_budget(kind, training, model.time_budget_in_hours)
         parts = [training]
         if model.test_dataset_name is not None:
-            test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind)
+            several = training.multi_label
+            test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind, multi_label=several)
             parts.append(with_tags(test, training.tags, model.name))
         planned = self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
         return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)

@@ -1,7 +1,7 @@
 """A trained classifier as one ONNX file, image in, probabilities out, and the session that runs it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from vision_customization.engine.learning.onnx_files.sessions import ExportedSes
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 
 PROBABILITIES = "probabilities"
+_SIGMOID = "head/sigmoid"
 
 
 def _add_head(graph: Graph, classifier: Classifier, vectors: dict[View, str]) -> str:
@@ -41,8 +42,11 @@ def _add_head(graph: Graph, classifier: Classifier, vectors: dict[View, str]) ->
     joined = graph.add("Concat", parts, "head/joined", axis=1)
     weights = graph.constant("head/weights", classifier.weights)
     scores = graph.add("Gemm", [joined, weights, graph.constant("head/bias", classifier.bias)], "head/scores")
-    softmax = graph.add("Softmax", [scores], "head/softmax", axis=1)
-    return graph.add("Squeeze", [softmax, graph.constant("axis0", np.array([0], np.int64))], PROBABILITIES)
+    if classifier.thresholds is not None:
+        squashed = graph.add("Sigmoid", [scores], _SIGMOID)
+    else:
+        squashed = graph.add("Softmax", [scores], "head/softmax", axis=1)
+    return graph.add("Squeeze", [squashed, graph.constant("axis0", np.array([0], np.int64))], PROBABILITIES)
 
 
 def _licences(classifier: Classifier) -> str:
@@ -57,7 +61,8 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
 
     Input `image` is uint8 [height, width, 3], RGB, upright; output `probabilities` is float32 [k]. The file contains only the
     networks and passes that the classifier uses; `metadata_props` has `labels` (a JSON list, in the order of the output)
-    and `licences`. The same classifier gives the same bytes.
+    and `licences`, and of a multi-label classifier also `thresholds` (a JSON list of numbers in the same order). The same
+    classifier gives the same bytes.
 
     Raises:
         WeightsError: the converted networks are not in `weights_dir`.
@@ -68,10 +73,13 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
     planes = {backbone.name: add_resize(graph, IMAGE, backbone.side) for backbone in backbones}
     vectors = add_views(graph, planes, classifier.views, networks)
     _add_head(graph, classifier, vectors)
+    metadata = {"labels": json.dumps(classifier.tags, ensure_ascii=False), "licences": _licences(classifier)}
+    if classifier.thresholds is not None:
+        metadata["thresholds"] = json.dumps(classifier.thresholds)
     model = graph.to_model(
         [helper.make_tensor_value_info(IMAGE, TensorProto.UINT8, ["height", "width", 3])],
         [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, [len(classifier.tags)])],
-        {"labels": json.dumps(classifier.tags, ensure_ascii=False), "licences": _licences(classifier)},
+        metadata,
     )
     data: bytes = model.SerializeToString(deterministic=True)
     return data
@@ -93,15 +101,41 @@ def read_classifier(model: bytes | ModelProto) -> Classifier:
             _read_block(inputs[name], tensors[f"head/mean{index}"], tensors[f"head/scale{index}"])
             for index, name in enumerate(inputs["head/joined"])
         )
-        (labels,) = [entry.value for entry in model.metadata_props if entry.key == "labels"]
+        tags, thresholds = _read_metadata(model, independent=_SIGMOID in inputs)
         weights, bias = (numpy_helper.to_array(tensors[f"head/{name}"]) for name in ("weights", "bias"))
-        classifier = Classifier(tuple(json.loads(labels)), blocks, weights, bias)
+        classifier = Classifier(tags, blocks, weights, bias, thresholds)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ArtifactError(f"it is not a classifier that this engine exported ({type(error).__name__}: {error})") from error
     expected = (sum(len(block.mean) for block in classifier.blocks), len(classifier.tags))
     if weights.shape != expected or bias.shape != expected[1:]:
         raise ArtifactError(f"its weights are of shape {weights.shape}, but its views and labels need {expected}")
     return classifier
+
+
+def _read_metadata(model: ModelProto, *, independent: bool) -> tuple[tuple[str, ...], tuple[float, ...] | None]:
+    """The tags and the thresholds, which only a model with independent probabilities has."""
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    if len(metadata) < len(model.metadata_props):
+        raise ValueError("its metadata has an entry twice")
+    tags = tuple(json.loads(metadata["labels"]))
+    thresholds = read_thresholds(metadata, len(tags))
+    if (thresholds is not None) != independent:
+        raise ValueError("only independent probabilities have thresholds")
+    return tags, thresholds
+
+
+def read_thresholds(metadata: Mapping[str, str], tags: int) -> tuple[float, ...] | None:
+    """The thresholds in the metadata of a multi-label classifier's file; None for another classifier's.
+
+    Raises:
+        ValueError, TypeError, RecursionError: they are not one number in 0…1 for each tag.
+    """
+    if "thresholds" not in metadata:
+        return None
+    thresholds = json.loads(metadata["thresholds"])
+    if len(thresholds) != tags or not all(0 <= threshold <= 1 for threshold in thresholds):
+        raise ValueError(f"its thresholds are not {tags} numbers from 0 to 1")
+    return tuple(map(float, thresholds))
 
 
 def _read_block(vectors: Sequence[str], mean: TensorProto, scale: TensorProto) -> Block:
@@ -118,13 +152,17 @@ def _read_block(vectors: Sequence[str], mean: TensorProto, scale: TensorProto) -
 
 
 class ClassifierSession(ExportedSession):
-    """Runs an exported classifier."""
+    """Runs an exported classifier. `thresholds`: as in `Classifier`."""
 
     def __init__(self, onnx: bytes | Path | InferenceSession, threads: int = 2) -> None:
         """Raises ArtifactError if the file is not an exported classifier."""
         super().__init__(onnx, threads)
         if PROBABILITIES not in {output.name for output in self._session.get_outputs()}:
             raise ArtifactError(f"the model file has no output {PROBABILITIES}: it is not a classifier")
+        try:
+            self.thresholds = read_thresholds(self._session.get_modelmeta().custom_metadata_map, len(self.tags))
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ArtifactError(f"the model file has no usable thresholds ({error})") from error
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float32]:
         """uint8 [h, w, 3], RGB → float32 [k]."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES, VIEWS, View, layout_key
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.learning.npz import to_npz
 
-_VERSION = 1
+_VERSION, _MULTI_LABEL_VERSION = 1, 2
 _CHUNK = 1024
 LENGTH_LEAST = 1e-6
 """Lower bound of the length that a vector is divided by."""
@@ -67,19 +68,24 @@ def apply_blocks(blocks: Sequence[Block], features: NDArray[np.float32]) -> NDAr
 @dataclass(frozen=True)
 class Classifier:
     """Probabilities are `softmax(blocks(features) @ weights + bias)`: weights float32 [D, k], bias float32 [k], with the
-    calibration's temperature multiplied in."""
+    calibration multiplied in.
+
+    A multi-label classifier has `thresholds`, each 0…1, and a sigmoid instead of the softmax: its probabilities are
+    independent, and a tag counts as present from its threshold on.
+    """
 
     tags: tuple[str, ...]
     blocks: tuple[Block, ...]
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
+    thresholds: tuple[float, ...] | None = None
 
     @property
     def views(self) -> tuple[View, ...]:
         return tuple(view for block in self.blocks for view in block.views)
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [n, dimensions] as the extractor gives them → float32 [n, k], each row summing to one.
+        """float32 [n, dimensions] as the extractor gives them → float32 [n, k]; without `thresholds`, each row sums to one.
 
         Raises:
             ValueError: the features have another length.
@@ -90,20 +96,25 @@ class Classifier:
         for start in range(0, len(features), _CHUNK):
             chunk = np.asarray(features[start : start + _CHUNK], np.float32)
             scores = apply_blocks(self.blocks, chunk) @ self.weights + self.bias
+            if self.thresholds is not None:
+                result[start : start + _CHUNK] = expit(scores)
+                continue
             scores = np.exp(scores - scores.max(axis=1, keepdims=True))
             result[start : start + _CHUNK] = scores / scores.sum(axis=1, keepdims=True)
         return result
 
     def to_npz(self) -> bytes:
         """The classifier as an npz file; the same classifier gives the same bytes."""
-        facts = {
-            "version": _VERSION,
+        facts: dict[str, object] = {
+            "version": _VERSION if self.thresholds is None else _MULTI_LABEL_VERSION,
             "layout": layout_key(),
             "tags": self.tags,
             "blocks": [
                 {"views": [view.name for view in block.views], "unitLength": block.unit_length} for block in self.blocks
             ],
         }
+        if self.thresholds is not None:
+            facts["thresholds"] = self.thresholds
         arrays: dict[str, NDArray[np.generic]] = {
             "facts": np.frombuffer(json.dumps(facts, ensure_ascii=False).encode(), np.uint8),
             "weights": self.weights,
@@ -123,7 +134,8 @@ class Classifier:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 facts = json.loads(arrays["facts"].tobytes())
-                if facts["version"] != _VERSION or facts["layout"] != layout_key():
+                thresholds = facts["thresholds"] if facts["version"] == _MULTI_LABEL_VERSION else None
+                if facts["version"] not in (_VERSION, _MULTI_LABEL_VERSION) or facts["layout"] != layout_key():
                     raise ArtifactError("the stored classifier is for another version of the features. Train the model again")
                 blocks = tuple(
                     Block(
@@ -134,6 +146,12 @@ class Classifier:
                     )
                     for index, block in enumerate(facts["blocks"])
                 )
-                return cls(tuple(facts["tags"]), blocks, arrays["weights"], arrays["bias"])
+                return cls(
+                    tuple(facts["tags"]),
+                    blocks,
+                    arrays["weights"],
+                    arrays["bias"],
+                    None if thresholds is None else tuple(thresholds),
+                )
         except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"the stored classifier is damaged: {error}") from error

@@ -74,22 +74,33 @@ def fit_discriminant(
     centre = means.mean(axis=0)
     residuals = x - means.astype(np.float32)[labels]
     freedom = max(samples - classes, 1)
-    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * (dimensions or width))
+    weights = shrunk_directions(residuals, means - centre, shrinkage, freedom, dimensions or width)
+    bias: Matrix = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
+    return LinearHead(weights, bias)
+
+
+def shrunk_directions(residuals: Samples, targets: Matrix, shrinkage: float, freedom: int, dimensions: int) -> Matrix:
+    """`S⁻¹ · targetsᵀ`, float64 [d, k], with the shrunk covariance S of the residuals (see `fit_discriminant`).
+
+    Args:
+        residuals: float32 [n, d], with `freedom` degrees of freedom.
+        targets: float64 [k, d].
+        dimensions: number of dimensions that share the variance.
+    """
+    samples, width = residuals.shape
+    variance = float(np.square(residuals).sum(dtype=np.float64)) / (freedom * dimensions)
     # No spread at all (one image per tag, or copies): any multiple of the identity gives the same ranking.
     ridge = shrinkage * (variance or 1.0)
     share = (1 - shrinkage) / freedom
-    targets = means - centre
     if samples <= width:
         inner = (residuals @ residuals.T).astype(np.float64)
         inner[np.diag_indices(samples)] += ridge / share
         projected = np.linalg.solve(inner, (residuals @ targets.T.astype(np.float32)).astype(np.float64))
-        weights = (targets.T - residuals.T @ projected.astype(np.float32)) / ridge
-    else:
-        covariance = share * (residuals.T @ residuals).astype(np.float64)
-        covariance[np.diag_indices(width)] += ridge
-        weights = np.linalg.solve(covariance, targets.T)
-    bias = -0.5 * np.einsum("dk,kd->k", weights, means + centre)
-    return LinearHead(weights, bias)
+        weights: Matrix = (targets.T - residuals.T @ projected.astype(np.float32)) / ridge
+        return weights
+    covariance = share * (residuals.T @ residuals).astype(np.float64)
+    covariance[np.diag_indices(width)] += ridge
+    return np.asarray(np.linalg.solve(covariance, targets.T), np.float64)
 
 
 def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, tolerance: float = 1e-3) -> LinearHead:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,17 @@ def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, 
     return Trial(recipe, temper_sharpness(sharpness, truth), accuracy, probability)
 
 
-def lead_over(trial: Trial, default: Trial) -> tuple[float, float]:
+class Tried(Protocol):
+    """A result on images that were not seen: `truth`, float64 [n], is how right it was about each of them, 0…1."""
+
+    @property
+    def truth(self) -> NDArray[np.float64]: ...
+
+
+AnyTrial = TypeVar("AnyTrial", bound=Tried)
+
+
+def lead_over(trial: Tried, default: Tried) -> tuple[float, float]:
     """A recipe's lead over the default on the same images, and its standard error."""
     difference = trial.truth - default.truth
     count = len(difference)
@@ -85,7 +96,7 @@ def lead_over(trial: Trial, default: Trial) -> tuple[float, float]:
     return float(difference.mean()), float(np.sqrt(spread) / count)
 
 
-def choose(trials: Sequence[Trial]) -> Trial:
+def choose(trials: Sequence[AnyTrial]) -> AnyTrial:
     """The recipe furthest ahead of the default (the first) among those clearly ahead of it; else the default."""
     default = trials[0]
     best, best_lead = default, 0.0
@@ -96,6 +107,11 @@ def choose(trials: Sequence[Trial]) -> Trial:
     return best
 
 
+def repeats_for(images: int) -> int:
+    """In how many ways so many images are folded."""
+    return int(np.clip(_IMAGES_TO_TRY // max(images, 1), 1, _REPEATS_MAX))
+
+
 def run_trials(features: Samples, labels: Labels, classes: int, *, seed: int, go_on: Callable[[int], bool]) -> list[Trial]:
     """Try the default and then the others, as long as `go_on`, called with the number of trials done, returns true.
 
@@ -103,8 +119,7 @@ def run_trials(features: Samples, labels: Labels, classes: int, *, seed: int, go
         The trials, the default's first; none if there are too few images, or time was up before the first.
     """
     trials: list[Trial] = []
-    repeats = int(np.clip(_IMAGES_TO_TRY // max(len(labels), 1), 1, _REPEATS_MAX))
-    folds = [assign_folds(labels, FOLDS, seed + repeat) for repeat in range(repeats)]
+    folds = [assign_folds(labels, FOLDS, seed + repeat) for repeat in range(repeats_for(len(labels)))]
     if (folds[0] != _NEVER).sum() < IMAGES_MIN:
         return trials
     for recipe in (DEFAULT, *(recipe for recipe in RECIPES if recipe is not DEFAULT)):

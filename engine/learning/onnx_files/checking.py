@@ -28,7 +28,7 @@ _KEPT_MAX = 1000
 _LARGE_INT = -(2**63)
 """For `Slice`, it means "to the very beginning"."""
 
-_METADATA = frozenset({"labels", "licences", "tiles"})
+_METADATA = frozenset({"labels", "licences", "thresholds", "tiles"})
 _ITEM_BYTES: Mapping[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8}
 _CLASSIFIER_OUTPUTS = frozenset({"probabilities"})
 _DETECTOR_OUTPUTS = frozenset({"boxes", "scores", "classes"})

@@ -229,7 +229,7 @@ def test_a_second_tag_on_a_classification_image() -> None:
     document["annotations"][3]["image_id"] = 1
     expected = (
         "train.json: annotations[3] (id 4): image 1 already has the tag 'a', from annotations[0]: "
-        "only one tag per image is allowed"
+        "only one tag per image is allowed, except in a dataset of kind imageMultiLabelClassification"
     )
     assert checked(document, AnnotationKind.IMAGE_CLASSIFICATION) == [expected]
 
@@ -406,3 +406,66 @@ def test_the_document_is_left_as_it_is() -> None:
     before = copy.deepcopy(document)
     checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION)
     assert document == before
+
+
+def several(tags_of: list[list[int]], **annotation: object) -> dict[str, Any]:
+    """A file of images with these categories; `annotation` are further keys of each annotation."""
+    document = coco({"a": len(tags_of), "b": 0})
+    pairs = [(image, category) for image, categories in enumerate(tags_of, 1) for category in categories]
+    document["categories"] = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    document["annotations"] = [
+        {"id": id_, "image_id": image, "category_id": category, **annotation} for id_, (image, category) in enumerate(pairs, 1)
+    ]
+    return document
+
+
+SEVERAL = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+
+
+@pytest.mark.parametrize(
+    ("tags_of", "said"),
+    [
+        ([[1, 2], [1], [2], []], []),
+        ([[1], [1], [], []], ["train.json: categories: tag 'b' has no annotation, so a model can't learn it"]),
+        (
+            [[1, 2], [1], [1], [2]],
+            [
+                (
+                    "train.json: categories: tag 'a' is on 3 of 4 images, must have at least 2 images without it for training: "
+                    "a model can't tell when it is absent"
+                )
+            ],
+        ),
+        (
+            [[1, 1, 2], [1], [2], []],
+            [
+                "train.json: annotations[1] (id 2): repeats the tag of annotations[0] for the same image: both count once",
+            ],
+        ),
+        (
+            [[1, 1, 2], [2], [], []],  # counted once, the repeated tag is on one image
+            [
+                "train.json: annotations[1] (id 2): repeats the tag of annotations[0] for the same image: both count once",
+                "train.json: categories: tag 'a' has 1 annotation, must have at least 2 for training",
+            ],
+        ),
+    ],
+)
+def test_images_with_several_tags(tags_of: list[list[int]], said: list[str]) -> None:
+    file, violations = check_coco(several(tags_of), "train.json", SEVERAL)
+    assert file is not None
+    assert [str(violation) for violation in violations + check_together([file], SEVERAL)] == said
+
+
+def test_objects_of_one_tag_are_one_tag_of_their_image() -> None:
+    file, violations = check_coco(several([[1, 1, 1, 2], [1], [2], []], bbox=[0, 0, 9, 9]), "train.json", SEVERAL)
+    assert violations == []
+    assert file is not None
+    found = [(annotation.image_id, annotation.category_id, annotation.box) for annotation in file.annotations]
+    assert found == [(1, 1, None), (1, 2, None), (2, 1, None), (3, 2, None)]
+
+
+def test_a_test_dataset_may_show_a_tag_everywhere() -> None:
+    document = several([[1, 2], [1]])
+    document["images"] = [{**image, "width": 60, "height": 60} for image in document["images"]]
+    assert checked(document, SEVERAL, Purpose.EVALUATION) == []

@@ -145,6 +145,26 @@ def test_the_split_of_a_source_is_kept_unless_another_is_asked_for(
         assert moved == ["photos/test/a/again.png"]
 
 
+def test_several_tags_are_converted_when_asked_for(vision: Vision, tmp_path: Path) -> None:
+    folder = photos(tmp_path)
+    (folder / "cat" / "also a dog.png").write_bytes((folder / "dog" / "0.png").read_bytes())
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(folder.rglob("*.png"))]
+    (folder / "l.csv").write_text("\n".join(["file,tag", *rows, "cat/1.png,dog", "dog/2.png,"]))
+    refused = vision("convert", folder / "l.csv", "--from", "csv")
+    assert refused.code == 1
+    assert "cat/1.png: has the tags 'cat', 'dog'" in refused.err
+    assert "pass `--multi-label`" in refused.err
+
+    ran = vision("convert", folder / "l.csv", "--from", "csv", "--multi-label", "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json["annotationKind"] == "imageMultiLabelClassification"
+    assert ran.json["files"][str(folder / "train.json")] == {"images": 10, "tags": {"cat": 6, "dog": 6}}
+    assert "2 images with several tags, 0 without a tag" in ran.err
+    assert "1 image left out as copies" in ran.err
+    checked = vision("check", folder / "train.json", "--kind", "imageMultiLabelClassification", "--json")
+    assert (checked.code, checked.json["tags"]) == (0, {"cat": 6, "dog": 6})
+
+
 @pytest.mark.parametrize("name", ["train.json", "test.json"])
 def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder, name: str) -> None:
     source = dataset_folder().path / "train.json"
@@ -492,6 +512,22 @@ def test_predictions(vision: Vision, service: FakeService, tmp_path: Path) -> No
     assert table.code == 0
     assert table.out.count("cat ") >= 5
     assert "dog" not in table.out.replace("photos/dog", "")
+
+
+def test_of_several_tags_the_table_shows_those_that_are_present(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    tags = [
+        {"name": name, "confidence": confidence, "threshold": threshold}
+        for name, confidence, threshold in (("cat", 0.9, 0.5), ("dog", 0.6, 0.7), ("cow", 0.4, 0.3), ("elk", 0.3, 0.3))
+    ]
+    result = {"customModelResult": {"tagsResult": {"values": tags}}, "modelVersion": "x", "metadata": {"width": 1, "height": 1}}
+    service.handler = lambda _: Answer(200, result)
+    picture = photos(tmp_path) / "cat" / "1.png"
+    table = vision("predict", "m", picture, "--top", 1).out
+    assert re.findall("cat |cow |elk |dog ", table.replace("photos/cat", "")) == ["cat ", "cow ", "elk "]
+    [answer] = vision("predict", "m", picture, "--json").json
+    assert answer["tags"] == tags
+    tags[:] = [{"name": "cat", "confidence": 0.1, "threshold": 0.5}]
+    assert "(nothing)" in vision("predict", "m", picture).out
 
 
 SIGNED = "https://someone@x.blob.core.windows.net/c/a.jpg?sv=2024&sig=c2VjcmV0#top"

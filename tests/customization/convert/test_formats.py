@@ -10,7 +10,16 @@ import pytest
 from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert import LabelledImages, read_coco, read_csv, read_folders, read_voc, read_yolo
+from vision_customization.customization.convert import (
+    LabelledImages,
+    as_multi_label,
+    check_one_tag_each,
+    read_coco,
+    read_csv,
+    read_folders,
+    read_voc,
+    read_yolo,
+)
 from vision_customization.customization.errors import ConversionFailed
 
 SIZE = (200, 100)
@@ -243,7 +252,6 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
         ("file,tag\n1.jpg\n", "l.csv:2: has 1 fields, expected 2: file, tag"),
         ("file,tag\n,a\n", "l.csv:2: file is empty"),
         ("file,tag\n1.jpg,a\nno.jpg,a\n", "l.csv:3: no such image file: no.jpg"),
-        ("file,tag\n1.jpg,a\n1.jpg,b\n", "l.csv:2: 1.jpg has the tags 'a', 'b', but an image for classification has one tag"),
         ("file,tag,left,top,width,height\n1.jpg,a,0,0,x,1\n", "l.csv:2: width: 'x' is not a number"),
         (
             "file,tag,left,top,width,height\n1.jpg,a,0.9,0,0.2,1\n",
@@ -372,3 +380,31 @@ def test_a_csv_may_state_the_size_or_leave_it_out(tmp_path: Path, size: str) -> 
     [(tag, box)] = labels(read_csv(tmp_path / "l.csv"))["1.jpg"]
     assert tag == "fork"
     assert box == pytest.approx(FORK)
+
+
+def test_several_tags_are_found_out(tmp_path: Path) -> None:
+    for name in ("1", "2", "3"):
+        image(tmp_path / f"{name}.jpg", 7 * int(name))
+    (tmp_path / "l.csv").write_text("file,tag\n1.jpg,a\n1.jpg,b\n2.jpg,b\n2.jpg,b\n3.jpg,\n")
+    found = read_csv(tmp_path / "l.csv")
+    assert found.kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+    assert labels(found) == {"1.jpg": [("a", None), ("b", None)], "2.jpg": [("b", None)], "3.jpg": []}
+    assert as_multi_label(found).images == found.images
+    with pytest.raises(ConversionFailed) as refused:
+        check_one_tag_each(found)
+    assert refused.value.problems == [
+        (
+            f"{tmp_path / '1.jpg'}: has the tags 'a', 'b', but an image for classification has one tag. If images may have "
+            "several tags, pass `--multi-label`"
+        )
+    ]
+
+
+def test_identical_files_and_boxes_become_tags(tmp_path: Path) -> None:
+    for path, seed in (("a/1.jpg", 1), ("b/1.jpg", 1), ("b/2.jpg", 2)):
+        image(tmp_path / "folders" / path, seed)
+    merged = as_multi_label(read_folders(tmp_path / "folders"))
+    assert merged.kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+    assert labels(merged) == {"1.jpg": [("a", None), ("b", None)], "2.jpg": [("b", None)]}
+    (tmp_path / "yolo").mkdir()
+    assert labels(as_multi_label(yolo(tmp_path / "yolo"))) == {"1.jpg": [("fork", None)]}

@@ -418,3 +418,15 @@ def test_real_datasets_keep_the_rules(name: str, files: list[str], kind: str, im
     assert content.images == images
     assert tags is None or content.tags == tags
     assert Manifest.from_bytes(content.manifest.to_bytes()) == content.manifest
+
+
+def test_copies_with_different_sets_of_tags_are_warned_of(dataset_folder: MakeFolder) -> None:
+    folder = dataset_folder({"a": 3, "b": 3})
+    shutil.copy(folder.image(0), folder.image(3))
+    folder.document["annotations"].append({"id": 7, "image_id": 2, "category_id": 2})
+    folder.write()
+    content = read(folder, AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION)
+    assert [str(warning) for warning in content.warnings] == [
+        "train.json: images[3] (id 4): images/b_0.png ('b') is the same image as images/a_0.png ('a'): it gets the tags of both"
+    ]
+    assert content.tags == {"a": 3, "b": 4}

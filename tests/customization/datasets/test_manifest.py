@@ -20,6 +20,12 @@ def classification(**images: str) -> Manifest:
     )
 
 
+def several(**images: str) -> Manifest:
+    """`s1="a b"`: image s1 with the tags a and b."""
+    labels = [(sha256, [(tag, None) for tag in tags.split()]) for sha256, tags in images.items()]
+    return manifest_of(AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION, labels)
+
+
 def detection(**images: list[tuple[str, Box]]) -> Manifest:
     return manifest_of(AnnotationKind.IMAGE_OBJECT_DETECTION, images.items())
 
@@ -69,6 +75,17 @@ def detection(**images: list[tuple[str, Box]]) -> Manifest:
             ["1 image added (1 → 2)", "boxes of 'fork': 1 → 3"],
         ),
         (detection(s1=[("fork", BOX)]), detection(s1=[("fork", MOVED)]), ["boxes moved in 1 image"]),
+        (
+            several(s1="a b", s2=""),
+            several(s1="a b", s2="", s3="a", s4=""),
+            ["2 images added (2 → 4)", "images with 'a': 1 → 2"],
+        ),
+        (
+            several(s1="a b", s2="a"),
+            several(s1="a", s2="a b c"),
+            ["images with 'c': 0 → 1", "1 image retagged 'a' → 'a', 'b', 'c'", "1 image retagged 'a', 'b' → 'a'"],
+        ),
+        (several(s1="a b", s2="a"), several(s1="a x", s2="a"), ["tag 'b' renamed to 'x' (1 image)"]),
         (detection(s1=[("fork", BOX)]), detection(s1=[("gabel", BOX)]), ["tag 'fork' renamed to 'gabel' (1 image)"]),
         (
             detection(s1=[("fork", BOX)]),
@@ -168,3 +185,9 @@ def test_something_else_is_not_a_manifest(data: bytes) -> None:
 def test_a_manifest_of_another_version_is_named() -> None:
     with pytest.raises(VisionError, match="format 'vision-content 9'"):
         Manifest.from_bytes(b'{"format": "vision-content 9"}')
+
+
+def test_copies_of_an_image_have_the_tags_of_all_once() -> None:
+    kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+    manifest = manifest_of(kind, [("s1", [("a", None), ("b", None)]), ("s1", [("b", None), ("c", None)])])
+    assert (manifest.tags, manifest.image_count) == ({"a": 1, "b": 1, "c": 1}, 2)

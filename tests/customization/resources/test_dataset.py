@@ -193,6 +193,17 @@ def test_a_changed_box_is_told_and_trains_the_model_anew(
     assert ModelProvider().diff("id", before.inputs, after.inputs).replaces == ["model_name", "training_digest"]
 
 
+def test_a_changed_tag_of_several_is_told_with_the_images(declared: Properties, dataset_folder: MakeFolder) -> None:
+    folder = dataset_folder({"fork": 3, "spoon": 3}, "cutlery")
+    declared = {**declared, "annotation_kind": "imageMultiLabelClassification", "source": "cutlery"}
+    olds = checked(declared)
+    folder.document["annotations"].append({"id": 7, "image_id": 1, "category_id": 2})
+    folder.write()
+    news = checked(declared)
+    assert content_change(olds, news) == ["images with 'spoon': 3 → 4", "1 image retagged 'fork' → 'fork', 'spoon'"]
+    assert content_change({**olds, "digest": "0" * 64}, news) == ["images with 'spoon': 3 → 4"]
+
+
 def test_another_kind_is_another_dataset_and_the_name_is_freed_first(declared: Properties) -> None:
     inputs = checked(declared)
     result = DatasetProvider().diff("id", inputs, {**inputs, "annotation_kind": "imageObjectDetection"})

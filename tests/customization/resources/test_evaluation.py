@@ -64,7 +64,10 @@ OLDS = {
         (
             "Generic-Classifier",
             "imageObjectDetection",
-            "dataset 'test' is of kind imageObjectDetection, but model 'm', a Generic-Classifier, needs imageClassification. ",
+            (
+                "dataset 'test' is of kind imageObjectDetection, but model 'm', a Generic-Classifier, needs "
+                "imageClassification or imageMultiLabelClassification. "
+            ),
         ),
         (
             "Generic-Detector",
@@ -129,3 +132,41 @@ def test_another_model_is_another_evaluation() -> None:
 
 def test_metrics_line_has_the_numbers_of_the_whole_model() -> None:
     assert metrics_line(PERFORMANCE) == "accuracyTop1 0.900, averagePrecision 0.950, calibrationECE 0.040"
+
+
+@pytest.mark.parametrize(
+    ("annotation_kind", "trained_from", "require", "said"),
+    [
+        ("imageMultiLabelClassification", "imageMultiLabelClassification", {"meanAveragePrecision": 0.9}, []),
+        ("imageMultiLabelClassification", None, {}, []),  # a promoted model
+        ("imageMultiLabelClassification", UNKNOWN, {}, []),
+        (
+            "imageClassification",
+            "imageMultiLabelClassification",
+            {},
+            [
+                (
+                    "dataset 'test' is of kind imageClassification, but model 'm' is trained from a dataset of kind "
+                    "imageMultiLabelClassification. Use a dataset of that kind"
+                )
+            ],
+        ),
+        (
+            "imageMultiLabelClassification",
+            "imageMultiLabelClassification",
+            {"accuracyTop1": 0.9},
+            [
+                (
+                    "'accuracyTop1' is not a metric of a Generic-Classifier for imageMultiLabelClassification; choose from "
+                    "meanAveragePrecision, macroF1, calibrationECE"
+                )
+            ],
+        ),
+    ],
+)
+def test_several_tags_are_evaluated_on_several_tags(
+    annotation_kind: str, trained_from: object, require: dict[str, float], said: list[str]
+) -> None:
+    kinds = {"model_kind": "Generic-Classifier", "annotation_kind": annotation_kind, "trained_from": trained_from}
+    failures = EvaluationProvider().check({}, {**OLDS, **kinds, "require": require}).failures
+    assert [failure.reason for failure in failures] == said

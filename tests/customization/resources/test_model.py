@@ -322,3 +322,11 @@ def test_the_row_of_a_detector_says_its_steps() -> None:
     performance = {"meanAveragePrecision50": 0.5, "tagPerformance": {}}
     model = TrainedModel.model_validate({**SUCCEEDED, "trainingProgress": progress, "modelPerformance": performance})
     assert outcome_line(model) == "trained in 4 min on 120 images (120 read, 113 steps); estimated meanAveragePrecision50 0.500"
+
+
+def test_several_tags_per_image_are_estimated_by_the_images() -> None:
+    olds = {**DECLARED, "annotation_kind": "imageMultiLabelClassification", "training_tags": {"a": 900.0, "b": 900.0}}
+    olds["training_images"] = 1000.0
+    assert estimate({}, olds) == "about 102 s of training on two cores"
+    more = {**olds, "training_tags": {"a": 910.0, "b": 910.0}, "training_images": 1010.0}
+    assert estimate(olds, more) == "about 8 s of training on two cores"

@@ -136,7 +136,8 @@ def test_the_file_alone_answers_as_the_engine_does(killed: Killed, tmp_path: Pat
     Image.open(io.BytesIO(data)).save(picture, "JPEG", quality=92)
     killed.client.download_artifact("scenes", tmp_path / "model.onnx")
     answer = killed.client.analyze("scenes", picture.read_bytes())
-    (program,) = re.findall(r"^```python\n(.*?)^```", DOCUMENTATION.read_text(), re.MULTILINE | re.DOTALL)
+    programs = re.findall(r"^```python\n(.*?)^```", DOCUMENTATION.read_text(), re.MULTILINE | re.DOTALL)
+    (program,) = (program for program in programs if "boxes" in program)
     assert len([line for line in program.splitlines() if line]) == 10
     printed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert answer.custom_model_result is not None

@@ -44,6 +44,8 @@ class Sessions:
 
 
 class Session:
+    thresholds = None
+
     def __init__(self, sessions: Sessions, tags: str) -> None:
         self._sessions = sessions
         self.tags = tuple(tags.split(","))
@@ -91,8 +93,8 @@ def together(count: int, call: Callable[[], object]) -> list[object]:
 
 def test_the_most_probable_tag_comes_first(settings: Settings, objects: FileObjects) -> None:
     cache = ModelCache(settings, objects, Sessions())
-    assert [tag for tag, _ in cache.classify("one", PIXELS)] == ["b", "a", "c"]
-    assert sum(probability for _, probability in cache.classify("one", PIXELS)) == pytest.approx(1)
+    assert [tag.name for tag in cache.classify("one", PIXELS)] == ["b", "a", "c"]
+    assert sum(tag.probability for tag in cache.classify("one", PIXELS)) == pytest.approx(1)
 
 
 def test_the_model_used_longest_ago_makes_room(settings: Settings, objects: FileObjects) -> None:
@@ -253,7 +255,7 @@ def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, o
     cache = ModelCache(settings, objects, Sessions())
     assert all(isinstance(result, ModelGone) for result in together(4, lambda: cache.classify("four", PIXELS)))
     objects.put(artifact_key("four"), b"a")
-    assert cache.classify("four", PIXELS) == [("a", pytest.approx(0.2))]
+    assert cache.classify("four", PIXELS) == [("a", pytest.approx(0.2), None)]
 
 
 def test_a_broken_file_is_tried_again(settings: Settings, objects: FileObjects) -> None:

@@ -16,6 +16,7 @@ from tests.support.api_world import Picture, World
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
 from vision_customization.engine.learning.errors import ArtifactError
+from vision_customization.engine.models.answers import TagProbability
 from vision_customization.engine.models.cache import ModelTooSlow
 
 ANALYZE = "imageanalysis:analyze?model-name=m"
@@ -323,3 +324,15 @@ def test_a_full_queue_is_said(trained: World, picture: Picture, monkeypatch: pyt
 def test_the_query(trained: World, picture: Picture, query: str, status: int) -> None:
     reply = trained.call("POST", f"imageanalysis:analyze?{query}", version=None, content=picture(size=(60, 80)))
     assert reply.status_code == status, reply.text
+
+
+def test_a_model_of_several_tags_answers_with_its_thresholds(
+    trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [TagProbability("cat", 0.125, 0.1), TagProbability("dög", 0.75, 0.5)]
+    monkeypatch.setattr(trained.models, "classify", lambda *_: found)
+    reply = trained.call("POST", ANALYZE, content=picture()).json()
+    assert reply["customModelResult"]["tagsResult"]["values"] == [
+        {"name": "dög", "confidence": 0.75, "threshold": 0.5},
+        {"name": "cat", "confidence": 0.125, "threshold": 0.1},
+    ]

@@ -304,7 +304,7 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
     "detection-dataset": (
         lambda engine, name: engine.annotate(name, [], ["red"], kind=AnnotationKind.IMAGE_OBJECT_DETECTION),
         "incorrectModelKind",
-        "A Generic-Classifier needs a dataset of kind imageClassification, but dataset 'detection-dataset' is of kind",
+        "A Generic-Classifier needs a dataset of kind imageClassification or imageMultiLabelClassification, but dataset ",
     ),
     "budget": (
         lambda engine, name: engine.annotate(

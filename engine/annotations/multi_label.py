@@ -1,0 +1,76 @@
+"""Labels for multi-label classification: images with any number of tags."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vision_customization.contract.coco.document import Violation
+from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.contract.limits import DATASET_LIMITS
+from vision_customization.engine.annotations.files import Findings, beyond_limits, read_files, shown
+
+
+@dataclass(frozen=True, slots=True)
+class MultiTaggedImage:
+    """An image and its tags: positions in `MultiLabelAnnotations.tags`, sorted. An image without tags shows none of them.
+    `place` is its first place in the files, for messages."""
+
+    url: str
+    tags: tuple[int, ...]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class MultiLabelAnnotations:
+    """The merged annotation files of a dataset. Tags without images are left out; images without tags are kept. Tags are
+    sorted, so that the order of files and entries makes no difference."""
+
+    tags: tuple[str, ...]
+    images: tuple[MultiTaggedImage, ...]
+
+
+def read_multi_label(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> MultiLabelAnnotations:
+    """Merge annotation files: categories by their names, images by their URLs. A repeated tag of an image counts once; boxes
+    are ignored.
+
+    Args:
+        files: name (for messages) and content of each.
+        purpose: training or evaluation, which have different limits.
+
+    Raises:
+        AnnotationError: names the first violations.
+    """
+    findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION.value, purpose])
+    places: dict[str, str] = {}
+    tags_of: defaultdict[str, set[str]] = defaultdict(set)
+    for file in read_files(files, findings):
+        for url, place in file.images.values():
+            places.setdefault(url, place)
+        for annotation in file.annotations():
+            tags_of[file.images[annotation.image_id].url].add(annotation.tag)
+    tags = sorted(set().union(*tags_of.values()))
+    number = {tag: index for index, tag in enumerate(tags)}
+    images = (MultiTaggedImage(url, tuple(sorted(number[tag] for tag in tags_of[url])), place) for url, place in places.items())
+    annotations = MultiLabelAnnotations(tuple(tags), tuple(images))
+    findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
+    return annotations
+
+
+def _beyond_limits(annotations: MultiLabelAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
+    if not annotations.tags:
+        return [Violation("the dataset", f"has no image with a tag; {purpose} needs at least one")]
+    counts = Counter(tag for image in annotations.images for tag in image.tags)
+    count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
+    images, least = len(annotations.images), findings.limits.images_without_tag_min
+    return [
+        *beyond_limits(images, count_of, "image", findings.limits, purpose),
+        *(
+            Violation(
+                "the dataset",
+                f"has {images - count} images without the tag {shown(tag)}, {purpose} needs at least {least}: a model can't "
+                "tell when it is absent",
+            )
+            for tag, count in count_of.items()
+            if images - count < least
+        ),
+    ]

@@ -1,0 +1,33 @@
+"""Linear heads for independent tags: for each, a discriminant of the images with it against those without. Pure functions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.engine.learning.classification.heads import LinearHead, Samples, shrunk_directions
+
+Present = NDArray[np.bool_]
+"""bool [n, k]: whether image i has tag j."""
+
+
+def fit_tag_heads(x: Samples, present: Present, shrinkage: float, *, dimensions: int | None = None) -> LinearHead:
+    """One head per tag. Its scores of these samples are 1 apart, on average, between the images with the tag and those without,
+    and 0 in the middle. A tag that all images have, or none, has the score 0.
+
+    All tags share one covariance, that of all images, so that one factorisation is enough. The direction is the same as with
+    the covariance within the two groups, which differs from it only along the groups' difference (Sherman & Morrison 1950).
+    Both groups weigh the same, however rare a tag is.
+
+    Args:
+        x: float32 [n, d], the blocks' vectors; or their coordinates in their span, with `dimensions` of the vectors.
+        shrinkage: λ of `fit_discriminant`.
+    """
+    residuals = x - x.mean(axis=0, dtype=np.float64).astype(np.float32)
+    with_tag, without = (
+        (members.T.astype(np.float32) @ x).astype(np.float64) / np.maximum(members.sum(axis=0), 1)[:, None]
+        for members in (present, ~present)
+    )
+    weights = shrunk_directions(residuals, with_tag - without, shrinkage, max(len(x) - 1, 1), dimensions or x.shape[1])
+    above, below = (np.einsum("dk,kd->k", weights, means) for means in (with_tag, without))
+    known = present.any(axis=0) & ~present.all(axis=0) & (above > below)
+    gap = np.where(known, above - below, np.inf)
+    return LinearHead(weights / gap, -(above + below) / 2 / gap)
