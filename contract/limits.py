@@ -20,6 +20,10 @@ SKIP_MAX = 2**31 - 1
 
 IMAGE_BYTES_MAX = 20 * 1024 * 1024
 """The maximum size of an image file, for training or analysis."""
+IMAGE_PIXELS_MAX = 178_956_970
+"""Of an image, whatever its sides: the limit that Pillow has against decompression bombs."""
+WEBP_PIXELS_MAX = 64 * 1024 * 1024
+"""A WebP file is decoded in four buffers of its full size, 16 bytes per pixel; other formats take at most half of that."""
 IMAGE_SIDE_ANALYZE_PX = (50, 16_000)
 """Minimum and maximum side of an image to analyze, in pixels."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN
+from vision_customization.contract.limits import IMAGE_PIXELS_MAX, NAME_MAX_LENGTH, NAME_PATTERN, WEBP_PIXELS_MAX
+from vision_customization.contract.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ def counted(count: int, noun: str) -> str:
 
 def listed(title: str, lines: Sequence[object]) -> str:
     """A title and the first lines under it, with the number of those left out."""
-    shown = [f"  {line}" for line in lines[:VIOLATIONS_SHOWN]]
+    shown = [f"  {printable(str(line))}" for line in lines[:VIOLATIONS_SHOWN]]
     if len(lines) > VIOLATIONS_SHOWN:
         shown.append(f"  … and {len(lines) - VIOLATIONS_SHOWN:,} more")
     return "\n".join([title, *shown])
@@ -48,3 +49,15 @@ def size_fault(least: int, greatest: int, *sides: float) -> str | None:
     shown = (str(side) for side in sides)
     cut = (side if len(side) <= _SIDE_CHARACTERS else f"{side[: _SIDE_CHARACTERS - 1]}…" for side in shown)
     return f"is {' × '.join(cut)} px, each side must be {least} to {greatest:,}"
+
+
+def pixels_fault(width: int, height: int, file_format: str) -> str | None:
+    """Why an image with this many pixels can't be decoded: `has 9,000 × 8,000 px, …`; None if it can.
+
+    Args:
+        file_format: Pillow's name of it, such as `WEBP`.
+    """
+    most = WEBP_PIXELS_MAX if file_format == "WEBP" else IMAGE_PIXELS_MAX
+    if width * height <= most:
+        return None
+    return f"is {width} × {height} px, but a {file_format} file may have at most {most:,} pixels"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TypeGuard
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 ROUNDING_TOLERANCE = 1e-4
 """As a fraction of the image's side: tools that write four digits may put a box this far beyond the edge."""
@@ -57,6 +58,22 @@ def no_bbox_problem(annotations: int) -> str:
     )
 
 
+def is_crowd(entry: Mapping[str, Any]) -> bool:
+    """Whether an annotation is a crowd (`iscrowd`) and not a single object. Tools write 0 and 1 as numbers, as text, or as true
+    and false.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    flag = entry.get("iscrowd")
+    value = flag.strip().lower() if isinstance(flag, str) else flag
+    if value in (None, 0, "", "0", "false"):
+        return False
+    if value in (1, "1", "true"):
+        return True
+    raise ValueError(f"iscrowd is {shown_as_json(flag)}, must be 0 or 1")
+
+
 def cut_to_image(bbox: object) -> object:
     """Clip a `bbox` that exceeds its image by at most `ROUNDING_TOLERANCE` to the edge; return any other unchanged."""
     if not _is_four_numbers(bbox):
@@ -86,7 +103,10 @@ def up_to_edge(start: float, length: float) -> float:
 
 def shown_as_json(value: object) -> str:
     """A value of a JSON file for a message, shortened if it is long."""
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "…"
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from vision_customization.contract.names import printable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,7 +41,7 @@ class Violation:
             place += f": {self.section}" + (f"[{self.index}]" if self.index is not None else "")
         if self.id is not None:
             place += f" (id {self.id})"
-        return f"{place}: {self.message}"
+        return printable(f"{place}: {self.message}")
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from vision_customization.contract.coco.boxes import bbox_problem, no_bbox_problem, shown_as_json
+from vision_customization.contract.coco.boxes import bbox_problem, is_crowd, no_bbox_problem, shown_as_json
 from vision_customization.contract.coco.document import Box, CocoAnnotation, CocoFile, CocoImage, Severity, Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import ANNOTATION_FILES_MAX, BOXES_PER_IMAGE_MAX, DATASET_LIMITS, DatasetLimits
+from vision_customization.contract.names import has_control_characters, name_text_fault, near_twins, shown_twins
 from vision_customization.contract.texts import counted, size_fault
 
 TINY_BOX_PX = 0.99
@@ -62,6 +63,15 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
         allowed = f"must be {limits.categories_min} to {limits.categories_max:,}"
         names = ": " + ", ".join(sorted(tags)) if 0 < len(tags) < limits.categories_min else ""
         violations.append(Violation(name, f"{counted(len(tags), 'tag')}{names}, {allowed}", "categories"))
+    violations += [
+        Violation(
+            name,
+            f"{shown_twins(*pair)} are two tags, but differ only by letter case, blanks or Unicode form",
+            "categories",
+            severity=Severity.WARNING,
+        )
+        for pair in near_twins(tags)
+    ]
     for tag, count in tags.items():
         if count == 0:
             message = f"tag {tag!r} has no annotation, so a model can't learn it"
@@ -138,6 +148,7 @@ class _FileCheck:
             if problem is not None:
                 self._refuse(problem, "images", index, id_ or None)
         file_name = entry.get("file_name")
+        self._warn_of_control_characters("file_name", file_name, "images", index, id_)
         url = entry.get("absolute_url") or entry.get("coco_url")
         sides = entry.get("width") or 0, entry.get("height") or 0
         return CocoImage(index, id_, *sides, file_name if isinstance(file_name, str) else "", url)
@@ -157,12 +168,19 @@ class _FileCheck:
     def _category(self, index: int, id_: int, entry: dict[str, Any]) -> tuple[int, str]:
         name = entry.get("name")
         if isinstance(name, str) and name:
+            if fault := name_text_fault(name):
+                self._refuse(f"name {shown_as_json(name)} {fault}", "categories", index, id_ or None)
+            else:
+                self._warn_of_control_characters("name", name, "categories", index, id_)
             return id_, name
         self._refuse(f"name {_is(entry, 'name')}, must be the tag's name", "categories", index, id_ or None)
         return id_, ""
 
     def _annotations(self, document: dict[str, Any]) -> list[CocoAnnotation]:
-        entries = [entry for entry in self._entries(document, "annotations") if not (self.detection and self._is_crowd(*entry))]
+        listed = list(self._entries(document, "annotations"))
+        entries = [entry for entry in listed if not (self.detection and self._is_crowd(*entry))]
+        if listed and not entries:
+            self._refuse(f"all {len(listed):,} are crowds (iscrowd), so no object remains", "annotations")
         boxed = self.detection and any(entry.get("bbox") is not None for _, _, entry in entries)
         if self.detection and entries and not boxed:  # one message for the file, not one per annotation
             self._refuse(no_bbox_problem(len(entries)), "annotations")
@@ -212,7 +230,11 @@ class _FileCheck:
             )
 
     def _is_crowd(self, index: int, id_: int, entry: dict[str, Any]) -> bool:
-        if not entry.get("iscrowd"):
+        try:
+            if not is_crowd(entry):
+                return False
+        except ValueError as error:
+            self._refuse(str(error), "annotations", index, id_ or None)
             return False
         self._warn("is a crowd (iscrowd) and not a single object, so it is skipped", "annotations", index, id_ or None)
         return True
@@ -246,6 +268,10 @@ class _FileCheck:
     def _has_size(self, side: object) -> bool:
         return isinstance(side, int | float) and self.limits.side_min <= side <= self.limits.side_max
 
+    def _warn_of_control_characters(self, key: str, text: object, section: str, index: int, id_: int) -> None:
+        if isinstance(text, str) and name_text_fault(text) is None and has_control_characters(text):
+            self._warn(f"{key} {text!r} has control characters", section, index, id_ or None)
+
     def _warn(self, message: str, section: str, index: int, id_: object) -> None:
         self.violations.append(Violation(self.name, message, section, index, id_, Severity.WARNING))
 
@@ -253,7 +279,8 @@ class _FileCheck:
 def _file_name_problem(entry: dict[str, Any]) -> str | None:
     file_name = entry.get("file_name")
     if isinstance(file_name, str) and file_name:
-        return None
+        fault = name_text_fault(file_name)
+        return f"file_name {shown_as_json(file_name)} {fault}" if fault else None
     return f"file_name {_is(entry, 'file_name')}, must be the image's path"
 
 

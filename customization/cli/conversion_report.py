@@ -1,12 +1,13 @@
-"""The report at the end of a conversion: what was read, what was written, and what was left out, changed or doubtful, and where."""
+"""The report at the end of a conversion: what was read, written and left out, and every remark with its first places."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.output import print_table
 
 if TYPE_CHECKING:
@@ -14,12 +15,21 @@ if TYPE_CHECKING:
 
 PLACES_SHOWN = 3
 
+HEADINGS = {"leftOut": "left out", "changed": "changed", "warning": "probably a mistake", "note": "understood"}
+PLURALS = {"image": "images", "file": "label files", "folder": "folders", "tag": "tags"}
+SINGULARS = {"image": "image", "file": "label file", "folder": "folder", "tag": "tag"}
 
-def report_json(read: LabelledImages, written: Sequence[LabelledImages]) -> dict[str, Any]:
-    """`read` and `written` in numbers of images and labels, and every remark with all its places."""
+
+def report_json(written: Sequence[LabelledImages]) -> dict[str, Any]:
+    """What was read and written in numbers of images and labels, and every remark with all its places.
+
+    Args:
+        written: the parts of a conversion, which all have its remarks.
+    """
+    counts = _counts(written)
     return {
-        "read": {what: counts[0] for what, counts in _counts(read, written).items()},
-        "written": {what: counts[1] for what, counts in _counts(read, written).items()},
+        "read": {what: read for what, (read, _, _) in counts.items()},
+        "written": {what: there for what, (_, there, _) in counts.items()},
         "remarks": [
             {
                 "effect": remark.effect,
@@ -28,37 +38,36 @@ def report_json(read: LabelledImages, written: Sequence[LabelledImages]) -> dict
                 "count": len(remark.places),
                 "places": list(remark.places),
             }
-            for remark in read.remarks
+            for remark in written[0].remarks
         ],
     }
 
 
-def print_report(read: LabelledImages, written: Sequence[LabelledImages]) -> None:
-    counts = _counts(read, written)
-    label = "boxes" if read.kind == AnnotationKind.IMAGE_OBJECT_DETECTION else "tags of images"
-    rows = [(name, *counts[what]) for name, what in (("images", "images"), (label, "labels"))]
+def print_report(written: Sequence[LabelledImages]) -> None:
+    """Print the same as tables."""
+    counts = _counts(written)
+    boxed = written[0].kind == AnnotationKind.IMAGE_OBJECT_DETECTION
+    labels = ("box", "boxes") if boxed else ("label", "labels")
+    rows = [("images", *counts["images"]), (labels[1], *counts["labels"])]
+    click.echo()
     print_table(("", "read", "written", "left out"), rows, "nothing")
-    headings = {"leftOut": "left out", "changed": "changed", "warning": "probably a mistake"}
-    for effect, heading in headings.items():
-        remarks = [remark for remark in read.remarks if remark.effect == effect]
+    for effect, heading in HEADINGS.items():
+        remarks = [_row(remark, labels) for remark in written[0].remarks if remark.effect == effect]
         if remarks:
-            print_table((heading, "why", "where"), [_row(remark, label) for remark in remarks], "nothing")
+            click.echo()
+            print_table((heading, "why" if effect != "note" else "as", "where"), remarks, "nothing")
 
 
-def _row(remark: Remark, label: str) -> tuple[str, str, str]:
-    noun = {"boxes": "box", "tags of images": "tag of an image"}[label] if remark.what == "label" else str(remark.what)
+def _row(remark: Remark, labels: tuple[str, str]) -> tuple[str, str, str]:
     count = len(remark.places)
-    what = f"{count:,} {label}" if remark.what == "label" and count != 1 else counted(count, noun)
-    where = ", ".join(remark.places[:PLACES_SHOWN])
+    one, several = labels if remark.what == "label" else (SINGULARS[remark.what], PLURALS[remark.what])
     more = f" and {count - PLACES_SHOWN:,} more" if count > PLACES_SHOWN else ""
-    return what, remark.reason, where + more
+    return f"{count:,} {one if count == 1 else several}", remark.reason, ", ".join(remark.places[:PLACES_SHOWN]) + more
 
 
-def _counts(read: LabelledImages, written: Sequence[LabelledImages]) -> dict[str, tuple[int, int, int]]:
-    """What was read, written and left out, in images and labels: the first is the sum of the others."""
+def _counts(written: Sequence[LabelledImages]) -> dict[str, tuple[int, int, int]]:
+    """Images and labels that were read, written and left out; the first number is the sum of the others."""
     images = sum(len(part.images) for part in written)
     labels = sum(len(image.labels) for part in written for image in part.images)
-    return {
-        "images": (images + read.left_out("image"), images, read.left_out("image")),
-        "labels": (labels + read.left_out("label"), labels, read.left_out("label")),
-    }
+    no_images, no_labels = written[0].left_out("image"), written[0].left_out("label")
+    return {"images": (images + no_images, images, no_images), "labels": (labels + no_labels, labels, no_labels)}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vision_customization.common.cache_folder import cache_folder
+from vision_customization.contract.names import printable, printable_json
 from vision_customization.customization.cli.connection import project_folder
 from vision_customization.customization.cli.exit_code import ExitCode
 
@@ -23,7 +24,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 
 def print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    click.echo(printable_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], nothing: str) -> None:
@@ -53,12 +54,12 @@ def cell_text(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else printable(str(value)).replace("\n", "\\n")
 
 
 def say(text: str) -> None:
     """Print a remark for the person at the terminal, on standard error."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def confirm(question: str, yes: bool) -> None:

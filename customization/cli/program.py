@@ -21,6 +21,7 @@ from vision_customization.customization.cli.commands.planogram import planogram
 from vision_customization.customization.cli.commands.predict import predict
 from vision_customization.customization.cli.commands.products import products
 from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.output import say
 from vision_customization.customization.errors import (
     ConversionFailed,
     DatasetInvalid,
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("Interrupted. Nothing was left half-written; run the same command again to continue.", err=True)
         code = ExitCode.INTERRUPTED
     except VisionError as error:
-        click.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}")
         code = ExitCode.NO if isinstance(error, ANSWERS) else ExitCode.FAILED
     except BrokenPipeError:
         # The reader closed the pipe; discard what is still buffered.

@@ -11,7 +11,7 @@ from vision_customization.customization.convert.readers.folders import read_fold
 from vision_customization.customization.convert.readers.pascal_voc import read_voc
 from vision_customization.customization.convert.readers.yolo import read_yolo
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
-from vision_customization.customization.convert.split import FormerParts, split
+from vision_customization.customization.convert.split import FormerParts, split, split_as_given
 from vision_customization.customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "read_voc",
     "read_yolo",
     "split",
+    "split_as_given",
     "to_coco",
     "write_coco",
 ]

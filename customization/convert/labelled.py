@@ -4,45 +4,61 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.names import has_control_characters, name_text_fault, near_twins, shown_twins
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS, ImageFacts
+from vision_customization.customization.datasets.image_facts import ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 OUTSIDE_TOLERANCE_PX = 2.0
 """Tools count pixels from 0 or from 1, and round: a box this far outside its image is silently clipped to the edge."""
 
+CLIPPED = "reaches a little beyond its image, so it is clipped to the edge"
+
 Progress = Callable[[int, int], None]
+
+_DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box."""
+    """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box.
+
+    `testing` is whether the source itself has the image for testing; None if the source is not split.
+    """
 
     path: Path
     sha256: str
     width: int
     height: int
     labels: tuple[tuple[str, Box | None], ...]
+    testing: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or not
-    as it was there."""
+    """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or is
+    here in another way."""
 
     kind: str
     tags: tuple[str, ...]
     images: tuple[LabelledImage, ...]
     remarks: tuple[Remark, ...] = ()
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the source itself has images for testing."""
+        return any(image.testing for image in self.images)
 
     def left_out(self, what: str) -> int:
         """How many images, or labels, of the source are not here."""
@@ -71,6 +87,7 @@ class FoundImage:
     place: str
     labels: list[tuple[str, PixelBox | Box | None, str]] = field(default_factory=list)
     claimed: tuple[float, float] | None = None
+    testing: bool | None = None
 
     def add(self, tag: str, box: PixelBox | Box | None, place: str) -> None:
         self.labels.append((tag, box, place))
@@ -99,7 +116,7 @@ def finish(
     for item in ordered:
         try:
             statuses[str(item.path)] = item.path.stat()
-        except OSError:
+        except (OSError, ValueError):
             problems.append(f"{item.place}: no such image file: {item.path}")
     facts = read_images(statuses, cache, on_progress)
     images = []
@@ -109,12 +126,40 @@ def finish(
             problems.append(f"{item.path}: {known}")
         elif known is not None:
             images.append(_labelled(kind, item, known, problems, remarks))
+    problems += _unusable_tags(ordered)
     if not ordered and not problems:
         problems.append("no images found")
+        problems += [f"{place}: {remark.reason}" for remark in remarks.listed() for place in remark.places]
     if problems:
         raise ConversionFailed(problems)
     used = {tag for image in images for tag, _ in image.labels}
+    _remark_on_tags(list(dict.fromkeys(tags)), used, remarks)
     return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images), remarks.listed())
+
+
+def remark_on_namesakes(tags: Iterable[str], remarks: Remarks) -> None:
+    """Warn of names that several classes of a source have."""
+    for tag, count in Counter(tags).items():
+        if count > 1:
+            remarks.warn(What.TAG, "is the name of several classes, which count as one tag", f"{tag!r} ({count} classes)")
+
+
+def _unusable_tags(found: Iterable[FoundImage]) -> list[str]:
+    places: dict[str, str] = {}
+    for item in found:
+        for tag, _, place in item.labels:
+            places.setdefault(tag, place)
+    return [f"{place}: the tag {tag!r} {fault}" for tag, place in places.items() if (fault := name_text_fault(tag))]
+
+
+def _remark_on_tags(tags: Sequence[str], used: Container[str], remarks: Remarks) -> None:
+    for tag in tags:
+        if tag not in used:
+            remarks.left_out(What.TAG, "has no label", repr(tag))
+        elif has_control_characters(tag):
+            remarks.warn(What.TAG, "has control characters", repr(tag))
+    for one, other in near_twins(tag for tag in tags if tag in used):
+        remarks.warn(What.TAG, "differs from another tag only by letter case, blanks or Unicode form", shown_twins(one, other))
 
 
 def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str], remarks: Remarks) -> LabelledImage:
@@ -131,7 +176,7 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
         else:
             claimed = " × ".join(f"{side:g}" for side in item.claimed)
             problems.append(f"{item.place}: {item.path.name} is {size[0]} × {size[1]} px, but its labels say {claimed}")
-        return LabelledImage(item.path, facts.sha256, *size, ())
+        return LabelledImage(item.path, facts.sha256, *size, (), item.testing)
     labels: list[tuple[str, Box | None]] = []
     for tag, box, place in item.labels:
         if isinstance(box, PixelBox):
@@ -139,6 +184,9 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
                 labels.append((tag, pixels_to_fractions(box, *size)))
             except ValueError as error:
                 problems.append(f"{place}: {error}")
+                continue
+            if min(box.left, box.top) < 0 or box.right > size[0] or box.bottom > size[1]:
+                remarks.changed(What.LABEL, CLIPPED, place)
         else:
             labels.append((tag, box))
     if kind == AnnotationKind.IMAGE_CLASSIFICATION and len({tag for tag, _ in labels}) > 1:
@@ -148,7 +196,7 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
         for _, _, place in item.labels[1:]:
             remarks.left_out(What.LABEL, "repeats the tag of its image", place)
         labels = labels[:1]
-    return LabelledImage(item.path, facts.sha256, *size, tuple(labels))
+    return LabelledImage(item.path, facts.sha256, *size, tuple(labels), item.testing)
 
 
 def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
@@ -172,28 +220,25 @@ def pixels_to_fractions(box: PixelBox, width: int, height: int) -> Box:
 
 
 def fitted(box: Box) -> Box:
-    """Rounded to nine digits, with `left + width` and `top + height` at most 1 also in floating point."""
+    """Rounded to nine digits, with `left + width` and `top + height` at most 1 also in floating point.
+
+    Raises ValueError if nothing is left of the box.
+    """
     left, top, width, height = (round(number, 9) for number in box)
-    return left, top, up_to_edge(left, width), up_to_edge(top, height)
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Every file below `folder` with an image's extension, except hidden files, sorted by path."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in EXTENSIONS
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    width, height = up_to_edge(left, width), up_to_edge(top, height)
+    if width <= 0 or height <= 0:
+        raise ValueError(f"box {' '.join(f'{number:g}' for number in box)} is empty")
+    return left, top, width, height
 
 
 def number(text: str | None) -> float:
     """A finite number from text. Raises ValueError with the text in its message."""
+    text = text or ""
     try:
-        value = float(text or "")
+        value = math.nan if "_" in text else float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise ValueError(f"{text or ''!r} is not a number")
+        comma = _DECIMAL_COMMA.fullmatch(text.strip())
+        raise ValueError(f"{text!r} is not a number" + (f": write it with a point, {comma[1]}.{comma[2]}" if comma else ""))
     return value

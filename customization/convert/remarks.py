@@ -1,4 +1,4 @@
-"""What the reader of a format did not take as it stands: what it left out, what it changed, and what is probably a mistake.
+"""How a format's reader took its source: what it left out, what it changed, what is probably a mistake, what was unclear.
 
 No label, box or image of a source disappears or moves without a remark.
 """
@@ -13,6 +13,7 @@ class Effect(StrEnum):
     LEFT_OUT = "leftOut"
     CHANGED = "changed"
     WARNING = "warning"
+    NOTE = "note"
 
 
 class What(StrEnum):
@@ -21,6 +22,7 @@ class What(StrEnum):
     IMAGE = "image"
     LABEL = "label"
     FILE = "file"
+    FOLDER = "folder"
     TAG = "tag"
 
 
@@ -51,6 +53,10 @@ class Remarks:
     def warn(self, what: What, reason: str, place: str) -> None:
         """Something that was taken as it is, but is probably a mistake."""
         self._add(Effect.WARNING, what, reason, place)
+
+    def note(self, what: What, reason: str, place: str) -> None:
+        """How the reader understood something that could mean something else."""
+        self._add(Effect.NOTE, what, reason, place)
 
     def listed(self) -> tuple[Remark, ...]:
         return tuple(Remark(*key, tuple(places)) for key, places in self._places.items())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.convert.remarks import Remarks, What
 
 TRAINING_MIN = 2
 """A classifier needs this many training images per tag; the split leaves at least as many, if the tag has more."""
@@ -73,9 +74,16 @@ def split(
             if in_test[tag] < wanted:
                 test.add(sha256)
                 in_test.update(_tags(groups[sha256]))
-    return (
-        _part(images, (image for image in images.images if image.sha256 not in test)),
-        _part(images, (image for image in images.images if image.sha256 in test)),
+    return _parts(images, test)
+
+
+def split_as_given(images: LabelledImages) -> tuple[LabelledImages, LabelledImages]:
+    """Split the images as their source does: the first result is for training, the second for testing.
+
+    An image of which the source has copies on both sides is for training only.
+    """
+    return _parts(
+        images, {image.sha256 for image in images.images} - {image.sha256 for image in images.images if not image.testing}
     )
 
 
@@ -95,6 +103,17 @@ def _tags(copies: Iterable[LabelledImage]) -> set[str | None]:
     return {tag for image in copies for tag, _ in image.labels} or {None}
 
 
-def _part(whole: LabelledImages, images: Iterable[LabelledImage]) -> LabelledImages:
-    """A subset of the images. Both subsets keep all tags, so that a tag has the same id in both."""
-    return replace(whole, images=tuple(images))
+def _parts(images: LabelledImages, test: Container[str]) -> tuple[LabelledImages, LabelledImages]:
+    """Images for training, and those whose contents are for testing. Both parts keep all tags, so that a tag has the same id in
+    both. Remarks name the images that are on the other side in their source."""
+    remarks = Remarks()
+    for image in images.images if images.is_split else ():
+        testing = image.sha256 in test
+        if image.testing is not None and image.testing != testing:
+            sides = ("training", "testing") if testing else ("testing", "training")
+            remarks.changed(What.IMAGE, f"is for {sides[0]} in the source, but now for {sides[1]}", str(image.path))
+    whole = replace(images, remarks=images.remarks + remarks.listed())
+    return (
+        replace(whole, images=tuple(image for image in images.images if image.sha256 not in test)),
+        replace(whole, images=tuple(image for image in images.images if image.sha256 in test)),
+    )

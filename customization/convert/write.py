@@ -27,18 +27,18 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
         ConversionFailed: an image is not below `folder`.
     """
     ids = {tag: index for index, tag in enumerate(images.tags, start=1)}
-    root = folder.resolve()
-    outside = [image.path for image in images.images if not image.path.resolve().is_relative_to(root)]
+    names = {image.path: _name_below(folder, image.path) for image in images.images}
+    outside = [path for path, name in names.items() if name is None]
     if outside:
         which = f"{outside[0]}" + (f" and {len(outside) - 1:,} more" if len(outside) > 1 else "")
         advice = "pass a folder that contains the images as `--output`, or copy them there with `--copy-images`"
-        raise ConversionFailed([f"{which}: not below {root}. Either {advice}"])
+        raise ConversionFailed([f"{which}: not below {folder.resolve()}. Either {advice}"])
     entries = [
         {
             "id": index,
             "width": image.width,
             "height": image.height,
-            "file_name": image.path.resolve().relative_to(root).as_posix(),
+            "file_name": names[image.path],
         }
         for index, image in enumerate(images.images, start=1)
     ]
@@ -51,6 +51,14 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
             annotations.append(annotation)
     categories = [{"id": id_, "name": tag} for tag, id_ in ids.items()]
     return {"images": entries, "annotations": annotations, "categories": categories}
+
+
+def _name_below(folder: Path, path: Path) -> str | None:
+    """The path relative to `folder`; of a file that is there by a link, with the link's name. None if it is elsewhere."""
+    for whole, root in ((path.resolve(), folder.resolve()), (path.absolute(), folder.absolute())):
+        if whole.is_relative_to(root) and ".." not in whole.relative_to(root).parts:
+            return whole.relative_to(root).as_posix()
+    return None
 
 
 def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
@@ -118,7 +126,7 @@ def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[Lab
     """The digests of the future files, by path; in lower case, since some file systems ignore case."""
     for image in images.images:
         path = image.path.resolve()
-        if not path.is_relative_to(root):
+        if _name_below(folder, image.path) is None:
             inner = path.relative_to(base) if path.is_relative_to(base) else Path(image.sha256[:12] + path.suffix)
             wanted = root / "images" / inner
             for target in (wanted, wanted.with_name(f"{wanted.stem}-{image.sha256[:12]}{wanted.suffix}")):
@@ -132,8 +140,9 @@ def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[Lab
             taken[str(target).lower()] = image.sha256
             if there is None:
                 copies[target] = path
-            path = target
-        placed.append(replace(image, path=path))
+            placed.append(replace(image, path=target))
+        else:
+            placed.append(image)
     return replace(images, images=tuple(placed)), copies
 
 

@@ -17,6 +17,7 @@ from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.customization.datasets.content_rules import contradictions, crowded, unturned
 from vision_customization.customization.datasets.labelled_file import ContentEntry, LabelledFile
 from vision_customization.customization.datasets.manifest import Manifest, manifest_of
+from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.datasets.source import DatasetFiles
 from vision_customization.customization.errors import DatasetInvalid
 
@@ -90,8 +91,9 @@ def check_dataset(found: DatasetFiles) -> CheckedDataset:
     if len(files) == len(found.documents):
         violations += check_together(files, kind, purpose)
     limits = DATASET_LIMITS[kind, purpose]
+    near = NearNames()
     for image in found.images:
-        problem = image.problem(found.statuses, found.facts, limits.side_min, limits.side_max)
+        problem = image.problem(found.statuses, found.facts, limits.side_min, limits.side_max, near)
         if problem is not None:
             violations.append(problem)
     if any(violation.severity is Severity.ERROR for violation in violations):

@@ -102,15 +102,25 @@ class DigestCache:
         return connection
 
 
-def _key(path: str) -> str:
-    return path if path.startswith("/") else os.path.abspath(path)  # noqa: PTH100 - Path objects take ten times as long
+def _key(path: str) -> str | bytes:
+    """The absolute path; as bytes if it is not UTF-8, which SQLite can't keep as text."""
+    key = path if path.startswith("/") else os.path.abspath(path)  # noqa: PTH100 - Path objects take ten times as long
+    return key if key.isascii() or _is_unicode(key) else os.fsencode(key)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _settled(image: ReadImage) -> bool:
     return max(image.status.st_mtime_ns, image.status.st_ctime_ns) < image.read_ns - _RACY_NS
 
 
-def _select(connection: sqlite3.Connection, paths: list[str]) -> Iterator[tuple[Any, ...]]:
+def _select(connection: sqlite3.Connection, paths: list[str | bytes]) -> Iterator[tuple[Any, ...]]:
     for start in range(0, len(paths), _CHUNK):
         chunk = paths[start : start + _CHUNK]
         marks = ", ".join("?" * len(chunk))

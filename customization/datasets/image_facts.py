@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vision_customization.common.image_metadata import essential_png, orientation_of
+from vision_customization.contract.texts import pixels_fault
 from vision_customization.customization.errors import ImageUnreadable
 
 if TYPE_CHECKING:
@@ -65,7 +67,8 @@ class ImageFacts:
 
 
 def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
-    """The facts about an encoded image, which is decoded completely so that damage is found here.
+    """The facts about an encoded image, which is decoded completely so that damage is found here; but not if it has more pixels
+    than the contract allows. Damaged metadata is ignored.
 
     Raises:
         ImageUnreadable: not an image of a supported type, damaged, or a side over 16,000 px.
@@ -76,12 +79,14 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < SIDE_MAX_PX**2:
         Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
     try:
-        with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112) in _ROTATED
-            if max(width, height) <= SIDE_MAX_PX:
-                _decode(image)
-            file_format = image.format or ""
+        try:
+            width, height, turned, file_format = _read(data)
+        except (OSError, SyntaxError, ValueError):
+            # Metadata that Pillow refuses must not spoil a good image.
+            essential = essential_png(data)
+            if essential is None:
+                raise
+            width, height, turned, file_format = _read(essential)
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
         raise ImageUnreadable(f"is not an image of a supported type ({known})" if data else "is empty") from None
@@ -91,6 +96,18 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     if turned and file_format != "TIFF":
         width, height = height, width
     return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format)
+
+
+def _read(data: bytes) -> tuple[int, int, bool, str]:
+    """Width, height, whether the EXIF orientation swaps them, and format."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
+        (width, height), file_format = image.size, image.format or ""
+        turned = orientation_of(image) in _ROTATED
+        if max(width, height) <= SIDE_MAX_PX and pixels_fault(width, height, file_format) is None:
+            _decode(image)
+        return width, height, turned, file_format
 
 
 def _decode(image: PilImage) -> None:

@@ -22,11 +22,12 @@ from typing import Any
 from vision_customization.contract.coco.document import Violation, read_json
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
-from vision_customization.contract.texts import size_fault
+from vision_customization.contract.texts import pixels_fault, size_fault
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.datasets.labelled_file import ContentEntry
+from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ImageUnreadable
 
 
@@ -120,7 +121,11 @@ class LocatedImage:
 
     def _outside(self) -> bool:
         name = self.file_name
-        return name.startswith(("/", "\\")) or (".." in name and ".." in name.replace("\\", "/").split("/"))
+        return (
+            name.startswith(("/", "\\"))
+            or name[1:3] in (":/", ":\\")
+            or (".." in name and ".." in name.replace("\\", "/").split("/"))
+        )
 
     def problem(
         self,
@@ -128,12 +133,13 @@ class LocatedImage:
         facts: dict[str, ImageFacts | ImageUnreadable],
         side_min: int,
         side_max: int,
+        near: NearNames,
     ) -> Violation | None:
         status = statuses.get(self.path)
         if self._outside():
             message = f"file_name {self.file_name!r} must be a relative path inside the dataset's folder"
         elif status is None:
-            message = f"no such image file: {self.path}"
+            message = f"no such image file: {self.path}{self._hint(near)}"
         elif not stat.S_ISREG(status.st_mode):
             message = f"{self.path} is not a file"
         elif status.st_size > IMAGE_BYTES_MAX:
@@ -142,7 +148,9 @@ class LocatedImage:
             found = facts[self.path]
             if isinstance(found, ImageUnreadable):
                 message = f"{self.file_name} {found}"
-            elif fault := size_fault(side_min, side_max, found.width, found.height):
+            elif (fault := size_fault(side_min, side_max, found.width, found.height)) or (
+                fault := pixels_fault(found.width, found.height, found.format)
+            ):
                 message = f"{self.file_name} {fault}"
             elif not found.has_size(*self.claimed) and _are_numbers(self.claimed):
                 claimed = " × ".join(str(side) for side in self.claimed)
@@ -150,6 +158,13 @@ class LocatedImage:
             else:
                 return None
         return Violation(self.file, message, "images", self.index, self.id)
+
+    def _hint(self, near: NearNames) -> str:
+        folder, name = self.path.removesuffix(self.file_name), self.file_name.replace("\\", "/")
+        meant = near.same(folder, name) or near.hint(folder, name)
+        if meant is None:
+            return ""
+        return f". Is {meant.removeprefix(folder).lstrip('/')!r} meant?"
 
     def entry(self, statuses: dict[str, os.stat_result], facts: dict[str, ImageFacts | ImageUnreadable]) -> ContentEntry:
         found = facts[self.path]

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, no_bbox_problem
+from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, is_crowd, no_bbox_problem
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX, DATASET_LIMITS
@@ -84,7 +84,12 @@ class _Merged:
         boxed = False
         for annotation in file.annotations():
             bbox = cut_to_image(annotation.entry.get("bbox"))
-            if annotation.entry.get("iscrowd"):
+            try:
+                crowd = is_crowd(annotation.entry)
+            except ValueError as error:
+                file.refuse(str(error), "annotations", annotation.index, annotation.id)
+                continue
+            if crowd:
                 boxed = True
             elif bbox is None:
                 unboxed.append(annotation)

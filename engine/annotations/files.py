@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeGuard
 from vision_customization.contract.coco.document import Violation, parse_json
 from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import DatasetLimits
+from vision_customization.contract.names import name_text_fault
 from vision_customization.contract.texts import size_fault
 from vision_customization.engine.errors import EngineError
 
@@ -99,6 +100,9 @@ class AnnotationFile:
             if not isinstance(url, str) or not url:
                 self.refuse("absolute_url is missing (or coco_url instead)", "images", index, id_)
                 continue
+            if fault := name_text_fault(url):
+                self.refuse(f"absolute_url {shown(url)} {fault}", "images", index, id_)
+                continue
             for side in ("width", "height"):
                 pixels = entry.get(side)
                 if isinstance(pixels, int | float) and (fault := size_fault(limits.side_min, limits.side_max, pixels)):
@@ -109,6 +113,9 @@ class AnnotationFile:
         for index, id_, entry in self._entries("categories"):
             tag = entry.get("name")
             if isinstance(tag, str) and tag:
+                if fault := name_text_fault(tag):
+                    self.refuse(f"name {shown(tag)} {fault}", "categories", index, id_)
+                    continue
                 yield id_, tag
             else:
                 self.refuse("name is missing: expected the tag's name", "categories", index, id_)

@@ -9,26 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from vision_customization.contract.texts import size_fault
+from vision_customization.common.image_metadata import essential_png, orientation_of
+from vision_customization.contract.limits import IMAGE_PIXELS_MAX
+from vision_customization.contract.texts import pixels_fault, size_fault
 from vision_customization.engine.learning.errors import ImageError
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
 """Pillow's names of the accepted formats; its other formats are refused. An MPO file is opened as a JPEG."""
 
-PIXELS_MAX = 178_956_970
-"""Pillow's own limit against decompression bombs: a file that claims more is refused before it is decoded."""
-
-WEBP_PIXELS_MAX = 64 * 1024 * 1024
-"""A WebP file is decoded in four buffers of its full size, 16 bytes per pixel; other formats take at most half of that."""
-
 LARGE_PIXELS = 16 * 1024 * 1024
 """A larger image is reduced before its channels are converted. Only one that needs much memory is decoded at a time."""
 
 # Pillow warns about damaged metadata, and about images that are large but below the limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+
+_WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 _REDUCED_SIDE = 2 * max(backbone.side for backbone in BACKBONES)
 _BAND_PIXELS = 1024 * 1024
@@ -77,8 +75,13 @@ def _to_eight_bits(image: Image.Image, low: float, high: float) -> Image.Image:
     if image.mode == "F":
         values = (values - low) * (255 / max(high - low, 1e-12))
     elif image.mode.startswith("I;16") or high > 255:
-        values = values * (255 / max(high, 65535.0))
+        values = values * (255 / _white(high))
     return Image.fromarray(np.clip(values + 0.5, 0, 255).astype(np.uint8))
+
+
+def _white(high: float) -> float:
+    """The value that is white in an image whose greatest is `high`: cameras write 10, 12 or 14 bits into a file of 16."""
+    return next((white for white in _WHITES if high <= white), high)
 
 
 def _to_rgb(image: Image.Image, low: float, high: float) -> Image.Image:
@@ -146,24 +149,37 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
     Raises:
         ImageSizeError: a side is shorter or longer; checked from the file's header, before anything is decoded.
         ImageError: the format is not one of these, or the bytes are truncated, or claim more than 178,956,970 pixels
-            (67,108,864 as WebP).
+            (67,108,864 as WebP). Damaged or very long metadata is ignored.
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, sides)
-            return _decode(image, detail)
+        return _opened(data, sides, detail)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
         raise ImageError(f"the data ({len(data)} bytes) is not an image of a supported type: {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"the image claims more than {PIXELS_MAX:,} pixels") from error
+        raise ImageError(f"the image claims more than {IMAGE_PIXELS_MAX:,} pixels") from error
     except MemoryError as error:
         raise ImageError("the image is too large to decode") from error
     except Exception as error:
         raise ImageError(f"the image is damaged or truncated: {error or type(error).__name__}") from error
+
+
+def _opened(data: bytes, sides: tuple[int, int] | None, detail: int) -> DecodedImage:
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(image, sides)
+            return _decode(image, detail)
+    except (OSError, SyntaxError, ValueError):
+        # Metadata that Pillow refuses must not spoil a good image.
+        essential = essential_png(data)
+        if essential is None:
+            raise
+    with Image.open(io.BytesIO(essential), formats=FORMATS) as image:
+        _check_size(image, sides)
+        return _decode(image, detail)
 
 
 def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
@@ -176,9 +192,8 @@ def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:
     width, height = image.size
     if sides is not None:
         check_sides(width, height, sides)
-    most = WEBP_PIXELS_MAX if image.format == "WEBP" else PIXELS_MAX
-    if width < 1 or height < 1 or width * height > most:
-        raise ImageError(f"the image claims more than {most:,} pixels ({width} × {height}, {image.format})")
+    if fault := pixels_fault(width, height, image.format or ""):
+        raise ImageError(f"the image {fault}")
 
 
 def _decode(image: Image.Image, detail: int) -> DecodedImage:
@@ -193,7 +208,7 @@ def _decode(image: Image.Image, detail: int) -> DecodedImage:
         image.load()
         upright = _reduced_rgb(image, detail)
     # Only after loading: Pillow turns a TIFF upright, and drops its orientation, when it loads it.
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    orientation = orientation_of(image)
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
     if orientation in _QUARTER_TURNS:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from vision_customization.contract.names import printable
+from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.conversion_report import print_report, report_json
 from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
 from vision_customization.customization.errors import ConversionFailed
@@ -69,7 +71,10 @@ def convert(
 ) -> None:
     """Convert labels of other tools to COCO files that the service accepts: boxes as fractions, ids without gaps.
 
-    The train/test split is reproducible and stratified by tag, and identical images never end up on both sides. If the output
+    The output ends with what was read, written and left out, by reason, with the first places.
+
+    The train/test split is reproducible and stratified by tag, and identical images never end up on both sides. A source with
+    folders train, valid and test keeps that split, unless --test-share asks for another. If the output
     folder already has both files, their images stay where they are, and only new images are split. A file that lists images
     SOURCE does not have is not overwritten. If anything cannot be converted, nothing is written, the exit code is 1, and every
     problem is listed with its file and line or index.
@@ -81,12 +86,11 @@ def convert(
       vision convert labels.csv --from csv --images photos
     """
     folder = output or _folder_of(source)
-    targets = [folder / name for name in (("train.json", "test.json") if test_share else ("train.json",))]
-    for target in targets:
-        if target.exists() and target.samefile(source):
-            raise click.UsageError(f"{target} would overwrite SOURCE: name another folder with --output")
+    _keep_source(source, _targets(folder, test_share > 0))
     with progress_bar("reading images") as advance:
         labelled = _read(source, source_format, images, lambda done, total: advance(done, total, ""))
+    targets = _targets(folder, test_share > 0 or labelled.is_split)
+    _keep_source(source, targets)
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(
@@ -100,13 +104,13 @@ def convert(
     counts = {target: _count_tags(part) for target, part in parts.items()}
     if as_json:
         written = {str(target): {"images": len(part.images), "tags": counts[target]} for target, part in parts.items()}
-        print_json({"annotationKind": labelled.kind, "files": written, **report_json(labelled, list(parts.values()))})
+        print_json({"annotationKind": labelled.kind, "files": written, **report_json(list(parts.values()))})
     else:
         rows = [(tag, *(counts[target].get(tag, 0) for target in parts)) for tag in labelled.tags]
         print_table(("tag", *(target.name for target in parts)), rows, "no tags")
         for target, part in parts.items():
-            click.echo(f"{target}: {len(part.images):,} images")
-        print_report(labelled, list(parts.values()))
+            click.echo(printable(f"{target}: {counted(len(part.images), 'image')}"))
+        print_report(list(parts.values()))
 
 
 def write_parts(
@@ -120,7 +124,7 @@ def write_parts(
 ) -> dict[Path, LabelledImages]:
     """Write the COCO files of one folder: one for training, and one for testing if there is a second target.
 
-    If anything can't be written, nothing is.
+    If anything can't be written, nothing is. Without a `test_share`, images are split as their source does.
 
     Args:
         keep_parts: whether images that the targets already list stay in the file they are in.
@@ -135,6 +139,7 @@ def write_parts(
         copy_files,
         plan_copies,
         split,
+        split_as_given,
         to_coco,
         write_coco,
     )
@@ -146,14 +151,26 @@ def write_parts(
         labelled, copies = plan_copies(labelled, copy_from, folder)
     check_replaced(targets, labelled)
     parts = [labelled]
-    if len(targets) > 1:
+    if len(targets) > 1 and test_share:
         parts = list(split(labelled, test_share, seed, FormerParts.read(folder) if keep_parts else None))
+    elif len(targets) > 1:
+        parts = list(split_as_given(labelled))
     for part in parts:
         to_coco(part, folder)  # raises before anything is written
     copy_files(copies)
     for target, part in zip(targets, parts, strict=True):
         write_coco(part, target)
     return dict(zip(targets, parts, strict=True))
+
+
+def _targets(folder: Path, two: bool) -> list[Path]:
+    return [folder / name for name in (("train.json", "test.json") if two else ("train.json",))]
+
+
+def _keep_source(source: Path, targets: Sequence[Path]) -> None:
+    for target in targets:
+        if target.exists() and target.samefile(source):
+            raise click.UsageError(f"{target} would overwrite SOURCE: name another folder with --output")
 
 
 def _folder_of(source: Path) -> Path:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.convert.image_folder import ImageFolder
+from vision_customization.customization.convert.label_text import read_text
 from vision_customization.customization.convert.labelled import (
+    CLIPPED,
     FoundImage,
     LabelledImages,
     PixelBox,
@@ -20,16 +25,17 @@ from vision_customization.customization.convert.labelled import (
     fitted,
     number,
 )
+from vision_customization.customization.convert.readers.csv_columns import Columns, Shape, read_columns
+from vision_customization.customization.convert.remarks import Remarks, What
+from vision_customization.customization.convert.units import Numbers, in_pixels
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
-FILE_COLUMNS = ("file_name", "filename", "file", "image", "path")
-TAG_COLUMNS = ("tag", "label", "class", "category")
-FRACTION_COLUMNS = ("left", "top", "width", "height")
-PIXEL_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
+_SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\r?\n", re.IGNORECASE)
+"""What Excel writes before the header, or reads there."""
 
 
 def read_csv(
@@ -37,110 +43,158 @@ def read_csv(
 ) -> LabelledImages:
     """Read images for object detection if there are box columns, else for classification.
 
-    The first row names the columns, in any order, case-insensitive. Other columns are ignored:
+    The first row names the columns, in any order, case-insensitive; `csv_columns` has their names. Other columns are ignored,
+    unless they look like parts of a box. Boxes are in pixels or in fractions, which the numbers tell.
 
-    - `file_name` (or `filename`, `file`, `image`, `path`): relative to `images`, by default the CSV file's folder;
-    - `tag` (or `label`, `class`, `category`): empty for an image without labels;
-    - `left`, `top`, `width`, `height`: fractions 0…1 of the image's size; or `xmin`, `ymin`, `xmax`, `ymax`: pixels from 0;
-    - `width`, `height` beside pixels: the size in pixels of the image that was labelled; empty if unknown.
-
-    Fields are separated by commas, semicolons or tabs.
+    Args:
+        path: the CSV file, in UTF-8, or in UTF-16 with a byte order mark; separated by commas, semicolons or tabs.
+        images: the folder that file names are relative to; by default the CSV file's folder. If it is given, absolute paths
+            of another machine are looked up by their ends.
 
     Raises:
         ConversionFailed
     """
-    folder = images or path.parent
-    text = _text(path)
-    header = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
+    rows = _reader(read_text(path))
     problems: list[str] = []
-    found: dict[str, FoundImage] = {}
-    tags = set[str]()
+    labels: list[_Label] = []
+    reader = _Rows(path, ImageFolder(images or path.parent, anywhere=images is not None), problems)
     kind = AnnotationKind.IMAGE_CLASSIFICATION
     try:
-        columns = [name.strip().lower() for name in next(rows, [])]
-        file_column = _column(path, columns, FILE_COLUMNS)
-        tag_column = _column(path, columns, TAG_COLUMNS)
-        boxes = next((names for names in (FRACTION_COLUMNS, PIXEL_COLUMNS) if set(names) <= set(columns)), None)
-        kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxes else AnnotationKind.IMAGE_CLASSIFICATION
-        for place, name, fields in _rows(path, rows, columns, file_column, problems):
-            item = found.setdefault(name, FoundImage(folder / name, place))
-            size = _size(fields) if boxes is PIXEL_COLUMNS else None
-            if size is not None and item.claimed not in (None, size):
-                problems.append(f"{place}: width and height differ from those in the rows of {name} above")
-                continue
-            item.claimed = size or item.claimed
-            if tag := fields[tag_column]:
-                tags.add(tag)
-                try:
-                    item.add(tag, _box(fields, boxes), f"{place} ({tag})")
-                except ValueError as error:
-                    problems.append(f"{place}: {error}")
+        names = [name.strip() for name in next(rows, [])]
+        try:
+            columns = read_columns(names)
+        except ValueError as error:
+            raise ConversionFailed([f"{path}:{max(rows.line_num, 1)}: {error}"]) from None
+        if columns.box is not None:
+            kind = AnnotationKind.IMAGE_OBJECT_DETECTION
+        labels = [label for row in rows if (label := reader.label(row, rows.line_num, names, columns)) is not None]
     except csv.Error as error:
         problems.append(f"{path}:{rows.line_num}: not valid CSV: {error}")
-    return finish(kind, sorted(tags), found.values(), problems, cache, on_progress)
+    remarks = Remarks()
+    pixels = in_pixels(((label.place, label.numbers) for label in labels if label.numbers is not None), problems)
+    for label in labels:
+        try:
+            box, clipped = _box(label, columns.box.shape, pixels) if columns.box is not None else (None, False)
+        except ValueError as error:
+            problems.append(f"{label.place}: {error}")
+            continue
+        label.image.add(label.tag, box, f"{label.place} ({label.tag})")
+        if clipped:
+            remarks.changed(What.LABEL, CLIPPED, label.place)
+    tags = sorted({label.tag for label in labels})
+    return finish(kind, tags, reader.found.values(), problems, cache, on_progress, remarks)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise ConversionFailed([f"{path}: can't be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise ConversionFailed([f"{path}: is not UTF-8 text"]) from None
+@dataclass(frozen=True, slots=True)
+class _Label:
+    image: FoundImage
+    tag: str
+    place: str
+    numbers: Numbers | None
 
 
-def _rows(
-    path: Path, rows: CsvReader, columns: Sequence[str], file_column: str, problems: list[str]
-) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Place, image file and fields (by column) of each complete row; empty rows are skipped. Raises csv.Error."""
-    for row in rows:
+class _Rows:
+    """Reads one row at a time. `found` has the images of the rows so far."""
+
+    def __init__(self, path: Path, folder: ImageFolder, problems: list[str]) -> None:
+        self.found: dict[Path, FoundImage] = {}
+        self._path = path
+        self._folder = folder
+        self._problems = problems
+        self._paths: dict[str, Path | None] = {}
+        self._names: dict[Path, str] = {}
+
+    def label(self, row: Sequence[str], line: int, names: Sequence[str], columns: Columns) -> _Label | None:
+        """The label of a row; None if it has none, or is wrong."""
         if not any(field.strip() for field in row):
-            continue
-        place = f"{path}:{rows.line_num}"
-        if len(row) != len(columns):
-            problems.append(f"{place}: has {len(row)} fields, expected {len(columns)}: {', '.join(columns)}")
-            continue
-        fields = {name: field.strip() for name, field in zip(columns, row, strict=True)}
-        if name := fields[file_column].replace("\\", "/"):
-            yield place, name, fields
-        else:
-            problems.append(f"{place}: {file_column} is empty")
+            return None
+        place = f"{self._path}:{line}"
+        try:
+            fields = _fields(row, names)
+            item = self._image(fields[columns.file], columns.file, place)
+            if item is None:
+                return None
+            item.claimed = _claimed(item, fields, columns) or item.claimed
+            return self._label_of(item, fields, columns, place)
+        except ValueError as error:
+            self._problems.append(f"{place}: {error}")
+            return None
+
+    def _label_of(self, item: FoundImage, fields: dict[str, str], columns: Columns, place: str) -> _Label | None:
+        tag = fields[columns.tag]
+        numbers = columns.box.numbers(fields) if columns.box is not None else None
+        if not tag:
+            if numbers is not None and any(numbers):
+                raise ValueError(f"has a box, but {columns.tag} is empty")
+            return None
+        if columns.box is not None and numbers is None:
+            raise ValueError(f"has the tag {tag!r}, but {', '.join(columns.box.columns)} are empty")
+        return _Label(item, tag, place, numbers)
+
+    def _image(self, name: str, column: str, place: str) -> FoundImage | None:
+        if not name:
+            raise ValueError(f"{column} is empty")
+        if name not in self._paths:
+            self._paths[name] = None
+            path = self._paths[name] = self._folder.find(name)
+            if (other := self._names.setdefault(path, name)) != name and not _same_path(other, name):
+                raise ValueError(f"{name} and {other} are both {path}. Name the folder that has both with `--images`")
+        found = self._paths[name]
+        return None if found is None else self.found.setdefault(found, FoundImage(found, place))
 
 
-def _column(path: Path, columns: Sequence[str], names: Sequence[str]) -> str:
-    for name in names:
-        if name in columns:
-            return name
-    raise ConversionFailed(
-        [f"{path}:1: has no column {names[0]!r} (or {', '.join(names[1:])}). Its columns: {', '.join(columns) or 'none'}"]
-    )
+def _fields(row: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    if len(row) != len(names):
+        raise ValueError(f"has {len(row)} fields, expected {len(names)}: {', '.join(names)}")
+    return {name: field.strip() for name, field in zip(names, row, strict=True)}
 
 
-def _size(fields: Mapping[str, str]) -> tuple[float, float] | None:
+def _claimed(item: FoundImage, fields: dict[str, str], columns: Columns) -> tuple[float, float] | None:
+    size = _size(fields, columns)
+    if size is not None and item.claimed not in (None, size):
+        raise ValueError(f"width and height differ from those in the rows of {fields[columns.file]} above")
+    return size
+
+
+def _same_path(one: str, other: str) -> bool:
+    return Path(one.replace("\\", "/")) == Path(other.replace("\\", "/"))
+
+
+def _reader(text: str) -> CsvReader:
+    separator = _SEPARATOR_LINE.match(text)
+    header = text.partition("\n")[0]
+    delimiter = separator[1] if separator else max(",;\t", key=header.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    if separator:
+        next(rows)
+    return rows
+
+
+def _size(fields: dict[str, str], columns: Columns) -> tuple[float, float] | None:
+    if columns.image_size is None or columns.box is None:
+        return None
+    width, height = columns.image_size
     try:
-        size = number(fields.get("width")), number(fields.get("height"))
+        size = number(fields[width]), number(fields[height])
     except ValueError:
         return None
     # As in Pascal VOC, zeros mean that the tool does not know the size.
     return size if all(size) else None
 
 
-def _box(fields: Mapping[str, str], names: Sequence[str] | None) -> PixelBox | Box | None:
-    if names is None:
-        return None
-    numbers = []
-    for name in names:
-        try:
-            numbers.append(number(fields[name]))
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    if names is PIXEL_COLUMNS:
-        return PixelBox(*numbers)
-    box = cut_to_image(numbers)
-    problem = bbox_problem(box)
-    if problem is not None:
-        hint = f"; for pixels, name the columns {', '.join(PIXEL_COLUMNS)}" if max(numbers) > 2 else ""
-        raise ValueError(problem.partition(" (`")[0] + hint)
-    assert isinstance(box, list)
-    return fitted((box[0], box[1], box[2], box[3]))
+def _box(label: _Label, shape: Shape, pixels: bool) -> tuple[PixelBox | Box, bool]:
+    """The box of a label, and whether it was clipped. Raises ValueError."""
+    assert label.numbers is not None
+    left, top, width, height = label.numbers
+    if shape is Shape.CORNERS:
+        width, height = width - left, height - top
+    elif shape is Shape.CENTRE_AND_SIZE:
+        left, top = left - width / 2, top - height / 2
+    if pixels:
+        return PixelBox(left, top, left + width, top + height), False
+    box = [left, top, width, height]
+    cut = cut_to_image(box)
+    if problem := bbox_problem(cut):
+        raise ValueError(problem.partition(" (`")[0])
+    assert isinstance(cut, list)
+    return fitted((cut[0], cut[1], cut[2], cut[3])), cut is not box

@@ -2,67 +2,127 @@
 
 from __future__ import annotations
 
+import codecs
+import re
+from collections import defaultdict
+from collections.abc import Container, Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, number
+from vision_customization.customization.convert.remarks import Remarks, What
+from vision_customization.customization.convert.source_files import image_files, source_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
+from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed
 
+LABEL_FOLDERS = frozenset({"annotations", "annotation", "labels", "xml", "xmls"})
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "")
+EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+_ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 
 
 def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progress | None = None) -> LabelledImages:
     """Read images for object detection from every `.xml` below `source` that is an `<annotation>`.
 
-    Each image is found by its `<filename>`, else by the name of its XML file: in `JPEGImages`, `images` or `source` itself,
-    or beside the XML file.
+    Each image is found by its `<filename>`, else by the name of its XML file: in the folder that matches that of the XML file
+    (`Annotations/a/1.xml`: `JPEGImages/a`), beside the XML file, or in `JPEGImages`, `images` or `source` itself.
 
     Raises:
         ConversionFailed
     """
-    files = sorted(source.rglob("*.xml"))
-    if not files:
+    remarks = Remarks()
+    files = source_files(source, remarks)
+    labels = [path for path in files if path.suffix.lower() == ".xml"]
+    if not labels:
         raise ConversionFailed([f"{source}: has no .xml file"])
     problems: list[str] = []
-    found = [item for path in files if (item := _read(path, source, problems)) is not None]
-    tags = sorted({tag for item in found for tag, _, _ in item.labels})
-    return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, tags, found, problems, cache, on_progress)
+    images = _Images(source, files)
+    found: dict[Path, FoundImage] = {}
+    for path in labels:
+        root = _root(path, problems)
+        if root is None:
+            continue
+        if root.tag != "annotation":
+            remarks.left_out(What.FILE, f"is not an <annotation> of Pascal VOC but a <{root.tag}>", str(path))
+            continue
+        try:
+            image = images.find(path, root.findtext("filename", "").strip(), remarks)
+        except ValueError as error:
+            problems.append(f"{path}: {error}")
+            continue
+        item = FoundImage(image, str(path), claimed=_size(root))
+        _read(root, item, problems, remarks)
+        if (first := found.setdefault(image, item)) is not item:
+            problems.append(f"{path}: labels the image {image}, as {first.place} does. An image has one .xml file")
+    for image in images.without_labels(found):
+        remarks.left_out(What.IMAGE, "has no .xml file", str(image))
+    tags = sorted({tag for item in found.values() for tag, _, _ in item.labels})
+    return finish(AnnotationKind.IMAGE_OBJECT_DETECTION, tags, found.values(), problems, cache, on_progress, remarks)
 
 
-def _read(path: Path, source: Path, problems: list[str]) -> FoundImage | None:
+def _root(path: Path, problems: list[str]) -> ET.Element | None:
     try:
-        data = path.read_bytes()
-        if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        text = _text(path.read_bytes())
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:
             problems.append(f"{path}: has a document type declaration, which label files must not have")
             return None
-        root = ET.fromstring(data)  # noqa: S314 - without a document type there is no entity to expand
+        return ET.fromstring(text)  # noqa: S314 - without a document type there is no entity to expand
     except ET.ParseError as error:
         line, column = error.position
         problems.append(f"{path}: line {line}, column {column + 1}: is not XML: {error.msg.partition(':')[0]}")
-        return None
+    except LookupError as error:
+        problems.append(f"{path}: {error}. Save it as UTF-8")
+    except UnicodeError as error:
+        problems.append(f"{path}: is not text of the encoding that it declares: {error}")
     except OSError as error:
         problems.append(f"{path}: can't be read: {error.strerror}")
-        return None
-    if root.tag != "annotation":
-        return None
-    item = FoundImage(_image(path, source, root.findtext("filename", "").strip()), str(path), claimed=_size(root))
-    for index, element in enumerate(root.iterfind("object")):
-        place = f"{path}: object[{index}]"
+    return None
+
+
+def _text(data: bytes) -> str:
+    """The text of an XML file by its byte order mark or its declaration; expat itself knows few encodings.
+
+    Raises LookupError for an unknown encoding, and UnicodeError.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    declared = _ENCODING.match(data.removeprefix(codecs.BOM_UTF8))
+    return data.decode(declared[1].decode() if declared else "utf-8").removeprefix("\ufeff")
+
+
+def _read(root: ET.Element, item: FoundImage, problems: list[str], remarks: Remarks) -> None:
+    objects = root.findall("object")
+    if deeper := sum(1 for _ in root.iter("object")) - len(objects):
+        problems.append(f"{item.place}: {deeper} <object> not directly below <annotation>, where each must be")
+    for index, element in enumerate(objects):
+        place = f"{item.place}: object[{index}]"
         tag = element.findtext("name", "").strip()
         if not tag:
             problems.append(f"{place}: has no name")
             continue
         try:
-            edges = [number(element.findtext(f"bndbox/{edge}")) for edge in ("xmin", "ymin", "xmax", "ymax")]
+            edges = _edges(element)
         except ValueError as error:
-            problems.append(f"{place} ({tag}): bndbox must have xmin, ymin, xmax and ymax: {error}")
+            problems.append(f"{place} ({tag}): {error}")
             continue
         # Pixels are counted from 1: the first starts at 0, the last ends at its own number.
         item.add(tag, PixelBox(edges[0] - 1, edges[1] - 1, edges[2], edges[3]), f"{place} ({tag})")
-    return item
+        for part in element.iterfind("part"):
+            remarks.left_out(What.LABEL, "is a <part> of an object", f"{place} ({tag}): {part.findtext('name', '').strip()}")
+
+
+def _edges(element: ET.Element) -> list[float]:
+    boxes = element.findall("bndbox")
+    if len(boxes) > 1:
+        raise ValueError(f"has {len(boxes)} bndbox, must have one")
+    try:
+        return [number(element.findtext(f"bndbox/{edge}")) for edge in EDGES]
+    except ValueError as error:
+        raise ValueError(f"bndbox must have xmin, ymin, xmax and ymax: {error}") from None
 
 
 def _size(root: ET.Element) -> tuple[float, float] | None:
@@ -74,14 +134,75 @@ def _size(root: ET.Element) -> tuple[float, float] | None:
     return size if all(size) else None
 
 
-def _image(xml: Path, source: Path, file_name: str) -> Path:
-    # Windows tools write full paths.
-    name = file_name.replace("\\", "/").rpartition("/")[2]
-    folders = [source / folder for folder in IMAGE_FOLDERS] + [
-        xml.parent,
-        xml.parent.parent / "JPEGImages",
-        xml.parent.parent / "images",
-    ]
-    candidates = [folder / name for folder in folders if name]
-    candidates += [folder / f"{xml.stem}{extension}" for folder in folders for extension in sorted(EXTENSIONS)]
-    return next((path for path in candidates if path.is_file()), xml.parent / (name or xml.stem))
+class _Images:
+    """The image files of a source, by folder and name."""
+
+    def __init__(self, source: Path, files: list[Path]) -> None:
+        self._root = source
+        images = [path for path in files if path.suffix.lower() in EXTENSIONS]
+        beside = [folder for name in IMAGE_FOLDERS if name and (folder := source.parent / name).is_dir()]
+        if not images and source.name.lower() in LABEL_FOLDERS and beside:
+            self._root = source.parent
+            images = [path for folder in beside for path in image_files(folder)]
+        self._files = dict.fromkeys(images)
+        self._by_stem: defaultdict[Path, list[Path]] = defaultdict(list)
+        for path in self._files:
+            self._by_stem[path.with_suffix("")].append(path)
+        self._folders_with_images = {path.parent for path in self._files}
+        self._near = NearNames()
+
+    def find(self, xml: Path, file_name: str, remarks: Remarks) -> Path:
+        """The image of an XML file. Raises ValueError if there is none, or if several could be meant."""
+        # Windows tools write full paths.
+        *parents, name = file_name.replace("\\", "/").split("/")
+        folders = list(dict.fromkeys(self._folders(xml, parents)))
+        for folder in folders if name else ():
+            if (path := folder / name) in self._files:
+                return path
+            same = self._near.same(str(folder), name)
+            if same is not None and Path(same) in self._files:
+                return Path(same)
+        for stem in dict.fromkeys((name, xml.stem)):
+            for folder in folders if stem else ():
+                several = self._by_stem.get(folder / stem, [])
+                if len(several) > 1:
+                    which = " or ".join(path.name for path in several)
+                    raise ValueError(f"could be of {which}: remove one of them, or name the image in <filename>")
+                if several:
+                    if name and stem != name:
+                        reason = "names an image that does not exist, so the one called like the .xml file counts"
+                        remarks.changed(What.FILE, reason, str(xml))
+                    return several[0]
+        near = next((hint for folder in folders if (hint := self._near.hint(str(folder), name or xml.stem))), None)
+        missing = xml.parent / (name or xml.stem)
+        raise ValueError(f"no such image file: {missing}" + (f". Is {near!r} meant?" if near else ""))
+
+    def without_labels(self, labelled: Container[Path]) -> list[Path]:
+        return [path for path in self._files if path not in labelled]
+
+    def _folders(self, xml: Path, parents: list[str]) -> Iterator[Path]:
+        """The folders that an XML file's image may be in, the likeliest first."""
+        own = [folder for folder in self._own_folders(xml) if folder in self._folders_with_images]
+        if own:
+            yield from own
+            yield xml.parent
+            return
+        # As much of the path in <filename> as exists here.
+        for start in range(len(parents)):
+            for folder in IMAGE_FOLDERS:
+                yield self._root.joinpath(folder, *(part for part in parents[start:] if part not in ("", "..")))
+        yield xml.parent
+        for folder in IMAGE_FOLDERS:
+            yield self._root / folder
+            yield xml.parent.parent / folder
+
+    def _own_folders(self, xml: Path) -> Iterator[Path]:
+        """`JPEGImages/a` of `Annotations/a/1.xml`, and its likes. If one exists, images elsewhere are those of other files."""
+        inner = xml.parent.relative_to(self._root).parts
+        for folder in IMAGE_FOLDERS:
+            for index, part in enumerate(inner):
+                before, after = inner[:index], inner[index + 1 :]
+                if part.lower() in LABEL_FOLDERS and (before or after):
+                    yield self._root.joinpath(*before, folder, *after)
+        for folder in IMAGE_FOLDERS if inner else ():
+            yield self._root.joinpath(folder, *inner)

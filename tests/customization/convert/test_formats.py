@@ -14,6 +14,8 @@ from vision_customization.customization.convert import LabelledImages, read_coco
 from vision_customization.customization.errors import ConversionFailed
 
 SIZE = (200, 100)
+EXPECTED = "expected 5: class, centre x, centre y, width, height"
+OTHER_FILE_COLUMNS = "(or filename, file, image, path, image_name, image_path, image_file)"
 FORK: Box = (0.1, 0.2, 0.3, 0.4)
 """Pixels 20, 20 to 80, 60 of an image of 200 × 100."""
 
@@ -178,7 +180,10 @@ def test_voc_faults(tmp_path: Path, xml: str, expected: str | None) -> None:
     ("line", "expected"),
     [
         ("0 0.5 0.5", "1.txt:2: has 3 fields, expected 5: class, centre x, centre y, width, height"),
-        ("0 0.5 0.5 0.1 0.1 0.9", "1.txt:2: has 6 fields, expected 5: class, centre x, centre y, width, height"),
+        (
+            "0 0.5 0.5 0.1 0.1 0.9",
+            f"1.txt:2: has 6 fields, {EXPECTED}. If the last is a confidence, remove it",
+        ),
         ("x 0.5 0.5 0.1 0.1", "1.txt:2: class is 'x', must be a number from 0"),
         ("7 0.5 0.5 0.1 0.1", "1.txt:2: class 7 has no name: there are names for 1 classes, from 0"),
         ("0 0.5 nan 0.1 0.1", "1.txt:2: 'nan' is not a number"),
@@ -216,9 +221,9 @@ def test_yolo_classes_are_called_what_is_written(tmp_path: Path, yaml: str) -> N
 @pytest.mark.parametrize(
     ("yaml", "expected"),
     [
-        (None, "has neither data.yaml nor classes.txt. One of them must name the classes"),
+        (None, "has neither data.yaml nor classes.txt. One file must name the classes"),
         ("names: [a", "data.yaml:1: is not YAML"),
-        ("train: x", "data.yaml: has no `names`"),
+        ("train: x", "data.yaml has no `names`. One file must name the classes"),
         ("names: fork", "data.yaml: `names` must be a list of names, or a map from class number to name"),
     ],
 )
@@ -233,8 +238,8 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("name,tag\n1.jpg,a\n", "l.csv:1: has no column 'file_name' (or filename, file, image, path). Its columns: name, tag"),
-        ("", "l.csv:1: has no column 'file_name' (or filename, file, image, path). Its columns: none"),
+        ("name,tag\n1.jpg,a\n", f"l.csv:1: has no column 'file_name' {OTHER_FILE_COLUMNS}. Its columns: name, tag"),
+        ("", f"l.csv:1: has no column 'file_name' {OTHER_FILE_COLUMNS}. Its columns: none"),
         ("file,tag\n1.jpg\n", "l.csv:2: has 1 fields, expected 2: file, tag"),
         ("file,tag\n,a\n", "l.csv:2: file is empty"),
         ("file,tag\n1.jpg,a\nno.jpg,a\n", "l.csv:3: no such image file: no.jpg"),
@@ -243,14 +248,6 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
         (
             "file,tag,left,top,width,height\n1.jpg,a,0.9,0,0.2,1\n",
             "l.csv:2: bbox [0.9, 0.0, 0.2, 1.0]: left + width is 1.1, must be at most 1",
-        ),
-        (
-            "file,tag,left,top,width,height\n1.jpg,a,20,20,60,40\n",
-            (
-                "l.csv:2: bbox [20.0, 20.0, 60.0, 40.0]: these look like pixels, but must be fractions 0 to 1 of the image's "
-                "size"
-                "; for pixels, name the columns xmin, ymin, xmax, ymax"
-            ),
         ),
         (
             "file,tag,xmin,ymin,xmax,ymax\n1.jpg,a,0,0,999,9\n",
@@ -313,7 +310,7 @@ def no_categories(document: dict[str, Any]) -> None:
         ),
         (
             fractions,
-            "i.json: no bbox has a number over 1, so the boxes are fractions, not pixels. Use `--from coco`",
+            "i.json: most boxes have no number over 1, so they are fractions, not pixels. Use `--from coco`",
         ),
         (twice_the_id, "i.json: images[1]: id 397133 is already used by i.json: images[0]"),
         (no_categories, "i.json: has no list 'categories'"),

@@ -1,0 +1,88 @@
+"""The files below a source's folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vision_customization.customization.convert.remarks import Remarks, What
+from vision_customization.customization.datasets.image_facts import EXTENSIONS
+from vision_customization.customization.errors import ConversionFailed
+
+ARCHIVE_LEFTOVERS = "__MACOSX"
+"""The folder in which macOS keeps, in an archive, what other systems have no place for."""
+
+
+def source_files(folder: Path, remarks: Remarks | None = None) -> list[Path]:
+    """Every file below `folder`, sorted by path. Hidden files and folders don't belong to a source.
+
+    A folder that is a link is followed; each folder is read once, so links in a circle are harmless. Links that can't be
+    followed become remarks.
+
+    Raises:
+        ConversionFailed: a folder can't be read, or a name is not UTF-8.
+    """
+    problems: list[str] = []
+    files = sorted(_walk(folder, remarks or Remarks(), problems))
+    problems += [
+        f"{str(path)!r}: the name is not UTF-8 text, which a COCO file needs. Rename it"
+        for path in files
+        if not _is_unicode(path.relative_to(folder))
+    ]
+    if problems:
+        raise ConversionFailed(problems)
+    return files
+
+
+def image_files(folder: Path, remarks: Remarks | None = None) -> list[Path]:
+    """Every file below `folder` with an image's extension, sorted by path. Raises ConversionFailed."""
+    return [path for path in source_files(folder, remarks) if path.suffix.lower() in EXTENSIONS]
+
+
+def inner_folders(folder: Path) -> list[Path]:
+    """The folders in `folder` that belong to a source, sorted by path."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not _is_foreign(path.name))
+
+
+def _is_foreign(name: str) -> bool:
+    return name.startswith(".") or name == ARCHIVE_LEFTOVERS
+
+
+def _walk(folder: Path, remarks: Remarks, problems: list[str]) -> Iterator[Path]:
+    folders, links = [folder], list[Path]()
+    read = set[str]()
+    # Links come last: where both a folder and a link to it are below the source, the folder's own path counts.
+    while folders or links:
+        linked = not folders
+        here = links.pop(0) if linked else folders.pop()
+        real = os.path.realpath(here)
+        if real in read:
+            if linked:
+                remarks.left_out(What.FOLDER, "is a link to a folder that is read already", str(here))
+            continue
+        read.add(real)
+        try:
+            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+        except OSError as error:
+            problems.append(f"{here}: can't be read: {error.strerror}")
+            continue
+        for entry in entries:
+            path = Path(entry.path)
+            if _is_foreign(entry.name):
+                continue
+            if entry.is_dir():
+                (links if entry.is_symlink() else folders).append(path)
+            elif entry.is_file():
+                yield path
+            elif entry.is_symlink():
+                what = What.IMAGE if path.suffix.lower() in EXTENSIONS else What.FILE
+                remarks.left_out(what, "is a link to something that does not exist", str(path))
+
+
+def _is_unicode(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
