@@ -159,7 +159,7 @@ def customvision(
     entry = _stack_entry(name or _name_of(project), labelled.kind, len(parts[targets[0]].images), places, baseline)
     if as_json:
         counts = {str(target): len(part.images) for target, part in parts.items()}
-        report = report_json(labelled, list(parts.values()))
+        report = report_json(list(parts.values()))
         print_json({"project": project, "annotationKind": labelled.kind, "files": counts, **report, "stack": entry})
         return
     _print_import(project, labelled, parts, baseline, entry)
@@ -261,7 +261,7 @@ def _print_import(
     click.echo(f"{project}: {labelled.kind}, {counted(len(labelled.tags), 'tag')}")
     for target, part in parts.items():
         click.echo(f"{target}: {counted(len(part.images), 'image')}")
-    print_report(labelled, list(parts.values()))
+    print_report(list(parts.values()))
     if baseline is not None and baseline.iteration is not None:
         path = next(iter(parts)).parent / BASELINE
         predicted = counted(len(baseline.predictions), "image")
