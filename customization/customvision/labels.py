@@ -85,7 +85,7 @@ def labelled_images(
         if tag.negative and tag.name in used:
             remarks.changed(What.TAG, "the negative tag becomes a tag like the others: models answer with it", tag.name)
         elif not tag.negative and tag.name not in used:
-            remarks.left_out(What.TAG, "no image has it", tag.name)
+            remarks.left_out(What.TAG, "has no label", tag.name)
     names = dict.fromkeys([tag.name for tag in content.tags.values()] + [tag for image in labelled for tag, _ in image.labels])
     if not labelled:
         reasons = [f"{len(remark.places):,} left out: {remark.reason}" for remark in remarks.listed()]

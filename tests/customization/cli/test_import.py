@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from azure.storage.blob import BlobClient
 
 from stacks.settings import read_settings
+from tests.customization.azurite import ACCOUNT, ACCOUNT_KEY, PROGRAM, azurite
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import Answer, FakeService, Received
 from tests.customization.samples import encoded
@@ -97,6 +99,26 @@ def test_a_project_with_several_tags_per_image(vision: Vision, custom_vision: St
     assert ran.json["stack"]["models"]["weather"] == {
         "modelKind": "Generic-Classifier", "trainingDataset": "weather-train", "timeBudgetInHours": 1, "publish": True,
     }  # fmt: skip
+
+
+@pytest.mark.process
+@pytest.mark.skipif(PROGRAM is None, reason="Azurite is not installed: make setup")
+def test_the_datasets_are_uploaded_to_a_container(vision: Vision, custom_vision: StandIn, tmp_path: Path) -> None:
+    project = custom_vision.add_project("chairs")
+    tag = custom_vision.add_tag(project, "chair")
+    for n in range(20):
+        custom_vision.add_image(project, encoded(n, (80, 60)), regions=((tag, LEFT),), size=(80, 60))
+    (tmp_path / "blobs").mkdir()
+    with azurite(tmp_path / "blobs") as storage:
+        container = storage.container("training")
+        arguments = ("--container", container, "--account-key", ACCOUNT_KEY, "--json")
+        ran = vision("import", "customvision", "--project", "chairs", "--output", "chairs", *arguments)
+        assert ran.code == 0, ran.err
+        for dataset in ran.json["stack"]["datasets"].values():
+            (uri,) = dataset["annotationFileUris"]
+            blob = BlobClient.from_blob_url(uri, {"account_name": ACCOUNT, "account_key": ACCOUNT_KEY})
+            assert uri.startswith(container)
+            assert json.loads(blob.download_blob().readall())["images"]
 
 
 def test_saved_answers_with_a_folder_of_images(vision: Vision, tmp_path: Path) -> None:

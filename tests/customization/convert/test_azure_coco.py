@@ -19,8 +19,8 @@ VISION_STUDIO = {
             "absolute_url": "https://me.blob.core.windows.net/c/photos/1.png",
         }
     ],
-    "annotations": [{"id": 1, "category_id": 2, "image_id": 1, "area": 0.1, "bbox": [0.25, 0.5, 0.5, 0.2]}],
-    "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    "annotations": [{"id": 1, "category_id": 1, "image_id": 1, "area": 0.1, "bbox": [0.25, 0.5, 0.5, 0.2]}],
+    "categories": [{"id": 1, "name": "dog"}],
 }
 MACHINE_LEARNING = {
     "images": [

@@ -131,7 +131,7 @@ def test_tags_are_told_that_no_image_has_and_the_negative_one_that_is_a_tag(tmp_
     labelled = labelled_images(content, files, {})
     assert labelled.tags == ("cat", "None of them")
     assert [(str(remark.effect), remark.reason, remark.places) for remark in labelled.remarks] == [
-        ("leftOut", "no image has it", ("dog",)),
+        ("leftOut", "has no label", ("dog",)),
         ("changed", "the negative tag becomes a tag like the others: models answer with it", ("None of them",)),
     ]
 
