@@ -23,6 +23,7 @@ from vision_customization.customization.errors import ConversionFailed
 if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImages
 
+COPIES_NAMED = 3
 FORMATS = ("folders", "voc", "yolo", "csv", "coco-pixels", "coco")
 
 
@@ -176,14 +177,18 @@ def _multi_label(read: LabelledImages) -> LabelledImages:
 
     labelled = as_multi_label(read)
     boxes = sum(box is not None for image in read.images for _, box in image.labels)
-    copies = len(read.images) - len(labelled.images)
+    kept = {image.path for image in labelled.images}
+    copies = [image.path.name for image in read.images if image.path not in kept]
     tagged = [len(image.labels) for image in labelled.images]
     several, none = sum(count > 1 for count in tagged), sum(not count for count in tagged)
     say(f"{labelled.kind}: {counted(several, 'image')} with several tags, {none:,} without a tag (they show none of the tags)")
     if boxes:
         say(f"boxes of {counted(boxes, 'label')} left out: only their tags are written")
     if copies:
-        say(f"{counted(copies, 'image')} left out as copies: the first of identical images has the tags of all")
+        named = ", ".join(copies[:COPIES_NAMED]) + (
+            f" and {len(copies) - COPIES_NAMED:,} more" if copies[COPIES_NAMED:] else ""
+        )
+        say(f"{counted(len(copies), 'image')} left out as copies ({named}): the first of identical images has the tags of all")
     return labelled
 
 
