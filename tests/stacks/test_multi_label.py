@@ -19,7 +19,7 @@ from tests.support.places import CHECKOUT
 from tests.support.two_objects import TAGS, draw_scene, scenes_coco, tags_of
 from vision_customization.customization.client.client import VisionClient
 
-pytestmark = [pytest.mark.stack, pytest.mark.process]
+pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process]
 
 DOCUMENTATION = CHECKOUT / "docs" / "learning.md"
 KIND = "imageMultiLabelClassification"

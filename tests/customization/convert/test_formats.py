@@ -392,7 +392,7 @@ def test_several_tags_are_found_out(tmp_path: Path) -> None:
     assert as_multi_label(found).images == found.images
     with pytest.raises(ConversionFailed) as refused:
         check_one_tag_each(found)
-    assert refused.value.problems == [
+    assert list(refused.value.problems) == [
         (
             f"{tmp_path / '1.jpg'}: has the tags 'a', 'b', but an image for classification has one tag. If images may have "
             "several tags, pass `--multi-label`"

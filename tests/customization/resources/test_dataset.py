@@ -52,7 +52,10 @@ def test_check_tells_what_the_dataset_holds(declared: Properties) -> None:
         (
             {"annotation_kind": "classification"},
             "annotation_kind",
-            "'classification' is not a valid annotation_kind; choose from imageClassification, imageObjectDetection",
+            (
+                "'classification' is not a valid annotation_kind; choose from imageClassification, imageObjectDetection, "
+                "imageMultiLabelClassification"
+            ),
         ),
         ({"purpose": "eval"}, "purpose", "'eval' is not a valid purpose; choose from training, evaluation"),
         ({"annotation_files": "train.json"}, "annotation_files", "expected a list of texts, not a text. Write ['train.json']"),

@@ -1,14 +1,16 @@
 """Whatever is killed when: a whole model, or none."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.exported_model import Exported
-from vision_customization.engine.learning import Classifier
+from vision_customization.engine.learning import Classifier, export_classifier
 from vision_customization.engine.models.importing import import_model, sweep_imports
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import head_key
@@ -53,6 +55,21 @@ def test_what_is_evaluated_is_what_the_file_holds(store: Store, tmp_path: Path, 
     objects = FileObjects(tmp_path / "objects")
     record = imported(store, objects, exported)
     assert Classifier.from_npz(objects.get(head_key(record.id))).to_npz() == exported.classifier.to_npz()
+
+
+def test_a_model_of_several_tags_keeps_its_thresholds(
+    store: Store, tmp_path: Path, exported: Exported, weights_dir: Path
+) -> None:
+    classifier = replace(exported.classifier, thresholds=(0.25, 0.75))
+    onnx = export_classifier(classifier, weights_dir)
+    digest = hashlib.sha256(onnx).hexdigest()
+    metadata = {**exported.metadata, "artifact": {"digest": digest, "sizeBytes": len(onnx)}}
+    metadata["performance"] = {"meanAveragePrecision": 0.75, "macroF1": 0.5}
+    objects = FileObjects(tmp_path / "objects")
+    record = import_model(store, objects, "m", onnx, digest, metadata)
+    assert Classifier.from_npz(objects.get(head_key(record.id))).to_npz() == classifier.to_npz()
+    assert record.performance is not None
+    assert record.performance.to_wire() == {**metadata["performance"], "tagPerformance": {}}
 
 
 @pytest.mark.parametrize("puts", range(5))
