@@ -179,6 +179,7 @@ def check_sqlite(python: Path) -> None:
 def azure_step(places: Places) -> Step:
     """The additional packages of the Azure stacks: 400 MB that the local platform does not need."""
     lock = places.checkout / "requirements-azure.lock"
+    sources = digest_of(lock, str(places.environment))
 
     def make() -> Made:
         uv = find_uv(places)
@@ -187,7 +188,7 @@ def azure_step(places: Places) -> Step:
         found = sorted(places.environment.glob("lib/python*/site-packages/pulumi_azure_native/__init__.py"))
         return Made((*found,), "pulumi-azure-native")
 
-    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, depending on the network", digest_of(lock), make)
+    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, depending on the network", sources, make)
 
 
 def _fits(places: Places, wanted: str) -> bool:

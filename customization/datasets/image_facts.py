@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vision_customization.customization.errors import ImageUnreadable
+from vision_customization.common.image_codecs import needing_codecs
+from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -69,6 +70,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
 
     Raises:
         ImageUnreadable: not an image of a supported type, damaged, or a side over 16,000 px.
+        CodecMissing: Pillow can't decode it here.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -76,7 +78,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < SIDE_MAX_PX**2:
         Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
     try:
-        with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
+        with needing_codecs(data, CodecMissing), Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112) in _ROTATED
             if max(width, height) <= SIDE_MAX_PX:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from vision_customization.common.image_codecs import load_codecs, needing_codecs
 from vision_customization.contract.texts import size_fault
-from vision_customization.engine.learning.errors import ImageError
+from vision_customization.engine.learning.errors import CodecError, ImageError
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
@@ -26,6 +27,8 @@ WEBP_PIXELS_MAX = 64 * 1024 * 1024
 
 LARGE_PIXELS = 16 * 1024 * 1024
 """A larger image is reduced before its channels are converted. Only one that needs much memory is decoded at a time."""
+
+load_codecs()
 
 # Pillow warns about damaged metadata, and about images that are large but below the limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -147,14 +150,15 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
         ImageSizeError: a side is shorter or longer; checked from the file's header, before anything is decoded.
         ImageError: the format is not one of these, or the bytes are truncated, or claim more than 178,956,970 pixels
             (67,108,864 as WebP).
+        CodecError: this installation lacks the codec.
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with needing_codecs(data, _codec_error), Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_size(image, sides)
             return _decode(image, detail)
-    except ImageError:
+    except (ImageError, CodecError):
         raise
     except UnidentifiedImageError as error:
         raise ImageError(f"the data ({len(data)} bytes) is not an image of a supported type: {', '.join(FORMATS)}") from error
@@ -164,6 +168,10 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
         raise ImageError("the image is too large to decode") from error
     except Exception as error:
         raise ImageError(f"the image is damaged or truncated: {error or type(error).__name__}") from error
+
+
+def _codec_error(message: str) -> CodecError:
+    return CodecError(f"the image {message}")
 
 
 def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
