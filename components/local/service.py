@@ -119,7 +119,7 @@ def first_start(news: Properties) -> list[dynamic.CheckFailure]:
 
 def refused_move(olds: Properties, news: Properties) -> list[dynamic.CheckFailure]:
     """The failure of a data folder that cannot move to another place."""
-    if not is_known(news["data_dir"]) or olds["data_dir"] == news["data_dir"]:
+    if not is_known(news["data_dir"]) or olds.get("data_dir") in (None, news["data_dir"]):
         return []
     problem = data_folder.conflict(Path(olds["data_dir"]), Path(news["data_dir"]))
     return failures("data_dir", [problem] if problem else [])
