@@ -337,9 +337,10 @@ def running(found: DetachedProcess) -> Properties:
 def former_port(olds: Properties, data_dir: object) -> int | None:
     """The port that a service had in the state, or according to its note; None for one that has a copied folder, and whose
     original has this port."""
-    note = read_note(Path(data_dir)) if isinstance(data_dir, str | os.PathLike) else None
-    port = olds.get("port") or (note and note["port"])
-    original = data_folder.note_of_original(Path(data_dir)) if isinstance(data_dir, str | os.PathLike) else None
+    if not isinstance(data_dir, str | os.PathLike):  # a preview does not know it yet
+        return olds.get("port")
+    note, original = read_note(Path(data_dir)), data_folder.note_of_original(Path(data_dir))
+    port = olds.get("port") or (note["port"] if note else None)
     return None if port is None or (original and original["port"] == port) else int(port)
 
 

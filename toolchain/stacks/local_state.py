@@ -117,12 +117,13 @@ def select_stack(places: Places) -> None:
     """
     # Ignore the settings of other projects.
     environ = local_environment(os.environ, places.checkout)
-    pulumi = [places.programs / "pulumi", "-C", places.checkout, "stack"]
+    pulumi = [str(places.programs / "pulumi"), "-C", str(places.checkout), "--non-interactive", "stack"]
     made = [file.stem for file in made_stacks(places.state / "pulumi", "*")]
-    if probe([*pulumi, "--show-name", "--non-interactive"], env=environ) in made:
+    selected = probe([*pulumi, "--show-name"], env=environ)
+    if selected is not None and selected in made:
         return
     stack = STACK if STACK in made or not made else made[0]
-    run([*pulumi, "select", "--create", stack, "--non-interactive"], env=environ, advice=NOT_SELECTED)
+    run([*pulumi, "select", "--create", stack], env=environ, advice=NOT_SELECTED)
 
 
 def state_step(places: Places) -> Step:

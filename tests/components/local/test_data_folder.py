@@ -74,7 +74,7 @@ def test_a_copied_folder_is_told_from_a_moved_one(folder: Path, tmp_path: Path, 
     assert is_copy(copy)
     assert displacement(copy) == f"process 1234 serves {folder}, of which {copy} is a copy"
     write_note(folder, {**NOTE, "pid": 4321}, program)
-    assert not is_copy(copy), "the original has another process, and the noted one is nobody's"
+    assert not is_copy(copy), "the original has another process by now"
     assert note_of_original(copy) == read_note(folder)
     write_note(copy, NOTE, program)
     assert note_of_original(copy) is None
