@@ -136,15 +136,21 @@ def passphrase_of(environ: Mapping[str, str]) -> str | None:
 def loopback_without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that exclude this machine's own addresses from a proxy in the environment.
 
-    Pulumi's processes communicate there by gRPC, which uses a proxy by default.
+    Pulumi's processes communicate there by gRPC, which uses a proxy by default. gRPC has a variable of its own, because it
+    does not know `*`, which other programs know only alone.
     """
     if not any(environ.get(name) for name in PROXIES):
         return {}
     given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in given.split(",") if host.strip()]
-    if "*" not in hosts:
-        hosts += [host for host in LOOPBACK_HOSTS if host not in hosts]
-    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(hosts))
+    everything = "*" in map(str.strip, given.split(","))
+    direct = dict.fromkeys(("NO_PROXY", "no_proxy"), given if everything else with_loopback(given))
+    return {**direct, "no_grpc_proxy": with_loopback(environ.get("no_grpc_proxy") or given)}
+
+
+def with_loopback(hosts_text: str) -> str:
+    """A list of hosts, separated by commas, with this machine's own addresses."""
+    hosts = [host.strip() for host in hosts_text.split(",") if host.strip()]
+    return ",".join([*hosts, *(host for host in LOOPBACK_HOSTS if host not in hosts)])
 
 
 def is_pulumi(pid: int) -> bool:

@@ -110,21 +110,31 @@ def test_environment_comes_first_on_path_and_what_is_set_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    ("environ", "expected", "of_grpc"),
     [
-        ({}, None),
-        ({"NO_PROXY": "corp"}, "corp"),
-        ({"ALL_PROXY": "http://proxy"}, "127.0.0.1,localhost,::1"),
-        ({"https_proxy": "http://proxy", "NO_PROXY": "corp, localhost"}, "corp,localhost,127.0.0.1,::1"),
-        ({"HTTP_PROXY": "http://proxy", "no_proxy": "*"}, "*"),
-        ({"HTTP_PROXY": ""}, None),
+        ({}, None, None),
+        ({"NO_PROXY": "corp"}, "corp", None),
+        ({"HTTP_PROXY": ""}, None, None),
+        ({"ALL_PROXY": "http://proxy"}, "127.0.0.1,localhost,::1", "127.0.0.1,localhost,::1"),
+        (
+            {"https_proxy": "http://proxy", "NO_PROXY": "corp, localhost"},
+            "corp,localhost,127.0.0.1,::1",
+            "corp,localhost,127.0.0.1,::1",
+        ),
+        # gRPC does not know `*`, and other programs know it only alone.
+        ({"HTTP_PROXY": "http://proxy", "no_proxy": "*"}, "*", "*,127.0.0.1,localhost,::1"),
+        # gRPC asks this variable first.
+        (
+            {"http_proxy": "http://proxy", "no_proxy": "::1", "no_grpc_proxy": "corp"},
+            "::1,127.0.0.1,localhost",
+            "corp,127.0.0.1,localhost,::1",
+        ),
     ],
 )
-def test_no_proxy_comes_between_pulumis_parts(environ: dict[str, str], expected: str | None) -> None:
+def test_no_proxy_comes_between_pulumis_parts(environ: dict[str, str], expected: str | None, of_grpc: str | None) -> None:
     found = settings(environ)
-    assert found.get("NO_PROXY") == expected
-    if any("proxy" in name.lower() and name.upper() != "NO_PROXY" and value for name, value in environ.items()):
-        assert found["no_proxy"] == expected
+    assert (found.get("NO_PROXY"), found.get("no_grpc_proxy")) == (expected, of_grpc)
+    assert of_grpc is None or found["no_proxy"] == expected
 
 
 @pytest.mark.parametrize(
