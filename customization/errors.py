@@ -4,6 +4,7 @@
     ├── DatasetInvalid            the files of a dataset break the contract: `violations` lists them
     ├── ConversionFailed          labels in another format that can't become COCO
     ├── ImageUnreadable           a file that is not an image, or is damaged
+    ├── CodecMissing              Pillow can't decode an image here, although the file may be intact
     ├── StorageError              blob storage refused the request, or can't be reached
     └── ServiceError              the engine behind the REST contract
         ├── Unreachable           no answer in time, after all retries
@@ -53,6 +54,10 @@ class ConversionFailed(VisionError):
 
 class ImageUnreadable(VisionError):
     """A file that is not an image of a supported type, or is damaged. The message does not name the file: the caller does."""
+
+
+class CodecMissing(VisionError):
+    """Pillow lacks the codec of an image, or can't load it. The file may be intact: the installation is at fault."""
 
 
 class ServiceError(VisionError):

@@ -11,7 +11,7 @@ EngineError
 │   ├── JobError: JobFailed, JobCancelled
 │   └── SourceUnreachable        a host of blobs does not answer
 ├── jobs.worker.LockLost         a worker without its lock, so that others assume it is dead
-├── learning.LearningError       data that cannot be learnt: ImageError, WeightsError, ArtifactError
+├── learning.LearningError       data that cannot be learnt: ImageError, CodecError, WeightsError, ArtifactError
 ├── objects.ObjectNotFound       no object has that key
 ├── objects.ObjectsUnavailable   the container of the objects refuses the engine, or does not answer
 ├── prebuilt.ResourceUnavailable the Vision resource gives no answer

@@ -27,6 +27,14 @@ _ENDPOINT = re.compile(r"^(https://[a-zA-Z0-9._-]+|http://127\.[0-9.]+|http://lo
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
+def sqlite_url(file: Path) -> str:
+    """The URL of an SQLite file, whose path may have any characters: SQLAlchemy reads `%2F` and `?` in a URL as something
+    else."""
+    from sqlalchemy import URL  # takes a while, and not every command needs it
+
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
 def usable_cores() -> int:
     """How many cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -187,7 +195,7 @@ class Settings(BaseModel):
         if self.vision_key is not None and self.vision_endpoint is None:
             raise ValueError("vision_key needs vision_endpoint: set it too, or leave both out")
         if not self.database_url:
-            object.__setattr__(self, "database_url", f"sqlite:///{self.data_dir / 'engine.sqlite'}")
+            object.__setattr__(self, "database_url", sqlite_url(self.data_dir / "engine.sqlite"))
         return self
 
     @property

@@ -13,8 +13,9 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 # These commands concern the login itself: our backend would hide the user's.
 LOGIN_COMMANDS = ("login", "logout")
@@ -24,6 +25,12 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 CUT_LOCK_SECONDS = 60
 """A lock that is not JSON for this long was truncated by a crash."""
+
+PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
+
+ADOPTING = ("pulumi-python:dynamic/vision:", "vision-customization:", "pulumi:")
+"""The types of this project's resources, whose create takes over what an interrupted one has made, and of those that are
+only in the state."""
 
 
 def current_login(environ: Mapping[str, str], home: Path) -> str:
@@ -51,12 +58,23 @@ def own_backend(environ: Mapping[str, str], login: str, names_backend: bool) -> 
 
 
 def local_settings(checkout: Path) -> dict[str, str]:
-    """The file backend of a checkout and its passphrase."""
+    """The file backend of a checkout, as a URL in which the folder's name is quoted, and its passphrase."""
     state = checkout / ".vision"
     return {
-        "PULUMI_BACKEND_URL": f"file://{state / 'pulumi'}",
+        "PULUMI_BACKEND_URL": (state / "pulumi").as_uri(),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(state / "passphrase"),
     }
+
+
+def local_environment(environ: Mapping[str, str], checkout: Path) -> dict[str, str]:
+    """The environment with the file backend and the passphrase of a checkout, in place of any that are set."""
+    kept = {name: value for name, value in environ.items() if name not in PASSPHRASES}
+    return {**kept, **local_settings(checkout)}
+
+
+def backend_folder(backend: str) -> Path:
+    """The folder of a file backend's URL."""
+    return Path(unquote(backend.removeprefix("file://").partition("?")[0]))
 
 
 def settings_for(
@@ -70,6 +88,9 @@ def settings_for(
 ) -> dict[str, str]:
     """The CLI's environment: existing variables stay, missing ones are set for this checkout.
 
+    The checkout's own backend always has the checkout's own passphrase: one in the environment is usually that of another
+    project.
+
     Args:
         environ: the environment so far.
         arguments: the CLI's arguments.
@@ -81,25 +102,55 @@ def settings_for(
     ours: dict[str, str] = {"PULUMI_SKIP_UPDATE_CHECK": "1"}
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
     if command not in LOGIN_COMMANDS and not own_backend(environ, login, names_backend):
-        ours.update(local_settings(checkout))
-        if environ.get("PULUMI_CONFIG_PASSPHRASE") is not None:
-            del ours["PULUMI_CONFIG_PASSPHRASE_FILE"]
+        environ = local_environment(environ, checkout)
     path = os.pathsep.join([*map(str, programs), environ.get("PATH", "")])
     return {**ours, **environ, **loopback_without_proxy(environ), "PATH": path}
+
+
+def ignored_passphrase(environ: Mapping[str, str], used: Mapping[str, str]) -> str | None:
+    """What to say of a passphrase in the environment that is not the one in use; None if there is none, or if it is the same.
+
+    Args:
+        environ: the environment so far.
+        used: the CLI's environment.
+    """
+    given = passphrase_of(environ)
+    if given is None or given == passphrase_of(used):
+        return None
+    [name, *_] = [name for name in PASSPHRASES if name in environ]
+    return (
+        f"{name} in the environment is not used: the state of this checkout's stacks has a passphrase of its own, in "
+        f"{used[PASSPHRASES[1]]}. To use another one, name the backend, too; see docs/setup.md."
+    )
+
+
+def passphrase_of(environ: Mapping[str, str]) -> str | None:
+    """The passphrase that the CLI takes from an environment; None if it finds none."""
+    value, file = (environ.get(name) for name in PASSPHRASES)
+    if value is not None or not file:
+        return value
+    content = read_or_nothing(Path(file))
+    return None if content is None else content.decode(errors="replace").strip()
 
 
 def loopback_without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that exclude this machine's own addresses from a proxy in the environment.
 
-    Pulumi's processes communicate there by gRPC, which uses a proxy by default.
+    Pulumi's processes communicate there by gRPC, which uses a proxy by default. gRPC has a variable of its own, because it
+    does not know `*`, which other programs know only alone.
     """
     if not any(environ.get(name) for name in PROXIES):
         return {}
     given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    hosts = [host.strip() for host in given.split(",") if host.strip()]
-    if "*" not in hosts:
-        hosts += [host for host in LOOPBACK_HOSTS if host not in hosts]
-    return dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(hosts))
+    everything = "*" in map(str.strip, given.split(","))
+    direct = dict.fromkeys(("NO_PROXY", "no_proxy"), given if everything else with_loopback(given))
+    return {**direct, "no_grpc_proxy": with_loopback(environ.get("no_grpc_proxy") or given)}
+
+
+def with_loopback(hosts_text: str) -> str:
+    """A list of hosts, separated by commas, with this machine's own addresses."""
+    hosts = [host.strip() for host in hosts_text.split(",") if host.strip()]
+    return ",".join([*hosts, *(host for host in LOOPBACK_HOSTS if host not in hosts)])
 
 
 def is_pulumi(pid: int) -> bool:
@@ -118,7 +169,7 @@ def is_pulumi(pid: int) -> bool:
 
 def release_dead_locks(backend: str) -> None:
     """Remove the locks of updates that were killed on this machine: otherwise the next update would refuse to run."""
-    for file in Path(backend.removeprefix("file://")).glob(".pulumi/locks/**/*.json"):
+    for file in backend_folder(backend).glob(".pulumi/locks/**/*.json"):
         try:
             lock = json.loads(file.read_text())
             if lock["hostname"] == socket.gethostname() and not is_pulumi(int(lock["pid"])):
@@ -165,7 +216,7 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
     Pulumi keeps copies: the state before the last one beside it, and one per update. A slightly older state does no harm here:
     the resources take over existing objects. The truncated file is kept, with `now` in its name.
     """
-    folder = Path(backend.removeprefix("file://"), ".pulumi")
+    folder = backend_folder(backend) / ".pulumi"
     lines = []
     meta = folder / "meta.yaml"
     if meta.exists() and not meta.read_bytes().strip(b"\0 \n"):
@@ -198,6 +249,53 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
     return lines
 
 
+@contextlib.contextmanager
+def locked(folder: Path, project: str, stack: str) -> Iterator[bool]:
+    """Lock a stack of a file backend as the CLI does; False if another process has locked it."""
+    locks = folder / "locks" / "organization" / project / stack
+    lock = locks / f"launcher-{os.getpid()}.json"
+    locks.mkdir(parents=True, exist_ok=True)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    content = {"pid": os.getpid(), "username": "", "hostname": socket.gethostname(), "timestamp": now}
+    replace(lock, json.dumps(content).encode())
+    try:
+        yield list(locks.glob("*.json")) == [lock]
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def settle_pending_operations(backend: str) -> None:
+    """Remove the pending operations on this project's own resources, which killed updates left in the stacks' states.
+
+    The CLI keeps those of a create for ever, and every update warns of them. These resources need no record of them: their
+    create takes over what exists, and an update or a delete is repeated.
+    """
+    folder = backend_folder(backend) / ".pulumi"
+    for file in sorted(folder.glob("stacks/*/*.json")):
+        if not pending_of_ours(read_or_nothing(file) or b""):
+            continue
+        with locked(folder, file.parent.name, file.stem) as alone:
+            content = read_or_nothing(file) or b""
+            if not alone or not pending_of_ours(content):
+                continue
+            state = json.loads(content)
+            latest = state["checkpoint"]["latest"]
+            latest["pending_operations"] = [found for found in latest["pending_operations"] if not is_ours(found)]
+            replace(file, json.dumps(state, indent=4).encode())
+
+
+def pending_of_ours(content: bytes) -> bool:
+    """Whether a state has pending operations on this project's own resources."""
+    try:
+        return any(map(is_ours, json.loads(content)["checkpoint"]["latest"]["pending_operations"]))
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def is_ours(operation: Mapping[str, Mapping[str, str]]) -> bool:
+    return operation["resource"]["type"].startswith(ADOPTING)
+
+
 def replace(file: Path, content: bytes) -> None:
     """Write a file atomically, so that it is complete even after a crash."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
@@ -223,9 +321,13 @@ def main(arguments: Sequence[str]) -> None:
         names_backend=project_backend(checkout / "Pulumi.yaml"),
     )
     backend = environ.get("PULUMI_BACKEND_URL", "")
-    if backend == local_settings(checkout)["PULUMI_BACKEND_URL"]:
+    if backend.startswith("file://") and backend_folder(backend) == checkout / ".vision" / "pulumi":
         release_dead_locks(backend)
-        for line in restore_cut_states(backend, time.strftime("%Y%m%dT%H%M%S")):
+        said = restore_cut_states(backend, time.strftime("%Y%m%dT%H%M%S"))
+        settle_pending_operations(backend)
+        if ignored := ignored_passphrase(os.environ, environ):
+            said.append(ignored)
+        for line in said:
             print(line, file=sys.stderr)
     os.execve(cli, ["pulumi", *rest], environ)  # noqa: S606 - it must be this process that becomes the CLI
 

@@ -57,8 +57,8 @@ class Uv:
         # Ignore an active environment.
         self.environ.pop("VIRTUAL_ENV", None)
 
-    def __call__(self, *arguments: str | Path, advice: str) -> str:
-        return run([self.program, *arguments], env=self.environ, advice=advice)
+    def __call__(self, *arguments: str | Path, advice: str, cwd: Path | None = None) -> str:
+        return run([self.program, *arguments], env=self.environ, advice=advice, cwd=cwd)
 
 
 NETWORK = "Is the package index reachable? For a mirror, set pip's index-url or UV_DEFAULT_INDEX; see docs/setup.md."
@@ -127,7 +127,9 @@ def packages_step(places: Places) -> Step:
         compiled = ("--compile-bytecode",) if sys.dont_write_bytecode else ()
         chosen = lock if choice == LOCKED else _resolved(uv, places, choice)
         uv("pip", "sync", "--quiet", "--require-hashes", *compiled, "--python", places.python, chosen, advice=NETWORK)
-        uv("pip", "install", "--quiet", "--no-deps", "--python", places.python, "--editable", places.checkout, advice=NETWORK)
+        # uv takes ` #` in a path for the start of a comment.
+        editable = ("--no-deps", "--editable", ".")
+        uv("pip", "install", "--quiet", "--python", places.python, *editable, advice=NETWORK, cwd=places.checkout)
         version = read_version(probe([places.python, "--version"]))
         return Made((places.python, places.programs / "vision"), f"Python {'.'.join(map(str, version or ()))}")
 
@@ -179,6 +181,7 @@ def check_sqlite(python: Path) -> None:
 def azure_step(places: Places) -> Step:
     """The additional packages of the Azure stacks: 400 MB that the local platform does not need."""
     lock = places.checkout / "requirements-azure.lock"
+    sources = digest_of(lock, str(places.environment))
 
     def make() -> Made:
         uv = find_uv(places)
@@ -187,7 +190,7 @@ def azure_step(places: Places) -> Step:
         found = sorted(places.environment.glob("lib/python*/site-packages/pulumi_azure_native/__init__.py"))
         return Made((*found,), "pulumi-azure-native")
 
-    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, depending on the network", digest_of(lock), make)
+    return Step("azure", "Packages of the Azure stacks into .venv", "1 min, depending on the network", sources, make)
 
 
 def _fits(places: Places, wanted: str) -> bool:

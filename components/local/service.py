@@ -11,10 +11,10 @@ from shlex import quote
 
 import pulumi
 from pulumi import dynamic
-from pulumi.dynamic.dynamic import PROVIDER_KEY
 
 from vision_customization.common.loopback import asked
-from vision_customization.components.local import process
+from vision_customization.components.local import data_folder, process
+from vision_customization.components.local.data_folder import note_path, read_note
 from vision_customization.components.local.errors import LocalServiceError
 from vision_customization.components.local.process import DetachedProcess
 from vision_customization.components.local.programs import is_fetched, program
@@ -24,6 +24,7 @@ from vision_customization.customization.resources.provider import (
     engine_is_back,
     failures,
     is_known,
+    undeleted_at,
 )
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -48,37 +49,41 @@ class LocalServiceProvider(DeclaredProvider):
     def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         """Choose the port here, so that a preview knows the endpoint: the given one, else the former, else a free one.
 
-        A preview of a first start also says which program is missing.
+        A preview of a first start also says which program is missing, and what a destroy could not delete.
         """
-        port = news.get("port") or olds.get("port") or former_port(news.get("data_dir")) or free_port()
+        port = news.get("port") or former_port(olds, news.get("data_dir")) or free_port()
         if not is_known(port):
             return dynamic.CheckResult(news, [])
         endpoint = f"http://{HOST}:{int(port)}"
-        if not olds and is_known(news["data_dir"]):
-            try:
-                program(str(news["command"][0]), str(news["data_dir"]))
-            except LocalServiceError as error:
-                return dynamic.CheckResult(news, failures("command", [str(error)]))
+        if problems := refused_move(olds, news) if olds else first_start(news):
+            return dynamic.CheckResult(news, problems)
         return dynamic.CheckResult({**news, "port": int(port), "endpoint": endpoint, "running": True}, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         """A dead process counts as a difference: the next update restarts it on the same port and data."""
         keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
-        if not changed - {PROVIDER_KEY} and (trouble := trouble_of(olds)):
-            Row(news["row_urn"]).say(f"{trouble}, and will be restarted")
-            return self.difference(olds, ["running"])
-        return self.difference(olds, changed, sorted(changed & {"data_dir"}), delete_first=True)
+        if "data_dir" in changed:
+            Row(news["row_urn"]).say(f"its data moves from {olds['data_dir']} to {news['data_dir']}")
+        elif trouble := trouble_of(olds):
+            Row(news["row_urn"]).say(f"{trouble}, and {remedy_of(olds)}")
+            changed |= {"running"}
+        return self.difference(olds, changed)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         outs = {**props, **running(ensure(props))}
+        data_folder.forget_undeleted(Path(props["data_dir"]))
         self.keep(props)
         return dynamic.CreateResult(str(props["data_dir"]), outs)
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
         """Start the process, or take over the running one: whatever changed in the state, the process may have died."""
-        if identity(olds) != identity(news):
-            process_of(olds).stop()
+        if identity(olds) != identity(news) or olds["data_dir"] != news["data_dir"]:
+            stop(olds)
+        if olds["data_dir"] != news["data_dir"]:
+            if problem := data_folder.conflict(Path(olds["data_dir"]), Path(news["data_dir"])):
+                raise LocalServiceError(problem)
+            data_folder.move_data(Path(olds["data_dir"]), Path(news["data_dir"]))
         return dynamic.UpdateResult({**news, **running(ensure(news))})
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
@@ -90,15 +95,55 @@ class LocalServiceProvider(DeclaredProvider):
         if self.is_kept(props):
             Row(props["row_urn"]).say("kept, because its replacement now uses it")
             return
-        process_of(props).stop()
+        stop(props)
         stop_noted(Path(props["data_dir"]))
+        data_folder.note_undeleted(Path(props["data_dir"]), undeleted_at(str(props["endpoint"])))
+
+
+def first_start(news: Properties) -> list[dynamic.CheckFailure]:
+    """What a preview says of a service that does not exist yet."""
+    if not is_known(news["data_dir"]):
+        return []
+    if left := data_folder.read_undeleted(Path(news["data_dir"])):
+        Row(news["row_urn"]).warn(
+            "the last destroy could not delete what its data folder holds, because the service did not answer: "
+            f"{', '.join(left)}. All of it is there again once the service runs, and published names answer again: "
+            "`vision models unpublish` removes one"
+        )
+    try:
+        program(str(news["command"][0]), str(news["data_dir"]))
+    except LocalServiceError as error:
+        return failures("command", [str(error)])
+    return []
+
+
+def refused_move(olds: Properties, news: Properties) -> list[dynamic.CheckFailure]:
+    """The failure of a data folder that cannot move to another place."""
+    if not is_known(news["data_dir"]) or olds.get("data_dir") in (None, news["data_dir"]):
+        return []
+    problem = data_folder.conflict(Path(olds["data_dir"]), Path(news["data_dir"]))
+    return failures("data_dir", [problem] if problem else [])
 
 
 def trouble_of(properties: Properties) -> str | None:
     """Why a server must be restarted; None if it runs and answers. One that hangs keeps its port and data."""
     if not process_of(properties).is_running():
         return "not running"
+    if displaced := data_folder.displacement(Path(properties["data_dir"])):
+        return displaced
     return None if is_healthy(properties) else "it is running, but does not answer"
+
+
+def remedy_of(properties: Properties) -> str:
+    """What an update does about a server in trouble."""
+    copied = data_folder.is_copy(Path(properties["data_dir"]))
+    return "another one will be started" if copied else "will be restarted"
+
+
+def stop(properties: Properties) -> None:
+    """Stop the process, unless it serves the folder that this one was copied from."""
+    if not data_folder.is_copy(Path(properties["data_dir"])):
+        process_of(properties).stop()
 
 
 def stop_noted(data_dir: Path) -> bool:
@@ -107,19 +152,22 @@ def stop_noted(data_dir: Path) -> bool:
     if note is None:
         return False
     noted = process_of(note)
-    was_running = noted.is_running()
-    noted.stop()
+    was_running = noted.is_running() and not data_folder.is_copy(data_dir)
+    if was_running:
+        noted.stop()
     note_path(data_dir).unlink(missing_ok=True)
     return was_running
 
 
 def ensure(properties: Properties) -> DetachedProcess:
     """The running, healthy server: taken over if the note's process is alive and the same, else started."""
-    note = read_note(Path(properties["data_dir"]))
-    if note:
+    data_dir = Path(properties["data_dir"])
+    note = read_note(data_dir)
+    if note and not data_folder.is_copy(data_dir):
         found = process_of(note)
         if found.is_running():
-            if note["identity"] == identity(properties) and is_healthy(properties):
+            same = note["identity"] == identity(properties) and data_folder.displacement(data_dir) is None
+            if same and is_healthy(properties):
                 return found
             Row(properties["row_urn"]).progress(
                 f"stopping process {found.pid}, which does not answer or runs with other settings"
@@ -146,7 +194,7 @@ def start(properties: Properties) -> DetachedProcess:
     except OSError as error:
         raise LocalServiceError(f"{command_line[0]} can't be started: {error.strerror}") from error
     note = {"pid": started.pid, "started": started.started, "port": int(properties["port"]), "identity": identity(properties)}
-    note_path(Path(properties["data_dir"])).write_text(json.dumps(note))
+    data_folder.write_note(Path(properties["data_dir"]), note, Path(command_line[0]))
     wait_until_healthy(
         properties, started, log_file, FETCH_TIMEOUT_SECONDS if is_fetched(command_line) else HEALTH_TIMEOUT_SECONDS
     )
@@ -286,21 +334,14 @@ def running(found: DetachedProcess) -> Properties:
     return {"pid": found.pid, "started": found.started, "running": True}
 
 
-def note_path(data_dir: Path) -> Path:
-    return data_dir / "service.json"
-
-
-def read_note(data_dir: Path) -> Properties | None:
-    try:
-        note: Properties = json.loads(note_path(data_dir).read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return note
-
-
-def former_port(data_dir: object) -> int | None:
-    note = read_note(Path(data_dir)) if isinstance(data_dir, str | os.PathLike) else None
-    return int(note["port"]) if note else None
+def former_port(olds: Properties, data_dir: object) -> int | None:
+    """The port that a service had in the state, or according to its note; None for one that has a copied folder, and whose
+    original has this port."""
+    if not isinstance(data_dir, str | os.PathLike):  # a preview does not know it yet
+        return olds.get("port")
+    note, original = read_note(Path(data_dir)), data_folder.note_of_original(Path(data_dir))
+    port = olds.get("port") or (note["port"] if note else None)
+    return None if port is None or (original and original["port"] == port) else int(port)
 
 
 def free_port() -> int:

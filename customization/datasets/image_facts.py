@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vision_customization.common.image_codecs import needing_codecs
 from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.texts import pixels_fault
-from vision_customization.customization.errors import ImageUnreadable
+from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -72,6 +73,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
 
     Raises:
         ImageUnreadable: not an image of a supported type, damaged, or a side over 16,000 px.
+        CodecMissing: Pillow can't decode it here.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -79,14 +81,8 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     if Image.MAX_IMAGE_PIXELS is not None and Image.MAX_IMAGE_PIXELS < SIDE_MAX_PX**2:
         Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
     try:
-        try:
-            width, height, turned, file_format = _read(data)
-        except (OSError, SyntaxError, ValueError):
-            # Metadata that Pillow refuses must not spoil a good image.
-            essential = essential_png(data)
-            if essential is None:
-                raise
-            width, height, turned, file_format = _read(essential)
+        with needing_codecs(data, CodecMissing):
+            width, height, turned, file_format = _read_with_any_metadata(data)
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
         raise ImageUnreadable(f"is not an image of a supported type ({known})" if data else "is empty") from None
@@ -96,6 +92,17 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     if turned and file_format != "TIFF":
         width, height = height, width
     return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format)
+
+
+def _read_with_any_metadata(data: bytes) -> tuple[int, int, bool, str]:
+    """`_read`, but metadata that Pillow refuses does not spoil a good image."""
+    try:
+        return _read(data)
+    except (OSError, SyntaxError, ValueError):
+        essential = essential_png(data)
+        if essential is None:
+            raise
+    return _read(essential)
 
 
 def _read(data: bytes) -> tuple[int, int, bool, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage, read_image
-from vision_customization.customization.errors import ImageUnreadable
+from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 
 def read_images(
@@ -26,6 +26,9 @@ def read_images(
         statuses: path → its `os.stat`.
         cache: keeps facts between calls.
         on_progress: called with (done, total) of the files to be read.
+
+    Raises:
+        CodecMissing: Pillow can't decode one of them here; the message names it.
     """
     facts: dict[str, ImageFacts | ImageUnreadable] = {}
     if cache is not None:
@@ -67,5 +70,7 @@ def _read_file(path: str, verified: Mapping[str, ImageFacts]) -> ReadImage | Ima
         return ReadImage(path, status, read_ns, verified.get(sha256) or read_image(data, sha256))
     except ImageUnreadable as error:
         return error
+    except CodecMissing as error:
+        raise CodecMissing(f"{path} {error}") from error
     except OSError as error:
         return ImageUnreadable(f"can't be read: {error.strerror or error}")

@@ -58,6 +58,7 @@ GONE = "gone from storage"
 
 
 class DatasetProvider(VisionProvider):
+    noun = "dataset"
     inputs = (
         *CONNECTION_PROPERTIES,
         "dataset_name",

@@ -27,6 +27,7 @@ class GateNotPassed(VisionError):
 
 
 class EvaluationProvider(VisionProvider):
+    noun = "evaluation"
     inputs = (*CONNECTION_PROPERTIES[:2], "model_name", "dataset_name", "dataset_digest", "require", "evaluation_name")
     identity = ("endpoint", "model_name", "evaluation_name")
 

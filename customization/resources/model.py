@@ -38,6 +38,7 @@ class NameTaken(VisionError):
 
 
 class ModelProvider(VisionProvider):
+    noun = "model"
     inputs = (
         *CONNECTION_PROPERTIES[:2],
         "logical_name",

@@ -34,6 +34,7 @@ class NotPromoted(VisionError):
 
 
 class PromotedModelProvider(VisionProvider):
+    noun = "model"
     inputs = (*CONNECTION_PROPERTIES[:2], *SOURCE_CONNECTION, "source", "model_name", "artifact_digest")
     identity = ("endpoint", "model_name")
     same_while_unknown = (*CONNECTION_PROPERTIES, *SOURCE_CONNECTION)

@@ -52,6 +52,15 @@ _KEPT: set[tuple[str, ...]] = set()
 """What this update created, took over or left unchanged. A provider's process lives as long as the update."""
 
 
+_UNDELETED: dict[str, list[str]] = {}
+"""What this update could not delete from the engine at each address, because the engine is away."""
+
+
+def undeleted_at(endpoint: str) -> list[str]:
+    """What this update could not delete from the engine at `endpoint`, as `published name 'leaves'`."""
+    return _UNDELETED.get(endpoint, [])
+
+
 ENGINE = "vision-engine"
 
 _HUNG: dict[str, float] = {}
@@ -160,6 +169,9 @@ class DeclaredProvider(dynamic.ResourceProvider):
 class VisionProvider(DeclaredProvider, ABC):
     """A provider whose resource lives behind the REST contract."""
 
+    noun: ClassVar[str]
+    """What messages call the resource; the last property of its identity is its name."""
+
     same_while_unknown: ClassVar[tuple[str, ...]] = CONNECTION_PROPERTIES  # a restarting service keeps its address
 
     @abstractmethod
@@ -185,6 +197,7 @@ class VisionProvider(DeclaredProvider, ABC):
             Row(props["row_urn"]).say("kept, because its replacement now uses it")
             return
         if engine_is_away(props):
+            _UNDELETED.setdefault(str(props["endpoint"]), []).append(f"{self.noun} '{props[self.identity[-1]]}'")
             Row(props["row_urn"]).warn(
                 "not deleted, because the local engine does not answer: it stays in the engine's data folder"
             )

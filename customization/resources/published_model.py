@@ -13,6 +13,7 @@ from vision_customization.customization.resources.row import Row, row_urn
 
 
 class PublishedModelProvider(VisionProvider):
+    noun = "published name"
     inputs = (*CONNECTION_PROPERTIES[:2], "published_name", "model_name")
     identity = ("endpoint", "published_name")
 

@@ -9,7 +9,7 @@ from dbos import DBOS, DBOSClient, WorkflowStatus
 
 from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
-from vision_customization.engine.settings import Settings
+from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
 
 APPLICATION = "vision-engine"
@@ -32,7 +32,7 @@ def system_database_url(settings: Settings) -> str:
     """DBOS's own tables: `jobs.sqlite` in the data folder, or the schema `dbos` of the PostgreSQL database."""
     if settings.on_postgresql:
         return settings.database_url
-    return f"sqlite:///{_sqlite_file(settings)}"
+    return sqlite_url(_sqlite_file(settings))
 
 
 def prepare_system_database(settings: Settings) -> None:

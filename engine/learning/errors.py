@@ -4,6 +4,7 @@
 EngineError
 └── LearningError
     ├── ImageError        bytes that are not an image
+    ├── CodecError        an image that this installation can't decode
     ├── WeightsError      the pretrained networks are missing or damaged
     └── ArtifactError     a stored classifier or model file is damaged or of another version
 ```
@@ -32,6 +33,16 @@ class ImageError(LearningError, ValueError):
         super().__init__(FailureCode.DATASET_CORRUPT, message)
 
     def __reduce__(self) -> tuple[type["ImageError"], tuple[object, ...]]:
+        return type(self), (self.message,)
+
+
+class CodecError(LearningError):
+    """An image that Pillow can't decode here, because it lacks a codec. The image may be intact."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureCode.INTERNAL_SERVER_ERROR, message)
+
+    def __reduce__(self) -> tuple[type["CodecError"], tuple[object, ...]]:
         return type(self), (self.message,)
 
 

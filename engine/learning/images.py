@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from vision_customization.common.image_codecs import load_codecs, needing_codecs
 from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.limits import IMAGE_PIXELS_MAX
 from vision_customization.contract.texts import pixels_fault, size_fault
-from vision_customization.engine.learning.errors import ImageError
+from vision_customization.engine.learning.errors import CodecError, ImageError
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
@@ -22,6 +23,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
 
 LARGE_PIXELS = 16 * 1024 * 1024
 """A larger image is reduced before its channels are converted. Only one that needs much memory is decoded at a time."""
+
+load_codecs()
 
 # Pillow warns about damaged metadata, and about images that are large but below the limit.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -150,12 +153,14 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
         ImageSizeError: a side is shorter or longer; checked from the file's header, before anything is decoded.
         ImageError: the format is not one of these, or the bytes are truncated, or claim more than 178,956,970 pixels
             (67,108,864 as WebP). Damaged or very long metadata is ignored.
+        CodecError: this installation lacks the codec.
     """
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
-        return _opened(data, sides, detail)
-    except ImageError:
+        with needing_codecs(data, _codec_error):
+            return _opened(data, sides, detail)
+    except (ImageError, CodecError):
         raise
     except UnidentifiedImageError as error:
         raise ImageError(f"the data ({len(data)} bytes) is not an image of a supported type: {', '.join(FORMATS)}") from error
@@ -180,6 +185,10 @@ def _opened(data: bytes, sides: tuple[int, int] | None, detail: int) -> DecodedI
     with Image.open(io.BytesIO(essential), formats=FORMATS) as image:
         _check_size(image, sides)
         return _decode(image, detail)
+
+
+def _codec_error(message: str) -> CodecError:
+    return CodecError(f"the image {message}")
 
 
 def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:

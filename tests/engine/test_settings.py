@@ -3,10 +3,13 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from tests.support.places import DOCS
 from vision_customization.engine.errors import SettingsError
+from vision_customization.engine.jobs.queue import system_database_url
 from vision_customization.engine.settings import Settings, unknown_variables, variable_of
+from vision_customization.engine.store.sqlite_file import database_file
 
 DOCUMENTATION = DOCS / "engine.md"
 
@@ -21,6 +24,13 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert settings.weights_dir == tmp_path / "cache" / "weights"
     assert settings.keys == ()
     assert settings.threads >= 1
+
+
+@pytest.mark.parametrize("name", ["a%2Fb", "#1", "what?", "two words", "Möbel", "100%", "a+b"])
+def test_the_databases_are_in_the_data_folder_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    settings = Settings.from_environment({"VISION_ENGINE_DATA_DIR": str(tmp_path / name)})
+    assert database_file(settings) == tmp_path / name / "engine.sqlite"
+    assert make_url(system_database_url(settings)).database == str(tmp_path / name / "jobs.sqlite")
 
 
 @pytest.mark.parametrize(

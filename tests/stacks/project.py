@@ -50,7 +50,7 @@ class Project:
             (folder / "stacks").mkdir()
             for module in (CHECKOUT / "stacks").glob("*.py"):
                 shutil.copy(module, folder / "stacks")
-            (folder / "state").mkdir()
+            cls(folder).state_folder().mkdir(parents=True, exist_ok=True)
         project = cls(folder, stack)
         project.configure(config)
         project.run("stack", "init", stack).succeeded()
@@ -70,17 +70,24 @@ class Project:
             "PATH": f"{VENV_BIN}{os.pathsep}{os.environ['PATH']}",
             "VIRTUAL_ENV": str(VENV_BIN.parent),
             "PULUMI_HOME": str(self.folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_BACKEND_URL": self.state_folder().as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "a passphrase of this test",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # nothing is fetched: a local stack needs no plugin
             "NO_COLOR": "1",
         }
 
+    def command(self) -> list[str]:
+        return ["pulumi"]
+
+    def state_folder(self) -> Path:
+        """The folder of the file backend."""
+        return self.folder / "state"
+
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """The CLI in a process group of its own, so that a test can kill it with all that it started."""
         return subprocess.Popen(
-            ["pulumi", *arguments, "--non-interactive"],
+            [*self.command(), *arguments, "--non-interactive"],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -110,7 +117,7 @@ class Project:
 
     def outputs(self) -> dict[str, Any]:
         text = subprocess.run(
-            ["pulumi", "stack", "output", "--json", "--show-secrets", "--stack", self.stack],
+            [*self.command(), "stack", "output", "--json", "--show-secrets", "--stack", self.stack],
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -121,7 +128,7 @@ class Project:
         return outputs
 
     def state_file(self) -> Path:
-        return next((self.folder / "state" / ".pulumi" / "stacks").rglob(f"{self.stack}.json"))
+        return next((self.state_folder() / ".pulumi" / "stacks").rglob(f"{self.stack}.json"))
 
     def state(self) -> str:
         """The state file as it lies on disk."""

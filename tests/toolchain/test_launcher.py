@@ -12,13 +12,17 @@ import pytest
 
 from tests.support.waiting import wait_until
 from toolchain.launcher import (
+    backend_folder,
     current_login,
+    ignored_passphrase,
+    local_settings,
     own_backend,
     project_backend,
     release_dead_locks,
     restore_cut_states,
     seconds_of,
     settings_for,
+    settle_pending_operations,
 )
 
 CHECKOUT = Path("/checkout")
@@ -43,16 +47,50 @@ def settings(
         ({"PULUMI_BACKEND_URL": "s3://states"}, "", "s3://states", None),
         ({"PULUMI_ACCESS_TOKEN": "pul-x"}, "", None, None),
         ({}, "https://api.pulumi.com", None, None),
-        # A passphrase of the user's is used with our backend.
-        ({"PULUMI_CONFIG_PASSPHRASE": ""}, "", OURS, None),
-        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/mine"}, "", OURS, "/mine"),
+        # Our backend has our passphrase: one in the environment is that of another project.
+        ({"PULUMI_CONFIG_PASSPHRASE": ""}, "", OURS, OUR_PASSPHRASE),
+        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/mine"}, "", OURS, OUR_PASSPHRASE),
+        # A backend that the user names has the user's, even if it is ours.
+        ({"PULUMI_BACKEND_URL": OURS, "PULUMI_CONFIG_PASSPHRASE_FILE": "/mine"}, "", OURS, "/mine"),
+        ({"PULUMI_BACKEND_URL": OURS, "PULUMI_CONFIG_PASSPHRASE": "x"}, "", OURS, None),
     ],
 )
 def test_backend_and_passphrase(environ: dict[str, str], login: str, backend: str | None, passphrase_file: str | None) -> None:
     found = settings(environ, login=login)
     assert found.get("PULUMI_BACKEND_URL") == backend
     assert found.get("PULUMI_CONFIG_PASSPHRASE_FILE") == passphrase_file
-    assert found.get("PULUMI_CONFIG_PASSPHRASE") == environ.get("PULUMI_CONFIG_PASSPHRASE")
+    used = passphrase_file is None
+    assert found.get("PULUMI_CONFIG_PASSPHRASE") == (environ.get("PULUMI_CONFIG_PASSPHRASE") if used else None)
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, None),
+        ({"PULUMI_CONFIG_PASSPHRASE": "ours"}, None),
+        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "OTHER"}, "PULUMI_CONFIG_PASSPHRASE_FILE"),
+        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/missing"}, None),
+        ({"PULUMI_CONFIG_PASSPHRASE": ""}, "PULUMI_CONFIG_PASSPHRASE"),
+        ({"PULUMI_CONFIG_PASSPHRASE": "theirs", "PULUMI_CONFIG_PASSPHRASE_FILE": "OURS"}, "PULUMI_CONFIG_PASSPHRASE"),
+        ({"PULUMI_CONFIG_PASSPHRASE": "theirs", "PULUMI_BACKEND_URL": "s3://states"}, None),
+    ],
+)
+def test_a_passphrase_that_is_not_used_is_named(tmp_path: Path, environ: dict[str, str], said: str | None) -> None:
+    ours, other = tmp_path / ".vision" / "passphrase", tmp_path / "other"
+    ours.parent.mkdir()
+    ours.write_text("ours\n")
+    other.write_text("theirs")
+    environ = {name: {"OURS": str(ours), "OTHER": str(other)}.get(value, value) for name, value in environ.items()}
+    used = settings_for(environ, ["up"], tmp_path, [], login="", names_backend=False)
+    line = ignored_passphrase(environ, used)
+    assert line is None if said is None else line and line.startswith(f"{said} in the environment is not used: ")
+    assert line is None or (str(ours) in line and "theirs" not in line)
+
+
+@pytest.mark.parametrize("name", ["plain", "a%2Fb", "#1", "what?", "two words", "Möbel", "100%", "it's"])
+def test_the_address_of_the_state_leads_to_its_folder(name: str) -> None:
+    checkout = Path("/work", name)
+    assert backend_folder(local_settings(checkout)["PULUMI_BACKEND_URL"]) == checkout / ".vision" / "pulumi"
 
 
 def test_the_projects_own_backend_stays() -> None:
@@ -72,21 +110,31 @@ def test_environment_comes_first_on_path_and_what_is_set_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "expected"),
+    ("environ", "expected", "of_grpc"),
     [
-        ({}, None),
-        ({"NO_PROXY": "corp"}, "corp"),
-        ({"ALL_PROXY": "http://proxy"}, "127.0.0.1,localhost,::1"),
-        ({"https_proxy": "http://proxy", "NO_PROXY": "corp, localhost"}, "corp,localhost,127.0.0.1,::1"),
-        ({"HTTP_PROXY": "http://proxy", "no_proxy": "*"}, "*"),
-        ({"HTTP_PROXY": ""}, None),
+        ({}, None, None),
+        ({"NO_PROXY": "corp"}, "corp", None),
+        ({"HTTP_PROXY": ""}, None, None),
+        ({"ALL_PROXY": "http://proxy"}, "127.0.0.1,localhost,::1", "127.0.0.1,localhost,::1"),
+        (
+            {"https_proxy": "http://proxy", "NO_PROXY": "corp, localhost"},
+            "corp,localhost,127.0.0.1,::1",
+            "corp,localhost,127.0.0.1,::1",
+        ),
+        # gRPC does not know `*`, and other programs know it only alone.
+        ({"HTTP_PROXY": "http://proxy", "no_proxy": "*"}, "*", "*,127.0.0.1,localhost,::1"),
+        # gRPC asks this variable first.
+        (
+            {"http_proxy": "http://proxy", "no_proxy": "::1", "no_grpc_proxy": "corp"},
+            "::1,127.0.0.1,localhost",
+            "corp,127.0.0.1,localhost,::1",
+        ),
     ],
 )
-def test_no_proxy_comes_between_pulumis_parts(environ: dict[str, str], expected: str | None) -> None:
+def test_no_proxy_comes_between_pulumis_parts(environ: dict[str, str], expected: str | None, of_grpc: str | None) -> None:
     found = settings(environ)
-    assert found.get("NO_PROXY") == expected
-    if any("proxy" in name.lower() and name.upper() != "NO_PROXY" and value for name, value in environ.items()):
-        assert found["no_proxy"] == expected
+    assert (found.get("NO_PROXY"), found.get("no_grpc_proxy")) == (expected, of_grpc)
+    assert of_grpc is None or found["no_proxy"] == expected
 
 
 @pytest.mark.parametrize(
@@ -178,6 +226,54 @@ def test_the_lock_of_an_update_that_runs_stays(tmp_path: Path) -> None:
     finally:
         update.kill()
         update.wait()
+
+
+def pending(kind: str, resource_type: str) -> dict[str, object]:
+    return {"type": kind, "resource": {"type": resource_type, "urn": f"urn:pulumi:local::project::{resource_type}::name"}}
+
+
+OURS_PENDING = [
+    pending("creating", "pulumi-python:dynamic/vision:Model"),
+    pending("updating", "pulumi-python:dynamic/vision:Dataset"),
+    pending("deleting", "vision-customization:index:LocalWorkspace"),
+]
+OTHERS_PENDING = [
+    pending("creating", "azure-native:storage:StorageAccount"),
+    pending("creating", "pulumi-python:dynamic:Resource"),
+]
+
+
+@pytest.fixture
+def stack_file(tmp_path: Path) -> Path:
+    """A stack's state with pending operations of this project's resources and of others."""
+    file = tmp_path / ".pulumi" / "stacks" / "project" / "local.json"
+    file.parent.mkdir(parents=True)
+    latest = {"manifest": {}, "resources": [1], "pending_operations": [*OURS_PENDING, *OTHERS_PENDING]}
+    file.write_text(json.dumps({"version": 3, "checkpoint": {"stack": "local", "latest": latest}}))
+    return file
+
+
+def test_only_the_pending_operations_of_our_resources_are_settled(tmp_path: Path, stack_file: Path) -> None:
+    settle_pending_operations(f"file://{tmp_path}")
+    latest = {"manifest": {}, "resources": [1], "pending_operations": OTHERS_PENDING}
+    assert json.loads(stack_file.read_text()) == {"version": 3, "checkpoint": {"stack": "local", "latest": latest}}
+    assert not list(tmp_path.rglob("locks/**/*.json"))
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_state_that_needs_nothing_or_is_in_use_stays(tmp_path: Path, stack_file: Path, locked: bool) -> None:
+    lock = tmp_path / ".pulumi" / "locks" / "organization" / "project" / "local" / "0.json"
+    lock.parent.mkdir(parents=True)
+    if locked:
+        lock.touch()
+    else:
+        settle_pending_operations(f"file://{tmp_path}")
+    (stack_file.parent / "new.json").write_text('{"checkpoint": {"latest": null}}')
+    (stack_file.parent / "cut.json").write_text("")
+    before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in stack_file.parent.iterdir()}
+    settle_pending_operations(f"file://{tmp_path}")
+    assert {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in stack_file.parent.iterdir()} == before
+    assert list(lock.parent.iterdir()) == ([lock] if locked else [])
 
 
 def state(number: int) -> bytes:

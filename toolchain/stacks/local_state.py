@@ -10,11 +10,16 @@ from pathlib import Path
 
 from toolchain.commands import probe, run
 from toolchain.errors import ToolchainError
-from toolchain.launcher import current_login, local_settings, own_backend, project_backend
+from toolchain.launcher import current_login, local_environment, own_backend, project_backend
 from toolchain.places import Places
 from toolchain.steps import Made, Step, digest_of, replace_text
 
 STACK = "local"
+NOT_SELECTED = (
+    "Does .vision/passphrase hold the passphrase that the line `encryptionsalt` in stacks/Pulumi.local.yaml belongs to?\n"
+    "If it was replaced, bring the former file back. Do not move .vision away while a stack is up: only the state in it\n"
+    "knows the running processes."
+)
 _LOCAL = re.compile(r"""^\s*vision-customization:platform:\s*["']?local\b""", re.MULTILINE)
 
 
@@ -102,6 +107,25 @@ def made_stacks(backend: Path, stack: str = STACK) -> list[Path]:
     return sorted(backend.glob(f".pulumi/stacks/*/{stack}.json"))
 
 
+def select_stack(places: Places) -> None:
+    """Select a stack unless one is selected: `local`, which is created if there is no other.
+
+    Pulumi keeps the selection outside the checkout and by its path, so that a moved checkout has none.
+
+    Raises:
+        ToolchainError: the stack can't be created.
+    """
+    # Ignore the settings of other projects.
+    environ = local_environment(os.environ, places.checkout)
+    pulumi = [str(places.programs / "pulumi"), "-C", str(places.checkout), "--non-interactive", "stack"]
+    made = [file.stem for file in made_stacks(places.state / "pulumi", "*")]
+    selected = probe([*pulumi, "--show-name"], env=environ)
+    if selected is not None and selected in made:
+        return
+    stack = STACK if STACK in made or not made else made[0]
+    run([*pulumi, "select", "--create", stack], env=environ, advice=NOT_SELECTED)
+
+
 def state_step(places: Places) -> Step:
     """`.vision` with passphrase, file backend and the stack `local`; users manage a backend of their own themselves."""
     own = has_own_backend(places)
@@ -114,15 +138,9 @@ def state_step(places: Places) -> Step:
         passphrase = places.state / "passphrase"
         drop_stale_salt(places, STACK)
         make_passphrase(passphrase)
-        run(
-            [places.programs / "pulumi", "stack", "select", "--create", STACK, "--non-interactive"],
-            cwd=places.checkout,
-            # Ignore the settings of other projects.
-            env={**os.environ, **local_settings(places.checkout)},
-            advice="If .vision was created with another passphrase or version, move it away and run `make setup` again.",
-        )
+        select_stack(places)
         ignore_salt(places)
-        return Made((passphrase, *made_stacks(backend)), "file backend and passphrase in .vision")
+        return Made((passphrase, *made_stacks(backend, "*")), "file backend and passphrase in .vision")
 
     return Step(
         "state", "Local Pulumi backend and stack `local`", "3 s", digest_of("own" if own else "local", str(backend)), make

@@ -13,7 +13,7 @@ from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.collaborators import Blobs
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.blobs.reader import Blob, BlobError
-from vision_customization.engine.learning.errors import ImageError
+from vision_customization.engine.learning.errors import CodecError, ImageError
 from vision_customization.engine.learning.images import DecodedImage, ImageSizeError, decode_image
 
 FETCH_SECONDS_MAX = 30.0
@@ -102,10 +102,13 @@ def fetch_image(blobs: Blobs, url: str) -> bytes:
 
 
 def decoded_image(image: bytes, detail: int = 1) -> DecodedImage:
-    """`engine.learning.decode_image`. Refuses with 400 if it is not an image, or not of a size that the contract allows."""
+    """`engine.learning.decode_image`. Refuses with 400 if it is not an image, or not of a size that the contract allows, and
+    with 500 if this installation can't decode it."""
     try:
         return decode_image(image, IMAGE_SIDE_ANALYZE_PX, detail)
     except ImageSizeError as error:
         raise invalid(f"The image cannot be analyzed: {error}.") from None
+    except CodecError as error:
+        raise ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, f"The engine's installation is incomplete: {error}.") from error
     except ImageError as error:
         raise invalid(f"The image cannot be read: {error}.", inner=ErrorCode.INVALID_IMAGE_FORMAT) from None

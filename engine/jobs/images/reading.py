@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.address import BlobAddress, without_query
 from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotModified
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage
 from vision_customization.engine.jobs.images.working_ahead import Budget, Listed, OrderedAhead
-from vision_customization.engine.learning import ImageError, decode_image
+from vision_customization.engine.learning import decode_image
+from vision_customization.engine.learning.errors import CodecError, ImageError
 from vision_customization.engine.learning.images import check_sides
 from vision_customization.engine.store import BlobRecord
 
@@ -102,7 +102,8 @@ class ImageReading:
         return self
 
     def __next__(self) -> ReadImage:
-        """Raises JobFailed (datasetCorrupt) or SourceUnreachable, with name and reason, for an image that cannot be read."""
+        """Raises JobFailed or SourceUnreachable, with name and reason, for an image that cannot be read. The code of the
+        failure is datasetCorrupt, unless this installation can't decode it."""
         decoded = self._decoded.take(wait=True)
         if decoded is None:
             raise StopIteration
@@ -142,9 +143,9 @@ class ImageReading:
                 check_sides(fetched.known.width, fetched.known.height, self._sides)
                 return ReadImage(fetched.image, fetched.known, None, read=False)
             decoded = decode_image(fetched.data, self._sides, self._detail)
-        except ImageError as error:
+        except (ImageError, CodecError) as error:
             message = f"{fetched.image.place}, {without_query(fetched.image.url)}: {error.message}."
-            raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
+            raise JobFailed(error.code, message) from None
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if fetched.kept else decoded.pixels
         return ReadImage(fetched.image, record, pixels, read=True)

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -209,6 +210,108 @@ class TestLife:
         silent = {**declared, "command": ["python", "-c", "print('begun', flush=True); import time; time.sleep(60)"]}
         with pytest.raises(LocalServiceError, match=r"(?s)did not answer at http.* The end of .*begun"):
             provider.create(provider.check({}, silent).inputs)
+
+
+@pytest.mark.process
+class TestPlaces:
+    """A data folder that is moved, copied, or declared elsewhere, while its server runs."""
+
+    @pytest.fixture
+    def said(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        said: list[str] = []
+        for name in ("say", "warn"):
+            monkeypatch.setattr(service_module.Row, name, lambda _, line: said.append(line))
+        return said
+
+    def test_a_moved_checkout_starts_its_server_again(
+        self,
+        provider: LocalServiceProvider,
+        declared: Properties,
+        service: Properties,
+        said: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        moved = {
+            name: {**properties, "data_dir": str(tmp_path / "new")}
+            for name, properties in (("olds", service), ("news", declared))
+        }
+        Path(service["data_dir"]).rename(tmp_path / "new")
+        news = provider.check(moved["olds"], moved["news"]).inputs
+        assert provider.diff("id", moved["olds"], news).changes
+        assert said == [f"it runs from another place, {service['data_dir']}, and will be restarted"]
+        read = provider.read("id", moved["olds"])
+        assert read.outs is not None
+        assert read.outs["running"] is False
+        again = provider.update("id", moved["olds"], news).outs
+        assert again is not None
+        assert not process_of(service).is_running()
+        assert again["endpoint"] == service["endpoint"]
+        assert not provider.diff("id", again, news).changes
+        destroy(provider, again)
+
+    def test_a_copied_checkout_leaves_the_server_of_the_original_alone(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties, said: list[str], tmp_path: Path
+    ) -> None:
+        copy = tmp_path / "copy"
+        shutil.copytree(service["data_dir"], copy)
+        olds, news = ({**properties, "data_dir": str(copy)} for properties in (service, declared))
+        inputs = provider.check(olds, news).inputs
+        assert inputs["port"] != service["port"]
+        assert provider.diff("id", olds, inputs).changes
+        assert said == [
+            f"process {service['pid']} serves {service['data_dir']}, of which {copy} is a copy, and another one will be started"
+        ]
+        own = provider.update("id", olds, inputs).outs
+        assert own is not None
+        destroy(provider, own)
+        assert not process_of(own).is_running()
+        shutil.copytree(service["data_dir"], copy, dirs_exist_ok=True)
+        destroy(provider, olds)
+        assert is_healthy(service)
+
+    def test_another_data_folder_takes_the_data_along(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties, said: list[str], tmp_path: Path
+    ) -> None:
+        (Path(service["data_dir"]) / "kept").write_text("data")
+        news = provider.check(service, {**declared, "data_dir": str(tmp_path / "a" / "b")}).inputs
+        difference = provider.diff("id", service, news)
+        assert (difference.changes, difference.replaces) == (True, [])
+        assert said == [f"its data moves from {service['data_dir']} to {tmp_path / 'a' / 'b'}"]
+        again = provider.update("id", service, news).outs
+        assert again is not None
+        assert not process_of(service).is_running()
+        assert (again["endpoint"], (tmp_path / "a" / "b" / "kept").read_text()) == (service["endpoint"], "data")
+        (tmp_path / "other").mkdir()
+        (tmp_path / "other" / "index").touch()
+        [failure] = provider.check(again, {**declared, "data_dir": str(tmp_path / "other")}).failures
+        assert failure.property == "data_dir"
+        assert "which also holds data" in failure.reason
+        destroy(provider, again)
+
+    def test_what_a_destroy_could_not_delete_is_said_before_it_is_there_again(
+        self,
+        provider: LocalServiceProvider,
+        declared: Properties,
+        said: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        Path(declared["data_dir"]).mkdir()
+        outs = provider.create(provider.check({}, declared).inputs).outs
+        assert outs is not None
+        monkeypatch.setattr(provider_module, "_UNDELETED", {outs["endpoint"]: ["published name 'leaves'", "model 'leaves-1'"]})
+        destroy(provider, outs)
+        assert said == []
+        news = provider.check({}, declared).inputs
+        [warning] = said
+        assert "published name 'leaves', model 'leaves-1'" in warning
+        again = provider.create(news).outs
+        assert again is not None
+        provider_module._UNDELETED.clear()
+        destroy(provider, again)
+        said.clear()
+        provider.check({}, declared)
+        assert said == [], "it was said, and the service has been there since"
 
 
 class TestIndex:

@@ -1,13 +1,15 @@
 """Image files of every listed type, whole and damaged."""
 
 import io
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.customization.samples import encoded
 from vision_customization.customization.datasets.image_facts import FORMATS, read_image
-from vision_customization.customization.errors import ImageUnreadable
+from vision_customization.customization.datasets.image_reading import read_images
+from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 
 @pytest.mark.parametrize("file_format", [name for name in FORMATS if name != "MPO"])
@@ -60,3 +62,16 @@ def test_a_turned_image_is_known_in_every_format(file_format: str, orientation: 
     assert (facts.width, facts.height, facts.turned) == ((60, 80, True) if turned else (80, 60, False))
     assert facts.has_size(80, 60)
     assert facts.has_size(60, 80) is turned
+
+
+def test_a_codec_that_is_missing_here_is_named_with_the_image_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An intact image is not listed among the damaged ones."""
+    file = tmp_path / "a.jpg"
+    file.write_bytes(encoded(0, (80, 60), "JPEG"))
+    monkeypatch.delattr(Image.core, "jpeg_decoder")
+    with pytest.raises(
+        CodecMissing, match=r"/a\.jpg can't be decoded here, because .*decoder jpeg not available.*`make setup`"
+    ):
+        read_images({str(file): file.stat()})

@@ -1,3 +1,4 @@
+import pickle
 import struct
 import subprocess
 import sys
@@ -9,7 +10,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from vision_customization.contract import texts
+from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning import ImageError, decode_image, images
+from vision_customization.engine.learning.errors import CodecError
 from vision_customization.engine.learning.images import ImageSizeError
 
 Encode = Callable[..., bytes]
@@ -181,3 +184,22 @@ def test_of_an_animation_the_first_picture_is_taken(encode: Encode) -> None:
     pixels = decode_image(encode(frames[0], "GIF", save_all=True, append_images=frames[1:])).pixels
     assert pixels[30, 30, 0] > 200
     assert pixels[30, 30, 2] < 50
+
+
+def test_a_codec_that_is_missing_is_not_the_images_fault(
+    photo: Image.Image, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(photo, "JPEG")
+    monkeypatch.delattr(Image.core, "jpeg_decoder")
+    with pytest.raises(CodecError, match=r"the image can't be decoded here, because .*decoder jpeg not available") as raised:
+        decode_image(data)
+    assert pickle.loads(pickle.dumps(raised.value)).code == raised.value.code == FailureCode.INTERNAL_SERVER_ERROR
+
+
+def test_the_engine_loads_every_codec_when_it_starts() -> None:
+    """Otherwise a checkout that is moved while the engine runs takes away the codecs that no image has needed yet."""
+    program = (
+        "import sys; from PIL import Image; from vision_customization.engine.learning import images; "
+        "sys.exit(not set(images.FORMATS) <= set(Image.OPEN))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

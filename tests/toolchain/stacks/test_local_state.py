@@ -6,7 +6,7 @@ import pytest
 
 from toolchain.errors import ToolchainError
 from toolchain.places import Places
-from toolchain.stacks.local_state import drop_stale_salt, make_passphrase, without_stale_salt
+from toolchain.stacks.local_state import drop_stale_salt, make_passphrase, select_stack, without_stale_salt
 
 
 def test_the_passphrase_is_secret_and_stays(tmp_path: Path) -> None:
@@ -58,3 +58,46 @@ def test_only_a_stack_that_is_not_made_loses_its_salt(tmp_path: Path) -> None:
     made.unlink()
     drop_stale_salt(places, "mine")
     assert file.read_text() == "config: {}\n"
+
+
+CLI = """#!/bin/sh
+case "$*" in
+    *--show-name*) {shown} ;;
+    *) echo "$PULUMI_CONFIG_PASSPHRASE|$PULUMI_CONFIG_PASSPHRASE_FILE|$*" >> "$0.log" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "shown", "selected"),
+    [
+        ([], "exit 1", "local"),
+        # Pulumi remembers it from a state that is gone.
+        ([], "echo local", "local"),
+        (["local", "mine"], "echo mine", None),
+        # The checkout was moved: Pulumi remembers nothing of it.
+        (["detection", "local"], "exit 1", "local"),
+        # The stack `local` was renamed before.
+        (["mine"], "exit 1", "mine"),
+    ],
+)
+def test_a_stack_is_selected_unless_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[str], shown: str, selected: str | None
+) -> None:
+    """With the checkout's passphrase, whatever the environment has."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of another project")
+    places = Places(tmp_path / "a%2Fb", tmp_path / "cache")
+    stacks = places.state / "pulumi" / ".pulumi" / "stacks" / "project"
+    for folder in (stacks, places.programs):
+        folder.mkdir(parents=True)
+    for stack in made:
+        (stacks / f"{stack}.json").touch()
+    program = places.programs / "pulumi"
+    program.write_text(CLI.format(shown=shown))
+    program.chmod(0o755)
+    select_stack(places)
+    log = Path(f"{program}.log")
+    assert log.exists() == (selected is not None)
+    if selected is not None:
+        command = f"-C {places.checkout} --non-interactive stack select --create {selected}"
+        assert log.read_text() == f"|{places.state / 'passphrase'}|{command}\n"

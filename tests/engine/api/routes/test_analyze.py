@@ -251,6 +251,16 @@ def test_images_that_are_refused(trained: World, body: bytes, content_type: str,
     assert expected in error["message"]
 
 
+def test_a_codec_that_the_engine_lacks_is_not_the_callers_fault(
+    trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = picture("JPEG")
+    monkeypatch.delattr(Image.core, "jpeg_decoder")
+    reply = trained.call("POST", ANALYZE, content=image)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "InternalServerError")
+    assert "The engine's installation is incomplete: the image can't be decoded here" in reply.json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("size", "status"), [((50, 50), 200), ((49, 60), 400), ((60, 49), 400), ((16_000, 50), 200), ((16_001, 50), 400)]
 )
