@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.cli.output import print_table
 
@@ -47,10 +49,12 @@ def print_report(written: Sequence[LabelledImages]) -> None:
     boxed = written[0].kind == AnnotationKind.IMAGE_OBJECT_DETECTION
     labels = ("box", "boxes") if boxed else ("label", "labels")
     rows = [("images", *counts["images"]), (labels[1], *counts["labels"])]
+    click.echo()
     print_table(("", "read", "written", "left out"), rows, "nothing")
     for effect, heading in HEADINGS.items():
         remarks = [_row(remark, labels) for remark in written[0].remarks if remark.effect == effect]
         if remarks:
+            click.echo()
             print_table((heading, "why" if effect != "note" else "as", "where"), remarks, "nothing")
 
 

@@ -49,6 +49,14 @@ FIELDS: list[tuple[str, int, dict[str, Any], str]] = [
     ("images", 1, {"file_name": ...}, "train.json: images[1] (id 2): file_name is missing, must be the image's path"),
     ("images", 1, {"file_name": ""}, 'train.json: images[1] (id 2): file_name is "", must be the image\'s path'),
     ("images", 1, {"file_name": 7}, "train.json: images[1] (id 2): file_name is 7, must be the image's path"),
+    ("images", 1, {"file_name": "a\0"}, r'train.json: images[1] (id 2): file_name "a\u0000" has a NUL character'),
+    ("categories", 1, {"name": "a\0"}, r'train.json: categories[1] (id 2): name "a\u0000" has a NUL character'),
+    (
+        "categories",
+        1,
+        {"name": "a\ud800"},
+        r'train.json: categories[1] (id 2): name "a\ud800" has half of a surrogate pair, so it is not Unicode text',
+    ),
     (
         "categories",
         1,
@@ -276,6 +284,46 @@ def test_a_crowd_is_left_out() -> None:
         "train.json: annotations[1] (id 2): is a crowd (iscrowd) and not a single object, so it is skipped",
     ]
     assert [annotation.id for annotation in file.annotations] == [1, 3]
+
+
+@pytest.mark.parametrize("flag", [0, "0", False, None, "false"])
+def test_what_is_not_a_crowd(flag: object) -> None:
+    document = coco({"a": 2}, box=BOX)
+    document["annotations"][1]["iscrowd"] = flag
+    file, warnings = warned(document)
+    assert (len(file.annotations), warnings) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((1, "1"), "train.json: annotations: all 2 are crowds (iscrowd), so no object remains"),
+        ((0, "no"), 'train.json: annotations[1] (id 2): iscrowd is "no", must be 0 or 1'),
+    ],
+)
+def test_crowds_that_can_not_be_left_out(flags: tuple[object, object], expected: str) -> None:
+    document = coco({"a": 2}, box=BOX)
+    for annotation, flag in zip(document["annotations"], flags, strict=True):
+        annotation["iscrowd"] = flag
+    assert expected in checked(document, AnnotationKind.IMAGE_OBJECT_DETECTION)
+
+
+def test_names_that_are_hardly_meant_are_warnings() -> None:
+    document = coco({"Fork": 1, "fork ": 1}, box=BOX)
+    document["categories"][1]["name"] += "\x1b[31m"
+    document["images"][0]["file_name"] = "a\u202e.png"
+    file, warnings = warned(document)
+    assert warnings == [
+        r"train.json: images[0] (id 1): file_name 'a\u202e.png' has control characters",
+        r"train.json: categories[1] (id 2): name 'fork \x1b[31m' has control characters",
+    ]
+    document["categories"][1]["name"] = "fork "
+    other, _ = check_coco(document, "b.json", AnnotationKind.IMAGE_OBJECT_DETECTION)
+    assert other is not None
+    [twins] = check_together([other], AnnotationKind.IMAGE_OBJECT_DETECTION)
+    expected = "b.json: categories: 'Fork' and 'fork ' are two tags, but differ only by letter case, blanks or Unicode form"
+    assert (str(twins), twins.severity) == (expected, Severity.WARNING)
+    assert file.categories[1] == "Fork"
 
 
 def test_an_image_may_have_no_object() -> None:

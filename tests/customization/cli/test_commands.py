@@ -94,6 +94,57 @@ def test_nothing_is_written_unless_everything_can_be(vision: Vision, tmp_path: P
     assert not (tmp_path / "photos" / "train.json").exists()
 
 
+def test_a_conversion_ends_with_what_was_left_out_and_where(vision: Vision, tmp_path: Path) -> None:
+    for name in ("1.png", "a#1.png"):
+        (tmp_path / name).write_bytes(encoded(len(name)))
+    (tmp_path / "classes.txt").write_text("fork\n\x1b[31mknife\n")
+    (tmp_path / "1.txt").write_text("0 0.5 0.5 0.1 0.1\n1 0.5 0.5 0.1 0.1\n")
+    (tmp_path / "a_1.txt").write_text("0 0.5 0.5 0.1 0.1\n" * 5)
+    ran = vision("convert", ".", "--from", "yolo")
+    assert ran.code == 0
+    assert [line.split() for line in ran.out.splitlines() if line.split()[:1] in (["images"], ["boxes"])] == [
+        ["images", "2", "2", "0"],
+        ["boxes", "7", "2", "5"],
+    ]
+    assert "5 boxes" in ran.out
+    assert "is in a label file without an image" in ran.out
+    assert "a_1.txt:1, a_1.txt:2, a_1.txt:3 and 2 more" in ran.out
+    assert "\x1b" not in ran.out
+    printed = vision("convert", ".", "--from", "yolo", "--json").json
+    assert (printed["read"], printed["written"]) == ({"images": 2, "labels": 7}, {"images": 2, "labels": 2})
+    assert [(remark["effect"], remark["what"], remark["count"]) for remark in printed["remarks"]] == [
+        ("warning", "image", 1),
+        ("leftOut", "label", 5),
+        ("warning", "tag", 1),
+    ]
+    assert printed["remarks"][1]["places"] == [f"a_1.txt:{line}" for line in range(1, 6)]
+
+
+@pytest.mark.parametrize("options", [(), ("--test-share", 0.4)])
+def test_the_split_of_a_source_is_kept_unless_another_is_asked_for(
+    vision: Vision, tmp_path: Path, options: tuple[object, ...]
+) -> None:
+    for seed, name in enumerate(("train/a/1", "train/a/2", "train/b/3", "valid/b/4", "test/a/5", "test/b/6", "test/a/again")):
+        path = tmp_path / "photos" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded(0 if name == "test/a/again" else seed))
+    ran = vision("convert", "photos", "--from", "folders", "--json", *options)
+    assert ran.code == 0
+    files = {Path(path).name: part["images"] for path, part in ran.json["files"].items()}
+    moved = [place for remark in ran.json["remarks"] if remark["effect"] == "changed" for place in remark["places"]]
+    notes = {remark["reason"]: remark["places"] for remark in ran.json["remarks"] if remark["effect"] == "note"}
+    assert notes == {
+        "is a split of the source, for testing": ["photos/test"],
+        "is a split of the source, for training": ["photos/train", "photos/valid"],
+    }
+    assert sum(files.values()) == 7
+    if options:
+        assert len(moved) > 1
+    else:
+        assert files == {"train.json": 5, "test.json": 2}
+        assert moved == ["photos/test/a/again.png"]
+
+
 @pytest.mark.parametrize("name", ["train.json", "test.json"])
 def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder, name: str) -> None:
     source = dataset_folder().path / "train.json"

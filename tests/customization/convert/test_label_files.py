@@ -380,10 +380,10 @@ def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    folder = tmp_path / b"caf\xe9".decode("utf-8", "surrogateescape")
+    folder = tmp_path / b"\xe9t\xe9".decode("utf-8", "surrogateescape")
     folder.mkdir()
     (folder / "1.jpg").write_bytes(encoded(0, SIZE, "JPEG"))
     with pytest.raises(
-        ConversionFailed, match=r"caf\\udce9/1.jpg': the name is not UTF-8 text, which a COCO file needs. Rename it"
+        ConversionFailed, match=r"t\\udce9/1.jpg': the name is not UTF-8 text, which a COCO file needs. Rename it"
     ):
         read_folders(tmp_path)

@@ -1,5 +1,6 @@
 """Datasets on disk: what they hold, and what is wrong with them."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.customization.samples import DatasetFolder, MakeFolder, encoded
 from tests.support.places import LABELLED_DATA
@@ -180,6 +182,21 @@ def absolute(folder: DatasetFolder) -> None:
     folder.document["images"][1]["file_name"] = "/etc/hostname"
 
 
+def other_case(folder: DatasetFolder) -> None:
+    folder.document["images"][1]["file_name"] = "Images\\a_1.PNG"
+
+
+def too_many_pixels(folder: DatasetFolder) -> None:
+    """A header alone: nothing of such a file is decoded."""
+    width, height = 9000, 8000
+    stream = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(stream, "WEBP", lossless=True)
+    data = bytearray(stream.getvalue())
+    data[21:25] = (width - 1 | height - 1 << 14).to_bytes(4, "little")
+    folder.image(1).write_bytes(data)
+    folder.document["images"][1] |= {"width": width, "height": height}
+
+
 def null_byte(folder: DatasetFolder) -> None:
     folder.document["images"][1]["file_name"] = "a\0b"
 
@@ -200,6 +217,8 @@ def null_byte(folder: DatasetFolder) -> None:
         (too_heavy, "images/a_1.png has 20,971,521 bytes; at most 20,971,520 are allowed"),
         (leads_outside, "file_name 'images/../../secret.png' must be a relative path inside the dataset's folder"),
         (absolute, "file_name '/etc/hostname' must be a relative path inside the dataset's folder"),
+        (other_case, "no such image file: DATA/Images\\a_1.PNG. Is 'images/a_1.png' meant?"),
+        (too_many_pixels, "images/a_1.png is 9000 × 8000 px, but a WEBP file may have at most 67,108,864 pixels"),
         (null_byte, r'file_name "a\u0000b" has a NUL character'),
     ],
 )
