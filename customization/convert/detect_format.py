@@ -13,7 +13,7 @@ from typing import Any
 from vision_customization.contract.coco.document import read_json
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.formats import FILE_READERS
-from vision_customization.customization.convert.image_content import is_image
+from vision_customization.customization.convert.images.content import is_image
 from vision_customization.customization.convert.readers.csv_columns import FILE_COLUMNS, column_key
 from vision_customization.customization.convert.readers.image_list import LINE
 from vision_customization.customization.convert.readers.yolo_names import NAME_FILES

@@ -71,6 +71,11 @@ def _faults(images: LabelledImages, target_format: str) -> list[str]:
             for tag in images.tags
             if tag.startswith(".") or set(tag) & set('/\\:*?"<>|') or len(tag.encode()) > 255
         ]
+        faults += [
+            f"{image.path}: has {len(image.labels)} tags, but can be in one folder only. Use csv or coco-pixels"
+            for image in images.images
+            if len(image.labels) > 1
+        ]
         untagged = [image.path for image in images.images if not image.labels]
         faults += [f"{path}: has no tag, so it has no folder. Use csv or coco-pixels" for path in untagged]
     return faults

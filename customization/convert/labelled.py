@@ -14,7 +14,7 @@ from vision_customization.contract.coco.boxes import up_to_edge
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import has_control_characters, name_text_fault, near_twins, shown_twins
-from vision_customization.customization.convert.photos import is_photo, read_images_and_photos
+from vision_customization.customization.convert.images.photos import is_photo, read_images_and_photos
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import ImageFacts

@@ -12,8 +12,8 @@ from itertools import chain, count
 from pathlib import Path
 
 from vision_customization.contract.texts import counted
+from vision_customization.customization.convert.images.photos import jpeg_of
 from vision_customization.customization.convert.labelled import LabelledImages
-from vision_customization.customization.convert.photos import jpeg_of
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 DIGEST_CHARACTERS = 12

@@ -6,7 +6,7 @@ import os
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
-from vision_customization.customization.convert.image_content import is_image, other_file
+from vision_customization.customization.convert.images.content import is_image, other_file
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from vision_customization.contract.coco.boxes import shown_as_json
-from vision_customization.contract.coco.document import parse_json, read_json
+from vision_customization.contract.coco.document import Box, parse_json, read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import name_text_fault
 from vision_customization.contract.texts import counted
@@ -26,6 +26,9 @@ OUTSIDE_TOLERANCE = 0.005
 """As a fraction of the image's side: rounding to few digits can push a box over the edge."""
 
 FOLDERS_DEEP = 32
+
+ROUNDING = 1e-6
+"""A box that is farther outside than this was not put there by floating point."""
 
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """Label Studio puts it before the name of an uploaded file."""
@@ -67,6 +70,13 @@ class Annotations:
             return None
         item = self._images[path] = FoundImage(path, place, claimed=claimed)
         return item
+
+    def add_box(self, item: FoundImage, tags: Iterable[str], box: PixelBox | Box, place: str, shape: str | None) -> None:
+        """Add a box for each tag. `shape` is what the box is the bounds of, unless it was drawn as one: `a polygon`."""
+        for tag in tags:
+            item.add(tag, box, place)
+            if shape is not None:
+                self.remarks.changed(What.LABEL, f"{shape}, whose bounds are the box", place)
 
     def finished(self, cache: DigestCache | None, on_progress: Progress | None) -> LabelledImages:
         """Read the image files. Raises ConversionFailed."""
@@ -138,8 +148,8 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def fractions(edges: Edges) -> tuple[float, float, float, float]:
-    """The contract's box, of edges in fractions of the image's sides.
+def fractions(edges: Edges) -> tuple[Box, bool]:
+    """The contract's box, of edges in fractions of the image's sides; and whether it was clipped to the image.
 
     Raises:
         ValueError: it is empty, or more than `OUTSIDE_TOLERANCE` outside the image.
@@ -150,7 +160,8 @@ def fractions(edges: Edges) -> tuple[float, float, float, float]:
     left, top, right, bottom = max(0.0, edges[0]), max(0.0, edges[1]), min(1.0, edges[2]), min(1.0, edges[3])
     if right <= left or bottom <= top:
         raise ValueError(f"{shown} is empty")
-    return fitted((left, top, right - left, bottom - top))
+    outside = max(-edges[0], -edges[1], edges[2] - 1, edges[3] - 1)
+    return fitted((left, top, right - left, bottom - top)), outside > ROUNDING
 
 
 def pixel_box(edges: Edges) -> PixelBox:
@@ -226,6 +237,7 @@ def tags_in(values: object) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in names))
 
 
-def add_all(item: FoundImage, tags: Iterable[str], box: Any, place: str) -> None:  # noqa: ANN401 - a box of either unit, or none
+def add_tags(item: FoundImage, tags: Iterable[str], place: str) -> None:
+    """Add tags of the whole image."""
     for tag in tags:
-        item.add(tag, box, place)
+        item.add(tag, None, place)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress
-from vision_customization.customization.convert.masks import Edges, coco_edges
+from vision_customization.customization.convert.labelled import CLIPPED, FoundImage, LabelledImages, Progress
+from vision_customization.customization.convert.masks import Edges, flat_points, outline_edges
 from vision_customization.customization.convert.readers.annotations import (
     Annotations,
-    add_all,
+    add_tags,
     fractions,
     json_lines,
     numbers,
@@ -52,7 +52,7 @@ def _read(label: object, place: str, item: FoundImage, found: Annotations) -> No
         return
     if isinstance(label, str) or (isinstance(label, list) and isinstance(label[0], str)):
         try:
-            add_all(item, tags_in(label), None, place)
+            add_tags(item, tags_in(label), place)
         except ValueError as error:
             found.problems.append(f"{place}: label: {error}")
         return
@@ -61,16 +61,22 @@ def _read(label: object, place: str, item: FoundImage, found: Annotations) -> No
             found.remarks.left_out(What.LABEL, "a crowd (isCrowd), not a single object", where)
             continue
         try:
-            item.add(tags_in(entry.get("label"))[0], fractions(_edges(entry)), where)
+            tags = tags_in(entry.get("label"))
+            box, is_clipped = fractions(_edges(entry))
         except ValueError as error:
             found.problems.append(f"{where}: {error}")
+            continue
+        found.add_box(item, tags, box, where, "a polygon" if "polygon" in entry else None)
+        if is_clipped:
+            found.remarks.changed(What.LABEL, CLIPPED, where)
 
 
 def _edges(entry: dict[str, Any]) -> Edges:
     """Raises ValueError."""
-    if isinstance(entry.get("polygon"), list):
-        edges = coco_edges(entry["polygon"])
-        assert edges is not None  # only a mask can be empty
-        return edges
+    if "polygon" in entry:
+        polygons = entry["polygon"]
+        if not isinstance(polygons, list):
+            raise ValueError("polygon must be a list of polygons [x, y, x, y, …]")
+        return outline_edges(point for polygon in polygons for point in flat_points(polygon))
     left, top, right, bottom = numbers(entry, "topX", "topY", "bottomX", "bottomY")
     return left, top, right, bottom

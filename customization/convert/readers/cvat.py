@@ -86,8 +86,10 @@ def _read(shape: ET.Element, place: str, item: FoundImage, found: Annotations) -
     if edges is None:
         found.remarks.left_out(What.LABEL, "an empty mask", place)
         return
-    turned = bool(shape.get("rotation")) or shape.tag == "ellipse"
-    item.add(tag, pixel_box(clipped(edges, *item.claimed) if turned and item.claimed else edges), place)
+    bounded = shape.tag if shape.tag != "box" else "rotated rectangle" if number(shape.get("rotation", "0")) else None
+    if item.claimed and bounded in ("rotated rectangle", "ellipse"):
+        edges = clipped(edges, *item.claimed)
+    found.add_box(item, [tag], pixel_box(edges), place, bounded and f"{'an' if bounded == 'ellipse' else 'a'} {bounded}")
 
 
 def _edges(shape: ET.Element) -> Edges | None:

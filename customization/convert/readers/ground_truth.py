@@ -12,7 +12,7 @@ from typing import Any
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress
 from vision_customization.customization.convert.readers.annotations import (
     Annotations,
-    add_all,
+    add_tags,
     json_lines,
     numbers,
     objects,
@@ -84,7 +84,7 @@ def _jobs(entry: dict[str, Any], place: str, found: Annotations) -> Iterator[Job
 def _read(kind: str, labels: object, metadata: dict[str, Any], place: str, item: FoundImage, found: Annotations) -> None:
     """Add the labels of a job. Raises ValueError."""
     if kind == "image-classification":
-        add_all(item, tags_in(metadata.get("class-name")), None, place)
+        add_tags(item, tags_in(metadata.get("class-name")), place)
         return
     names = metadata.get("class-map")
     names = names if isinstance(names, dict) else {}
@@ -92,7 +92,7 @@ def _read(kind: str, labels: object, metadata: dict[str, Any], place: str, item:
         if not isinstance(labels, list):
             raise ValueError("must be a list of class numbers")
         for number in labels:
-            add_all(item, _class(number, names), None, place)
+            add_tags(item, _class(number, names), place)
         return
     if not isinstance(labels, dict):
         raise ValueError("must have `annotations`")  # noqa: TRY004 - a fault of the file
@@ -105,7 +105,7 @@ def _read(kind: str, labels: object, metadata: dict[str, Any], place: str, item:
         except ValueError as error:
             found.problems.append(f"{where}: {error}")
         else:
-            add_all(item, tags, PixelBox(left, top, left + width, top + height), where)
+            found.add_box(item, tags, PixelBox(left, top, left + width, top + height), where, None)
 
 
 def _class(number: object, names: dict[str, Any]) -> list[str]:

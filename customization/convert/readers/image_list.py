@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vision_customization.customization.convert.image_content import PHOTO_EXTENSIONS
+from vision_customization.customization.convert.images.content import PHOTO_EXTENSIONS
 from vision_customization.customization.convert.label_text import read_lines, read_text
 from vision_customization.customization.convert.labelled import LabelledImages, Progress
 from vision_customization.customization.convert.readers.annotations import Annotations, tags_in

@@ -17,7 +17,7 @@ from vision_customization.customization.convert.masks import (
 )
 from vision_customization.customization.convert.readers.annotations import (
     Annotations,
-    add_all,
+    add_tags,
     as_number,
     json_of,
     numbers,
@@ -128,7 +128,7 @@ def _read(region: dict[str, Any], place: str, item: FoundImage, found: Annotatio
     if not isinstance(value, dict):
         raise ValueError("has no `value`")  # noqa: TRY004 - a fault of the file
     if "choices" in value:
-        add_all(item, tags_in(value["choices"]), None, place)
+        add_tags(item, tags_in(value["choices"]), place)
         return
     kind = next((kind for kind in SHAPES if kind in value), None)
     if kind is None:
@@ -145,7 +145,15 @@ def _read(region: dict[str, Any], place: str, item: FoundImage, found: Annotatio
     if edges is None:
         found.remarks.left_out(What.LABEL, "an empty brush", place)
     else:
-        add_all(item, tags, pixel_box(edges), place)
+        found.add_box(item, tags, pixel_box(edges), place, _shape(value))
+
+
+def _shape(value: dict[str, Any]) -> str | None:
+    """What a box is the bounds of; None of an upright rectangle."""
+    shapes = {"rle": "a brush", "points": "a polygon", "radiusX": "an ellipse"}
+    return next(
+        (shape for key, shape in shapes.items() if key in value), "a rotated rectangle" if value.get("rotation") else None
+    )
 
 
 def _edges(value: dict[str, Any], width: float, height: float) -> Edges | None:

@@ -99,7 +99,7 @@ def _read(document: dict[str, Any], item: FoundImage, found: Annotations) -> Non
         if edges is None:
             found.remarks.left_out(What.LABEL, "an empty mask", where)
         else:
-            item.add(tag, pixel_box(edges), f"{where} ({tag})")
+            found.add_box(item, [tag], pixel_box(edges), f"{where} ({tag})", f"a {kind}" if kind != "rectangle" else None)
 
 
 def _edges(kind: object, shape: dict[str, Any], size: tuple[float, float] | None) -> Edges | None:

@@ -95,12 +95,14 @@ def test_nothing_is_written_unless_everything_can_be(vision: Vision, tmp_path: P
 
 
 def test_a_conversion_ends_with_what_was_left_out_and_where(vision: Vision, tmp_path: Path) -> None:
+    source = tmp_path / "set"
+    source.mkdir()
     for name in ("1.png", "a#1.png"):
-        (tmp_path / name).write_bytes(encoded(len(name)))
-    (tmp_path / "classes.txt").write_text("fork\n\x1b[31mknife\n")
-    (tmp_path / "1.txt").write_text("0 0.5 0.5 0.1 0.1\n1 0.5 0.5 0.1 0.1\n")
-    (tmp_path / "a_1.txt").write_text("0 0.5 0.5 0.1 0.1\n" * 5)
-    ran = vision("convert", ".", "--from", "yolo")
+        (source / name).write_bytes(encoded(len(name)))
+    (source / "classes.txt").write_text("fork\n\x1b[31mknife\n")
+    (source / "1.txt").write_text("0 0.5 0.5 0.1 0.1\n1 0.5 0.5 0.1 0.1\n")
+    (source / "a_1.txt").write_text("0 0.5 0.5 0.1 0.1\n" * 5)
+    ran = vision("convert", "set", "--from", "yolo")
     assert ran.code == 0
     assert [line.split() for line in ran.out.splitlines() if line.split()[:1] in (["images"], ["boxes"])] == [
         ["images", "2", "2", "0"],
@@ -108,16 +110,16 @@ def test_a_conversion_ends_with_what_was_left_out_and_where(vision: Vision, tmp_
     ]
     assert "5 boxes" in ran.out
     assert "is in a label file without an image" in ran.out
-    assert "a_1.txt:1, a_1.txt:2, a_1.txt:3 and 2 more" in ran.out
+    assert "set/a_1.txt:1, set/a_1.txt:2, set/a_1.txt:3 and 2 more" in ran.out
     assert "\x1b" not in ran.out
-    printed = vision("convert", ".", "--from", "yolo", "--json").json
+    printed = vision("convert", "set", "--from", "yolo", "--json").json
     assert (printed["read"], printed["written"]) == ({"images": 2, "labels": 7}, {"images": 2, "labels": 2})
     assert [(remark["effect"], remark["what"], remark["count"]) for remark in printed["remarks"]] == [
         ("warning", "image", 1),
         ("leftOut", "label", 5),
         ("warning", "tag", 1),
     ]
-    assert printed["remarks"][1]["places"] == [f"a_1.txt:{line}" for line in range(1, 6)]
+    assert printed["remarks"][1]["places"] == [f"set/a_1.txt:{line}" for line in range(1, 6)]
 
 
 @pytest.mark.parametrize("options", [(), ("--test-share", 0.4)])

@@ -23,6 +23,7 @@ from vision_customization.customization.convert import (
     read_labelme,
     read_list,
 )
+from vision_customization.customization.convert.labelled import CLIPPED
 from vision_customization.customization.convert.readers.annotations import find_image
 from vision_customization.customization.errors import ConversionFailed
 
@@ -201,7 +202,7 @@ def test_every_format_says_the_same(tmp_path: Path, read: Read) -> None:
     [(tag, box)] = labels(found)["1.jpg"]
     assert tag == "fork"
     assert box == pytest.approx(FORK, abs=1e-9)
-    assert remarks(found) == []
+    assert all(reason.endswith(", whose bounds are the box") for _, reason in remarks(found))
 
 
 CLASSIFIED = {"class-name": "fork", "type": "groundtruth/image-classification", "confidence": 0.9}
@@ -297,6 +298,20 @@ def test_files_that_are_not_of_labelme_are_counted(tmp_path: Path) -> None:
         ("file", "not a file of LabelMe: it has no `shapes`"),
         ("image", "no .json file of LabelMe is about it"),
     ]
+
+
+def test_boxes_of_other_shapes_are_counted(tmp_path: Path) -> None:
+    polygon = region(points=[[10, 20], [40, 30], [25, 60]], polygonlabels=["fork"])
+    turned = {**RECTANGLE, "value": {**RECTANGLE["value"], "rotation": 1}}
+    found = label_studio(task(RECTANGLE, polygon, brush(), turned))(tmp_path)
+    shapes = ["a polygon", "a brush", "a rotated rectangle"]
+    assert remarks(found) == [("label", f"{shape}, whose bounds are the box") for shape in shapes]
+
+
+def test_a_box_beyond_the_edge_is_clipped_and_counted(tmp_path: Path) -> None:
+    found = automl({"image_url": URL, "label": [{**FRACTIONS, "bottomX": 1.004}]})(tmp_path)
+    assert labels(found)["1.jpg"] == [("fork", pytest.approx((0.1, 0.2, 0.9, 0.4)))]
+    assert [reason for _, reason in remarks(found)] == [CLIPPED]
 
 
 def test_a_circle_ends_at_the_edge_of_its_image(tmp_path: Path) -> None:

@@ -10,19 +10,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.customization.convert import test_annotation_tools as samples
+from tests.customization.convert.test_masks import packed
 from tests.customization.samples import encoded
 from vision_customization.customization.convert.detect_format import detect_format
 from vision_customization.customization.convert.formats import read_labels
 from vision_customization.customization.errors import ConversionFailed
 
-EXAMPLES = 2000 if os.environ.get("CI") == "true" else 100
+EXAMPLES = 1000 if os.environ.get("CI") == "true" else 50
 
 Json = object
 
 MASK = '<mask label="a" left="0" top="0" width="2" height="2" rle="1,3"/><polygon label="a" points="1,1;2,2"/><tag label="a"/>'
 
+ALPHA = [0] * 20_000 * 4
+ALPHA[4_003] = 255
+DOT = samples.region(format="rle", rle=packed(ALPHA), brushlabels=["fork"])
+
 SAMPLES: dict[str, tuple[str, str]] = {
-    "label-studio": ("a.json", json.dumps([samples.task(samples.RECTANGLE), samples.task(samples.brush(), address="2.jpg")])),
+    "label-studio": ("a.json", json.dumps([samples.task(samples.RECTANGLE), samples.task(DOT, address="2.jpg")])),
     "labelme": (
         "a.json",
         json.dumps(

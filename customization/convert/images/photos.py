@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
-from vision_customization.customization.convert.image_content import PHOTO_FORMATS, format_of
+from vision_customization.customization.convert.images.content import PHOTO_FORMATS, format_of
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import SIDE_MAX_PX, ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images

@@ -12,8 +12,8 @@ from PIL import Image, ImageCms
 from tests.customization.cli.ran import Vision
 from tests.customization.samples import encoded
 from vision_customization.customization.convert import read_folders
-from vision_customization.customization.convert.image_content import format_of, image_format, other_file
-from vision_customization.customization.convert.photos import jpeg_of
+from vision_customization.customization.convert.images.content import format_of, image_format, other_file
+from vision_customization.customization.convert.images.photos import jpeg_of
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 pillow_heif = pytest.importorskip("pillow_heif")
