@@ -87,14 +87,21 @@ def new(
     if program is None:
         raise click.UsageError("no Pulumi.yaml here or above: make a program first, with `vision init`")
     project = Project.read(program)
-    folder = output or folder_of(source)
     chosen = choose_format(source, source_format)
     labelled = read_chosen(chosen, multi_label=multi_label)
+    folder = output or folder_of(source)
+    if output is None and any(image.photo for image in labelled.images):
+        folder = program / "datasets" / name  # copies of photos must not stand among their originals
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
     targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
     parts = write_parts(
-        labelled, targets, test_share=test_share, seed=0, keep_parts=True, copy_from=folder_of(source) if output else None
+        labelled,
+        targets,
+        test_share=test_share,
+        seed=0,
+        keep_parts=True,
+        copy_from=folder_of(source) if folder != folder_of(source) else None,
     )
     warnings = _checked(parts, labelled.kind)
     print_tags(labelled, parts)

@@ -1,10 +1,12 @@
 """`vision init` and `vision new`: from a folder of images to a program that declares a model."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
 from tests.customization.cli.ran import Vision
 from tests.customization.samples import coco, encoded
@@ -76,3 +78,59 @@ def test_a_name_that_the_service_refuses(name: str, vision: Vision, photos: Path
     vision("init")
     ran = vision("new", "--images", photos, "--", name)
     assert (ran.code, "is not a valid name" in ran.err) == (2, True)
+
+
+def test_images_with_several_tags(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    for number in range(6):  # they are in the folders of both tags
+        (photos / "beech" / f"both{number}.png").write_bytes((photos / "oak" / f"oak{number}.png").read_bytes())
+    ran = vision("new", "trees", "--images", photos, "--multi-label")
+    assert ran.code == 0, ran.err
+    assert "is a copy of another image, which gets its tags" in ran.out
+    config = yaml.safe_load((tmp_path / "Pulumi.local.yaml").read_text())["config"]
+    [datasets, models] = config.values()
+    assert datasets["trees-train"]["annotationKind"] == "imageMultiLabelClassification"
+    assert models["trees"]["require"] == {"meanAveragePrecision": 0.5}
+
+
+def test_photos_of_phones_get_copies_in_a_folder_of_their_own(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    with Image.open(photos / "oak" / "oak1.png") as image:
+        image.save(photos / "oak" / "phone.avif")
+    former = sorted(photos.rglob("*"))
+    ran = vision("new", "trees", "--images", photos)
+    assert ran.code == 0, ran.err
+    assert "AVIF image, which the service does not accept: its JPEG copy is used" in ran.out
+    assert sorted(photos.rglob("*")) == former
+    files = [tmp_path / "datasets" / "trees" / name for name in ("train.json", "test.json")]
+    names = [image["file_name"] for file in files for image in json.loads(file.read_text())["images"]]
+    assert len(names) == 21
+    assert all((files[0].parent / name).is_file() and name.startswith("images/") for name in names)
+
+
+def test_a_source_with_a_split_keeps_it(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    split = tmp_path / "split"
+    for part, numbers in (("train", range(7)), ("test", range(7, 10))):
+        for tag in ("oak", "beech"):
+            (split / part / tag).mkdir(parents=True)
+            for number in numbers:
+                (split / part / tag / f"{number}.png").write_bytes((photos / tag / f"{tag}{number}.png").read_bytes())
+    ran = vision("new", "trees", "--images", split)
+    assert ran.code == 0, ran.err
+    assert [len(json.loads((split / f"{part}.json").read_text())["images"]) for part in ("train", "test")] == [14, 6]
+
+
+def test_a_format_that_is_unclear_is_asked_for(
+    vision: Vision, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vision("init")
+    (photos / "labels.csv").write_text("file,tag\noak/oak1.png,oak\n")
+    (photos / "more.csv").write_text("file,tag\noak/oak2.png,oak\n")
+    ran = vision("new", "trees", "--images", photos)
+    assert ran.code == 1
+    monkeypatch.setattr("sys.stdin", terminal := io.StringIO("folders\n"))
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    ran = vision("new", "trees", "--images", photos)
+    assert ran.code == 0, ran.err
+    assert "Its format" in ran.err
