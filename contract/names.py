@@ -1,4 +1,4 @@
-"""Names that people gave: which can't be stored, which are hardly meant, and how to show them."""
+"""Names that people gave: which can't be stored, which are probably a mistake, and how to show them."""
 
 from __future__ import annotations
 

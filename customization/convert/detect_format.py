@@ -17,8 +17,8 @@ from vision_customization.customization.convert.images.content import is_image
 from vision_customization.customization.convert.readers.csv_columns import FILE_COLUMNS, column_key
 from vision_customization.customization.convert.readers.image_list import LINE
 from vision_customization.customization.convert.readers.yolo_names import NAME_FILES
-from vision_customization.customization.convert.source_files import OUTPUTS, source_files
-from vision_customization.customization.convert.splits import split_of
+from vision_customization.customization.convert.sources.source_files import OUTPUTS, source_files
+from vision_customization.customization.convert.sources.splits import split_of
 from vision_customization.customization.errors import ConversionFailed
 
 UNLABELLED = "unlabelled"

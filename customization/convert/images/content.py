@@ -50,7 +50,7 @@ def image_format(head: bytes) -> str | None:
 
 
 def format_of(path: Path) -> str | None:
-    """The format of a file by its content; None if it is no image, or can't be read."""
+    """The format of a file by its content; None if it is not an image, or can't be read."""
     try:
         with path.open("rb") as file:
             found = image_format(file.read(HEAD_BYTES))

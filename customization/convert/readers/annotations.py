@@ -14,10 +14,10 @@ from vision_customization.contract.coco.document import Box, parse_json, read_js
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import name_text_fault
 from vision_customization.contract.texts import counted
-from vision_customization.customization.convert.label_text import read_text
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, fitted
 from vision_customization.customization.convert.masks import Edges
 from vision_customization.customization.convert.remarks import Remarks, What
+from vision_customization.customization.convert.sources.label_text import read_text
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed

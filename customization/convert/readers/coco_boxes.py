@@ -11,7 +11,6 @@ from vision_customization.contract.coco.boxes import ROUNDING_TOLERANCE, bbox_pr
 from vision_customization.contract.coco.document import Box, read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.names import name_text_fault
-from vision_customization.customization.convert.image_folder import ImageFolder
 from vision_customization.customization.convert.labelled import (
     CLIPPED,
     FoundImage,
@@ -25,7 +24,8 @@ from vision_customization.customization.convert.labelled import (
 )
 from vision_customization.customization.convert.masks import coco_edges
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.units import Numbers, in_pixels
+from vision_customization.customization.convert.sources.image_folder import ImageFolder
+from vision_customization.customization.convert.sources.units import Numbers, in_pixels
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 

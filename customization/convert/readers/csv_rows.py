@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert.image_folder import ImageFolder
-from vision_customization.customization.convert.label_text import read_text
 from vision_customization.customization.convert.labelled import (
     CLIPPED,
     FoundImage,
@@ -27,7 +25,9 @@ from vision_customization.customization.convert.labelled import (
 )
 from vision_customization.customization.convert.readers.csv_columns import Columns, Shape, read_columns
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.units import Numbers, in_pixels
+from vision_customization.customization.convert.sources.image_folder import ImageFolder
+from vision_customization.customization.convert.sources.label_text import read_text
+from vision_customization.customization.convert.sources.units import Numbers, in_pixels
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 

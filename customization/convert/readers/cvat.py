@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from vision_customization.customization.convert.label_xml import xml_root
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress, number
 from vision_customization.customization.convert.masks import (
     PIXELS_MAX,
@@ -20,6 +19,7 @@ from vision_customization.customization.convert.masks import (
 )
 from vision_customization.customization.convert.readers.annotations import Annotations, pixel_box, tags_in
 from vision_customization.customization.convert.remarks import What
+from vision_customization.customization.convert.sources.label_xml import xml_root
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 

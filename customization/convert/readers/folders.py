@@ -8,8 +8,8 @@ from pathlib import Path
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress, finish
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.source_files import image_files, inner_folders
-from vision_customization.customization.convert.splits import is_for_testing, split_of, split_reason
+from vision_customization.customization.convert.sources.source_files import image_files, inner_folders
+from vision_customization.customization.convert.sources.splits import is_for_testing, split_of, split_reason
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 

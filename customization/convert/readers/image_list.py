@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 
 from vision_customization.customization.convert.images.content import PHOTO_EXTENSIONS
-from vision_customization.customization.convert.label_text import read_lines, read_text
 from vision_customization.customization.convert.labelled import LabelledImages, Progress
 from vision_customization.customization.convert.readers.annotations import Annotations, tags_in
+from vision_customization.customization.convert.sources.label_text import read_lines, read_text
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
 

@@ -21,7 +21,7 @@ from vision_customization.customization.convert.readers.annotations import (
     tags_in,
 )
 from vision_customization.customization.convert.remarks import What
-from vision_customization.customization.convert.source_files import OUTPUTS, images_among, source_files
+from vision_customization.customization.convert.sources.source_files import OUTPUTS, images_among, source_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert.label_xml import xml_root
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress, finish, number
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.source_files import image_files, images_among, source_files
+from vision_customization.customization.convert.sources.label_xml import xml_root
+from vision_customization.customization.convert.sources.source_files import image_files, images_among, source_files
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed

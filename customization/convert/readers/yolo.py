@@ -8,7 +8,6 @@ from pathlib import Path
 
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert.label_text import read_lines
 from vision_customization.customization.convert.labelled import (
     CLIPPED,
     FoundImage,
@@ -21,8 +20,9 @@ from vision_customization.customization.convert.labelled import (
 )
 from vision_customization.customization.convert.readers.yolo_names import NAME_FILES, Classes, read_classes
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.convert.source_files import images_among, source_files
-from vision_customization.customization.convert.splits import is_for_testing, split_of, split_reason
+from vision_customization.customization.convert.sources.label_text import read_lines
+from vision_customization.customization.convert.sources.source_files import images_among, source_files
+from vision_customization.customization.convert.sources.splits import is_for_testing, split_of, split_reason
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vision_customization.customization.convert.label_text import read_lines, read_text
+from vision_customization.customization.convert.sources.label_text import read_lines, read_text
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:

@@ -233,7 +233,7 @@ READ = [
     # COCO
     Case("ids of several types", coco, {"l.json": coco_text({"image_id": "1", "category_id": 1.0})}, "1.jpg"),
     Case("ids that are text", coco, {"l.json": coco_text({"image_id": "01"}, images=image_named("1.jpg", "01"))}, "1.jpg"),
-    Case("an object that says it is no crowd", coco, {"l.json": coco_text({"iscrowd": "0"})}, "1.jpg"),
+    Case("an object that says it is not a crowd", coco, {"l.json": coco_text({"iscrowd": "0"})}, "1.jpg"),
     Case(
         "an outline",
         coco,
