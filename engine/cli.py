@@ -210,7 +210,8 @@ def _engine_installed() -> Iterator[None]:
 
 def _settings(flags: dict[str, object]) -> Settings:
     try:
-        settings = Settings.from_environment(**flags)
+        with _engine_installed():
+            settings = Settings.from_environment(**flags)
     except EngineError as error:
         raise click.UsageError(str(error)) from None
     configure_logs(settings.log_level)

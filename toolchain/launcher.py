@@ -26,6 +26,9 @@ LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 CUT_LOCK_SECONDS = 60
 """A lock that is not JSON for this long was truncated by a crash."""
 
+LAUNCHER_LOCK = "launcher-"
+"""The start of the name of the launcher's own locks, which a running Python holds and not a CLI."""
+
 PASSPHRASES = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 ADOPTING = ("pulumi-python:dynamic/vision:", "vision-customization:", "pulumi:")
@@ -153,14 +156,21 @@ def with_loopback(hosts_text: str) -> str:
     return ",".join([*hosts, *(host for host in LOOPBACK_HOSTS if host not in hosts)])
 
 
-def is_pulumi(pid: int) -> bool:
-    """Whether a Pulumi CLI on this machine has this process id. After a reboot, another program may have it."""
+def is_running(pid: int) -> bool:
+    """Whether a process on this machine has this id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
+    return True
+
+
+def is_pulumi(pid: int) -> bool:
+    """Whether a Pulumi CLI on this machine has this process id. After a reboot, another program may have it."""
+    if not is_running(pid):
+        return False
     try:
         return "pulumi" in Path(f"/proc/{pid}/comm").read_text()
     except OSError:  # not on Linux
@@ -172,7 +182,8 @@ def release_dead_locks(backend: str) -> None:
     for file in backend_folder(backend).glob(".pulumi/locks/**/*.json"):
         try:
             lock = json.loads(file.read_text())
-            if lock["hostname"] == socket.gethostname() and not is_pulumi(int(lock["pid"])):
+            holds = is_running if file.name.startswith(LAUNCHER_LOCK) else is_pulumi
+            if lock["hostname"] == socket.gethostname() and not holds(int(lock["pid"])):
                 file.unlink()
         except ValueError:
             # Another process is writing it, or a power loss truncated it.
@@ -253,11 +264,11 @@ def restore_cut_states(backend: str, now: str) -> list[str]:
 def locked(folder: Path, project: str, stack: str) -> Iterator[bool]:
     """Lock a stack of a file backend as the CLI does; False if another process has locked it."""
     locks = folder / "locks" / "organization" / project / stack
-    lock = locks / f"launcher-{os.getpid()}.json"
+    lock = locks / f"{LAUNCHER_LOCK}{os.getpid()}.json"
     locks.mkdir(parents=True, exist_ok=True)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     content = {"pid": os.getpid(), "username": "", "hostname": socket.gethostname(), "timestamp": now}
-    replace(lock, json.dumps(content).encode())
+    lock.write_text(json.dumps(content))
     try:
         yield list(locks.glob("*.json")) == [lock]
     finally:
@@ -324,7 +335,8 @@ def main(arguments: Sequence[str]) -> None:
     if backend.startswith("file://") and backend_folder(backend) == checkout / ".vision" / "pulumi":
         release_dead_locks(backend)
         said = restore_cut_states(backend, time.strftime("%Y%m%dT%H%M%S"))
-        settle_pending_operations(backend)
+        with contextlib.suppress(OSError):  # it only spares a warning
+            settle_pending_operations(backend)
         if ignored := ignored_passphrase(os.environ, environ):
             said.append(ignored)
         for line in said:

@@ -42,13 +42,21 @@ def displacement(data_dir: Path) -> str | None:
     note = read_note(data_dir)
     if note is None or "data_dir" not in note:
         return None
-    if not _is_same(Path(note["data_dir"]), data_dir):
+    if not is_same(Path(note["data_dir"]), data_dir):
         if is_copy(data_dir):
             return f"process {note['pid']} serves {note['data_dir']}, of which {data_dir} is a copy"
         return f"it runs from another place, {note['data_dir']}"
     if _installed(Path(note["program"])) != note["installed"]:
         return f"its program {note['program']} was moved, or installed again"
     return None
+
+
+def is_same(place: Path, data_dir: Path) -> bool:
+    """Whether both paths lead to one folder."""
+    try:
+        return os.path.samefile(place, data_dir)  # noqa: PTH121 - as pathlib's, but of two paths that may be gone
+    except OSError:
+        return False
 
 
 def is_copy(data_dir: Path) -> bool:
@@ -60,14 +68,18 @@ def is_copy(data_dir: Path) -> bool:
 def note_of_original(data_dir: Path) -> Note | None:
     """The note in the folder that this one was copied from; None if it is not a copy, or if the other one has no service."""
     note = read_note(data_dir)
-    if note is None or "data_dir" not in note or _is_same(Path(note["data_dir"]), data_dir):
+    if note is None or "data_dir" not in note or is_same(Path(note["data_dir"]), data_dir):
         return None
     return read_note(Path(note["data_dir"]))
 
 
 def conflict(former: Path, data_dir: Path) -> str | None:
-    """Why the data of a service cannot move from the folder `former` to `data_dir`; None if it can."""
-    if not (_holds_data(former) and _holds_data(data_dir)):
+    """Why the data of a service cannot move from the folder `former` to `data_dir`; None if it can, or need not."""
+    if is_same(former, data_dir) or not _holds_data(former):
+        return None
+    if data_dir.resolve().is_relative_to(former.resolve()):
+        return f"the service's data is in {former.absolute()}, and cannot move into itself: choose a folder outside of it"
+    if not _holds_data(data_dir):
         return None
     return (
         f"the service's data is in {former.absolute()}, and cannot move to {data_dir.absolute()}, which also holds data. "
@@ -76,8 +88,11 @@ def conflict(former: Path, data_dir: Path) -> str | None:
 
 
 def move_data(former: Path, data_dir: Path) -> None:
-    """Move the data of a stopped service, if there is any. Interrupted at any point, it leaves one complete folder."""
-    if not _holds_data(former):
+    """Move the data of a stopped service, if there is any. Interrupted at any point, one of the two folders has all of it, and
+    the other has none."""
+    moved = former.with_name(f".{former.name}.moved")
+    shutil.rmtree(moved, ignore_errors=True)
+    if is_same(former, data_dir) or not _holds_data(former):
         return
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(data_dir, ignore_errors=True)  # at most the log of a former service
@@ -89,16 +104,18 @@ def move_data(former: Path, data_dir: Path) -> None:
         draft = data_dir.with_name(f".{data_dir.name}.moving")
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(former, draft, symlinks=True)
+        former.rename(moved)
         draft.rename(data_dir)
-        shutil.rmtree(former)
+        shutil.rmtree(moved)
     with suppress(OSError):  # it may hold other services
         former.parent.rmdir()
 
 
 def note_undeleted(data_dir: Path, names: Sequence[str]) -> None:
-    """Keep the names of what a destroy could not delete from the service."""
+    """Keep the names of what a destroy could not delete from the service, beside those of an interrupted one."""
     if names and data_dir.exists():
-        (data_dir / "undeleted.json").write_text(json.dumps(list(names)))
+        kept = dict.fromkeys([*read_undeleted(data_dir), *names])
+        (data_dir / "undeleted.json").write_text(json.dumps(list(kept)))
 
 
 def read_undeleted(data_dir: Path) -> list[str]:
@@ -111,13 +128,6 @@ def read_undeleted(data_dir: Path) -> list[str]:
 
 def forget_undeleted(data_dir: Path) -> None:
     (data_dir / "undeleted.json").unlink(missing_ok=True)
-
-
-def _is_same(place: Path, data_dir: Path) -> bool:
-    try:
-        return os.path.samefile(place, data_dir)  # noqa: PTH121 - as pathlib's, but of two paths that may be gone
-    except OSError:
-        return False
 
 
 def _installed(program: Path) -> int | None:

@@ -63,7 +63,7 @@ class LocalServiceProvider(DeclaredProvider):
         """A dead process counts as a difference: the next update restarts it on the same port and data."""
         keep_copies({**olds, "json_files": news.get("json_files")})
         changed = self.changed(olds, news)
-        if "data_dir" in changed:
+        if "data_dir" in changed and not data_folder.is_same(Path(olds["data_dir"]), Path(news["data_dir"])):
             Row(news["row_urn"]).say(f"its data moves from {olds['data_dir']} to {news['data_dir']}")
         elif trouble := trouble_of(olds):
             Row(news["row_urn"]).say(f"{trouble}, and {remedy_of(olds)}")
@@ -78,13 +78,22 @@ class LocalServiceProvider(DeclaredProvider):
 
     def update(self, _id: str, olds: Properties, news: Properties) -> dynamic.UpdateResult:
         """Start the process, or take over the running one: whatever changed in the state, the process may have died."""
-        if identity(olds) != identity(news) or olds["data_dir"] != news["data_dir"]:
+        former, data_dir = Path(olds["data_dir"]), Path(news["data_dir"])
+        moves = not data_folder.is_same(former, data_dir)
+        if moves and (problem := data_folder.conflict(former, data_dir)):
+            raise LocalServiceError(problem)
+        if moves or identity(olds) != identity(news):
             stop(olds)
-        if olds["data_dir"] != news["data_dir"]:
-            if problem := data_folder.conflict(Path(olds["data_dir"]), Path(news["data_dir"])):
-                raise LocalServiceError(problem)
-            data_folder.move_data(Path(olds["data_dir"]), Path(news["data_dir"]))
-        return dynamic.UpdateResult({**news, **running(ensure(news))})
+        if not moves:
+            return dynamic.UpdateResult({**news, **running(ensure(news))})
+        stop_noted(former)
+        data_folder.move_data(former, data_dir)
+        try:
+            return dynamic.UpdateResult({**news, **running(ensure(news))})
+        except BaseException:
+            stop_noted(data_dir)
+            data_folder.move_data(data_dir, former)  # where the state still says that it is
+            raise
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         keep_copies(props)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import read_json
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.wire import Wire
 from vision_customization.customization.customvision.client import OVERLAP_THRESHOLD, PROBABILITY_THRESHOLD, CustomVision
 from vision_customization.customization.customvision.wire import Iteration, IterationPerformance, Prediction, Project
@@ -61,11 +62,18 @@ def chosen_iteration(iterations: list[Iteration], wanted: str | None) -> Iterati
 
 
 def read_from_service(
-    service: CustomVision, project: Project, kind: str, files: Mapping[str, str], wanted: str | None
+    service: CustomVision,
+    project: Project,
+    kind: str,
+    files: Mapping[str, str],
+    wanted: str | None,
+    negatives: Container[str] = (),
 ) -> tuple[Baseline, int]:
     """The project's baseline, and the number of images with predictions that are not among `files`.
 
     Args:
+        negatives: the names of the negative tags. Where an image without labels takes their place, predictions of them are left
+            out: they say that nothing was found.
         files: the `file_name` of each image, by its id.
         wanted: name or id of the iteration to compare with.
     """
@@ -89,7 +97,15 @@ def read_from_service(
             )
             for iteration in iterations
         ),
-        predictions={files[image.id]: image.predictions for image in predicted if image.id in files},
+        predictions={
+            files[image.id]: tuple(
+                prediction
+                for prediction in image.predictions
+                if kind == AnnotationKind.IMAGE_CLASSIFICATION or prediction.tag_name not in negatives
+            )
+            for image in predicted
+            if image.id in files
+        },
     )
     return baseline, sum(image.id not in files for image in predicted)
 

@@ -108,7 +108,7 @@ def compare(
     if same_images:
         theirs, their_tags = scored({name: [_found(one) for one in baseline.predictions[name]] for name in used})
     else:
-        theirs, their_tags = _as_told(baseline)
+        theirs, their_tags = _as_reported(baseline)
     tags = {tag: (their_tags.get(tag), our_tags.get(tag)) for tag in sorted({*their_tags, *our_tags})}
     return Comparison(same_images, tuple(used), left_out, (theirs, ours), tags)
 
@@ -134,7 +134,7 @@ def _found(prediction: Prediction) -> Found:
     return Found(prediction.tag_name, prediction.probability, (box.left, box.top, box.width, box.height) if box else None)
 
 
-def _as_told(baseline: Baseline) -> tuple[Score | None, dict[str, Score]]:
+def _as_reported(baseline: Baseline) -> tuple[Score | None, dict[str, Score]]:
     """The metrics that Custom Vision computed."""
     performance = baseline.iteration.performance if baseline.iteration is not None else None
     if performance is None:

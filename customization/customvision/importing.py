@@ -8,7 +8,7 @@ from pathlib import Path
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.customvision.client import CustomVision
-from vision_customization.customization.customvision.labels import MULTI_LABEL, ProjectContent, ProjectTag, negative_tag
+from vision_customization.customization.customvision.labels import ProjectContent, ProjectTag, negative_tag
 from vision_customization.customization.customvision.loading import ImageFolder, ImageSource
 from vision_customization.customization.customvision.wire import MULTILABEL, OBJECT_DETECTION, Image, Project
 from vision_customization.customization.datasets.digest_cache import DigestCache
@@ -66,4 +66,5 @@ def project_kind(service: CustomVision, project: Project) -> str:
         raise VisionError(f"project {project.name!r} has no domain, so it is neither for classification nor for detection")
     if service.domain(settings.domain_id).type == OBJECT_DETECTION:
         return AnnotationKind.IMAGE_OBJECT_DETECTION
-    return MULTI_LABEL if settings.classification_type == MULTILABEL else AnnotationKind.IMAGE_CLASSIFICATION
+    several = settings.classification_type == MULTILABEL
+    return AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION if several else AnnotationKind.IMAGE_CLASSIFICATION

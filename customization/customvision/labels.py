@@ -17,8 +17,6 @@ from vision_customization.customization.datasets.image_facts import ImageFacts
 from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
-MULTI_LABEL = "imageMultiLabelClassification"
-
 _PROPORTION_TOLERANCE = 0.02
 """The project's size of an image may be that of a smaller copy: rounding changes its proportions by this share at most."""
 
@@ -125,7 +123,7 @@ def _labels(image: Image, content: ProjectContent, facts: ImageFacts, remarks: R
         return _boxes(image, content, regular, negative, facts, remarks)
     if negative and regular:
         remarks.left_out(What.LABEL, "the negative tag, on an image that has other tags", f"{image.id}: {negative[0]}")
-    if content.kind == MULTI_LABEL:
+    if content.kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
         if negative and not regular:
             remarks.changed(What.IMAGE, "the negative tag becomes an image that has none of the tags", image.id)
         return tuple((name, None) for name in regular) if regular or negative else "it has no tag"

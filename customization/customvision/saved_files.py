@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from vision_customization.contract.coco.document import read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.wire import Wire
-from vision_customization.customization.customvision.labels import MULTI_LABEL, ProjectContent, ProjectTag, negative_tag
+from vision_customization.customization.customvision.labels import ProjectContent, ProjectTag, negative_tag
 from vision_customization.customization.customvision.loading import files_by_id
-from vision_customization.customization.customvision.wire import MULTILABEL, Image, Project, Tag
+from vision_customization.customization.customvision.wire import MULTILABEL, Image, ImageTag, Project, Region, Tag
 from vision_customization.customization.errors import ConversionFailed
 
 BLOB_PREFIXES = ("o-", "i-")
@@ -57,6 +57,12 @@ def read_saved(files: Sequence[Path]) -> ProjectContent:
         problems.append(f"the files are of several projects: {names}. Convert them one at a time")
     if not images and not problems:
         problems.append(f"{', '.join(map(str, files))}: no images. Expected what GetTaggedImages answers")
+    known = _tags(tags, images)
+    labels: list[ImageTag | Region] = []
+    for image in images:
+        labels += [*image.tags, *image.regions]
+    nameless = dict.fromkeys(str(label.tag_id) for label in labels if not label.tag_name and label.tag_id not in known)
+    problems += [f"the tag {id_} has no name in these files: add what GetTags answers" for id_ in nameless]
     if problems:
         raise ConversionFailed(problems)
     by_id = {image.id: image for image in images}  # a page that was saved twice has the same images again
@@ -66,7 +72,7 @@ def read_saved(files: Sequence[Path]) -> ProjectContent:
         project.name if project else files[0].stem,
         kind_of(project, tagged),
         tagged,
-        _tags(tags, tagged),
+        known,
         tuple(image.id for image in by_id.values() if not image.tags and not image.regions),
     )
 
@@ -94,9 +100,10 @@ def kind_of(project: Project | None, images: Sequence[Image]) -> str:
     if any(image.regions for image in images):
         return AnnotationKind.IMAGE_OBJECT_DETECTION
     if settings is not None and settings.classification_type is not None:
-        return MULTI_LABEL if settings.classification_type == MULTILABEL else AnnotationKind.IMAGE_CLASSIFICATION
-    several = any(len({tag.tag_id or tag.tag_name for tag in image.tags}) > 1 for image in images)
-    return MULTI_LABEL if several else AnnotationKind.IMAGE_CLASSIFICATION
+        several = settings.classification_type == MULTILABEL
+    else:
+        several = any(len({tag.tag_id or tag.tag_name for tag in image.tags}) > 1 for image in images)
+    return AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION if several else AnnotationKind.IMAGE_CLASSIFICATION
 
 
 def _tags(tags: Sequence[Tag], images: Sequence[Image]) -> dict[str, ProjectTag]:

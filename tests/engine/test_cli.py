@@ -49,6 +49,7 @@ SHOWN = {
     "entra_audience": "TEXT",
     "public_url": "URL",
     "metrics_public": "",
+    "custom_vision": "",
     "log_level": "[debug|info|warning|error]",
 }
 

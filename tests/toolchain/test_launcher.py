@@ -24,6 +24,9 @@ from toolchain.launcher import (
     settings_for,
     settle_pending_operations,
 )
+from toolchain.launcher import (
+    locked as hold_lock,
+)
 
 CHECKOUT = Path("/checkout")
 OURS = "file:///checkout/.vision/pulumi"
@@ -258,6 +261,14 @@ def test_only_the_pending_operations_of_our_resources_are_settled(tmp_path: Path
     latest = {"manifest": {}, "resources": [1], "pending_operations": OTHERS_PENDING}
     assert json.loads(stack_file.read_text()) == {"version": 3, "checkpoint": {"stack": "local", "latest": latest}}
     assert not list(tmp_path.rglob("locks/**/*.json"))
+
+
+def test_the_lock_of_a_launcher_that_runs_is_kept(tmp_path: Path) -> None:
+    with hold_lock(tmp_path / ".pulumi", "project", "stack") as alone:
+        assert alone
+        release_dead_locks(f"file://{tmp_path}")
+        assert [lock.name for lock in (tmp_path / ".pulumi").rglob("launcher-*.json")] == [f"launcher-{os.getpid()}.json"]
+    assert not list((tmp_path / ".pulumi").rglob("launcher-*"))
 
 
 @pytest.mark.parametrize("locked", [True, False])

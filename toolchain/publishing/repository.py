@@ -12,7 +12,9 @@ _RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?![a-z]+:|#)(?P<tar
 def address() -> str | None:
     """The address of the repository whose GitHub workflow runs; None anywhere else. A fork's workflow names the fork."""
     repository = os.environ.get("GITHUB_REPOSITORY")
-    return repository and f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
+    if not repository:
+        return None
+    return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}"
 
 
 def with_absolute_links(markdown: str, version: str, url: str | None, *, folder: str = "") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vision_customization.common.errors import VisionError
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.commands.predict import analyze_all
 from vision_customization.customization.cli.connection import service_options
@@ -98,7 +99,7 @@ def _print_comparison(baseline: Baseline, model: str, comparison: Comparison) ->
     rows = [(tag, *_cells(*pair)) for tag, pair in comparison.tags.items()]
     print_table(columns, [*rows, ("all tags", *_cells(*comparison.overall))], "no tags")
     thresholds = f"probability {baseline.probability_threshold:g}"
-    if baseline.annotation_kind == "imageObjectDetection":
+    if baseline.annotation_kind == AnnotationKind.IMAGE_OBJECT_DETECTION:
         thresholds += f", overlap {baseline.overlap_threshold:g}"
     count = counted(len(comparison.images), "image")
     if comparison.same_images:

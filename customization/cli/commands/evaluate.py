@@ -78,7 +78,11 @@ def evaluate(
     """
     found = resolve(client, model)
     model_name = found.name
-    for fault in faults(dict(require), found.training_parameters.model_kind):
+    kind = found.training_parameters.model_kind
+    # A classifier's metrics depend on what it is evaluated on.
+    ask = require and kind is not None and len(kind.annotation_kinds) > 1
+    annotation_kind = client.get_dataset(dataset).annotation_kind if ask else None
+    for fault in faults(dict(require), kind, annotation_kind):
         raise click.UsageError(f"--require: {fault}")
     name = name or f"{dataset}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     client.create_evaluation(model_name, name, test_dataset_name=dataset)

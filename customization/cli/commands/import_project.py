@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from vision_customization.common.loopback import is_loopback
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH
 from vision_customization.contract.texts import counted, name_fault
@@ -33,11 +34,10 @@ BASELINE = "baseline.json"
 
 _GATES: Mapping[str, str] = {
     AnnotationKind.IMAGE_CLASSIFICATION: "averagePrecision",
+    AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION: "meanAveragePrecision",
     AnnotationKind.IMAGE_OBJECT_DETECTION: "meanAveragePrecision30",
 }
 """The metric that is Custom Vision's average precision (of boxes at an overlap of 0.3)."""
-
-_GATE_OF_SEVERAL_TAGS = "meanAveragePrecision"
 
 
 @click.group("import", short_help="Import a project of another service")
@@ -187,7 +187,8 @@ def _from_service(
         say(f"{counted(len(loaded.resized), 'image')}: the project has only a smaller copy, which was loaded")
     paths = {image.path.stem: image.path for image in labelled.images}
     names = {id_: path.relative_to(output).as_posix() for id_, path in paths.items()}
-    baseline, without_image = read_from_service(service, project, labelled.kind, names, iteration)
+    negatives = {tag.name for tag in content.tags.values() if tag.negative}
+    baseline, without_image = read_from_service(service, project, labelled.kind, names, iteration, negatives)
     write_baseline(baseline, output / BASELINE)
     if without_image:
         say(f"{counted(without_image, 'prediction')} of the iteration left out: their images are not among the imported ones")
@@ -210,6 +211,8 @@ def _open_service(endpoint: str, key: str | None) -> CustomVision:
     from vision_customization.customization.customvision.client import CustomVision
 
     if key:
+        if not endpoint.startswith("https://") and not is_loopback(endpoint):
+            raise click.UsageError(f"--endpoint: {endpoint} is not https, and would carry the key in clear text")
         return CustomVision(endpoint, key, on_silence=say_on_stderr)
     if not endpoint.startswith("https://"):
         raise click.UsageError("no key: pass --key or set VISION_CUSTOMVISION_KEY (an Entra identity works over https only)")
@@ -244,7 +247,7 @@ def _stack_entry(name: str, kind: str, images: int, places: Sequence[dict[str, A
     performance = iteration.performance if iteration is not None else None
     require = {}
     if performance is not None and performance.average_precision is not None:
-        require[_GATES.get(kind, _GATE_OF_SEVERAL_TAGS)] = math.floor(performance.average_precision * 100) / 100
+        require[_GATES[kind]] = math.floor(performance.average_precision * 100) / 100
     return stack_entry(name, kind, images, places[0], places[1] if len(places) > 1 else None, require)
 
 

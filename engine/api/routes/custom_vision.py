@@ -102,9 +102,7 @@ def prediction(findings: Findings, project: str, *, classify: bool) -> dict[str,
         kind, task = ("classifier", "classify") if is_classifier else ("detector", "detect")
         message = f"The model '{findings.model.name}' is a {kind}: call /{task}/iterations/{findings.model.name}."
         raise ApiError(400, ErrorCode.INVALID_REQUEST, message, target="task")
-    found: list[tuple[str, float, dict[str, float] | None]] = [
-        (name, probability, None) for name, probability, *_ in findings.tags
-    ]
+    found: list[tuple[str, float, dict[str, float] | None]] = [(tag.name, tag.probability, None) for tag in findings.tags]
     for one in findings.objects:
         box = one.bounding_box
         sides = {

@@ -141,7 +141,8 @@ class ClassifierTraining(Training):
         features, present, digests = self._embedding.multi_label_features(
             self._job.shards(self._embedding), TRAINING, shards, len(part.tags)
         )
-        self._check_enough(part, len(present), present.sum(axis=0), used_seconds)
+        with_tag = present.sum(axis=0)
+        self._check_enough(part, len(present), np.minimum(with_tag, len(present) - with_tag), used_seconds)
         training = train_multi_label(features, present, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
@@ -184,14 +185,15 @@ class ClassifierTraining(Training):
         return self._job.put_artifact(onnx, facts)
 
     def _check_enough(self, part: Part, images: int, counts: NDArray[np.int64], used_seconds: float) -> None:
-        """If the budget ended while images were read, they may be too few to learn from; `counts` has those of each tag."""
+        """If the budget ended while images were read, they may be too few to learn from; `counts` has those that teach each
+        tag: the images with it or, of several tags per image, the fewer of those with and without it."""
         if images == len(part.images):
             return
         least = int(counts.min())
         if least < 2:
             message = (
                 f"The time budget ran out after {used_seconds / 3600:.1f} h, with {images:,} of {len(part.images):,} "
-                f"images read and {least} of the rarest tag. Increase timeBudgetInHours."
+                f"images read and {least} to learn the rarest tag from. Increase timeBudgetInHours."
             )
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 

@@ -47,8 +47,8 @@ class EvaluationRun(Job):
         if evaluation.status.final:
             raise JobCancelled
         model = self._model(evaluation)
-        tags, several = self._tags(model)
-        part = self.read_dataset(evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, multi_label=several)
+        tags, multi_label = self._tags(model)
+        part = self.read_dataset(evaluation.test_dataset_name, Purpose.EVALUATION, model.model_kind, multi_label=multi_label)
         return self.keep_plan(Plan((with_tags(part, tags, model.name),)), time.monotonic() - started)
 
     def keep_shard(self, index: int) -> ShardDone:

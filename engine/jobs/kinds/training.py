@@ -99,8 +99,7 @@ class TrainingJob(Job):
         check_budget(kind, training, model.time_budget_in_hours)
         parts = [training]
         if model.test_dataset_name is not None:
-            several = training.multi_label
-            test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind, multi_label=several)
+            test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind, multi_label=training.multi_label)
             parts.append(with_tags(test, training.tags, model.name))
         planned = self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
         return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)

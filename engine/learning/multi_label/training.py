@@ -76,11 +76,11 @@ def train_multi_label(
         return deadline_seconds is None or time.monotonic() - started < deadline_seconds
 
     def go_on(first: float, last: float) -> Callable[[int], bool]:
-        def told(done: int) -> bool:
+        def reported(done: int) -> bool:
             report(first + (last - first) * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
             return in_time()
 
-        return told
+        return reported
 
     held_out = None
     choice = None

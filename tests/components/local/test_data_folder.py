@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_data_moves_over_a_folder_that_has_only_a_log(
         rename = Path.rename
 
         def refuse(path: Path, to: Path) -> Path:
-            if path == folder:
+            if (path, to) == (folder, target):
                 raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
             return rename(path, to)
 
@@ -119,6 +120,51 @@ def test_two_folders_with_data_are_a_conflict(folder: Path, tmp_path: Path) -> N
     assert str(folder) in said
     assert str(target) in said
     assert conflict(tmp_path / "gone", target) is None
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_the_same_folder_by_another_path_stays(folder: Path, tmp_path: Path, link: bool) -> None:
+    other = tmp_path / "link" if link else folder / ".." / folder.name
+    if link:
+        other.symlink_to(folder)
+    held = sorted(path.name for path in folder.iterdir())
+    assert conflict(folder, other) is None
+    move_data(folder, other)
+    assert sorted(path.name for path in folder.iterdir()) == held
+
+
+def test_a_folder_does_not_move_into_itself(folder: Path) -> None:
+    assert "cannot move into itself" in str(conflict(folder, folder / "inside"))
+
+
+def test_what_a_killed_move_to_another_disk_left_is_not_taken_for_data(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed while it deleted the former folder: the new one is complete."""
+    target = tmp_path / "elsewhere" / "engine"
+    rename = Path.rename
+
+    def across_disks(self: Path, place: Path) -> Path:
+        if self == folder and place == target:
+            raise OSError(errno.EXDEV, "another disk")
+        return rename(self, place)
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        if path.exists() and not ignore_errors:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", across_disks)
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    held = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        move_data(folder, target)
+    assert not folder.exists()
+    assert sorted(path.name for path in target.iterdir()) == held
+    monkeypatch.undo()
+    assert conflict(folder, target) is None
+    move_data(folder, target)
+    assert sorted(path.name for path in target.iterdir()) == held
+    assert not folder.with_name(f".{folder.name}.moved").exists()
 
 
 def test_what_was_not_deleted_is_kept_in_the_folder(folder: Path, tmp_path: Path) -> None:

@@ -250,6 +250,34 @@ class TestPlaces:
         assert not provider.diff("id", again, news).changes
         destroy(provider, again)
 
+    def test_a_start_that_fails_after_a_move_moves_back(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties, tmp_path: Path
+    ) -> None:
+        """The state says that the data is in the former folder, so that is where a reverted setting looks for it."""
+        (Path(service["data_dir"]) / "data").write_text("ours")
+        news = provider.check(service, {**declared, "data_dir": str(tmp_path / "new")}).inputs
+        with pytest.raises(LocalServiceError, match="no-such-program"):
+            provider.update("id", service, {**news, "command": ["no-such-program"]})
+        assert (Path(service["data_dir"]) / "data").read_text() == "ours"
+        assert not (tmp_path / "new").exists()
+        again = provider.update("id", service, provider.check(service, declared).inputs).outs
+        assert again is not None
+        destroy(provider, again)
+
+    def test_another_path_to_the_same_folder_moves_nothing(
+        self, provider: LocalServiceProvider, declared: Properties, service: Properties, said: list[str], tmp_path: Path
+    ) -> None:
+        (Path(service["data_dir"]) / "data").write_text("ours")
+        (tmp_path / "link").symlink_to(service["data_dir"])
+        checked = provider.check(service, {**declared, "data_dir": str(tmp_path / "link")})
+        assert checked.failures == []
+        provider.diff("id", service, checked.inputs)
+        assert said == []
+        outs = provider.update("id", service, checked.inputs).outs
+        assert outs is not None
+        assert outs["pid"] == service["pid"]
+        assert (Path(service["data_dir"]) / "data").read_text() == "ours"
+
     def test_a_copied_checkout_leaves_the_server_of_the_original_alone(
         self, provider: LocalServiceProvider, declared: Properties, service: Properties, said: list[str], tmp_path: Path
     ) -> None:

@@ -400,7 +400,11 @@ def test_deleting_asks(
     ],
 )
 def test_a_gate(vision: Vision, service: FakeService, require: list[str], code: int, missed: list[str]) -> None:
-    service.handler = lambda request: Answer(200, EVALUATION if "evaluations" in request.path else model())
+    def handle(request: Received) -> Answer:
+        kinds = {"evaluations": EVALUATION, "datasets": DATASET}
+        return Answer(200, next((answer for kind, answer in kinds.items() if kind in request.path), model()))
+
+    service.handler = handle
     options = [part for requirement in require for part in ("--require", requirement)]
     ran = vision("evaluate", "m", "t", *options, "--json")
     assert ran.code == code
@@ -420,7 +424,7 @@ DETECTOR = model(name="d", trainingParameters=BOXES, modelPerformance={"meanAver
         (
             "m",
             "meanAveragePrecision50",
-            "'meanAveragePrecision50' is not a metric of a Generic-Classifier; choose from accuracyTop1, ",
+            "'meanAveragePrecision50' is not a metric of a Generic-Classifier for imageClassification; choose from accuracy",
         ),
     ],
 )
@@ -428,7 +432,7 @@ def test_a_gate_that_the_model_can_not_pass_is_refused_before_anything_is_measur
     vision: Vision, service: FakeService, name: str, metric: str, said: str
 ) -> None:
     published = {"name": "live", "modelName": "d", **STAMPS}
-    answers = {"/models/m": model(), "/models/d": DETECTOR, "/publishedmodels/live": published}
+    answers = {"/models/m": model(), "/models/d": DETECTOR, "/publishedmodels/live": published, "/datasets/t": DATASET}
 
     def handle(request: Received) -> Answer:
         path = request.path.removeprefix("/computervision")
@@ -438,6 +442,19 @@ def test_a_gate_that_the_model_can_not_pass_is_refused_before_anything_is_measur
     ran = vision("evaluate", name, "t", "--require", f"{metric}=0.5")
     assert ran.code == 2
     assert said in ran.err
+    assert {request.method for request in service.received} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"), [("imageMultiLabelClassification", "accuracyTop1"), ("imageClassification", "macroF1")]
+)
+def test_a_gate_is_checked_against_the_kind_of_the_dataset(
+    vision: Vision, service: FakeService, kind: str, metric: str
+) -> None:
+    answers = {"/models/m": model(), "/datasets/t": {**DATASET, "annotationKind": kind}}
+    service.handler = lambda request: Answer(200, answers[request.path.removeprefix("/computervision")])
+    ran = vision("evaluate", "m", "t", "--require", f"{metric}=0.5")
+    assert (ran.code, f"'{metric}' is not a metric of a Generic-Classifier for {kind}" in ran.err) == (2, True)
     assert {request.method for request in service.received} == {"GET"}
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.customization.samples import encoded
-from vision_customization.customization.customvision.labels import MULTI_LABEL, ProjectContent, ProjectTag, labelled_images
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.customization.customvision.labels import ProjectContent, ProjectTag, labelled_images
 from vision_customization.customization.customvision.wire import Image
 from vision_customization.customization.errors import ConversionFailed
 
@@ -48,15 +49,15 @@ def read(
     [
         (CLASSIFICATION, image("one", "2"), (("dog", None),), set()),
         (CLASSIFICATION, image("one", "9"), (("None of them", None),), set()),
-        (MULTI_LABEL, image("one", "1", "2"), (("cat", None), ("dog", None)), set()),
+        (AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION, image("one", "1", "2"), (("cat", None), ("dog", None)), set()),
         (
-            MULTI_LABEL,
+            AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
             image("one", "9"),
             (),
             {("changed", "image", "the negative tag becomes an image that has none of the tags", ("one",))},
         ),
         (
-            MULTI_LABEL,
+            AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
             image("one", "9", "1"),
             (("cat", None),),
             {("leftOut", "label", "the negative tag, on an image that has other tags", ("one: None of them",))},

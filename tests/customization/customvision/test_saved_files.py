@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.customization.samples import encoded
-from vision_customization.customization.customvision.labels import MULTI_LABEL
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.customvision.saved_files import find_files, read_saved
 from vision_customization.customization.errors import ConversionFailed
+
+MULTI_LABEL = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
 
 CAT = {"tagId": "1", "tagName": "cat", "created": "2026-01-01T00:00:00Z"}
 DOG = {"tagId": "2", "tagName": "dog"}
@@ -33,7 +35,12 @@ def saved(folder: Path, *documents: Any) -> list[Path]:  # noqa: ANN401
         ([[{"id": "a", "tags": [CAT, DOG]}]], MULTI_LABEL, ["a"], ()),
         ([[{"id": "a", "tags": [CAT]}], PROJECT], MULTI_LABEL, ["a"], ()),
         ([[{"id": "a", "tags": [CAT], "regions": [REGION]}, {"id": "b", "tags": None}]], "imageObjectDetection", ["a"], ("b",)),
-        ([{"project": PROJECT, "tags": TAGS, "images": [{"id": "a", "tags": [CAT]}]}], MULTI_LABEL, ["a"], ()),
+        (
+            [{"project": PROJECT, "tags": TAGS, "images": [{"id": "a", "tags": [CAT]}]}],
+            AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
+            ["a"],
+            (),
+        ),
         # A page that was saved twice.
         ([[{"id": "a", "tags": [CAT]}], [{"id": "a", "tags": [CAT]}]], "imageClassification", ["a"], ()),
     ],
