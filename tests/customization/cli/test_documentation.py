@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.customization.cli.answers import EVALUATION, model, photos
+from tests.customization.cli.answers import DATASET, EVALUATION, model, photos
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import Answer, FakeService
 from tests.customization.samples import MakeFolder, encoded
@@ -142,7 +142,10 @@ def test_check_prints_what_is_shown(vision: Vision, dataset_folder: MakeFolder) 
 
 
 def test_a_missed_gate_is_printed_as_shown(vision: Vision, service: FakeService) -> None:
-    service.handler = lambda request: Answer(200, EVALUATION if "/evaluations/" in request.path else model())
+    kinds = {"/evaluations/": EVALUATION, "/datasets/": DATASET}
+    service.handler = lambda request: Answer(
+        200, next((answer for kind, answer in kinds.items() if kind in request.path), model())
+    )
     start = next(number for number, line in enumerate(SHOWN) if line.startswith("$ vision evaluate"))
     ran = vision(*shlex.split(SHOWN[start])[2:])
     assert (ran.out + ran.err).splitlines()[-1] == SHOWN[start + 2]

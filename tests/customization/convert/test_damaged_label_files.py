@@ -28,7 +28,7 @@ from vision_customization.contract.coco.rules import check_coco
 from vision_customization.customization.convert import read_folders, read_voc, read_yolo, to_coco
 from vision_customization.customization.errors import ConversionFailed
 
-EXAMPLES = settings(max_examples=2500 if IN_CI else 60, deadline=timedelta(seconds=20))
+EXAMPLES = settings(max_examples=2000 if IN_CI else 40, deadline=timedelta(seconds=20))
 
 VOC = '<?xml version="1.0" encoding="utf-8"?>' + voc().replace("<object>", "<size><width>200</width></size><object>")
 

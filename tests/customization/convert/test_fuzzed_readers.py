@@ -1,7 +1,6 @@
 """Whatever a label file holds, its reader ends in a dataset or in ConversionFailed. CI looks longer."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from hypothesis import strategies as st
 from tests.customization.convert import test_annotation_tools as samples
 from tests.customization.convert.test_masks import packed
 from tests.customization.samples import encoded
+from tests.support.ci import IN_CI
 from vision_customization.customization.convert.detect_format import detect_format
 from vision_customization.customization.convert.formats import read_labels
 from vision_customization.customization.errors import ConversionFailed
 
-EXAMPLES = 1000 if os.environ.get("CI") == "true" else 50
+EXAMPLES = 3000 if IN_CI else 40
 
 Json = object
 

@@ -27,7 +27,7 @@ from vision_customization.customization.convert import (
     to_coco,
 )
 
-EXAMPLES = settings(max_examples=500 if IN_CI else 15, deadline=None)
+EXAMPLES = settings(max_examples=150 if IN_CI else 15, deadline=None)
 
 
 @dataclass(frozen=True)
