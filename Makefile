@@ -6,8 +6,13 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 # Images of your own are a model of their own, in a stack of its own: both have the name of the images' folder or file.
 ifdef IMAGES
-MODEL ?= $(shell basename "$(IMAGES)" | sed -E 's/\.[A-Za-z]+$$//; s/[^A-Za-z0-9._-]+/-/g; s/^[^A-Za-z0-9]+//; s/[^A-Za-z0-9]+$$//')
-STACK ?= $(MODEL)
+MODEL ?= $(shell basename "$$(cd "$(IMAGES)" 2>/dev/null && pwd || echo "$(IMAGES)")" | sed -E 's/\.[A-Za-z]+$$//; s/[^A-Za-z0-9._-]+/-/g; s/^[^A-Za-z0-9]+//; s/[^A-Za-z0-9]+$$//')
+ifeq ($(origin STACK),undefined)
+ifneq ($(shell cd stacks && test ! -e "Pulumi.$(MODEL).yaml" || grep -qE "^ +\"?$(MODEL)\"?:" "Pulumi.$(MODEL).yaml" || echo other),)
+$(error there is a stack $(MODEL) already, without such a model: rename the images' folder, or say which stack: make … IMAGES=$(IMAGES) STACK=$(MODEL))
+endif
+STACK := $(MODEL)
+endif
 endif
 # The stack `local` holds the example `textile`; every other example has a stack of its own name.
 EXAMPLE ?= textile

@@ -123,7 +123,8 @@ def write_parts(
 ) -> dict[Path, LabelledImages]:
     """Write the COCO files of one folder: one for training, and one for testing if there is a second target.
 
-    If anything can't be written, nothing is. Without a `test_share`, images are split as their source does.
+    If anything can't be written, nothing is. Without a `test_share`, images are split as their source does. A test.json of
+    these images that is there already is written, too, even if it is not a target: no image may be in both files.
 
     Args:
         keep_parts: whether images that the targets already list stay in the file they are in.
@@ -151,12 +152,15 @@ def write_parts(
     copies: dict[Path, Path] = {}
     if copy_from is not None:
         labelled, copies = plan_copies(labelled, copy_from, folder)
+    former = FormerParts.read(folder)
+    if len(targets) == 1 and former.tests(labelled):
+        targets = [*targets, folder / "test.json"]
     check_replaced(targets, labelled)
     parts = [labelled]
-    if len(targets) > 1 and test_share:
-        parts = list(split(labelled, test_share, seed, FormerParts.read(folder) if keep_parts else None))
-    elif len(targets) > 1:
+    if len(targets) > 1 and labelled.is_split and not test_share:
         parts = list(split_as_given(labelled))
+    elif len(targets) > 1:
+        parts = list(split(labelled, test_share, seed, former if keep_parts else None))
     for part in parts:
         to_coco(part, folder)  # raises before anything is written
     write_photos(photos)

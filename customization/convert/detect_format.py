@@ -73,7 +73,7 @@ def detect_format(path: Path) -> Detected:
         ConversionFailed: it is unclear; the message says what is there, and what to choose from.
     """
     if not path.is_dir():
-        found = _file_format(path)
+        found = _file_format(path) or ("csv" if path.suffix.lower() in (".csv", ".tsv") else None)
         if found is None:
             raise ConversionFailed([f"{path}: {_what_else(path)}. {_choices(sorted(FILE_READERS))}"])
         if found not in FILE_READERS:
@@ -88,7 +88,7 @@ def detect_format(path: Path) -> Detected:
         raise ConversionFailed(
             [
                 f"{path}: it is unclear which labels count: {'; '.join(candidate.evidence for candidate in candidates)}. "
-                + (_choices(formats) if len(formats) > 1 else "Name one of them, or convert them one after the other")
+                + (_choices(formats) if len(formats) > 1 else "Name one of them, and another folder with --output")
             ]
         )
     return _unlabelled(path, seen)
@@ -168,7 +168,7 @@ def _seen(folder: Path) -> _Seen:
             seen.labels[found].append(path)
         elif is_image(path):
             seen.images.append(path)
-        else:
+        elif path.name not in OUTPUTS:
             seen.others[suffix or "without extension"] += 1
     stems = {image.stem for image in seen.images}
     yolo = [path for path in texts if path.stem in stems and path.name not in NAME_FILES and _is_yolo(path)]

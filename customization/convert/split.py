@@ -33,6 +33,10 @@ class FormerParts:
         except (OSError, ValueError, LookupError, TypeError):
             return cls()
 
+    def tests(self, images: LabelledImages) -> bool:
+        """Whether any of the images is in the test set."""
+        return bool(_contents(images, self.testing))
+
 
 def files_named(folder: Path, document: Any) -> frozenset[Path]:  # noqa: ANN401 - whatever JSON holds
     """The image files of a COCO document in `folder`. Raises ValueError, LookupError or TypeError if it is not COCO."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,31 @@ class Project:
         return absolute.relative_to(here).as_posix() if absolute.is_relative_to(here) else str(absolute)
 
 
-def declare(file: Path, project: str, entry: StackEntry) -> bool:
-    """Add models and their datasets to a stack's file, or update where the labels are; returns whether the file changed.
+class Declared(StrEnum):
+    """What `declare` did to a stack's file."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+def check_use(file: Path, project: str, name: str, source: str, annotation_kind: str) -> None:
+    """Raises StackFileInvalid if another model's datasets of another kind have their labels in the folder `source`, which the
+    labels of model `name` would replace."""
+    config = _load(file, file.read_text("utf-8")).get("config") if file.exists() else None
+    datasets = (config or {}).get(f"{project}:datasets")
+    for dataset, declared in datasets.items() if isinstance(datasets, Mapping) else ():
+        if not isinstance(declared, Mapping) or dataset in (f"{name}-train", f"{name}-test"):
+            continue
+        if declared.get("source") == source and declared.get("annotationKind") != annotation_kind:
+            raise StackFileInvalid(
+                f"{file}: the dataset {dataset} has its labels in {source}, for {declared.get('annotationKind')}. "
+                "Name another folder for these with --output"
+            )
+
+
+def declare(file: Path, project: str, entry: StackEntry) -> Declared:
+    """Add models and their datasets to a stack's file, or update where the labels are.
 
     Comments and all other settings stay, also those of a model that is there already, such as its gate. Only a time budget
     below that of the entry, which is the least one, is raised.
@@ -64,12 +88,14 @@ def declare(file: Path, project: str, entry: StackEntry) -> bool:
     former = file.read_text("utf-8") if file.exists() else None
     text = with_entry(former, file, project, entry)
     if text == former:
-        return False
+        return Declared.UNCHANGED
+    there = _load(file, former or "").get("config") or {}
+    known = there.get(f"{project}:models") or {}
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.draft")
     draft.write_text(text, "utf-8")
     draft.replace(file)
-    return True
+    return Declared.CHANGED if any(name in known for name in entry["models"]) else Declared.ADDED
 
 
 def with_entry(text: str | None, file: Path, project: str, entry: StackEntry) -> str:

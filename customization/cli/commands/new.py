@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImages
 
 STACK = "local"
-SHEET = "contact-sheet.html"
 GATES = {
     AnnotationKind.IMAGE_CLASSIFICATION: {"accuracyTop1": 0.8},
     AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION: {"meanAveragePrecision": 0.5},
@@ -79,10 +78,11 @@ def new(
       vision new screws --images export.zip-folder/annotations.json --stack dev
     """
     from vision_customization.customization.program.stack_entry import stack_entry
-    from vision_customization.customization.program.stack_file import Project, declare
+    from vision_customization.customization.program.stack_file import Declared, Project, check_use, declare
 
-    if fault := name_fault(name):
-        raise click.UsageError(fault)
+    for named in (name, stack):
+        if fault := name_fault(named):
+            raise click.UsageError(fault)
     program = project_folder()
     if program is None:
         raise click.UsageError("no Pulumi.yaml here or above: make a program first, with `vision init`")
@@ -94,6 +94,7 @@ def new(
         folder = program / "datasets" / name  # copies of photos must not stand among their originals
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
+    check_use(project.stack_file(stack), project.name, name, project.source_of(folder), labelled.kind)
     targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
     parts = write_parts(
         labelled,
@@ -120,8 +121,9 @@ def new(
         GATES[AnnotationKind(labelled.kind)],
     )
     file = project.stack_file(stack)
-    changed = declare(file, project.name, entry)
-    click.echo(f"{file}: {f'the model {name} and its datasets' if changed else 'unchanged'}")
+    done = declare(file, project.name, entry)
+    what = {Declared.ADDED: f"the model {name} and its datasets", Declared.CHANGED: f"the model {name} now has these images"}
+    click.echo(f"{file}: {what.get(done, 'unchanged')}")
     click.echo(f"\nNext: pulumi up --stack {stack}")
 
 
@@ -150,6 +152,7 @@ def _draw_sheet(
     warnings: list[Violation],
 ) -> Path:
     from vision_customization.customization.convert.contact_sheet import contact_sheet
+    from vision_customization.customization.convert.sources.source_files import CONTACT_SHEET
 
     with progress_bar("drawing the contact sheet") as advance:
         page = contact_sheet(
@@ -159,6 +162,6 @@ def _draw_sheet(
             [*map(remark_line, read.remarks), *map(str, warnings)],
             lambda done, total: advance(done, total, ""),
         )
-    sheet = folder / SHEET
+    sheet = folder / CONTACT_SHEET
     sheet.write_text(page, "utf-8")
     return sheet

@@ -11,7 +11,10 @@ from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
 
-OUTPUTS = ("train.json", "test.json")
+CONTACT_SHEET = "contact-sheet.html"
+"""The page that `vision new` draws."""
+
+OUTPUTS = ("train.json", "test.json", CONTACT_SHEET)
 """The files that a conversion writes, perhaps into its source."""
 
 ARCHIVE_LEFTOVERS = "__MACOSX"

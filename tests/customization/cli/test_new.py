@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,38 @@ def test_a_format_that_is_unclear_is_asked_for(
     ran = vision("new", "trees", "--images", photos)
     assert ran.code == 0, ran.err
     assert "Its format" in ran.err
+
+
+def test_a_second_conversion_puts_no_test_image_into_the_training(vision: Vision, photos: Path) -> None:
+    vision("init")
+    vision("new", "trees", "--images", photos)
+    (photos / "oak" / "new.png").write_bytes(encoded(77, (64, 64)))
+    assert vision("convert", photos).code == 0
+
+    def images(name: str) -> set[str]:
+        return {image["file_name"] for image in json.loads((photos / name).read_text())["images"]}
+
+    assert (len(images("train.json")), len(images("test.json"))) == (17, 4)
+    assert not images("train.json") & images("test.json")
+
+
+def test_what_an_earlier_run_wrote_is_not_left_out(vision: Vision, photos: Path) -> None:
+    vision("init")
+    vision("new", "trees", "--images", photos)
+    assert "left out, " not in (again := vision("new", "trees", "--images", photos)).out
+    assert "contact-sheet.html  " not in again.out
+    assert ".html)" not in again.out
+
+
+def test_images_of_another_place_are_told(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    vision("new", "trees", "--images", photos)
+    shutil.copytree(photos, tmp_path / "other")
+    assert "the model trees now has these images" in vision("new", "trees", "--images", tmp_path / "other").out
+
+
+def test_a_table_without_known_columns_says_which_it_has(vision: Vision, photos: Path) -> None:
+    vision("init")
+    (photos / "l.csv").write_text("photo,what,colour\na,b,c\n")
+    ran = vision("new", "trees", "--images", photos / "l.csv")
+    assert (ran.code, "Its columns: photo, what, colour" in ran.err) == (1, True)

@@ -5,7 +5,7 @@ import yaml
 
 from tests.support.places import CHECKOUT
 from vision_customization.customization.program.stack_entry import StackEntry, stack_entry
-from vision_customization.customization.program.stack_file import Project, StackFileInvalid, declare
+from vision_customization.customization.program.stack_file import Declared, Project, StackFileInvalid, check_use, declare
 
 
 def leaves(source: str = "my-photos", images: int = 10) -> StackEntry:
@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_model_is_added_and_all_else_stays(file: Path) -> None:
-    assert declare(file, "ours", leaves())
+    assert declare(file, "ours", leaves()) is Declared.ADDED
     text = file.read_text()
     assert [line for line in FILE.splitlines() if line not in text.splitlines()] == []
     config = yaml.safe_load(text)["config"]
@@ -60,8 +60,8 @@ def test_a_second_time_changes_nothing_but_the_place_of_the_labels(file: Path) -
     declare(file, "ours", leaves())
     file.write_text(file.read_text().replace("accuracyTop1: 0.8", "accuracyTop1: 0.97 # ours, too"))
     former = file.read_text()
-    assert not declare(file, "ours", leaves())
-    assert declare(file, "ours", leaves("elsewhere"))
+    assert declare(file, "ours", leaves()) is Declared.UNCHANGED
+    assert declare(file, "ours", leaves("elsewhere")) is Declared.CHANGED
     assert file.read_text() == former.replace("source: my-photos", "source: elsewhere")
 
 
@@ -97,7 +97,7 @@ def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
     config = yaml.safe_load(file.read_text())["config"]
     assert list(config["ours:models"]) == [name]
     assert config["ours:datasets"][f"{name}-train"]["source"] == name
-    assert not declare(file, "ours", entry)
+    assert declare(file, "ours", entry) is Declared.UNCHANGED
 
 
 @pytest.mark.parametrize(
@@ -127,3 +127,12 @@ def test_a_project(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.yaml").write_text("runtime: python\n")
     with pytest.raises(StackFileInvalid, match="has no `name`"):
         Project.read(tmp_path)
+
+
+def test_a_folder_of_another_models_labels_is_not_taken_for_another_kind(file: Path) -> None:
+    declare(file, "ours", leaves())
+    for name, kind in (("leaves", "imageObjectDetection"), ("trees", "imageClassification")):
+        check_use(file, "ours", name, "my-photos", kind)
+    check_use(file, "ours", "trees", "elsewhere", "imageObjectDetection")
+    with pytest.raises(StackFileInvalid, match="leaves-train has its labels in my-photos, for imageClassification"):
+        check_use(file, "ours", "trees", "my-photos", "imageObjectDetection")
