@@ -1,5 +1,6 @@
 """What `make` takes for the stack of one's own images."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 from tests.support.places import CHECKOUT
 
 
-def asked(*variables: str) -> str:
-    return subprocess.run(["make", "-n", "new", *variables], cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
+def asked(*variables: str) -> subprocess.CompletedProcess[str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "STACK", "MODEL"))}
+    return subprocess.run(["make", "-n", "new", *variables], cwd=CHECKOUT, env=own, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -22,12 +24,11 @@ def asked(*variables: str) -> str:
     ],
 )
 def test_own_images_have_a_stack_of_their_own(variables: list[str], command: str) -> None:
-    assert f".venv/bin/{command}\n" in asked(*variables)
+    assert f".venv/bin/{command}\n" in asked(*variables).stdout
 
 
 @pytest.mark.parametrize("stack", sorted(file.name.split(".")[1] for file in (CHECKOUT / "stacks").glob("Pulumi.*.yaml")))
 def test_a_stack_of_something_else_is_not_taken(stack: str) -> None:
-    images = Path("/a") / stack
-    done = subprocess.run(["make", "-n", "new", f"IMAGES={images}"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    done = asked(f"IMAGES={Path('/a') / stack}")
     assert done.returncode != 0
     assert f"there is a stack {stack} already, without such a model" in done.stderr
