@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
+from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.texts import counted
 
@@ -157,10 +158,26 @@ def _rectangle(box: Box, own: bool) -> str:
 
 def _thumbnail(path: Path) -> tuple[int, int, str]:
     """Width and height in pixels, and a data URI of the upright image."""
-    with Image.open(path) as opened:
-        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    data = path.read_bytes()
+    try:
+        upright = _upright(data)
+    except (OSError, SyntaxError, ValueError):
+        # Metadata that Pillow refuses does not spoil a good image.
+        upright = _upright(essential_png(data) or data)
     upright.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     written = io.BytesIO()
     upright.save(written, "JPEG", quality=JPEG_QUALITY)
     return *upright.size, f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"
+
+
+def _upright(data: bytes) -> Image.Image:
+    """The image in RGB, perhaps at a smaller size."""
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
+        opened.load()
+        turned = ImageOps.exif_transpose(opened) if orientation_of(opened) != 1 else opened
+        if turned.mode in ("I", "F") or turned.mode.startswith("I;16"):
+            grey = turned if turned.mode == "F" else turned.convert("I").convert("F")
+            scale = 255 / max(grey.getextrema()[1], 1e-12)
+            turned = grey.point(lambda value: value * scale + 0)
+        return turned.convert("RGB")
