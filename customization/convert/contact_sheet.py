@@ -178,6 +178,7 @@ def _upright(data: bytes) -> Image.Image:
         turned = ImageOps.exif_transpose(opened) if orientation_of(opened) != 1 else opened
         if turned.mode in ("I", "F") or turned.mode.startswith("I;16"):
             grey = turned if turned.mode == "F" else turned.convert("I").convert("F")
-            scale = 255 / max(grey.getextrema()[1], 1e-12)
+            _, brightest = grey.getextrema()
+            scale = 255 / max(float(brightest), 1e-12)  # type: ignore[arg-type]  # a tuple only of several channels
             turned = grey.point(lambda value: value * scale + 0)
         return turned.convert("RGB")
