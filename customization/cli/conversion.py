@@ -88,7 +88,7 @@ def read_chosen(chosen: Detected, *, multi_label: bool) -> LabelledImages:
     """
     from vision_customization.customization.convert import as_multi_label, check_one_tag_each
     from vision_customization.customization.convert.formats import read_labels
-    from vision_customization.customization.convert.split_files import join_splits
+    from vision_customization.customization.convert.split_files import join_splits, without_unlisted
 
     with progress_bar("reading images") as advance:
 
@@ -101,6 +101,7 @@ def read_chosen(chosen: Detected, *, multi_label: bool) -> LabelledImages:
             read = join_splits({split: (file.source, read_file(file)) for split, file in chosen.splits.items()})
         else:
             read = read_file(chosen)
+    read = without_unlisted(read, chosen.there)
     if multi_label:
         return as_multi_label(read)
     check_one_tag_each(read)
