@@ -203,6 +203,9 @@ def test_both_are_scored_on_the_same_images(vision: Vision, custom_vision: Stand
     ran = vision("compare", "chairs/baseline.json", "chairs")
     assert re.search(r"chair +2 +0\.500 +1\.000 +0\.500 +1\.000 +0\.500 +1\.000", ran.out)
     assert "both on the same 2 images (probability 0.5, overlap 0.3)" in ran.out
+    assert "may have been trained on the images of chairs/train.json" in ran.err
+    Path("chairs/train.json").rename("chairs/test.json")
+    assert "may have been trained" not in vision("compare", "chairs/baseline.json", "chairs").err
     assert "1 image left out: too odd: images/" in ran.err
 
 
