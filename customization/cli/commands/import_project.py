@@ -196,15 +196,16 @@ def _from_service(
 
 
 def _from_files(files: Sequence[Path], images: Path) -> tuple[LabelledImages, str, None]:
+    from vision_customization.customization.convert.split_files import without_unlisted
     from vision_customization.customization.customvision.labels import labelled_images
-    from vision_customization.customization.customvision.saved_files import find_files, read_saved
+    from vision_customization.customization.customvision.saved_files import find_files, read_saved, unlisted
 
     content = read_saved(files)
     with progress_bar("reading images") as advance:
         labelled = labelled_images(
             content, find_files(content, images), {}, digest_cache(), lambda done, total: advance(done, total, "")
         )
-    return labelled, content.name, None
+    return without_unlisted(labelled, unlisted(content, images)), content.name, None
 
 
 def _open_service(endpoint: str, key: str | None) -> CustomVision:
