@@ -118,8 +118,11 @@ def targets_in(folder: Path, sources: Sequence[Path], *, two: bool) -> list[Path
     """The COCO files to write: train.json, and test.json if there are `two`.
 
     Raises:
-        click.UsageError: one of them is a source.
+        click.UsageError: one of them is a source, or would be read as part of it the next time.
     """
+    for source in sources:
+        if source.is_dir() and source.resolve() in folder.resolve().parents:
+            raise click.UsageError(f"{folder} is inside {source}, so its files would be read as labels: name another --output")
     targets = [folder / name for name in (("train.json", "test.json") if two else ("train.json",))]
     for target in targets:
         if target == overwrites(folder, sources):
