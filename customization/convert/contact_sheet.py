@@ -28,6 +28,8 @@ THUMBNAIL_PX = 220
 """The longer side of a thumbnail."""
 JPEG_QUALITY = 80
 UNLABELLED = "without labels"
+MARK = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="generator" content="vision new">'
+"""How a page begins: a file that does not is somebody else's."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --note: #c60; }
@@ -94,9 +96,15 @@ def contact_sheet(
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     aside = f'<h2 class="note">Left out, or worth a look</h2><ul>{listed}</ul>' if listed else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+        f"{MARK}<title>{escape(title)}</title><style>{_STYLE}</style>"
         f"<h1>{escape(title)}</h1>{lines}{_table(parts, counts, list(shown))}{aside}{''.join(sections)}</html>\n"
     )
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether a file is such a page, so that a new one may take its place."""
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
 
 
 def by_tag(parts: Mapping[str, LabelledImages]) -> dict[str, list[Picture]]:

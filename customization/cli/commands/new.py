@@ -106,6 +106,7 @@ def new(
         gate = GATES[AnnotationKind(labelled.kind)]
         return stack_entry(name, labelled.kind, images, where[0], where[1] if len(where) > 1 else None, gate)
 
+    _check_sheet(folder)
     check_entry(file, project.name, entry(len(labelled.images)))  # raises before anything is written
     parts = write_parts(
         labelled,
@@ -126,6 +127,18 @@ def new(
     what = {Declared.ADDED: f"the model {name} and its datasets", Declared.CHANGED: f"the model {name} now has these images"}
     click.echo(f"{file}: {what.get(done, 'unchanged')}")
     click.echo(f"\nNext: pulumi up --stack {stack}")
+
+
+def _check_sheet(folder: Path) -> None:
+    """Raises UsageError if the contact sheet would take the place of a file of the user's."""
+    from vision_customization.customization.convert.contact_sheet import is_contact_sheet
+    from vision_customization.customization.convert.sources.source_files import CONTACT_SHEET
+
+    sheet = folder / CONTACT_SHEET
+    if sheet.exists() and not (sheet.is_file() and is_contact_sheet(sheet)):
+        raise click.UsageError(
+            f"{sheet} is not a contact sheet of `vision new`: move it away, or name another folder with --output"
+        )
 
 
 def _checked(parts: dict[Path, LabelledImages], kind: str) -> list[Violation]:
