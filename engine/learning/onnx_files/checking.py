@@ -24,8 +24,8 @@ NUMBER_MAX = 65_536
 """The greatest integer allowed in a constant or an attribute. Sizes are computed from these."""
 
 _SCALE_MAX = 4.0
-_RESIZED_MAX = 1024
-"""The greatest side that an image may be resized to by a constant."""
+_RESIZED_MAX = 1 << 22
+"""How many numbers an image may be resized to by a constant."""
 _GATHERED_MAX = 1 << 20
 """How many numbers may be gathered from constants."""
 _KEPT_MAX = 1000
@@ -249,8 +249,8 @@ def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto])
     small = tensor is not None and tensor.data_type == TensorProto.FLOAT and (numpy_helper.to_array(tensor) <= _SCALE_MAX).all()
     if scales and not small:
         yield f"the scales of {name} (Resize) are not constants of at most {_SCALE_MAX:g}"
-    if sizes in constants and not (numpy_helper.to_array(constants[sizes]) <= _RESIZED_MAX).all():
-        yield f"the size of {name} (Resize) is a constant of more than {_RESIZED_MAX:,}"
+    if sizes in constants and math.prod(numpy_helper.to_array(constants[sizes]).ravel().tolist()) > _RESIZED_MAX:
+        yield f"the size of {name} (Resize) is a constant of more than {_RESIZED_MAX:,} numbers"
 
 
 def _problems_of_a_suppression(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:
