@@ -146,11 +146,6 @@ def counted_from_constants(model: ModelProto) -> None:
     add(model, "Range", [constant(model, name, value) for name, value in zip("abc", (0, 60_000, 1), strict=True)], ["n"])
 
 
-def gathered_from_constants(model: ModelProto) -> None:
-    table = constant(model, "table", np.zeros((2, 4096), np.float32))
-    add(model, "Gather", [table, constant(model, "positions", np.zeros(4096, np.int64))], ["gathered"], axis=0)
-
-
 def enlarged(model: ModelProto) -> None:
     add(model, "Resize", ["image", "", constant(model, "times", np.full(3, 1e4, np.float32))], ["enlarged"])
 
@@ -291,7 +286,6 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "another output": (other_output, "neither a classifier's nor a detector's"),
     "a huge tensor of constants": (filled_from_constants, "computes only from constants"),
     "a huge range of constants": (counted_from_constants, "computes only from constants"),
-    "a huge table": (gathered_from_constants, "computes only from constants"),
     "a huge scale": (enlarged, "scales of 'enlarged' .Resize. are not constants of at most 4"),
     "a scale that is not a number": (enlarged_by_not_a_number, "scales of 'enlarged' .Resize. are not constants of at most 4"),
     "a huge size": (enlarged_to, "size of 'enlarged' .Resize. is a constant"),
