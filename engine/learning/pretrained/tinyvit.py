@@ -107,7 +107,7 @@ class _Network:
         self.initializers.setdefault(name, numpy_helper.from_array(array, name))
         return name
 
-    def add(self, operator: str, inputs: list[str], name: str, **attributes: object) -> str:
+    def add(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:  # noqa: ANN401 - ONNX attributes
         self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
