@@ -23,16 +23,24 @@ _HELD_OUT_FOLDS = 5
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """Training images, and their probabilities by a classifier that had not seen them: `rows` int64 [m] are their positions in
+    the features, `probabilities` are float32 [m, k]."""
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class TrainedClassifier:
     """The classifier that a training produced, and how it was chosen.
 
-    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out`, only with `estimate`, has the labels int64
-    [m] and the probabilities float32 [m, k] of the held-out images, by a classifier that had not seen them.
+    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out` is present only with `estimate`.
     """
 
     classifier: Classifier
     recipe: dict[str, Any]
-    held_out: tuple[Labels, NDArray[np.float32]] | None
+    held_out: HeldOut | None
 
 
 @dataclass(frozen=True)
@@ -143,7 +151,7 @@ def train_classifier(
     if held.any():
         choice = _choose(features[~held], labels[~held], len(tags), seed, go_on(0.0, half))
         trial = fit_classifier(choice.recipe, features[~held], labels[~held], tags, sharpness=choice.sharpness)
-        held_out = (labels[held], trial.probabilities(features[held]))
+        held_out = HeldOut(np.flatnonzero(held), trial.probabilities(features[held]))
     if choice is None or in_time():
         choice = _choose(features, labels, len(tags), seed, go_on(half, 0.9))
     report(0.9, "fitting on all images")

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Samples
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import choose, lead_over
-from vision_customization.engine.learning.classification.training import Progress
+from vision_customization.engine.learning.classification.training import HeldOut, Progress
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
@@ -29,17 +28,22 @@ Thresholds = tuple[float, ...]
 
 
 @dataclass(frozen=True)
+class HeldOutTags(HeldOut):
+    """Adds the thresholds of the classifier that had not seen the images."""
+
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True)
 class TrainedMultiLabel:
     """The classifier that a training produced, and how it was chosen.
 
-    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out`, only with `estimate`, has of the held-out
-    images the tags bool [m, k] and the probabilities float32 [m, k], and the thresholds, all by a classifier that had not seen
-    them.
+    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out` is present only with `estimate`.
     """
 
     classifier: Classifier
     recipe: dict[str, Any]
-    held_out: tuple[Present, NDArray[np.float32], Thresholds] | None
+    held_out: HeldOutTags | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def train_multi_label(
     if held.any():
         choice = _choose(features[~held], present[~held], seed, go_on(0.0, half))
         trial = _fit(choice, features[~held], present[~held], tags)
-        held_out = (present[held], trial.probabilities(features[held]), choice.thresholds)
+        held_out = HeldOutTags(np.flatnonzero(held), trial.probabilities(features[held]), choice.thresholds)
     if choice is None or in_time():
         choice = _choose(features, present, seed, go_on(half, 0.9))
     report(0.9, "fitting on all images")

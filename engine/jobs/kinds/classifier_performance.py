@@ -1,0 +1,49 @@
+"""A classifier's performance on images of a job, and its outcomes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision_customization.contract.models import ModelPerformance
+from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.kinds.job import Job
+from vision_customization.engine.learning import Classifier, classification_performance, multi_label_performance
+from vision_customization.engine.learning.classification.training import HeldOut
+from vision_customization.engine.learning.label_issues import likely_labels, likely_present
+from vision_customization.engine.learning.multi_label.training import HeldOutTags
+from vision_customization.engine.outcomes.classified import classified, multi_classified
+from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
+
+Measured = tuple[ModelPerformance, Outcomes]
+
+
+def measured(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> Measured:
+    """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
+    classifier = Classifier.from_npz(job.resources.objects.get(head))
+    tags: Sequence[str] = classifier.tags
+    if classifier.thresholds is not None:
+        features, present, images = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))
+        probabilities = classifier.probabilities(features)
+        performance = multi_label_performance(present, probabilities, classifier.thresholds, tags)
+        return performance, multi_classified(images, present, probabilities, classifier.thresholds, tags)
+    features, labels, images = embedding.features(job.shards(embedding), part, shards)
+    probabilities = classifier.probabilities(features)
+    return classification_performance(labels, probabilities, tags), classified(images, labels, probabilities, tags)
+
+
+def estimated(images: Sequence[ImageName], labels: NDArray[np.int64], held_out: HeldOut, tags: Sequence[str]) -> Measured:
+    """The performance on held-out training images, of which `images` and `labels` are all."""
+    labels, probabilities = labels[held_out.rows], held_out.probabilities
+    named, likely = [images[row] for row in held_out.rows], likely_labels(labels, probabilities)
+    return classification_performance(labels, probabilities, tags), classified(named, labels, probabilities, tags, likely)
+
+
+def estimated_tags(
+    images: Sequence[ImageName], present: NDArray[np.bool_], held_out: HeldOutTags, tags: Sequence[str]
+) -> Measured:
+    """The same for several tags per image."""
+    present, probabilities, thresholds = present[held_out.rows], held_out.probabilities, held_out.thresholds
+    named, likely = [images[row] for row in held_out.rows], likely_present(present, probabilities)
+    performance = multi_label_performance(present, probabilities, thresholds, tags)
+    return performance, multi_classified(named, present, probabilities, thresholds, tags, likely)
