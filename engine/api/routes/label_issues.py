@@ -59,9 +59,9 @@ def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[M
     if not candidates:
         message = f"No model has been trained from dataset '{dataset}'. Train a Generic-Classifier from it first."
     else:
-        which = f"Model '{candidates[0].name}'" if len(candidates) == 1 else f"None of the {len(candidates)} models"
+        which = f"No model trained from dataset '{dataset}' has an" if model_name is None else f"Model '{model_name}' has no"
         message = (
-            f"{which} trained from dataset '{dataset}' says how probable its labels are. That takes a Generic-Classifier that "
-            "this version of the engine has trained without a test dataset: train one."
+            f"{which} estimate for its training images. Train a Generic-Classifier from dataset '{dataset}' with this version of "
+            "the engine, without a test dataset."
         )
     raise ApiError(404, ErrorCode.MODEL_NOT_FOUND, message, target=dataset)
