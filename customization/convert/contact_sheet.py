@@ -5,27 +5,20 @@ It is one HTML file without scripts that loads nothing: it opens from disk.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from PIL import Image, ImageOps
 
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.texts import counted
+from vision_customization.customization.convert.images.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImage, LabelledImages
 
 PICTURES_PER_TAG = 12
-THUMBNAIL_PX = 220
-"""The longer side of a thumbnail."""
-JPEG_QUALITY = 80
 UNLABELLED = "without labels"
 
 _STYLE = """
@@ -142,7 +135,7 @@ def _figure(picture: Picture, tag: str) -> str:
     drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{boxes}</svg>' if boxes else ""
     tags = Counter(name for name, _ in image.labels)
     names = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in tags.items()) or UNLABELLED
-    width, height, source = _thumbnail(image.path)
+    width, height, source = thumbnail(image.path)
     caption = f'<figcaption class="{escape(picture.part)}">{escape(image.path.name)}</figcaption>'
     told = f'alt="{escape(f"{image.path.name}: {names}")}" title="{escape(f"{image.path}: {names}")}"'
     shown = f'<img width="{width}" height="{height}" {told} src="{source}">{drawn}'
@@ -153,14 +146,3 @@ def _rectangle(box: Box, own: bool) -> str:
     left, top, width, height = box
     other = "" if own else ' class="other"'
     return f'<rect{other} x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}"/>'
-
-
-def _thumbnail(path: Path) -> tuple[int, int, str]:
-    """Width and height in pixels, and a data URI of the upright image."""
-    with Image.open(path) as opened:
-        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
-    upright.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    written = io.BytesIO()
-    upright.save(written, "JPEG", quality=JPEG_QUALITY)
-    return *upright.size, f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"

@@ -1,8 +1,8 @@
 """Labels that are likely wrong, by confident learning (Northcutt, Jiang & Chuang, JAIR 2021): pure functions.
 
 The probabilities must come from a classifier that had not seen the image. A tag's threshold is its mean probability on the
-images with this label. If an image's probability of another tag reaches that tag's threshold, and is the highest of those that reach
-theirs, the image likely has the wrong label.
+images with this label. If an image's probability of another tag reaches that tag's threshold, and is the highest of those that
+reach theirs, the image likely has the wrong label.
 """
 
 import numpy as np

@@ -61,7 +61,7 @@ def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[M
     else:
         which = f"No model trained from dataset '{dataset}' has an" if model_name is None else f"Model '{model_name}' has no"
         message = (
-            f"{which} estimate for its training images. Train a Generic-Classifier from dataset '{dataset}' with this version of "
-            "the engine, without a test dataset."
+            f"{which} estimate for its training images. Train a Generic-Classifier from dataset '{dataset}' with this version "
+            "of the engine, without a test dataset."
         )
     raise ApiError(404, ErrorCode.MODEL_NOT_FOUND, message, target=dataset)

@@ -43,9 +43,7 @@ def test_images_come_by_rising_probability_of_their_own_tag() -> None:
 
 
 def test_the_verdicts_of_one_tag_are_found_or_missed_and_false() -> None:
-    outcomes = classified(
-        [image(0), image(1)], np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), ["a", "b"]
-    )
+    outcomes = classified([image(0), image(1)], np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]], np.float32), ["a", "b"])
     assert [outcome.verdicts for outcome in outcomes.images] == [{1: MISSED, 0: FALSE}, {0: HIT}]
     assert outcomes.confusion == {(0, 0): 1, (1, 0): 1}
     assert outcomes.curves["tags"] == {

@@ -96,8 +96,10 @@ def test_what_has_no_outcomes_says_why(world: World, operation: str) -> None:
     world.train("m")
     assert refused("m")[::2] == (
         404,
-        "The model 'm' has no outcomes. It was imported, trained by an older engine, or from too few images for an estimate. "
-        "Evaluate it on a dataset.",
+        (
+            "The model 'm' has no outcomes. It was imported, trained by an older engine, or from too few images for an estimate. "
+            "Evaluate it on a dataset."
+        ),
     )
     assert refused("m/evaluations/e")[:2] == (404, "ModelEvaluationNotFound")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
@@ -107,7 +109,10 @@ def test_what_has_no_outcomes_says_why(world: World, operation: str) -> None:
     evaluate(world, "f", outcomes=False)
     assert refused("m/evaluations/f")[::2] == (
         404,
-        "The evaluation 'f' of model 'm' has no outcomes. An older engine made it. Evaluate the model again, under another name.",
+        (
+            "The evaluation 'f' of model 'm' has no outcomes. An older engine made it. Evaluate the model again, under another "
+            "name."
+        ),
     )
 
 
@@ -153,8 +158,8 @@ def test_a_dataset_without_an_estimate_says_what_to_do(world: World) -> None:
     assert refused() == (404, none)
     train(world, "tested", training=False)
     remedy = (
-        "estimate for its training images. Train a Generic-Classifier from dataset 'cats' with this version of the engine, without "
-        "a test dataset."
+        "estimate for its training images. Train a Generic-Classifier from dataset 'cats' with this version of the engine, "
+        "without a test dataset."
     )
     assert refused() == (404, f"No model trained from dataset 'cats' has an {remedy}")
     assert refused("?model-name=tested") == (404, f"Model 'tested' has no {remedy}")
