@@ -27,14 +27,14 @@ images_option = click.option(
     "--images",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Where the pictures are on this machine. [default: they are read from blob storage]",
+    help="Where the pictures are on this machine: lists their paths, and reads them from there.",
 )
 account_key_option = click.option(
     "--account-key",
     envvar="VISION_STORAGE_KEY",
     show_envvar=True,
     metavar="KEY",
-    help="The storage account's key. By default, your Entra identity reads the pictures.",
+    help="The storage account's key, to read pictures without --images. By default, your Entra identity reads them.",
 )
 
 

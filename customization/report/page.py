@@ -109,8 +109,8 @@ def _curves(curves: Curves) -> str:
     drawn: list[tuple[str, Curve]] = [] if curves.overall is None else [("all tags", curves.overall)]
     figures = "".join(curve_figure(name, curve) for name, curve in [*drawn, *tags])
     told = (
-        "<p>Recall to the right, precision upwards. Each point is a threshold: answers with a lower confidence do not count. The "
-        "dot is the threshold 0.5.</p>"
+        "<p>Recall to the right, precision upwards. Each point is a threshold: answers with a lower confidence do not count. "
+        "The dot is the threshold 0.5.</p>"
     )
     return f"{told}{note}<div class='row'>{figures}</div>"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.gate import faults, misses
 from vision_customization.customization.cli.commands.models import resolve
 from vision_customization.customization.cli.connection import service_options
@@ -143,7 +144,11 @@ def evaluate(
             print_wrong(worst, Pictures(images, account_key))
     if report is not None:
         number = REPORT_PICTURES if wrong is None else wrong
-        report.write_text(evaluation_report(client, evaluation, Pictures(images, account_key), number), "utf-8")
+        page = evaluation_report(client, evaluation, Pictures(images, account_key), number)
+        try:
+            report.write_text(page, "utf-8")
+        except OSError as error:
+            raise VisionError(f"{report}: can't be written: {error.strerror or error}") from None
         say(f"{report} written")
     if missed:
         click.get_current_context().exit(ExitCode.NO)

@@ -53,7 +53,7 @@ def label_issues(client: VisionClient, name: str, model: str | None, top: int, i
     of = f"{counted(issues.count, 'image')} that model {issues.model_name!r} was estimated on"
     click.echo(f"{issues.likely:,} of {of} likely have wrong labels")
     if images is None:
-        say("Look at them before you change a label: with --images FOLDER, the paths of your own files are listed.")
+        say("Look at them before you change a label. With --images FOLDER, the paths of your own files are listed.")
 
 
 def _shares(outcome: Outcome) -> str:

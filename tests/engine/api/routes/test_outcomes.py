@@ -97,8 +97,8 @@ def test_what_has_no_outcomes_says_why(world: World, operation: str) -> None:
     assert refused("m")[::2] == (
         404,
         (
-            "The model 'm' has no outcomes. It was imported, trained by an older engine, or from too few images for an estimate. "
-            "Evaluate it on a dataset."
+            "The model 'm' has no outcomes. It was imported, trained by an older engine, or from too few images for an "
+            "estimate. Evaluate it on a dataset."
         ),
     )
     assert refused("m/evaluations/e")[:2] == (404, "ModelEvaluationNotFound")
