@@ -11,11 +11,9 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.plan import named
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import LOST, Shards
-<<<<<<< HEAD
-from vision_customization.engine.outcomes.outcomes import ImageName
-=======
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.views import SLICES
+from vision_customization.engine.outcomes.outcomes import ImageName
 
 
 def check_networks(classifier: Classifier, dimensions: int) -> None:
@@ -27,7 +25,6 @@ def check_networks(classifier: Classifier, dimensions: int) -> None:
             "Run `vision-engine weights pull`, restart the engine, and start this again."
         )
         raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
->>>>>>> 7b09f0c50848f5b6cdde0bd86f7b62d6e13d53d6
 
 
 class Embedding:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
+from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.plan import Part
 from vision_customization.engine.jobs.kinds.classifier_performance import Measured, estimated, estimated_tags, measured
 from vision_customization.engine.jobs.kinds.job import Planned
@@ -205,21 +205,6 @@ class ClassifierTraining(Training):
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
 
-<<<<<<< HEAD
-=======
-def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
-    """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
-    classifier = Classifier.from_npz(job.resources.objects.get(head))
-    check_networks(classifier, job.resources.extractor.dimensions)
-    tags = list(classifier.tags)
-    if classifier.thresholds is not None:
-        features, present, _ = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))
-        return multi_label_performance(present, classifier.probabilities(features), classifier.thresholds, tags)
-    features, labels, _ = embedding.features(job.shards(embedding), part, shards)
-    return classification_performance(labels, classifier.probabilities(features), tags)
-
-
->>>>>>> 7b09f0c50848f5b6cdde0bd86f7b62d6e13d53d6
 def dataset_digest(digests: Sequence[str], labels: Sequence[str]) -> str:
     """SHA-256, in hex, of the training images: each image's digest and label, in a fixed order."""
     lines = sorted(f"{digest}\t{label}\n" for digest, label in zip(digests, labels, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.models import ModelPerformance
-from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.kinds.job import Job
 from vision_customization.engine.learning import Classifier, classification_performance, multi_label_performance
 from vision_customization.engine.learning.classification.training import HeldOut
@@ -21,6 +21,7 @@ Measured = tuple[ModelPerformance, Outcomes]
 def measured(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> Measured:
     """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
     classifier = Classifier.from_npz(job.resources.objects.get(head))
+    check_networks(classifier, job.resources.extractor.dimensions)
     tags: Sequence[str] = classifier.tags
     if classifier.thresholds is not None:
         features, present, images = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))
