@@ -1,7 +1,7 @@
 """Outcomes of many images: how long a page takes, and how much memory the engine needs for it.
 
-Writes the outcomes of a made classifier with 50 tags into the data folder of a real `vision-engine serve`, as an evaluation does,
-and reads pages of 100 through its API with every filter.
+Writes the outcomes of a made classifier with 50 tags into the data folder of a real `vision-engine serve`, as an evaluation
+does, and reads pages of 100 through its API with every filter.
 """
 
 import argparse

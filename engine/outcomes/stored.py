@@ -98,17 +98,24 @@ class StoredOutcomes:
         return len(selected), self._read(selected[skip : skip + top].tolist())
 
     def _selected(self, only: OutcomeFilter | None, tag: int | None) -> NDArray[np.int64]:
-        rows, flags = self._index["rows"].astype(np.int64), self._index["verdicts"].astype(np.uint8)
+        """The rows of the images, rising."""
+        rows, flags = self._index["rows"], self._index["verdicts"].astype(np.uint8)
         if tag is not None:
             concerned = self._index["tags"] == tag
             rows, flags = rows[concerned], flags[concerned]
-        if only is None:
-            return np.unique(rows)
-        if only is not OutcomeFilter.RIGHT:
-            return np.unique(rows[(flags & _FLAGS[only]) > 0])
-        if tag is not None:
-            return np.unique(rows[flags == HIT])
-        return np.setdiff1d(np.arange(self.images), rows[(flags & _FLAGS[OutcomeFilter.WRONG]) > 0])
+        if only is OutcomeFilter.RIGHT and tag is None:
+            return np.flatnonzero(~self._marked(rows[(flags & _FLAGS[OutcomeFilter.WRONG]) > 0]))
+        if only is OutcomeFilter.RIGHT:
+            rows = rows[flags == HIT]
+        elif only is not None:
+            rows = rows[(flags & _FLAGS[only]) > 0]
+        return np.flatnonzero(self._marked(rows))
+
+    def _marked(self, rows: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """bool [images]: whether an image is among the rows."""
+        marked = np.zeros(self.images, np.bool_)
+        marked[rows] = True
+        return marked
 
     def _read(self, rows: Sequence[int]) -> list[bytes]:
         """The lines of these rows, which rise."""
