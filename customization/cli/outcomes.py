@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,11 @@ def worst_outcomes(client: VisionClient, evaluation: Evaluation, number: int) ->
 def shown_path(outcome: Outcome, pictures: Pictures) -> str:
     """The picture's file on this machine if it is there, else its name in the dataset."""
     return str(pictures.path(outcome) or picture_name(outcome))
+
+
+def with_paths(outcomes: Sequence[Outcome], pictures: Pictures) -> list[dict[str, Any]]:
+    """The outcomes as JSON values, each with its `path`."""
+    return [{**outcome.to_wire(), "path": shown_path(outcome, pictures)} for outcome in outcomes]
 
 
 def print_wrong(worst: OutcomePage, pictures: Pictures) -> None:

@@ -20,6 +20,7 @@ from vision_customization.customization.cli.outcomes import (
     images_option,
     print_confusion,
     print_wrong,
+    with_paths,
     worst_outcomes,
 )
 from vision_customization.customization.cli.output import (
@@ -130,8 +131,9 @@ def evaluate(
     missed = misses(performance, dict(require))
     confusion = client.get_confusion(model_name, name) if show_confusion else None
     worst = worst_outcomes(client, evaluation, wrong) if wrong is not None else None
+    pictures = Pictures(images, account_key)
     if as_json:
-        listed = {"wrong": [outcome.to_wire() for outcome in worst.value]} if worst is not None else {}
+        listed = {"wrong": with_paths(worst.value, pictures)} if worst is not None else {}
         cells = {"confusion": confusion.to_wire()} if confusion is not None else {}
         print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed, **listed, **cells})
     else:
@@ -141,10 +143,10 @@ def evaluate(
         if confusion is not None:
             print_confusion(confusion)
         if worst is not None:
-            print_wrong(worst, Pictures(images, account_key))
+            print_wrong(worst, pictures)
     if report is not None:
         number = REPORT_PICTURES if wrong is None else wrong
-        page = evaluation_report(client, evaluation, Pictures(images, account_key), number)
+        page = evaluation_report(client, evaluation, pictures, number)
         try:
             report.write_text(page, "utf-8")
         except OSError as error:

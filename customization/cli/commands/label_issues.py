@@ -10,7 +10,7 @@ import click
 from vision_customization.contract.outcomes import LabelIssues
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.connection import service_options
-from vision_customization.customization.cli.outcomes import images_option, pages, shown_path
+from vision_customization.customization.cli.outcomes import images_option, pages, shown_path, with_paths
 from vision_customization.customization.cli.output import json_option, print_json, print_table, say
 from vision_customization.customization.report.answers import labelled
 from vision_customization.customization.report.pictures import Pictures
@@ -42,18 +42,20 @@ def label_issues(client: VisionClient, name: str, model: str | None, top: int, i
     found = pages(lambda skip, count: client.get_label_issues(name, model_name=model, skip=skip, top=count), top)
     issues, pictures = cast("LabelIssues", found), Pictures(images)
     if as_json:
-        value = [{**outcome.to_wire(), "path": shown_path(outcome, pictures)} for outcome in issues.value]
-        print_json({**issues.to_wire(), "value": value})
+        print_json({**issues.to_wire(), "value": with_paths(issues.value, pictures)})
         return
-    rows = [
-        (shown_path(outcome, pictures), labelled(outcome), ", ".join(outcome.likely_labels or []) or None, _shares(outcome))
-        for outcome in issues.value
-    ]
+    rows = [(shown_path(outcome, pictures), labelled(outcome), _likely(outcome), _shares(outcome)) for outcome in issues.value]
     print_table(("picture", "labels", "likely", "probabilities"), rows, "The dataset has no image.")
     of = f"{counted(issues.count, 'image')} that model {issues.model_name!r} was estimated on"
     click.echo(f"{issues.likely:,} of {of} likely have wrong labels")
     if images is None:
         say("Look at them before you change a label. With --images FOLDER, the paths of your own files are listed.")
+
+
+def _likely(outcome: Outcome) -> str | None:
+    if outcome.likely_labels is None:
+        return None
+    return ", ".join(outcome.likely_labels) or "(no tag)"
 
 
 def _shares(outcome: Outcome) -> str:

@@ -54,7 +54,8 @@ def test_wrong_pictures_are_listed_with_their_labels_and_answers(vision: Vision,
     assert ran.out.splitlines()[-2].split() == ["oak/1.png", "oak", "ash", "0.90,", "oak", "0.10"]
     assert ran.out.splitlines()[-1] == "130 wrong pictures; the worst 2 are shown"
     # More than a page are read in pages.
-    assert len(vision("evaluate", "m", "t", "--wrong", 120, "--json").json["wrong"]) == 120
+    listed = vision("evaluate", "m", "t", "--wrong", 120, "--json").json["wrong"]
+    assert [item["path"] for item in listed] == [f"oak/{number}.png" for number in range(120)]
     assert vision("evaluate", "m", "t", "--wrong", 500).out.count("oak/") == COUNT
     assert vision("evaluate", "m", "t", "--wrong", 0).out.splitlines()[-1] == "130 wrong pictures; the worst 0 are shown"
 
