@@ -1,12 +1,14 @@
 """Outcomes of models and evaluations, and label issues, as the API serves them."""
 
 import json
+import re
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.engine.outcomes.made import TAGS, made_outcomes
 from tests.support.api_world import World
+from tests.support.places import DOCS
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.outcomes import LabelIssues, OutcomePage
 from vision_customization.engine.objects.keys import older_curves_key, outcomes_key, sidecar_key
@@ -49,6 +51,15 @@ def test_outcomes_come_in_pages_the_worst_first(world: World) -> None:
         path = link.path and f"{link.path}?{link.query.rpartition('&api-version')[0]}"
     assert found == WRONG
     assert len(world.call("GET", "models/m/outcomes").json()["value"]) == 10
+
+
+def test_a_page_has_the_form_that_is_documented(world: World) -> None:
+    train(world)
+    served = world.call("GET", "models/m/outcomes?only=wrong").json()
+    [shown] = re.findall(r"```json\n(.*?)```", (DOCS / "rest.md").read_text("utf-8"), re.DOTALL)
+    documented = json.loads(shown)
+    assert documented.keys() == served.keys()
+    assert documented["value"][0].keys() - {"fileName"} == served["value"][0].keys() - {"likelyLabels"}
 
 
 def test_outcomes_of_a_tag(world: World) -> None:
