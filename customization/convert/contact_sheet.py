@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PICTURES_PER_TAG = 12
 UNLABELLED = "without labels"
+MARK = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="generator" content="vision new">'
+"""How a page begins: a file that does not is somebody else's."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --note: #c60; }
@@ -86,9 +88,15 @@ def contact_sheet(
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     aside = f'<h2 class="note">Left out, or worth a look</h2><ul>{listed}</ul>' if listed else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+        f"{MARK}<title>{escape(title)}</title><style>{_STYLE}</style>"
         f"<h1>{escape(title)}</h1>{lines}{_table(parts, counts, list(shown))}{aside}{''.join(sections)}</html>\n"
     )
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether a file is such a page, so that a new one may take its place."""
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
 
 
 def by_tag(parts: Mapping[str, LabelledImages]) -> dict[str, list[Picture]]:
@@ -135,7 +143,7 @@ def _figure(picture: Picture, tag: str) -> str:
     drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{boxes}</svg>' if boxes else ""
     tags = Counter(name for name, _ in image.labels)
     names = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in tags.items()) or UNLABELLED
-    width, height, source = thumbnail(image.path)
+    width, height, source = thumbnail(image.path.read_bytes())
     caption = f'<figcaption class="{escape(picture.part)}">{escape(image.path.name)}</figcaption>'
     told = f'alt="{escape(f"{image.path.name}: {names}")}" title="{escape(f"{image.path}: {names}")}"'
     shown = f'<img width="{width}" height="{height}" {told} src="{source}">{drawn}'

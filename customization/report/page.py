@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -138,7 +137,7 @@ def _shown(worst: WorstPicture) -> str:
     if isinstance(worst.picture, str):
         return f"<p class='unread'>The picture {escape(worst.picture)}.</p>"
     try:
-        width, height, source = thumbnail(io.BytesIO(worst.picture))
+        width, height, source = thumbnail(worst.picture)
     except Exception as error:  # noqa: BLE001 - whatever Pillow raises for a file that it can't read
         return f"<p class='unread'>The picture can't be decoded ({escape(type(error).__name__)}).</p>"
     found = "".join(_rectangle(item.bbox, "right" if item.right else "false", item.tag) for item in outcome.objects or [])
