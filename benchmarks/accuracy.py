@@ -182,9 +182,7 @@ def measure(dataset: Dataset, images_a_tag: int, goal: float | None, draws: int)
         precision.append(performance.average_precision or 0.0)
         calibration.append(performance.calibration_ece or 0.0)
         if (held := training.held_out) is not None:
-            own = classification_performance(
-                held.repeated(labels), held.foldings.reshape(-1, len(dataset.tags)), dataset.tags
-            ).accuracy_top1
+            own = classification_performance(held.repeated(labels), held.flat, dataset.tags).accuracy_top1
             estimates.append(own or 0.0)
             intervals.append(held.interval(own or 0.0))
         for recipe in RECIPES:

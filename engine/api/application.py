@@ -17,8 +17,10 @@ from vision_customization.engine.api.routes import (
     custom_vision,
     datasets,
     evaluations,
+    label_issues,
     model_import,
     models,
+    outcomes,
     planogram,
     probes,
     products,
@@ -33,7 +35,9 @@ from vision_customization.engine.store import Store
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
     datasets.router,
+    label_issues.router,
     evaluations.router,
+    outcomes.router,
     models.router,
     model_import.router,
     published_models.router,

@@ -1,12 +1,15 @@
 """How well a classifier does, estimated from its training images: each is judged by classifiers that had not seen it."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 _CONFIDENCE = 0.95
+
+Label = TypeVar("Label", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,13 @@ class HeldOut:
         mean: NDArray[np.float32] = self.foldings.mean(axis=0)
         return mean
 
-    def repeated(self, labels: NDArray[np.generic]) -> NDArray[np.generic]:
-        """The labels of these images, once for each way to fold: [r · m, …]."""
+    @property
+    def flat(self) -> NDArray[np.float32]:
+        """float32 [r · m, k], one way to fold after the other."""
+        return self.foldings.reshape(-1, self.foldings.shape[2])
+
+    def repeated(self, labels: NDArray[Label]) -> NDArray[Label]:
+        """The labels of these images, once for each way to fold: [r · m, …], of the labels of all training images, [n, …]."""
         return np.concatenate([labels[self.rows]] * len(self.foldings))
 
     def interval(self, accuracy: float) -> tuple[float, float]:

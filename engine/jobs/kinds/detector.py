@@ -39,8 +39,9 @@ from vision_customization.engine.learning.detection.artifact import DetectorSess
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
-from vision_customization.engine.objects.keys import job_key
+from vision_customization.engine.objects.keys import estimate_key, job_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 from vision_customization.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -174,9 +175,7 @@ class DetectorTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
-        performance, curves = measured(self._job, self._found, TEST, shards)
-        self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-        return performance.to_wire()
+        return self._keep(measured(self._job, self._found, TEST, shards), TEST)
 
     def estimated(self) -> dict[str, Any] | None:
         """The performance on the held-out images, if any."""
@@ -256,15 +255,22 @@ class DetectorTraining(Training):
         images = self._images(shards).validation
         if learner.phase or not images:
             return None
-        performance, _ = self._measured(learner, images)
-        return performance.mean_average_precision50
+        return self._measured(learner, images).performance.mean_average_precision50
 
     def _estimate(self, learner: CheckpointedLearner, shards: int) -> None:
         """Evaluate the current network on the held-out images, if any, and store the result."""
         if images := self._images(shards).held_out:
-            performance, curves = self._measured(learner, images)
-            self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
+            performance = self._keep(self._measured(learner, images), TRAINING)
+            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
+
+    def _keep(self, measured: Measured, part: int) -> dict[str, Any]:
+        """Store curves and outcomes. Returns the performance, as the contract writes it."""
+        objects, origin = self._job.resources.objects, Origin(self._job.plan.parts[part].dataset, part == TRAINING)
+        objects.put(self._key("curves"), json.dumps(measured.curves).encode())
+        put_outcomes(
+            objects, (estimate_key if origin.training else outcomes_key)(self._job.model_id), measured.outcomes, origin
+        )
+        return measured.performance.to_wire()
 
     def _measured(self, learner: CheckpointedLearner, images: Sequence[BoxedDigest]) -> Measured:
         session = DetectorSession(self._exported(learner, ""), self._settings.threads)
