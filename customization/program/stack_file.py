@@ -79,8 +79,7 @@ def check_use(file: Path, project: str, name: str, source: str, annotation_kind:
 def declare(file: Path, project: str, entry: StackEntry) -> Declared:
     """Add models and their datasets to a stack's file, or update where the labels are.
 
-    Comments and all other settings stay, also those of a model that is there already, such as its gate. Only a time budget
-    below that of the entry, which is the least one, is raised.
+    Comments and all other settings stay, also those of a model that is there already, such as its gate and its time budget.
 
     Raises:
         StackFileInvalid: it is not YAML, its form is not that of a stack's file, or the model has datasets of other names.
@@ -115,8 +114,6 @@ def with_entry(text: str | None, file: Path, project: str, entry: StackEntry) ->
                 f"{file}: models.{name} is there already, and is trained on {there.get('trainingDataset')!r}, not on "
                 f"{declared['trainingDataset']!r}. Choose another name"
             )
-        elif declared["timeBudgetInHours"] > there.get("timeBudgetInHours", 1):
-            there["timeBudgetInHours"] = declared["timeBudgetInHours"]
     written = io.StringIO()
     _yaml().dump(document, written)
     return written.getvalue()

@@ -116,6 +116,7 @@ def new(
         name,
         labelled.kind,
         len(parts[targets[0]].images),
+        len(labelled.tags),
         where[0],
         where[1] if len(where) > 1 else None,
         GATES[AnnotationKind(labelled.kind)],

@@ -11,12 +11,14 @@ from vision_customization.engine.annotations import MultiTaggedImage, TaggedImag
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import LOST, Shards
+from vision_customization.engine.store.speeds import Work
 
 
 class Embedding:
     """Keeps the features of images: the `Keeping` of jobs that train or evaluate a classifier."""
 
     detail = 1
+    measures: Work = "embedded_image_seconds"
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
