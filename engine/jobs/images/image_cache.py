@@ -20,6 +20,11 @@ class Keeping(Protocol):
         """Whose seconds of the engine's speed the images measure, if any."""
         ...
 
+    @property
+    def outdated(self) -> int:
+        """How many of the images added so far had data that another version or another set of networks had derived."""
+        ...
+
     def has(self, sha256: str) -> bool:
         """Whether the image's data is stored, so that the image need not be read again."""
         ...

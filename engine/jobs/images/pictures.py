@@ -23,6 +23,7 @@ class Pictures:
     """Images as JPEG, at the size that detectors with `tiles` × `tiles` tiles learn from; stored between trainings."""
 
     measures: Work = "read_image_seconds"
+    outdated = 0
 
     def __init__(self, objects: ObjectStore, tiles: int = 1) -> None:
         self._objects = objects
