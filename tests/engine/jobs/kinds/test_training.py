@@ -676,8 +676,8 @@ def test_engine_and_preview_refuse_a_budget_in_the_same_words(
         service.handler = lambda _request: Answer(200, TrainingSpeed(**asdict(engine.store.speeds.get())).to_wire())
         declared = {
             "endpoint": service.url, "key": KEY, "logical_name": "m", "model_kind": kind.value, "training_dataset": name,
-            "training_digest": "a" * 64, "training_tags": tags, "training_images": 8.0, "annotation_kind": annotation_kind.value,
-            "time_budget_in_hours": 1.0, "row_urn": "urn",
+            "training_digest": "a" * 64, "training_tags": tags, "training_images": 8.0, "time_budget_in_hours": 1.0,
+            "annotation_kind": annotation_kind.value, "row_urn": "urn",
         }  # fmt: skip
         [failure] = ModelProvider().check({}, declared).failures
     assert failure.reason == model.error.message
