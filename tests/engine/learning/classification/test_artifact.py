@@ -37,19 +37,6 @@ LARGEST_DIFFERENCE = 1e-4
 SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
 
 
-SQUARE = Recipe(
-    "square",
-    (
-        (subject(TINYVIT, Pooling.CENTRE), subject(TINYVIT, Pooling.CENTRE, mirrored=True)),
-        (subject(TINYVIT, Pooling.MEAN, middle=True), subject(TINYVIT, Pooling.MEAN, mirrored=True, middle=True)),
-    ),
-    unit_length=True,
-    shrinkage=0.5,
-    logistic=False,
-)
-"""The network whose input is always square, on the whole image and on its middle."""
-
-
 @pytest.fixture
 def recipe(request: pytest.FixtureRequest, extractor: FeatureExtractor) -> Recipe:
     if not all(view.source.backbone in extractor.networks for block in request.param.blocks for view in block):
@@ -57,7 +44,7 @@ def recipe(request: pytest.FixtureRequest, extractor: FeatureExtractor) -> Recip
     return request.param
 
 
-of_each_recipe = pytest.mark.parametrize("recipe", [*RECIPES, SQUARE], ids=lambda recipe: recipe.name, indirect=True)
+of_each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name, indirect=True)
 
 
 def _train(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
@@ -201,7 +188,7 @@ def test_without_a_network_that_is_not_required_the_features_are_the_beginning(
     assert (fewer.key, fewer.dimensions) == (layout_key(REQUIRED), dimensions_of(REQUIRED))
     (found,) = fewer.extract(pictures[2:3])
     np.testing.assert_allclose(found, features[2, : fewer.dimensions], atol=1e-4)
-    classifier = _train(SQUARE, make_features([3, 3, 3])[0], np.repeat(np.arange(3), 3), TAGS)
+    classifier = _train(RECIPES[0], make_features([3, 3, 3])[0], np.repeat(np.arange(3), 3), TAGS)
     with pytest.raises(WeightsError, match="TinyViT-5M"):
         export_classifier(classifier, tmp_path)
 
