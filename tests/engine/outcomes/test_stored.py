@@ -1,11 +1,15 @@
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.customization.azurite import ACCOUNT_KEY, azurite
 from tests.engine.outcomes.made import TAGS, answers, made_outcomes
+from vision_customization.common.blob_container import open_container
 from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
+from vision_customization.engine.objects.blobs import BlobObjects
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.outcomes.outcomes import Outcomes
@@ -81,6 +85,21 @@ def test_the_same_outcomes_are_the_same_bytes(tmp_path: Path) -> None:
     for name in names:
         assert objects.get(f"a/{name}") == objects.get(f"b/{name}")
     assert StoredOutcomes.open(objects, "a").likely > 0
+
+
+@pytest.mark.process
+def test_outcomes_are_read_from_blobs_as_from_files(objects: FileObjects, tmp_path: Path) -> None:
+    (tmp_path / "azurite").mkdir()
+    with azurite(tmp_path / "azurite") as storage:
+        container = open_container(storage.container("artifacts"), account_key=ACCOUNT_KEY)
+        blobs = BlobObjects(container, tmp_path / "cache")
+        with closing(blobs):
+            put_outcomes(blobs, "o", made_outcomes(COUNT), Origin("trees", training=False))
+            for arguments in ((0, 100), (300, 5, OutcomeFilter.WRONG), (0, 100, OutcomeFilter.FALSE, "ash")):
+                assert StoredOutcomes.open(blobs, "o").page(*arguments) == StoredOutcomes.open(objects, "o").page(*arguments)
+            blobs.delete("o")
+            with pytest.raises(ObjectNotFound):
+                StoredOutcomes.open(blobs, "o")
 
 
 def test_an_image_takes_little_space(objects: FileObjects) -> None:
