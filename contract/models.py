@@ -47,9 +47,21 @@ class ModelCreate(Wire):
         return self
 
 
+class Estimate(Wire):
+    """Extension: what a performance rests on that is estimated from training images, each judged by a model that had not seen it.
+
+    `groups` counts photos that show nearly the same as one. `accuracyTop1` is the 95 % interval, only of a classifier with one
+    tag per image.
+    """
+
+    images: int
+    groups: int
+    accuracy_top1: tuple[float, float] | None = Field(default=None, alias="accuracyTop1")
+
+
 class ModelPerformance(Wire):
     """Metrics, each in 0…1. A metric that the model's kind does not have is absent. `meanAveragePrecision` and `macroF1` are an
-    extension: only a multi-label classifier has them."""
+    extension: only a multi-label classifier has them. So is `estimate`: a performance on a test dataset does not have it."""
 
     average_precision: float | None = None
     accuracy_top1: float | None = Field(default=None, alias="accuracyTop1")
@@ -60,6 +72,7 @@ class ModelPerformance(Wire):
     mean_average_precision75: float | None = Field(default=None, alias="meanAveragePrecision75")
     mean_average_precision: float | None = None
     macro_f1: float | None = Field(default=None, alias="macroF1")
+    estimate: Estimate | None = None
     tag_performance: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 

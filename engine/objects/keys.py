@@ -32,8 +32,13 @@ def sidecar_key(model_id: str) -> str:
 
 
 def outcomes_key(model_id: str, evaluation_id: str | None = None) -> str:
-    """Prefix of the outcomes of an evaluation, or of the model's own estimate; see `engine.outcomes.stored`."""
+    """Prefix of the outcomes of an evaluation, or of the model's own test dataset; see `engine.outcomes.stored`."""
     return f"{model_key(model_id)}/outcomes" if evaluation_id is None else f"{model_key(model_id)}/evaluations/{evaluation_id}"
+
+
+def estimate_key(model_id: str) -> str:
+    """Prefix of the outcomes of a model's training images, each by a model that had not seen it."""
+    return f"{model_key(model_id)}/estimate"
 
 
 def older_curves_key(model_id: str, evaluation_id: str) -> str:

@@ -12,7 +12,7 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, LongPageQuery, PathName, Serving
-from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import ModelRecord
@@ -51,10 +51,10 @@ def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[M
         candidates = [record]
     for record in candidates:
         try:
-            outcomes = StoredOutcomes.open(service.objects, outcomes_key(record.id))
+            outcomes = StoredOutcomes.open(service.objects, estimate_key(record.id))
         except ObjectNotFound:
             continue
-        if outcomes.origin.training and record.model_kind is ModelKind.GENERIC_CLASSIFIER:
+        if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
             return record, outcomes
     if not candidates:
         message = f"No model has been trained from dataset '{dataset}'. Train a Generic-Classifier from it first."
@@ -62,6 +62,6 @@ def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[M
         which = f"No model trained from dataset '{dataset}' has an" if model_name is None else f"Model '{model_name}' has no"
         message = (
             f"{which} estimate for its training images. Train a Generic-Classifier from dataset '{dataset}' with this version "
-            "of the engine, without a test dataset."
+            "of the engine."
         )
     raise ApiError(404, ErrorCode.MODEL_NOT_FOUND, message, target=dataset)

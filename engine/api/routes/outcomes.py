@@ -20,7 +20,7 @@ from vision_customization.engine.api.parameters import (
     encoded_response,
     json_response,
 )
-from vision_customization.engine.objects.keys import older_curves_key, outcomes_key, sidecar_key
+from vision_customization.engine.objects.keys import estimate_key, older_curves_key, outcomes_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.outcomes.stored import StoredOutcomes
 
@@ -68,13 +68,14 @@ class Kept:
 
 
 def kept_of_model(service: Serving, name: PathName) -> Kept:
-    """Those of the model's own estimate, or of its test dataset."""
+    """Those of the model's test dataset, or else of its own estimate."""
     record = service.store.models.find(name)
     if record.status is not ModelStatus.SUCCEEDED:
         raise invalid(f"The model '{name}' is '{record.status.value}': only one that succeeded has outcomes.", target=name)
+    key = estimate_key(record.id) if record.test_dataset_name is None else outcomes_key(record.id)
     return Kept(
         service.objects,
-        outcomes_key(record.id),
+        key,
         f"The model '{name}'",
         "It was imported, trained by an older engine, or from too few images for an estimate. Evaluate it on a dataset.",
         sidecar_key(record.id),

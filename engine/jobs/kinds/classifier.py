@@ -34,7 +34,7 @@ from vision_customization.engine.learning import (
     train_classifier,
     train_multi_label,
 )
-from vision_customization.engine.objects.keys import head_key, outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, head_key, outcomes_key
 from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 
 _READING_BUDGET_SHARE = 0.9
@@ -59,7 +59,6 @@ class Fitted(FittedFacts):
 class TrainingOptions(TypedDict):
     """What both trainings of a classifier are told: see `train_classifier`."""
 
-    estimate: bool
     deadline_seconds: float
     progress: Callable[[float, str], None]
 
@@ -107,7 +106,6 @@ class ClassifierTraining(Training):
 
         part = self._job.plan.parts[TRAINING]
         options = TrainingOptions(
-            estimate=len(self._job.plan.parts) == 1,
             deadline_seconds=max(0.0, self._job.budget_seconds - used_seconds),
             progress=on_progress,
         )
@@ -146,7 +144,9 @@ class ClassifierTraining(Training):
         training = train_multi_label(features, present, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
-            performance = self._keep(part, estimated_tags(images, present, training.held_out, part.tags), training=True)
+            thresholds = training.classifier.thresholds or ()
+            result = estimated_tags(images, present, training.held_out, thresholds, part.tags)
+            performance = self._keep(part, result, training=True)
         labels = [json.dumps([part.tags[tag] for tag in np.flatnonzero(row)]) for row in present]
         digest = dataset_digest([image.sha256 for image in images], labels)
         return training.classifier, FittedFacts(
@@ -188,7 +188,8 @@ class ClassifierTraining(Training):
     def _keep(self, part: Part, result: Measured, *, training: bool) -> dict[str, Any]:
         """Store the outcomes. Returns the performance, as the contract writes it."""
         performance, outcomes = result
-        put_outcomes(self._job.resources.objects, outcomes_key(self._job.model_id), outcomes, Origin(part.dataset, training))
+        key = estimate_key if training else outcomes_key
+        put_outcomes(self._job.resources.objects, key(self._job.model_id), outcomes, Origin(part.dataset, training))
         return performance.to_wire()
 
     def _check_enough(self, part: Part, images: int, counts: NDArray[np.int64], used_seconds: float) -> None:

@@ -39,7 +39,7 @@ from vision_customization.engine.learning.detection.artifact import DetectorSess
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
-from vision_customization.engine.objects.keys import job_key, outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, job_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 from vision_customization.engine.settings import Settings
@@ -267,7 +267,9 @@ class DetectorTraining(Training):
         """Store curves and outcomes. Returns the performance, as the contract writes it."""
         objects, origin = self._job.resources.objects, Origin(self._job.plan.parts[part].dataset, part == TRAINING)
         objects.put(self._key("curves"), json.dumps(measured.curves).encode())
-        put_outcomes(objects, outcomes_key(self._job.model_id), measured.outcomes, origin)
+        put_outcomes(
+            objects, (estimate_key if origin.training else outcomes_key)(self._job.model_id), measured.outcomes, origin
+        )
         return measured.performance.to_wire()
 
     def _measured(self, learner: CheckpointedLearner, images: Sequence[BoxedDigest]) -> Measured:
