@@ -43,7 +43,7 @@ def measure(dataset: Dataset, seed: int) -> Found:
     flips = random.choice(len(truth), int(FLIPPED * len(truth)), replace=False)
     labels = truth.copy()
     labels[flips] = (truth[flips] + random.integers(1, tags, len(flips))) % tags
-    held = train_classifier(dataset.features, labels, dataset.tags, estimate=True).held_out
+    held = train_classifier(dataset.features, labels, dataset.tags).held_out
     assert held is not None
     labels, truth = labels[held.rows], truth[held.rows]
     flipped = labels != truth

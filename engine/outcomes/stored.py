@@ -13,7 +13,6 @@ import json
 import zlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -33,16 +32,7 @@ the rows would take more space."""
 _FLAGS = {OutcomeFilter.WRONG: MISSED | FALSE, OutcomeFilter.MISSED: MISSED, OutcomeFilter.FALSE: FALSE}
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Which images the outcomes are of: those of `dataset`, and whether they are training images. If so, the answers are those
-    of a model that had not seen the image."""
-
-    dataset: str
-    training: bool
-
-
-def put_outcomes(objects: ObjectStore, key: str, outcomes: Outcomes, origin: Origin) -> None:
+def put_outcomes(objects: ObjectStore, key: str, outcomes: Outcomes) -> None:
     """Write the outcomes under the prefix `key`."""
     chunks: list[bytes] = []
     starts, rows, tags, verdicts, likely = array("Q", [0]), array("I"), array("H"), array("B"), array("I")
@@ -58,7 +48,7 @@ def put_outcomes(objects: ObjectStore, key: str, outcomes: Outcomes, origin: Ori
                 verdicts.append(flags)
             if "likelyLabels" in outcome.wire:
                 likely.append(row)
-    facts = json.dumps({"images": count, "tags": list(outcomes.tags), **asdict(origin)})
+    facts = json.dumps({"images": count, "tags": list(outcomes.tags)})
     arrays = {"starts": starts, "rows": rows, "tags": tags, "verdicts": verdicts, "likely": likely}
     index = {"facts": np.frombuffer(facts.encode(), np.uint8), **{name: np.array(values) for name, values in arrays.items()}}
     objects.put(f"{key}/rows", b"".join(chunks))
@@ -73,7 +63,6 @@ class StoredOutcomes:
 
     def __init__(self, rows: Path, index: dict[str, NDArray[np.generic]]) -> None:
         facts = json.loads(index["facts"].tobytes())
-        self.origin = Origin(facts["dataset"], facts["training"])
         self.tags: list[str] = facts["tags"]
         self.images: int = facts["images"]
         self.likely = len(index["likely"])

@@ -20,7 +20,6 @@ from sqlalchemy import Engine as SqlEngine
 from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, as_older_engines_record, coco, drawn_image, encoded
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelStatus
-from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
 from vision_customization.engine.jobs.kinds.training import TrainingJob
@@ -29,9 +28,9 @@ from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, outcomes_key
 from vision_customization.engine.objects.opening import open_objects
-from vision_customization.engine.outcomes.stored import Origin, StoredOutcomes
+from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -132,10 +131,9 @@ def test_without_a_test_dataset_the_performance_is_estimated(engine: Engine, que
     model = succeeded(trained(engine, queue, engine.model("alone", "alone")))
     assert model.performance is not None
     assert model.performance.accuracy_top1 is not None
-    outcomes = StoredOutcomes.open(open_objects(engine.settings), outcomes_key(model.id))
-    assert outcomes.origin == Origin("alone", training=True)
-    right, _ = outcomes.page(0, 1, OutcomeFilter.RIGHT)
-    assert right / outcomes.images == model.performance.accuracy_top1
+    objects = open_objects(engine.settings)
+    assert StoredOutcomes.open(objects, estimate_key(model.id)).images == 20
+    assert not objects.names(outcomes_key(model.id))
 
 
 def test_a_retraining_pays_for_what_is_new(engine: Engine, queue: JobQueue, extractor: CheapExtractor) -> None:
@@ -524,7 +522,7 @@ def test_an_evaluation_gives_the_numbers_of_the_training_and_reads_nothing_anew(
     assert engine.blobs.served() == ["/account/e-test/annotations.json"]
     objects = open_objects(engine.settings)
     of_training, of_evaluation = (StoredOutcomes.open(objects, outcomes_key(model.id, of)) for of in (None, evaluation.id))
-    assert of_training.origin == of_evaluation.origin == Origin("e-test", training=False)
+    assert StoredOutcomes.open(objects, estimate_key(model.id)).images == 20
     count, lines = of_evaluation.page(0, 100)
     assert (count, lines) == of_training.page(0, 100)
     wires = {wire["image"]: wire for wire in map(json.loads, lines)}
