@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from vision_customization.contract.analysis import Tag
 from vision_customization.contract.outcomes import Outcome
 
+COUNTED = "Objects that the model finds with a confidence of 0.2 or more count, as in the answers of analyze."
+
 
 def picture_name(outcome: Outcome) -> str:
     """The picture's name in the annotation file, else its URL."""

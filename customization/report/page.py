@@ -10,7 +10,7 @@ from vision_customization.contract.coco.document import Box
 from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.thumbnail import thumbnail
-from vision_customization.customization.report.answers import answered, labelled, picture_name
+from vision_customization.customization.report.answers import COUNTED, answered, labelled, picture_name
 from vision_customization.customization.report.charts import area, curve_figure, matrix_table, matrix_tags, tag_table
 
 CURVES = 24
@@ -119,7 +119,7 @@ def _worst(worst: Sequence[WorstPicture], wrong: int, images: int) -> str:
         return f"<p>The model is right on all {counted(images, 'picture')}.</p>"
     told = f"<p>{wrong:,} of {counted(images, 'picture')} are wrong; {len(worst):,} are shown, the worst first.</p>"
     if any(picture.outcome.objects is not None for picture in worst):
-        told += "<p class='legend'>Boxes: <b>right</b>, <b>false</b>, and dashed ones are missed.</p>"
+        told += f"<p class='legend'>Boxes: <b>right</b>, <b>false</b>, and dashed ones are missed. {COUNTED}</p>"
     unread = sum(isinstance(picture.picture, str) for picture in worst)
     if unread:
         told += f"<p class='note'>{counted(unread, 'picture')} can't be shown; each says why.</p>"
@@ -140,9 +140,13 @@ def _shown(worst: WorstPicture) -> str:
         width, height, source = thumbnail(worst.picture)
     except Exception as error:  # noqa: BLE001 - whatever Pillow raises for a file that it can't read
         return f"<p class='unread'>The picture can't be decoded ({escape(type(error).__name__)}).</p>"
-    found = "".join(_rectangle(item.bbox, "right" if item.right else "false", item.tag) for item in outcome.objects or [])
-    missed = "".join(_rectangle(item.bbox, "missed", item.tag) for item in outcome.missed or [])
-    drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{found}{missed}</svg>' if found or missed else ""
+    objects = outcome.objects or []
+    boxes = [
+        *(_rectangle(item.bbox, "false", item.tag) for item in objects if not item.right),
+        *(_rectangle(item.bbox, "missed", item.tag) for item in outcome.missed or []),
+        *(_rectangle(item.bbox, "right", item.tag) for item in objects if item.right),  # on top
+    ]
+    drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{"".join(boxes)}</svg>' if boxes else ""
     alt = escape(picture_name(outcome))
     return f'<div class="picture"><img width="{width}" height="{height}" alt="{alt}" src="{source}">{drawn}</div>'
 
