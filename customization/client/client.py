@@ -39,6 +39,8 @@ from vision_customization.contract.products import (
 )
 from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
+from vision_customization.contract.training_speed import TrainingSpeed
+from vision_customization.contract.training_time import Speed
 from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact
 from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
 from vision_customization.customization.client.typed_calls import TypedCalls, parse
@@ -432,6 +434,12 @@ class VisionClient:
         """Whether the service's identity can read the blob or container at `url` now: a new role takes effect after minutes."""
         body = StorageCheck(url=url).to_wire()
         return parse(StorageAccess, self._transport.send("POST", "/storage:check", json=body).json())
+
+    # The speed of trainings: an extension of the contract
+
+    def training_speed(self) -> Speed:
+        """How fast the service trains, as it has measured so far."""
+        return self._calls.get(TrainingSpeed, "/training:speed").to_speed()
 
     # Analysis
 

@@ -26,6 +26,7 @@ from vision_customization.engine.api.routes import (
     products,
     published_models,
     storage_check,
+    training_speed,
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
@@ -44,6 +45,7 @@ ROUTERS = (
     products.router,
     planogram.router,
     storage_check.router,
+    training_speed.router,
     probes.router,
 )
 

@@ -14,6 +14,7 @@ from vision_customization.engine.jobs.images.shards import LOST, Shards
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.views import SLICES
 from vision_customization.engine.outcomes.outcomes import ImageName
+from vision_customization.engine.store.speeds import Work
 
 
 def check_networks(classifier: Classifier, dimensions: int) -> None:
@@ -31,6 +32,7 @@ class Embedding:
     """Keeps the features of images: the `Keeping` of jobs that train or evaluate a classifier."""
 
     detail = 1
+    measures: Work = "embedded_image_seconds"
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources

@@ -26,6 +26,7 @@ from vision_customization.engine.jobs.kinds.detector_performance import Measured
 from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, finished, learnt
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, LearningImages, boxed
 from vision_customization.engine.jobs.kinds.job import Planned
+from vision_customization.engine.jobs.kinds.pace import record_stretch
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
@@ -136,7 +137,7 @@ class DetectorTraining(Training):
 
     def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
         """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled."""
-        started = time.monotonic()
+        started, compiled, steps_ended = time.monotonic(), self._learner is None, list[float]()
         self._job.check()
         learner = self._open(shards, begun)
 
@@ -145,6 +146,7 @@ class DetectorTraining(Training):
             return Stretch(phase=learner.phase, step=learner.step, loss=loss, validation=validation, seconds=seconds)
 
         def after(_step: int) -> bool:
+            steps_ended.append(time.monotonic())
             self._job.check()
             self._job.report(learnt(progress, begun, stretch()))
             return time.monotonic() - started < STRETCH_SECONDS
@@ -159,7 +161,9 @@ class DetectorTraining(Training):
             self._estimate(learner, shards)
         learner.save()
         self._learner = learner
-        done["seconds"] = time.monotonic() - started
+        ended = time.monotonic()
+        record_stretch(self._job.resources.store.speeds.record, started, steps_ended, ended, compiled=compiled)
+        done["seconds"] = ended - started
         self._job.report(learnt(progress, begun, done))
         return done
 

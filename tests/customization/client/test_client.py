@@ -52,6 +52,7 @@ def model(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # noqa:
     return {"name": "m", "status": status, "trainingParameters": parameters, **STAMPS, **fields}
 
 
+SPEED = {"embeddedImageSeconds": 0.2, "readImageSeconds": 0.1, "stepSeconds": 2, "startSeconds": 60}
 TILED = {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Detector", "tiles": 3}
 
 
@@ -155,6 +156,7 @@ OPERATIONS = [
     Operation(
         lambda c: c.check_storage("https://x/c"), "POST", "/storage:check", 200, {"readable": True}, {"url": "https://x/c"}
     ),
+    Operation(lambda c: c.training_speed(), "GET", "/training:speed", 200, SPEED),
     Operation(
         lambda c: c.recognize_products("m", "r", "https://x/a.jpg"), "PUT", "/productrecognition/m/runs/r", 201, run(),
         {"url": "https://x/a.jpg"},

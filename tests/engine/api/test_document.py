@@ -58,6 +58,7 @@ OPERATIONS = {
     "/computervision/publishedmodels": {"get"},
     "/computervision/publishedmodels/{name}": {"put", "get", "delete"},
     "/computervision/storage:check": {"post"},
+    "/computervision/training:speed": {"get"},
     "/computervision/productrecognition/{model_name}/runs": {"get"},
     "/computervision/productrecognition/{model_name}/runs/{run_name}": {"put", "get", "delete"},
     "/computervision/planogramcompliance:match": {"post"},
