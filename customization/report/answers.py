@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from vision_customization.contract.analysis import Tag
 from vision_customization.contract.outcomes import Outcome
 
-COUNTED = "Objects that the model finds with a confidence of 0.2 or more count, as in the answers of analyze."
+
+def counted_from(threshold: float) -> str:
+    """From which confidence on a detector's objects count."""
+    return f"Objects count from a confidence of {threshold:.2f} on, where F1 is highest on these pictures."
 
 
 def picture_name(outcome: Outcome) -> str:

@@ -10,7 +10,7 @@ from vision_customization.contract.coco.document import Box
 from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.thumbnail import thumbnail
-from vision_customization.customization.report.answers import COUNTED, answered, labelled, picture_name
+from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
 from vision_customization.customization.report.charts import area, curve_figure, matrix_table, matrix_tags, tag_table
 
 CURVES = 24
@@ -89,14 +89,15 @@ def evaluation_page(
 
 
 def _confusion(confusion: Confusion) -> str:
+    told = "" if confusion.threshold is None else f"<p>{counted_from(confusion.threshold)}</p>"
     between = any(cell.label != cell.answer and None not in (cell.label, cell.answer) for cell in confusion.cells)
     if not between and any(None in (cell.label, cell.answer) for cell in confusion.cells):
-        return f"<div class='scroll'>{tag_table(confusion)}</div>"
+        return f"{told}<div class='scroll'>{tag_table(confusion)}</div>"
     shown = len(matrix_tags(confusion))
     note = ""
     if shown < len(confusion.tags):
         note = f"<p class='note'>The {shown} of {len(confusion.tags):,} tags with the most mistakes.</p>"
-    return f"{note}<div class='scroll'>{matrix_table(confusion)}</div>"
+    return f"{told}{note}<div class='scroll'>{matrix_table(confusion)}</div>"
 
 
 def _curves(curves: Curves) -> str:
@@ -119,7 +120,7 @@ def _worst(worst: Sequence[WorstPicture], wrong: int, images: int) -> str:
         return f"<p>The model is right on all {counted(images, 'picture')}.</p>"
     told = f"<p>{wrong:,} of {counted(images, 'picture')} are wrong; {len(worst):,} are shown, the worst first.</p>"
     if any(picture.outcome.objects is not None for picture in worst):
-        told += f"<p class='legend'>Boxes: <b>right</b>, <b>false</b>, and dashed ones are missed. {COUNTED}</p>"
+        told += "<p class='legend'>Boxes: <b>right</b>, <b>false</b>, and dashed ones are missed.</p>"
     unread = sum(isinstance(picture.picture, str) for picture in worst)
     if unread:
         told += f"<p class='note'>{counted(unread, 'picture')} can't be shown; each says why.</p>"
