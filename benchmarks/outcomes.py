@@ -28,7 +28,7 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import outcomes_key
 from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.outcomes import ImageName
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder, TrainingOutcome
 
@@ -109,7 +109,7 @@ def _write(objects: FileObjects, key: str, images: int) -> None:
         for number, (digest, label) in enumerate(zip(digests, labels.tolist(), strict=True))
     ]
     tags = [f"tag {number}" for number in range(TAGS)]
-    put_outcomes(objects, key, classified(names, labels, shares, tags), Origin("d", training=False))
+    put_outcomes(objects, key, classified(names, labels, shares, tags))
 
 
 def _model(data_dir: Path) -> str:

@@ -174,16 +174,17 @@ class World:
     def train(self, name: str = "m") -> str:
         """Add a model that has succeeded, with its artifact. Returns its id."""
         assert self.create(name).status_code == 201
-        return self._succeed(self.store.models.find(name).id)
+        return self.succeed(self.store.models.find(name).id)
 
     def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER, tiles: int = 1) -> str:
         """Like `train`, for a kind that finds objects."""
         record = self.store.models.create(
             name, TrainingOrder(training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
         )
-        return self._succeed(record.id)
+        return self.succeed(record.id)
 
-    def _succeed(self, model_id: str) -> str:
+    def succeed(self, model_id: str) -> str:
+        """End a training with a model. Returns its id."""
         self.store.models.begin(model_id)
         self.objects.put(f"models/{model_id}/model.onnx", b"onnx")
         self.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
