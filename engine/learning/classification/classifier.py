@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from vision_customization.engine.learning.classification.novelty import Novelty
 from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES, VIEWS, View, layout_key
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.learning.npz import to_npz
@@ -71,7 +72,8 @@ class Classifier:
     calibration multiplied in.
 
     A multi-label classifier has `thresholds`, each 0…1, and a sigmoid instead of the softmax: its probabilities are
-    independent, and a tag counts as present from its threshold on.
+    independent, and a tag counts as present from its threshold on. A classifier of an older version, and one with too few
+    images, has no `novelty`.
     """
 
     tags: tuple[str, ...]
@@ -79,13 +81,14 @@ class Classifier:
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     thresholds: tuple[float, ...] | None = None
+    novelty: Novelty | None = None
 
     @property
     def views(self) -> tuple[View, ...]:
         return tuple(view for block in self.blocks for view in block.views)
 
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [n, dimensions] as the extractor gives them → float32 [n, k]; without `thresholds`, each row sums to one.
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 [n, dimensions] as the extractor gives them → float32 [n, k], before the softmax or sigmoid.
 
         Raises:
             ValueError: the features have another length.
@@ -95,12 +98,17 @@ class Classifier:
         result = np.empty((len(features), len(self.tags)), np.float32)
         for start in range(0, len(features), _CHUNK):
             chunk = np.asarray(features[start : start + _CHUNK], np.float32)
-            scores = apply_blocks(self.blocks, chunk) @ self.weights + self.bias
-            if self.thresholds is not None:
-                result[start : start + _CHUNK] = expit(scores)
-                continue
-            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-            result[start : start + _CHUNK] = scores / scores.sum(axis=1, keepdims=True)
+            result[start : start + _CHUNK] = apply_blocks(self.blocks, chunk) @ self.weights + self.bias
+        return result
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 [n, dimensions] → float32 [n, k]; without `thresholds`, each row sums to one. Raises ValueError."""
+        scores = self.scores(features)
+        if self.thresholds is not None:
+            independent: NDArray[np.float32] = expit(scores)
+            return independent
+        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        result: NDArray[np.float32] = scores / scores.sum(axis=1, keepdims=True)
         return result
 
     def to_npz(self) -> bytes:
@@ -122,6 +130,8 @@ class Classifier:
         }
         for index, block in enumerate(self.blocks):
             arrays |= {f"mean{index}": block.mean, f"scale{index}": block.scale}
+        if self.novelty is not None:
+            arrays |= {"novelty.upper": self.novelty.upper, "novelty.width": self.novelty.width}
         return to_npz(arrays)
 
     @classmethod
@@ -152,6 +162,7 @@ class Classifier:
                     arrays["weights"],
                     arrays["bias"],
                     None if thresholds is None else tuple(thresholds),
+                    Novelty(arrays["novelty.upper"], arrays["novelty.width"]) if "novelty.upper" in arrays else None,
                 )
         except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"the stored classifier is damaged: {error}") from error

@@ -20,7 +20,7 @@ from vision_customization.engine.learning import (
     read_classifier,
 )
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
-from vision_customization.engine.learning.classification.training import fit_classifier
+from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 
 LARGEST_DIFFERENCE = 1e-4
@@ -31,6 +31,10 @@ SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
 
 def _train(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
     return fit_classifier(recipe, features, labels, tags, sharpness=2.0)
+
+
+def _with_novelty(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
+    return with_novelty(_train(recipe, features, labels, tags), recipe, features, labels, 2.0)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,43 @@ def test_the_file_gives_the_numbers_of_the_features(
         (probabilities,) = session.run(None, {"image": pixels})
         assert np.abs(probabilities - row).max() < LARGEST_DIFFERENCE
         np.testing.assert_allclose(ClassifierSession(data).probabilities(pixels), row, atol=LARGEST_DIFFERENCE)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_file_alone_gives_the_novelty(
+    recipe: Recipe, features: np.ndarray, pictures: list[np.ndarray], weights_dir: Path
+) -> None:
+    plain, classifier = (train(recipe, features, LABELS, TAGS) for train in (_train, _with_novelty))
+    assert classifier.novelty is not None
+    data = export_classifier(classifier, weights_dir)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert [(value.name, value.type, value.shape) for value in session.get_outputs()] == [
+        ("probabilities", "tensor(float)", [3]),
+        ("novelty", "tensor(float)", []),
+    ]
+    other = np.ascontiguousarray(pictures[2][::-1, ::-1] // 2)
+    expected = classifier.novelty.of(classifier.scores(features))
+    assert expected.min() < expected.max()
+    for pixels, novelty in zip(pictures, expected, strict=True):
+        assert session.run(["novelty"], {"image": pixels})[0] == pytest.approx(novelty, abs=1e-3)
+    probabilities, found = ClassifierSession(data).classify(other)
+    assert found == session.run(["novelty"], {"image": other})[0]
+    earlier, unknown = ClassifierSession(export_classifier(plain, weights_dir)).classify(other)
+    assert unknown is None
+    np.testing.assert_array_equal(probabilities, earlier)
+    assert read_classifier(data).to_npz() == classifier.to_npz() != plain.to_npz()
+    again = Classifier.from_npz(classifier.to_npz())
+    assert again.novelty is not None
+    np.testing.assert_array_equal(again.novelty.of(again.scores(features)), expected)
+
+
+def test_novelty_of_unequal_quantiles_is_refused(weights_dir: Path) -> None:
+    features, labels = make_features([4, 4, 4])
+    model = onnx.ModelProto.FromString(export_classifier(_with_novelty(RECIPES[2], features, labels, TAGS), weights_dir))
+    width = next(tensor for tensor in model.graph.initializer if tensor.name == "head/novelty.width")
+    width.CopyFrom(onnx.numpy_helper.from_array(np.ones(1, np.float32), width.name))
+    with pytest.raises(ArtifactError, match="its novelty has quantiles of shapes"):
+        read_classifier(model)
 
 
 def test_the_file_says_what_it_is(features: np.ndarray, weights_dir: Path, tmp_path: Path) -> None:
