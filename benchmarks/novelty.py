@@ -103,7 +103,7 @@ def measure_ratio(dataset: Dataset, cache_dir: Path, rounds: int) -> tuple[float
     pairs, whose order alternates."""
     features, labels = dataset.features[~dataset.test], dataset.labels[~dataset.test]
     plain = fit_classifier(TEXTURE, features, labels, dataset.tags, sharpness=1.0)
-    told = with_novelty(plain, TEXTURE, features, labels, 1.0)
+    told = with_novelty(plain, features, labels)
     sessions = [ClassifierSession(export_classifier(classifier, cache_dir / "weights")) for classifier in (told, plain)]
     pixels = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     times, ratios = [], []

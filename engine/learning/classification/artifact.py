@@ -22,7 +22,6 @@ from vision_customization.engine.learning.pretrained.backbones import BACKBONES,
 PROBABILITIES = "probabilities"
 NOVELTY = "novelty"
 _SIGMOID = "head/sigmoid"
-_UPPER, _WIDTH = "head/novelty.upper", "head/novelty.width"
 
 
 def _add_head(graph: Graph, classifier: Classifier, vectors: dict[View, str]) -> None:
@@ -51,11 +50,28 @@ def _add_head(graph: Graph, classifier: Classifier, vectors: dict[View, str]) ->
         squashed = graph.add("Softmax", [scores], "head/softmax", axis=1)
     graph.add("Squeeze", [squashed, graph.constant("axis0", np.array([0], np.int64))], PROBABILITIES)
     if classifier.novelty is not None:
-        top = graph.add("ReduceMax", [scores, axis1], "head/top", keepdims=1)
-        above = graph.add("Sub", [graph.constant(_UPPER, classifier.novelty.upper), top], "head/above")
-        steps = graph.add("Div", [above, graph.constant(_WIDTH, classifier.novelty.width)], "head/steps")
-        shares = graph.add("Clip", [steps, graph.constant("nothing", 0.0), graph.constant("everything", 1.0)], "head/shares")
-        graph.add("ReduceMean", [shares], NOVELTY, keepdims=0)
+        _add_novelty(graph, classifier.novelty, joined)
+
+
+def _add_novelty(graph: Graph, novelty: Novelty, joined: str) -> None:
+    def constant(name: str, value: NDArray[np.float32]) -> str:
+        return graph.constant(f"novelty/{name}", value)
+
+    axis1 = graph.constant("axis1", np.array([1], np.int64))
+    nothing, everything = graph.constant("nothing", 0.0), graph.constant("everything", 1.0)
+    scaled = graph.add("Mul", [joined, constant("scale", novelty.scale)], "novelty/scaled")
+    means, offsets = constant("means", 2 * novelty.means.T), constant("offsets", novelty.offsets)
+    nearness = graph.add("Gemm", [scaled, means, offsets], "novelty/nearness")
+    nearest = graph.add("ReduceMax", [nearness, axis1], "novelty/nearest", keepdims=1)
+    length = graph.add("ReduceL2", [scaled, axis1], "novelty/length", keepdims=1)
+    square = graph.add("Mul", [length, length], "novelty/square")
+    distance = graph.add("Sub", [square, nearest], "novelty/distance")
+    beyond = graph.add("Sub", [distance, constant("start", novelty.start)], "novelty/beyond")
+    steps = graph.add("Div", [beyond, constant("width", novelty.width)], "novelty/steps")
+    parts = graph.add("Clip", [steps, nothing, everything], "novelty/parts")
+    share = graph.add("MatMul", [parts, constant("rise", novelty.rise)], "novelty/share")
+    bounded = graph.add("Min", [share, everything], "novelty/bounded")
+    graph.add("Squeeze", [bounded, graph.constant("axis0", np.array([0], np.int64))], NOVELTY)
 
 
 def _licences(classifier: Classifier) -> str:
@@ -115,21 +131,23 @@ def read_classifier(model: bytes | ModelProto) -> Classifier:
         )
         tags, thresholds = _read_metadata(model, independent=_SIGMOID in inputs)
         weights, bias = (numpy_helper.to_array(tensors[f"head/{name}"]) for name in ("weights", "bias"))
-        novelty = _read_novelty(tensors) if NOVELTY in {output.name for output in model.graph.output} else None
+        novelty = _read_novelty(tensors) if NOVELTY in inputs else None
         classifier = Classifier(tags, blocks, weights, bias, thresholds, novelty)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ArtifactError(f"it is not a classifier that this engine exported ({type(error).__name__}: {error})") from error
     expected = (sum(len(block.mean) for block in classifier.blocks), len(classifier.tags))
     if weights.shape != expected or bias.shape != expected[1:]:
         raise ArtifactError(f"its weights are of shape {weights.shape}, but its views and labels need {expected}")
+    if novelty is not None and (novelty.scale.shape != expected[:1] or novelty.means.shape != expected[::-1]):
+        raise ArtifactError(f"its novelty is of shape {novelty.means.shape}, but its views and labels need {expected[::-1]}")
     return classifier
 
 
 def _read_novelty(tensors: Mapping[str, TensorProto]) -> Novelty:
-    upper, width = (numpy_helper.to_array(tensors[name]) for name in (_UPPER, _WIDTH))
-    if upper.ndim != 1 or upper.shape != width.shape:
-        raise ValueError(f"its novelty has quantiles of shapes {upper.shape} and {width.shape}")
-    return Novelty(upper, width)
+    scale, means, *line = (
+        numpy_helper.to_array(tensors[f"novelty/{name}"]) for name in ("scale", "means", "start", "width", "rise")
+    )
+    return Novelty(scale, np.ascontiguousarray(means.T) / 2, *line)
 
 
 def _read_metadata(model: ModelProto, *, independent: bool) -> tuple[tuple[str, ...], tuple[float, ...] | None]:

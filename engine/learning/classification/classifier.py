@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +87,8 @@ class Classifier:
     def views(self) -> tuple[View, ...]:
         return tuple(view for block in self.blocks for view in block.views)
 
-    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [n, dimensions] as the extractor gives them → float32 [n, k], before the softmax or sigmoid.
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 [n, dimensions] as the extractor gives them → float32 [n, k]; without `thresholds`, each row sums to one.
 
         Raises:
             ValueError: the features have another length.
@@ -98,18 +98,17 @@ class Classifier:
         result = np.empty((len(features), len(self.tags)), np.float32)
         for start in range(0, len(features), _CHUNK):
             chunk = np.asarray(features[start : start + _CHUNK], np.float32)
-            result[start : start + _CHUNK] = apply_blocks(self.blocks, chunk) @ self.weights + self.bias
+            scores = apply_blocks(self.blocks, chunk) @ self.weights + self.bias
+            if self.thresholds is not None:
+                result[start : start + _CHUNK] = expit(scores)
+                continue
+            scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+            result[start : start + _CHUNK] = scores / scores.sum(axis=1, keepdims=True)
         return result
 
-    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 [n, dimensions] → float32 [n, k]; without `thresholds`, each row sums to one. Raises ValueError."""
-        scores = self.scores(features)
-        if self.thresholds is not None:
-            independent: NDArray[np.float32] = expit(scores)
-            return independent
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        result: NDArray[np.float32] = scores / scores.sum(axis=1, keepdims=True)
-        return result
+    def novelties(self, features: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """float32 [n, dimensions] → float32 [n], 0…1; None if the classifier does not tell the novelty."""
+        return None if self.novelty is None else self.novelty.of(apply_blocks(self.blocks, features))
 
     def to_npz(self) -> bytes:
         """The classifier as an npz file; the same classifier gives the same bytes."""
@@ -131,7 +130,7 @@ class Classifier:
         for index, block in enumerate(self.blocks):
             arrays |= {f"mean{index}": block.mean, f"scale{index}": block.scale}
         if self.novelty is not None:
-            arrays |= {"novelty.upper": self.novelty.upper, "novelty.width": self.novelty.width}
+            arrays |= {f"novelty.{field.name}": getattr(self.novelty, field.name) for field in fields(Novelty)}
         return to_npz(arrays)
 
     @classmethod
@@ -162,7 +161,9 @@ class Classifier:
                     arrays["weights"],
                     arrays["bias"],
                     None if thresholds is None else tuple(thresholds),
-                    Novelty(arrays["novelty.upper"], arrays["novelty.width"]) if "novelty.upper" in arrays else None,
+                    Novelty(*(arrays[f"novelty.{field.name}"] for field in fields(Novelty)))
+                    if "novelty.scale" in arrays
+                    else None,
                 )
         except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"the stored classifier is damaged: {error}") from error

@@ -152,16 +152,13 @@ def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, t
     return LinearHead(weights, solution[width * classes :] - centre @ weights)
 
 
-def spread_between_classes(scores: Matrix) -> float:
-    """float64 [n, k] → the standard deviation of the scores from each sample's mean; 1 if there is none."""
-    return float(np.std(scores - scores.mean(axis=1, keepdims=True))) or 1.0
-
-
 def add_heads(heads: list[LinearHead], x: Samples) -> LinearHead:
     """The sum of heads, each scaled so that its scores of `x` have the same spread between the classes."""
     total = None
     for head in heads:
-        part = head.scaled(1 / spread_between_classes(head.scores(x)))
+        scores = head.scores(x)
+        spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) or 1.0
+        part = head.scaled(1 / spread)
         total = part if total is None else LinearHead(total.weights + part.weights, total.bias + part.bias)
     if total is None:
         raise ValueError("heads is empty: expected at least one")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.calibration import SHARPNESS_UNFITTED
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
-from vision_customization.engine.learning.classification.heads import Labels, Matrix, Samples, fit_discriminant, spread_between_classes
-from vision_customization.engine.learning.classification.novelty import left_out_tops, novelty_of
+from vision_customization.engine.learning.classification.heads import Labels, Samples
+from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
-from vision_customization.engine.learning.classification.selection import FOLDS, assign_folds, choose, lead_over, run_trials
+from vision_customization.engine.learning.classification.selection import assign_folds, choose, lead_over, run_trials
 from vision_customization.engine.learning.classification.views import DIMENSIONS
 from vision_customization.engine.learning.errors import LearningError
 
@@ -89,22 +89,10 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
 
 
-def with_novelty(classifier: Classifier, recipe: Recipe, features: Samples, labels: Labels, sharpness: float) -> Classifier:
-    """The classifier that `fit_classifier` made of these arguments, with its novelty."""
-    tops = _left_out_tops(recipe, apply_blocks(classifier.blocks, features), labels, len(classifier.tags))
-    return replace(classifier, novelty=novelty_of(tops * sharpness))
-
-
-def _left_out_tops(recipe: Recipe, x: Samples, labels: Labels, classes: int) -> Matrix:
-    """The highest score of each image whose tag has another one, by a head fitted without it: float64 [m]. There is no closed
-    form for the logistic regression, so that those heads are fitted without a fold of the images."""
-    if not recipe.logistic:
-        head = fit_discriminant(x, labels, classes, recipe.shrinkage)
-        return left_out_tops(x, labels, classes, recipe.shrinkage) / spread_between_classes(head.scores(x))
-    folds = assign_folds(labels, FOLDS, seed=0)
-    tried = [fold for fold in np.unique(folds).tolist() if fold >= 0]
-    tops = [recipe.fit_head(x[folds != fold], labels[folds != fold], classes).scores(x[folds == fold]).max(axis=1) for fold in tried]
-    return np.concatenate([np.zeros(0), *tops])
+def with_novelty(classifier: Classifier, features: Samples, labels: Labels) -> Classifier:
+    """The classifier with its novelty, from the images that it was fitted on."""
+    x = apply_blocks(classifier.blocks, features)
+    return replace(classifier, novelty=fit_novelty(x, labels, len(classifier.tags)))
 
 
 def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
@@ -167,6 +155,6 @@ def train_classifier(
         choice = _choose(features, labels, len(tags), seed, go_on(half, 0.9))
     report(0.9, "fitting on all images")
     classifier = fit_classifier(choice.recipe, features, labels, tags, sharpness=choice.sharpness)
-    classifier = with_novelty(classifier, choice.recipe, features, labels, choice.sharpness)
+    classifier = with_novelty(classifier, features, labels)
     report(1.0, "trained")
     return TrainedClassifier(classifier, choice.facts, held_out)

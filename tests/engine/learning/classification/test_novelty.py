@@ -1,82 +1,112 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from vision_customization.engine.learning.classification.heads import fit_discriminant
-from vision_customization.engine.learning.classification.novelty import QUANTILES_MAX, left_out_tops, novelty_of
+from vision_customization.engine.learning.classification.novelty import fit_novelty, left_out_distances
 
 
-def _samples(counts: list[int], dimensions: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _samples(counts: list[int], dimensions: int = 40, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(counts)), counts)
     centres = random.standard_normal((len(counts), dimensions))
-    return (centres[labels] + random.standard_normal((len(labels), dimensions))).astype(np.float32), labels
+    spread = random.uniform(0.2, 2, dimensions)
+    return (centres[labels] + spread * random.standard_normal((len(labels), dimensions))).astype(np.float32), labels
 
 
-def _refitted(x: np.ndarray, labels: np.ndarray, classes: int, shrinkage: float) -> list[float]:
-    counts = np.bincount(labels)
-    tops = []
-    for index in np.flatnonzero(counts[labels] > 1):
+def _distances(seen: np.ndarray, seen_labels: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The definition, in float64: squared distances from the nearest tag's mean, each dimension divided by its variance."""
+    seen, x = seen.astype(np.float64), x.astype(np.float64)
+    classes = int(seen_labels.max()) + 1
+    means = np.stack([seen[seen_labels == label].mean(axis=0) for label in range(classes)])
+    variance = np.square(seen - means[seen_labels]).sum(axis=0) / max(len(seen) - classes, 1)
+    variance = (variance + variance.mean()) / 2 if variance.any() else np.ones_like(variance)
+    return (np.square(x[:, None] - means) / variance).mean(axis=2).min(axis=1)
+
+
+@pytest.mark.parametrize("counts", [[2, 2], [2, 2, 2, 2], [9, 5, 12], [3, 1, 7], [300, 20]], ids=str)
+def test_the_closed_form_equals_leaving_out_each_image(counts: list[int]) -> None:
+    x, labels = _samples(counts)
+    expected = []
+    for index in np.flatnonzero(np.bincount(labels)[labels] > 1):
         kept = np.arange(len(x)) != index
-        head = fit_discriminant(x[kept], labels[kept], classes, shrinkage)
-        tops.append(float(head.scores(x[~kept]).max()))
-    return tops
+        expected += _distances(x[kept], labels[kept], x[~kept]).tolist()
+    np.testing.assert_allclose(left_out_distances(x, labels, len(counts)), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("dimensions", [6, 300], ids=["more samples than dimensions", "fewer"])
-@pytest.mark.parametrize("counts", [[2, 2], [2, 2, 2, 2], [9, 5, 12], [2, 1, 7], [300, 20]], ids=str)
-@pytest.mark.parametrize("shrinkage", [0.1, 0.5, 0.9])
-def test_the_closed_form_equals_refits(counts: list[int], dimensions: int, shrinkage: float) -> None:
-    x, labels = _samples(counts, dimensions)
-    expected = _refitted(x, labels, len(counts), shrinkage)
-    np.testing.assert_allclose(left_out_tops(x, labels, len(counts), shrinkage), expected, rtol=3e-4, atol=1e-4)
+def test_the_closed_form_equals_leaving_out_each_group() -> None:
+    x, labels = _samples([8, 5, 600])
+    groups = np.random.default_rng(1).integers(0, 4, len(x))
+    groups[labels == 2] += np.arange(600) // 3
+    expected = []
+    for label, group in sorted(set(zip(labels.tolist(), groups.tolist(), strict=True))):
+        out = (labels == label) & (groups == group)
+        expected += _distances(x[~out], labels[~out], x[out]).tolist()
+    np.testing.assert_allclose(left_out_distances(x, labels, 3, groups), expected, rtol=1e-4)
 
 
-def test_it_equals_refits_where_the_rest_has_no_spread() -> None:
-    x, labels = _samples([2, 1, 1], 20)
-    np.testing.assert_allclose(left_out_tops(x, labels, 3, 0.5), _refitted(x, labels, 3, 0.5), rtol=1e-5)
+def test_without_any_spread_all_dimensions_count_the_same() -> None:
+    x, labels = _samples([2, 1, 1])
+    kept = np.array([1, 2, 3]), np.array([0, 2, 3])
+    expected = [_distances(x[rest], labels[rest], x[[index]])[0] for index, rest in enumerate(kept)]
+    np.testing.assert_allclose(left_out_distances(x, labels, 3), expected, rtol=1e-5)
 
 
-def test_copies_are_no_obstacle() -> None:
-    x, labels = _samples([3, 3], 20)
-    x = np.repeat(x, 4, axis=0)
-    labels = np.repeat(labels, 4)
-    np.testing.assert_allclose(left_out_tops(x, labels, 2, 0.5), _refitted(x, labels, 2, 0.5), rtol=1e-5)
-
-
-def test_novelty_is_the_share_of_images_with_a_higher_score() -> None:
-    tops = np.random.default_rng(0).standard_normal(200) * 3
-    novelty = novelty_of(tops)
+def test_copies_are_not_novel_and_anything_else_is() -> None:
+    x, labels = _samples([1, 1])
+    novelty = fit_novelty(np.repeat(x, 4, axis=0), np.repeat(labels, 4), 2)
     assert novelty is not None
-    scores = np.linspace(-12, 12, 400).astype(np.float32)[:, None] - np.array([[0.0, 1.0, 2.0]], np.float32)
-    found = novelty.of(scores)
-    shares = (tops > scores.max(axis=1, keepdims=True)).mean(axis=1)
-    assert np.abs(found - shares).max() <= 1 / 199 + 1e-6
-    assert found[0] == 1
-    assert found[-1] == 0
-    assert (np.diff(found) <= 0).all()
+    found = novelty.of(np.stack([x[0], x[1], x[0] + 4]))
+    assert found[:2].max() < 0.1
+    assert found[2] == 1
 
 
-def test_many_scores_are_kept_as_quantiles() -> None:
-    tops = np.random.default_rng(0).standard_normal(50_000)
-    novelty = novelty_of(tops)
+def test_novelty_is_the_share_of_left_out_images_that_are_nearer() -> None:
+    x, labels = _samples([150, 50])
+    novelty = fit_novelty(x, labels, 2)
     assert novelty is not None
-    assert len(novelty.upper) == len(novelty.width) == QUANTILES_MAX - 1
-    for share in (0.01, 0.5, 0.98):
-        score = np.quantile(tops, 1 - share).astype(np.float32).reshape(1, 1)
-        assert novelty.of(score)[0] == pytest.approx(share, abs=1e-3)
+    random = np.random.default_rng(3)
+    images = x[random.permutation(200)] + random.uniform(-1, 1, (200, 40)).astype(np.float32)
+    distances = _distances(x, labels, images)
+    shares = (left_out_distances(x, labels, 2) < distances[:, None]).mean(axis=1)
+    assert 0 < shares.min() < 0.5
+    assert np.abs(novelty.of(images) - shares).max() <= 1 / 200 + 1e-3
 
 
-def test_equal_scores_are_a_step() -> None:
-    novelty = novelty_of(np.full(5, 2.0))
+def test_novelty_rises_with_the_distance_up_to_one() -> None:
+    x, labels = _samples([6, 6])
+    novelty = fit_novelty(x, labels, 2)
     assert novelty is not None
-    np.testing.assert_array_equal(novelty.of(np.array([[1.9], [2.1]], np.float32)), [1, 0])
+    away = np.linspace(0, 30, 2000, dtype=np.float32)[:, None] * np.ones(40, np.float32)
+    found = novelty.of(x[labels == 0].mean(axis=0) - away)
+    assert (np.diff(found) >= 0).all()
+    assert found[0] < 1 / 12
+    assert found[-1] == 1
+    # A few images can't tell how far those of the same kind may lie: beyond the last one it rises slowly.
+    beyond = found[(found > 12 / 13) & (found < 0.999)]
+    assert len(beyond) > 10
+    assert all(after - before < 0.02 for before, after in pairwise(beyond))
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_too_few_scores_tell_no_novelty(count: int) -> None:
-    assert novelty_of(np.zeros(count)) is None
+def test_unseen_images_of_the_same_kind_are_rarely_marked() -> None:
+    x, labels = _samples([400, 400, 400])
+    seen = np.arange(len(x)) % 4 == 0
+    novelty = fit_novelty(x[seen], labels[seen], 3)
+    assert novelty is not None
+    assert 0.005 < (novelty.of(x[~seen]) >= 0.98).mean() < 0.05
 
 
-def test_a_tag_of_one_image_keeps_it() -> None:
-    x, labels = _samples([1, 1], 5)
-    assert left_out_tops(x, labels, 2, 0.5).shape == (0,)
+def test_many_images_keep_a_thousand_steps() -> None:
+    x, labels = _samples([11_000, 9_000], 4)
+    novelty = fit_novelty(x, labels, 2)
+    assert novelty is not None
+    assert len(novelty.start) == len(novelty.width) == len(novelty.rise) < 1010
+    assert len(left_out_distances(x, labels, 2)) == 10_000
+    assert np.quantile(novelty.of(x), 0.5) == pytest.approx(0.5, abs=0.02)
+
+
+def test_tags_of_one_group_tell_no_novelty() -> None:
+    x, labels = _samples([3, 2])
+    assert fit_novelty(x, labels, 2, groups=labels) is None
+    x, labels = _samples([1, 1])
+    assert fit_novelty(x, labels, 2) is None
