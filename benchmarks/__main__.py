@@ -1,4 +1,4 @@
-"""`python -m benchmarks [accuracy | detection | novelty | speed | all] [options]`: measures, and exits with 1 if a goal is missed."""
+"""`python -m benchmarks [accuracy | detection | novelty | speed | all] [options]`: measures; exits with 1 at a missed goal."""
 
 import sys
 

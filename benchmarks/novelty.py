@@ -1,4 +1,4 @@
-"""Does `novelty` tell the images of other datasets from those that a classifier was trained for? `python -m benchmarks novelty`.
+"""Does `novelty` tell other datasets' images from those that a classifier was trained for? `python -m benchmarks novelty`.
 
 For each dataset and number of images per tag: the area under the curve of its own test images against the test images of all
 other datasets, and of the other dataset that is hardest to tell. Then how long an image takes with the output and without it.
@@ -24,7 +24,7 @@ from scipy.stats import rankdata
 from benchmarks.accuracy import ALL, CHECKOUT, Dataset, FeatureCache, read_coco_dataset, read_textile
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.contract.limits import NOVEL
-from vision_customization.engine.learning import ClassifierSession, export_classifier, train_classifier
+from vision_customization.engine.learning import Classifier, ClassifierSession, export_classifier, train_classifier
 from vision_customization.engine.learning.classification.recipes import TEXTURE
 from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 
@@ -68,6 +68,13 @@ def read_datasets(data_dir: Path, cache: FeatureCache, console: Console) -> list
     return datasets
 
 
+def novelties(classifier: Classifier, dataset: Dataset) -> NDArray[np.float32]:
+    """Of the dataset's test images."""
+    found = classifier.novelties(dataset.features[dataset.test])
+    assert found is not None, "there are two images of each tag"
+    return found
+
+
 def measure(dataset: Dataset, others: Sequence[Dataset], images_a_tag: int, draws: int) -> Row:
     areas, false, found = [], [], []
     by_other: dict[str, list[float]] = {other.name: [] for other in others}
@@ -76,11 +83,10 @@ def measure(dataset: Dataset, others: Sequence[Dataset], images_a_tag: int, draw
         classifier = train_classifier(
             dataset.features[drawn], dataset.labels[drawn], list(dataset.tags), estimate=False
         ).classifier
-        assert classifier.novelty is not None
-        own = classifier.novelty.of(classifier.scores(dataset.features[dataset.test]))
-        foreign = {other.name: classifier.novelty.of(classifier.scores(other.features[other.test])) for other in others}
-        for name, novelties in foreign.items():
-            by_other[name].append(area_under_curve(own, novelties))
+        own = novelties(classifier, dataset)
+        foreign = {other.name: novelties(classifier, other) for other in others}
+        for name, found_there in foreign.items():
+            by_other[name].append(area_under_curve(own, found_there))
         together = np.concatenate(list(foreign.values()))
         areas.append(area_under_curve(own, together))
         false.append(float((own >= NOVEL).mean()))
@@ -99,8 +105,8 @@ def measure(dataset: Dataset, others: Sequence[Dataset], images_a_tag: int, draw
 
 
 def measure_ratio(dataset: Dataset, cache_dir: Path, rounds: int) -> tuple[float, float]:
-    """The median time per image of the cheapest recipe's file with novelty, in ms, and its ratio to that without: the median over
-    pairs, whose order alternates."""
+    """The median time per image of the cheapest recipe's file with novelty, in ms, and its ratio to that without: the median
+    over pairs, whose order alternates."""
     features, labels = dataset.features[~dataset.test], dataset.labels[~dataset.test]
     plain = fit_classifier(TEXTURE, features, labels, dataset.tags, sharpness=1.0)
     told = with_novelty(plain, features, labels)

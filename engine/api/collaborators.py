@@ -38,7 +38,7 @@ class Models(Protocol):
         ...
 
     def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
-        """Tags with their probabilities, and the novelty, for `pixels` [h, w, 3], RGB. Raises `engine.models.cache.ModelGone`."""
+        """Tags with probabilities, and the novelty, for `pixels` [h, w, 3], RGB. Raises `engine.models.cache.ModelGone`."""
         ...
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:

@@ -31,7 +31,10 @@ class Metrics:
             registry=self._registry,
         )
         self._classified = Counter(
-            "vision_engine_classified_images", "Images classified by models that tell novelty.", ("model",), registry=self._registry
+            "vision_engine_classified_images",
+            "Images classified by models that tell novelty.",
+            ("model",),
+            registry=self._registry,
         )
         self._novel = Counter(
             "vision_engine_novel_images", f"Of these, images of novelty {NOVEL} or more.", ("model",), registry=self._registry

@@ -77,7 +77,7 @@ router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=Analy
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a model found in an image of this size, in pixels: all its tags, and the novelty, if it is a classifier, else objects."""
+    """What a model found in an image of this size, in pixels: its tags and the novelty if it is a classifier, else objects."""
 
     model: AnswerableModel
     width: int

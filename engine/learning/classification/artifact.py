@@ -86,8 +86,9 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
 
     Input `image` is uint8 [height, width, 3], RGB, upright; output `probabilities` is float32 [k]; output `novelty`, if the
     classifier has it, is a float32 scalar, 0…1 (see `Novelty`). The file contains only the networks and passes that the
-    classifier uses; `metadata_props` has `labels` (a JSON list, in the order of the output) and `licences`, and of a multi-label
-    classifier also `thresholds` (a JSON list of numbers in the same order). The same classifier gives the same bytes.
+    classifier uses; `metadata_props` has `labels` (a JSON list, in the order of the output) and `licences`, and of a
+    multi-label classifier also `thresholds` (a JSON list of numbers in the same order). The same classifier gives the same
+    bytes.
 
     Raises:
         WeightsError: the converted networks are not in `weights_dir`.
@@ -147,7 +148,7 @@ def _read_novelty(tensors: Mapping[str, TensorProto]) -> Novelty:
     scale, means, *line = (
         numpy_helper.to_array(tensors[f"novelty/{name}"]) for name in ("scale", "means", "start", "width", "rise")
     )
-    return Novelty(scale, np.ascontiguousarray(means.T) / 2, *line)
+    return Novelty(scale, np.ascontiguousarray(means.T / 2, np.float32), *line)
 
 
 def _read_metadata(model: ModelProto, *, independent: bool) -> tuple[tuple[str, ...], tuple[float, ...] | None]:

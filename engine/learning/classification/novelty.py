@@ -75,8 +75,8 @@ def fit_novelty(x: Samples, labels: Labels, classes: int, groups: Labels | None 
 
 def left_out_distances(x: Samples, labels: Labels, classes: int, groups: Labels | None = None) -> Matrix:
     """The squared distance of each image from the nearest tag's mean, where means and deviations are those of the images
-    without its group, in closed form: a group of g of a tag's n images, whose residuals have the mean r, moves the tag's mean by
-    −r · g / (n − g), and its scatter loses the sum of their squares and r² · g² / (n − g).
+    without its group, in closed form: without a group of g of a tag's n images, whose residuals have the mean r, the tag's
+    mean moves by −r · g / (n − g), and the scatter loses the sum of their squares and r² · g² / (n − g).
 
     Returns:
         float64 [m], of at most 10,000 images whose tag has another group.
