@@ -139,8 +139,8 @@ def read_classifier(model: bytes | ModelProto) -> Classifier:
     expected = (sum(len(block.mean) for block in classifier.blocks), len(classifier.tags))
     if weights.shape != expected or bias.shape != expected[1:]:
         raise ArtifactError(f"its weights are of shape {weights.shape}, but its views and labels need {expected}")
-    if novelty is not None and (novelty.scale.shape != expected[:1] or novelty.means.shape != expected[::-1]):
-        raise ArtifactError(f"its novelty is of shape {novelty.means.shape}, but its views and labels need {expected[::-1]}")
+    if novelty is not None and novelty.means.shape[1:] != expected[:1]:
+        raise ArtifactError(f"its novelty is of shape {novelty.means.shape}, but its views need {expected[:1]}")
     return classifier
 
 

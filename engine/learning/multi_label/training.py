@@ -13,7 +13,7 @@ from vision_customization.engine.learning.classification.classifier import Class
 from vision_customization.engine.learning.classification.heads import Samples
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import choose, lead_over
-from vision_customization.engine.learning.classification.training import Progress
+from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
@@ -93,7 +93,7 @@ def train_multi_label(
     if choice is None or in_time():
         choice = _choose(features, present, seed, go_on(half, 0.9))
     report(0.9, "fitting on all images")
-    classifier = _fit(choice, features, present, tags)
+    classifier = with_novelty(_fit(choice, features, present, tags), features)
     report(1.0, "trained")
     return TrainedMultiLabel(classifier, choice.facts, held_out)
 

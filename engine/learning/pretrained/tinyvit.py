@@ -180,7 +180,9 @@ class _Network:
         scaled = self.add("Mul", [query, self.constant("scale", heads_width**-0.5)], f"{prefix}.scaled")
         alike = self.add("MatMul", [scaled, self.transpose(key, f"{prefix}.turned", 0, 1, 3, 2)], f"{prefix}.alike")
         table = self.weight(f"{prefix}.attention_biases", heads, places)
-        near = self.add("Gather", [table, self.constant(f"offsets{stage.window}", offsets(stage.window))], f"{prefix}.near", axis=1)
+        near = self.add(
+            "Gather", [table, self.constant(f"offsets{stage.window}", offsets(stage.window))], f"{prefix}.near", axis=1
+        )
         shares = self.add("Softmax", [self.add("Add", [alike, near], f"{prefix}.scores")], f"{prefix}.shares", axis=3)
         value = self.transpose(self.add("MatMul", [shares, content], f"{prefix}.mixed"), f"{prefix}.back", 0, 2, 1, 3)
         value = self.reshape(value, f"{prefix}.joined", -1, places, channels)

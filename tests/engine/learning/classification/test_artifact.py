@@ -116,11 +116,11 @@ def test_the_novelty_is_read_back(recipe: Recipe, weights_dir: Path) -> None:
     np.testing.assert_array_equal(again.novelties(features), classifier.novelties(features))
 
 
-def test_a_novelty_of_other_labels_is_refused(weights_dir: Path) -> None:
+def test_a_novelty_of_other_views_is_refused(weights_dir: Path) -> None:
     features, labels = make_features([4, 4, 4])
     model = onnx.ModelProto.FromString(export_classifier(_with_novelty(RECIPES[2], features, labels, TAGS), weights_dir))
     means = next(tensor for tensor in model.graph.initializer if tensor.name == "novelty/means")
-    means.CopyFrom(onnx.numpy_helper.from_array(np.ones((80, 2), np.float32), means.name))
+    means.CopyFrom(onnx.numpy_helper.from_array(np.ones((79, 3), np.float32), means.name))
     with pytest.raises(ArtifactError, match="its novelty is of shape"):
         read_classifier(model)
 
