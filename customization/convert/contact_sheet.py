@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageOps
 
+from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.texts import counted
 
@@ -27,6 +28,8 @@ THUMBNAIL_PX = 220
 """The longer side of a thumbnail."""
 JPEG_QUALITY = 80
 UNLABELLED = "without labels"
+MARK = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="generator" content="vision new">'
+"""How a page begins: a file that does not is somebody else's."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --note: #c60; }
@@ -93,9 +96,15 @@ def contact_sheet(
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     aside = f'<h2 class="note">Left out, or worth a look</h2><ul>{listed}</ul>' if listed else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+        f"{MARK}<title>{escape(title)}</title><style>{_STYLE}</style>"
         f"<h1>{escape(title)}</h1>{lines}{_table(parts, counts, list(shown))}{aside}{''.join(sections)}</html>\n"
     )
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether a file is such a page, so that a new one may take its place."""
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
 
 
 def by_tag(parts: Mapping[str, LabelledImages]) -> dict[str, list[Picture]]:
@@ -157,10 +166,27 @@ def _rectangle(box: Box, own: bool) -> str:
 
 def _thumbnail(path: Path) -> tuple[int, int, str]:
     """Width and height in pixels, and a data URI of the upright image."""
-    with Image.open(path) as opened:
-        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
+    data = path.read_bytes()
+    try:
+        upright = _upright(data)
+    except (OSError, SyntaxError, ValueError):
+        # Metadata that Pillow refuses does not spoil a good image.
+        upright = _upright(essential_png(data) or data)
     upright.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     written = io.BytesIO()
     upright.save(written, "JPEG", quality=JPEG_QUALITY)
     return *upright.size, f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"
+
+
+def _upright(data: bytes) -> Image.Image:
+    """The image in RGB, perhaps at a smaller size."""
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
+        opened.load()
+        turned = ImageOps.exif_transpose(opened) if orientation_of(opened) != 1 else opened
+        if turned.mode in ("I", "F") or turned.mode.startswith("I;16"):
+            grey = turned if turned.mode == "F" else turned.convert("I").convert("F")
+            _, brightest = grey.getextrema()
+            scale = 255 / max(float(brightest), 1e-12)  # type: ignore[arg-type]  # a tuple only of several channels
+            turned = grey.point(lambda value: value * scale + 0)
+        return turned.convert("RGB")

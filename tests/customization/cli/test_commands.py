@@ -179,6 +179,17 @@ def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder
     assert source.read_bytes() == before
 
 
+def test_no_output_is_written_among_the_labels(vision: Vision, tmp_path: Path) -> None:
+    for tag in ("cat", "dog"):
+        (tmp_path / "photos" / tag).mkdir(parents=True)
+        (tmp_path / "photos" / tag / "1.png").write_bytes(encoded(len(tag)))
+    ran = vision("convert", "photos", "--output", "photos/data", "--copy-images")
+    assert ran.code == 2
+    assert "photos/data is inside photos, so its files would be read as labels" in ran.err
+    assert not (tmp_path / "photos" / "data").exists()
+    assert vision("convert", "photos", "--output", "data", "--copy-images").code == 0
+
+
 def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision: Vision, tmp_path: Path) -> None:
     source = photos(tmp_path)
     share = ("--test-share", 0.4)
@@ -189,7 +200,7 @@ def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision
     ran = vision("convert", training, "--from", "coco", *share)
     assert ran.code == 1
     assert f"{source / 'test.json'}: replacing it would lose the labels of images that the source does not have: " in ran.err
-    assert "and 1 more. Label them in the source, name another folder (`--output`), or move this file away" in ran.err
+    assert "and 1 more. If these are copies of images that were deleted or changed in the source, delete the copies." in ran.err
     assert {name: (source / name).read_bytes() for name in before} == before
     assert vision("convert", training, "--from", "coco", *share, "--output", tmp_path / "new", "--copy-images").code == 0
 

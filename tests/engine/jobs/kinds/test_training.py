@@ -167,6 +167,25 @@ def test_kept_features_that_were_damaged_are_computed_anew(engine: Engine, queue
     assert objects.get(key) == whole
 
 
+def test_features_of_other_networks_are_computed_anew_and_that_is_said(engine: Engine, queue: JobQueue) -> None:
+    urls = engine.dataset("outdated", {"red": 4, "green": 4}, first_seed=2700)
+    before = succeeded(trained(engine, queue, engine.model("outdated-before", "outdated")))
+    assert before.progress is not None
+    assert (before.progress.images_outdated, before.progress.message) == (None, None)
+    objects = open_objects(engine.settings)
+    for url in urls[:3]:
+        digest = hashlib.sha256(engine.blobs.blobs[url.removeprefix(engine.blobs.url)]).hexdigest()
+        key = f"{digest[:2]}/{digest}"
+        objects.put(f"features/older/{key}", objects.get(f"features/cheap/{key}")[:100])
+        objects.delete(f"features/cheap/{key}")
+
+    after = succeeded(trained(engine, queue, engine.model("outdated-after", "outdated")))
+    assert after.progress is not None
+    assert (after.progress.images_embedded, after.progress.images_outdated) == (3, 3)
+    assert after.progress.message == "3 images embedded again: the engine's networks have changed"
+    assert after.artifact == before.artifact
+
+
 def test_an_image_that_is_known_by_content_is_not_embedded_again(engine: Engine, queue: JobQueue) -> None:
     engine.dataset("here", {"red": 4, "green": 4}, first_seed=3000)
     engine.dataset("there", {"red": 4, "green": 4}, first_seed=3000)
