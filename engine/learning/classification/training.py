@@ -90,11 +90,14 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
 
 
-def with_novelty(classifier: Classifier, features: Samples, labels: Labels | None = None) -> Classifier:
-    """The classifier with its novelty, from the images that it was fitted on; without labels, all of them are of one kind."""
+def with_novelty(
+    classifier: Classifier, features: Samples, labels: Labels | None = None, groups: Labels | None = None
+) -> Classifier:
+    """The classifier with its novelty, from the images that it was fitted on; without labels, all of them are of one kind.
+    Images of a group show the same."""
     kinds = np.zeros(len(features), np.int64) if labels is None else labels
     x = apply_blocks(classifier.blocks, features)
-    return replace(classifier, novelty=fit_novelty(x, kinds, int(kinds.max()) + 1))
+    return replace(classifier, novelty=fit_novelty(x, kinds, int(kinds.max()) + 1, groups))
 
 
 def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
