@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,13 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
 
-from benchmarks.accuracy import ALL, CHECKOUT, Dataset, FeatureCache, read_coco_dataset, read_textile
+from benchmarks.accuracy import ALL, CHECKOUT, Dataset, FeatureCache, read_datasets
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.learning import Classifier, ClassifierSession, export_classifier, train_classifier
 from vision_customization.engine.learning.classification.recipes import TEXTURE
 from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 
-DATASETS = ("hemlock-cherry", "clothing", "sign-digits", "flowers", "chest-xray", "coins", "aquarium-species")
 IMAGES_A_TAG = (2, 5, 10, ALL)
 AREA_LEAST = 0.95
 """Of the mean over all rows."""
@@ -55,19 +53,6 @@ def area_under_curve(own: NDArray[np.floating], others: NDArray[np.floating]) ->
     return float((ranks.sum() - len(others) * (len(others) + 1) / 2) / (len(own) * len(others)))
 
 
-def read_datasets(data_dir: Path, cache: FeatureCache, console: Console) -> list[Dataset]:
-    datasets = []
-    for name in DATASETS:
-        if (data_dir / name).is_dir():
-            datasets.append(read_coco_dataset(data_dir / name, cache))
-        else:
-            console.print(f"{name}: not here, left out")
-    found = find_spec("conformal_clip_data")
-    if found is not None and found.origin is not None:
-        datasets.append(read_textile(Path(found.origin).parent / "data/textile_images/simulated", cache))
-    return datasets
-
-
 def novelties(classifier: Classifier, dataset: Dataset) -> NDArray[np.float32]:
     """Of the dataset's test images."""
     found = classifier.novelties(dataset.features[dataset.test])
@@ -80,9 +65,7 @@ def measure(dataset: Dataset, others: Sequence[Dataset], images_a_tag: int, draw
     by_other: dict[str, list[float]] = {other.name: [] for other in others}
     for seed in range(draws if images_a_tag else 1):
         drawn = dataset.draw(images_a_tag, seed)
-        classifier = train_classifier(
-            dataset.features[drawn], dataset.labels[drawn], list(dataset.tags), estimate=False
-        ).classifier
+        classifier = train_classifier(dataset.features[drawn], dataset.labels[drawn], list(dataset.tags)).classifier
         own = novelties(classifier, dataset)
         foreign = {other.name: novelties(classifier, other) for other in others}
         for name, found_there in foreign.items():

@@ -5,8 +5,6 @@ It is one HTML file without scripts that loads nothing: it opens from disk.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +12,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
-
-from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.texts import counted
+from vision_customization.customization.convert.images.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImage, LabelledImages
 
 PICTURES_PER_TAG = 12
-THUMBNAIL_PX = 220
-"""The longer side of a thumbnail."""
-JPEG_QUALITY = 80
 UNLABELLED = "without labels"
 MARK = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="generator" content="vision new">'
 """How a page begins: a file that does not is somebody else's."""
@@ -151,7 +144,7 @@ def _figure(picture: Picture, tag: str) -> str:
     drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{boxes}</svg>' if boxes else ""
     tags = Counter(name for name, _ in image.labels)
     names = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in tags.items()) or UNLABELLED
-    width, height, source = _thumbnail(image.path)
+    width, height, source = thumbnail(image.path.read_bytes())
     caption = f'<figcaption class="{escape(picture.part)}">{escape(image.path.name)}</figcaption>'
     told = f'alt="{escape(f"{image.path.name}: {names}")}" title="{escape(f"{image.path}: {names}")}"'
     shown = f'<img width="{width}" height="{height}" {told} src="{source}">{drawn}'
@@ -162,31 +155,3 @@ def _rectangle(box: Box, own: bool) -> str:
     left, top, width, height = box
     other = "" if own else ' class="other"'
     return f'<rect{other} x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}"/>'
-
-
-def _thumbnail(path: Path) -> tuple[int, int, str]:
-    """Width and height in pixels, and a data URI of the upright image."""
-    data = path.read_bytes()
-    try:
-        upright = _upright(data)
-    except (OSError, SyntaxError, ValueError):
-        # Metadata that Pillow refuses does not spoil a good image.
-        upright = _upright(essential_png(data) or data)
-    upright.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    written = io.BytesIO()
-    upright.save(written, "JPEG", quality=JPEG_QUALITY)
-    return *upright.size, f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"
-
-
-def _upright(data: bytes) -> Image.Image:
-    """The image in RGB, perhaps at a smaller size."""
-    with Image.open(io.BytesIO(data)) as opened:
-        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-        opened.load()
-        turned = ImageOps.exif_transpose(opened) if orientation_of(opened) != 1 else opened
-        if turned.mode in ("I", "F") or turned.mode.startswith("I;16"):
-            grey = turned if turned.mode == "F" else turned.convert("I").convert("F")
-            _, brightest = grey.getextrema()
-            scale = 255 / max(float(brightest), 1e-12)  # type: ignore[arg-type]  # a tuple only of several channels
-            turned = grey.point(lambda value: value * scale + 0)
-        return turned.convert("RGB")

@@ -90,8 +90,8 @@ def check_entry(file: Path, project: str, entry: StackEntry) -> None:
 def declare(file: Path, project: str, entry: StackEntry) -> Declared:
     """Add models and their datasets to a stack's file, or update where the labels are.
 
-    Comments and all other settings stay, also those of a model that is there already, such as its gate. Only a time budget
-    below that of the entry, which is the least one, is raised; and a dataset to evaluate on that is new is used, with its gate.
+    Comments and all other settings stay, also those of a model that is there already, such as its gate and its time budget.
+    Only a dataset to evaluate on that is new is used, with its gate.
 
     Raises:
         StackFileInvalid: as `check_entry`.
@@ -132,12 +132,9 @@ def with_entry(text: str | None, file: Path, project: str, entry: StackEntry) ->
                 f"{file}: models.{name} is there already, and is a {kind}, but these labels are those of a "
                 f"{declared['modelKind']}. Choose another name, or change its modelKind and its gate"
             )
-        else:
-            if declared["timeBudgetInHours"] > there.get("timeBudgetInHours", 1):
-                there["timeBudgetInHours"] = declared["timeBudgetInHours"]
-            if declared.get("evaluationDataset") in added and "evaluationDataset" not in there:
-                there["evaluationDataset"] = _quoted(declared["evaluationDataset"])
-                there.setdefault("require", _plain(declared.get("require", {})))
+        elif declared.get("evaluationDataset") in added and "evaluationDataset" not in there:
+            there["evaluationDataset"] = _quoted(declared["evaluationDataset"])
+            there.setdefault("require", _plain(declared.get("require", {})))
     written = io.StringIO()
     _yaml().dump(document, written)
     return written.getvalue()

@@ -157,7 +157,8 @@ def customvision(
         copy_from=images,
     )
     places = [_place(labelled.kind, target, container, account_key) for target, part in parts.items() if part.images]
-    entry = _stack_entry(name or _name_of(project), labelled.kind, len(parts[targets[0]].images), places, baseline)
+    training = parts[targets[0]]
+    entry = _stack_entry(name or _name_of(project), training, places, baseline)
     if as_json:
         counts = {str(target): len(part.images) for target, part in parts.items()}
         report = report_json(list(parts.values()))
@@ -241,15 +242,18 @@ def _name_of(project: str) -> str:
     return name[: DECLARED_NAME_MAX_LENGTH - len("-train")].lower() or "customvision"
 
 
-def _stack_entry(name: str, kind: str, images: int, places: Sequence[dict[str, Any]], baseline: Baseline | None) -> StackEntry:
+def _stack_entry(
+    name: str, training: LabelledImages, places: Sequence[dict[str, Any]], baseline: Baseline | None
+) -> StackEntry:
     from vision_customization.customization.program.stack_entry import stack_entry
 
     iteration = baseline.iteration if baseline is not None else None
     performance = iteration.performance if iteration is not None else None
     require = {}
     if performance is not None and performance.average_precision is not None:
-        require[_GATES[kind]] = math.floor(performance.average_precision * 100) / 100
-    return stack_entry(name, kind, images, places[0], places[1] if len(places) > 1 else None, require)
+        require[_GATES[training.kind]] = math.floor(performance.average_precision * 100) / 100
+    evaluation = places[1] if len(places) > 1 else None
+    return stack_entry(name, training.kind, len(training.images), len(training.tags), places[0], evaluation, require)
 
 
 def _print_import(

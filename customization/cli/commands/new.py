@@ -104,7 +104,9 @@ def new(
     def entry(images: int) -> StackEntry:
         where = [{"annotationFiles": [target.name], "source": project.source_of(folder)} for target in targets]
         gate = GATES[AnnotationKind(labelled.kind)]
-        return stack_entry(name, labelled.kind, images, where[0], where[1] if len(where) > 1 else None, gate)
+        return stack_entry(
+            name, labelled.kind, images, len(labelled.tags), where[0], where[1] if len(where) > 1 else None, gate
+        )
 
     _check_sheet(folder)
     check_entry(file, project.name, entry(len(labelled.images)))  # raises before anything is written

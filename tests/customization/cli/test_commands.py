@@ -472,6 +472,21 @@ def test_a_gate_is_checked_against_the_kind_of_the_dataset(
 TILED = {**DETECTOR, "trainingParameters": {**BOXES, "tiles": 3}}
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trainingCostInMinutes": 3}, "3 min of 1 h"),
+        ({"status": "notStarted"}, "at most 1 h"),
+        ({"status": "training", "trainingProgress": {"stage": "learning", "seconds": 40}}, "40 s so far, at most 1 h"),
+    ],
+)
+def test_the_time_of_a_training_is_shown_with_its_budget(
+    vision: Vision, service: FakeService, changes: dict[str, object], said: str
+) -> None:
+    service.answers = [Answer(200, {**DETECTOR, **changes})]
+    assert re.search(rf"time +{said}\b", vision("models", "show", "d").out)
+
+
 def test_tiles_are_shown_where_there_are_more_than_one(vision: Vision, service: FakeService) -> None:
     service.answers = [Answer(200, DETECTOR), Answer(200, TILED), Answer(200, TILED)]
     assert "tiles" not in vision("models", "show", "d").out
@@ -501,7 +516,7 @@ def test_a_training_with_other_tiles_is_another(vision: Vision, service: FakeSer
     ("options", "said"),
     [
         (["--tiles", 2], "--tiles: must be 1 for a Generic-Classifier, which analyzes each image as a whole"),
-        (["--hours", 337], "--hours: must be at most 336 for a Generic-Classifier"),
+        (["--hours", 337], "--hours: must be 1 to 336 hours for a Generic-Classifier, not 337"),
         (["--kind", "Generic-Detector", "--tiles", 5], "5 is not in the range 1<=x<=4"),
     ],
 )

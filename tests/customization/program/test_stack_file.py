@@ -17,7 +17,7 @@ from vision_customization.customization.program.stack_file import (
 
 def leaves(source: str = "my-photos", images: int = 10) -> StackEntry:
     train, test = ({"annotationFiles": [f"{part}.json"], "source": source} for part in ("train", "test"))
-    return stack_entry("leaves", "imageClassification", images, train, test, {"accuracyTop1": 0.8})
+    return stack_entry("leaves", "imageClassification", images, 2, train, test, {"accuracyTop1": 0.8})
 
 
 FILE = """\
@@ -72,25 +72,25 @@ def test_a_second_time_changes_nothing_but_the_place_of_the_labels(file: Path) -
     assert file.read_text() == former.replace("source: my-photos", "source: elsewhere")
 
 
-def test_only_a_budget_below_the_least_one_is_raised(file: Path) -> None:
-    def budget(hours: int) -> object:
-        declare(file, "ours", leaves(images=hours * 2900))
+def test_the_budget_of_a_model_that_is_there_stays(file: Path) -> None:
+    def budget(images: int) -> object:
+        declare(file, "ours", leaves(images=images))
         return yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"]["timeBudgetInHours"]
 
-    assert [budget(hours) for hours in (1, 3, 2, 4)] == [1, 3, 3, 4]
+    assert [budget(images) for images in (30_000, 100_000, 10)] == [2, 2, 2]
 
 
 def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
     file = tmp_path / "stacks" / "Pulumi.leaves.yaml"
     assert declare(
-        file, "ours", stack_entry("leaves", "imageObjectDetection", 160, {"annotationFiles": ["a.json"], "source": "s"})
+        file, "ours", stack_entry("leaves", "imageObjectDetection", 160, 1, {"annotationFiles": ["a.json"], "source": "s"})
     )
     config = yaml.safe_load(file.read_text())["config"]
     assert config["ours:platform"] == "local"
     assert config["ours:models"]["leaves"] == {
         "modelKind": "Generic-Detector",
         "trainingDataset": "leaves-train",
-        "timeBudgetInHours": 2,
+        "timeBudgetInHours": 1,
         "publish": True,
     }
     assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
@@ -99,7 +99,7 @@ def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["007", "yes", "1e3", "1.10", "null", "2020-01-01", "a-b"])
 def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.local.yaml"
-    entry = stack_entry(name, "imageClassification", 10, {"annotationFiles": ["a.json"], "source": name})
+    entry = stack_entry(name, "imageClassification", 10, 2, {"annotationFiles": ["a.json"], "source": name})
     declare(file, "ours", entry)
     config = yaml.safe_load(file.read_text())["config"]
     assert list(config["ours:models"]) == [name]
