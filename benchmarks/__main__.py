@@ -1,4 +1,4 @@
-"""`python -m benchmarks [accuracy | detection | novelty | outcomes | speed | all] [options]`: exits with 1 if a goal is missed."""
+"""`python -m benchmarks [accuracy | detection | novelty | outcomes | speed | all]`: exits with 1 if a goal is missed."""
 
 import sys
 
