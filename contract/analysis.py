@@ -49,8 +49,11 @@ class ObjectsResult(Wire):
 
 
 class CustomModelResult(Wire):
+    """`novelty` is an extension, of classifiers only: the share, 0…1, of training images that look less novel than this one."""
+
     tags_result: TagsResult | None = None
     objects_result: ObjectsResult | None = None
+    novelty: float | None = None
 
 
 class ImageMetadata(Wire):

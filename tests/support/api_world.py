@@ -19,7 +19,7 @@ from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.engine.api import create_app
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
 from vision_customization.engine.learning.images import DecodedImage
-from vision_customization.engine.models.answers import TagProbability
+from vision_customization.engine.models.answers import Classification, TagProbability
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
@@ -60,11 +60,13 @@ class FixedModels:
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
+    novelty: float | None = None
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[TagProbability]:
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
         assert pixels.dtype == np.uint8
         self.asked.append((model_id, pixels.shape))
-        return [TagProbability(*found) for found in (("cat", 0.125), ("dög", 0.625), ("cow", 0.25))]
+        tags = [TagProbability(*found) for found in (("cat", 0.125), ("dög", 0.625), ("cow", 0.25))]
+        return Classification(tags, self.novelty)
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         self.asked.append((model_id, image.pixels.shape))

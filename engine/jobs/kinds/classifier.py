@@ -174,6 +174,7 @@ class ClassifierTraining(Training):
                 if classifier.thresholds is None
                 else {"thresholds": dict(zip(classifier.tags, classifier.thresholds, strict=True))}
             ),
+            **({} if classifier.novelty is None else {"novelty": {"name": "novelty", "type": "float32", "shape": []}}),
             "recipe": fitted["recipe"],
             "performance": performance,
             "dataset": {

@@ -69,10 +69,13 @@ def test_a_model_of_several_tags_is_trained_measured_kept_and_evaluated(engine: 
     assert head.thresholds == session.thresholds == tuple(thresholds.values())
     pixels = np.asarray(draw_scene(101))
     answer = ModelCache(engine.settings, objects).classify(model.id, pixels)
-    assert {tag.name: (tag.probability, tag.threshold) for tag in answer} == {
+    assert {tag.name: (tag.probability, tag.threshold) for tag in answer.tags} == {
         tag: (pytest.approx(probability), thresholds[tag])
         for tag, probability in zip(TAGS, session.probabilities(pixels).tolist(), strict=True)
     }
+    assert sidecar["novelty"] == {"name": "novelty", "type": "float32", "shape": []}
+    assert answer.novelty == session.classify(pixels)[1]
+    assert answer.novelty is not None
 
     again = evaluated(engine, queue, "scenes", "again", "scenes-test")
     assert again.status is EvaluationStatus.SUCCEEDED, again.error
