@@ -1,9 +1,9 @@
-"""`python -m benchmarks [accuracy | detection | label-issues | novelty | outcomes | speed | all] [options]`: exits with 1 if a goal
-is missed."""
+"""`python -m benchmarks [accuracy | detection | label-issues | novelty | outcomes | outlook | speed | all] [options]`: exits
+with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, detection, label_issues, novelty, outcomes, speed
+from benchmarks import accuracy, detection, label_issues, novelty, outcomes, outlook, speed
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "label-issues": label_issues.main,
     "novelty": novelty.main,
     "outcomes": outcomes.main,
+    "outlook": outlook.main,
     "speed": speed.main,
 }
 

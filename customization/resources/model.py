@@ -13,6 +13,7 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.estimates import estimate_text, outlook_text
 from vision_customization.contract.gate import Performance
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
@@ -206,12 +207,11 @@ def outcome_line(model: TrainedModel) -> str:
         parts.append(
             f"trained in {duration(progress.seconds)} on {progress.images} images ({progress.images_read} read, {work})"
         )
-    if performance is not None and performance.accuracy_top1 is not None:
-        parts.append(f"estimated accuracyTop1 {performance.accuracy_top1:.3f}")
-    if performance is not None and performance.mean_average_precision50 is not None:
-        parts.append(f"estimated meanAveragePrecision50 {performance.mean_average_precision50:.3f}")
-    if performance is not None and performance.mean_average_precision is not None:
-        parts.append(f"estimated meanAveragePrecision {performance.mean_average_precision:.3f}")
+    wire = performance.to_wire() if performance is not None else {}
+    if estimate_said := estimate_text(wire):
+        parts.append(f"estimated {estimate_said}")
+    if outlook_said := outlook_text(wire):
+        parts.append(f"with {outlook_said}")
     return "; ".join(parts) or "trained"
 
 

@@ -372,6 +372,16 @@ def test_the_row_says_what_the_training_cost() -> None:
     assert outcome_line(model) == "trained in 3 s on 25 images (5 read, 5 embedded); estimated accuracyTop1 0.975"
 
 
+def test_the_row_says_what_the_estimate_rests_on_and_what_more_images_bring() -> None:
+    outlook = {"images": 240, "accuracyTop1": 0.93, "interval": [0.88, 0.96]}
+    estimate = {"images": 120, "groups": 80, "accuracyTop1": [0.84, 0.95], "outlook": outlook}
+    performance = {"accuracyTop1": 0.91, "estimate": estimate, "tagPerformance": {}}
+    said = outcome_line(TrainedModel.model_validate({**SUCCEEDED, "modelPerformance": performance}))
+    assert said.endswith(
+        "; estimated accuracyTop1 0.910 (0.84 to 0.95; 120 images in 80 groups); with 240 images: probably 0.930 (0.88 to 0.96)"
+    )
+
+
 def test_the_row_of_a_detector_says_its_steps() -> None:
     progress = {"stage": "done", "images": 120, "imagesRead": 120, "seconds": 240, "steps": 113, "stepsDone": 113}
     performance = {"meanAveragePrecision50": 0.5, "tagPerformance": {}}
