@@ -1,5 +1,5 @@
-"""`python -m benchmarks [accuracy | detection | label-issues | novelty | outcomes | speed | all] [options]`: exits with 1 if a goal
-is missed."""
+"""`python -m benchmarks [accuracy | detection | label-issues | novelty | outcomes | speed | all] [options]`: exits with 1 if a
+goal is missed."""
 
 import sys
 
