@@ -23,7 +23,7 @@ from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.jobs.kinds.checkpointed_learner import CheckpointedLearner, Phase
 from vision_customization.engine.jobs.kinds.detector_performance import Measured, in_pixels, measured, measured_at_once
-from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, finished, learnt
+from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, affordable, finished, learnt
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, LearningImages, boxed
 from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.training import (
@@ -88,14 +88,16 @@ class DetectorTraining(Training):
         progress.report()
         stretch: Stretch | None = None
         number = 0
-        while not finished(begun, stretch) and not progress.has_spent(_BUDGET_SHARE):
-            stretch = step(f"learn {number}", self.train, read, begun, progress.now)
+        phases = begun["phases"]
+        while not finished(phases, stretch) and not progress.has_spent(_BUDGET_SHARE):
+            stretch = step(f"learn {number}", self.train, read, begun, phases, progress.now)
             progress.now = learnt(progress.now, begun, stretch)
+            phases = affordable(begun, stretch, _BUDGET_SHARE * progress.budget_seconds - progress.now.seconds)
             number += 1
         if stretch is None:
             message = "The time budget ran out before the training could begin. Increase timeBudgetInHours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-        step("export", self.export, read, begun)
+        step("export", self.export, read, begun, phases)
         progress.advance(stage="evaluating", share=0.93, message=None)
         progress.report()
         if len(planned["shards"]) > 1:
@@ -133,20 +135,33 @@ class DetectorTraining(Training):
             images=len(training),
         )
 
-    def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
-        """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled."""
+    def train(self, shards: int, begun: Begun, phases: list[int], progress: TrainingProgress) -> Stretch:
+        """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled.
+
+        Args:
+            phases: the number of steps that each phase has in all.
+        """
         started = time.monotonic()
         self._job.check()
-        learner = self._open(shards, begun)
+        compiled = self._learner is not None
+        learner = self._open(shards, begun, phases)
+        ends: list[float] = []
 
         def stretch(loss: float | None = None, validation: float | None = None) -> Stretch:
-            seconds = time.monotonic() - started
-            return Stretch(phase=learner.phase, step=learner.step, loss=loss, validation=validation, seconds=seconds)
+            return Stretch(
+                phase=learner.phase,
+                step=learner.step,
+                loss=loss,
+                validation=validation,
+                seconds=time.monotonic() - started,
+                phases=phases,
+            )
 
         def after(_step: int) -> bool:
             self._job.check()
+            ends.append(time.monotonic())
             self._job.report(learnt(progress, begun, stretch()))
-            return time.monotonic() - started < STRETCH_SECONDS
+            return ends[-1] - started < STRETCH_SECONDS
 
         loss = learner.run(after)
         if loss is not None and not math.isfinite(loss):
@@ -158,14 +173,17 @@ class DetectorTraining(Training):
             self._estimate(learner, shards)
         learner.save()
         self._learner = learner
-        done["seconds"] = time.monotonic() - started
+        ended = time.monotonic()
+        done["seconds"] = ended - started
+        timed = [started, *ends] if compiled else ends
+        done["seconds_per_step"] = (ended - timed[0]) / (len(timed) - 1) if len(timed) > 1 else None
         self._job.report(learnt(progress, begun, done))
         return done
 
-    def export(self, shards: int, begun: Begun) -> None:
+    def export(self, shards: int, begun: Begun, phases: list[int]) -> None:
         """Write the model's file, for its evaluation."""
         self._job.check()
-        learner = self._open(shards, begun)
+        learner = self._open(shards, begun, phases)
         if learner.phase == 0 and not learner.phase_done:  # the budget ran out earlier
             self._estimate(learner, shards)
         onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
@@ -217,14 +235,15 @@ class DetectorTraining(Training):
     def _recipe(self, images: int) -> DetectorRecipe:
         return choose_recipe(images, len(self._job.plan.parts[TRAINING].tags), self._tiles)
 
-    def _open(self, shards: int, begun: Begun) -> CheckpointedLearner:
+    def _open(self, shards: int, begun: Begun, phases: Sequence[int]) -> CheckpointedLearner:
         """The learner of the last step, for one attempt only: if that fails, the next attempt opens the checkpoint."""
         learner, self._learner = self._learner, None
-        if learner is not None:
-            return learner
-        generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
-        start = with_classes(read_nanodet(self._settings.weights_dir), self._job.plan.parts[TRAINING].tags, generator)
-        return CheckpointedLearner(self._phases(shards), start, self._job.resources.objects, self._key)
+        if learner is None:
+            generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
+            start = with_classes(read_nanodet(self._settings.weights_dir), self._job.plan.parts[TRAINING].tags, generator)
+            learner = CheckpointedLearner(self._phases(shards), start, self._job.resources.objects, self._key)
+        learner.plan(phases)
+        return learner
 
     def _recipes(self, shards: int) -> list[DetectorRecipe]:
         """The recipe of each phase. If images are held out, a second and shorter phase learns from all images."""
