@@ -109,7 +109,7 @@ class DetectorTraining(Training):
             performance = step("estimated", self.estimated)
         progress.advance(stage="exporting", share=0.98)
         progress.report()
-        return performance, step("publish", self.publish, begun, performance)
+        return performance, step("publish", self.publish, begun, performance, progress.now.steps_done)
 
     def begin(self, shards: int) -> Begun:
         """Choose the recipe for the images read. Raises JobFailed, JobCancelled."""
@@ -204,8 +204,9 @@ class DetectorTraining(Training):
             return None
         return estimate
 
-    def publish(self, begun: Begun, performance: dict[str, Any] | None) -> dict[str, Any]:
-        """Write the file to the model's final place. Returns the artifact, as the contract writes it."""
+    def publish(self, begun: Begun, performance: dict[str, Any] | None, steps: int) -> dict[str, Any]:
+        """Write the file, which the training made in this number of steps, to the model's final place. Returns the artifact, as
+        the contract writes it."""
         self._job.check()
         try:
             curves = json.loads(self._job.resources.objects.get(self._key("curves")))
@@ -217,7 +218,7 @@ class DetectorTraining(Training):
                 "scores": {"type": "float32", "shape": ["n"]},
                 "classes": {"type": "int64", "shape": ["n"]},
             },
-            "recipe": begun["recipe"],
+            "recipe": {**begun["recipe"], "steps": steps},
             "performance": performance,
             "precisionRecall50": curves,
             "dataset": {

@@ -32,8 +32,8 @@ class Stretch(TypedDict):
 
 
 def affordable(begun: Begun, before: Stretch | None, seconds_left: float) -> list[int]:
-    """The steps of each phase from here on: those of `begun`, or as many as the time budget still allows at the pace of the
-    stretch before. All that is left is shortened by the same share, so that each phase ends with its low rates.
+    """The steps of each phase, from here on: those of `begun`, or as many as the time budget still allows at the pace of the
+    stretch before, in the same proportion. A phase ends only in a stretch, so one that has begun gets at least one more step.
 
     Args:
         seconds_left: the part of the budget that is left for learning.
@@ -43,12 +43,15 @@ def affordable(begun: Begun, before: Stretch | None, seconds_left: float) -> lis
     if before is None or seconds_per_step is None:
         return past
     phase, step = before["phase"], before["step"]
-    of_phase = 0 if step >= past[phase] else max(0, begun["phases"][phase] - step)
-    left = [of_phase, *begun["phases"][phase + 1 :]]
-    needed = sum(left) * seconds_per_step
-    share = max(0.0, seconds_left) / needed if needed > seconds_left else 1.0
-    first, *later = (int(share * steps) for steps in left)
-    return [*past[:phase], step + first, *later]
+    steps_left = int(max(0.0, seconds_left) / seconds_per_step)
+    ended, wanted = past[:phase], begun["phases"][phase:]
+    if step >= past[phase]:
+        ended, wanted, step = past[: phase + 1], wanted[1:], 0
+    share = min(1.0, (step + steps_left) / max(1, sum(wanted)))
+    planned = [int(share * steps) for steps in wanted]
+    if step:
+        planned[0] = max(step + 1, planned[0])
+    return [*ended, *planned]
 
 
 def finished(phases: Sequence[int], stretch: Stretch | None) -> bool:

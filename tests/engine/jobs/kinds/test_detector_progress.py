@@ -30,19 +30,23 @@ def stretch(phase: int, step: int, phases: list[int], seconds_per_step: float | 
         (stretch(0, 1, [400, 100], None), 10.0, [400, 100]),
         # The budget allows everything.
         (stretch(0, 20, [400, 100]), 480.0, [400, 100]),
-        # Half of what is left: both phases become shorter alike.
-        (stretch(0, 20, [400, 100]), 240.0, [210, 50]),
-        (stretch(0, 20, [400, 100], 2.0), 480.0, [210, 50]),
-        # The machine has become faster, or slower: what was shortened grows again, up to what was begun.
-        (stretch(0, 20, [210, 50], 0.25), 240.0, [400, 100]),
-        (stretch(0, 100, [210, 50]), 200.0, [250, 50]),
+        # It allows half: both phases are halved.
+        (stretch(0, 20, [400, 100]), 230.0, [200, 50]),
+        (stretch(0, 20, [400, 100], 2.0), 460.0, [200, 50]),
+        # At the same pace, the plan stays.
+        (stretch(0, 100, [200, 50]), 150.0, [200, 50]),
+        # The machine has become faster, or slower: what was shortened grows again, up to what was begun, or becomes less.
+        (stretch(0, 20, [200, 50], 0.25), 240.0, [400, 100]),
+        (stretch(0, 100, [200, 50], 1.5), 150.0, [160, 40]),
+        (stretch(0, 190, [200, 50], 9.0), 30.0, [191, 38]),
         # A phase that is done stays done.
-        (stretch(0, 210, [210, 50]), 1000.0, [210, 100]),
-        (stretch(0, 210, [210, 50]), 30.0, [210, 30]),
-        (stretch(1, 10, [210, 50]), 45.0, [210, 55]),
+        (stretch(0, 200, [200, 50]), 1000.0, [200, 100]),
+        (stretch(0, 200, [200, 50]), 30.0, [200, 30]),
+        (stretch(1, 10, [200, 50]), 45.0, [200, 55]),
         # Nothing is left of the budget.
-        (stretch(0, 100, [400, 100]), 0.0, [100, 0]),
-        (stretch(0, 100, [400, 100]), -5.0, [100, 0]),
+        (stretch(0, 100, [400, 100]), 0.0, [101, 20]),
+        (stretch(0, 100, [400, 100]), -5.0, [101, 20]),
+        (stretch(0, 400, [400, 100]), 0.0, [400, 0]),
     ],
 )
 def test_the_steps_that_are_left_are_those_that_the_budget_allows(
