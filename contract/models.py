@@ -67,7 +67,8 @@ class TrainingProgress(Wire):
     """Extension: the progress of a training, and its cost so far.
 
     `share` is 0…1 of the whole training. `images_read` counts images fetched from storage and `images_embedded`
-    images run through a backbone: both leave out images whose data was cached by an earlier training. The last four are for
+    images run through a backbone: both leave out images whose data was cached by an earlier training. `images_outdated` counts
+    those of them whose cached data was of another version of the engine or of other networks. The last four are for
     detectors: training steps, the mean loss of the last ones, and mAP@50 on a few images that it does not train on.
     """
 
@@ -77,6 +78,7 @@ class TrainingProgress(Wire):
     images: int = 0
     images_read: int = 0
     images_embedded: int = 0
+    images_outdated: int | None = None
     seconds: float = 0.0
     steps: int | None = None
     steps_done: int | None = None

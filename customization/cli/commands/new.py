@@ -15,6 +15,7 @@ from vision_customization.customization.cli.conversion import (
     FORMATS,
     choose_format,
     folder_of,
+    overwrites,
     print_tags,
     read_chosen,
     targets_in,
@@ -60,7 +61,8 @@ GATES = {
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder for train.json, test.json and the contact sheet. [default: the images' folder]",
+    help="The folder for train.json, test.json and the contact sheet. [default: the images' folder, or "
+    "datasets/NAME of the program if labels there would be overwritten]",
 )
 def new(
     name: str, source: Path, source_format: str | None, multi_label: bool, stack: str, test_share: float, output: Path | None
@@ -90,12 +92,12 @@ def new(
     chosen = choose_format(source, source_format)
     labelled = read_chosen(chosen, multi_label=multi_label)
     folder = output or folder_of(source)
-    if output is None and any(image.photo for image in labelled.images):
-        folder = program / "datasets" / name  # copies of photos must not stand among their originals
+    if output is None and (any(image.photo for image in labelled.images) or overwrites(folder, chosen.files)):
+        folder = program / "datasets" / name  # no copy of a photo stands among the originals, and no label file is overwritten
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
     check_use(project.stack_file(stack), project.name, name, project.source_of(folder), labelled.kind)
-    targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
+    targets = targets_in(folder, chosen.files, two=test_share > 0 or labelled.is_split)
     parts = write_parts(
         labelled,
         targets,

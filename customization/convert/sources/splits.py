@@ -1,19 +1,32 @@
-"""The split that a source has already: folders `train`, `valid` and `test`."""
+"""The split that a source has already: folders or files `train`, `valid` and `test`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+ORDER = ("train", "valid", "test")
 SPLITS: Mapping[str, str] = {
     "train": "train", "training": "train",
     "val": "valid", "valid": "valid", "validation": "valid",
     "test": "test", "testing": "test",
 }  # fmt: skip
-"""What folders are called, in lower case → which split they hold."""
+"""What folders and files are called, in lower case → which split they hold."""
 
 
 def split_of(folder: str) -> str | None:
     return SPLITS.get(folder.lower())
+
+
+def split_of_file(path: Path) -> str | None:
+    """The split that a label file is of, by its name (`instances_train2017.json`) or else by its folders'; None if they name
+    none, or several."""
+    for names in (re.findall("[a-z]+", path.stem.lower()), [part.lower() for part in path.parts[:-1]]):
+        found = {SPLITS[name] for name in names if name in SPLITS}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
 
 
 def split_reason(testing: bool) -> str:

@@ -11,6 +11,19 @@ from vision_customization.engine.annotations import MultiTaggedImage, TaggedImag
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import LOST, Shards
+from vision_customization.engine.learning import Classifier
+from vision_customization.engine.learning.classification.views import SLICES
+
+
+def check_networks(classifier: Classifier, dimensions: int) -> None:
+    """Raises JobFailed if features of this length lack views of the classifier: a network that this engine does not have."""
+    lacking = {view.source.backbone.title for view in classifier.views if SLICES[view].stop > dimensions}
+    if lacking:
+        message = (
+            f"The model uses {' and '.join(sorted(lacking))}, whose weights this engine does not have. "
+            "Run `vision-engine weights pull`, restart the engine, and start this again."
+        )
+        raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
 
 
 class Embedding:
@@ -20,6 +33,7 @@ class Embedding:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        self.outdated = 0
 
     def has(self, sha256: str) -> bool:
         return self._resources.kept.has(sha256)
@@ -27,6 +41,7 @@ class Embedding:
     def add(self, images: Mapping[str, NDArray[np.uint8]]) -> int:
         kept = self._resources.kept.get(list(images))
         missing = {digest: pixels for (digest, pixels), found in zip(images.items(), kept, strict=True) if found is None}
+        self.outdated += self._resources.kept.count_outdated(missing)
         extracted = self._resources.extractor.extract(list(missing.values()))
         self._resources.kept.put(dict(zip(missing, extracted, strict=True)))
         return len(missing)

@@ -13,6 +13,11 @@ class Keeping(Protocol):
         """The detail needed of an image, as in `engine.learning.decode_image`: a detector's `tiles`, else 1."""
         ...
 
+    @property
+    def outdated(self) -> int:
+        """How many of the images added so far had data that another version or another set of networks had derived."""
+        ...
+
     def has(self, sha256: str) -> bool:
         """Whether the image's data is stored, so that the image need not be read again."""
         ...

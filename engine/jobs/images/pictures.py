@@ -21,6 +21,8 @@ _QUALITY = 95
 class Pictures:
     """Images as JPEG, at the size that detectors with `tiles` × `tiles` tiles learn from; stored between trainings."""
 
+    outdated = 0
+
     def __init__(self, objects: ObjectStore, tiles: int = 1) -> None:
         self._objects = objects
         self.detail = tiles

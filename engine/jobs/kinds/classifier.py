@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.images.plan import Part
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.kinds.training import (
@@ -180,7 +180,7 @@ class ClassifierTraining(Training):
                 "digest": fitted["digest"],
                 "images": fitted["images"],
             },
-            "features": self._job.resources.extractor.key,
+            "features": classifier.layout,
         }
         return self._job.put_artifact(onnx, facts)
 
@@ -201,6 +201,7 @@ class ClassifierTraining(Training):
 def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
     """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
     classifier = Classifier.from_npz(job.resources.objects.get(head))
+    check_networks(classifier, job.resources.extractor.dimensions)
     tags = list(classifier.tags)
     if classifier.thresholds is not None:
         features, present, _ = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))

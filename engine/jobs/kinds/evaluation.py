@@ -8,7 +8,7 @@ from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import with_tags
-from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
@@ -84,6 +84,7 @@ class EvaluationRun(Job):
         except ObjectNotFound:
             message = f"The files of model '{model.name}' are missing. Train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+        check_networks(classifier, self.resources.extractor.dimensions)
         return classifier.tags, classifier.thresholds is not None
 
     def _open_session(self) -> DetectorSession:

@@ -214,11 +214,14 @@ class Training(ABC):
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:
     """A training's progress after a shard."""
+    outdated = (before.images_outdated or 0) + done.get("images_outdated", 0)
     return advanced(
         before,
         share=share,
+        message=f"{outdated:,} images embedded again: the engine's networks have changed" if outdated else None,
         images_read=before.images_read + done["images_read"],
         images_embedded=before.images_embedded + done["images_embedded"],
+        images_outdated=outdated or None,
         seconds=before.seconds + done["seconds"],
     )
 

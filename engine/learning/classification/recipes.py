@@ -12,7 +12,7 @@ from vision_customization.engine.learning.classification.heads import (
     fit_logistic,
 )
 from vision_customization.engine.learning.classification.views import Pooling, View, subject, texture
-from vision_customization.engine.learning.pretrained.backbones import BACKBONES, LITE0
+from vision_customization.engine.learning.pretrained.backbones import LITE0, LITE2
 
 _LOGISTIC_STRENGTH = 100.0
 _LOGISTIC_NUMBERS_MAX = 1e7
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def _both_ways(pooling: Pooling) -> tuple[tuple[View, ...], ...]:
-    return tuple((subject(backbone, pooling), subject(backbone, pooling, mirrored=True)) for backbone in BACKBONES)
+    return tuple((subject(backbone, pooling), subject(backbone, pooling, mirrored=True)) for backbone in (LITE0, LITE2))
 
 
 CENTRE = Recipe("centre", _both_ways(Pooling.CENTRE), unit_length=True, shrinkage=0.9, logistic=True)

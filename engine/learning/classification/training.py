@@ -14,7 +14,7 @@ from vision_customization.engine.learning.classification.classifier import Class
 from vision_customization.engine.learning.classification.heads import Labels, Samples
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import assign_folds, choose, lead_over, run_trials
-from vision_customization.engine.learning.classification.views import DIMENSIONS
+from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 
 Progress = Callable[[float, str], None]
@@ -43,8 +43,9 @@ class _Choice:
 
 
 def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
-    if features.ndim != 2 or features.shape != (len(labels), DIMENSIONS):
-        raise ValueError(f"features are {features.shape}, expected ({len(labels)}, {DIMENSIONS})")
+    if features.ndim != 2 or len(features) != len(labels):
+        raise ValueError(f"features are {features.shape}, expected ({len(labels)}, dimensions)")
+    views_in(features.shape[1])
     if len(tags) < 2:
         raise LearningError(FailureCode.DIVERGED, f"a classifier needs images of at least 2 tags, not {len(tags)}")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(tags):

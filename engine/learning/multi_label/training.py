@@ -14,7 +14,7 @@ from vision_customization.engine.learning.classification.heads import Samples
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import choose, lead_over
 from vision_customization.engine.learning.classification.training import Progress
-from vision_customization.engine.learning.classification.views import DIMENSIONS
+from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
 from vision_customization.engine.learning.multi_label.folds import hold_out
@@ -99,8 +99,9 @@ def train_multi_label(
 
 
 def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
-    if features.ndim != 2 or features.shape != (len(present), DIMENSIONS):
-        raise ValueError(f"features are {features.shape}, expected ({len(present)}, {DIMENSIONS})")
+    if features.ndim != 2 or len(features) != len(present):
+        raise ValueError(f"features are {features.shape}, expected ({len(present)}, dimensions)")
+    views_in(features.shape[1])
     if present.shape[1:] != (len(tags),):
         raise ValueError(f"labels are {present.shape}, expected ({len(features)}, {len(tags)})")
     for undecided, which, advice in (

@@ -24,6 +24,10 @@ NUMBER_MAX = 65_536
 """The greatest integer allowed in a constant or an attribute. Sizes are computed from these."""
 
 _SCALE_MAX = 4.0
+_RESIZED_MAX = 1024
+"""The greatest side that an image may be resized to by a constant."""
+_GATHERED_MAX = 1 << 20
+"""How many numbers may be gathered from constants."""
 _KEPT_MAX = 1000
 _LARGE_INT = -(2**63)
 """For `Slice`, it means "to the very beginning"."""
@@ -36,8 +40,8 @@ _DETECTOR_OUTPUTS = frozenset({"boxes", "scores", "classes"})
 _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
-            *("Add", "Sub", "Mul", "Div", "Min", "Max", "Mean", "Exp", "Sqrt", "Round", "Clip", "Sigmoid", "Identity"),
-            *("MatMul", "Gemm", "CumSum", "GatherND", "NonMaxSuppression", "Range", "Reshape", "Slice"),
+            *("Add", "Sub", "Mul", "Div", "Min", "Max", "Mean", "Exp", "Erf", "Sqrt", "Round", "Clip", "Sigmoid"),
+            *("Identity", "MatMul", "Gemm", "CumSum", "GatherND", "NonMaxSuppression", "Range", "Reshape", "Slice"),
             *("Squeeze", "Unsqueeze", "TopK"),
         ),
         frozenset(),
@@ -48,6 +52,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Cast": frozenset({"to"}),
     "Conv": frozenset({"auto_pad", "group", "kernel_shape", "pads", "strides"}),
     "ConstantOfShape": frozenset({"value"}),
+    "LayerNormalization": frozenset({"axis", "epsilon"}),
     "LeakyRelu": frozenset({"alpha"}),
     "Resize": frozenset({"antialias", "mode"}),
     "Shape": frozenset({"start", "end"}),
@@ -176,7 +181,7 @@ def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
         for name in inputs:
             if name not in known:
                 yield f"the node {_named(node.name)} needs {_named(name)}, which no earlier node produces"
-        if not set(inputs) - set(constants):
+        if not set(inputs) - set(constants) and not _is_a_small_table(node, constants):
             yield f"the node {_named(node.name)} ({node.op_type}) computes only from constants"
         for position in _SIZES.get(node.op_type, ()):
             if position < len(node.input) and node.input[position] in measured | counted:
@@ -227,15 +232,25 @@ def _is_a_small_value(attribute: AttributeProto) -> bool:
     return attribute.type in (AttributeProto.FLOAT, AttributeProto.STRING)
 
 
+def _is_a_small_table(node: NodeProto, constants: Mapping[str, TensorProto]) -> bool:
+    """Whether it looks numbers up in a constant table, as an attention's biases are."""
+    if node.op_type != "Gather" or len(node.input) != 2:
+        return False
+    table, positions = (constants[name] for name in node.input)
+    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+    rest = [length for position, length in enumerate(table.dims) if position != axis]
+    return math.prod(rest) * math.prod(positions.dims) <= _GATHERED_MAX
+
+
 def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:
-    """Its scales must be small constants. Its sizes must be computed from the image's."""
+    """Its scales must be small constants. Its sizes must be computed from the image's, or be small constants."""
     name, scales, sizes = _named(node.output[0]), *[*node.input, "", ""][2:4]
     tensor = constants.get(scales)
     small = tensor is not None and tensor.data_type == TensorProto.FLOAT and (numpy_helper.to_array(tensor) <= _SCALE_MAX).all()
     if scales and not small:
         yield f"the scales of {name} (Resize) are not constants of at most {_SCALE_MAX:g}"
-    if sizes in constants:
-        yield f"the size of {name} (Resize) is a constant"
+    if sizes in constants and not (numpy_helper.to_array(constants[sizes]) <= _RESIZED_MAX).all():
+        yield f"the size of {name} (Resize) is a constant of more than {_RESIZED_MAX:,}"
 
 
 def _problems_of_a_suppression(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:

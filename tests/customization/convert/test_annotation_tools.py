@@ -361,6 +361,8 @@ def test_an_image_annotated_with_nothing_is_background(tmp_path: Path) -> None:
         (labelme(shape("rectangle", [1, 1], [2, 2], label=None)), "shapes[0]: null is not the name of a tag"),
         (labelme(shape("mask", [1, 1], [2, 2], mask="x")), "shapes[0]: mask must be a PNG image in base64"),
         (automl({"label": "x"}), "train.jsonl:1: has no image_url"),
+        (automl({"image_url": ".", "label": "x"}), "train.jsonl:1"),
+        (automl({"image_url": "/", "label": "x"}), "train.jsonl:1"),
         (automl([1]), "train.jsonl:1: must be a JSON object"),
         (
             automl({"image_url": URL, "label": [{**FRACTIONS, "bottomX": 20}]}),
