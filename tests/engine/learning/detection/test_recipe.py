@@ -8,7 +8,17 @@ from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 
 @pytest.mark.parametrize(
     ("images", "tags", "steps"),
-    [(1, 1, 60), (1, 2, 70), (28, 2, 75), (28, 8, 130), (28, 80, 150), (292, 3, 201), (292, 80, 201), (10_000, 3, 1250)],
+    [
+        (1, 1, 60),
+        (1, 2, 70),
+        (10, 3, 97),
+        (10, 8, 130),
+        (28, 2, 150),
+        (28, 8, 150),
+        (292, 3, 401),
+        (292, 80, 401),
+        (40_000, 3, 5000),
+    ],
 )
 def test_the_recipe_follows_from_the_number_of_images_and_tags(images: int, tags: int, steps: int) -> None:
     recipe = choose_recipe(images, tags)
