@@ -53,9 +53,7 @@ class Bare:
         paths = ensure_weights(default_weights_dir())
         networks, backbones = load_networks(paths), [backbone for backbone in BACKBONES if backbone.name in paths]
         views = [
-            session(
-                views_model(backbone, views_of([backbone]), networks[backbone.name]).SerializeToString(), self._threads
-            )
+            session(views_model(backbone, views_of([backbone]), networks[backbone.name]).SerializeToString(), self._threads)
             for backbone in backbones
         ]
         return session(resize_model(passes_of(views_of(backbones))).SerializeToString(), self._threads), views

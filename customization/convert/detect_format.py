@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ TITLES = {
     UNLABELLED: "images without labels",
 }
 
+LISTS = frozenset({"csv", "coco", "coco-pixels", "cvat", "automl", "list"})
+"""Formats whose file lists every image that has labels; images that it does not list are left out. Readers of other formats
+say themselves what they leave out."""
+
 HEAD_BYTES = 65_536
 SHOWN = 3
 
@@ -51,13 +55,15 @@ class Detected:
     """What was found out: the name of the format, as of `--from` or `UNLABELLED`; what to read, a file or a folder; what
     says so, to be shown: `Pascal VOC: 40 XML files in Annotations/`; and the folder of the images that a file names.
 
-    `splits` are the files of a folder that has one for each of the source's splits, as train.json and test.json."""
+    `splits` are the files of a folder that has one for each of the source's splits, as train.json and test.json. `there` are
+    all images of a folder of which files say what is in it."""
 
     format: str
     source: Path
     evidence: str
     images: Path | None = None
     splits: Mapping[str, Detected] = field(default_factory=dict)
+    there: tuple[Path, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -90,11 +96,13 @@ def detect_format(path: Path) -> Detected:
     seen = _seen(path)
     candidates = [candidate for name in seen.labels for candidate in _labelled(name, path, seen)]
     if len(candidates) == 1:
-        return candidates[0]
+        return replace(candidates[0], there=tuple(seen.images) if candidates[0].format in LISTS else ())
     if splits := _splits(path, candidates):
         formats = {split.format for split in splits.values()}
         files = ", ".join(str(split.source.relative_to(path)) for split in splits.values())
-        return Detected(max(formats), path, f"{' and '.join(TITLES[name] for name in sorted(formats))}: {files}", splits=splits)
+        evidence = f"{' and '.join(TITLES[name] for name in sorted(formats))}: {files}"
+        there = tuple(seen.images) if formats <= LISTS else ()
+        return Detected(max(formats), path, evidence, splits=splits, there=there)
     if candidates:
         names = sorted({candidate.format for candidate in candidates})
         raise ConversionFailed(

@@ -1,8 +1,9 @@
-"""Joins the label files of a source that has one for each of its splits, as train.json and test.json."""
+"""Joins the label files of a source that has one for each of its splits, as train.json and test.json; and names the images of
+its folder that no label file lists."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,16 @@ def join_splits(splits: Mapping[str, tuple[Path, LabelledImages]]) -> LabelledIm
     tags = tuple(dict.fromkeys(tag for read in reads for tag in read.tags))
     _take(remarks, reads, tags)
     return LabelledImages(kind, tags, tuple(images.values()), remarks.listed())
+
+
+def without_unlisted(images: LabelledImages, there: Iterable[Path]) -> LabelledImages:
+    """The images, with a remark on each file that is `there` in the source's folder, but in no label file."""
+    listed = {image.path.resolve() for image in images.images}
+    remarks = Remarks()
+    for path in there:
+        if path.resolve() not in listed:
+            remarks.left_out(What.IMAGE, "is in no label file", str(path))
+    return replace(images, remarks=images.remarks + remarks.listed())
 
 
 def _take(remarks: Remarks, reads: Sequence[LabelledImages], tags: Sequence[str]) -> None:

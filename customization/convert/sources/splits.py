@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from vision_customization.customization.convert.remarks import Remarks, What
+
 ORDER = ("train", "valid", "test")
 SPLITS: Mapping[str, str] = {
     "train": "train", "training": "train",
@@ -27,6 +29,20 @@ def split_of_file(path: Path) -> str | None:
         if found:
             return found.pop() if len(found) == 1 else None
     return None
+
+
+def split_in(folders: Iterable[str]) -> str | None:
+    """The split of an image by the folders that it is in: `train/images`, `images/train`."""
+    return next((split for folder in folders if (split := split_of(folder)) is not None), None)
+
+
+def sides(splits: Mapping[Path, str | None], remarks: Remarks) -> dict[Path, bool | None]:
+    """Whether each image is for testing, by its split; None if it has none, or if the source is not split."""
+    testing = is_for_testing(split for split in splits.values() if split is not None)
+    if len(testing) > 1:
+        for name, is_test in sorted(testing.items()):
+            remarks.note(What.FOLDER, split_reason(is_test), name)
+    return {path: None if split is None else testing[split] for path, split in splits.items()}
 
 
 def split_reason(testing: bool) -> str:

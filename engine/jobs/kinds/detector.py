@@ -26,6 +26,7 @@ from vision_customization.engine.jobs.kinds.detector_performance import Measured
 from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, affordable, finished, learnt
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, LearningImages, boxed
 from vision_customization.engine.jobs.kinds.job import Planned
+from vision_customization.engine.jobs.kinds.pace import pace_of, record_pace
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
@@ -39,8 +40,9 @@ from vision_customization.engine.learning.detection.artifact import DetectorSess
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
-from vision_customization.engine.objects.keys import job_key
+from vision_customization.engine.objects.keys import estimate_key, job_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 from vision_customization.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -141,11 +143,9 @@ class DetectorTraining(Training):
         Args:
             phases: the number of steps that each phase has in all.
         """
-        started = time.monotonic()
+        started, compiled, steps_ended = time.monotonic(), self._learner is None, list[float]()
         self._job.check()
-        compiled = self._learner is not None
         learner = self._open(shards, begun, phases)
-        ends: list[float] = []
 
         def stretch(loss: float | None = None, validation: float | None = None) -> Stretch:
             return Stretch(
@@ -158,10 +158,10 @@ class DetectorTraining(Training):
             )
 
         def after(_step: int) -> bool:
+            steps_ended.append(time.monotonic())
             self._job.check()
-            ends.append(time.monotonic())
             self._job.report(learnt(progress, begun, stretch()))
-            return ends[-1] - started < STRETCH_SECONDS
+            return time.monotonic() - started < STRETCH_SECONDS
 
         loss = learner.run(after)
         if loss is not None and not math.isfinite(loss):
@@ -174,9 +174,9 @@ class DetectorTraining(Training):
         learner.save()
         self._learner = learner
         ended = time.monotonic()
-        done["seconds"] = ended - started
-        timed = [started, *ends] if compiled else ends
-        done["seconds_per_step"] = (ended - timed[0]) / (len(timed) - 1) if len(timed) > 1 else None
+        pace = pace_of(started, steps_ended, ended, compiled=compiled)
+        record_pace(self._job.resources.store.speeds.record, pace)
+        done["seconds"], done["seconds_per_step"] = ended - started, pace.seconds_per_step
         self._job.report(learnt(progress, begun, done))
         return done
 
@@ -192,9 +192,7 @@ class DetectorTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
-        performance, curves = measured(self._job, self._found, TEST, shards)
-        self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-        return performance.to_wire()
+        return self._keep(measured(self._job, self._found, TEST, shards), TEST)
 
     def estimated(self) -> dict[str, Any] | None:
         """The performance on the held-out images, if any."""
@@ -276,15 +274,22 @@ class DetectorTraining(Training):
         images = self._images(shards).validation
         if learner.phase or not images:
             return None
-        performance, _ = self._measured(learner, images)
-        return performance.mean_average_precision50
+        return self._measured(learner, images).performance.mean_average_precision50
 
     def _estimate(self, learner: CheckpointedLearner, shards: int) -> None:
         """Evaluate the current network on the held-out images, if any, and store the result."""
         if images := self._images(shards).held_out:
-            performance, curves = self._measured(learner, images)
-            self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
+            performance = self._keep(self._measured(learner, images), TRAINING)
+            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
+
+    def _keep(self, measured: Measured, part: int) -> dict[str, Any]:
+        """Store curves and outcomes. Returns the performance, as the contract writes it."""
+        objects, origin = self._job.resources.objects, Origin(self._job.plan.parts[part].dataset, part == TRAINING)
+        objects.put(self._key("curves"), json.dumps(measured.curves).encode())
+        put_outcomes(
+            objects, (estimate_key if origin.training else outcomes_key)(self._job.model_id), measured.outcomes, origin
+        )
+        return measured.performance.to_wire()
 
     def _measured(self, learner: CheckpointedLearner, images: Sequence[BoxedDigest]) -> Measured:
         session = DetectorSession(self._exported(learner, ""), self._settings.threads)

@@ -100,11 +100,10 @@ VIEWS: tuple[View, ...] = (
     ),
     *(texture(LITE0, pooling) for pooling in (Pooling.MEAN, Pooling.SPREAD)),
     # Those of a network that may be missing come last, so that every view's position is the same without them.
-    *(
-        subject(TINYVIT, pooling, mirrored=mirrored, middle=middle)
-        for middle, pooling in ((False, Pooling.CENTRE), (False, Pooling.MEAN), (True, Pooling.MEAN))
-        for mirrored in (False, True)
-    ),
+    # Mirror images of TinyViT would gain a third of a point, and take 40 % longer.
+    subject(TINYVIT, Pooling.CENTRE),
+    subject(TINYVIT, Pooling.MEAN),
+    subject(TINYVIT, Pooling.MEAN, middle=True),
 )
 
 SLICES: dict[View, slice] = {

@@ -24,10 +24,8 @@ NUMBER_MAX = 65_536
 """The greatest integer allowed in a constant or an attribute. Sizes are computed from these."""
 
 _SCALE_MAX = 4.0
-_RESIZED_MAX = 1024
-"""The greatest side that an image may be resized to by a constant."""
-_GATHERED_MAX = 1 << 20
-"""How many numbers may be gathered from constants."""
+_RESIZED_MAX = 1 << 22
+"""How many numbers an image may be resized to by a constant."""
 _KEPT_MAX = 1000
 _LARGE_INT = -(2**63)
 """For `Slice`, it means "to the very beginning"."""
@@ -181,7 +179,7 @@ def _problems_of_the_nodes(graph: GraphProto) -> Iterator[str]:
         for name in inputs:
             if name not in known:
                 yield f"the node {_named(node.name)} needs {_named(name)}, which no earlier node produces"
-        if not set(inputs) - set(constants) and not _is_a_small_table(node, constants):
+        if not set(inputs) - set(constants):
             yield f"the node {_named(node.name)} ({node.op_type}) computes only from constants"
         for position in _SIZES.get(node.op_type, ()):
             if position < len(node.input) and node.input[position] in measured | counted:
@@ -232,16 +230,6 @@ def _is_a_small_value(attribute: AttributeProto) -> bool:
     return attribute.type in (AttributeProto.FLOAT, AttributeProto.STRING)
 
 
-def _is_a_small_table(node: NodeProto, constants: Mapping[str, TensorProto]) -> bool:
-    """Whether it looks numbers up in a constant table, as an attention's biases are."""
-    if node.op_type != "Gather" or len(node.input) != 2:
-        return False
-    table, positions = (constants[name] for name in node.input)
-    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
-    rest = [length for position, length in enumerate(table.dims) if position != axis]
-    return math.prod(rest) * math.prod(positions.dims) <= _GATHERED_MAX
-
-
 def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:
     """Its scales must be small constants. Its sizes must be computed from the image's, or be small constants."""
     name, scales, sizes = _named(node.output[0]), *[*node.input, "", ""][2:4]
@@ -249,8 +237,8 @@ def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto])
     small = tensor is not None and tensor.data_type == TensorProto.FLOAT and (numpy_helper.to_array(tensor) <= _SCALE_MAX).all()
     if scales and not small:
         yield f"the scales of {name} (Resize) are not constants of at most {_SCALE_MAX:g}"
-    if sizes in constants and not (numpy_helper.to_array(constants[sizes]) <= _RESIZED_MAX).all():
-        yield f"the size of {name} (Resize) is a constant of more than {_RESIZED_MAX:,}"
+    if sizes in constants and math.prod(numpy_helper.to_array(constants[sizes]).ravel().tolist()) > _RESIZED_MAX:
+        yield f"the size of {name} (Resize) is a constant of more than {_RESIZED_MAX:,} numbers"
 
 
 def _problems_of_a_suppression(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:

@@ -93,7 +93,9 @@ def add_middle(graph: Graph, image: str, percent: int) -> str:
     """uint8 [h, w, 3] → uint8 [h′, w′, 3]: the middle `percent` of each side, as much cut off before it as after it."""
     prefix = f"middle{percent}"
     size = graph.add("Shape", [image], f"{prefix}/size", end=2)
-    cut = graph.add("Mul", [size, graph.constant(f"{prefix}/margin", np.array([(100 - percent) // 2], np.int64))], f"{prefix}/cut")
+    cut = graph.add(
+        "Mul", [size, graph.constant(f"{prefix}/margin", np.array([(100 - percent) // 2], np.int64))], f"{prefix}/cut"
+    )
     start = graph.add("Div", [cut, graph.constant("hundred", np.array([100], np.int64))], f"{prefix}/start")
     end = graph.add("Sub", [size, start], f"{prefix}/end")
     axes = graph.constant("axes01", np.array([0, 1], np.int64))

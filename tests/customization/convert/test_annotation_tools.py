@@ -240,6 +240,14 @@ def test_tags_of_whole_images(tmp_path: Path, read: Read) -> None:
             [("label", "keypointlabels, which has no box")],
         ),
         (
+            label_studio(task(RECTANGLE, {"type": "relation", "from_id": "a", "to_id": "b"})),
+            [("label", "a relation of two regions, which has no box")],
+        ),
+        (
+            label_studio(task(RECTANGLE, {"type": "rectangle", "value": {"x": 1, "y": 1, "width": 9, "height": 9}})),
+            [("label", "rectangle, which has no tag")],
+        ),
+        (
             label_studio({**task(RECTANGLE), "predictions": [{"result": []}]}),
             [("label", "a prediction, not an annotation")],
         ),

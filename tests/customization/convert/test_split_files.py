@@ -110,6 +110,33 @@ def test_an_image_in_two_files_counts_once(tmp_path: Path) -> None:
     assert f"{tmp_path}/test.json: 2.jpg" in [place for remark in found.remarks for place in remark.places]
 
 
+def test_an_image_that_one_file_lists_twice_keeps_all_labels(tmp_path: Path) -> None:
+    labels = [{"id": n, "image_id": n, "category_id": 1, "bbox": [20.0 * n, 20.0, 10.0, 10.0]} for n in (1, 2)]
+    files = {"train.json": coco("1.jpg", "1.jpg", annotations=labels), "test.json": coco("2.jpg", box=PIXELS)}
+    write(tmp_path, "1.jpg 2.jpg", files)  # type: ignore[arg-type]
+    found = read(detect_format(tmp_path))
+    assert [[box and box[0] for _, box in image.labels] for image in found.images] == [[0.1, 0.2], [0.1]]
+    assert found.left_out("image") == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "files", "unlisted"),
+    [
+        ("1.jpg 2.jpg 3.jpg", {"labels.csv": "file,tag\n1.jpg,a\n2.jpg,b\n"}, ["3.jpg"]),
+        ("train/1.jpg valid/2.jpg test/3.jpg", {"train/l.json": coco("1.jpg"), "valid/l.json": coco("2.jpg")}, ["test/3.jpg"]),
+        ("1.jpg 2.jpg", {"labels.json": coco("1.jpg", "2.jpg")}, []),
+    ],
+)
+def test_an_image_that_no_file_lists_is_counted(
+    images: str, files: dict[str, str], unlisted: list[str], vision: Vision, tmp_path: Path
+) -> None:
+    write(tmp_path, images, files)  # type: ignore[arg-type]
+    report = vision("convert", str(tmp_path), "--json").json
+    assert (report["read"]["images"], report["written"]["images"]) == (len(images.split()), 2)
+    places = [place for remark in report["remarks"] if remark["effect"] == "leftOut" for place in remark["places"]]
+    assert places == [str(tmp_path / name) for name in unlisted]
+
+
 def test_a_copy_of_a_training_image_is_for_training(tmp_path: Path) -> None:
     write(tmp_path, "1.jpg 2.jpg", {"train.json": coco("1.jpg"), "test.json": coco("1-copy.jpg", "2.jpg")})
     (tmp_path / "1-copy.jpg").write_bytes((tmp_path / "1.jpg").read_bytes())
