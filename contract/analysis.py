@@ -48,14 +48,34 @@ class ObjectsResult(Wire):
     values: list[DetectedObject]
 
 
-class CustomModelResult(Wire):
-    tags_result: TagsResult | None = None
-    objects_result: ObjectsResult | None = None
-
-
 class ImageMetadata(Wire):
     width: Pixels
     height: Pixels
+
+
+class Classification(Wire):
+    """What the first version calls a tag."""
+
+    label: str
+    confidence: float
+
+
+class ClassifiedObject(Wire):
+    """What the first version calls an object."""
+
+    id: str
+    bounding_box: BoundingBox
+    classifications: list[Classification]
+
+
+class CustomModelResult(Wire):
+    """The last three are only in answers of the version 2023-02-01-preview."""
+
+    tags_result: TagsResult | None = None
+    objects_result: ObjectsResult | None = None
+    classifications: list[Classification] | None = None
+    objects: list[ClassifiedObject] | None = None
+    image_metadata: ImageMetadata | None = None
 
 
 PrebuiltResult = dict[str, Any]
@@ -63,6 +83,9 @@ PrebuiltResult = dict[str, Any]
 
 
 class ImageAnalysisResult(Wire):
+    """`kind` is only in answers of the version 2023-02-01-preview with a custom model: `imageAnalysisResult`."""
+
+    kind: str | None = None
     custom_model_result: CustomModelResult | None = None
     caption_result: PrebuiltResult | None = None
     dense_captions_result: PrebuiltResult | None = None
