@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,8 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".bmp", ".gif",
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """Facts about an image file. `width` and `height` are pixels after applying the EXIF orientation. `turned` says that the
-    orientation swaps them, so that the file's header has them the other way round. `thumbnail` is there only when the file was
-    just decoded; `read_thumbnails` gives those of others."""
+    orientation swaps them, so that the file's header has them the other way round. Only a file that was just decoded has a
+    `thumbnail`; `read_thumbnails` knows those of others."""
 
     sha256: str
     width: int
@@ -118,8 +119,9 @@ def _read(data: bytes) -> tuple[int, int, bool, str, bytes | None]:
         small = None
         if max(width, height) <= SIDE_MAX_PX and pixels_fault(width, height, file_format) is None:
             _decode(image)
-            # Pillow has already rotated a TIFF upright.
-            small = thumbnail(image, orientation if file_format != "TIFF" else 1)
+            with suppress(ValueError):
+                # Pillow has already rotated a TIFF upright.
+                small = thumbnail(image, orientation if file_format != "TIFF" else 1)
         return width, height, orientation in _ROTATED, file_format, small
 
 

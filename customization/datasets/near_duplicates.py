@@ -26,7 +26,10 @@ HAMMING_MAX = 40
 """Of 128 bits. Of pictures cropped by up to 8 % on each side, 99 % are within it, as are up to 3 % of pairs of others."""
 
 COSINE_MIN = 0.90
-"""Measured: docs/datasets.md."""
+"""`benchmarks/near_duplicates.py` measures what it joins."""
+
+PLAIN_BELOW = 1.0
+"""Grey levels by which neighbouring cells of a picture differ on average: one with less shows nothing to compare."""
 
 _BLOCK = 512
 
@@ -116,7 +119,8 @@ def _windows(pictures: Floats, average: Floats, spread: Floats) -> Floats:
     """n × 16 × 128, of unit length."""
     spans = [(start, 1 - end) for start, end in product(MARGINS, MARGINS)]
     windows = np.stack([_differences(pictures, x, y) for x, y in product(spans, spans)], axis=1)
-    windows = (windows - average) / spread
+    plain = np.abs(windows).mean(axis=2, keepdims=True) < PLAIN_BELOW
+    windows = np.where(plain, np.float32(0), (windows - average) / spread)
     return np.asarray(windows / (np.linalg.norm(windows, axis=2, keepdims=True) + 1e-9), dtype=np.float32)
 
 

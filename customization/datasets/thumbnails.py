@@ -17,11 +17,16 @@ def thumbnail(image: PilImage, orientation: int = 1) -> bytes:
     Args:
         image: already decoded; a JPEG at an eighth of its size is enough.
         orientation: the EXIF orientation that was not applied to it.
+
+    Raises:
+        ValueError: Pillow can't convert the image to grey, which may be in the colours of LAB.
     """
     from PIL import Image
 
-    wide = image.mode.startswith("I;16") or image.mode in ("I", "F")
-    grey = image.point(lambda value: value / 256).convert("L") if wide else _opaque(image).convert("L")
+    if image.mode.startswith("I") or image.mode == "F":  # greys of more than 8 bits
+        grey = image.convert("I").point(lambda value: value / 256).convert("L")
+    else:
+        grey = _opaque(image).convert("L")
     small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
     turn = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
