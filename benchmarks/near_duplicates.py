@@ -1,0 +1,100 @@
+"""`python -m benchmarks.near_duplicates [crop]`: which pictures of the labelled sets count as near-duplicates, and what that costs."""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.support.near_copies import QUALITIES, near_copies
+from tests.support.places import CHECKOUT
+from vision_customization.customization.datasets import image_facts
+from vision_customization.customization.datasets.image_facts import read_image
+from vision_customization.customization.datasets.near_duplicates import groups, near_pairs
+
+DATA = CHECKOUT.parent / "shared" / "data"
+PHOTO_PX = (4032, 3024)
+PHOTOS = 400
+DIFFERENT_PHOTOS = 20
+
+
+def main(arguments: Sequence[str]) -> int:
+    crop = float(arguments[0]) if arguments else 0.05
+    print(f"four copies of each picture, cropped by up to {crop:.0%} at each side, JPEG qualities {QUALITIES}")
+    for folder in sorted(DATA.iterdir()) if DATA.is_dir() else ():
+        if folder.is_dir():
+            measure_set(folder, crop)
+    measure_reading()
+    for count in (1_000, 10_000):
+        measure_comparing(count)
+    return 0
+
+
+def measure_set(folder: Path, crop: float) -> None:
+    documents = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
+    files = [folder / entry["file_name"] for document in documents for entry in document["images"]]
+    alone = groups(near_pairs([_thumbnail(file.read_bytes()) for file in files]))
+    copies = []
+    for number, file in enumerate(files):
+        with Image.open(file) as image:
+            copies += [_thumbnail(data) for data in near_copies(image, number, crop)]
+    found = groups(near_pairs(copies))
+    whole = sum(any(set(range(start, start + 4)) <= set(group) for group in found) for start in range(0, len(copies), 4))
+    print(
+        f"{folder.name:17} {len(files):4} pictures: {sum(map(len, alone)):3} joined with others in {len(alone):2} groups "
+        f"(largest {max(map(len, alone), default=0):2}); of {len(files)} groups of copies, {len(files) - whole} fell apart"
+    )
+
+
+def measure_reading() -> None:
+    """What the thumbnail adds to the reading of photos as phones take them."""
+    photos = []
+    for seed in range(DIFFERENT_PHOTOS):
+        noise = np.random.default_rng(seed).integers(0, 256, (PHOTO_PX[1] // 12, PHOTO_PX[0] // 12, 3), dtype=np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(noise).resize(PHOTO_PX, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
+        photos.append(stream.getvalue())
+    real = image_facts.thumbnail
+    added = 0.0
+
+    def timed(image: Image.Image, orientation: int = 1) -> bytes:
+        nonlocal added
+        started = time.process_time()
+        small = real(image, orientation)
+        added += time.process_time() - started
+        return small
+
+    image_facts.thumbnail = timed
+    started = time.process_time()
+    for number in range(PHOTOS):
+        read_image(photos[number % DIFFERENT_PHOTOS])
+    seconds = time.process_time() - started
+    image_facts.thumbnail = real
+    print(
+        f"reading {PHOTOS} photos of {PHOTO_PX}: {seconds:.1f} s of CPU, of which thumbnails {added:.2f} s ({added / seconds:.1%})"
+    )
+
+
+def measure_comparing(count: int) -> None:
+    """As many different pictures, each a quarter of them in a burst of two."""
+    random = np.random.default_rng(0)
+    small = np.repeat(np.repeat(random.integers(0, 256, (count, 8, 8), dtype=np.uint8), 4, axis=1), 4, axis=2)
+    small[: count // 4] = small[-(count // 4) :]
+    thumbnails = [picture.tobytes() for picture in small]
+    started = time.process_time()
+    pairs = near_pairs(thumbnails)
+    print(f"comparing {count:,} pictures: {time.process_time() - started:.1f} s of CPU, {len(pairs):,} pairs")
+
+
+def _thumbnail(data: bytes) -> bytes:
+    small = read_image(data).thumbnail
+    assert small is not None
+    return small
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
