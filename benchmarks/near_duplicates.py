@@ -1,4 +1,4 @@
-"""`python -m benchmarks.near_duplicates [crop]`: which pictures of the labelled sets count as near-duplicates, and what that costs."""
+"""`python -m benchmarks.near_duplicates [crop]`: which pictures of the labelled sets count as near-duplicates, and the cost."""
 
 import io
 import json
@@ -25,16 +25,17 @@ DIFFERENT_PHOTOS = 20
 def main(arguments: Sequence[str]) -> int:
     crop = float(arguments[0]) if arguments else 0.05
     print(f"four copies of each picture, cropped by up to {crop:.0%} at each side, JPEG qualities {QUALITIES}")
+    copies: list[bytes] = []
     for folder in sorted(DATA.iterdir()) if DATA.is_dir() else ():
         if folder.is_dir():
-            measure_set(folder, crop)
+            copies += measure_set(folder, crop)
+    measure_comparing(copies)
     measure_reading()
-    for count in (1_000, 10_000):
-        measure_comparing(count)
     return 0
 
 
-def measure_set(folder: Path, crop: float) -> None:
+def measure_set(folder: Path, crop: float) -> list[bytes]:
+    """Returns the thumbnails of the copies."""
     documents = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
     files = [folder / entry["file_name"] for document in documents for entry in document["images"]]
     alone = groups(near_pairs([_thumbnail(file.read_bytes()) for file in files]))
@@ -48,6 +49,7 @@ def measure_set(folder: Path, crop: float) -> None:
         f"{folder.name:17} {len(files):4} pictures: {sum(map(len, alone)):3} joined with others in {len(alone):2} groups "
         f"(largest {max(map(len, alone), default=0):2}); of {len(files)} groups of copies, {len(files) - whole} fell apart"
     )
+    return copies
 
 
 def measure_reading() -> None:
@@ -74,20 +76,15 @@ def measure_reading() -> None:
         read_image(photos[number % DIFFERENT_PHOTOS])
     seconds = time.process_time() - started
     image_facts.thumbnail = real
-    print(
-        f"reading {PHOTOS} photos of {PHOTO_PX}: {seconds:.1f} s of CPU, of which thumbnails {added:.2f} s ({added / seconds:.1%})"
-    )
+    share = f"{added:.2f} s ({added / seconds:.1%})"
+    print(f"reading {PHOTOS} photos of {PHOTO_PX}: {seconds:.1f} s of CPU, of which thumbnails take {share}")
 
 
-def measure_comparing(count: int) -> None:
-    """As many different pictures, each a quarter of them in a burst of two."""
-    random = np.random.default_rng(0)
-    small = np.repeat(np.repeat(random.integers(0, 256, (count, 8, 8), dtype=np.uint8), 4, axis=1), 4, axis=2)
-    small[: count // 4] = small[-(count // 4) :]
-    thumbnails = [picture.tobytes() for picture in small]
+def measure_comparing(thumbnails: Sequence[bytes]) -> None:
+    """The copies of all sets, as one dataset."""
     started = time.process_time()
     pairs = near_pairs(thumbnails)
-    print(f"comparing {count:,} pictures: {time.process_time() - started:.1f} s of CPU, {len(pairs):,} pairs")
+    print(f"comparing {len(thumbnails):,} pictures: {time.process_time() - started:.1f} s of CPU, {len(pairs):,} pairs")
 
 
 def _thumbnail(data: bytes) -> bytes:
