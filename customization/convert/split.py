@@ -82,9 +82,9 @@ def split(
     former = former or FormerParts()
     trained = _contents(images, former.training)
     tested = _contents(images, former.testing) - trained
-    parted = {group for group in near if trained.intersection(group) and tested.intersection(group)}
-    test = {group for group in sizes if tested.intersection(group)} - parted
-    decided = test | {group for group in sizes if trained.intersection(group)} - parted
+    separated = {group for group in near if trained.intersection(group) and tested.intersection(group)}
+    test = {group for group in sizes if tested.intersection(group)} - separated
+    decided = test | {group for group in sizes if trained.intersection(group)} - separated
     in_test = sum((sizes[group] for group in test), Counter[str | None]())
     totals = sum(sizes.values(), Counter[str | None]())
     # Rare tags come first: their images count for the common tags, too.
@@ -96,7 +96,7 @@ def split(
             test.add(group)
             in_test.update(sizes[group])
 
-    remarks = _remarks(copies, near, parted)
+    remarks = _remarks(copies, near, separated)
     for tag in by_tag:
         if tag is not None and len(by_tag[tag]) < totals[tag] and not in_test[tag] and _test_count(totals[tag], test_share):
             remarks.warn(What.TAG, "has no test image: nearly all of its images are near-duplicates", repr(tag))
@@ -126,14 +126,14 @@ def _for_testing(groups: Iterable[tuple[Group, int]], total: int, in_test: int, 
     return chosen
 
 
-def _remarks(copies: Mapping[str, Sequence[LabelledImage]], near: Sequence[Group], parted: Container[Group]) -> Remarks:
-    """On the images that stay together, and on those that an earlier split `parted`."""
+def _remarks(copies: Mapping[str, Sequence[LabelledImage]], near: Sequence[Group], separated: Container[Group]) -> Remarks:
+    """On the images that stay together, and on those that an earlier split `separated`."""
     remarks = Remarks()
     together = f"in {counted(len(near), 'group')} of near-duplicates stay together"
     for number, group in enumerate(near, start=1):
         for image in (image for sha256 in group for image in copies[sha256]):
             remarks.note(What.IMAGE, together, f"{image.path} (group {number})")
-            if group in parted:
+            if group in separated:
                 reason = "had near-duplicates on the other side of the earlier split, so its group was split again"
                 remarks.changed(What.IMAGE, reason, str(image.path))
     return remarks

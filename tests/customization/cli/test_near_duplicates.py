@@ -1,4 +1,4 @@
-"""Near-duplicate photos on the command line: no split parts them, and `vision check` finds those that a split has parted."""
+"""Near-duplicate photos on the command line: no split parts them, and `vision check` finds those that a split has separated."""
 
 import io
 import json
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from tests.customization.cli.ran import Vision
 from tests.support.near_copies import drawn, near_copies
@@ -80,3 +80,19 @@ def test_check_finds_pictures_on_both_sides(vision: Vision, tmp_path: Path) -> N
         ("warning", 1),
     ]
     assert vision("check", testing).out.count("warning") == 0
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_photos_of_phones_stay_together_before_and_after_they_have_copies(vision: Vision, tmp_path: Path) -> None:
+    for seed in range(PICTURES):
+        folder = tmp_path / "phone" / "ab"[seed % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, data in enumerate(near_copies(drawn(seed, (160, 120)), seed)[:2]):
+            with Image.open(io.BytesIO(data)) as image:
+                image.save(folder / f"{seed}-{number}.avif")
+    arguments = ("convert", tmp_path / "phone", "--output", tmp_path / "out", "--test-share", 0.2, "--seed", 1)
+    for _ in range(2):
+        assert vision(*arguments).code == 0
+        training, testing = pictures(tmp_path / "out" / "train.json"), pictures(tmp_path / "out" / "test.json")
+        assert (set(training.values()), set(testing.values())) == ({2}, {2})
+        assert (len(training), len(testing)) == (8, 2)
