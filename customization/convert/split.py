@@ -85,8 +85,10 @@ def split(
     separated = {group for group in near if trained.intersection(group) and tested.intersection(group)}
     test = {group for group in sizes if tested.intersection(group)} - separated
     decided = test | {group for group in sizes if trained.intersection(group)} - separated
-    in_test = sum((sizes[group] for group in test), Counter[str | None]())
-    totals = sum(sizes.values(), Counter[str | None]())
+    in_test, totals = Counter[str | None](), Counter[str | None]()
+    for group, size in sizes.items():
+        totals.update(size)
+        in_test.update(size if group in test else ())
     # Rare tags come first: their images count for the common tags, too.
     for tag in sorted(by_tag, key=lambda tag: (totals[tag], tag or "")):
         undecided = [group for group in by_tag[tag] if group not in decided]
