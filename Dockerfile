@@ -12,7 +12,7 @@ COPY common/__init__.py common/__init__.py
 COPY common/cache_folder.py common/cache_folder.py
 COPY toolchain toolchain
 RUN python -m toolchain.image packages --to /opt/vision-engine
-COPY README.md LICENSE ./
+COPY README.md LICENSE NOTICE ./
 COPY src src
 COPY common common
 COPY components components

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vision_customization.engine.learning import decode_image
 from vision_customization.engine.learning.classification.feature_graph import load_networks, resize_model, views_model
-from vision_customization.engine.learning.classification.views import VIEWS
+from vision_customization.engine.learning.classification.views import passes_of, views_of
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 from vision_customization.engine.settings import default_weights_dir
 
@@ -50,17 +50,13 @@ class Bare:
 
     @cached_property
     def _networks(self) -> tuple[onnxruntime.InferenceSession, list[onnxruntime.InferenceSession]]:
-        networks = load_networks(ensure_weights(default_weights_dir()))
+        paths = ensure_weights(default_weights_dir())
+        networks, backbones = load_networks(paths), [backbone for backbone in BACKBONES if backbone.name in paths]
         views = [
-            session(
-                views_model(
-                    backbone, tuple(view for view in VIEWS if view.source.backbone == backbone), networks[backbone.name]
-                ).SerializeToString(),
-                self._threads,
-            )
-            for backbone in BACKBONES
+            session(views_model(backbone, views_of([backbone]), networks[backbone.name]).SerializeToString(), self._threads)
+            for backbone in backbones
         ]
-        return session(resize_model(BACKBONES).SerializeToString(), self._threads), views
+        return session(resize_model(passes_of(views_of(backbones))).SerializeToString(), self._threads), views
 
     def embed(self, files: Sequence[str]) -> dict[str, float]:
         """All passes that a training needs, over images decoded on all cores."""
@@ -68,14 +64,20 @@ class Bare:
         pool = ThreadPoolExecutor(self._threads)
         started, cpu_started = time.perf_counter(), time.process_time()
         for start in range(0, len(files), CHUNK):
-            resized = [resize.run(None, {"image": pixels}) for pixels in pool.map(read_pixels, files[start : start + CHUNK])]
-            for position, network in enumerate(views):
-                by_shape: dict[tuple[int, ...], list[NDArray[np.float32]]] = defaultdict(list)
+            names = [output.name for output in resize.get_outputs()]
+            resized = [
+                dict(zip(names, resize.run(None, {"image": pixels}), strict=True))
+                for pixels in pool.map(read_pixels, files[start : start + CHUNK])
+            ]
+            for network in views:
+                seen = [value.name for value in network.get_inputs()]
+                by_shape: dict[tuple[int, ...], list[dict[str, NDArray[np.float32]]]] = defaultdict(list)
                 for planes in resized:
-                    by_shape[planes[position].shape].append(planes[position])
+                    by_shape[planes[seen[0]].shape].append(planes)
                 for images in by_shape.values():
                     for first in range(0, len(images), BATCH):
-                        network.run(None, {"planes": np.concatenate(images[first : first + BATCH])})
+                        batch = images[first : first + BATCH]
+                        network.run(None, {name: np.concatenate([planes[name] for planes in batch]) for name in seen})
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
         pool.shutdown()
         return {"seconds": seconds, "cpuSeconds": cpu_seconds}

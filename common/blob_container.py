@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 API_VERSION = "2024-11-04"
 """The newest version that every Azurite of the last years supports; the library's default is newer."""
 
+AZURE_BLOB_SUFFIXES = (
+    ".blob.core.windows.net",
+    ".blob.core.usgovcloudapi.net",
+    ".blob.core.chinacloudapi.cn",
+    ".blob.storage.azure.net",
+)
+"""Blob endpoints of Azure's clouds; the last ones are for accounts in a DNS zone of their own."""
+
 CONNECTIONS = 16
 CONNECT_TIMEOUT_SECONDS = 10
 READ_TIMEOUT_SECONDS = 60

@@ -36,14 +36,6 @@ class ModelKind(StrEnum):
         """The longest `timeBudgetInHours` (swagger 2023-04-01-preview and its FAQ)."""
         return 1344 if self is ModelKind.GENERIC_DETECTOR else 336
 
-    def minimum_budget_hours(self, images: int, boxes_per_image: float = 1.0) -> float:
-        """The minimum time budget, in hours, for a training on `images` images (the service's FAQ)."""
-        if self is ModelKind.GENERIC_DETECTOR:
-            return 0.0066667 * images
-        if self is ModelKind.PRODUCT_RECOGNIZER:
-            return 0.0003334 * images * boxes_per_image
-        return 0.0003334 * images
-
 
 class ModelStatus(StrEnum):
     NOT_STARTED = "notStarted"

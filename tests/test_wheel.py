@@ -94,6 +94,8 @@ def test_the_wheel_has_one_name_and_nothing_that_a_user_does_not_need(wheel: Pat
         names = archive.namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"vision_customization"}
     assert "vision_customization/py.typed" in names
+    licences = {name.rpartition("/")[2] for name in names if ".dist-info/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE"}, "NOTICE names the networks that the engine downloads"
     packages = ["common", "components", "contract", "customization", "engine"]
     known = subprocess.run(
         ["git", "ls-files", *packages], cwd=CHECKOUT, capture_output=True, text=True, check=True

@@ -10,7 +10,7 @@ from toolchain.packages import Uv, find_uv
 from toolchain.places import Places
 from toolchain.steps import Made, Step, digest_of
 
-LICENCE = "EfficientNet-Lite0 and -Lite2, NanoDet: licensed under Apache-2.0"
+LICENCE = "licensed under Apache-2.0 and MIT; see NOTICE"
 
 
 def pull_weights(uv: Uv, environment: Path, folder: Path) -> None:
@@ -32,4 +32,4 @@ def weights_step(places: Places) -> Step:
     # The tables name the checkpoints and number their conversions, which are part of the file names.
     tables = [places.checkout / "engine" / "learning" / "pretrained" / name for name in ("backbones.py", "nanodet_weights.py")]
     sources = digest_of(*tables, str(places.cache))
-    return Step("weights", "Pretrained weights (190 MB)", "20 s to 1 min, depending on the network", sources, make)
+    return Step("weights", "Pretrained weights (230 MB)", "20 s to 1 min, depending on the network", sources, make)

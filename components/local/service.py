@@ -34,7 +34,7 @@ HEALTH_TIMEOUT_SECONDS = 90.0
 FETCH_TIMEOUT_SECONDS = 600.0
 """The same for a program that is downloaded first, which npx and Docker do without a word."""
 START_TIMEOUT_SECONDS = 3600.0
-"""How long a start may take in all: 190 MB at half a megabit per second."""
+"""How long a start may take in all: 230 MB at half a megabit per second."""
 HEALTH_INTERVAL_SECONDS = 0.1
 HTTP_SERVER_ERROR = 500
 

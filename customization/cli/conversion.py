@@ -88,26 +88,44 @@ def read_chosen(chosen: Detected, *, multi_label: bool) -> LabelledImages:
     """
     from vision_customization.customization.convert import as_multi_label, check_one_tag_each
     from vision_customization.customization.convert.formats import read_labels
+    from vision_customization.customization.convert.split_files import join_splits, without_unlisted
 
     with progress_bar("reading images") as advance:
-        read = read_labels(
-            chosen.format, chosen.source, chosen.images, digest_cache(), lambda done, total: advance(done, total, "")
-        )
+
+        def read_file(file: Detected) -> LabelledImages:
+            return read_labels(
+                file.format, file.source, file.images, digest_cache(), lambda done, total: advance(done, total, "")
+            )
+
+        if chosen.splits:
+            read = join_splits({split: (file.source, read_file(file)) for split, file in chosen.splits.items()})
+        else:
+            read = read_file(chosen)
+    read = without_unlisted(read, chosen.there)
     if multi_label:
         return as_multi_label(read)
     check_one_tag_each(read)
     return read
 
 
-def targets_in(folder: Path, source: Path, *, two: bool) -> list[Path]:
+def overwrites(folder: Path, sources: Sequence[Path]) -> Path | None:
+    """The source that train.json or test.json in `folder` would overwrite."""
+    targets = [target for name in ("train.json", "test.json") if (target := folder / name).exists()]
+    return next((target for target in targets for source in sources if target.samefile(source)), None)
+
+
+def targets_in(folder: Path, sources: Sequence[Path], *, two: bool) -> list[Path]:
     """The COCO files to write: train.json, and test.json if there are `two`.
 
     Raises:
-        click.UsageError: one of them is the source.
+        click.UsageError: one of them is a source, or would be read as part of it the next time.
     """
+    for source in sources:
+        if source.is_dir() and source.resolve() in folder.resolve().parents:
+            raise click.UsageError(f"{folder} is inside {source}, so its files would be read as labels: name another --output")
     targets = [folder / name for name in (("train.json", "test.json") if two else ("train.json",))]
     for target in targets:
-        if target.exists() and target.samefile(source):
+        if target == overwrites(folder, sources):
             raise click.UsageError(f"{target} would overwrite the labels that are read: name another folder with --output")
     return targets
 

@@ -5,8 +5,6 @@ It is one HTML file without scripts that loads nothing: it opens from disk.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +12,17 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PIL import Image, ImageOps
-
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.texts import counted
+from vision_customization.customization.convert.images.thumbnail import thumbnail
 
 if TYPE_CHECKING:
     from vision_customization.customization.convert import LabelledImage, LabelledImages
 
 PICTURES_PER_TAG = 12
-THUMBNAIL_PX = 220
-"""The longer side of a thumbnail."""
-JPEG_QUALITY = 80
 UNLABELLED = "without labels"
+MARK = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="generator" content="vision new">'
+"""How a page begins: a file that does not is somebody else's."""
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --note: #c60; }
@@ -93,9 +89,15 @@ def contact_sheet(
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     aside = f'<h2 class="note">Left out, or worth a look</h2><ul>{listed}</ul>' if listed else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+        f"{MARK}<title>{escape(title)}</title><style>{_STYLE}</style>"
         f"<h1>{escape(title)}</h1>{lines}{_table(parts, counts, list(shown))}{aside}{''.join(sections)}</html>\n"
     )
+
+
+def is_contact_sheet(path: Path) -> bool:
+    """Whether a file is such a page, so that a new one may take its place."""
+    with path.open("rb") as file:
+        return file.read(len(MARK)) == MARK.encode()
 
 
 def by_tag(parts: Mapping[str, LabelledImages]) -> dict[str, list[Picture]]:
@@ -142,7 +144,7 @@ def _figure(picture: Picture, tag: str) -> str:
     drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{boxes}</svg>' if boxes else ""
     tags = Counter(name for name, _ in image.labels)
     names = ", ".join(f"{count} × {name}" if count > 1 else name for name, count in tags.items()) or UNLABELLED
-    width, height, source = _thumbnail(image.path)
+    width, height, source = thumbnail(image.path.read_bytes())
     caption = f'<figcaption class="{escape(picture.part)}">{escape(image.path.name)}</figcaption>'
     told = f'alt="{escape(f"{image.path.name}: {names}")}" title="{escape(f"{image.path}: {names}")}"'
     shown = f'<img width="{width}" height="{height}" {told} src="{source}">{drawn}'
@@ -153,14 +155,3 @@ def _rectangle(box: Box, own: bool) -> str:
     left, top, width, height = box
     other = "" if own else ' class="other"'
     return f'<rect{other} x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}"/>'
-
-
-def _thumbnail(path: Path) -> tuple[int, int, str]:
-    """Width and height in pixels, and a data URI of the upright image."""
-    with Image.open(path) as opened:
-        opened.draft("RGB", (2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
-    upright.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    written = io.BytesIO()
-    upright.save(written, "JPEG", quality=JPEG_QUALITY)
-    return *upright.size, f"data:image/jpeg;base64,{base64.b64encode(written.getvalue()).decode()}"

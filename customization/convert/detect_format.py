@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from vision_customization.customization.convert.readers.csv_columns import FILE_
 from vision_customization.customization.convert.readers.image_list import LINE
 from vision_customization.customization.convert.readers.yolo_names import NAME_FILES
 from vision_customization.customization.convert.sources.source_files import OUTPUTS, source_files
-from vision_customization.customization.convert.sources.splits import split_of
+from vision_customization.customization.convert.sources.splits import ORDER, split_of, split_of_file
 from vision_customization.customization.errors import ConversionFailed
 
 UNLABELLED = "unlabelled"
@@ -40,6 +40,10 @@ TITLES = {
     UNLABELLED: "images without labels",
 }
 
+LISTS = frozenset({"csv", "coco", "coco-pixels", "cvat", "automl", "list"})
+"""Formats whose file lists every image that has labels; images that it does not list are left out. Readers of other formats
+say themselves what they leave out."""
+
 HEAD_BYTES = 65_536
 SHOWN = 3
 
@@ -49,12 +53,22 @@ _YOLO_LINE = re.compile(r"\s*\d+(\.0*)?(\s+-?[\d.]+(e[-+]?\d+)?){4,}\s*", re.IGN
 @dataclass(frozen=True, slots=True)
 class Detected:
     """What was found out: the name of the format, as of `--from` or `UNLABELLED`; what to read, a file or a folder; what
-    says so, to be shown: `Pascal VOC: 40 XML files in Annotations/`; and the folder of the images that a file names."""
+    says so, to be shown: `Pascal VOC: 40 XML files in Annotations/`; and the folder of the images that a file names.
+
+    `splits` are the files of a folder that has one for each of the source's splits, as train.json and test.json. `there` are
+    all images of a folder of which files say what is in it."""
 
     format: str
     source: Path
     evidence: str
     images: Path | None = None
+    splits: Mapping[str, Detected] = field(default_factory=dict)
+    there: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is read: the source, or the file of each split."""
+        return tuple(split.source for split in self.splits.values()) or (self.source,)
 
 
 @dataclass
@@ -82,13 +96,19 @@ def detect_format(path: Path) -> Detected:
     seen = _seen(path)
     candidates = [candidate for name in seen.labels for candidate in _labelled(name, path, seen)]
     if len(candidates) == 1:
-        return candidates[0]
+        return replace(candidates[0], there=tuple(seen.images) if candidates[0].format in LISTS else ())
+    if splits := _splits(path, candidates):
+        formats = {split.format for split in splits.values()}
+        files = ", ".join(str(split.source.relative_to(path)) for split in splits.values())
+        evidence = f"{' and '.join(TITLES[name] for name in sorted(formats))}: {files}"
+        there = tuple(seen.images) if formats <= LISTS else ()
+        return Detected(max(formats), path, evidence, splits=splits, there=there)
     if candidates:
-        formats = sorted({candidate.format for candidate in candidates})
+        names = sorted({candidate.format for candidate in candidates})
         raise ConversionFailed(
             [
                 f"{path}: it is unclear which labels count: {'; '.join(candidate.evidence for candidate in candidates)}. "
-                + (_choices(formats) if len(formats) > 1 else "Name one of them, and another folder with --output")
+                + (_choices(names) if len(names) > 1 else "Name one of them, and another folder with --output")
             ]
         )
     return _unlabelled(path, seen)
@@ -110,6 +130,17 @@ def _labelled(name: str, folder: Path, seen: _Seen) -> Iterator[Detected]:
     else:
         kind = {"voc": "XML file", "labelme": "JSON file", "yolo": "label file"}[name]
         yield Detected(name, folder, f"{TITLES[name]}: {counted(len(files), kind)} in {_places(files, folder)}")
+
+
+def _splits(folder: Path, candidates: Sequence[Detected]) -> dict[str, Detected]:
+    """The file of each of the source's splits; empty if the candidates are something else."""
+    splits: dict[str, Detected] = {}
+    for candidate in candidates:
+        split = split_of_file(candidate.source.relative_to(folder))
+        if candidate.format not in FILE_READERS or split is None or split in splits:
+            return {}
+        splits[split] = candidate
+    return {split: splits[split] for split in ORDER if split in splits}
 
 
 def _images_of(file: Path, folder: Path, seen: _Seen) -> Path:
@@ -184,7 +215,9 @@ def _seen(folder: Path) -> _Seen:
 def _forget_outputs(folder: Path, seen: _Seen) -> None:
     """Don't take what an earlier conversion wrote into its source for the source."""
     outputs = [file for file in seen.labels.get("coco", []) if file.parent == folder and file.name in OUTPUTS]
-    others = any(files for name, files in seen.labels.items() if name != "coco")
+    others = any(
+        file.parent != folder or split_of_file(Path(file.name)) is None for files in seen.labels.values() for file in files
+    )
     if outputs and (others or all(_by_folders(file) for file in outputs)):
         seen.labels["coco"] = [file for file in seen.labels["coco"] if file not in outputs]
 

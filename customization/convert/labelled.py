@@ -198,10 +198,10 @@ def _labelled(kind: str, item: FoundImage, facts: ImageFacts, problems: list[str
         else:
             labels.append((tag, box))
     if kind == AnnotationKind.IMAGE_CLASSIFICATION:
-        once = list(dict.fromkeys(labels))
-        for _, _, place in item.labels[len(once) :]:
-            remarks.left_out(What.LABEL, "repeats the tag of its image", place)
-        labels = once
+        for index, (tag, _, place) in enumerate(item.labels):
+            if any(tag == earlier for earlier, _, _ in item.labels[:index]):
+                remarks.left_out(What.LABEL, "repeats the tag of its image", place)
+        labels = list(dict.fromkeys(labels))
     return LabelledImage(item.path, facts.sha256, *size, tuple(labels), item.testing, is_photo(facts))
 
 

@@ -12,7 +12,8 @@ from vision_customization.customization.errors import ConversionFailed
 
 def as_multi_label(images: LabelledImages) -> LabelledImages:
     """The images with their tags, each once and without a box. Identical files become one image, the first, with the tags of
-    all: in one folder per tag, an image with two tags is in two folders. Remarks say what is not as it was."""
+    all: in one folder per tag, an image with two tags is in two folders. It is for training if a copy is. Remarks say what is
+    not as it was."""
     merged: dict[str, LabelledImage] = {}
     remarks = Remarks()
     for image in images.images:
@@ -27,7 +28,11 @@ def as_multi_label(images: LabelledImages) -> LabelledImages:
             tags.append(tag)
             if box is not None:
                 remarks.changed(What.LABEL, "has a box, of which only the tag is written", str(image.path))
-        merged[image.sha256] = replace(first or image, labels=tuple((tag, None) for tag in tags))
+        one = first or image
+        if one.testing and not image.testing:
+            remarks.changed(What.IMAGE, "is for testing in the source, but now for training, as a copy of it is", str(one.path))
+            one = replace(one, testing=False)
+        merged[image.sha256] = replace(one, labels=tuple((tag, None) for tag in tags))
     return replace(
         images,
         kind=AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,

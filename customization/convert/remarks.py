@@ -44,22 +44,22 @@ class Remarks:
 
     def left_out(self, what: What, reason: str, place: str) -> None:
         """Something that is in the source and will not be in the result."""
-        self._add(Effect.LEFT_OUT, what, reason, place)
+        self.add(Effect.LEFT_OUT, what, reason, place)
 
     def changed(self, what: What, reason: str, place: str) -> None:
         """Something that is not in the result as it is in the source, such as a box that was clipped to its image's edge."""
-        self._add(Effect.CHANGED, what, reason, place)
+        self.add(Effect.CHANGED, what, reason, place)
 
     def warn(self, what: What, reason: str, place: str) -> None:
         """Something that was taken as it is, but is probably a mistake."""
-        self._add(Effect.WARNING, what, reason, place)
+        self.add(Effect.WARNING, what, reason, place)
 
     def note(self, what: What, reason: str, place: str) -> None:
         """How the reader understood something that could mean something else."""
-        self._add(Effect.NOTE, what, reason, place)
+        self.add(Effect.NOTE, what, reason, place)
+
+    def add(self, effect: Effect, what: What, reason: str, place: str) -> None:
+        self._places.setdefault((effect, what, reason), []).append(place)
 
     def listed(self) -> tuple[Remark, ...]:
         return tuple(Remark(*key, tuple(places)) for key, places in self._places.items())
-
-    def _add(self, effect: Effect, what: What, reason: str, place: str) -> None:
-        self._places.setdefault((effect, what, reason), []).append(place)

@@ -89,10 +89,9 @@ def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
             which = ", ".join(str(path) for path in lost[:LOST_SHOWN])
             more = f" and {len(lost) - LOST_SHOWN:,} more" if len(lost) > LOST_SHOWN else ""
             problems.append(
-                f"{file}: replacing it would lose the labels of images that the source does not have: {which}{more}. Label "
-                "them in "
-                "the source, name another folder (`--output`), or move this file away. (An image that was changed in the "
-                "source counts as a different image: delete its former copy.)"
+                f"{file}: replacing it would lose the labels of images that the source does not have: {which}{more}. If these "
+                "are copies of images that were deleted or changed in the source, delete the copies. Otherwise label them in "
+                "the source, or name another folder (`--output`)"
             )
     if problems:
         raise ConversionFailed(problems)

@@ -101,9 +101,14 @@ class ImageSource:
 
 def files_by_id(folder: Path) -> dict[str, Path]:
     """The images that `folder` has, by their names without extension."""
+    return {path.stem: path for path in image_files(folder)}
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The files in `folder` with the extension of an image; none if there is no such folder."""
     if not folder.is_dir():
-        return {}
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS and path.name[0] != "."}
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in EXTENSIONS and path.name[0] != "."]
 
 
 class ImageFolder:

@@ -6,6 +6,7 @@ these as `images`, `tags` and `project`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from vision_customization.contract.coco.document import read_json
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.wire import Wire
 from vision_customization.customization.customvision.labels import ProjectContent, ProjectTag, negative_tag
-from vision_customization.customization.customvision.loading import files_by_id
+from vision_customization.customization.customvision.loading import files_by_id, image_files
 from vision_customization.customization.customvision.wire import MULTILABEL, Image, ImageTag, Project, Region, Tag
 from vision_customization.customization.errors import ConversionFailed
 
@@ -57,6 +58,12 @@ def read_saved(files: Sequence[Path]) -> ProjectContent:
         problems.append(f"the files are of several projects: {names}. Convert them one at a time")
     if not images and not problems:
         problems.append(f"{', '.join(map(str, files))}: no images. Expected what GetTaggedImages answers")
+    by_id: dict[str, Image] = {}
+    problems += [
+        f"the image {image.id} is in these files twice, with different labels. Leave out the older file"
+        for image in images  # a page that was saved twice has the same images again
+        if _labels_of(by_id.setdefault(image.id, image)) != _labels_of(image)
+    ]
     known = _tags(tags, images)
     labels: list[ImageTag | Region] = []
     for image in images:
@@ -65,7 +72,6 @@ def read_saved(files: Sequence[Path]) -> ProjectContent:
     problems += [f"the tag {id_} has no name in these files: add what GetTags answers" for id_ in nameless]
     if problems:
         raise ConversionFailed(problems)
-    by_id = {image.id: image for image in images}  # a page that was saved twice has the same images again
     project = projects[0] if projects else None
     tagged = tuple(image for image in by_id.values() if image.tags or image.regions)
     return ProjectContent(
@@ -81,17 +87,30 @@ def find_files(content: ProjectContent, folder: Path) -> dict[str, Path]:
     """The file of each image in `folder`: named by the image's id, or as its blob is.
 
     Raises:
-        ConversionFailed: the folder has none of them.
+        ConversionFailed: the folder has none of them, or several files of one name.
     """
     there = files_by_id(folder)
     names = {image.id: [f"{prefix}{image.id}" for prefix in ("", *BLOB_PREFIXES)] for image in content.images}
     found = {id_: there[name] for id_, known in names.items() for name in reversed(known) if name in there}
+    used = set(found.values())
+    twice = [path for path in image_files(folder) if there[path.stem] in used - {path}]
+    if twice:
+        raise ConversionFailed(
+            [f"{path}: could be of the same image as {there[path.stem].name}. Remove one of them" for path in twice]
+        )
     if content.images and not found:
         example = content.images[0].id
         raise ConversionFailed(
             [f"{folder}: has none of the {len(names):,} images. Their files must be named by the images' ids, as {example}.jpg"]
         )
     return found
+
+
+def unlisted(content: ProjectContent, folder: Path) -> list[Path]:
+    """The images in `folder` that the project does not have."""
+    ids = (*(image.id for image in content.images), *content.untagged)
+    names = {f"{prefix}{id_}" for id_ in ids for prefix in ("", *BLOB_PREFIXES)}
+    return [path for path in image_files(folder) if path.stem not in names]
 
 
 def kind_of(project: Project | None, images: Sequence[Image]) -> str:
@@ -104,6 +123,12 @@ def kind_of(project: Project | None, images: Sequence[Image]) -> str:
     else:
         several = any(len({tag.tag_id or tag.tag_name for tag in image.tags}) > 1 for image in images)
     return AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION if several else AnnotationKind.IMAGE_CLASSIFICATION
+
+
+def _labels_of(image: Image) -> tuple[object, object]:
+    """Tags and regions, in no order."""
+    regions = Counter((one.tag_id, one.tag_name, one.left, one.top, one.width, one.height) for one in image.regions)
+    return Counter((tag.tag_id, tag.tag_name) for tag in image.tags), regions
 
 
 def _tags(tags: Sequence[Tag], images: Sequence[Image]) -> dict[str, ProjectTag]:

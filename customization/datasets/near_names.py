@@ -32,7 +32,10 @@ class NearNames:
 
     def hint(self, folder: str, name: str) -> str | None:
         """A file with nearly the same name, relative to `folder`: in other letter case, or with another image extension."""
-        *parents, last = (part for part in name.split("/") if part not in ("", "."))
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if not parts:
+            return None
+        *parents, last = parts
         inner = ""
         for part in parents:
             found = next((other for other in self._in(f"{folder}/{inner}") if _folded(other) == _folded(part)), None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.training_time import ASSUMED_SPEED, Workload, hours_for
 
 PROJECT = "vision-customization"
 
@@ -22,6 +22,7 @@ def stack_entry(
     name: str,
     kind: str,
     images: int,
+    tags: int,
     training: Mapping[str, Any],
     evaluation: Mapping[str, Any] | None = None,
     require: Mapping[str, float] | None = None,
@@ -30,7 +31,7 @@ def stack_entry(
 
     Args:
         kind: the annotation kind of the datasets.
-        images: how many there are to train from: a detector needs a time budget that grows with them.
+        images: how many there are to train from; with the number of their `tags`, they decide the time budget.
         training: where the dataset is: `source` and `annotationFiles`, or `annotationFileUris`.
         evaluation: the same of the images to evaluate on.
         require: the gate, which needs `evaluation`.
@@ -41,7 +42,7 @@ def stack_entry(
     if evaluation is not None:
         datasets[f"{name}-test"] = {"annotationKind": str(kind), **evaluation}
         model["evaluationDataset"] = f"{name}-test"
-    model["timeBudgetInHours"] = max(1, math.ceil(model_kind.minimum_budget_hours(images)))
+    model["timeBudgetInHours"] = hours_for(Workload(model_kind, images, tags), ASSUMED_SPEED)
     if require and evaluation is not None:
         model["require"] = dict(require)
     model["publish"] = True

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vision_customization.common.errors import VisionError
+from vision_customization.contract.enums import ModelKind
 from vision_customization.customization.program.stack_entry import StackEntry
 
 FOLDER_KEY = "stackConfigDir"
@@ -34,7 +35,7 @@ class Project:
     def read(cls, folder: Path) -> Project:
         """The project whose Pulumi.yaml is in `folder`. Raises StackFileInvalid."""
         file = folder / "Pulumi.yaml"
-        described = _load(file, file.read_text("utf-8"))
+        described = _load(file, _text(file))
         name = described.get("name")
         if not isinstance(name, str):
             raise StackFileInvalid(f"{file}: has no `name`")
@@ -64,8 +65,8 @@ class Declared(StrEnum):
 def check_use(file: Path, project: str, name: str, source: str, annotation_kind: str) -> None:
     """Raises StackFileInvalid if another model's datasets of another kind have their labels in the folder `source`, which the
     labels of model `name` would replace."""
-    config = _load(file, file.read_text("utf-8")).get("config") if file.exists() else None
-    datasets = (config or {}).get(f"{project}:datasets")
+    config = _load(file, _text(file)).get("config") if file.exists() else None
+    datasets = config.get(f"{project}:datasets") if isinstance(config, Mapping) else None
     for dataset, declared in datasets.items() if isinstance(datasets, Mapping) else ():
         if not isinstance(declared, Mapping) or dataset in (f"{name}-train", f"{name}-test"):
             continue
@@ -76,16 +77,26 @@ def check_use(file: Path, project: str, name: str, source: str, annotation_kind:
             )
 
 
+def check_entry(file: Path, project: str, entry: StackEntry) -> None:
+    """Find out whether `declare` can write the entry; nothing is written.
+
+    Raises:
+        StackFileInvalid: the file is not YAML, its form is not that of a stack's file, or it has a model of this name that has
+            datasets of other names or is of another kind.
+    """
+    with_entry(_text(file) if file.exists() else None, file, project, entry)
+
+
 def declare(file: Path, project: str, entry: StackEntry) -> Declared:
     """Add models and their datasets to a stack's file, or update where the labels are.
 
-    Comments and all other settings stay, also those of a model that is there already, such as its gate. Only a time budget
-    below that of the entry, which is the least one, is raised.
+    Comments and all other settings stay, also those of a model that is there already, such as its gate and its time budget.
+    Only a dataset to evaluate on that is new is used, with its gate.
 
     Raises:
-        StackFileInvalid: it is not YAML, its form is not that of a stack's file, or the model has datasets of other names.
+        StackFileInvalid: as `check_entry`.
     """
-    former = file.read_text("utf-8") if file.exists() else None
+    former = _text(file) if file.exists() else None
     text = with_entry(former, file, project, entry)
     if text == former:
         return Declared.UNCHANGED
@@ -104,6 +115,7 @@ def with_entry(text: str | None, file: Path, project: str, entry: StackEntry) ->
     config = _mapping(document, "config", file)
     datasets = _mapping(config, f"{project}:datasets", file)
     models = _mapping(config, f"{project}:models", file)
+    added = [name for name in entry["datasets"] if _existing(datasets, name) is None]
     for name, labels in entry["datasets"].items():
         _put(datasets, name, labels)
     for name, declared in entry["models"].items():
@@ -115,11 +127,22 @@ def with_entry(text: str | None, file: Path, project: str, entry: StackEntry) ->
                 f"{file}: models.{name} is there already, and is trained on {there.get('trainingDataset')!r}, not on "
                 f"{declared['trainingDataset']!r}. Choose another name"
             )
-        elif declared["timeBudgetInHours"] > there.get("timeBudgetInHours", 1):
-            there["timeBudgetInHours"] = declared["timeBudgetInHours"]
+        elif not _fits(kind := str(there.get("modelKind", ModelKind.GENERIC_CLASSIFIER)), declared["modelKind"]):
+            raise StackFileInvalid(
+                f"{file}: models.{name} is there already, and is a {kind}, but these labels are those of a "
+                f"{declared['modelKind']}. Choose another name, or change its modelKind and its gate"
+            )
+        elif declared.get("evaluationDataset") in added and "evaluationDataset" not in there:
+            there["evaluationDataset"] = _quoted(declared["evaluationDataset"])
+            there.setdefault("require", _plain(declared.get("require", {})))
     written = io.StringIO()
     _yaml().dump(document, written)
     return written.getvalue()
+
+
+def _fits(kind: str, wanted: str) -> bool:
+    """Whether a model of a kind learns from the labels that an entry declares another kind for."""
+    return kind == wanted or (kind, wanted) == (ModelKind.PRODUCT_RECOGNIZER, ModelKind.GENERIC_DETECTOR)
 
 
 def _put(datasets: Any, name: str, labels: Mapping[str, Any]) -> None:  # noqa: ANN401
@@ -185,6 +208,14 @@ def _yaml() -> Any:  # noqa: ANN401 - ruamel's reader has no types of its own
     yaml.preserve_quotes = True
     yaml.width = 4096  # long lines stay as they are
     return yaml
+
+
+def _text(file: Path) -> str:
+    """Raises StackFileInvalid."""
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise StackFileInvalid(f"{file}: is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}") from None
 
 
 def _load(file: Path, text: str) -> Any:  # noqa: ANN401

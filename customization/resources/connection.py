@@ -73,8 +73,8 @@ def _secret(value: pulumi.Input[str] | None) -> pulumi.Output[str] | None:
     return None if value is None else pulumi.Output.secret(value)
 
 
-def client(properties: Mapping[str, Any]) -> VisionClient:
-    """The REST client of a resource's service."""
+def client(properties: Mapping[str, Any], **options: Any) -> VisionClient:  # noqa: ANN401 - those of the client
+    """The REST client of a resource's service, with these `options` of VisionClient."""
     from vision_customization.customization.client.client import (
         VisionClient,  # a preview without changes sends nothing
     )
@@ -85,4 +85,6 @@ def client(properties: Mapping[str, Any]) -> VisionClient:
 
         credential = DefaultAzureCredential()
     urn = properties.get("row_urn")
-    return VisionClient(properties["endpoint"], credential, on_silence=Row(urn).progress if urn is not None else None)
+    return VisionClient(
+        properties["endpoint"], credential, on_silence=Row(urn).progress if urn is not None else None, **options
+    )

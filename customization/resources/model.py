@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -17,11 +16,13 @@ from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.gate import Performance
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
+from vision_customization.contract.training_time import budget_fault, budget_range_fault, duration
 from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset
+from vision_customization.customization.resources.engine_speed import engine_speed
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
-from vision_customization.customization.resources.retraining import duration, image_count, tiles_of, why_retrained
+from vision_customization.customization.resources.retraining import estimate, is_estimable, tiles_of, why_retrained, workload
 from vision_customization.customization.resources.row import Row, row_urn
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ModelProvider(VisionProvider):
     )
     identity = ("endpoint", "model_name")
 
-    def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
+    def check(self, olds: Properties, news: Properties) -> dynamic.CheckResult:
         remedy = "Give this Model another name in the program"
         problems = name_failures("logical_name", news.get("logical_name"), remedy, longest=DECLARED_NAME_MAX_LENGTH)
         kind, annotation_kind = news.get("model_kind"), news.get("annotation_kind")
@@ -66,14 +67,17 @@ class ModelProvider(VisionProvider):
         named_by = ("training_digest", "logical_name", "time_budget_in_hours", "tiles")
         if problems or not is_known(kind, *(news.get(name) for name in named_by)):
             return dynamic.CheckResult(news, problems)
-        return dynamic.CheckResult({**news, "model_name": physical_name(news)}, problems)
+        name = physical_name(news)
+        if olds.get("model_name") != name and is_estimable(news):  # else nothing is trained
+            problems += check_budget(news, first=not olds)
+        return dynamic.CheckResult({**news, "model_name": name}, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         # State written before `tiles` existed has no value for it.
         changed = self.changed({"tiles": 1, **olds}, {"tiles": 1, **news})
         retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
-            Row(news["row_urn"]).say(why_retrained(olds, news))
+            Row(news["row_urn"]).say(why_retrained(olds, news, engine_speed(news)))
         return self.difference(olds, changed, retrains)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
@@ -156,20 +160,23 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
     if is_known(annotation_kind):
         problem = kind_mismatch(kind, str(annotation_kind), **named(properties, "logical_name", "training_dataset"))
         problems += failures("training_dataset", [problem] if problem else [])
-    budget, tags = properties.get("time_budget_in_hours"), properties.get("training_tags")
-    if is_known(budget) and not 1 <= float(budget or 0) <= kind.time_budget_max_hours:
-        message = f"must be 1 to {kind.time_budget_max_hours} hours for a {kind}, not {budget:g}"
-        problems += failures("time_budget_in_hours", [message])
-    elif is_known(budget, tags, properties.get("training_images")) and tags is not None and budget is not None:
-        images = int(image_count(properties))
-        least = kind.minimum_budget_hours(images, sum(tags.values()) / max(images, 1))
-        if budget < least:
-            message = f"{budget:g} hours are not enough for {images} images: at least {math.ceil(least)} are needed"
-            problems += failures("time_budget_in_hours", [message])
+    budget = properties.get("time_budget_in_hours")
+    if is_known(budget) and (fault := budget_range_fault(kind, float(budget or 0))):
+        problems += failures("time_budget_in_hours", [fault])
     tiles = properties.get("tiles", 1)
     if is_known(tiles) and (fault := tiles_fault(kind, tiles)):
         problems += failures("tiles", [fault])
     return problems
+
+
+def check_budget(properties: Mapping[str, Any], *, first: bool) -> list[dynamic.CheckFailure]:
+    """The error if the engine can't train in the budget; it would refuse in the same words. The row of a `first` training says
+    how long it takes; that of a retraining does so beside its cause."""
+    speed = engine_speed(properties)
+    fault = budget_fault(workload({}, properties), float(properties["time_budget_in_hours"]), speed)
+    if first and fault is None and is_known(properties["row_urn"]):
+        Row(properties["row_urn"]).say(f"trains: {estimate({}, properties, speed)}")
+    return failures("time_budget_in_hours", [fault] if fault else [])
 
 
 def named(properties: Mapping[str, Any], model: str, dataset: str) -> dict[str, str]:

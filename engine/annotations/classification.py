@@ -12,11 +12,13 @@ from vision_customization.engine.annotations.files import AnnotationFile, Findin
 
 @dataclass(frozen=True, slots=True)
 class TaggedImage:
-    """An image with its tag. `tag` is a position in `Annotations.tags`; `place` is its place in the files, for messages."""
+    """An image with its tag. `tag` is a position in `Annotations.tags`; `place` is its place in the files, for messages, and
+    `file_name` its name there, or empty."""
 
     url: str
     tag: int
     place: str
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,8 @@ class _Merged:
                 message = f"image {annotation.image_id} has the tags {tags}: only one tag per image is allowed, {exception}"
                 file.refuse(message, "annotations", annotation.index, annotation.id)
         for image_id, tag in tag_of.items():
-            url, place = file.images[image_id]
-            image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place)
+            url, place, name = file.images[image_id]
+            image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place, name)
             seen = self.images.setdefault(url, image)
             if seen.tag != image.tag:
                 findings.violations.append(Violation(place, f"is also {seen.place}, but has another tag there ({shown(tag)})"))

@@ -26,11 +26,12 @@ class Box:
 @dataclass(frozen=True, slots=True)
 class BoxedImage:
     """An image and its objects, sorted, without duplicates. An image without objects teaches what is background. `place` is the
-    image's first place in the files, for messages."""
+    image's first place in the files, for messages, and `file_name` its name there, or empty."""
 
     url: str
     boxes: tuple[Box, ...]
     place: str
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def read_detection(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Boxe
 @dataclass(slots=True)
 class _Image:
     place: str
+    file_name: str
     boxes: set[Box] = field(default_factory=set)
 
 
@@ -78,8 +80,8 @@ class _Merged:
     images: dict[str, _Image] = field(default_factory=dict)
 
     def add(self, file: AnnotationFile) -> None:
-        for url, place in file.images.values():
-            self.images.setdefault(url, _Image(place))
+        for url, place, name in file.images.values():
+            self.images.setdefault(url, _Image(place, name))
         unboxed: list[FileAnnotation] = []
         boxed = False
         for annotation in file.annotations():
@@ -115,6 +117,7 @@ class _Merged:
                 url,
                 tuple(sorted(Box(number[box.label], box.left, box.top, box.width, box.height) for box in image.boxes)),
                 image.place,
+                image.file_name,
             )
             for url, image in self.images.items()
         )

@@ -21,10 +21,11 @@ class AnnotationError(EngineError):
 
 
 class FileImage(NamedTuple):
-    """`place` is the image's place in the files, for messages."""
+    """`place` is the image's place in the files, for messages; `file_name` is empty if the entry has none."""
 
     url: str
     place: str
+    file_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,9 @@ class AnnotationFile:
                 pixels = entry.get(side)
                 if isinstance(pixels, int | float) and (fault := size_fault(limits.side_min, limits.side_max, pixels)):
                     self.refuse(f"{side} {fault}", "images", index, id_)
-            yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})")
+            name = entry.get("file_name")
+            file_name = name if isinstance(name, str) and not name_text_fault(name) else ""
+            yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})", file_name)
 
     def _categories(self) -> Iterator[tuple[int, str]]:
         for index, id_, entry in self._entries("categories"):

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import DATASET_LIMITS
-from vision_customization.engine.annotations.files import Findings, beyond_limits, read_files, shown
+from vision_customization.engine.annotations.files import FileImage, Findings, beyond_limits, read_files, shown
 
 
 @dataclass(frozen=True, slots=True)
 class MultiTaggedImage:
     """An image and its tags: positions in `MultiLabelAnnotations.tags`, sorted. An image without tags shows none of them.
-    `place` is its first place in the files, for messages."""
+    `place` is its first place in the files, for messages, and `file_name` its name there, or empty."""
 
     url: str
     tags: tuple[int, ...]
     place: str
+    file_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,19 @@ def read_multi_label(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Mu
         AnnotationError: names the first violations.
     """
     findings = Findings(DATASET_LIMITS[AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION.value, purpose])
-    places: dict[str, str] = {}
+    images_of: dict[str, FileImage] = {}
     tags_of: defaultdict[str, set[str]] = defaultdict(set)
     for file in read_files(files, findings):
-        for url, place in file.images.values():
-            places.setdefault(url, place)
+        for image in file.images.values():
+            images_of.setdefault(image.url, image)
         for annotation in file.annotations():
             tags_of[file.images[annotation.image_id].url].add(annotation.tag)
     tags = sorted(set().union(*tags_of.values()))
     number = {tag: index for index, tag in enumerate(tags)}
-    images = (MultiTaggedImage(url, tuple(sorted(number[tag] for tag in tags_of[url])), place) for url, place in places.items())
+    images = (
+        MultiTaggedImage(url, tuple(sorted(number[tag] for tag in tags_of[url])), image.place, image.file_name)
+        for url, image in images_of.items()
+    )
     annotations = MultiLabelAnnotations(tuple(tags), tuple(images))
     findings.conclude(lambda: _beyond_limits(annotations, findings, purpose))
     return annotations

@@ -17,13 +17,16 @@ from vision_customization.engine.api.routes import (
     custom_vision,
     datasets,
     evaluations,
+    label_issues,
     model_import,
     models,
+    outcomes,
     planogram,
     probes,
     products,
     published_models,
     storage_check,
+    training_speed,
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
@@ -33,13 +36,16 @@ from vision_customization.engine.store import Store
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
     datasets.router,
+    label_issues.router,
     evaluations.router,
+    outcomes.router,
     models.router,
     model_import.router,
     published_models.router,
     products.router,
     planogram.router,
     storage_check.router,
+    training_speed.router,
     probes.router,
 )
 

@@ -1,7 +1,7 @@
 """What operations take besides a body: the version, a name, a page, a precondition."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from vision_customization.contract.limits import PAGE_DEFAULT, PAGE_MAX, SKIP_MAX
+from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX
 from vision_customization.contract.wire import Name, Wire
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import JSON, allowed_methods
@@ -22,6 +23,7 @@ ApiVersion = Annotated[
 PathName = Annotated[Name, Path()]
 Skip = Annotated[int, Query(ge=0, le=SKIP_MAX, description="How many items to skip from the start.")]
 Top = Annotated[int, Query(ge=1, le=PAGE_MAX, description="Maximum number of items to return.")]
+LongTop = Annotated[int, Query(ge=1, le=OUTCOMES_PAGE_MAX, description="Maximum number of items to return.")]
 
 
 async def preview_version(api_version: ApiVersion) -> str:
@@ -53,25 +55,43 @@ class Page:
     def __init__(self, request: Request, service: Serving, skip: Skip = 0, top: Top = PAGE_DEFAULT) -> None:
         self._request = request
         self._public_url = service.settings.public_url
-        self._skip = skip
-        self._top = top
+        self.skip = skip
+        self.top = top
 
     def of(self, read: Callable[[int, int], Sequence[R]], shown: Callable[[R], Wire]) -> Response:
         """The page as JSON. `read(skip, top)` returns the records, and `shown` converts each to what callers see."""
-        records = read(self._skip, self._top + 1)  # one more than asked for, to see whether another page follows
-        body: dict[str, Any] = {"value": [shown(record).to_wire() for record in records[: self._top]]}
-        if len(records) > self._top:
-            query = {
-                "skip": self._skip + self._top,
-                "top": self._top,
-                "api-version": self._request.query_params["api-version"],
-            }
-            base = self._public_url or f"{self._request.url.scheme}://{self._request.url.netloc}"
-            body["nextLink"] = f"{base.rstrip('/')}{self._request.url.path}?{urlencode(query)}"
+        records = read(self.skip, self.top + 1)  # one more than asked for, to see whether another page follows
+        body: dict[str, Any] = {"value": [shown(record).to_wire() for record in records[: self.top]]}
+        if len(records) > self.top:
+            body["nextLink"] = self._next_link({})
         return json_response(body)
+
+    def _next_link(self, query: Mapping[str, str]) -> str:
+        """The address of the page after this one; `query` is what it takes besides a page and the version."""
+        version = self._request.query_params["api-version"]
+        parameters = {"skip": self.skip + self.top, "top": self.top, **query, "api-version": version}
+        base = self._public_url or f"{self._request.url.scheme}://{self._request.url.netloc}"
+        return f"{base.rstrip('/')}{self._request.url.path}?{urlencode(parameters)}"
+
+
+class LongPage(Page):
+    """A page of small items, of which there can be more."""
+
+    def __init__(self, request: Request, service: Serving, skip: Skip = 0, top: LongTop = PAGE_DEFAULT) -> None:
+        super().__init__(request, service, skip, top)
+
+    def encoded(
+        self, items: Sequence[bytes], count: int, query: Mapping[str, str], facts: Mapping[str, object] | None = None
+    ) -> Response:
+        """The page from items that are JSON already. `count` is the number of all that `query` selects; `facts` are further
+        members of the page."""
+        more = {"nextLink": self._next_link(query)} if count > self.skip + self.top else {}
+        rest = json.dumps({"count": count, **(facts or {}), **more}, ensure_ascii=False).encode()
+        return encoded_response(b'{"value":[' + b",".join(items) + b"]," + rest[1:])
 
 
 PageQuery = Annotated[Page, Depends()]
+LongPageQuery = Annotated[LongPage, Depends()]
 
 
 def if_match(
@@ -89,6 +109,11 @@ IfMatch = Annotated[frozenset[str] | None, Depends(if_match)]
 
 def json_response(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(json.dumps(body, ensure_ascii=False, separators=(",", ":")), status, headers, JSON)
+
+
+def encoded_response(body: bytes) -> Response:
+    """200 with JSON that is encoded already."""
+    return Response(body, 200, media_type=JSON)
 
 
 def wire_response(body: Wire, status: int = 200, headers: dict[str, str] | None = None) -> Response:

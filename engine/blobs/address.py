@@ -12,15 +12,8 @@ from typing import Self
 from urllib.parse import unquote, urljoin, urlsplit
 
 from vision_customization.common import redaction
+from vision_customization.common.blob_container import AZURE_BLOB_SUFFIXES
 from vision_customization.engine.errors import EngineError
-
-AZURE_BLOB_SUFFIXES = (
-    ".blob.core.windows.net",
-    ".blob.core.usgovcloudapi.net",
-    ".blob.core.chinacloudapi.cn",
-    ".blob.storage.azure.net",
-)
-"""Blob endpoints of Azure's clouds; the last ones are for accounts in a DNS zone of their own."""
 
 _HOST = re.compile(r"^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\]")

@@ -21,7 +21,7 @@ from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.learning import ArtifactError, Classifier, ClassifierSession, read_classifier
-from vision_customization.engine.learning.classification.views import layout_key
+from vision_customization.engine.learning.classification.views import LAYOUTS, views_of
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.onnx_files.checking import check_model_file
 from vision_customization.engine.learning.onnx_files.sessions import open_checked
@@ -132,8 +132,9 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
     if fault := tiles_fault(sidecar.kind, sidecar.training_parameters.tiles):
         raise ImportRefused("metadata", f"trainingParameters.tiles: {fault}.")
     classifies = sidecar.kind is ModelKind.GENERIC_CLASSIFIER
-    if classifies and sidecar.features != layout_key():
-        message = f"the model was trained on features {sidecar.features}, but this engine computes {layout_key()}. Update both "
+    if classifies and sidecar.features not in LAYOUTS:
+        computed = " or ".join(LAYOUTS)
+        message = f"the model was trained on features {sidecar.features}, but this engine computes {computed}. Update both "
         raise ImportRefused("metadata", f"{message}engines to the same version.")
     try:
         model = check_model_file(onnx)
@@ -144,6 +145,8 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
         raise ImportRefused("model", f"it takes longer than {seconds_max:g} s to load.") from None
     except ArtifactError as error:
         raise ImportRefused("model", f"{error}.") from None
+    if classifier is not None and not set(classifier.views) <= set(views_of(LAYOUTS[sidecar.features])):
+        raise ImportRefused("metadata", f"features {sidecar.features} lack some that the model file uses.")
     if list(session.tags) != sidecar.labels:
         raise ImportRefused("metadata", "its labels are not those of the model file.")
     if isinstance(session, DetectorSession) and session.detail != sidecar.training_parameters.tiles:

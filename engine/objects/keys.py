@@ -31,9 +31,19 @@ def sidecar_key(model_id: str) -> str:
     return f"{model_key(model_id)}/model.json"
 
 
-def curves_key(model_id: str, evaluation_id: str) -> str:
-    """Key of the precision-recall curves of a detector's evaluation: `learning.precision_recall_curves` as JSON."""
-    return f"{model_key(model_id)}/evaluations/{evaluation_id}.json"
+def outcomes_key(model_id: str, evaluation_id: str | None = None) -> str:
+    """Prefix of the outcomes of an evaluation, or of the model's own test dataset; see `engine.outcomes.stored`."""
+    return f"{model_key(model_id)}/outcomes" if evaluation_id is None else f"{model_key(model_id)}/evaluations/{evaluation_id}"
+
+
+def estimate_key(model_id: str) -> str:
+    """Prefix of the outcomes of a model's training images, each by a model that had not seen it."""
+    return f"{model_key(model_id)}/estimate"
+
+
+def older_curves_key(model_id: str, evaluation_id: str) -> str:
+    """Key of what older engines kept of a detector's evaluation: precision-recall curves by tag, as JSON."""
+    return f"{outcomes_key(model_id, evaluation_id)}.json"
 
 
 def head_key(model_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The engine's database: datasets, models, evaluations, runs, published names and known blobs, in SQLite or PostgreSQL.
+"""The engine's database: datasets, models, evaluations, runs, published names, known blobs and speeds, in SQLite or PostgreSQL.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -42,6 +42,7 @@ from vision_customization.engine.store.records import (
     Unfinished,
 )
 from vision_customization.engine.store.runs import RunStore
+from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
 
@@ -78,6 +79,7 @@ class Store:
         self.runs = RunStore(self.database)
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
+        self.speeds = SpeedStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -94,6 +94,13 @@ class ModelStore:
                 _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
             ]
 
+    def trained_from(self, dataset: str) -> list[ModelRecord]:
+        """The models that were trained from a dataset and have succeeded, the newest first."""
+        wanted = (ModelRow.training_dataset_name == dataset, ModelRow.status == ModelStatus.SUCCEEDED.value)
+        with self._database.reading() as session:
+            rows = session.scalars(select(ModelRow).where(*wanted).order_by(ModelRow.sequence.desc()))
+            return [_record(row) for row in rows]
+
     def ids(self) -> set[str]:
         """The ids of all models."""
         with self._database.reading() as session:

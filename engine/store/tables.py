@@ -3,7 +3,19 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAME = String(255)
@@ -141,3 +153,14 @@ class BlobRow(Table):
     width: Mapped[int]
     height: Mapped[int]
     seen: Mapped[datetime]
+
+
+class SpeedRow(Table):
+    """How long a part of a training takes on this engine's machines: `seconds` of the last `units`, of which older ones count
+    less. `work` is the name of a field of `Speed`."""
+
+    __tablename__ = "speeds"
+
+    work: Mapped[str] = mapped_column(String(32), primary_key=True)
+    units: Mapped[float] = mapped_column(Double)
+    seconds: Mapped[float] = mapped_column(Double)

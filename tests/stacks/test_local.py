@@ -4,8 +4,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +80,7 @@ def test_five_more_images_cost_five_images_and_no_failed_call(deployed: Project,
     write_dataset(deployed.folder / "shapes", "train.json", {**TRAIN, "circle": range(15)})
     preview = deployed.preview().succeeded().output
     assert "5 images added to 'circle' (10 → 15)" in preview
-    assert "retrains because dataset 'shapes-train' changes (circle 10 → 15)" in preview
+    assert re.search(r"retrains because dataset 'shapes-train' changes \(circle 10 → 15\); about \d+ s of 1 h", preview)
 
     client, stop, failures = client_of(deployed), threading.Event(), []
 
@@ -101,6 +103,33 @@ def test_five_more_images_cost_five_images_and_no_failed_call(deployed: Project,
     assert model.training_progress is not None
     assert (model.training_progress.images_read, model.training_progress.images_embedded) == (5, 5)
     assert client.get_published_model("shapes").model_name == model.name
+
+
+def test_a_budget_that_this_engine_cannot_keep_is_refused_by_the_preview_and_by_the_engine_in_the_same_words(
+    deployed: Project, config: dict[str, Any]
+) -> None:
+    slow = ("embedded_image_seconds", 1000.0, 1_000_000.0)
+    database = deployed.folder / ".vision" / deployed.stack / "engine" / "engine.sqlite"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("INSERT OR REPLACE INTO speeds (work, units, seconds) VALUES (?, ?, ?)", slow)
+    try:
+        config["models"]["shapes"]["timeBudgetInHours"] = 2
+        deployed.configure(config)
+        refused = (
+            "A budget of 2 h is not enough for 20 images: the shortest training from them is estimated to take 5.6 h. "
+            "Set timeBudgetInHours to 6, or use fewer images."
+        )
+        output = deployed.preview().failed().output
+        assert refused in " ".join(output.split()), output
+        client = client_of(deployed)
+        client.create_model("slow", training_dataset_name="shapes-train", time_budget_in_hours=2)
+        model = client.wait_for_model("slow", 120, raise_on_failure=False)
+        assert model.error is not None
+        assert (model.error.code, model.error.message) == ("notEnoughBudget", refused)
+        client.delete_model("slow")
+    finally:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("DELETE FROM speeds")
 
 
 def test_a_gate_keeps_the_old_model_serving(deployed: Project, config: dict[str, Any], picture: bytes) -> None:

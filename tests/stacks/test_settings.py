@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 import yaml
 
-from examples.detection import PARTS
+from examples.detection import PARTS, TAGS
 from stacks.settings import SettingsError, StackSettings, read_settings
 from tests.support.places import CHECKOUT
 from vision_customization.contract.gate import METRICS
+from vision_customization.contract.training_time import ASSUMED_SPEED, Workload, hours_for
 
 DATASETS = {"train": {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "images"}}
 
@@ -48,7 +49,8 @@ def test_the_stacks_of_the_examples_train_measure_and_publish(stack: str) -> Non
         assert model.publish
     if stack == "detection":
         [model] = settings.models.values()
-        assert model.model_kind.minimum_budget_hours(PARTS["train.json"].images) <= model.time_budget_in_hours
+        work = Workload(model.model_kind, PARTS["train.json"].images, len(TAGS))
+        assert hours_for(work, ASSUMED_SPEED) <= model.time_budget_in_hours
 
 
 def test_a_stack_needs_nothing() -> None:
@@ -158,7 +160,10 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             },
             "models.m: require: 'meanAveragePrecision50' is not a metric of a Generic-Classifier; choose from accuracyTop1, ",
         ),
-        ({"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}}, "at most 336"),
+        (
+            {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "timeBudgetInHours": 400}}},
+            "timeBudgetInHours must be 1 to 336 hours for a Generic-Classifier, not 400 (modelKind)",
+        ),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "train", "tiles": 2}}},
             "models.m: tiles: must be 1 for a Generic-Classifier, which analyzes each image as a whole; a Generic-Detector or ",

@@ -14,7 +14,7 @@ from tests.support.api_world import World
 from vision_customization.engine.learning import Classifier, export_classifier
 from vision_customization.engine.learning.classification.recipes import RECIPES
 from vision_customization.engine.learning.classification.training import fit_classifier
-from vision_customization.engine.learning.classification.views import DIMENSIONS, layout_key
+from vision_customization.engine.learning.classification.views import DIMENSIONS
 
 TEXTURE = next(recipe for recipe in RECIPES if recipe.name == "texture")
 """The recipe with the smallest file."""
@@ -45,7 +45,7 @@ def export(weights_dir: Path, tags: Sequence[str]) -> Exported:
         "performance": {"accuracyTop1": 0.75, "tagPerformance": {"cat": {"accuracy": 1.0}}},
         "dataset": {"name": "cats", "digest": "d" * 64, "images": 6},
         "artifact": {"digest": hashlib.sha256(onnx).hexdigest(), "sizeBytes": len(onnx)},
-        "features": layout_key(),
+        "features": classifier.layout,
         "trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 2, "modelKind": "Generic-Classifier"},
         "evaluationParameters": {"testDatasetName": "cats-test"},
         "trainingCostInMinutes": 3,

@@ -143,7 +143,7 @@ def test_what_the_image_runs(root: Path) -> None:
     packages = next(installed.glob("lib/python3*/site-packages"))
     assert not any((packages / name).exists() for name in ("pulumi", "pulumi_azure_native", "pytest", "grpc", "pip"))
     assert list((packages / "vision_customization" / "engine").glob("__pycache__/*.pyc"))
-    assert len(list((installed / "weights").glob("*.onnx"))) == 2
+    assert len(list((installed / "weights").glob("*.onnx"))) == 3
     for folder, _, _ in os.walk(installed):
         Path(folder).chmod(0o555)
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _METRICS = ("precision", "recall", "average_precision")
 _SHOWN = 3
 
+TRAINING = "train.json"
+"""Where an import writes the images to train on; its file of those to test on is the one to compare on."""
+
 
 @click.command(short_help="Compare a model with Custom Vision's")
 @click.argument("baseline_file", metavar="BASELINE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -70,12 +73,14 @@ def compare(client: VisionClient, baseline_file: Path, model: str, labels_file: 
         print_json(_as_json(baseline, model, comparison))
     else:
         _print_comparison(baseline, model, comparison)
+    if labels_file.name == TRAINING:
+        say(f"The model may have been trained on the images of {labels_file}: its scores are those of images that it knows")
     if failed:
         click.get_current_context().exit(ExitCode.NO)
 
 
 def _labels_beside(baseline_file: Path) -> Path:
-    for name in ("test.json", "train.json"):
+    for name in ("test.json", TRAINING):
         if (path := baseline_file.with_name(name)).is_file():
             return path
     raise click.UsageError(f"{baseline_file.parent} has neither test.json nor train.json: name a COCO file with --images")

@@ -80,10 +80,10 @@ def convert(
     The output ends with what was read, written and left out, by reason, with the first places.
 
     The train/test split is reproducible and stratified by tag, and identical images and near-duplicates never end up on both
-    sides. A source with folders train, valid and test keeps that split, unless --test-share asks for another. If the output
-    folder already has both files, their images stay where they are, and only new images are split. A file that lists images
-    SOURCE does not have is not overwritten. If anything cannot be converted, nothing is written, the exit code is 1, and every
-    problem is listed with its file and line or index.
+    sides. A source with folders or files train, valid and test keeps that split, unless --test-share asks for another. If the
+    output folder already has both files, their images stay where they are, and only new images are split. A file that lists
+    images SOURCE does not have is not overwritten. If anything cannot be converted, nothing is written, the exit code is 1, and
+    every problem is listed with its file and line or index.
 
     \b
     Examples:
@@ -95,7 +95,7 @@ def convert(
     chosen = choose_format(source, source_format, images)
     folder = output or folder_of(source)
     labelled = read_chosen(chosen, multi_label=multi_label)
-    targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
+    targets = targets_in(folder, chosen.files, two=test_share > 0 or labelled.is_split)
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{source}: a single image cannot be split into train and test"])
     parts = write_parts(

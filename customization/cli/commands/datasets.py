@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vision_customization.contract.texts import counted
+from vision_customization.customization.cli.commands.label_issues import label_issues
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.conversion_report import print_report, report_json
 from vision_customization.customization.cli.dataset_files import (
@@ -230,6 +231,9 @@ def delete_dataset(client: VisionClient, name: str, yes: bool) -> None:
     confirm(f"Unregister dataset {name!r}?", yes)
     client.delete_dataset(name)
     say(f"dataset {name!r} is unregistered")
+
+
+datasets.add_command(label_issues)
 
 
 def upload_files(

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vision_customization.common.errors import VisionError
 from vision_customization.contract.gate import faults, misses
 from vision_customization.customization.cli.commands.models import resolve
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.outcomes import (
+    REPORT_PICTURES,
+    account_key_option,
+    evaluation_report,
+    images_option,
+    print_confusion,
+    print_wrong,
+    with_paths,
+    worst_outcomes,
+)
 from vision_customization.customization.cli.output import (
     json_option,
     performance_rows,
@@ -19,6 +31,7 @@ from vision_customization.customization.cli.output import (
     progress_bar,
     say,
 )
+from vision_customization.customization.report.pictures import Pictures
 
 if TYPE_CHECKING:
     from vision_customization.contract.evaluations import Evaluation
@@ -58,6 +71,16 @@ class Requirement(click.ParamType[tuple[str, float]]):
     metavar="SECONDS",
     help="Stop waiting after SECONDS; the evaluation continues.",
 )
+@click.option("--wrong", type=click.IntRange(0), metavar="NUMBER", help="List the pictures that are wrong, the worst first.")
+@click.option("--confusion", "show_confusion", is_flag=True, help="Show how often each label got each answer.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Write a page with metrics, curves, the confusion matrix and the worst pictures (24, or as many as --wrong says).",
+)
+@images_option
+@account_key_option
 @service_options
 @json_option
 def evaluate(
@@ -67,14 +90,22 @@ def evaluate(
     name: str | None,
     require: tuple[tuple[str, float], ...],
     timeout_seconds: float | None,
+    wrong: int | None,
+    show_confusion: bool,
+    report: Path | None,
+    images: Path | None,
+    account_key: str | None,
     as_json: bool,
 ) -> None:
     """Evaluate MODEL (or the one behind a published name) on DATASET, and check its metrics against a gate.
+
+    With --images, pictures are those files of the folder that have the content that was evaluated.
 
     \b
     Examples:
       vision evaluate trees-1 trees-test
       vision evaluate trees trees-test --require accuracyTop1=0.9 --require calibrationECE=0.1
+      vision evaluate trees-1 trees-test --wrong 20 --confusion --report trees.html --images data
     """
     found = resolve(client, model)
     model_name = found.name
@@ -98,11 +129,28 @@ def evaluate(
         raise
     performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
     missed = misses(performance, dict(require))
+    confusion = client.get_confusion(model_name, name) if show_confusion else None
+    worst = worst_outcomes(client, evaluation, wrong) if wrong is not None else None
+    pictures = Pictures(images, account_key)
     if as_json:
-        print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed})
+        listed = {"wrong": with_paths(worst.value, pictures)} if worst is not None else {}
+        cells = {"confusion": confusion.to_wire()} if confusion is not None else {}
+        print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed, **listed, **cells})
     else:
         print_table(("metric", "value"), performance_rows(performance), "no metrics")
         for line in missed:
             click.echo(f"missed: {line}")
+        if confusion is not None:
+            print_confusion(confusion)
+        if worst is not None:
+            print_wrong(worst, pictures)
+    if report is not None:
+        number = REPORT_PICTURES if wrong is None else wrong
+        page = evaluation_report(client, evaluation, pictures, number)
+        try:
+            report.write_text(page, "utf-8")
+        except OSError as error:
+            raise VisionError(f"{report}: can't be written: {error.strerror or error}") from None
+        say(f"{report} written")
     if missed:
         click.get_current_context().exit(ExitCode.NO)

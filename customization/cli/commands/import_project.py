@@ -157,7 +157,8 @@ def customvision(
         copy_from=images,
     )
     places = [_place(labelled.kind, target, container, account_key) for target, part in parts.items() if part.images]
-    entry = _stack_entry(name or _name_of(project), labelled.kind, len(parts[targets[0]].images), places, baseline)
+    training = parts[targets[0]]
+    entry = _stack_entry(name or _name_of(project), training, places, baseline)
     if as_json:
         counts = {str(target): len(part.images) for target, part in parts.items()}
         report = report_json(list(parts.values()))
@@ -196,15 +197,16 @@ def _from_service(
 
 
 def _from_files(files: Sequence[Path], images: Path) -> tuple[LabelledImages, str, None]:
+    from vision_customization.customization.convert.split_files import without_unlisted
     from vision_customization.customization.customvision.labels import labelled_images
-    from vision_customization.customization.customvision.saved_files import find_files, read_saved
+    from vision_customization.customization.customvision.saved_files import find_files, read_saved, unlisted
 
     content = read_saved(files)
     with progress_bar("reading images") as advance:
         labelled = labelled_images(
             content, find_files(content, images), {}, digest_cache(), lambda done, total: advance(done, total, "")
         )
-    return labelled, content.name, None
+    return without_unlisted(labelled, unlisted(content, images)), content.name, None
 
 
 def _open_service(endpoint: str, key: str | None) -> CustomVision:
@@ -240,15 +242,18 @@ def _name_of(project: str) -> str:
     return name[: DECLARED_NAME_MAX_LENGTH - len("-train")].lower() or "customvision"
 
 
-def _stack_entry(name: str, kind: str, images: int, places: Sequence[dict[str, Any]], baseline: Baseline | None) -> StackEntry:
+def _stack_entry(
+    name: str, training: LabelledImages, places: Sequence[dict[str, Any]], baseline: Baseline | None
+) -> StackEntry:
     from vision_customization.customization.program.stack_entry import stack_entry
 
     iteration = baseline.iteration if baseline is not None else None
     performance = iteration.performance if iteration is not None else None
     require = {}
     if performance is not None and performance.average_precision is not None:
-        require[_GATES[kind]] = math.floor(performance.average_precision * 100) / 100
-    return stack_entry(name, kind, images, places[0], places[1] if len(places) > 1 else None, require)
+        require[_GATES[training.kind]] = math.floor(performance.average_precision * 100) / 100
+    evaluation = places[1] if len(places) > 1 else None
+    return stack_entry(name, training.kind, len(training.images), len(training.tags), places[0], evaluation, require)
 
 
 def _print_import(
@@ -258,7 +263,8 @@ def _print_import(
     baseline: Baseline | None,
     entry: StackEntry,
 ) -> None:
-    from vision_customization.customization.program.stack_entry import stack_yaml
+    from vision_customization.customization.program.stack_entry import PROJECT, stack_yaml
+    from vision_customization.customization.program.stack_file import Project
 
     click.echo(f"{project}: {labelled.kind}, {counted(len(labelled.tags), 'tag')}")
     for target, part in parts.items():
@@ -270,8 +276,11 @@ def _print_import(
         click.echo(f"{path}: iteration {baseline.iteration.name!r}, its metrics, and its predictions for {predicted}")
     elif baseline is not None:
         click.echo("The project has no trained iteration, so there is nothing to compare with.")
-    click.echo("\nAdd this to the stack's file (stacks/Pulumi.<stack>.yaml):\n")
-    click.echo(stack_yaml(entry), nl=False)
+    program = project_folder()
+    declared = Project.read(program) if program is not None else None
+    file = "stacks/Pulumi.<stack>.yaml" if declared is None else declared.stack_file("<stack>").relative_to(declared.folder)
+    click.echo(f"\nAdd this to the stack's file ({file}):\n")
+    click.echo(stack_yaml(entry, PROJECT if declared is None else declared.name), nl=False)
     if baseline is not None and baseline.iteration is not None:
         (model,) = entry["models"]
         say(f"\nThen train it with `pulumi up`, and compare: vision compare {next(iter(parts)).parent / BASELINE} {model}")

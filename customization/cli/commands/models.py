@@ -13,6 +13,7 @@ from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.limits import TILES_MAX
 from vision_customization.contract.training_rules import tiles_fault
+from vision_customization.contract.training_time import budget_range_fault, duration
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.output import (
     confirm,
@@ -103,7 +104,7 @@ def show_model(client: VisionClient, name: str, as_json: bool) -> None:
     type=click.IntRange(1, 1344),
     default=1,
     show_default=True,
-    help="Maximum compute time in hours. A Generic-Detector needs at least 1 hour per 149 images.",
+    help="Maximum compute time in hours. The training fails if the engine can't do it in the time.",
 )
 @click.option(
     "--tiles",
@@ -141,8 +142,8 @@ def train_model(
       vision models train trees-1 --dataset trees --no-wait
       vision models train shelves-1 --dataset shelves --kind Product-Recognizer --tiles 2
     """
-    if hours > (most := ModelKind(kind).time_budget_max_hours):
-        raise click.UsageError(f"--hours: must be at most {most} for a {kind}")
+    if fault := budget_range_fault(ModelKind(kind), hours):
+        raise click.UsageError(f"--hours: {fault}")
     if fault := tiles_fault(ModelKind(kind), tiles):
         raise click.UsageError(f"--tiles: {fault}")
     try:
@@ -330,9 +331,8 @@ def _print_model(model: Model, as_json: bool) -> None:
         ("status", model.status.value),
         ("kind", parameters.model_kind.value if parameters.model_kind else None),
         ("trained from", parameters.training_dataset_name),
-        ("budget", f"{parameters.time_budget_in_hours} h"),
+        ("time", _time(model)),
         *([("tiles", f"{parameters.tiles} × {parameters.tiles}")] if parameters.tiles > 1 else []),
-        ("cost", None if model.training_cost_in_minutes is None else f"{model.training_cost_in_minutes} min"),
         ("created (UTC)", f"{model.created_date_time:%Y-%m-%d %H:%M:%S}"),
     ]
     progress = model.training_progress
@@ -351,6 +351,14 @@ def _print_model(model: Model, as_json: bool) -> None:
         tags = model.model_performance.tag_performance
         metrics = list(dict.fromkeys(metric for values in tags.values() for metric in values))
         print_table(("tag", *metrics), [(tag, *(tags[tag].get(metric) for metric in metrics)) for tag in tags], "")
+
+
+def _time(model: Model) -> str:
+    """The time that a training took or has taken so far, and its budget: `3 min of 1 h`."""
+    budget, progress = f"{model.training_parameters.time_budget_in_hours} h", model.training_progress
+    if model.training_cost_in_minutes is not None:
+        return f"{model.training_cost_in_minutes} min of {budget}"
+    return f"at most {budget}" if progress is None else f"{duration(progress.seconds)} so far, at most {budget}"
 
 
 def resolve(client: VisionClient, name: str) -> Model:

@@ -15,6 +15,7 @@ from vision_customization.customization.cli.conversion import (
     FORMATS,
     choose_format,
     folder_of,
+    overwrites,
     print_tags,
     read_chosen,
     targets_in,
@@ -28,6 +29,7 @@ from vision_customization.customization.errors import DatasetInvalid
 if TYPE_CHECKING:
     from vision_customization.contract.coco.document import Violation
     from vision_customization.customization.convert import LabelledImages
+    from vision_customization.customization.program.stack_entry import StackEntry
 
 STACK = "local"
 GATES = {
@@ -60,7 +62,8 @@ GATES = {
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder for train.json, test.json and the contact sheet. [default: the images' folder]",
+    help="The folder for train.json, test.json and the contact sheet. [default: the images' folder, or "
+    "datasets/NAME of the program if labels there would be overwritten]",
 )
 def new(
     name: str, source: Path, source_format: str | None, multi_label: bool, stack: str, test_share: float, output: Path | None
@@ -78,7 +81,7 @@ def new(
       vision new screws --images export.zip-folder/annotations.json --stack dev
     """
     from vision_customization.customization.program.stack_entry import stack_entry
-    from vision_customization.customization.program.stack_file import Declared, Project, check_use, declare
+    from vision_customization.customization.program.stack_file import Declared, Project, check_entry, check_use, declare
 
     for named in (name, stack):
         if fault := name_fault(named):
@@ -90,12 +93,23 @@ def new(
     chosen = choose_format(source, source_format)
     labelled = read_chosen(chosen, multi_label=multi_label)
     folder = output or folder_of(source)
-    if output is None and any(image.photo for image in labelled.images):
-        folder = program / "datasets" / name  # copies of photos must not stand among their originals
+    if output is None and (any(image.photo for image in labelled.images) or overwrites(folder, chosen.files)):
+        folder = program / "datasets" / name  # no copy of a photo stands among the originals, and no label file is overwritten
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
-    check_use(project.stack_file(stack), project.name, name, project.source_of(folder), labelled.kind)
-    targets = targets_in(folder, chosen.source, two=test_share > 0 or labelled.is_split)
+    file = project.stack_file(stack)
+    check_use(file, project.name, name, project.source_of(folder), labelled.kind)
+    targets = targets_in(folder, chosen.files, two=test_share > 0 or labelled.is_split)
+
+    def entry(images: int) -> StackEntry:
+        where = [{"annotationFiles": [target.name], "source": project.source_of(folder)} for target in targets]
+        gate = GATES[AnnotationKind(labelled.kind)]
+        return stack_entry(
+            name, labelled.kind, images, len(labelled.tags), where[0], where[1] if len(where) > 1 else None, gate
+        )
+
+    _check_sheet(folder)
+    check_entry(file, project.name, entry(len(labelled.images)))  # raises before anything is written
     parts = write_parts(
         labelled,
         targets,
@@ -111,20 +125,22 @@ def new(
         click.echo(f"warning: {warning}")
     sheet = _draw_sheet(folder, name, [f"Read as {chosen.evidence} ({labelled.kind})"], labelled, parts, warnings)
     click.echo(f"contact sheet: {sheet.resolve().as_uri()}")
-    where = [{"annotationFiles": [target.name], "source": project.source_of(folder)} for target in targets]
-    entry = stack_entry(
-        name,
-        labelled.kind,
-        len(parts[targets[0]].images),
-        where[0],
-        where[1] if len(where) > 1 else None,
-        GATES[AnnotationKind(labelled.kind)],
-    )
-    file = project.stack_file(stack)
-    done = declare(file, project.name, entry)
+    done = declare(file, project.name, entry(len(parts[targets[0]].images)))
     what = {Declared.ADDED: f"the model {name} and its datasets", Declared.CHANGED: f"the model {name} now has these images"}
     click.echo(f"{file}: {what.get(done, 'unchanged')}")
     click.echo(f"\nNext: pulumi up --stack {stack}")
+
+
+def _check_sheet(folder: Path) -> None:
+    """Raises UsageError if the contact sheet would take the place of a file of the user's."""
+    from vision_customization.customization.convert.contact_sheet import is_contact_sheet
+    from vision_customization.customization.convert.sources.source_files import CONTACT_SHEET
+
+    sheet = folder / CONTACT_SHEET
+    if sheet.exists() and not (sheet.is_file() and is_contact_sheet(sheet)):
+        raise click.UsageError(
+            f"{sheet} is not a contact sheet of `vision new`: move it away, or name another folder with --output"
+        )
 
 
 def _checked(parts: dict[Path, LabelledImages], kind: str) -> list[Violation]:

@@ -69,7 +69,7 @@ def read_coco(
     )
     tags = _tags(categories, problems)
     remark_on_namesakes(tags.values(), remarks)
-    found = _images(images_of, ImageFolder(images or path.parent, anywhere=images is not None), problems)
+    found = _images(images_of, ImageFolder(images or path.parent, anywhere=images is not None), problems, remarks)
     boxed = any(entry.get("bbox") or entry.get("segmentation") for _, entry in annotations)
     objects = list(_objects(annotations, problems, remarks))
     if annotations and not objects and not problems:
@@ -82,8 +82,8 @@ def read_coco(
         for label in labels:
             label.image.add(label.tag, None, label.place)
     kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
-    items = [item for item in found.values() if item is not None]
-    return finish(kind, list(tags.values()), items, problems, cache, on_progress, remarks)
+    items = {item.path: item for item in found.values() if item is not None}
+    return finish(kind, list(tags.values()), items.values(), problems, cache, on_progress, remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +126,13 @@ def _tags(categories: Iterable[Entry], problems: list[str]) -> dict[Id, str]:
     return tags
 
 
-def _images(entries: Iterable[Entry], folder: ImageFolder, problems: list[str]) -> dict[Id, FoundImage | None]:
-    """Each image by its id; None where its file is not found, which is a problem already."""
+def _images(
+    entries: Iterable[Entry], folder: ImageFolder, problems: list[str], remarks: Remarks
+) -> dict[Id, FoundImage | None]:
+    """Each image by its id; None where its file is not found, which is a problem already. Entries of one file are one image."""
     found: dict[Id, FoundImage | None] = {}
     places: dict[Id, str] = {}
+    named: dict[Path, tuple[str, FoundImage]] = {}
     for place, entry in entries:
         id_, file_name = _id(entry.get("id")), entry.get("file_name")
         if id_ is None or not isinstance(file_name, str) or not file_name:
@@ -141,9 +144,19 @@ def _images(entries: Iterable[Entry], folder: ImageFolder, problems: list[str]) 
         places[id_] = place
         found[id_] = None
         try:
-            found[id_] = FoundImage(folder.find(file_name), place, claimed=_size(entry))
+            path = folder.find(file_name)
         except ValueError as error:
             problems.append(f"{place}: {error}")
+            continue
+        item = FoundImage(path, place, claimed=_size(entry))
+        other, first = named.setdefault(path, (file_name, item))
+        found[id_] = first
+        if other != file_name:
+            problems.append(f"{place}: {file_name} and {other} are both {path}. Name the folder that has both with `--images`")
+        elif first.claimed != item.claimed:
+            problems.append(f"{place}: {file_name} has another width and height than in {first.place}")
+        elif first is not item:
+            remarks.left_out(What.IMAGE, "is listed already, under another id: that entry gets its labels", place)
     return found
 
 

@@ -33,6 +33,7 @@ from vision_customization.customization.errors import ConversionFailed
 
 SHAPES = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
 OTHER_SHAPES = ("keypointlabels", "videorectangle", "bitmasklabels", "vectorlabels")
+UNTAGGED_SHAPES = ("rectangle", "polygon", "ellipse", "brush")
 IMAGE_KEYS = ("image", "img", "image_url", "url", "picture", "photo")
 
 Region = tuple[str, dict[str, Any]]
@@ -125,6 +126,9 @@ def _least_regions(place: str, task: dict[str, Any], found: Annotations) -> Iter
 def _read(region: dict[str, Any], place: str, item: FoundImage, found: Annotations) -> None:
     """Add the label of a region. Raises ValueError."""
     value = region.get("value")
+    if value is None and region.get("type") == "relation":
+        found.remarks.left_out(What.LABEL, "a relation of two regions, which has no box", place)
+        return
     if not isinstance(value, dict):
         raise ValueError("has no `value`")  # noqa: TRY004 - a fault of the file
     if "choices" in value:
@@ -133,7 +137,8 @@ def _read(region: dict[str, Any], place: str, item: FoundImage, found: Annotatio
     kind = next((kind for kind in SHAPES if kind in value), None)
     if kind is None:
         other = next((kind for kind in OTHER_SHAPES if kind in value), region.get("type"))
-        found.remarks.left_out(What.LABEL, f"{other if isinstance(other, str) else 'a shape'}, which has no box", place)
+        missing = "tag" if other in UNTAGGED_SHAPES else "box"
+        found.remarks.left_out(What.LABEL, f"{other if isinstance(other, str) else 'a shape'}, which has no {missing}", place)
         return
     tags = tags_in(value[kind])
     size = size_in(region, "original_width", "original_height")

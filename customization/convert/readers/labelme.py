@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from vision_customization.customization.convert.readers.annotations import (
 )
 from vision_customization.customization.convert.remarks import What
 from vision_customization.customization.convert.sources.source_files import OUTPUTS, images_among, source_files
+from vision_customization.customization.convert.sources.splits import sides, split_in
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -32,13 +34,14 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
     """Read images for object detection if any file has a shape with a box; else for classification, by the flags that are set.
 
     An image is found by `imagePath`, relative to its JSON file, else by its name or the JSON file's name in that folder.
+    Folders `train`, `valid` and `test` are the source's own split.
 
     Raises:
         ConversionFailed
     """
     found = Annotations(source, source)
     files = source_files(source, found.remarks)
-    labelled = set[Path]()
+    labelled = dict[Path, FoundImage]()
     for path in files:
         if path.suffix.lower() != ".json" or path.name in OUTPUTS:
             continue
@@ -48,12 +51,17 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
         elif not is_labelme(document):
             found.remarks.left_out(What.FILE, "not a file of LabelMe: it has no `shapes`", str(path))
         elif item := found.image(_address(document, path, source), str(path), _size(document), path.parent):
-            labelled.add(item.path.absolute())
+            labelled[item.path] = item
             _read(document, item, found)
     if not labelled and not found.problems:
         raise ConversionFailed([f"{source}: has no .json file of LabelMe"])
+    for image, testing in sides(
+        {path: split_in(Path(os.path.relpath(path, source)).parts[:-1]) for path in labelled}, found.remarks
+    ).items():
+        labelled[image].testing = testing
+    there = {os.path.abspath(path) for path in labelled}  # noqa: PTH100 - links stay links
     for image in images_among(files, found.remarks, labels={".json"}):
-        if image.absolute() not in labelled and not found.problems:
+        if os.path.abspath(image) not in there and not found.problems:  # noqa: PTH100
             found.remarks.left_out(What.IMAGE, "no .json file of LabelMe is about it", str(image))
     return found.finished(cache, on_progress)
 

@@ -12,6 +12,7 @@ from vision_customization.customization.convert.labelled import FoundImage, Labe
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_xml import xml_root
 from vision_customization.customization.convert.sources.source_files import image_files, images_among, source_files
+from vision_customization.customization.convert.sources.splits import sides, split_in
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed
@@ -25,7 +26,8 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     """Read images for object detection from every `.xml` below `source` that is an `<annotation>`.
 
     Each image is found by its `<filename>`, else by the name of its XML file: in the folder that matches that of the XML file
-    (`Annotations/a/1.xml`: `JPEGImages/a`), beside the XML file, or in `JPEGImages`, `images` or `source` itself.
+    (`Annotations/a/1.xml`: `JPEGImages/a`), beside the XML file, or in `JPEGImages`, `images` or `source` itself. Folders
+    `train`, `valid` and `test` are the source's own split.
 
     Raises:
         ConversionFailed
@@ -54,6 +56,8 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
         _read(root, item, problems, remarks)
         if (first := found.setdefault(image, item)) is not item:
             problems.append(f"{path}: labels the image {image}, as {first.place} does. An image has one .xml file")
+    for image, testing in sides({path: images.split_of(path) for path in found}, remarks).items():
+        found[image].testing = testing
     for image in images.without_labels(found):
         remarks.left_out(What.IMAGE, "has no .xml file", str(image))
     tags = sorted({tag for item in found.values() for tag, _, _ in item.labels})
@@ -142,6 +146,9 @@ class _Images:
         near = next((hint for folder in folders if (hint := self._near.hint(str(folder), name or xml.stem))), None)
         missing = xml.parent / (name or xml.stem)
         raise ValueError(f"no such image file: {missing}" + (f". Is {near!r} meant?" if near else ""))
+
+    def split_of(self, image: Path) -> str | None:
+        return split_in(image.relative_to(self._root).parts[:-1])
 
     def without_labels(self, labelled: Container[Path]) -> list[Path]:
         return [path for path in self._files if path not in labelled]

@@ -22,7 +22,7 @@ from vision_customization.customization.convert.readers.yolo_names import NAME_F
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_text import read_lines
 from vision_customization.customization.convert.sources.source_files import images_among, source_files
-from vision_customization.customization.convert.sources.splits import is_for_testing, split_of, split_reason
+from vision_customization.customization.convert.sources.splits import sides, split_in
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -78,26 +78,17 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
 def _found(source: Path, images: Sequence[Path], labelled: Container[Path], remarks: Remarks) -> list[FoundImage]:
     """The images, each with the side of the source's own split that it is on. A split of which no image is labelled, as tests
     of competitions are, is left out."""
-    splits = {path: _split(path.relative_to(source).parts) for path in images}
+    splits = {path: split_in(path.relative_to(source).parts[:-1]) for path in images}
     used = {split for path, split in splits.items() if path in labelled}
-    testing = is_for_testing(split for split in used if split is not None)
-    if len(testing) > 1:
-        for name, is_test in sorted(testing.items()):
-            remarks.note(What.FOLDER, split_reason(is_test), name)
+    without = {path: split for path, split in splits.items() if split is not None and used and split not in used}
+    for path, split in without.items():
+        remarks.left_out(What.IMAGE, f"is in the split {split!r}, in which no image has a label file", str(path))
     found = []
-    for path, split in splits.items():
-        if split is not None and used and split not in used:
-            remarks.left_out(What.IMAGE, f"is in the split {split!r}, in which no image has a label file", str(path))
-            continue
+    for path, testing in sides({path: split for path, split in splits.items() if path not in without}, remarks).items():
         if path not in labelled:
             remarks.warn(What.IMAGE, "has no label file, so it counts as background", str(path))
-        found.append(FoundImage(path, str(path), testing=testing.get(split) if split is not None else None))
+        found.append(FoundImage(path, str(path), testing=testing))
     return found
-
-
-def _split(inner: Sequence[str]) -> str | None:
-    """The split of an image by its folders: `train/images/1.jpg`, `images/train/1.jpg`."""
-    return next((split for folder in inner[:-1] if (split := split_of(folder)) is not None), None)
 
 
 @dataclass(frozen=True, slots=True)

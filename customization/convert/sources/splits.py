@@ -1,19 +1,48 @@
-"""The split that a source has already: folders `train`, `valid` and `test`."""
+"""The split that a source has already: folders or files `train`, `valid` and `test`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
+from vision_customization.customization.convert.remarks import Remarks, What
+
+ORDER = ("train", "valid", "test")
 SPLITS: Mapping[str, str] = {
     "train": "train", "training": "train",
     "val": "valid", "valid": "valid", "validation": "valid",
     "test": "test", "testing": "test",
 }  # fmt: skip
-"""What folders are called, in lower case → which split they hold."""
+"""What folders and files are called, in lower case → which split they hold."""
 
 
 def split_of(folder: str) -> str | None:
     return SPLITS.get(folder.lower())
+
+
+def split_of_file(path: Path) -> str | None:
+    """The split that a label file is of, by its name (`instances_train2017.json`) or else by its folders'; None if they name
+    none, or several."""
+    for names in (re.findall("[a-z]+", path.stem.lower()), [part.lower() for part in path.parts[:-1]]):
+        found = {SPLITS[name] for name in names if name in SPLITS}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def split_in(folders: Iterable[str]) -> str | None:
+    """The split of an image by the folders that it is in: `train/images`, `images/train`."""
+    return next((split for folder in folders if (split := split_of(folder)) is not None), None)
+
+
+def sides(splits: Mapping[Path, str | None], remarks: Remarks) -> dict[Path, bool | None]:
+    """Whether each image is for testing, by its split; None if it has none, or if the source is not split."""
+    testing = is_for_testing(split for split in splits.values() if split is not None)
+    if len(testing) > 1:
+        for name, is_test in sorted(testing.items()):
+            remarks.note(What.FOLDER, split_reason(is_test), name)
+    return {path: None if split is None else testing[split] for path, split in splits.items()}
 
 
 def split_reason(testing: bool) -> str:

@@ -13,7 +13,7 @@ from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.api.two_places import tidying, undone_by
-from vision_customization.engine.objects.keys import curves_key
+from vision_customization.engine.objects.keys import older_curves_key, outcomes_key
 from vision_customization.engine.store import EvaluationRecord
 
 router = APIRouter(prefix="/computervision/models/{name}/evaluations", tags=["Evaluations"], dependencies=VERSIONED)
@@ -73,9 +73,10 @@ def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
 )
 def delete(service: Serving, name: PathName, evaluation_name: PathName) -> Response:
     record = service.store.evaluations.delete(name, evaluation_name)
-    # Curves that remain are deleted with the model.
-    with tidying("curves not deleted", model=name, evaluation=evaluation_name):
-        service.objects.delete(curves_key(record.model_id, record.id))
+    # Outcomes that remain are deleted with the model.
+    with tidying("outcomes not deleted", model=name, evaluation=evaluation_name):
+        service.objects.delete(outcomes_key(record.model_id, record.id))
+        service.objects.delete(older_curves_key(record.model_id, record.id))
     return Response(status_code=204)
 
 

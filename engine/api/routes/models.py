@@ -10,6 +10,7 @@ from vision_customization.contract.enums import AnnotationKind, ModelKind, Model
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, TrainingParameters
 from vision_customization.contract.training_rules import tiles_fault
+from vision_customization.contract.training_time import budget_range_fault
 from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
@@ -184,9 +185,9 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
                 kind = ModelKind.GENERIC_DETECTOR
         except NotFound:
             pass
-    if parameters.time_budget_in_hours > kind.time_budget_max_hours:
+    if fault := budget_range_fault(kind, parameters.time_budget_in_hours):
         target = "trainingParameters.timeBudgetInHours"
-        raise invalid(f"{target}: at most {kind.time_budget_max_hours} for {kind.value}.", target=target)
+        raise invalid(f"{target}: {fault}.", target=target)
     if fault := tiles_fault(kind, parameters.tiles):
         target = "trainingParameters.tiles"
         raise invalid(f"{target}: {fault}.", target=target)

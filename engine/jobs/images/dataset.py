@@ -9,7 +9,6 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations import (
     AnnotationError,
-    BoxedImage,
     MultiTaggedImage,
     TaggedImage,
     read_classification,
@@ -27,8 +26,6 @@ from vision_customization.engine.store import DatasetRecord, NotFound, Store
 
 ANNOTATION_BYTES_MAX = 512 * 1024 * 1024
 """A million images take about 300 MB."""
-
-_SUGGESTED_BUDGET_FACTOR = 5  # the hosted service recommends 5 to 10 times the minimum
 
 
 def read_dataset(
@@ -101,20 +98,6 @@ def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage
     if isinstance(image, MultiTaggedImage):
         return replace(image, tags=tuple(sorted(numbers[tag] for tag in image.tags)))
     return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))
-
-
-def check_budget(kind: ModelKind, part: Part, budget_hours: int) -> None:
-    """Raises JobFailed (notEnoughBudget) if the contract requires more compute time for that many images."""
-    images = len(part.images)
-    boxes = sum(len(image.boxes) for image in part.images if isinstance(image, BoxedImage))
-    least = kind.minimum_budget_hours(images, boxes / images if boxes else 1.0)
-    if budget_hours < least:
-        suggested = max(1, -int(-least * _SUGGESTED_BUDGET_FACTOR // 1))
-        message = (
-            f"A budget of {budget_hours} h is not enough for {images:,} images. The minimum is {least:.1f} h; "
-            f"{min(suggested, kind.time_budget_max_hours)} h is recommended."
-        )
-        raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
 
 
 def _access(store: Store, dataset: DatasetRecord) -> Access:

@@ -23,6 +23,9 @@ DETECT_SECONDS_MAX = 600.0
 class FoundObjects:
     """A detector's findings in the images of one job, in pixels of the decoded image. `check` raises if the job should stop."""
 
+    measures = None
+    outdated = 0
+
     def __init__(
         self, objects: ObjectStore, job: str, open_session: Callable[[], DetectorSession], check: Callable[[], None]
     ) -> None:

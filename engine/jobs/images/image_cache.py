@@ -6,11 +6,23 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_customization.engine.store.speeds import Work
+
 
 class Keeping(Protocol):
     @property
     def detail(self) -> int:
         """The detail needed of an image, as in `engine.learning.decode_image`: a detector's `tiles`, else 1."""
+        ...
+
+    @property
+    def measures(self) -> Work | None:
+        """Whose seconds of the engine's speed the images measure, if any."""
+        ...
+
+    @property
+    def outdated(self) -> int:
+        """How many of the images added so far had data that another version or another set of networks had derived."""
         ...
 
     def has(self, sha256: str) -> bool:

@@ -1,4 +1,4 @@
-"""Stored features: one object per image and backbone, so that no image is embedded twice, even if it is in several datasets
+"""Stored features: one object per image and layout, so that no image is embedded twice, even if it is in several datasets
 or has several addresses.
 
 An object is the features as little-endian float32, and their CRC-32. It is written without waiting for the disk, and counts
@@ -6,7 +6,7 @@ as absent if a power cut has damaged it.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ class KeptFeatures:
 
     def __init__(self, objects: ObjectStore, extractor_key: str, dimensions: int) -> None:
         self._objects = objects
-        self._prefix = f"features/{extractor_key}"
+        self._layout = extractor_key
         self._dimensions = dimensions
 
     def put(self, features: Mapping[str, Features]) -> None:
@@ -41,6 +41,11 @@ class KeptFeatures:
         """Whether `get` finds them. It reads them, because otherwise a damaged object would never be replaced."""
         return next(self.get([sha256])) is not None
 
+    def count_outdated(self, sha256s: Iterable[str]) -> int:
+        """How many of these images have features under another key: of an engine with other networks, or of another version."""
+        others = [key for key in self._objects.names("features") if key != self._layout]
+        return sum(any(self._objects.exists(self._key(sha256, other)) for other in others) for sha256 in sha256s)
+
     def _read(self, kept: bytes | None) -> Features | None:
         if kept is None:
             return None
@@ -49,5 +54,5 @@ class KeptFeatures:
             return None
         return np.frombuffer(data, "<f4")
 
-    def _key(self, sha256: str) -> str:
-        return f"{self._prefix}/{sha256[:2]}/{sha256}"
+    def _key(self, sha256: str, layout: str | None = None) -> str:
+        return f"features/{layout or self._layout}/{sha256[:2]}/{sha256}"

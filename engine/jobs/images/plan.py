@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from vision_customization.engine.annotations import Box, BoxedImage, MultiTaggedImage, TaggedImage
-from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
+from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container, without_query
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.outcomes.outcomes import ImageName
 from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
@@ -46,6 +47,11 @@ class Access:
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
 """An image of a dataset for classification, for multi-label classification, or for detection. A part has images of one kind
 only."""
+
+
+def named(image: AnnotatedImage, sha256: str) -> ImageName:
+    """How outcomes name an image of this digest."""
+    return ImageName(without_query(image.url), image.file_name, sha256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Self, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.address import BlobAddress, BlobError
@@ -26,10 +26,12 @@ _NOWHERE = Shard(-1, 0, 0)
 
 class ShardDone(TypedDict):
     """A step's result for its shard. DBOS keeps it, so it is small: the derived data itself is stored as objects.
-    `images_embedded` counts the images whose data was not stored before."""
+    `images_embedded` counts the images whose data was not stored before, `images_outdated` those of them with data of another
+    version, which older engines did not count."""
 
     images_read: int
     images_embedded: int
+    images_outdated: NotRequired[int]
     seconds: float
 
 
@@ -79,6 +81,7 @@ class Shards:
         self._next = _NOWHERE
         digests: list[str] = []
         read = embedded = 0
+        outdated_before = self._keeping.outdated
         for images in _chunks(reading, shard.stop - shard.start, self._check):
             embedded += self._keeping.add({image.record.sha256: image.pixels for image in images if image.pixels is not None})
             self._resources.store.known_blobs.remember(image.record for image in images if image.read and image.record.etag)
@@ -86,7 +89,10 @@ class Shards:
             read += sum(image.read for image in images)
         self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
         self._next = Shard(shard.part, shard.stop, shard.stop)
-        return ShardDone(images_read=read, images_embedded=embedded, seconds=time.monotonic() - started)
+        outdated = self._keeping.outdated - outdated_before
+        return ShardDone(
+            images_read=read, images_embedded=embedded, images_outdated=outdated, seconds=time.monotonic() - started
+        )
 
     def digests(self, part: int, shards: int) -> list[tuple[AnnotatedImage, str]]:
         """The images of the first `shards` shards of a part with their SHA-256, in the plan's order."""

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.errors import FailureCode
-from vision_customization.contract.models import ModelPerformance, TrainingProgress
+from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.plan import Part
-from vision_customization.engine.jobs.kinds.job import Job, Planned
+from vision_customization.engine.jobs.kinds.classifier_performance import Measured, estimated, estimated_tags, measured
+from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
@@ -29,13 +30,12 @@ from vision_customization.engine.jobs.kinds.training import (
 from vision_customization.engine.learning import (
     Classifier,
     LearningError,
-    classification_performance,
     export_classifier,
-    multi_label_performance,
     train_classifier,
     train_multi_label,
 )
-from vision_customization.engine.objects.keys import head_key
+from vision_customization.engine.objects.keys import estimate_key, head_key, outcomes_key
+from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 
 _READING_BUDGET_SHARE = 0.9
 
@@ -59,7 +59,6 @@ class Fitted(FittedFacts):
 class TrainingOptions(TypedDict):
     """What both trainings of a classifier are told: see `train_classifier`."""
 
-    estimate: bool
     deadline_seconds: float
     progress: Callable[[float, str], None]
 
@@ -107,7 +106,6 @@ class ClassifierTraining(Training):
 
         part = self._job.plan.parts[TRAINING]
         options = TrainingOptions(
-            estimate=len(self._job.plan.parts) == 1,
             deadline_seconds=max(0.0, self._job.budget_seconds - used_seconds),
             progress=on_progress,
         )
@@ -123,13 +121,13 @@ class ClassifierTraining(Training):
         self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
     ) -> tuple[Classifier, FittedFacts]:
         """A classifier that gives each image one tag."""
-        features, labels, digests = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
+        features, labels, images = self._embedding.features(self._job.shards(self._embedding), TRAINING, shards)
         self._check_enough(part, len(labels), np.bincount(labels, minlength=len(part.tags)), used_seconds)
         training = train_classifier(features, labels, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
-            performance = classification_performance(*training.held_out, list(part.tags)).to_wire()
-        digest = dataset_digest(digests, [part.tags[label] for label in labels])
+            performance = self._keep(part, estimated(images, labels, training.held_out, part.tags), training=True)
+        digest = dataset_digest([image.sha256 for image in images], [part.tags[label] for label in labels])
         return training.classifier, FittedFacts(
             recipe=training.recipe, performance=performance, digest=digest, images=len(labels)
         )
@@ -138,7 +136,7 @@ class ClassifierTraining(Training):
         self, part: Part, shards: int, used_seconds: float, options: TrainingOptions
     ) -> tuple[Classifier, FittedFacts]:
         """A multi-label classifier."""
-        features, present, digests = self._embedding.multi_label_features(
+        features, present, images = self._embedding.multi_label_features(
             self._job.shards(self._embedding), TRAINING, shards, len(part.tags)
         )
         with_tag = present.sum(axis=0)
@@ -146,9 +144,11 @@ class ClassifierTraining(Training):
         training = train_multi_label(features, present, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
-            performance = multi_label_performance(*training.held_out, list(part.tags)).to_wire()
+            thresholds = training.classifier.thresholds or ()
+            result = estimated_tags(images, present, training.held_out, thresholds, part.tags)
+            performance = self._keep(part, result, training=True)
         labels = [json.dumps([part.tags[tag] for tag in np.flatnonzero(row)]) for row in present]
-        digest = dataset_digest(digests, labels)
+        digest = dataset_digest([image.sha256 for image in images], labels)
         return training.classifier, FittedFacts(
             recipe=training.recipe, performance=performance, digest=digest, images=len(present)
         )
@@ -156,7 +156,8 @@ class ClassifierTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
-        return measure(self._job, self._embedding, head_key(self._job.model_id), TEST, shards).to_wire()
+        result = measured(self._job, self._embedding, head_key(self._job.model_id), TEST, shards)
+        return self._keep(self._job.plan.parts[TEST], result, training=False)
 
     def export(self, fitted: Fitted, performance: dict[str, Any] | None) -> dict[str, Any]:
         """Write the model's file. Returns the artifact, as the contract writes it."""
@@ -180,9 +181,16 @@ class ClassifierTraining(Training):
                 "digest": fitted["digest"],
                 "images": fitted["images"],
             },
-            "features": self._job.resources.extractor.key,
+            "features": classifier.layout,
         }
         return self._job.put_artifact(onnx, facts)
+
+    def _keep(self, part: Part, result: Measured, *, training: bool) -> dict[str, Any]:
+        """Store the outcomes. Returns the performance, as the contract writes it."""
+        performance, outcomes = result
+        key = estimate_key if training else outcomes_key
+        put_outcomes(self._job.resources.objects, key(self._job.model_id), outcomes, Origin(part.dataset, training))
+        return performance.to_wire()
 
     def _check_enough(self, part: Part, images: int, counts: NDArray[np.int64], used_seconds: float) -> None:
         """If the budget ended while images were read, they may be too few to learn from; `counts` has those that teach each
@@ -196,17 +204,6 @@ class ClassifierTraining(Training):
                 f"images read and {least} to learn the rarest tag from. Increase timeBudgetInHours."
             )
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-
-
-def measure(job: Job, embedding: Embedding, head: str, part: int, shards: int) -> ModelPerformance:
-    """Evaluate a stored classifier on the features of a part: gives the numbers of its ONNX file without running it."""
-    classifier = Classifier.from_npz(job.resources.objects.get(head))
-    tags = list(classifier.tags)
-    if classifier.thresholds is not None:
-        features, present, _ = embedding.multi_label_features(job.shards(embedding), part, shards, len(tags))
-        return multi_label_performance(present, classifier.probabilities(features), classifier.thresholds, tags)
-    features, labels, _ = embedding.features(job.shards(embedding), part, shards)
-    return classification_performance(labels, classifier.probabilities(features), tags)
 
 
 def dataset_digest(digests: Sequence[str], labels: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from vision_customization.engine.jobs.kinds.detector_performance import Measured
 from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, finished, learnt
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, LearningImages, boxed
 from vision_customization.engine.jobs.kinds.job import Planned
+from vision_customization.engine.jobs.kinds.pace import record_stretch
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
@@ -39,8 +40,9 @@ from vision_customization.engine.learning.detection.artifact import DetectorSess
 from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
 from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
-from vision_customization.engine.objects.keys import job_key
+from vision_customization.engine.objects.keys import estimate_key, job_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 from vision_customization.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ class DetectorTraining(Training):
 
     def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
         """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled."""
-        started = time.monotonic()
+        started, compiled, steps_ended = time.monotonic(), self._learner is None, list[float]()
         self._job.check()
         learner = self._open(shards, begun)
 
@@ -144,6 +146,7 @@ class DetectorTraining(Training):
             return Stretch(phase=learner.phase, step=learner.step, loss=loss, validation=validation, seconds=seconds)
 
         def after(_step: int) -> bool:
+            steps_ended.append(time.monotonic())
             self._job.check()
             self._job.report(learnt(progress, begun, stretch()))
             return time.monotonic() - started < STRETCH_SECONDS
@@ -158,7 +161,9 @@ class DetectorTraining(Training):
             self._estimate(learner, shards)
         learner.save()
         self._learner = learner
-        done["seconds"] = time.monotonic() - started
+        ended = time.monotonic()
+        record_stretch(self._job.resources.store.speeds.record, started, steps_ended, ended, compiled=compiled)
+        done["seconds"] = ended - started
         self._job.report(learnt(progress, begun, done))
         return done
 
@@ -174,9 +179,7 @@ class DetectorTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
-        performance, curves = measured(self._job, self._found, TEST, shards)
-        self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-        return performance.to_wire()
+        return self._keep(measured(self._job, self._found, TEST, shards), TEST)
 
     def estimated(self) -> dict[str, Any] | None:
         """The performance on the held-out images, if any."""
@@ -256,15 +259,22 @@ class DetectorTraining(Training):
         images = self._images(shards).validation
         if learner.phase or not images:
             return None
-        performance, _ = self._measured(learner, images)
-        return performance.mean_average_precision50
+        return self._measured(learner, images).performance.mean_average_precision50
 
     def _estimate(self, learner: CheckpointedLearner, shards: int) -> None:
         """Evaluate the current network on the held-out images, if any, and store the result."""
         if images := self._images(shards).held_out:
-            performance, curves = self._measured(learner, images)
-            self._job.resources.objects.put(self._key("curves"), json.dumps(curves).encode())
-            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance.to_wire()).encode())
+            performance = self._keep(self._measured(learner, images), TRAINING)
+            self._job.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
+
+    def _keep(self, measured: Measured, part: int) -> dict[str, Any]:
+        """Store curves and outcomes. Returns the performance, as the contract writes it."""
+        objects, origin = self._job.resources.objects, Origin(self._job.plan.parts[part].dataset, part == TRAINING)
+        objects.put(self._key("curves"), json.dumps(measured.curves).encode())
+        put_outcomes(
+            objects, (estimate_key if origin.training else outcomes_key)(self._job.model_id), measured.outcomes, origin
+        )
+        return measured.performance.to_wire()
 
     def _measured(self, learner: CheckpointedLearner, images: Sequence[BoxedDigest]) -> Measured:
         session = DetectorSession(self._exported(learner, ""), self._settings.threads)

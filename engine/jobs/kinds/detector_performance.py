@@ -1,6 +1,7 @@
 """A detector's performance on images of a job: on those it has analyzed in steps, or on a few at once."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,31 +10,58 @@ from vision_customization.contract.models import ModelPerformance
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.pictures import Pictures
+from vision_customization.engine.jobs.images.plan import named
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, boxed
 from vision_customization.engine.jobs.kinds.job import Job
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.learning.detection.metrics import detection_performance, precision_recall_curves
+from vision_customization.engine.outcomes.detected import detected
+from vision_customization.engine.outcomes.outcomes import Outcomes
 
 _CHECKED_EVERY = 256
 """After how many images a job checks whether it should stop."""
 
-Measured = tuple[ModelPerformance, dict[str, Any]]
-"""The performance, and the precision-recall curves of each tag."""
+
+@dataclass(frozen=True)
+class Measured:
+    """What a detector found in images, beside their labels. `sizes` are width and height, in pixels of the boxes."""
+
+    images: Sequence[BoxedDigest]
+    sizes: Sequence[tuple[int, int]]
+    truths: Sequence[LabelledBoxes]
+    found: Sequence[Detections]
+    tags: Sequence[str]
+
+    @property
+    def performance(self) -> ModelPerformance:
+        return detection_performance(self.truths, self.found, self.tags)
+
+    @property
+    def curves(self) -> dict[str, Any]:
+        """The precision-recall curves of each tag."""
+        return dict(precision_recall_curves(self.truths, self.found, self.tags))
+
+    @property
+    def outcomes(self) -> Outcomes:
+        names = [named(image, digest) for image, digest in self.images]
+        return detected(names, self.sizes, self.truths, self.found, self.tags)
 
 
 def measured(job: Job, found_objects: FoundObjects, part: int, count: int) -> Measured:
-    """The performance on the first `count` shards of a part. Raises JobFailed, JobCancelled."""
+    """What was found in the first `count` shards of a part. Raises JobFailed, JobCancelled."""
     images, tags = boxed(job.shards(found_objects), part, count), job.plan.parts[part].tags
+    sizes: list[tuple[int, int]] = []
     truths: list[LabelledBoxes] = []
     found: list[Detections] = []
     kept = found_objects.read([digest for _, digest in images])
     for (image, _), ((width, height), detections) in zip(images, kept, strict=True):
         if not len(found) % _CHECKED_EVERY:
             job.check()
+        sizes.append((width, height))
         truths.append(in_pixels(image, width, height))
         found.append(detections)
-    return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
+    return Measured(images, sizes, truths, found, tags)
 
 
 def measured_at_once(
@@ -43,18 +71,19 @@ def measured_at_once(
     tags: Sequence[str],
     check: Callable[[], None],
 ) -> Measured:
-    """The performance on a few images, for the tags of their objects only, because they say nothing about other tags. `check`
+    """What is found in a few images, for the tags of their objects only, because they say nothing about other tags. `check`
     raises if the job should stop."""
     present = np.unique([box.label for image, _ in images for box in image.boxes])
-    truths, found = [], []
+    sizes, truths, found = [], [], []
     for image, digest in images:
         check()
         pixels = pictures.read(digest)
-        truths.append(in_pixels(image, pixels.shape[1], pixels.shape[0]))
+        sizes.append((pixels.shape[1], pixels.shape[0]))
+        truths.append(in_pixels(image, *sizes[-1]))
         seen = session.detect(pixels)
         counted = np.isin(seen.labels, present)
         found.append(Detections(seen.corners[counted], seen.labels[counted], seen.scores[counted]))
-    return detection_performance(truths, found, tags), dict(precision_recall_curves(truths, found, tags))
+    return Measured(images, sizes, truths, found, tags)
 
 
 def in_pixels(image: BoxedImage, width: int, height: int) -> LabelledBoxes:

@@ -1,6 +1,5 @@
 """The steps of an evaluation: a trained model on a test dataset."""
 
-import json
 import time
 from contextlib import suppress
 
@@ -8,19 +7,19 @@ from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.dataset import with_tags
-from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import ShardDone
-from vision_customization.engine.jobs.kinds.classifier import measure
-from vision_customization.engine.jobs.kinds.detector_performance import measured
+from vision_customization.engine.jobs.kinds import classifier_performance, detector_performance
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import evaluation_job
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.detection.artifact import DetectorSession
-from vision_customization.engine.objects.keys import artifact_key, curves_key, head_key
+from vision_customization.engine.objects.keys import artifact_key, head_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 from vision_customization.engine.store import EvaluationRecord, ModelRecord, NotFound
 
 
@@ -59,14 +58,17 @@ class EvaluationRun(Job):
         evaluation = self._record()
         (part,) = self.plan.parts
         if part.boxed:
-            performance, curves = measured(self, self._found, 0, shards)
-            self.resources.objects.put(curves_key(evaluation.model_id, evaluation.id), json.dumps(curves).encode())
+            found = detector_performance.measured(self, self._found, 0, shards)
+            performance, outcomes = found.performance, found.outcomes
         else:
-            performance = measure(self, self._embedding, head_key(evaluation.model_id), 0, shards)
+            head = head_key(evaluation.model_id)
+            performance, outcomes = classifier_performance.measured(self, self._embedding, head, 0, shards)
+        key = outcomes_key(evaluation.model_id, evaluation.id)
+        put_outcomes(self.resources.objects, key, outcomes, Origin(part.dataset, training=False))
         try:
             self.resources.store.evaluations.finish(self._evaluation_id, performance)
         except NotFound:
-            self.resources.objects.delete(curves_key(evaluation.model_id, evaluation.id))
+            self.resources.objects.delete(key)
             raise JobCancelled from None
         self.clean_up()
 
@@ -84,6 +86,7 @@ class EvaluationRun(Job):
         except ObjectNotFound:
             message = f"The files of model '{model.name}' are missing. Train it again."
             raise JobFailed(FailureCode.MODEL_NOT_FOUND, message) from None
+        check_networks(classifier, self.resources.extractor.dimensions)
         return classifier.tags, classifier.thresholds is not None
 
     def _open_session(self) -> DetectorSession:

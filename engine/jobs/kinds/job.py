@@ -29,6 +29,7 @@ class Job:
         self._plans = plans
         self.name = job
         self._closed = False
+        self._waited = False
         self._plan: Plan | None = None
         self._shards: dict[Keeping, Shards] = {}
 
@@ -47,6 +48,7 @@ class Job:
     def _waits(self, why: str) -> None:
         if self._closed:
             raise JobCancelled  # the job no longer needs the blob
+        self._waited = True
         self.tell_waiting(why)
 
     @property
@@ -81,7 +83,12 @@ class Job:
         """Read shard number `index` of a part, and store the data that `keeping` derives from it."""
         self.check()
         shard = [shard for shard in self.plan.shards if shard.part == part][index]
-        return self.shards(keeping).keep(shard)
+        self._waited = False
+        done = self.shards(keeping).keep(shard)
+        # A shard of mostly kept images, or one that waited for its storage, says little about this machine.
+        if keeping.measures and not self._waited and 2 * done["images_embedded"] > shard.stop - shard.start:
+            self.resources.store.speeds.record(keeping.measures, done["images_embedded"], done["seconds"])
+        return done
 
     def clean_up(self) -> None:
         """Delete the objects that only the job needed."""

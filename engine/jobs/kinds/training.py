@@ -12,9 +12,11 @@ from contextlib import suppress
 from typing import Any, NotRequired
 
 from vision_customization.contract.enums import ModelKind, ModelStatus, Purpose
+from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.contract.training_time import Workload, budget_fault
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.dataset import check_budget, with_tags
+from vision_customization.engine.jobs.images.dataset import with_tags
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
@@ -96,7 +98,9 @@ class TrainingJob(Job):
         self.report(TrainingProgress(stage="reading annotations"))
         kind = model.model_kind
         training = self.read_dataset(model.training_dataset_name, Purpose.TRAINING, kind)
-        check_budget(kind, training, model.time_budget_in_hours)
+        work = Workload(kind, len(training.images), len(training.tags), model.tiles)
+        if fault := budget_fault(work, model.time_budget_in_hours, self.resources.store.speeds.get()):
+            raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, fault)
         parts = [training]
         if model.test_dataset_name is not None:
             test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind, multi_label=training.multi_label)
@@ -214,11 +218,14 @@ class Training(ABC):
 
 def embedded(before: TrainingProgress, done: ShardDone, share: float) -> TrainingProgress:
     """A training's progress after a shard."""
+    outdated = (before.images_outdated or 0) + done.get("images_outdated", 0)
     return advanced(
         before,
         share=share,
+        message=f"{outdated:,} images embedded again: the engine's networks have changed" if outdated else None,
         images_read=before.images_read + done["images_read"],
         images_embedded=before.images_embedded + done["images_embedded"],
+        images_outdated=outdated or None,
         seconds=before.seconds + done["seconds"],
     )
 

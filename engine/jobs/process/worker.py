@@ -41,6 +41,7 @@ from vision_customization.engine.jobs.queue import (
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS
 from vision_customization.engine.jobs.workflows import declare_workflows
 from vision_customization.engine.learning import FeatureExtractor
+from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.runtime.listening import base_url
@@ -93,7 +94,7 @@ class Worker:
         """Start taking jobs. Raises WeightsError if the pretrained networks are missing."""
         settings = self._settings
         objects = self._objects
-        extractor = self._extractor or FeatureExtractor(settings.weights_dir, settings.threads)
+        extractor = self._extractor or _open_extractor(settings)
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(
             self._store, objects, self._reader, extractor, kept, decoders=settings.threads, workers=settings.workers
@@ -137,6 +138,19 @@ class Worker:
         self._store.close()
         self._lock.release()
         self._locks.close()
+
+
+def _open_extractor(settings: Settings) -> FeatureExtractor:
+    extractor = FeatureExtractor(settings.weights_dir, settings.threads)
+    for backbone in BACKBONES:
+        if backbone not in extractor.networks:
+            _log.warning(
+                "the weights of %s are not in %s: trainings do without, which is less accurate. "
+                "`vision-engine weights pull` fetches them",
+                backbone.title,
+                settings.weights_dir,
+            )
+    return extractor
 
 
 def run_worker(settings: Settings, health_port: int | None = None) -> None:

@@ -10,11 +10,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnxruntime import InferenceSession
 
 from vision_customization.engine.learning.classification.classifier import LENGTH_LEAST, Block, Classifier
-from vision_customization.engine.learning.classification.feature_graph import add_views, load_networks
+from vision_customization.engine.learning.classification.feature_graph import add_planes, add_views, load_networks
 from vision_customization.engine.learning.classification.views import VIEWS, View, passes_of
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.learning.onnx_files.checking import IMAGE, check_model_file
-from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
+from vision_customization.engine.learning.onnx_files.graph import Graph
 from vision_customization.engine.learning.onnx_files.sessions import ExportedSession, Pixels
 from vision_customization.engine.learning.pretrained.backbones import BACKBONES, ensure_weights
 
@@ -65,12 +65,12 @@ def export_classifier(classifier: Classifier, weights_dir: Path) -> bytes:
     classifier gives the same bytes.
 
     Raises:
-        WeightsError: the converted networks are not in `weights_dir`.
+        WeightsError: a network that the classifier uses is not in `weights_dir`.
     """
-    networks = load_networks(ensure_weights(weights_dir))
+    passes = passes_of(classifier.views)
+    networks = load_networks(ensure_weights(weights_dir, dict.fromkeys(run.backbone for run in passes)))
     graph = Graph()
-    backbones = dict.fromkeys(run.backbone for run in passes_of(classifier.views))
-    planes = {backbone.name: add_resize(graph, IMAGE, backbone.side) for backbone in backbones}
+    planes = add_planes(graph, IMAGE, passes)
     vectors = add_views(graph, planes, classifier.views, networks)
     _add_head(graph, classifier, vectors)
     metadata = {"labels": json.dumps(classifier.tags, ensure_ascii=False), "licences": _licences(classifier)}

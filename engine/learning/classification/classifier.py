@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from vision_customization.engine.learning.classification.views import DIMENSIONS, SLICES, VIEWS, View, layout_key
+from vision_customization.engine.learning.classification.views import LAYOUTS, SLICES, VIEWS, View, layout_of, views_in
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.learning.npz import to_npz
 
@@ -84,14 +84,19 @@ class Classifier:
     def views(self) -> tuple[View, ...]:
         return tuple(view for block in self.blocks for view in block.views)
 
+    @property
+    def layout(self) -> str:
+        """The key of the shortest layout of features that has its views."""
+        return layout_of(self.views)
+
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32 [n, dimensions] as the extractor gives them → float32 [n, k]; without `thresholds`, each row sums to one.
 
         Raises:
-            ValueError: the features have another length.
+            ValueError: the features have another length, or lack a view.
         """
-        if features.ndim != 2 or features.shape[1] != DIMENSIONS:
-            raise ValueError(f"features are {features.shape}, expected (n, {DIMENSIONS})")
+        if lacking := set(self.views).difference(views_in(features.shape[1])):
+            raise ValueError(f"features are without {', '.join(sorted(view.name for view in lacking))}")
         result = np.empty((len(features), len(self.tags)), np.float32)
         for start in range(0, len(features), _CHUNK):
             chunk = np.asarray(features[start : start + _CHUNK], np.float32)
@@ -107,7 +112,7 @@ class Classifier:
         """The classifier as an npz file; the same classifier gives the same bytes."""
         facts: dict[str, object] = {
             "version": _VERSION if self.thresholds is None else _MULTI_LABEL_VERSION,
-            "layout": layout_key(),
+            "layout": self.layout,
             "tags": self.tags,
             "blocks": [
                 {"views": [view.name for view in block.views], "unitLength": block.unit_length} for block in self.blocks
@@ -135,7 +140,7 @@ class Classifier:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 facts = json.loads(arrays["facts"].tobytes())
                 thresholds = facts["thresholds"] if facts["version"] == _MULTI_LABEL_VERSION else None
-                if facts["version"] not in (_VERSION, _MULTI_LABEL_VERSION) or facts["layout"] != layout_key():
+                if facts["version"] not in (_VERSION, _MULTI_LABEL_VERSION) or facts["layout"] not in LAYOUTS:
                     raise ArtifactError("the stored classifier is for another version of the features. Train the model again")
                 blocks = tuple(
                     Block(

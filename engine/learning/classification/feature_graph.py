@@ -1,6 +1,6 @@
 """The graph nodes that compute an image's features: passes through the networks, then pooling."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,13 @@ from onnx import TensorProto, helper
 
 from vision_customization.engine.learning.classification.views import (
     CENTRE_SIGMA,
+    MIDDLE_PERCENT,
     Pass,
     Pooling,
     View,
     passes_of,
 )
-from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
+from vision_customization.engine.learning.onnx_files.graph import Graph, add_middle, add_resize, add_squash
 from vision_customization.engine.learning.pretrained.backbones import Backbone
 
 
@@ -91,40 +92,54 @@ def _add_pooling(graph: Graph, feature_map: str, view: View) -> str:
     return graph.add("Squeeze", [pooled, graph.constant("axis2", np.array([2], np.int64))], prefix)
 
 
+def add_planes(graph: Graph, image: str, passes: Iterable[Pass]) -> dict[str, str]:
+    """Resize `image`, uint8 [h, w, 3], to what the passes see: by `Pass.planes`, the name of float32 [1, 3, H, W] in 0…255."""
+    planes: dict[str, str] = {}
+    for run in passes:
+        if run.planes in planes:
+            continue
+        source = add_middle(graph, image, MIDDLE_PERCENT) if run.middle else image
+        add = add_squash if run.backbone.square else add_resize
+        planes[run.planes] = add(graph, source, run.backbone.side)
+    return planes
+
+
 def add_views(
     graph: Graph, planes: Mapping[str, str], views: tuple[View, ...], networks: Mapping[str, onnx.ModelProto]
 ) -> dict[View, str]:
     """Add the nodes that compute the views from the resized images.
 
     Args:
-        planes: by backbone name, the name of the resized images, float32 [n, 3, H, W] in 0…255.
+        planes: by `Pass.planes`, the name of the resized images, float32 [n, 3, H, W] in 0…255.
         networks: by backbone name, the converted network.
 
     Returns:
         The name of each view's vectors, float32 [n, dimensions].
     """
-    maps = {run: _add_pass(graph, planes[run.backbone.name], run, networks[run.backbone.name]) for run in passes_of(views)}
+    maps = {run: _add_pass(graph, planes[run.planes], run, networks[run.backbone.name]) for run in passes_of(views)}
     return {view: _add_pooling(graph, maps[view.source], view) for view in views}
 
 
-def resize_model(backbones: Sequence[Backbone]) -> onnx.ModelProto:
-    """`image` uint8 [h, w, 3] → for each backbone, by its name, float32 [1, 3, H, W]."""
+def resize_model(passes: Iterable[Pass]) -> onnx.ModelProto:
+    """`image` uint8 [h, w, 3] → for each `Pass.planes`, by that name, float32 [1, 3, H, W]."""
     graph = Graph()
     outputs = []
-    for backbone in backbones:
-        graph.add("Identity", [add_resize(graph, "image", backbone.side)], backbone.name)
-        outputs.append(helper.make_tensor_value_info(backbone.name, TensorProto.FLOAT, [1, 3, None, None]))
+    for name, planes in add_planes(graph, "image", passes).items():
+        graph.add("Identity", [planes], name)
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, None, None]))
     return graph.to_model([helper.make_tensor_value_info("image", TensorProto.UINT8, ["height", "width", 3])], outputs)
 
 
 def views_model(backbone: Backbone, views: tuple[View, ...], network: onnx.ModelProto) -> onnx.ModelProto:
-    """`planes` float32 [n, 3, H, W] in 0…255 → `features` float32 [n, d], the concatenated views."""
+    """For each `Pass.planes` of the views, by that name, float32 [n, 3, H, W] in 0…255 → `features` float32 [n, d], the
+    concatenated views."""
     graph = Graph()
-    names = add_views(graph, {backbone.name: "planes"}, views, {backbone.name: network})
+    planes = tuple(dict.fromkeys(run.planes for run in passes_of(views)))
+    names = add_views(graph, dict(zip(planes, planes, strict=True)), views, {backbone.name: network})
     graph.add("Concat", [names[view] for view in views], "features", axis=1)
     dimensions = sum(view.dimensions for view in views)
     return graph.to_model(
-        [helper.make_tensor_value_info("planes", TensorProto.FLOAT, ["n", 3, "height", "width"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3, "height", "width"]) for name in planes],
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", dimensions])],
     )
 

@@ -1,12 +1,9 @@
-"""Linear heads: a discriminant in closed form, a logistic regression, and the sum of both. Pure functions of arrays."""
+"""Linear heads: a discriminant in closed form. Pure functions of arrays."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-
-_STEPS_MAX = 100
 
 Samples = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -103,63 +100,7 @@ def shrunk_directions(residuals: Samples, targets: Matrix, shrinkage: float, fre
     return np.asarray(np.linalg.solve(covariance, targets.T), np.float64)
 
 
-def fit_logistic(x: Samples, labels: Labels, classes: int, strength: float, *, tolerance: float = 1e-3) -> LinearHead:
-    """Multinomial logistic regression: minimises `strength · Σ cross-entropy + ½ ‖weights‖²`, the bias free.
-
-    The weights lie in the span of the (centred) samples, so with fewer samples than dimensions the fit runs on n × n
-    coordinates (a Cholesky factor of the Gram matrix) instead of n × d.
-
-    Args:
-        x: float32 [n, d].
-        labels: int64 [n], each below `classes`.
-        tolerance: how far the gradient's largest component must fall, as a share of its initial value.
-    """
-    samples, dimensions = x.shape
-    centre = x.mean(axis=0, dtype=np.float64)
-    centred = x.astype(np.float64) - centre
-    coordinates = centred
-    if samples < dimensions:
-        gram = centred @ centred.T
-        # Centred samples are linearly dependent; the jitter keeps the factor regular.
-        gram[np.diag_indices(samples)] += 1e-9 * np.trace(gram) + 1e-12
-        coordinates = np.linalg.cholesky(gram)
-    width = coordinates.shape[1]
-    rows = np.arange(samples)
-
-    def objective(parameters: Matrix) -> tuple[float, Matrix]:
-        weights = parameters[: width * classes].reshape(width, classes)
-        scores = coordinates @ weights + parameters[width * classes :]
-        scores -= scores.max(axis=1, keepdims=True)
-        error = np.exp(scores)
-        totals = error.sum(axis=1)
-        loss = strength * float((np.log(totals) - scores[rows, labels]).sum()) + 0.5 * float(np.square(weights).sum())
-        error /= totals[:, None]
-        error[rows, labels] -= 1
-        error *= strength
-        return loss, np.concatenate([(coordinates.T @ error + weights).ravel(), error.sum(axis=0)])
-
-    # At the start all tags are equally likely.
-    error = np.full((samples, classes), strength / classes)
-    error[rows, labels] -= strength
-    steepest = max(float(np.abs(coordinates.T @ error).max()), float(np.abs(error.sum(axis=0)).max()))
-    # Only the gradient decides when to stop.
-    options = {"gtol": tolerance * steepest, "ftol": 0.0, "maxiter": _STEPS_MAX}
-    start = np.zeros((width + 1) * classes)
-    solution: Matrix = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
-    weights = solution[: width * classes].reshape(width, classes)
-    if samples < dimensions:
-        weights = centred.T @ np.linalg.solve(coordinates.T, weights)
-    return LinearHead(weights, solution[width * classes :] - centre @ weights)
-
-
-def add_heads(heads: list[LinearHead], x: Samples) -> LinearHead:
-    """The sum of heads, each scaled so that its scores of `x` have the same spread between the classes."""
-    total = None
-    for head in heads:
-        scores = head.scores(x)
-        spread = float(np.std(scores - scores.mean(axis=1, keepdims=True))) or 1.0
-        part = head.scaled(1 / spread)
-        total = part if total is None else LinearHead(total.weights + part.weights, total.bias + part.bias)
-    if total is None:
-        raise ValueError("heads is empty: expected at least one")
-    return total
+def unit_spread(head: LinearHead, x: Samples) -> LinearHead:
+    """The head, scaled so that its scores of `x` have a standard deviation of one between the classes."""
+    scores = head.scores(x)
+    return head.scaled(1 / (float(np.std(scores - scores.mean(axis=1, keepdims=True))) or 1.0))

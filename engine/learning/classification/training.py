@@ -6,45 +6,38 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.calibration import SHARPNESS_UNFITTED
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Labels, Samples
-from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
-from vision_customization.engine.learning.classification.selection import assign_folds, choose, lead_over, run_trials
-from vision_customization.engine.learning.classification.views import DIMENSIONS
+from vision_customization.engine.learning.classification.recipes import ALIKE, DEFAULT, RECIPES, Recipe
+from vision_customization.engine.learning.classification.selection import Trial, choose, lead_over, run_trials
+from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
+from vision_customization.engine.learning.estimate import HeldOut
+from vision_customization.engine.learning.near_duplicates import group_near_duplicates
 
 Progress = Callable[[float, str], None]
-
-_HELD_OUT_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class TrainedClassifier:
     """The classifier that a training produced, and how it was chosen.
 
-    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out`, only with `estimate`, has the labels int64
-    [m] and the probabilities float32 [m, k] of the held-out images, by a classifier that had not seen them.
+    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out` is what was said of the training images by
+    classifiers of the chosen recipe that had not seen them; None if each tag has one image, or only near-duplicates.
     """
 
     classifier: Classifier
     recipe: dict[str, Any]
-    held_out: tuple[Labels, NDArray[np.float32]] | None
-
-
-@dataclass(frozen=True)
-class _Choice:
-    recipe: Recipe
-    sharpness: float
-    facts: dict[str, Any]
+    held_out: HeldOut | None
 
 
 def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
-    if features.ndim != 2 or features.shape != (len(labels), DIMENSIONS):
-        raise ValueError(f"features are {features.shape}, expected ({len(labels)}, {DIMENSIONS})")
+    if features.ndim != 2 or len(features) != len(labels):
+        raise ValueError(f"features are {features.shape}, expected ({len(labels)}, dimensions)")
+    views_in(features.shape[1])
     if len(tags) < 2:
         raise LearningError(FailureCode.DIVERGED, f"a classifier needs images of at least 2 tags, not {len(tags)}")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(tags):
@@ -60,11 +53,7 @@ def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
         raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
 
 
-def _choose(features: Samples, labels: Labels, classes: int, seed: int, go_on: Callable[[int], bool]) -> _Choice:
-    trials = run_trials(features, labels, classes, seed=seed, go_on=go_on)
-    if not trials:
-        return _Choice(DEFAULT, SHARPNESS_UNFITTED, {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []})
-    best = choose(trials)
+def _facts(trials: Sequence[Trial], best: Trial) -> dict[str, Any]:
     candidates = []
     for trial in trials:
         lead, error = lead_over(trial, trials[0])
@@ -77,8 +66,7 @@ def _choose(features: Samples, labels: Labels, classes: int, seed: int, go_on: C
                 "leadError": round(error, 6),
             }
         )
-    facts = {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
-    return _Choice(best.recipe, best.sharpness, facts)
+    return {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
 
 
 def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
@@ -88,34 +76,24 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
 
 
-def _hold_out(labels: Labels, seed: int) -> NDArray[np.bool_]:
-    """bool [n]: a random fifth of the images of each tag, leaving each tag at least one image."""
-    held: NDArray[np.bool_] = assign_folds(labels, _HELD_OUT_FOLDS, seed) == 0
-    return held
-
-
 def train_classifier(
     features: Samples,
     labels: Labels,
     tags: Sequence[str],
     *,
-    estimate: bool,
     deadline_seconds: float | None = None,
     progress: Progress | None = None,
     seed: int = 0,
 ) -> TrainedClassifier:
     """Train a classifier that gives one tag per image.
 
-    With `estimate`, a random fifth of each tag is held out: the whole training, including the choice of the recipe, runs
-    without it and is evaluated on it. The resulting classifier is fitted on all images in any case.
-
     Args:
         features: float32 [n, dimensions], from the extractor. Their order matters: if they are sorted, the same images give
             the same classifier, byte for byte.
         labels: int64 [n], positions in `tags`.
         tags: the k tags' names.
-        estimate: whether to hold images out.
-        deadline_seconds: after this time, no further recipe is tried and the best so far is used. The last fit always runs.
+        deadline_seconds: after this time, no further recipe is tried and the best so far is used. The default is tried, and
+            the last fit run, in any case.
         progress: called with the share done (0…1) and the current activity.
         seed: seed of the random parts.
 
@@ -126,27 +104,24 @@ def train_classifier(
     started = time.monotonic()
     report = progress or (lambda _share, _stage: None)
 
-    def in_time() -> bool:
+    def go_on(done: int) -> bool:
+        report(0.9 * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
         return deadline_seconds is None or time.monotonic() - started < deadline_seconds
 
-    def go_on(first: float, last: float) -> Callable[[int], bool]:
-        def told(done: int) -> bool:
-            report(first + (last - first) * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
-            return in_time()
-
-        return told
-
+    report(0.0, f"trying recipe 1 of {len(RECIPES)}")
+    groups = group_near_duplicates(apply_blocks(ALIKE.fit_blocks(features), features), labels.tolist())
+    trials = run_trials(features, labels, groups, len(tags), seed=seed, go_on=go_on)
+    recipe, sharpness, facts = DEFAULT.within(views_in(features.shape[1])), SHARPNESS_UNFITTED, _untried()
     held_out = None
-    choice = None
-    half = 0.45 if estimate else 0.0
-    held = _hold_out(labels, seed) if estimate else np.zeros(len(labels), bool)
-    if held.any():
-        choice = _choose(features[~held], labels[~held], len(tags), seed, go_on(0.0, half))
-        trial = fit_classifier(choice.recipe, features[~held], labels[~held], tags, sharpness=choice.sharpness)
-        held_out = (labels[held], trial.probabilities(features[held]))
-    if choice is None or in_time():
-        choice = _choose(features, labels, len(tags), seed, go_on(half, 0.9))
+    if trials:
+        best = choose(trials, len(labels) / len(tags))
+        recipe, sharpness, facts = best.recipe, best.sharpness, _facts(trials, best)
+        held_out = HeldOut(best.rows, best.probabilities, len(np.unique(groups[best.rows])), best.learnt_share)
     report(0.9, "fitting on all images")
-    classifier = fit_classifier(choice.recipe, features, labels, tags, sharpness=choice.sharpness)
+    classifier = fit_classifier(recipe, features, labels, tags, sharpness=sharpness)
     report(1.0, "trained")
-    return TrainedClassifier(classifier, choice.facts, held_out)
+    return TrainedClassifier(classifier, facts, held_out)
+
+
+def _untried() -> dict[str, Any]:
+    return {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []}

@@ -1,7 +1,7 @@
 """Decides which detections hit an object of their tag: pure functions, by the rule of the hosted service."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -12,6 +12,7 @@ from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 
 _PAIRS_AT_ONCE = 2_000_000  # pairs of boxes, each a few hundred bytes while their overlap is computed
 _SERVICE_MARGIN = 1e-5
+_OVERLAP_LEAST = 0.01
 
 Hits = NDArray[np.bool_]
 _Indices = NDArray[np.int64]
@@ -47,6 +48,15 @@ class Boxes:
         order = np.argsort(labels, kind="stable")
         bounds = np.searchsorted(labels[order], np.arange(self.tags + 1)).tolist()
         return [order[begin:end] for begin, end in pairwise(bounds)]
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Of each detection, in the order of `Boxes`: the object that it matches, int64 [n], −1 for none, and their intersection
+    over union, float64 [n]."""
+
+    object: _Indices
+    overlap: _Numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +117,43 @@ def service_hits(boxes: Boxes, thresholds: Sequence[float]) -> Hits:
     Returns:
         bool [thresholds, n], in the order of the detections in `boxes`.
     """
-    pairs = _pairs(boxes, _SERVICE_MARGIN, min(thresholds))
-    pairs = pairs.ordered(np.lexsort((pairs.object, -pairs.overlap, pairs.detection)))
-    pairs = pairs.ordered(np.flatnonzero(_starts(pairs.detection)))
-    hits = np.zeros((len(thresholds), len(boxes.scores)), np.bool_)
-    for row, threshold in zip(hits, thresholds, strict=True):
-        enough = pairs.overlap >= threshold
+    return np.stack([matches.object >= 0 for matches in service_matches(boxes, thresholds)])
+
+
+def service_matches(boxes: Boxes, thresholds: Sequence[float]) -> list[Matches]:
+    """Which object each detection hits, by the rule of `service_hits`, for each threshold."""
+    pairs = _closest(boxes, min(thresholds))
+    found = []
+    for threshold in thresholds:
+        enough = np.flatnonzero(pairs.overlap >= threshold)
         _, first = np.unique(pairs.object[enough], return_index=True)
-        row[pairs.detection[enough][first]] = True
-    return hits
+        found.append(_matches(boxes, pairs.ordered(enough[first])))
+    return found
+
+
+def closest_objects(boxes: Boxes) -> Matches:
+    """Which object of its image, of any tag, each detection overlaps most; of several, the first."""
+    images = replace(
+        boxes,
+        tags=1,
+        object_groups=boxes.object_groups // boxes.tags,
+        detection_groups=boxes.detection_groups // boxes.tags,
+    )
+    return _matches(boxes, _closest(images, _OVERLAP_LEAST))
+
+
+def _closest(boxes: Boxes, least: float) -> _Pairs:
+    """Each detection with the object of its group that it overlaps most, if by `least` or more; of several, the first."""
+    pairs = _pairs(boxes, _SERVICE_MARGIN, least)
+    pairs = pairs.ordered(np.lexsort((pairs.object, -pairs.overlap, pairs.detection)))
+    return pairs.ordered(np.flatnonzero(_starts(pairs.detection)))
+
+
+def _matches(boxes: Boxes, pairs: _Pairs) -> Matches:
+    objects = np.full(len(boxes.scores), -1, np.int64)
+    overlaps = np.zeros(len(boxes.scores))
+    objects[pairs.detection], overlaps[pairs.detection] = pairs.object, pairs.overlap
+    return Matches(objects, overlaps)
 
 
 def _check(what: str, image: int, boxes: LabelledBoxes | Detections, tags: int) -> None:

@@ -3,7 +3,6 @@
 Boxes are in pixels. Every object counts equally: COCO's crowds and ignored objects do not exist here.
 """
 
-import heapq
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,13 +16,9 @@ from vision_customization.engine.learning.detection.matching import (
     lay_out,
     service_hits,
 )
-
-CURVE_POINTS = 101
+from vision_customization.engine.learning.precision_recall import Curve, precision_recall_curve
 
 _SERVICE_OVERLAPS = (0.3, 0.5, 0.75)
-_DECIMALS = 4
-
-Curve = dict[str, list[float]]
 
 
 def detection_performance(
@@ -79,12 +74,15 @@ def precision_recall_curves(
     """
     boxes = lay_out(truths, detections, len(tags))
     [hits] = service_hits(boxes, (0.5,))
+    return tag_curves(boxes, hits, tags)
+
+
+def tag_curves(boxes: Boxes, hits: NDArray[np.bool_], tags: Sequence[str]) -> dict[str, Curve]:
+    """`precision_recall_curves` of boxes that are laid out, and of the detections that hit, bool [n]."""
     curves = {}
     for index, tag in enumerate(tags):
         objects, own = boxes.objects_by_tag[index], boxes.detections_by_tag[index]
-        points = _curve(hits[own], boxes.scores[own], objects) if objects and len(own) else np.empty((0, 3))
-        recall, precision, threshold = points.round(_DECIMALS).T.tolist()
-        curves[tag] = {"precision": precision, "recall": recall, "threshold": threshold}
+        curves[tag] = precision_recall_curve(hits[own], boxes.scores[own], objects)
     return curves
 
 
@@ -96,38 +94,3 @@ def _average_precisions(boxes: Boxes, hits: NDArray[np.bool_]) -> list[float]:
         # average_precision's recall is relative to the objects that were found at all.
         values.append(average_precision(found, boxes.scores[own]) * float(found.sum()) / objects if found.any() else 0.0)
     return values
-
-
-def _curve(hits: NDArray[np.bool_], scores: NDArray[np.float64], objects: int) -> NDArray[np.float64]:
-    """float64 [points, 3]: recall, precision, threshold."""
-    ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
-    found = np.cumsum(hits)[ends]
-    points = np.stack([found / objects, found / (ends + 1), scores[ends]], axis=1)
-    return points[_thinned(points[:, :2], CURVE_POINTS)]
-
-
-def _thinned(line: NDArray[np.float64], count: int) -> list[int]:
-    """The points, at most `count`, that a line keeps: its ends, then repeatedly the point farthest from the line through the
-    kept points (Douglas & Peucker 1973, by number instead of by tolerance)."""
-    kept = {0, len(line) - 1}
-    # Farthest first: (−distance, point, where its stretch begins, where it ends).
-    farthest = [_farthest(line, 0, len(line) - 1)]
-    while farthest and len(kept) < count:
-        distance, point, begin, end = heapq.heappop(farthest)
-        if distance == 0:
-            break
-        kept.add(point)
-        heapq.heappush(farthest, _farthest(line, begin, point))
-        heapq.heappush(farthest, _farthest(line, point, end))
-    return sorted(kept)
-
-
-def _farthest(line: NDArray[np.float64], begin: int, end: int) -> tuple[float, int, int, int]:
-    inner = line[begin + 1 : end]
-    if not len(inner):
-        return 0.0, begin, begin, end
-    first, chord = line[begin], line[end] - line[begin]
-    along = np.clip((inner - first) @ chord / max(float(chord @ chord), 1e-18), 0, 1)
-    distances = np.linalg.norm(inner - first - along[:, None] * chord, axis=1)
-    point = int(np.argmax(distances))
-    return -float(distances[point]), begin + 1 + point, begin, end

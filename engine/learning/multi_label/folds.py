@@ -36,11 +36,8 @@ def assign_tag_folds(present: Present, folds: int, seed: int) -> NDArray[np.int6
     return result
 
 
-def hold_out(present: Present, folds: int, seed: int) -> NDArray[np.bool_]:
-    """bool [n]: about one of `folds` parts of the images. The rest keeps, of each tag, an image that has it and one that lacks
-    it, if there are any."""
-    held: NDArray[np.bool_] = assign_tag_folds(present, folds, seed) == 0
-    for states in (present, ~present):
-        for tag in np.flatnonzero(states.any(axis=0) & ~states[~held].any(axis=0)):
-            held[np.flatnonzero(states[:, tag])[0]] = False
-    return held
+def assign_group_folds(present: Present, groups: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
+    """As `assign_tag_folds`, with all images of a group in one fold. The images of a group have the same tags."""
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    result: NDArray[np.int64] = assign_tag_folds(present[first], folds, seed)[inverse]
+    return result

@@ -10,9 +10,11 @@ from vision_customization.engine.learning.classification.classifier import apply
 from vision_customization.engine.learning.classification.heads import Samples, coordinates_in_span
 from vision_customization.engine.learning.classification.recipes import RECIPES, WHOLE, Recipe
 from vision_customization.engine.learning.classification.selection import FOLDS, IMAGES_MIN, repeats_for
+from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.multi_label.calibration import Calibration, fit_calibration
-from vision_customization.engine.learning.multi_label.folds import assign_tag_folds
+from vision_customization.engine.learning.multi_label.folds import assign_group_folds
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
+from vision_customization.engine.learning.multi_label.metrics import mean_average_precision
 
 DEFAULT = WHOLE
 """The recipe that is used unless another is clearly ahead: of several objects, few are in the middle of the picture."""
@@ -24,13 +26,14 @@ class TagTrial:
 
     `probabilities` are float64 [repeats, n, k], calibrated. `truth` is how right they are about each image, float64 [n]: the
     mean probability of the true state of its tags. It is weighted so that the images with a tag and those without count the
-    same, and its mean is in 0…1.
+    same, and its mean is in 0…1. `accuracy` is the mean average precision.
     """
 
     recipe: Recipe
     calibration: Calibration
     probabilities: NDArray[np.float64]
     truth: NDArray[np.float64]
+    accuracy: float
 
 
 def try_recipe(recipe: Recipe, features: Samples, present: Present, folds: Sequence[NDArray[np.int64]]) -> TagTrial:
@@ -50,21 +53,27 @@ def try_recipe(recipe: Recipe, features: Samples, present: Present, folds: Seque
     right = np.where(present, probabilities, 1 - probabilities).mean(axis=0)
     counts = present.sum(axis=0)
     share = np.where(present, counts, len(present) - counts) * 2 / len(present)
-    return TagTrial(recipe, calibration, probabilities, (right / share).mean(axis=1))
+    accuracy = mean_average_precision(present, probabilities.mean(axis=0))
+    return TagTrial(recipe, calibration, probabilities, (right / share).mean(axis=1), accuracy)
 
 
-def run_trials(features: Samples, present: Present, *, seed: int, go_on: Callable[[int], bool]) -> list[TagTrial]:
+def run_trials(
+    features: Samples, present: Present, groups: NDArray[np.int64], *, seed: int, go_on: Callable[[int], bool]
+) -> list[TagTrial]:
     """Try the default and then the others, as long as `go_on`, called with the number of trials done, returns true.
 
+    Args:
+        groups: int64 [n], of images that show nearly the same, which no fold parts.
+
     Returns:
-        The trials, the default's first; none if there are too few images, or time was up before the first.
+        The trials, the default's first, which is tried in any case; none if there are too few groups of images.
     """
     trials: list[TagTrial] = []
-    if len(present) < IMAGES_MIN:
+    if len(np.unique(groups)) < IMAGES_MIN:
         return trials
-    folds = [assign_tag_folds(present, FOLDS, seed + repeat) for repeat in range(repeats_for(len(present)))]
+    folds = [assign_group_folds(present, groups, FOLDS, seed + repeat) for repeat in range(repeats_for(len(present)))]
     for recipe in (DEFAULT, *(recipe for recipe in RECIPES if recipe is not DEFAULT)):
-        if not go_on(len(trials)):
+        if trials and not go_on(len(trials)):
             break
-        trials.append(try_recipe(recipe, features, present, folds))
+        trials.append(try_recipe(recipe.within(views_in(features.shape[1])), features, present, folds))
     return trials

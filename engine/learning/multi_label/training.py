@@ -1,29 +1,26 @@
 """Trains a multi-label classifier: chooses a recipe by cross-validation, calibrates it, and fits it on all images."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Samples
-from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
-from vision_customization.engine.learning.classification.selection import choose, lead_over
+from vision_customization.engine.learning.classification.recipes import ALIKE, RECIPES, Recipe
+from vision_customization.engine.learning.classification.selection import FOLDS, choose, lead_over
 from vision_customization.engine.learning.classification.training import Progress
-from vision_customization.engine.learning.classification.views import DIMENSIONS
+from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
+from vision_customization.engine.learning.estimate import HeldOut
 from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
-from vision_customization.engine.learning.multi_label.folds import hold_out
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
-from vision_customization.engine.learning.multi_label.metrics import mean_average_precision
-from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
+from vision_customization.engine.learning.multi_label.selection import DEFAULT, TagTrial, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
-
-_HELD_OUT_FOLDS = 5
+from vision_customization.engine.learning.near_duplicates import group_near_duplicates
 
 Thresholds = tuple[float, ...]
 
@@ -32,22 +29,13 @@ Thresholds = tuple[float, ...]
 class TrainedMultiLabel:
     """The classifier that a training produced, and how it was chosen.
 
-    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out`, only with `estimate`, has of the held-out
-    images the tags bool [m, k] and the probabilities float32 [m, k], and the thresholds, all by a classifier that had not seen
-    them.
+    `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out` is what was said of the training images by
+    classifiers of the chosen recipe that had not seen them; None if there are too few.
     """
 
     classifier: Classifier
     recipe: dict[str, Any]
-    held_out: tuple[Present, NDArray[np.float32], Thresholds] | None
-
-
-@dataclass(frozen=True)
-class _Choice:
-    recipe: Recipe
-    calibration: Calibration
-    thresholds: Thresholds
-    facts: dict[str, Any]
+    held_out: HeldOut | None
 
 
 def train_multi_label(
@@ -55,7 +43,6 @@ def train_multi_label(
     present: Present,
     tags: Sequence[str],
     *,
-    estimate: bool,
     deadline_seconds: float | None = None,
     progress: Progress | None = None,
     seed: int = 0,
@@ -72,35 +59,33 @@ def train_multi_label(
     started = time.monotonic()
     report = progress or (lambda _share, _stage: None)
 
-    def in_time() -> bool:
+    def go_on(done: int) -> bool:
+        report(0.9 * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
         return deadline_seconds is None or time.monotonic() - started < deadline_seconds
 
-    def go_on(first: float, last: float) -> Callable[[int], bool]:
-        def reported(done: int) -> bool:
-            report(first + (last - first) * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
-            return in_time()
-
-        return reported
-
+    report(0.0, f"trying recipe 1 of {len(RECIPES)}")
+    labels = [row.tobytes() for row in present]
+    groups = group_near_duplicates(apply_blocks(ALIKE.fit_blocks(features), features), labels)
+    trials = run_trials(features, present, groups, seed=seed, go_on=go_on)
     held_out = None
-    choice = None
-    half = 0.45 if estimate else 0.0
-    held = hold_out(present, _HELD_OUT_FOLDS, seed) if estimate else np.zeros(len(present), bool)
-    if held.any():
-        choice = _choose(features[~held], present[~held], seed, go_on(0.0, half))
-        trial = _fit(choice, features[~held], present[~held], tags)
-        held_out = (present[held], trial.probabilities(features[held]), choice.thresholds)
-    if choice is None or in_time():
-        choice = _choose(features, present, seed, go_on(half, 0.9))
+    if trials:
+        best = choose(trials, present.sum() / len(tags))
+        recipe, calibration, thresholds = best.recipe, best.calibration, choose_thresholds(best.probabilities)
+        count = len(np.unique(groups))
+        held_out = HeldOut(np.arange(len(present)), best.probabilities.astype(np.float32), count, 1 - 1 / FOLDS)
+    else:
+        recipe, calibration = DEFAULT.within(views_in(features.shape[1])), uncalibrated(present)
+        thresholds = (THRESHOLD_UNFITTED,) * len(tags)
     report(0.9, "fitting on all images")
-    classifier = _fit(choice, features, present, tags)
+    classifier = _fit(recipe, calibration, thresholds, features, present, tags)
     report(1.0, "trained")
-    return TrainedMultiLabel(classifier, choice.facts, held_out)
+    return TrainedMultiLabel(classifier, _facts(trials, recipe), held_out)
 
 
 def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
-    if features.ndim != 2 or features.shape != (len(present), DIMENSIONS):
-        raise ValueError(f"features are {features.shape}, expected ({len(present)}, {DIMENSIONS})")
+    if features.ndim != 2 or len(features) != len(present):
+        raise ValueError(f"features are {features.shape}, expected ({len(present)}, dimensions)")
+    views_in(features.shape[1])
     if present.shape[1:] != (len(tags),):
         raise ValueError(f"labels are {present.shape}, expected ({len(features)}, {len(tags)})")
     for undecided, which, advice in (
@@ -115,31 +100,26 @@ def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
         raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
 
 
-def _choose(features: Samples, present: Present, seed: int, go_on: Callable[[int], bool]) -> _Choice:
-    trials = run_trials(features, present, seed=seed, go_on=go_on)
-    if not trials:
-        untried = {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []}
-        return _Choice(DEFAULT, uncalibrated(present), (THRESHOLD_UNFITTED,) * present.shape[1], untried)
-    best = choose(trials)
+def _facts(trials: Sequence[TagTrial], chosen: Recipe) -> dict[str, Any]:
     candidates = []
     for trial in trials:
         lead, error = lead_over(trial, trials[0])
         candidates.append(
             {
                 "name": trial.recipe.name,
-                "meanAveragePrecision": round(mean_average_precision(present, trial.probabilities.mean(axis=0)), 6),
+                "meanAveragePrecision": round(trial.accuracy, 6),
                 "probability": round(float(trial.truth.mean()), 6),
                 "lead": round(lead, 6),
                 "leadError": round(error, 6),
             }
         )
-    facts = {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
-    return _Choice(best.recipe, best.calibration, choose_thresholds(best.probabilities), facts)
+    return {"chosen": chosen.name, "default": DEFAULT.name, "candidates": candidates}
 
 
-def _fit(choice: _Choice, features: Samples, present: Present, tags: Sequence[str]) -> Classifier:
-    """The choice's heads on these images, with its calibration multiplied in."""
-    blocks = choice.recipe.fit_blocks(features)
-    head = choice.calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, choice.recipe.shrinkage))
-    weights, bias = head.weights.astype(np.float32), head.bias.astype(np.float32)
-    return Classifier(tuple(tags), blocks, weights, bias, choice.thresholds)
+def _fit(
+    recipe: Recipe, calibration: Calibration, thresholds: Thresholds, features: Samples, present: Present, tags: Sequence[str]
+) -> Classifier:
+    """The recipe's heads on these images, with the calibration multiplied in."""
+    blocks = recipe.fit_blocks(features)
+    head = calibration.applied_to(fit_tag_heads(apply_blocks(blocks, features), present, recipe.shrinkage))
+    return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32), thresholds)

@@ -24,6 +24,8 @@ NUMBER_MAX = 65_536
 """The greatest integer allowed in a constant or an attribute. Sizes are computed from these."""
 
 _SCALE_MAX = 4.0
+_RESIZED_MAX = 1 << 22
+"""How many numbers an image may be resized to by a constant."""
 _KEPT_MAX = 1000
 _LARGE_INT = -(2**63)
 """For `Slice`, it means "to the very beginning"."""
@@ -36,8 +38,8 @@ _DETECTOR_OUTPUTS = frozenset({"boxes", "scores", "classes"})
 _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         (
-            *("Add", "Sub", "Mul", "Div", "Min", "Max", "Mean", "Exp", "Sqrt", "Round", "Clip", "Sigmoid", "Identity"),
-            *("MatMul", "Gemm", "CumSum", "GatherND", "NonMaxSuppression", "Range", "Reshape", "Slice"),
+            *("Add", "Sub", "Mul", "Div", "Min", "Max", "Mean", "Exp", "Erf", "Sqrt", "Round", "Clip", "Sigmoid"),
+            *("Identity", "MatMul", "Gemm", "CumSum", "GatherND", "NonMaxSuppression", "Range", "Reshape", "Slice"),
             *("Squeeze", "Unsqueeze", "TopK"),
         ),
         frozenset(),
@@ -48,6 +50,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Cast": frozenset({"to"}),
     "Conv": frozenset({"auto_pad", "group", "kernel_shape", "pads", "strides"}),
     "ConstantOfShape": frozenset({"value"}),
+    "LayerNormalization": frozenset({"axis", "epsilon"}),
     "LeakyRelu": frozenset({"alpha"}),
     "Resize": frozenset({"antialias", "mode"}),
     "Shape": frozenset({"start", "end"}),
@@ -228,14 +231,14 @@ def _is_a_small_value(attribute: AttributeProto) -> bool:
 
 
 def _problems_of_a_resize(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:
-    """Its scales must be small constants. Its sizes must be computed from the image's."""
+    """Its scales must be small constants. Its sizes must be computed from the image's, or be small constants."""
     name, scales, sizes = _named(node.output[0]), *[*node.input, "", ""][2:4]
     tensor = constants.get(scales)
     small = tensor is not None and tensor.data_type == TensorProto.FLOAT and (numpy_helper.to_array(tensor) <= _SCALE_MAX).all()
     if scales and not small:
         yield f"the scales of {name} (Resize) are not constants of at most {_SCALE_MAX:g}"
-    if sizes in constants:
-        yield f"the size of {name} (Resize) is a constant"
+    if sizes in constants and math.prod(numpy_helper.to_array(constants[sizes]).ravel().tolist()) > _RESIZED_MAX:
+        yield f"the size of {name} (Resize) is a constant of more than {_RESIZED_MAX:,} numbers"
 
 
 def _problems_of_a_suppression(node: NodeProto, constants: Mapping[str, TensorProto]) -> Iterator[str]:

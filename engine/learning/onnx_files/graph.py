@@ -89,6 +89,25 @@ class Graph:
         return model
 
 
+def add_middle(graph: Graph, image: str, percent: int) -> str:
+    """uint8 [h, w, 3] → uint8 [h′, w′, 3]: the middle `percent` of each side, as much cut off before it as after it."""
+    prefix = f"middle{percent}"
+    size = graph.add("Shape", [image], f"{prefix}/size", end=2)
+    cut = graph.add(
+        "Mul", [size, graph.constant(f"{prefix}/margin", np.array([(100 - percent) // 2], np.int64))], f"{prefix}/cut"
+    )
+    start = graph.add("Div", [cut, graph.constant("hundred", np.array([100], np.int64))], f"{prefix}/start")
+    end = graph.add("Sub", [size, start], f"{prefix}/end")
+    axes = graph.constant("axes01", np.array([0, 1], np.int64))
+    return graph.add("Slice", [image, start, end, axes], f"{prefix}/image")
+
+
+def add_squash(graph: Graph, image: str, side: int) -> str:
+    """uint8 [h, w, 3] → float32 [1, 3, side, side] in 0…255, the aspect ratio not kept."""
+    shape = graph.constant(f"squash{side}/sizes", np.array([1, side, side, 3], np.int64))
+    return _add_planes(graph, image, shape, f"{image}/squash{side}")
+
+
 def add_resize(graph: Graph, image: str, side: int) -> str:
     """uint8 [h, w, 3] → float32 [1, 3, H, W] in 0…255: H and W multiples of 32, H · W about side², the aspect ratio kept."""
     prefix = f"resize{side}"
@@ -104,6 +123,11 @@ def add_resize(graph: Graph, image: str, side: int) -> str:
     one = graph.constant("one", np.array([1], np.int64))
     three = graph.constant("three", np.array([3], np.int64))
     shape = graph.add("Concat", [one, target, three], f"{prefix}/sizes", axis=0)
+    return _add_planes(graph, image, shape, prefix)
+
+
+def _add_planes(graph: Graph, image: str, shape: str, prefix: str) -> str:
+    """uint8 [h, w, 3], resized to `shape`, int64 [4] → float32 [1, 3, H, W]."""
     page = graph.add("Unsqueeze", [image, graph.constant("axis0", np.array([0], np.int64))], f"{prefix}/page")
     # Eight bits in and out: integer arithmetic, the same on every machine.
     resized = graph.add("Resize", [page, "", "", shape], f"{prefix}/resized", mode="linear", antialias=1)

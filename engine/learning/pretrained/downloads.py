@@ -65,7 +65,7 @@ def fetch_wheel(package: str, version: str, folder: Path, say: Say) -> None:
 
 def _installer() -> list[str]:
     if find_spec("pip"):
-        return [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        return [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv:
         return [uv, "pip", "install", "--quiet", "--no-progress", "--python", sys.executable]

@@ -179,6 +179,17 @@ def test_a_source_is_not_written_over(vision: Vision, dataset_folder: MakeFolder
     assert source.read_bytes() == before
 
 
+def test_no_output_is_written_among_the_labels(vision: Vision, tmp_path: Path) -> None:
+    for tag in ("cat", "dog"):
+        (tmp_path / "photos" / tag).mkdir(parents=True)
+        (tmp_path / "photos" / tag / "1.png").write_bytes(encoded(len(tag)))
+    ran = vision("convert", "photos", "--output", "photos/data", "--copy-images")
+    assert ran.code == 2
+    assert "photos/data is inside photos, so its files would be read as labels" in ran.err
+    assert not (tmp_path / "photos" / "data").exists()
+    assert vision("convert", "photos", "--output", "data", "--copy-images").code == 0
+
+
 def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision: Vision, tmp_path: Path) -> None:
     source = photos(tmp_path)
     share = ("--test-share", 0.4)
@@ -189,7 +200,7 @@ def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision
     ran = vision("convert", training, "--from", "coco", *share)
     assert ran.code == 1
     assert f"{source / 'test.json'}: replacing it would lose the labels of images that the source does not have: " in ran.err
-    assert "and 1 more. Label them in the source, name another folder (`--output`), or move this file away" in ran.err
+    assert "and 1 more. If these are copies of images that were deleted or changed in the source, delete the copies." in ran.err
     assert {name: (source / name).read_bytes() for name in before} == before
     assert vision("convert", training, "--from", "coco", *share, "--output", tmp_path / "new", "--copy-images").code == 0
 
@@ -461,6 +472,21 @@ def test_a_gate_is_checked_against_the_kind_of_the_dataset(
 TILED = {**DETECTOR, "trainingParameters": {**BOXES, "tiles": 3}}
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trainingCostInMinutes": 3}, "3 min of 1 h"),
+        ({"status": "notStarted"}, "at most 1 h"),
+        ({"status": "training", "trainingProgress": {"stage": "learning", "seconds": 40}}, "40 s so far, at most 1 h"),
+    ],
+)
+def test_the_time_of_a_training_is_shown_with_its_budget(
+    vision: Vision, service: FakeService, changes: dict[str, object], said: str
+) -> None:
+    service.answers = [Answer(200, {**DETECTOR, **changes})]
+    assert re.search(rf"time +{said}\b", vision("models", "show", "d").out)
+
+
 def test_tiles_are_shown_where_there_are_more_than_one(vision: Vision, service: FakeService) -> None:
     service.answers = [Answer(200, DETECTOR), Answer(200, TILED), Answer(200, TILED)]
     assert "tiles" not in vision("models", "show", "d").out
@@ -490,7 +516,7 @@ def test_a_training_with_other_tiles_is_another(vision: Vision, service: FakeSer
     ("options", "said"),
     [
         (["--tiles", 2], "--tiles: must be 1 for a Generic-Classifier, which analyzes each image as a whole"),
-        (["--hours", 337], "--hours: must be at most 336 for a Generic-Classifier"),
+        (["--hours", 337], "--hours: must be 1 to 336 hours for a Generic-Classifier, not 337"),
         (["--kind", "Generic-Detector", "--tiles", 5], "5 is not in the range 1<=x<=4"),
     ],
 )

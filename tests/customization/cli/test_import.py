@@ -48,7 +48,7 @@ def test_a_project_becomes_a_dataset_a_baseline_and_a_stack(vision: Vision, cust
     custom_vision.add_iteration(project, "Iteration 2", (0.5, 0.5, 0.5))
     custom_vision.add_prediction(project, old, ids[0], [("chair", 0.75, LEFT)])
     custom_vision.add_prediction(project, old, "an-image-that-was-deleted", [])
-    (tmp_path / "Pulumi.yaml").write_text("name: p\n")
+    (tmp_path / "Pulumi.yaml").write_text("name: vision-customization\n")
     ran = vision("import", "customvision", "--project", "Office chairs", "--output", "chairs")
     assert ran.code == 0, ran.err
     assert KEY not in ran.out + ran.err
@@ -136,6 +136,10 @@ def test_saved_answers_with_a_folder_of_images(vision: Vision, tmp_path: Path) -
     ]
     assert len(list((tmp_path / "data" / "images").iterdir())) == 6
     assert vision("check", "data/train.json").code in (0, 1)
+    (tmp_path / "Pulumi.yaml").write_text("name: pets-program\nruntime: python\n")
+    ran = vision("import", "customvision", "pets.json", "--images", "photos", "--output", "data")
+    printed = ran.out.partition("Add this to the stack's file (Pulumi.<stack>.yaml):")[2]
+    assert list(yaml.safe_load(printed)["config"]) == ["pets-program:datasets", "pets-program:models"]
 
 
 @pytest.mark.parametrize(
@@ -203,6 +207,9 @@ def test_both_are_scored_on_the_same_images(vision: Vision, custom_vision: Stand
     ran = vision("compare", "chairs/baseline.json", "chairs")
     assert re.search(r"chair +2 +0\.500 +1\.000 +0\.500 +1\.000 +0\.500 +1\.000", ran.out)
     assert "both on the same 2 images (probability 0.5, overlap 0.3)" in ran.out
+    assert "may have been trained on the images of chairs/train.json" in ran.err
+    Path("chairs/train.json").rename("chairs/test.json")
+    assert "may have been trained" not in vision("compare", "chairs/baseline.json", "chairs").err
     assert "1 image left out: too odd: images/" in ran.err
 
 

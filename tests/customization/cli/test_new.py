@@ -170,3 +170,16 @@ def test_a_table_without_known_columns_says_which_it_has(vision: Vision, photos:
     (photos / "l.csv").write_text("photo,what,colour\na,b,c\n")
     ran = vision("new", "trees", "--images", photos / "l.csv")
     assert (ran.code, "Its columns: photo, what, colour" in ran.err) == (1, True)
+
+
+def test_a_page_of_the_user_is_not_overwritten(vision: Vision, photos: Path) -> None:
+    vision("init")
+    page = photos / "contact-sheet.html"
+    page.write_text("<p>ours")
+    ran = vision("new", "leaves", "--images", photos)
+    assert ran.code == 2
+    assert "contact-sheet.html is not a contact sheet of `vision new`: move it away" in ran.err
+    assert (page.read_text(), (photos / "train.json").exists()) == ("<p>ours", False)
+    page.unlink()
+    for _ in range(2):
+        assert vision("new", "leaves", "--images", photos).code == 0

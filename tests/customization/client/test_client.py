@@ -17,6 +17,7 @@ from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.contract.products import Planogram, ProductRecognitionResult
 from vision_customization.customization.client import transport
 from vision_customization.customization.client.client import RetryPolicy, VisionClient
@@ -51,6 +52,7 @@ def model(status: str = "notStarted", **fields: Any) -> dict[str, Any]:  # noqa:
     return {"name": "m", "status": status, "trainingParameters": parameters, **STAMPS, **fields}
 
 
+SPEED = {"embeddedImageSeconds": 0.2, "readImageSeconds": 0.1, "stepSeconds": 2, "startSeconds": 60}
 TILED = {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Detector", "tiles": 3}
 
 
@@ -90,6 +92,9 @@ class Operation:
     answer: Any
     body: Any = None
 
+
+OUTCOMES = {"value": [{"image": "https://x/c/a.jpg", "digest": "ab", "right": True}], "count": 1}
+CONFUSION = {"images": 1, "tags": ["cat"], "cells": [{"label": "cat", "answer": "cat", "count": 1}]}
 
 OPERATIONS = [
     Operation(
@@ -136,6 +141,14 @@ OPERATIONS = [
     ),
     Operation(lambda c: c.get_evaluation("m", "e"), "GET", "/models/m/evaluations/e", 200, evaluation()),
     Operation(lambda c: c.delete_evaluation("m", "e"), "DELETE", "/models/m/evaluations/e", 204, b""),
+    Operation(lambda c: c.get_outcomes("m"), "GET", "/models/m/outcomes", 200, OUTCOMES),
+    Operation(lambda c: c.get_outcomes("m", "e"), "GET", "/models/m/evaluations/e/outcomes", 200, OUTCOMES),
+    Operation(lambda c: c.get_confusion("m", "e"), "GET", "/models/m/evaluations/e/outcomes:confusion", 200, CONFUSION),
+    Operation(lambda c: c.get_curves("m"), "GET", "/models/m/outcomes:curves", 200, {"tags": {}}),
+    Operation(
+        lambda c: c.get_label_issues("cats"), "GET", "/datasets/cats/labelissues", 200,
+        {**OUTCOMES, "modelName": "m", "likely": 0},
+    ),
     Operation(lambda c: c.publish_model("live", "m"), "PUT", "/publishedmodels/live", 200, PUBLISHED, {"modelName": "m"}),
     Operation(lambda c: c.get_published_model("live"), "GET", "/publishedmodels/live", 200, PUBLISHED),
     Operation(lambda c: c.unpublish_model("live"), "DELETE", "/publishedmodels/live", 204, b""),
@@ -143,6 +156,7 @@ OPERATIONS = [
     Operation(
         lambda c: c.check_storage("https://x/c"), "POST", "/storage:check", 200, {"readable": True}, {"url": "https://x/c"}
     ),
+    Operation(lambda c: c.training_speed(), "GET", "/training:speed", 200, SPEED),
     Operation(
         lambda c: c.recognize_products("m", "r", "https://x/a.jpg"), "PUT", "/productrecognition/m/runs/r", 201, run(),
         {"url": "https://x/a.jpg"},
@@ -166,6 +180,17 @@ def test_storage_that_cannot_be_read_is_an_answer(service: FakeService) -> None:
     service.answers = [Answer(200, {"readable": False, "reason": "why", "identity": None})]
     access = service.client().check_storage("https://x/c")
     assert (access.readable, access.reason, access.identity) == (False, "why", None)
+
+
+def test_outcomes_and_label_issues_are_filtered_by_the_service(service: FakeService) -> None:
+    service.answers = [Answer(200, OUTCOMES), Answer(200, {**OUTCOMES, "modelName": "n", "likely": 0})]
+    service.client().get_outcomes("m", only=OutcomeFilter.MISSED, tag="a&b", skip=20, top=5)
+    service.client().get_label_issues("cats", model_name="n")
+    first, second = (
+        {name: value for name, value in request.query.items() if name != "api-version"} for request in service.received
+    )
+    assert first == {"only": "missed", "tag": "a&b", "skip": "20", "top": "5"}
+    assert second == {"model-name": "n", "skip": "0", "top": "100"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")

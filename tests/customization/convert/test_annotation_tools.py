@@ -240,6 +240,14 @@ def test_tags_of_whole_images(tmp_path: Path, read: Read) -> None:
             [("label", "keypointlabels, which has no box")],
         ),
         (
+            label_studio(task(RECTANGLE, {"type": "relation", "from_id": "a", "to_id": "b"})),
+            [("label", "a relation of two regions, which has no box")],
+        ),
+        (
+            label_studio(task(RECTANGLE, {"type": "rectangle", "value": {"x": 1, "y": 1, "width": 9, "height": 9}})),
+            [("label", "rectangle, which has no tag")],
+        ),
+        (
             label_studio({**task(RECTANGLE), "predictions": [{"result": []}]}),
             [("label", "a prediction, not an annotation")],
         ),
@@ -361,6 +369,8 @@ def test_an_image_annotated_with_nothing_is_background(tmp_path: Path) -> None:
         (labelme(shape("rectangle", [1, 1], [2, 2], label=None)), "shapes[0]: null is not the name of a tag"),
         (labelme(shape("mask", [1, 1], [2, 2], mask="x")), "shapes[0]: mask must be a PNG image in base64"),
         (automl({"label": "x"}), "train.jsonl:1: has no image_url"),
+        (automl({"image_url": ".", "label": "x"}), "train.jsonl:1"),
+        (automl({"image_url": "/", "label": "x"}), "train.jsonl:1"),
         (automl([1]), "train.jsonl:1: must be a JSON object"),
         (
             automl({"image_url": URL, "label": [{**FRACTIONS, "bottomX": 20}]}),

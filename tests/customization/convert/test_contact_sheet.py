@@ -1,10 +1,14 @@
 import io
 import re
+import zlib
 from base64 import b64decode
 from pathlib import Path
 
+import numpy as np
+import pytest
 from PIL import Image
 
+from tests.common.test_image_metadata import chunk
 from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
@@ -66,3 +70,27 @@ def test_a_thumbnail_is_upright(tmp_path: Path) -> None:
     [source] = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
     with Image.open(io.BytesIO(b64decode(source))) as thumbnail:
         assert thumbnail.size == (165, 220)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        pytest.param(chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000))), id="2 MB of text"),
+        pytest.param(chunk(b"eXIf", b"MM\0*\0\0\0\x08\xff\xff"), id="eXIf that ends early"),
+    ],
+)
+def test_bad_metadata_does_not_spoil_a_picture(extra: bytes, tmp_path: Path) -> None:
+    plain = image(tmp_path, "a.png", (("nut", None),))
+    data = plain.path.read_bytes()
+    plain.path.write_bytes(data[:33] + extra + data[33:])
+    assert contact_sheet("t", [], parts([plain], [], ("nut",))).count("<img") == 1
+
+
+@pytest.mark.parametrize(("dtype", "scale", "name"), [(np.uint16, 1000, "deep.png"), (np.float32, 0.1, "deep.tif")])
+def test_greys_of_any_depth_are_visible(dtype: type, scale: float, name: str, tmp_path: Path) -> None:
+    Image.fromarray((np.repeat([[1, 4]] * 60, 40, axis=1) * scale).astype(dtype)).save(tmp_path / name)
+    page = contact_sheet("t", [], parts([LabelledImage(tmp_path / name, "s", 80, 60, (("nut", None),))], [], ("nut",)))
+    [source] = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)
+    with Image.open(io.BytesIO(b64decode(source))) as thumbnail:
+        grey = thumbnail.convert("L")
+        assert (grey.getpixel((10, 30)), grey.getpixel((70, 30))) == (pytest.approx(64, abs=4), pytest.approx(255, abs=4))

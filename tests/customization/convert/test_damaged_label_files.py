@@ -3,11 +3,10 @@
 import json
 import tempfile
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.customization.convert.label_samples import (
@@ -23,12 +22,10 @@ from tests.customization.convert.label_samples import (
     voc,
 )
 from tests.customization.samples import encoded
-from tests.support.ci import IN_CI
+from tests.support.fuzzing import ROUND, fuzz
 from vision_customization.contract.coco.rules import check_coco
 from vision_customization.customization.convert import read_folders, read_voc, read_yolo, to_coco
 from vision_customization.customization.errors import ConversionFailed
-
-EXAMPLES = settings(max_examples=2000 if IN_CI else 40, deadline=timedelta(seconds=20))
 
 VOC = '<?xml version="1.0" encoding="utf-8"?>' + voc().replace("<object>", "<size><width>200</width></size><object>")
 
@@ -166,7 +163,7 @@ def test_damage_is_read_or_told(name: str, folder: Path) -> None:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_bytes(encoded(0, (200, 100)))
 
-    @EXAMPLES
+    @ROUND
     @given(st.sampled_from(sorted(files)), st.lists(mutations(), min_size=1, max_size=4))
     def is_read_or_told(damaged: str, changes: list[Mutation]) -> None:
         for path, text in files.items():
@@ -176,12 +173,16 @@ def test_damage_is_read_or_told(name: str, folder: Path) -> None:
             (root / path).write_bytes(data)
         keeps_the_rules_or_says_why(read, root)
 
-    is_read_or_told()
+    fuzz(is_read_or_told, sources=[source.split()[0] for source in SOURCES].count(name.split()[0]))
 
 
-@EXAMPLES
+def test_folders_of_any_name_are_read_or_told() -> None:
+    fuzz(folders_of_any_name)
+
+
+@ROUND
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=3), min_size=1, max_size=4))
-def test_folders_of_any_name_are_read_or_told(paths: list[list[bytes]]) -> None:
+def folders_of_any_name(paths: list[list[bytes]]) -> None:
     with tempfile.TemporaryDirectory() as root:
         for index, parts in enumerate(paths):
             names = [part.replace(b"/", b"_").replace(b"\0", b"_").decode("utf-8", "surrogateescape") for part in parts]

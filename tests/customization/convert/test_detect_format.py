@@ -88,8 +88,8 @@ def test_formats(tmp_path: Path, files: dict[str, str], expected: str, source: s
             "which labels count: Pascal VOC: 1 XML file in {0}; YOLO: 1 label file in {0}. Say which format it is",
         ),
         (
-            {"train/_.json": coco(1, 2, 3, 4), "valid/_.json": coco(1, 2, 3, 4), "1.jpg": ""},
-            "COCO with boxes in pixels: train/_.json; COCO with boxes in pixels: valid/_.json. Name one of them",
+            {"a/_.json": coco(1, 2, 3, 4), "b/_.json": coco(1, 2, 3, 4), "1.jpg": ""},
+            "COCO with boxes in pixels: a/_.json; COCO with boxes in pixels: b/_.json. Name one of them",
         ),
     ],
 )

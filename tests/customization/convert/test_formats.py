@@ -11,6 +11,7 @@ from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert import (
+    Effect,
     LabelledImages,
     as_multi_label,
     check_one_tag_each,
@@ -406,5 +407,12 @@ def test_identical_files_and_boxes_become_tags(tmp_path: Path) -> None:
     merged = as_multi_label(read_folders(tmp_path / "folders"))
     assert merged.kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
     assert labels(merged) == {"1.jpg": [("a", None), ("b", None)], "2.jpg": [("b", None)]}
+    for path, seed in (("test/b/1.jpg", 1), ("train/a/2.jpg", 1), ("train/b/3.jpg", 90), ("test/a/4.jpg", 180)):
+        image(tmp_path / "split" / path, seed)
+    merged = as_multi_label(read_folders(tmp_path / "split"))
+    assert {item.path.name: item.testing for item in merged.images} == {"4.jpg": True, "1.jpg": False, "3.jpg": False}
+    assert [remark.reason for remark in merged.remarks if remark.effect is Effect.CHANGED] == [
+        "is for testing in the source, but now for training, as a copy of it is"
+    ]
     (tmp_path / "yolo").mkdir()
     assert labels(as_multi_label(yolo(tmp_path / "yolo"))) == {"1.jpg": [("fork", None)]}

@@ -5,18 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.customization.convert import test_annotation_tools as samples
 from tests.customization.convert.test_masks import packed
 from tests.customization.samples import encoded
-from tests.support.ci import IN_CI
+from tests.support.fuzzing import ROUND, fuzz
 from vision_customization.customization.convert.detect_format import detect_format
 from vision_customization.customization.convert.formats import read_labels
 from vision_customization.customization.errors import ConversionFailed
-
-EXAMPLES = 3000 if IN_CI else 40
 
 Json = object
 
@@ -82,23 +80,29 @@ def cut(text: str, draw: Callable[..., Json]) -> str:
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-@given(data=st.data())
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_readers_end_in_a_dataset_or_a_message(
-    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
-) -> None:
-    folder = _folder(tmp_path_factory)
-    file, text = SAMPLES[name]
-    if text[0] in "[{" and data.draw(st.booleans()):
-        text = json.dumps(changed(json.loads(text), data.draw))
-    else:
-        text = cut(text, data.draw)
-    path = folder / file
-    path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    for call in (lambda: read_labels(name, folder if name == "labelme" else path, folder), lambda: detect_format(folder)):
-        message = _message_of(call)
-        assert message is None or str(folder) in message
-    path.unlink()
+def test_readers_end_in_a_dataset_or_a_message(tmp_path: Path, name: str) -> None:
+    for number in (1, 2):
+        (tmp_path / f"{number}.jpg").write_bytes(encoded(number, samples.SIZE, "JPEG"))
+    file, sample = SAMPLES[name]
+    path = tmp_path / file
+
+    @ROUND
+    @given(data=st.data())
+    def ends_in_a_dataset_or_a_message(data: st.DataObject) -> None:
+        text = sample
+        if text[0] in "[{" and data.draw(st.booleans()):
+            text = json.dumps(changed(json.loads(text), data.draw))
+        else:
+            text = cut(text, data.draw)
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        for call in (
+            lambda: read_labels(name, tmp_path if name == "labelme" else path, tmp_path),
+            lambda: detect_format(tmp_path),
+        ):
+            message = _message_of(call)
+            assert message is None or str(tmp_path) in message
+
+    fuzz(ends_in_a_dataset_or_a_message)
 
 
 def _message_of(call: Callable[[], object]) -> str | None:
@@ -107,16 +111,3 @@ def _message_of(call: Callable[[], object]) -> str | None:
     except ConversionFailed as error:
         return str(error)
     return None
-
-
-_made: dict[Path, Path] = {}
-
-
-def _folder(factory: pytest.TempPathFactory) -> Path:
-    """A folder with two images, made once."""
-    base = factory.getbasetemp()
-    if base not in _made:
-        _made[base] = factory.mktemp("images")
-        for number in (1, 2):
-            (_made[base] / f"{number}.jpg").write_bytes(encoded(number, samples.SIZE, "JPEG"))
-    return _made[base]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.customization.convert.label_samples import (
 from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert import Effect, read_folders, read_voc, read_yolo
+from vision_customization.customization.convert import Effect, read_folders, read_labelme, read_voc, read_yolo
 from vision_customization.customization.errors import ConversionFailed
 
 
@@ -359,12 +360,33 @@ def test_folders_of_splits_are_recognised(tmp_path: Path, images: str, testing: 
     assert sum(remark.effect is Effect.NOTE for remark in found.remarks) == min(remarks, 2)
 
 
-def test_yolo_keeps_the_split_of_its_folders(tmp_path: Path) -> None:
-    files: dict[str, str | bytes] = {f"{split}/labels/1.txt": YOLO_LINE for split in ("train", "valid", "test")}
-    write(tmp_path, "train/images/1.jpg valid/images/1.jpg test/images/1.jpg", {"data.yaml": "names: [fork]", **files})
-    assert [str(image.path.relative_to(tmp_path)) for image in read_yolo(tmp_path).images if image.testing] == [
-        "test/images/1.jpg"
-    ]
+LABELME = '{"imagePath": "1.jpg", "shapes": [{"label": "fork", "shape_type": "rectangle", "points": [[20, 20], [80, 60]]}]}'
+VOC_IN_IMAGES = {f"Annotations/{split}/1.xml": voc() for split in ("train", "val")}
+YOLO_FILES = {f"{split}/labels/1.txt": YOLO_LINE for split in ("train", "valid", "test")}
+
+
+@pytest.mark.parametrize(
+    ("read", "images", "files", "testing"),
+    [
+        (read_yolo, "{}/images/1.jpg", {"data.yaml": "names: [fork]", **YOLO_FILES}, "test/images/1.jpg"),
+        (read_voc, "{}/1.jpg", {f"{split}/1.xml": voc() for split in ("train", "valid", "test")}, "test/1.jpg"),
+        (read_voc, "JPEGImages/{}/1.jpg", VOC_IN_IMAGES, "JPEGImages/val/1.jpg"),
+        (read_labelme, "{}/1.jpg", {f"{split}/1.json": LABELME for split in ("train", "test")}, "test/1.jpg"),
+    ],
+)
+def test_folders_of_labels_keep_their_split(tmp_path: Path, read: Read, images: str, files: Any, testing: str) -> None:  # noqa: ANN401
+    splits = dict.fromkeys(split for name in files for split in name.split("/") if split in ("train", "val", "valid", "test"))
+    write(tmp_path, " ".join(images.format(split) for split in splits), files)
+    # The same folder by another spelling: names are compared as they are on disk.
+    found = read(tmp_path / "train" / ".." if (tmp_path / "train").exists() else tmp_path)
+    assert [image.path.resolve() for image in found.images if image.testing] == [tmp_path.resolve() / testing]
+    assert {remark.effect for remark in found.remarks} == {Effect.NOTE}
+
+
+def test_the_label_that_repeats_another_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "1.jpg", {"l.csv": "file,tag\n1.jpg,fork\n1.jpg,fork\n1.jpg,spoon\n"})
+    [remark] = csv(tmp_path).remarks
+    assert remark.places == (f"{tmp_path}/l.csv:3 (fork)",)
 
 
 def test_linked_folders_are_followed_once(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.customization.convert.label_samples import (
     voc,
     write,
 )
-from vision_customization.customization.convert import read_folders, read_voc, read_yolo
+from vision_customization.customization.convert import read_coco, read_folders, read_voc, read_yolo
 from vision_customization.customization.errors import ConversionFailed
 
 
@@ -246,6 +246,18 @@ REFUSED = [
         coco,
         {"l.json": coco_text(categories=[{"id": 1, "name": "fork"}, {"id": "1", "name": "knife"}])},
         "l.json: categories[1]: id \"1\" is already used by l.json: categories[0] ('fork')",
+    ),
+    Refused(
+        "two names of one image",
+        lambda folder: read_coco(folder / "l.json", folder),
+        {"l.json": coco_text(images=[*image_named("/x/1.jpg"), *image_named("/y/1.jpg", 2)])},
+        "l.json: images[1]: /y/1.jpg and /x/1.jpg are both",
+    ),
+    Refused(
+        "two sizes of one image",
+        coco,
+        {"l.json": coco_text(images=[*image_named("1.jpg"), {"id": 2, "file_name": "1.jpg", "width": 400, "height": 200}])},
+        "l.json: images[1]: 1.jpg has another width and height than in",
     ),
     Refused(
         "crowds only",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.customization.samples import encoded
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.customvision.saved_files import find_files, read_saved
+from vision_customization.customization.customvision.saved_files import find_files, read_saved, unlisted
 from vision_customization.customization.errors import ConversionFailed
 
 MULTI_LABEL = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
@@ -79,6 +79,24 @@ def test_what_is_refused_with_its_place(tmp_path: Path, document: Any, expected:
     with pytest.raises(ConversionFailed) as error:
         read_saved(saved(tmp_path, document))
     assert expected in str(error.value)
+
+
+def test_pages_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConversionFailed, match="the image a is in these files twice, with different labels"):
+        read_saved(saved(tmp_path, [{"id": "a", "tags": [CAT]}], [{"id": "a", "tags": [DOG]}]))
+    moved = REGION | {"left": 0.2}
+    with pytest.raises(ConversionFailed, match="different labels"):
+        read_saved(saved(tmp_path, [{"id": "a", "regions": [REGION]}], [{"id": "a", "regions": [moved]}]))
+
+
+def test_every_file_of_the_folder_is_accounted_for(tmp_path: Path) -> None:
+    content = read_saved(saved(tmp_path, [{"id": "a", "tags": [CAT]}, {"id": "b", "tags": []}]))
+    for name in ("o-a.jpg", "b.png", "c.png"):
+        (tmp_path / name).write_bytes(encoded(1))
+    assert unlisted(content, tmp_path) == [tmp_path / "c.png"]
+    (tmp_path / "o-a.png").write_bytes(encoded(1))
+    with pytest.raises(ConversionFailed, match=r"o-a\.jpg: could be of the same image as o-a\.png"):
+        find_files(content, tmp_path)
 
 
 def test_files_of_two_projects_are_refused(tmp_path: Path) -> None:

@@ -5,12 +5,19 @@ import yaml
 
 from tests.support.places import CHECKOUT
 from vision_customization.customization.program.stack_entry import StackEntry, stack_entry
-from vision_customization.customization.program.stack_file import Declared, Project, StackFileInvalid, check_use, declare
+from vision_customization.customization.program.stack_file import (
+    Declared,
+    Project,
+    StackFileInvalid,
+    check_entry,
+    check_use,
+    declare,
+)
 
 
 def leaves(source: str = "my-photos", images: int = 10) -> StackEntry:
     train, test = ({"annotationFiles": [f"{part}.json"], "source": source} for part in ("train", "test"))
-    return stack_entry("leaves", "imageClassification", images, train, test, {"accuracyTop1": 0.8})
+    return stack_entry("leaves", "imageClassification", images, 2, train, test, {"accuracyTop1": 0.8})
 
 
 FILE = """\
@@ -65,25 +72,25 @@ def test_a_second_time_changes_nothing_but_the_place_of_the_labels(file: Path) -
     assert file.read_text() == former.replace("source: my-photos", "source: elsewhere")
 
 
-def test_only_a_budget_below_the_least_one_is_raised(file: Path) -> None:
-    def budget(hours: int) -> object:
-        declare(file, "ours", leaves(images=hours * 2900))
+def test_the_budget_of_a_model_that_is_there_stays(file: Path) -> None:
+    def budget(images: int) -> object:
+        declare(file, "ours", leaves(images=images))
         return yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"]["timeBudgetInHours"]
 
-    assert [budget(hours) for hours in (1, 3, 2, 4)] == [1, 3, 3, 4]
+    assert [budget(images) for images in (30_000, 100_000, 10)] == [2, 2, 2]
 
 
 def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
     file = tmp_path / "stacks" / "Pulumi.leaves.yaml"
     assert declare(
-        file, "ours", stack_entry("leaves", "imageObjectDetection", 160, {"annotationFiles": ["a.json"], "source": "s"})
+        file, "ours", stack_entry("leaves", "imageObjectDetection", 160, 1, {"annotationFiles": ["a.json"], "source": "s"})
     )
     config = yaml.safe_load(file.read_text())["config"]
     assert config["ours:platform"] == "local"
     assert config["ours:models"]["leaves"] == {
         "modelKind": "Generic-Detector",
         "trainingDataset": "leaves-train",
-        "timeBudgetInHours": 2,
+        "timeBudgetInHours": 1,
         "publish": True,
     }
     assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
@@ -92,7 +99,7 @@ def test_a_new_file_runs_on_this_machine(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["007", "yes", "1e3", "1.10", "null", "2020-01-01", "a-b"])
 def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.local.yaml"
-    entry = stack_entry(name, "imageClassification", 10, {"annotationFiles": ["a.json"], "source": name})
+    entry = stack_entry(name, "imageClassification", 10, 2, {"annotationFiles": ["a.json"], "source": name})
     declare(file, "ours", entry)
     config = yaml.safe_load(file.read_text())["config"]
     assert list(config["ours:models"]) == [name]
@@ -108,13 +115,45 @@ def test_names_are_read_back_as_they_were(name: str, tmp_path: Path) -> None:
         ("config: 1\n", "config: must be a map"),
         ("config: {ours:models: []}\n", "ours:models: must be a map"),
         ("config: {ours:models: {leaves: {trainingDataset: trees}}}\n", "is trained on 'trees', not on 'leaves-train'"),
+        (
+            "config: {ours:models: {leaves: {trainingDataset: leaves-train, modelKind: Generic-Detector}}}\n",
+            "is a Generic-Detector, but these labels are those of a Generic-Classifier",
+        ),
     ],
 )
 def test_a_file_of_another_form_is_refused_and_stays(text: str, said: str, file: Path) -> None:
     file.write_text(text)
     with pytest.raises(StackFileInvalid, match=said):
+        check_entry(file, "ours", leaves())
+    with pytest.raises(StackFileInvalid, match=said):
         declare(file, "ours", leaves())
     assert file.read_text() == text
+
+
+def test_a_file_that_is_not_text_is_named(file: Path) -> None:
+    file.write_bytes("# Café\n".encode("cp1252"))
+    for use in (lambda: check_use(file, "ours", "leaves", "", ""), lambda: declare(file, "ours", leaves())):
+        with pytest.raises(StackFileInvalid, match=r"is not UTF-8 text: byte 5 is 0xe9"):
+            use()
+
+
+def test_a_recognizer_learns_from_boxes_too(file: Path) -> None:
+    place = {"annotationFiles": ["train.json"], "source": "elsewhere"}
+    boxes = stack_entry("leaves", "imageObjectDetection", 10, place)
+    file.write_text("config: {ours:models: {leaves: {trainingDataset: leaves-train, modelKind: Product-Recognizer}}}\n")
+    assert declare(file, "ours", boxes) is Declared.CHANGED
+
+
+def test_images_that_are_held_out_later_are_evaluated_on(file: Path) -> None:
+    place = {"annotationFiles": ["train.json"], "source": "my-photos"}
+    declare(file, "ours", stack_entry("leaves", "imageClassification", 10, place))
+    declare(file, "ours", leaves())
+    model = yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"]
+    assert (model["evaluationDataset"], model["require"]) == ("leaves-test", {"accuracyTop1": 0.8})
+    without = file.read_text().replace("evaluationDataset: leaves-test", "").replace("require:\n        accuracyTop1: 0.8", "")
+    file.write_text(without)
+    assert declare(file, "ours", leaves("elsewhere")) is Declared.CHANGED
+    assert "evaluationDataset" not in file.read_text()
 
 
 def test_a_project(tmp_path: Path) -> None:
@@ -134,5 +173,8 @@ def test_a_folder_of_another_models_labels_is_not_taken_for_another_kind(file: P
     for name, kind in (("leaves", "imageObjectDetection"), ("trees", "imageClassification")):
         check_use(file, "ours", name, "my-photos", kind)
     check_use(file, "ours", "trees", "elsewhere", "imageObjectDetection")
+    file_of_a_list = file.with_name("Pulumi.list.yaml")
+    file_of_a_list.write_text("config: [1]\n")
+    check_use(file_of_a_list, "ours", "trees", "my-photos", "imageObjectDetection")
     with pytest.raises(StackFileInvalid, match="leaves-train has its labels in my-photos, for imageClassification"):
         check_use(file, "ours", "trees", "my-photos", "imageObjectDetection")

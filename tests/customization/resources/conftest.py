@@ -1,6 +1,6 @@
 import pytest
 
-from vision_customization.customization.resources import provider
+from vision_customization.customization.resources import engine_speed, provider
 
 
 @pytest.fixture(autouse=True)
@@ -8,3 +8,4 @@ def _new_update() -> None:
     """Each test is an update of its own, which has made nothing yet."""
     provider._KEPT.clear()
     provider._HUNG.clear()
+    engine_speed._SPEEDS.clear()

@@ -188,7 +188,13 @@ def test_a_changed_box_is_told_and_trains_the_model_anew(
     assert content_change(olds, news) == told
     assert content_change({**olds, "digest": "0" * 64}, news) == counted
     assert DatasetProvider().diff("id", olds, news).changes
-    model = {"logical_name": "m", "model_kind": "Generic-Detector", "time_budget_in_hours": 1.0, "row_urn": "urn"}
+    model = {
+        "logical_name": "m",
+        "model_kind": "Generic-Detector",
+        "time_budget_in_hours": 1.0,
+        "row_urn": "urn",
+        "endpoint": "http://127.0.0.1:1",
+    }
     before, after = (
         ModelProvider().check({}, {**model, "training_digest": inputs["digest"], "annotation_kind": inputs["annotation_kind"]})
         for inputs in (olds, news)

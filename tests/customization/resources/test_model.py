@@ -1,10 +1,16 @@
+from collections.abc import Iterator
+from dataclasses import asdict
+
 import pytest
 from pulumi.output import UNKNOWN
 
-from tests.customization.fake_service import KEY, Answer, Received, fake_service
+from tests.customization.fake_service import KEY, Answer, FakeService, Received, fake_service
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import Model as TrainedModel
+from vision_customization.contract.training_speed import TrainingSpeed
+from vision_customization.contract.training_time import ASSUMED_SPEED, Speed, Workload, budget_fault, detector_steps
 from vision_customization.customization.errors import TilesIgnored
+from vision_customization.customization.resources.engine_speed import engine_speed
 from vision_customization.customization.resources.model import (
     ModelProvider,
     NameTaken,
@@ -12,14 +18,8 @@ from vision_customization.customization.resources.model import (
     outcome_line,
     physical_name,
 )
-from vision_customization.customization.resources.retraining import (
-    SECONDS_PER_STEP,
-    TRAINING_SECONDS,
-    detector_steps,
-    duration,
-    estimate,
-    why_retrained,
-)
+from vision_customization.customization.resources.retraining import estimate, why_retrained, workload
+from vision_customization.customization.resources.row import Row
 from vision_customization.engine.learning.detection.recipe import choose_recipe
 
 DECLARED = {
@@ -84,8 +84,11 @@ def test_a_model_of_one_tile_is_called_what_it_was_before_there_were_tiles() -> 
         ({**BOXES, "tiles": 1.5}, "tiles", "must be an integer from 1 to 4, not 1.5"),
         ({**BOXES, "tiles": 0.0}, "tiles", "must be an integer from 1 to 4, not 0"),
         ({**BOXES, "tiles": "three"}, "tiles", "must be an integer from 1 to 4, not three"),
-        # 0.0003334 h an image
-        ({"training_tags": {"a": 5000.0, "b": 1000.0}}, "time_budget_in_hours", "at least 3 are needed"),
+        (
+            {"training_tags": {"a": 50_000.0, "b": 10_000.0}},
+            "time_budget_in_hours",
+            "images: the shortest training from them is estimated to take 3.3 h. Set timeBudgetInHours to 4, or use fewer",
+        ),
     ],
 )
 def test_check_refuses(wrong: dict[str, object], property_name: str, said: str) -> None:
@@ -116,22 +119,81 @@ def test_tiles_of_a_detector(tiles: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "images", "least"),
+    ("kind", "images", "refused"),
     [
-        ("Generic-Detector", 205.0, "at least 2 are needed"),  # 0.0066667 h an image
-        ("Generic-Detector", 149.0, None),
-        ("Product-Recognizer", 205.0, None),  # 0.0003334 h a box
-        ("Product-Recognizer", UNKNOWN, None),
+        ("Generic-Detector", 90_000.0, True),  # reading takes 0.1 s an image
+        ("Generic-Detector", 160.0, False),
+        ("Generic-Detector", UNKNOWN, False),
+        ("Product-Recognizer", 160.0, False),
+        ("Product-Recognizer", 90_000.0, True),
     ],
 )
-def test_the_least_budget_of_a_detector_is_counted_by_images_not_boxes(kind: str, images: object, least: str | None) -> None:
+def test_a_detectors_budget_is_judged_by_its_images_not_its_boxes(kind: str, images: object, refused: bool) -> None:
     declared = {**DECLARED, "model_kind": kind, "annotation_kind": "imageObjectDetection"}
-    news = {**declared, "training_tags": {"RBC": 2381.0, "WBC": 214.0}, "training_images": images}
-    reasons = [
-        failure.reason for failure in ModelProvider().check({}, news).failures if failure.property == "time_budget_in_hours"
-    ]
-    assert len(reasons) == (1 if least else 0)
-    assert all(str(least) in reason for reason in reasons)
+    news = {**declared, "training_tags": {"RBC": 238_100.0, "WBC": 21_400.0}, "training_images": images}
+    failed = [failure.property for failure in ModelProvider().check({}, news).failures]
+    assert failed == ["time_budget_in_hours"] * refused
+
+
+def test_what_is_trained_already_is_not_judged_again() -> None:
+    many = {**DECLARED, "training_tags": {"a": 50_000.0, "b": 10_000.0}}
+    assert ModelProvider().check({"model_name": physical_name(many)}, many).failures == []
+    assert ModelProvider().check({"model_name": "leaves-01234567"}, many).failures != []
+
+
+SLOW = Speed(embedded_image_seconds=720.0, read_image_seconds=360.0, step_seconds=36.0, start_seconds=60.0)
+
+
+@pytest.fixture
+def slow_engine() -> Iterator[FakeService]:
+    with fake_service() as service:
+        service.handler = lambda _request: Answer(200, TrainingSpeed(**asdict(SLOW)).to_wire())
+        yield service
+
+
+def test_the_preview_judges_by_the_speed_of_the_engine(slow_engine: FakeService) -> None:
+    declared = {**DECLARED, "endpoint": slow_engine.url, "key": KEY}
+    [failure] = ModelProvider().check({}, declared).failures
+    assert failure.reason == budget_fault(Workload(ModelKind.GENERIC_CLASSIFIER, 20, 2), 1, SLOW)
+    assert "20 images: the shortest training from them is estimated to take 4.0 h" in failure.reason
+    assert ModelProvider().check({}, {**declared, "time_budget_in_hours": 4.0}).failures == []
+    assert [request.path for request in slow_engine.received] == ["/computervision/training:speed"]  # asked once
+
+
+def test_a_preview_without_a_training_does_not_ask_the_engine(slow_engine: FakeService) -> None:
+    news = {**DECLARED, "endpoint": slow_engine.url, "model_name": physical_name(DECLARED)}
+    assert ModelProvider().check(news, news).failures == []
+    assert not ModelProvider().diff("id", news, news).changes
+    assert slow_engine.received == []
+
+
+@pytest.mark.parametrize("status", [404, 503, 401])
+def test_of_a_service_that_does_not_say_its_speed_it_is_assumed(status: int) -> None:
+    with fake_service() as service:
+        service.handler = lambda _request: Answer(status, {})
+        assert engine_speed({**DECLARED, "endpoint": service.url}) == ASSUMED_SPEED
+        assert len(service.received) == 1
+
+
+@pytest.mark.parametrize("unknown", ["endpoint", "key"])
+def test_the_speed_of_an_engine_that_is_not_there_yet_is_assumed(unknown: str) -> None:
+    assert engine_speed({**DECLARED, unknown: UNKNOWN}) == ASSUMED_SPEED
+    assert engine_speed(DECLARED) == ASSUMED_SPEED  # nothing listens there
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said on rows."""
+    lines: list[str] = []
+    monkeypatch.setattr(Row, "say", lambda _row, message: lines.append(message))
+    return lines
+
+
+def test_the_row_of_a_new_model_says_how_long_its_training_takes(said: list[str]) -> None:
+    ModelProvider().check({}, DECLARED)
+    assert said == ["trains: about 6 s of 1 h"]
+    ModelProvider().check({**DECLARED, "model_name": "leaves-01234567"}, {**DECLARED, "training_digest": "b" * 64})
+    assert len(said) == 1  # `diff` says it, beside the cause
 
 
 def test_check_knows_the_name_in_a_preview_unless_the_dataset_is_unknown() -> None:
@@ -175,49 +237,67 @@ def test_other_images_replace_the_model() -> None:
 @pytest.mark.parametrize(
     ("news", "said"),
     [
-        ({"model_kind": "Generic-Detector"}, "the kind changes from Generic-Classifier to Generic-Detector"),
-        ({"time_budget_in_hours": 2.0}, "the time budget changes from 1.0 to 2.0 hours"),
+        ({"model_kind": "Generic-Detector"}, "the kind changes from Generic-Classifier to Generic-Detector; about "),
+        ({"time_budget_in_hours": 2.0}, "the time budget changes from 1.0 to 2.0 hours; about 2 s of 2 h"),
         ({"time_budget_in_hours": 2.0, "tiles": 1.0}, "the time budget changes from 1.0 to 2.0 hours"),
         ({"tiles": 3.0}, "retrains: tiles changes from 1 to 3; about "),
         ({"tiles": UNKNOWN}, "retrains if tiles changes from 1"),
         (
             {"training_digest": "b", "training_tags": {"hemlock": 15.0, "cherry": 10.0}},
-            "because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s",
+            "because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s of 1 h",
         ),
         ({"training_digest": "b", "training_tags": {"hemlock": 10.0, "cherry": 10.0}}, "dataset 'leaves-train' changes; about"),
+        ({"training_digest": "b", "training_tags": None}, "dataset 'leaves-train' changes"),
+        ({"training_digest": "b", "training_tags": UNKNOWN}, "dataset 'leaves-train' changes"),
     ],
 )
 def test_why_a_model_is_trained_again(news: dict[str, object], said: str) -> None:
-    assert said in why_retrained(DECLARED, {**DECLARED, **news})
+    assert said in why_retrained(DECLARED, {**DECLARED, **news}, ASSUMED_SPEED)
+
+
+CLASSIFIER, DETECTOR = ModelKind.GENERIC_CLASSIFIER, ModelKind.GENERIC_DETECTOR
+SEVERAL = {**DECLARED, "annotation_kind": "imageMultiLabelClassification"}
+BOXED = {**DECLARED, **BOXES, "training_tags": {"RBC": 1000.0}, "training_images": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("olds", "news", "work"),
+    [
+        ({}, {**DECLARED, "training_tags": {"a": 900.0, "b": 100.0}}, Workload(CLASSIFIER, 1000, 2)),
+        (
+            {**DECLARED, "training_tags": {"a": 1000.0}},
+            {**DECLARED, "training_tags": {"a": 1010.0}},
+            Workload(CLASSIFIER, 1010, 1, kept=1000),
+        ),
+        (
+            {**DECLARED, "training_tags": {"a": 10.0, "b": 10.0}},
+            {**DECLARED, "training_tags": {"a": 5.0, "c": 10.0}},
+            Workload(CLASSIFIER, 15, 2, kept=5),
+        ),
+        # an image may have several tags
+        (
+            {**SEVERAL, "training_tags": {"a": 900.0, "b": 900.0}, "training_images": 1000.0},
+            {**SEVERAL, "training_tags": {"a": 910.0, "b": 910.0}, "training_images": 1010.0},
+            Workload(CLASSIFIER, 1010, 2, kept=1000),
+        ),
+        # boxes count for nothing
+        (BOXED, {**BOXED, "training_tags": {"RBC": 1200.0}, "training_images": 110.0}, Workload(DETECTOR, 110, 1, kept=100)),
+        (BOXED, {**BOXED, "training_images": 90.0}, Workload(DETECTOR, 90, 1, kept=90)),
+        # a detector's pictures depend on its tiles
+        (BOXED, {**BOXED, "tiles": 2}, Workload(DETECTOR, 100, 1, tiles=2)),
+        ({**BOXED, "tiles": 2}, {**BOXED, "tiles": 2}, Workload(DETECTOR, 100, 1, tiles=2, kept=100)),
+        # a detector reads other things of an image than a classifier
+        ({**DECLARED, "training_tags": {"RBC": 1000.0}}, BOXED, Workload(DETECTOR, 100, 1)),
+    ],
+)
+def test_what_a_training_has_to_do(olds: dict[str, object], news: dict[str, object], work: Workload) -> None:
+    assert workload(olds, news) == work
 
 
 def test_the_estimate_counts_kept_images_less() -> None:
     thousand = {**DECLARED, "training_tags": {"a": 1000.0}}
-    assert estimate({}, thousand) == "about 102 s of training on two cores"
-    assert estimate(thousand, {**DECLARED, "training_tags": {"a": 1010.0}}) == "about 8 s of training on two cores"
-
-
-@pytest.mark.parametrize("kind", list(ModelKind))
-def test_every_kind_has_an_estimate(kind: ModelKind) -> None:
-    cost = TRAINING_SECONDS[kind]
-    assert 0 < cost.kept_image <= cost.new_image
-    assert cost.once > 0
-
-
-def test_a_detector_is_estimated_by_its_images_not_by_their_boxes() -> None:
-    olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 1000.0}, "training_images": 100.0}
-    moved = {**olds, "training_digest": "b" * 64}
-    cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = duration(cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(100, 1))
-    assert why_retrained(olds, moved) == (
-        f"retrains because dataset 'leaves-train' changes; about {seconds} of training on two cores"
-    )
-    more = {**moved, "training_tags": {"RBC": 1200.0}, "training_images": 110.0}
-    steps = detector_steps(110, 1)
-    seconds = duration(cost.once + 100 * cost.kept_image + 10 * cost.new_image + SECONDS_PER_STEP * steps)
-    assert why_retrained(olds, more) == (
-        f"retrains because dataset 'leaves-train' changes (RBC 1000 → 1200); about {seconds} of training on two cores"
-    )
+    assert estimate({}, thousand, ASSUMED_SPEED) == "about 3 min of 1 h"
+    assert estimate(thousand, {**DECLARED, "training_tags": {"a": 1010.0}}, ASSUMED_SPEED) == "about 9 s of 1 h"
 
 
 def test_a_training_that_began_without_the_tiles_is_not_taken_over() -> None:
@@ -232,37 +312,12 @@ def test_a_training_that_began_without_the_tiles_is_not_taken_over() -> None:
         assert {request.method for request in service.received} == {"GET"}
 
 
-def test_an_image_of_many_tiles_is_estimated_as_so_many_images() -> None:
-    olds = {
-        **DECLARED,
-        "model_kind": "Generic-Detector",
-        "training_tags": {"RBC": 1000.0},
-        "training_images": 100.0,
-        "tiles": 3,
-    }
-    cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = cost.once + 100 * cost.kept_image + SECONDS_PER_STEP * detector_steps(900, 1)
-    assert estimate(olds, olds) == f"about {duration(seconds)} of training on two cores"
-
-
-def test_where_tiles_change_every_image_is_read_again() -> None:
-    olds = {**DECLARED, "model_kind": "Generic-Detector", "training_tags": {"RBC": 9000.0}, "training_images": 9000.0}
-    cost = TRAINING_SECONDS[ModelKind.GENERIC_DETECTOR]
-    seconds = cost.once + 9000 * cost.new_image + SECONDS_PER_STEP * detector_steps(36_000, 1)
-    assert estimate(olds, {**olds, "tiles": 2}) == f"about {duration(seconds)} of training on two cores"
-
-
 @pytest.mark.parametrize("tiles", [1, 3])
 @pytest.mark.parametrize("tags", [1, 8, 80])
 @pytest.mark.parametrize("images", [1, 28, 292, 10_000])
 def test_the_steps_that_are_estimated_are_those_that_are_taken(images: int, tags: int, tiles: int) -> None:
     recipe = choose_recipe(images, tags, tiles)
     assert detector_steps(images * tiles**2, tags) == pytest.approx(recipe.steps + recipe.tail().steps, abs=2)
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min")])
-def test_duration(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
 
 
 SUCCEEDED = {
@@ -322,11 +377,3 @@ def test_the_row_of_a_detector_says_its_steps() -> None:
     performance = {"meanAveragePrecision50": 0.5, "tagPerformance": {}}
     model = TrainedModel.model_validate({**SUCCEEDED, "trainingProgress": progress, "modelPerformance": performance})
     assert outcome_line(model) == "trained in 4 min on 120 images (120 read, 113 steps); estimated meanAveragePrecision50 0.500"
-
-
-def test_several_tags_per_image_are_estimated_by_the_images() -> None:
-    olds = {**DECLARED, "annotation_kind": "imageMultiLabelClassification", "training_tags": {"a": 900.0, "b": 900.0}}
-    olds["training_images"] = 1000.0
-    assert estimate({}, olds) == "about 102 s of training on two cores"
-    more = {**olds, "training_tags": {"a": 910.0, "b": 910.0}, "training_images": 1010.0}
-    assert estimate(olds, more) == "about 8 s of training on two cores"

@@ -168,6 +168,9 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
     (nothing, "POST", "storage:check", {}, {}, 400, "InvalidRequest"),
     (nothing, "POST", "storage:check", {"url": "https://elsewhere/" + "c" * 1_048_576}, {}, 413, "InvalidRequest"),
     (nothing, "GET", "storage:check", None, {}, 405, "InvalidRequest"),
+    # the speed of trainings, an extension
+    (nothing, "GET", "training:speed", None, {}, 200, None),
+    (nothing, "POST", "training:speed", None, {}, 405, "InvalidRequest"),
     # create product recognition runs
     (shelf, "PUT", "productrecognition/r/runs/1", {"url": IMAGE}, {}, 201, None),
     (shelf, "PUT", "productrecognition/r/runs/1", {}, {}, 400, "InvalidRequest"),
@@ -257,6 +260,7 @@ def test_operation(
         ("GET", "publishedmodels"),
         ("GET", "models/m/artifact"),
         ("POST", "storage:check"),
+        ("GET", "training:speed"),
         ("PUT", "productrecognition/r/runs/1"),
         ("GET", "productrecognition/r/runs/1"),
         ("GET", "productrecognition/r/runs"),

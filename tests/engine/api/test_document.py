@@ -19,8 +19,11 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from tests.engine.outcomes.made import made_outcomes
 from tests.support.api_world import BuildAnyWorld, World
 from tests.support.places import DOCS
+from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.outcomes.stored import Origin, put_outcomes
 
 CHECKS = [
     not_a_server_error,
@@ -38,6 +41,7 @@ EXAMPLES = hypothesis.settings(
 OPERATIONS = {
     "/computervision/datasets": {"get"},
     "/computervision/datasets/{name}": {"put", "get", "patch", "delete"},
+    "/computervision/datasets/{name}/labelissues": {"get"},
     "/computervision/models": {"get"},
     "/computervision/models/{name}": {"put", "get", "delete"},
     "/computervision/models/{name}:cancel": {"post"},
@@ -45,9 +49,16 @@ OPERATIONS = {
     "/computervision/models/{name}/artifact:metadata": {"get"},
     "/computervision/models/{name}/evaluations": {"get"},
     "/computervision/models/{name}/evaluations/{evaluation_name}": {"put", "get", "delete"},
+    "/computervision/models/{name}/evaluations/{evaluation_name}/outcomes": {"get"},
+    "/computervision/models/{name}/evaluations/{evaluation_name}/outcomes:confusion": {"get"},
+    "/computervision/models/{name}/evaluations/{evaluation_name}/outcomes:curves": {"get"},
+    "/computervision/models/{name}/outcomes": {"get"},
+    "/computervision/models/{name}/outcomes:confusion": {"get"},
+    "/computervision/models/{name}/outcomes:curves": {"get"},
     "/computervision/publishedmodels": {"get"},
     "/computervision/publishedmodels/{name}": {"put", "get", "delete"},
     "/computervision/storage:check": {"post"},
+    "/computervision/training:speed": {"get"},
     "/computervision/productrecognition/{model_name}/runs": {"get"},
     "/computervision/productrecognition/{model_name}/runs/{run_name}": {"put", "get", "delete"},
     "/computervision/planogramcompliance:match": {"post"},
@@ -104,9 +115,10 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: B
     """One world for all examples, in which a few names mean something."""
     world = build_any_world(tmp_path_factory.mktemp("engine"))
     world.register("cats")
-    world.train("m")
+    model_id = world.train("m")
     world.create("early")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
+    put_outcomes(world.objects, outcomes_key(model_id), made_outcomes(20, training=True), Origin("cats", training=True))
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
     world.train_detector("r")
     world.store.runs.create("r", "r")

@@ -13,7 +13,7 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
-from vision_customization.engine.objects.keys import artifact_key, curves_key, model_key
+from vision_customization.engine.objects.keys import artifact_key, model_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectsUnavailable
 
 REFUSALS = {
@@ -66,7 +66,7 @@ def test_a_model_is_deleted_and_its_files_are_swept(world: World, refuse: Refuse
     assert world.train("m") != model_id, "the name is free"
 
 
-def test_an_evaluation_is_deleted_and_its_curves_go_with_the_model(
+def test_an_evaluation_is_deleted_and_its_outcomes_go_with_the_model(
     world: World, refuse: Refuse, agree: Callable[[], None]
 ) -> None:
     model_id = world.train("m")
@@ -74,13 +74,13 @@ def test_an_evaluation_is_deleted_and_its_curves_go_with_the_model(
     (evaluation_id,) = world.jobs.evaluations
     world.store.evaluations.begin(evaluation_id)
     world.store.evaluations.finish(evaluation_id, ModelPerformance(calibration_ece=0.25))
-    world.objects.put(curves_key(model_id, evaluation_id), b"{}")
+    world.objects.put(rows := f"{outcomes_key(model_id, evaluation_id)}/rows", b"")
     refuse("delete")
     assert world.call("DELETE", "models/m/evaluations/e").status_code == 204
     assert world.call("GET", "models/m/evaluations/e").status_code == 404
     agree()
     assert world.call("DELETE", "models/m").status_code == 204
-    assert not world.objects.exists(curves_key(model_id, evaluation_id))
+    assert not world.objects.exists(rows)
 
 
 def test_a_run_is_deleted_without_the_objects(world: World, refuse: Refuse) -> None:

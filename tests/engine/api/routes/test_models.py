@@ -5,7 +5,7 @@ import pytest
 from tests.support.api_world import World
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.objects.keys import curves_key
+from vision_customization.engine.objects.keys import older_curves_key, outcomes_key
 
 
 def test_a_new_model(world: World) -> None:
@@ -235,17 +235,19 @@ def test_an_evaluation_from_order_to_success(world: World) -> None:
     assert world.call("GET", "models/m/evaluations").json() == {"value": [done]}
 
 
-def test_the_curves_of_an_evaluation_go_with_it(world: World) -> None:
+def test_the_outcomes_of_an_evaluation_go_with_it(world: World) -> None:
     model_id = world.train("m")
     world.call("PUT", "models/m/evaluations/e", json={"EvaluationParameters": {"TestDatasetName": "cats"}})
     (evaluation_id,) = world.jobs.evaluations
-    world.objects.put(curves := curves_key(model_id, evaluation_id), b"{}")
+    kept = (f"{outcomes_key(model_id, evaluation_id)}/rows", older_curves_key(model_id, evaluation_id))
+    for key in kept:
+        world.objects.put(key, b"{}")
     assert world.call("DELETE", "models/m/evaluations/e").status_code == 400  # it may be at work
-    assert world.objects.exists(curves)
+    assert all(world.objects.exists(key) for key in kept)
     world.store.evaluations.begin(evaluation_id)
     world.store.evaluations.finish(evaluation_id, ModelPerformance(calibration_ece=0.25))
     assert world.call("DELETE", "models/m/evaluations/e").status_code == 204
-    assert not world.objects.exists(curves)
+    assert not any(world.objects.exists(key) for key in kept)
 
 
 def test_an_evaluation_without_a_dataset_is_taken(world: World) -> None:

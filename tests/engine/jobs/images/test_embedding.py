@@ -10,11 +10,15 @@ from tests.engine.jobs.drawn import CheapExtractor, Engine
 from vision_customization.engine.annotations import TaggedImage
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobFailed
-from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Access, Part, Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
+from vision_customization.engine.learning import Classifier
+from vision_customization.engine.learning.classification.classifier import Block
+from vision_customization.engine.learning.classification.views import Pooling, dimensions_of, subject
+from vision_customization.engine.learning.pretrained.backbones import BACKBONES, LITE0, REQUIRED, TINYVIT, Backbone
 from vision_customization.engine.objects.files import FileObjects
 
 TAGS = ("green", "red")
@@ -87,3 +91,17 @@ def test_a_shard_with_fewer_digests_than_images_is_never_learnt_from(engine: Eng
         objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
         with pytest.raises(JobFailed, match="lost or damaged"):
             features.features(short, 0, 1)
+
+
+def test_a_model_of_a_network_that_is_missing_says_how_to_get_it() -> None:
+    def classifier(*backbones: Backbone) -> Classifier:
+        none = np.zeros(0, np.float32)
+        blocks = (
+            Block((subject(backbone, Pooling.CENTRE),), unit_length=True, mean=none, scale=none) for backbone in backbones
+        )
+        return Classifier(TAGS, tuple(blocks), none, none)
+
+    check_networks(classifier(LITE0), dimensions_of(REQUIRED))
+    check_networks(classifier(LITE0, TINYVIT), dimensions_of(BACKBONES))
+    with pytest.raises(JobFailed, match=r"uses TinyViT-5M, whose weights .* Run `vision-engine weights pull`"):
+        check_networks(classifier(LITE0, TINYVIT), dimensions_of(REQUIRED))

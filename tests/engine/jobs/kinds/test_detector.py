@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 import vision_customization.engine.jobs.kinds.detector as jobs
 from tests.engine.jobs.drawn import Engine, as_older_engines_record
-from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes
+from tests.engine.jobs.scenes import TAGS, drawn_scene, register_scenes, scenes_coco
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from vision_customization.contract.training_time import ASSUMED_SPEED
 from vision_customization.engine.annotations import Box, BoxedImage
 from vision_customization.engine.jobs.kinds.held_out import held_out
 from vision_customization.engine.jobs.kinds.training import TrainingJob
@@ -21,8 +23,9 @@ from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 from vision_customization.engine.learning.images import decode_image
 from vision_customization.engine.models.answers import CONFIDENCE_LEAST
 from vision_customization.engine.models.cache import ModelCache
-from vision_customization.engine.objects.keys import curves_key
+from vision_customization.engine.objects.keys import outcomes_key
 from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.outcomes.stored import Origin, StoredOutcomes
 from vision_customization.engine.store import ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
@@ -55,6 +58,12 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert model.progress.loss is not None
     assert np.isfinite(model.progress.loss)
     assert model.progress.mean_average_precision50 is not None
+    measured, assumed = asdict(engine.store.speeds.get()), asdict(ASSUMED_SPEED)
+    assert {name for name in assumed if measured[name] != assumed[name]} >= {
+        "read_image_seconds",
+        "step_seconds",
+        "start_seconds",
+    }
 
     objects = open_objects(engine.settings)
     sidecar = json.loads(objects.get(f"models/{model.id}/model.json"))
@@ -80,8 +89,15 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     record = engine.store.evaluations.by_id(evaluation.id)
     assert record.status is EvaluationStatus.SUCCEEDED, record.error
     assert record.performance == model.performance
-    curves = json.loads(objects.get(curves_key(model.id, evaluation.id)))
-    assert curves == sidecar["precisionRecall50"]
+    curves = json.loads(objects.get(f"{outcomes_key(model.id, evaluation.id)}/curves.json"))
+    assert curves["tags"] == sidecar["precisionRecall50"]
+    for key in (outcomes_key(model.id), outcomes_key(model.id, evaluation.id)):
+        outcomes = StoredOutcomes.open(objects, key)
+        assert (outcomes.images, outcomes.origin) == (4, Origin("tests", training=False))
+        for line in outcomes.page(0, 10)[1]:
+            wire = json.loads(line)
+            assert wire["image"].startswith("http")
+            assert wire["missed"] or any(found["right"] for found in wire["objects"])
 
 
 def test_a_detector_of_two_tiles_learns_from_larger_pictures_and_looks_at_images_enlarged(
@@ -107,6 +123,8 @@ def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(en
     assert model.performance.mean_average_precision50 is not None
     assert model.progress is not None
     assert (model.progress.steps, model.progress.steps_done) == (5, 5)  # four, and a quarter of them on all images
+    outcomes = StoredOutcomes.open(open_objects(engine.settings), outcomes_key(model.id))
+    assert (outcomes.images, outcomes.origin) == (2, Origin("alone", training=True))
 
 
 def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
@@ -193,6 +211,17 @@ def test_a_dataset_of_the_other_kind_fails_the_training(
     assert model.error is not None
     assert model.error.code == "incorrectModelKind"
     assert said in model.error.message
+
+
+def test_an_hour_is_enough_for_a_detector_on_160_images(engine: Engine, queue: JobQueue) -> None:
+    boxes = [[0.1, 0.1, 0.2, 0.2], [0.5, 0.5, 0.2, 0.2]]
+    images = [({"absolute_url": f"{engine.blobs.url}/account/many/{number}.png"}, boxes) for number in range(160)]
+    uri = engine.blobs.put("/account/many/annotations.json", scenes_coco(images, 96))
+    engine.register("many", [uri], kind=AnnotationKind.IMAGE_OBJECT_DETECTION)
+    model = trained(engine, queue, engine.model("many", "many", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.error is not None
+    # The budget is accepted, and then the first image is not there.
+    assert (model.error.code, "does not exist" in model.error.message) == ("datasetCorrupt", True), model.error
 
 
 def test_what_is_held_out_has_objects_and_leaves_each_tag_most_of_its_boxes() -> None:

@@ -15,7 +15,9 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.models.cache import ModelCache
+from vision_customization.engine.objects.keys import outcomes_key
 from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.outcomes.stored import Origin, StoredOutcomes
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
@@ -75,6 +77,12 @@ def test_a_model_of_several_tags_is_trained_measured_kept_and_evaluated(engine: 
     again = evaluated(engine, queue, "scenes", "again", "scenes-test")
     assert again.status is EvaluationStatus.SUCCEEDED, again.error
     assert again.performance == model.performance
+    kept = [StoredOutcomes.open(objects, outcomes_key(model.id, of)).page(0, 100) for of in (None, again.id)]
+    assert kept[0] == kept[1]
+    (count, lines) = kept[0]
+    labels = {wire["image"]: wire["labels"] for wire in map(json.loads, lines)}
+    assert count == len(labels) == 30
+    assert sorted(labels.values()) == sorted(sorted(tags_of(seed)) for seed in range(100, 130))
 
 
 def test_without_a_test_dataset_a_fifth_is_held_out(engine: Engine, queue: JobQueue) -> None:
@@ -85,6 +93,9 @@ def test_without_a_test_dataset_a_fifth_is_held_out(engine: Engine, queue: JobQu
     assert model.performance.macro_f1 is not None
     assert model.progress is not None
     assert model.progress.images == 40
+    outcomes = StoredOutcomes.open(open_objects(engine.settings), outcomes_key(model.id))
+    assert outcomes.origin == Origin("alone", training=True)
+    assert outcomes.images >= 7
 
 
 def test_a_model_is_tested_and_evaluated_on_the_kind_that_it_was_trained_on(engine: Engine, queue: JobQueue) -> None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pytest
@@ -17,11 +17,17 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, event
 from sqlalchemy import Engine as SqlEngine
 
+from tests.customization.fake_service import KEY, Answer, fake_service
 from tests.engine.jobs.drawn import CheapExtractor, Engine, Gate, as_older_engines_record, coco, drawn_image, encoded
+from tests.engine.jobs.scenes import TAGS, register_scenes
 from tests.support.waiting import wait_until
-from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelStatus
+from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from vision_customization.contract.training_speed import TrainingSpeed
+from vision_customization.contract.training_time import Speed
+from vision_customization.customization.resources.model import ModelProvider
 from vision_customization.engine.jobs.images.memory import FEATURES_SHARE
-from vision_customization.engine.jobs.images.plan import SHARD_IMAGES
+from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Shard
+from vision_customization.engine.jobs.images.shards import ShardDone, Shards
 from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
@@ -30,6 +36,7 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
+from vision_customization.engine.store.speeds import SpeedStore
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -165,6 +172,25 @@ def test_kept_features_that_were_damaged_are_computed_anew(engine: Engine, queue
     assert (after.progress.images_read, after.progress.images_embedded) == (1, 1)
     assert after.artifact == before.artifact
     assert objects.get(key) == whole
+
+
+def test_features_of_other_networks_are_computed_anew_and_that_is_said(engine: Engine, queue: JobQueue) -> None:
+    urls = engine.dataset("outdated", {"red": 4, "green": 4}, first_seed=2700)
+    before = succeeded(trained(engine, queue, engine.model("outdated-before", "outdated")))
+    assert before.progress is not None
+    assert (before.progress.images_outdated, before.progress.message) == (None, None)
+    objects = open_objects(engine.settings)
+    for url in urls[:3]:
+        digest = hashlib.sha256(engine.blobs.blobs[url.removeprefix(engine.blobs.url)]).hexdigest()
+        key = f"{digest[:2]}/{digest}"
+        objects.put(f"features/older/{key}", objects.get(f"features/cheap/{key}")[:100])
+        objects.delete(f"features/cheap/{key}")
+
+    after = succeeded(trained(engine, queue, engine.model("outdated-after", "outdated")))
+    assert after.progress is not None
+    assert (after.progress.images_embedded, after.progress.images_outdated) == (3, 3)
+    assert after.progress.message == "3 images embedded again: the engine's networks have changed"
+    assert after.artifact == before.artifact
 
 
 def test_an_image_that_is_known_by_content_is_not_embedded_again(engine: Engine, queue: JobQueue) -> None:
@@ -305,15 +331,6 @@ FAILURES: dict[str, tuple[Callable[[Engine, str], object], str, str]] = {
         lambda engine, name: engine.annotate(name, [], ["red"], kind=AnnotationKind.IMAGE_OBJECT_DETECTION),
         "incorrectModelKind",
         "A Generic-Classifier needs a dataset of kind imageClassification or imageMultiLabelClassification, but dataset ",
-    ),
-    "budget": (
-        lambda engine, name: engine.annotate(
-            name,
-            [(f"{engine.blobs.url}/account/c/{index}.png", "ab"[index % 2]) for index in range(3000)],
-            ["a", "b"],
-        ),
-        "notEnoughBudget",
-        "A budget of 1 h is not enough for 3,000 images. The minimum is 1.0 h; 6 h is recommended.",
     ),
 }
 
@@ -619,3 +636,68 @@ def test_enqueuing_twice_is_once(engine: Engine, queue: JobQueue) -> None:
         thread.join()
     wait_until(lambda: engine.store.models.by_id(model.id).status is ModelStatus.SUCCEEDED, "the training succeeds")
     assert engine.blobs.served().count("/account/twice/annotations.json") == 1
+
+
+def test_a_training_measures_how_fast_images_are_embedded(engine: Engine, queue: JobQueue) -> None:
+    engine.dataset("measured", {"red": 20, "green": 20}, first_seed=7000)
+    before = engine.store.speeds.get()
+    succeeded(trained(engine, queue, engine.model("measured", "measured")))
+    measured = engine.store.speeds.get()
+    assert 0 < measured.embedded_image_seconds != before.embedded_image_seconds
+    # Kept images say nothing of it.
+    succeeded(trained(engine, queue, engine.model("measured-again", "measured")))
+    assert engine.store.speeds.get() == measured
+
+
+def test_a_shard_that_waited_for_its_storage_says_nothing_of_the_machine(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.dataset("waited", {"red": 10, "green": 10}, first_seed=7100)
+    before = engine.store.speeds.get()
+    keep = Shards.keep
+
+    def keep_late(shards: Shards, shard: Shard) -> ShardDone:
+        assert shards._on_wait is not None
+        shards._on_wait("a role is new")
+        return keep(shards, shard)
+
+    monkeypatch.setattr(Shards, "keep", keep_late)
+    succeeded(trained(engine, queue, engine.model("waited", "waited")))
+    assert engine.store.speeds.get() == before
+
+
+SLOW = Speed(embedded_image_seconds=1200.0, read_image_seconds=1200.0, step_seconds=36.0, start_seconds=60.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotation_kind"),
+    [
+        (ModelKind.GENERIC_CLASSIFIER, AnnotationKind.IMAGE_CLASSIFICATION),
+        (ModelKind.GENERIC_DETECTOR, AnnotationKind.IMAGE_OBJECT_DETECTION),
+    ],
+)
+def test_engine_and_preview_refuse_a_budget_in_the_same_words(
+    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, kind: ModelKind, annotation_kind: AnnotationKind
+) -> None:
+    monkeypatch.setattr(SpeedStore, "get", lambda _store: SLOW)
+    name = f"slow-{kind.value.lower()}"
+    if kind is ModelKind.GENERIC_DETECTOR:
+        register_scenes(engine, name, range(700, 708))
+        tags = dict.fromkeys(TAGS, 8.0)
+    else:
+        engine.dataset(name, {"red": 4, "green": 4}, first_seed=7200)
+        tags = {"red": 4.0, "green": 4.0}
+    model = trained(engine, queue, engine.model(name, name, kind=kind))
+    assert model.error is not None
+    assert model.error.code == "notEnoughBudget"
+
+    with fake_service() as service:
+        service.handler = lambda _request: Answer(200, TrainingSpeed(**asdict(engine.store.speeds.get())).to_wire())
+        declared = {
+            "endpoint": service.url, "key": KEY, "logical_name": "m", "model_kind": kind.value, "training_dataset": name,
+            "training_digest": "a" * 64, "training_tags": tags, "training_images": 8.0, "time_budget_in_hours": 1.0,
+            "annotation_kind": annotation_kind.value, "row_urn": "urn",
+        }  # fmt: skip
+        [failure] = ModelProvider().check({}, declared).failures
+    assert failure.reason == model.error.message
+    assert failure.reason.startswith("A budget of 1 h is not enough for 8 images: the shortest training from them is ")

@@ -16,17 +16,48 @@ from vision_customization.engine.learning import (
     Classifier,
     ClassifierSession,
     FeatureExtractor,
+    WeightsError,
     export_classifier,
     read_classifier,
 )
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
 from vision_customization.engine.learning.classification.training import fit_classifier
-from vision_customization.engine.learning.classification.views import DIMENSIONS
+from vision_customization.engine.learning.classification.views import (
+    SLICES,
+    Pooling,
+    dimensions_of,
+    layout_key,
+    subject,
+)
+from vision_customization.engine.learning.pretrained.backbones import BACKBONES, REQUIRED, TINYVIT
 
 LARGEST_DIFFERENCE = 1e-4
 """Between the file's probabilities and those from kept features."""
 
 SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
+
+
+SQUARE = Recipe(
+    "square",
+    (
+        (subject(TINYVIT, Pooling.CENTRE), subject(TINYVIT, Pooling.CENTRE, mirrored=True)),
+        (subject(TINYVIT, Pooling.MEAN, middle=True), subject(TINYVIT, Pooling.MEAN, mirrored=True, middle=True)),
+    ),
+    unit_length=True,
+    shrinkage=0.5,
+    logistic=False,
+)
+"""The network whose input is always square, on the whole image and on its middle."""
+
+
+@pytest.fixture
+def recipe(request: pytest.FixtureRequest, extractor: FeatureExtractor) -> Recipe:
+    if not all(view.source.backbone in extractor.networks for block in request.param.blocks for view in block):
+        pytest.skip("the weights of a network are not there")
+    return request.param
+
+
+of_each_recipe = pytest.mark.parametrize("recipe", [*RECIPES, SQUARE], ids=lambda recipe: recipe.name, indirect=True)
 
 
 def _train(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
@@ -62,7 +93,7 @@ LABELS = np.array([0, 1, 2, 0, 1, 2])
 TAGS = ("apple", "Birne", "桃")
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+@of_each_recipe
 def test_the_file_gives_the_numbers_of_the_features(
     recipe: Recipe, features: np.ndarray, pictures: list[np.ndarray], weights_dir: Path
 ) -> None:
@@ -96,7 +127,7 @@ def test_the_file_says_what_it_is(features: np.ndarray, weights_dir: Path, tmp_p
     assert ClassifierSession(path, threads=1).tags == TAGS
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+@of_each_recipe
 def test_the_classifier_is_read_back_from_its_file(recipe: Recipe, weights_dir: Path) -> None:
     features, labels = make_features([4, 4, 4])
     classifier = _train(recipe, features, labels, TAGS)
@@ -148,15 +179,68 @@ def test_a_view_that_this_version_does_not_have_is_refused(weights_dir: Path) ->
 
 
 def test_only_what_the_recipe_takes_is_in_the_file(features: np.ndarray, weights_dir: Path) -> None:
-    sizes = {recipe.name: len(export_classifier(_train(recipe, features, LABELS, TAGS), weights_dir)) for recipe in RECIPES}
-    assert sizes["texture"] < 1_000_000 < 25_000_000 < sizes["centre"]
+    for recipe in RECIPES:
+        classifier = _train(recipe, features, LABELS, TAGS)
+        model = onnx.ModelProto.FromString(export_classifier(classifier, weights_dir))
+        used = {view.source.backbone for view in classifier.views}
+        owners = {tensor.name.partition("/")[0] for tensor in model.graph.initializer}
+        assert owners & {backbone.name for backbone in BACKBONES} == {backbone.name for backbone in used}
+        (licences,) = (entry.value for entry in model.metadata_props if entry.key == "licences")
+        assert {backbone for backbone in BACKBONES if f"{backbone.title}: {backbone.licence}" in licences} == used
+    assert len(export_classifier(_train(RECIPES[2], features, LABELS, TAGS), weights_dir)) < 1_000_000
+
+
+def test_without_a_network_that_is_not_required_the_features_are_the_beginning(
+    extractor: FeatureExtractor, weights_dir: Path, tmp_path: Path, pictures: list[np.ndarray], features: np.ndarray
+) -> None:
+    for backbone in REQUIRED:
+        for file in weights_dir.glob(f"{backbone.name}-*"):
+            (tmp_path / file.name).symlink_to(file)
+    fewer = FeatureExtractor(tmp_path)
+    assert fewer.networks == REQUIRED
+    assert (fewer.key, fewer.dimensions) == (layout_key(REQUIRED), dimensions_of(REQUIRED))
+    (found,) = fewer.extract(pictures[2:3])
+    np.testing.assert_allclose(found, features[2, : fewer.dimensions], atol=1e-4)
+    classifier = _train(SQUARE, make_features([3, 3, 3])[0], np.repeat(np.arange(3), 3), TAGS)
+    with pytest.raises(WeightsError, match="TinyViT-5M"):
+        export_classifier(classifier, tmp_path)
+
+
+@of_each_recipe
+def test_a_mirrored_picture_has_the_mirrored_views(
+    recipe: Recipe, extractor: FeatureExtractor, pictures: list[np.ndarray]
+) -> None:
+    """So that a block, which is the mean of both, is the same for both."""
+    picture = pictures[2]
+    both = np.stack(extractor.extract([picture, picture[:, ::-1]]))
+    for block in recipe.blocks:
+        if len(block) == 2:
+            here, there = (SLICES[view] for view in block)
+            apart = np.linalg.norm(both[0, here] - both[1, there])
+            # Resizing rounds to eight bits, and a half always the same way.
+            assert apart < 0.01 * np.linalg.norm(both[0, here])
+            assert apart < 0.1 * np.linalg.norm(both[0, here] - both[0, there])
+
+
+def test_the_middle_is_cut_out_of_the_picture(extractor: FeatureExtractor, pictures: list[np.ndarray]) -> None:
+    if TINYVIT not in extractor.networks:
+        pytest.skip("the weights of a network are not there")
+    picture = pictures[3]
+    assert picture.shape == (1200, 300, 3)
+    changed = picture.copy()
+    changed[:180], changed[-180:], changed[:, :45], changed[:, -45:] = 0, 0, 0, 0
+    whole, framed, cut = extractor.extract([picture, changed, picture[180:1020, 45:255]])
+    middle, plain = (SLICES[subject(TINYVIT, Pooling.MEAN, middle=middle)] for middle in (True, False))
+    np.testing.assert_array_equal(whole[middle], framed[middle])
+    assert np.abs(whole[plain] - framed[plain]).max() > 0.01
+    np.testing.assert_allclose(whole[middle], cut[plain], atol=1e-4)
 
 
 def test_an_image_has_the_same_features_alone_and_in_company(
     extractor: FeatureExtractor, pictures: list[np.ndarray], features: np.ndarray
 ) -> None:
     assert features.shape == (len(SIZES), extractor.dimensions)
-    assert extractor.dimensions == DIMENSIONS
+    assert extractor.dimensions == dimensions_of(extractor.networks)
     assert extractor.extract([]) == []
     alone = extractor.extract(pictures[2:3])[0]
     assert np.abs(alone - features[2]).max() < 1e-4

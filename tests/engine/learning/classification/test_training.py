@@ -31,9 +31,9 @@ def test_any_number_of_images_gives_a_classifier(counts: list[int], estimate: bo
     json.dumps(training.recipe)
     if estimate and max(counts) > 1:
         assert training.held_out is not None
-        held_labels, held_probabilities = training.held_out
-        assert held_probabilities.shape == (len(held_labels), len(counts))
-        assert 0 < len(held_labels) < len(labels)
+        held = training.held_out
+        assert held.probabilities.shape == (len(held.rows), len(counts))
+        assert 0 < len(held.rows) < len(labels)
     else:
         assert training.held_out is None
 
@@ -42,7 +42,7 @@ def test_held_out_images_are_a_fifth_of_each_tag() -> None:
     features, labels = make_features([50, 20, 10])
     training = train_classifier(features, labels, _tags(3), estimate=True)
     assert training.held_out is not None
-    np.testing.assert_array_equal(np.bincount(training.held_out[0]), [10, 4, 2])
+    np.testing.assert_array_equal(np.bincount(labels[training.held_out.rows]), [10, 4, 2])
 
 
 def test_the_estimate_is_of_a_classifier_that_has_not_seen_the_images() -> None:
@@ -50,7 +50,7 @@ def test_the_estimate_is_of_a_classifier_that_has_not_seen_the_images() -> None:
     random_labels = np.random.default_rng(0).permutation(labels)
     training = train_classifier(features, random_labels, _tags(2), estimate=True)
     assert training.held_out is not None
-    held_labels, probabilities = training.held_out
+    held_labels, probabilities = random_labels[training.held_out.rows], training.held_out.probabilities
     assert (probabilities.argmax(axis=1) == held_labels).mean() < 0.85
     # It does not claim to know what nobody can.
     assert probabilities.max(axis=1).mean() < 0.8

@@ -15,7 +15,7 @@ from vision_customization.engine.learning import (
 )
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection import matching
-from vision_customization.engine.learning.detection.metrics import CURVE_POINTS
+from vision_customization.engine.learning.precision_recall import CURVE_POINTS
 
 Row = tuple[float, ...]
 Case = tuple[list[LabelledBoxes], list[Detections], int]
@@ -214,7 +214,7 @@ def test_the_area_under_a_curve_is_the_average_precision() -> None:
 def test_thinned_curves_look_as_they_were(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     truths, detections, _ = _random(400, 1, seed, detections=40)
     [curve] = precision_recall_curves(truths, detections, ["cat"]).values()
-    monkeypatch.setattr("vision_customization.engine.learning.detection.metrics.CURVE_POINTS", 10**6)
+    monkeypatch.setattr("vision_customization.engine.learning.precision_recall.CURVE_POINTS", 10**6)
     [whole] = precision_recall_curves(truths, detections, ["cat"]).values()
     assert len(curve["recall"]) == CURVE_POINTS < len(whole["recall"])
     assert json.loads(json.dumps(curve)) == curve

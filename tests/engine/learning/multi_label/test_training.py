@@ -38,10 +38,10 @@ def test_any_number_of_images_and_tags_gives_a_classifier(images: int, rates: li
     json.dumps(training.recipe)
     assert (training.held_out is not None) == estimate
     if training.held_out is not None:
-        held, held_probabilities, thresholds = training.held_out
-        assert held.shape == held_probabilities.shape
-        assert 0 < len(held) <= len(present) / 2
-        assert len(thresholds) == len(tags)
+        held = training.held_out
+        assert held.probabilities.shape == (len(held.rows), len(tags))
+        assert 0 < len(held.rows) <= len(present) / 2
+        assert len(held.thresholds) == len(tags)
 
 
 def test_probabilities_are_independent_of_each_other() -> None:
@@ -59,8 +59,9 @@ def test_the_estimate_is_of_a_classifier_that_has_not_seen_the_images() -> None:
     shuffled = np.random.default_rng(0).permutation(present)
     training = train_multi_label(features, shuffled, ["cup"], estimate=True)
     assert training.held_out is not None
-    held, probabilities, thresholds = training.held_out
-    performance = multi_label_performance(held, probabilities, thresholds, ["cup"])
+    probabilities = training.held_out.probabilities
+    held = shuffled[training.held_out.rows]
+    performance = multi_label_performance(held, probabilities, training.held_out.thresholds, ["cup"])
     assert performance.mean_average_precision is not None
     assert performance.mean_average_precision < 0.9
     # It does not claim to know what nobody can.

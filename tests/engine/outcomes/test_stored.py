@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.outcomes.made import TAGS, answers, made_outcomes
+from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
+from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.outcomes.outcomes import Outcomes
+from vision_customization.engine.outcomes.stored import CHUNK, Origin, StoredOutcomes, put_outcomes
+
+COUNT = 7 * CHUNK + 3
+WIRES: list[dict[str, Any]] = [dict(outcome.wire) for outcome in made_outcomes(COUNT).images]
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> FileObjects:
+    objects = FileObjects(tmp_path_factory.mktemp("objects"))
+    put_outcomes(objects, "o", made_outcomes(COUNT), Origin("trees", training=False))
+    return objects
+
+
+def concerns(wire: dict[str, Any], only: OutcomeFilter | None, tag: str | None) -> bool:
+    label, answer = wire["labels"][0], wire["tags"][0]["name"]
+    missed, false = (label, answer) if label != answer else (None, None)
+    if tag is None:
+        return only is None or (label == answer) == (only is OutcomeFilter.RIGHT)
+    return {
+        None: tag in (label, answer),
+        OutcomeFilter.RIGHT: label == answer == tag,
+        OutcomeFilter.WRONG: tag in (missed, false),
+        OutcomeFilter.MISSED: tag == missed,
+        OutcomeFilter.FALSE: tag == false,
+    }[only]
+
+
+@pytest.mark.parametrize("tag", [None, *TAGS])
+@pytest.mark.parametrize("only", [None, *OutcomeFilter])
+def test_a_page_has_what_the_filter_selects_in_its_order(
+    objects: FileObjects, only: OutcomeFilter | None, tag: str | None
+) -> None:
+    stored = StoredOutcomes.open(objects, "o")
+    selected = [wire for wire in WIRES if concerns(wire, only, tag)]
+    assert len(selected) > 12
+    for skip, top in ((0, 10), (25, 100), (len(selected) - 3, 100), (len(selected), 10)):
+        count, lines = stored.page(skip, top, only, tag)
+        assert count == len(selected)
+        assert [json.loads(line) for line in lines] == selected[skip : skip + top]
+
+
+def test_what_is_stored_says_what_it_is_of(objects: FileObjects) -> None:
+    stored = StoredOutcomes.open(objects, "o")
+    assert (stored.images, stored.tags, stored.likely) == (COUNT, list(TAGS), 0)
+    assert stored.origin == Origin("trees", training=False)
+    with pytest.raises(ValueError, match="elm"):
+        stored.page(0, 10, tag="elm")
+    with pytest.raises(ObjectNotFound):
+        StoredOutcomes.open(objects, "other")
+
+
+def test_confusion_and_curves_are_as_the_contract_writes_them(objects: FileObjects) -> None:
+    confusion = json.loads(objects.get("o/confusion.json"))
+    assert Confusion.model_validate(confusion).to_wire() == confusion
+    assert sum(cell["count"] for cell in confusion["cells"]) == confusion["images"] == COUNT
+    labels, probabilities = answers(COUNT)
+    wrong = (probabilities.argmax(axis=1) != labels).sum()
+    assert sum(cell["count"] for cell in confusion["cells"] if cell["label"] != cell["answer"]) == wrong
+    curves = json.loads(objects.get("o/curves.json"))
+    assert Curves.model_validate(curves).to_wire() == curves
+    assert set(curves["tags"]) == set(TAGS)
+
+
+def test_the_same_outcomes_are_the_same_bytes(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    for key in ("a", "b"):
+        put_outcomes(objects, key, made_outcomes(250, training=True), Origin("trees", training=True))
+    names = objects.names("a")
+    assert names == ["confusion.json", "curves.json", "index.npz", "rows"]
+    for name in names:
+        assert objects.get(f"a/{name}") == objects.get(f"b/{name}")
+    assert StoredOutcomes.open(objects, "a").likely > 0
+
+
+def test_an_image_takes_little_space(objects: FileObjects) -> None:
+    """A digest alone takes 32 bytes, and three probabilities with the tags in their order as many."""
+    assert len(objects.get("o/rows")) / COUNT < 110
+    assert len(objects.get("o/index.npz")) / COUNT < 12
+
+
+def test_no_images_are_an_empty_page(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    put_outcomes(objects, "o", Outcomes(TAGS, [], {}, {"tags": {}}), Origin("trees", training=False))
+    assert StoredOutcomes.open(objects, "o").page(0, 10) == (0, [])
+    assert StoredOutcomes.open(objects, "o").page(0, 10, OutcomeFilter.RIGHT) == (0, [])

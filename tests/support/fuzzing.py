@@ -1,0 +1,35 @@
+"""How long a reader of files is tried with random damage."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from hypothesis import HealthCheck, settings
+
+from tests.support.ci import IN_CI
+
+_SECONDS = 60.0 if IN_CI else 0.0
+_EXAMPLES = 500 if IN_CI else 40
+
+ROUND = settings(
+    max_examples=_EXAMPLES,
+    deadline=timedelta(seconds=20),
+    derandomize=False,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+"""The settings of one round. Each round draws other examples, also in CI, and a failure prints how to repeat it."""
+
+
+def fuzz(one_round: Callable[[], object], *, sources: int = 1) -> None:
+    """Run rounds for a minute in CI, else a single short one.
+
+    Args:
+        sources: how many sources share the minute, because the same reader reads them.
+    """
+    until = time.monotonic() + _SECONDS / sources
+    while True:
+        one_round()
+        if time.monotonic() >= until:
+            return
