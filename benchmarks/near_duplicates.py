@@ -35,14 +35,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def measure_set(folder: Path, crop: float) -> list[bytes]:
-    """Returns the thumbnails of the copies."""
+    """Returns the miniatures of the copies."""
     documents = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
     files = [folder / entry["file_name"] for document in documents for entry in document["images"]]
-    alone = groups(near_pairs([_thumbnail(file.read_bytes()) for file in files]))
+    alone = groups(near_pairs([_miniature(file.read_bytes()) for file in files]))
     copies = []
     for number, file in enumerate(files):
         with Image.open(file) as image:
-            copies += [_thumbnail(data) for data in near_copies(image, number, crop)]
+            copies += [_miniature(data) for data in near_copies(image, number, crop)]
     found = groups(near_pairs(copies))
     whole = sum(any(set(range(start, start + 4)) <= set(group) for group in found) for start in range(0, len(copies), 4))
     print(
@@ -53,14 +53,14 @@ def measure_set(folder: Path, crop: float) -> list[bytes]:
 
 
 def measure_reading() -> None:
-    """What the thumbnail adds to the reading of photos as phones take them."""
+    """What the miniature adds to the reading of photos as phones take them."""
     photos = []
     for seed in range(DIFFERENT_PHOTOS):
         noise = np.random.default_rng(seed).integers(0, 256, (PHOTO_PX[1] // 12, PHOTO_PX[0] // 12, 3), dtype=np.uint8)
         stream = io.BytesIO()
         Image.fromarray(noise).resize(PHOTO_PX, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
         photos.append(stream.getvalue())
-    real = image_facts.thumbnail
+    real = image_facts.miniature
     added = 0.0
 
     def timed(image: Image.Image, orientation: int = 1) -> bytes:
@@ -70,25 +70,25 @@ def measure_reading() -> None:
         added += time.process_time() - started
         return small
 
-    image_facts.thumbnail = timed
+    image_facts.miniature = timed
     started = time.process_time()
     for number in range(PHOTOS):
         read_image(photos[number % DIFFERENT_PHOTOS])
     seconds = time.process_time() - started
-    image_facts.thumbnail = real
+    image_facts.miniature = real
     share = f"{added:.2f} s ({added / seconds:.1%})"
-    print(f"reading {PHOTOS} photos of {PHOTO_PX}: {seconds:.1f} s of CPU, of which thumbnails take {share}")
+    print(f"reading {PHOTOS} photos of {PHOTO_PX}: {seconds:.1f} s of CPU, of which miniatures take {share}")
 
 
-def measure_comparing(thumbnails: Sequence[bytes]) -> None:
+def measure_comparing(miniatures: Sequence[bytes]) -> None:
     """The copies of all sets, as one dataset."""
     started = time.process_time()
-    pairs = near_pairs(thumbnails)
-    print(f"comparing {len(thumbnails):,} pictures: {time.process_time() - started:.1f} s of CPU, {len(pairs):,} pairs")
+    pairs = near_pairs(miniatures)
+    print(f"comparing {len(miniatures):,} pictures: {time.process_time() - started:.1f} s of CPU, {len(pairs):,} pairs")
 
 
-def _thumbnail(data: bytes) -> bytes:
-    small = read_image(data).thumbnail
+def _miniature(data: bytes) -> bytes:
+    small = read_image(data).miniature
     assert small is not None
     return small
 

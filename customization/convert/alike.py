@@ -9,7 +9,7 @@ from vision_customization.customization.convert.images.content import PHOTO_FORM
 from vision_customization.customization.convert.images.photos import jpeg_of
 from vision_customization.customization.convert.labelled import LabelledImages
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_reading import read_thumbnails
+from vision_customization.customization.datasets.image_reading import read_miniatures
 
 
 def groups_alike(
@@ -24,8 +24,8 @@ def groups_alike(
 
     copied = copied or {}
     files = {image.sha256: copied.get(image.path, image.path) for image in images.images}
-    thumbnails = sorted(read_thumbnails(files, cache, _encoded).items())
-    return [[thumbnails[index][0] for index in group] for group in groups(near_pairs([small for _, small in thumbnails]))]
+    miniatures = sorted(read_miniatures(files, cache, _encoded).items())
+    return [[miniatures[index][0] for index in group] for group in groups(near_pairs([small for _, small in miniatures]))]
 
 
 def _encoded(path: Path) -> bytes:

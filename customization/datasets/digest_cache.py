@@ -1,4 +1,4 @@
-"""Facts about image files and their thumbnails, cached between runs so that unchanged files are not read again."""
+"""Facts about image files and their miniatures, cached between runs so that unchanged files are not read again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage
 
 _VERSION = 2
-_WITHOUT_THUMBNAILS = 1
+_WITHOUT_MINIATURES = 1
 """The version before, whose digests are still good."""
 
 _RACY_NS = 2_000_000_000
@@ -50,22 +50,22 @@ class DigestCache:
             return {row[0]: _facts(*row) for row in rows}
         return {}
 
-    def thumbnails(self, contents: Iterable[str]) -> dict[str, bytes]:
-        """The thumbnails that are known of these contents, by SHA-256."""
+    def miniatures(self, contents: Iterable[str]) -> dict[str, bytes]:
+        """The miniatures that are known of these contents, by SHA-256."""
         found: dict[str, bytes] = {}
         with suppress(sqlite3.Error, OSError), self._open() as connection:
-            found.update(_in_chunks(connection, "SELECT sha256, grey FROM thumbnails WHERE sha256 IN", list(contents)))
+            found.update(_in_chunks(connection, "SELECT sha256, grey FROM miniatures WHERE sha256 IN", list(contents)))
         return found
 
-    def remember_thumbnails(self, thumbnails: Mapping[str, bytes]) -> None:
-        if not thumbnails:
+    def remember_miniatures(self, miniatures: Mapping[str, bytes]) -> None:
+        if not miniatures:
             return
         with suppress(sqlite3.Error, OSError), self._open() as connection:
-            connection.executemany("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", thumbnails.items())
+            connection.executemany("INSERT OR REPLACE INTO miniatures VALUES (?, ?)", miniatures.items())
             connection.commit()
 
     def remember(self, images: Sequence[ReadImage]) -> None:
-        self.remember_thumbnails({image.facts.sha256: image.facts.thumbnail for image in images if image.facts.thumbnail})
+        self.remember_miniatures({image.facts.sha256: image.facts.miniature for image in images if image.facts.miniature})
         rows = [
             (
                 _key(image.path),
@@ -105,9 +105,9 @@ class DigestCache:
                 connection.executescript(
                     f"""
                     BEGIN IMMEDIATE;
-                    {"" if version == _WITHOUT_THUMBNAILS else "DROP TABLE IF EXISTS digests;"}
-                    DROP TABLE IF EXISTS thumbnails;
-                    CREATE TABLE thumbnails (sha256 TEXT PRIMARY KEY, grey BLOB) WITHOUT ROWID;
+                    {"" if version == _WITHOUT_MINIATURES else "DROP TABLE IF EXISTS digests;"}
+                    DROP TABLE IF EXISTS miniatures;
+                    CREATE TABLE miniatures (sha256 TEXT PRIMARY KEY, grey BLOB) WITHOUT ROWID;
                     CREATE TABLE IF NOT EXISTS digests (
                         path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
                         sha256 TEXT, width INTEGER, height INTEGER, turned INTEGER, format TEXT

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vision_customization.common.image_codecs import needing_codecs
 from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.texts import pixels_fault
-from vision_customization.customization.datasets.thumbnails import thumbnail
+from vision_customization.customization.datasets.miniatures import miniature
 from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".bmp", ".gif",
 class ImageFacts:
     """Facts about an image file. `width` and `height` are pixels after applying the EXIF orientation. `turned` says that the
     orientation swaps them, so that the file's header has them the other way round. Only a file that was just decoded has a
-    `thumbnail`; `read_thumbnails` knows those of others."""
+    `miniature`; `read_miniatures` knows those of others."""
 
     sha256: str
     width: int
     height: int
     turned: bool
     format: str
-    thumbnail: bytes | None = field(default=None, compare=False, repr=False)
+    miniature: bytes | None = field(default=None, compare=False, repr=False)
 
     def has_size(self, width: object, height: object) -> bool:
         """Whether a claimed size is this image's, with or without the EXIF orientation: labelling tools write either."""
@@ -110,7 +110,7 @@ def _read_with_any_metadata(data: bytes) -> tuple[int, int, bool, str, bytes | N
 
 
 def _read(data: bytes) -> tuple[int, int, bool, str, bytes | None]:
-    """Width, height, whether the EXIF orientation swaps them, format, and the thumbnail of an image that was decoded."""
+    """Width, height, whether the EXIF orientation swaps them, format, and the miniature of an image that was decoded."""
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
@@ -121,7 +121,7 @@ def _read(data: bytes) -> tuple[int, int, bool, str, bytes | None]:
             _decode(image)
             with suppress(ValueError):
                 # Pillow has already rotated a TIFF upright.
-                small = thumbnail(image, orientation if file_format != "TIFF" else 1)
+                small = miniature(image, orientation if file_format != "TIFF" else 1)
         return width, height, orientation in _ROTATED, file_format, small
 
 

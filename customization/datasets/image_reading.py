@@ -1,4 +1,4 @@
-"""Reading image files, and their thumbnails, in a pool of threads, except those that the cache knows."""
+"""Reading image files, and their miniatures, in a pool of threads, except those that the cache knows."""
 
 from __future__ import annotations
 
@@ -59,29 +59,29 @@ def read_images(
     return facts
 
 
-def read_thumbnails(
+def read_miniatures(
     paths: Mapping[str, Path], cache: DigestCache | None = None, read: Callable[[Path], bytes] = Path.read_bytes
 ) -> dict[str, bytes]:
-    """The thumbnail of each image content, by its SHA-256: from the cache if it is known, else from its file. A file that
+    """The miniature of each image content, by its SHA-256: from the cache if it is known, else from its file. A file that
     can't be read, or is an image too large to decode, has none.
 
     Args:
         paths: SHA-256 → a file with this content.
         read: gives the bytes of an encoded image for a file.
     """
-    found = cache.thumbnails(paths) if cache is not None else {}
+    found = cache.miniatures(paths) if cache is not None else {}
     missing = [sha256 for sha256 in paths if sha256 not in found]
 
     def look(sha256: str) -> bytes | None:
         try:
-            return read_image(read(paths[sha256]), sha256).thumbnail
+            return read_image(read(paths[sha256]), sha256).miniature
         except (OSError, ImageUnreadable):
             return None
 
     with _no_warnings(), _pool() as pool:
         new = {sha256: small for sha256, small in zip(missing, pool.map(look, missing), strict=True) if small is not None}
     if cache is not None:
-        cache.remember_thumbnails(new)
+        cache.remember_miniatures(new)
     return found | new
 
 

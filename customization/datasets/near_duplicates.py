@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.customization.datasets.thumbnails import SIDE
+from vision_customization.customization.datasets.miniatures import SIDE
 
 CELLS = 8
 """A window is 8 × 8 cells, as in the difference hash; its features are differences of neighbours."""
@@ -36,15 +36,15 @@ _BLOCK = 512
 Floats = NDArray[np.float32]
 
 
-def near_pairs(thumbnails: Sequence[bytes], others: Sequence[bytes] | None = None) -> list[tuple[int, int]]:
-    """The pairs of near-duplicates among thumbnails, or between them and `others`, by their positions, sorted.
+def near_pairs(miniatures: Sequence[bytes], others: Sequence[bytes] | None = None) -> list[tuple[int, int]]:
+    """The pairs of near-duplicates among miniatures, or between them and `others`, by their positions, sorted.
 
     Args:
-        thumbnails: grey pictures of 32 × 32 pixels, by rows, a byte each.
+        miniatures: grey pictures of 32 × 32 pixels, by rows, a byte each.
     """
-    if not thumbnails or (others is not None and not others):
+    if not miniatures or (others is not None and not others):
         return []
-    one = _pictures(thumbnails)
+    one = _pictures(miniatures)
     two = one if others is None else _pictures(others)
     average, spread = _statistics(one if others is None else np.concatenate([one, two]))
     hashes, other_hashes = _hashes(one), _hashes(two)
@@ -89,13 +89,13 @@ def _cosines(windows: Floats, others: Floats) -> Floats:
     return np.asarray(cosines.reshape(len(others), -1).max(axis=1))
 
 
-def _pictures(thumbnails: Sequence[bytes]) -> Floats:
+def _pictures(miniatures: Sequence[bytes]) -> Floats:
     """n × 32 × 32."""
-    return np.frombuffer(b"".join(thumbnails), np.uint8).reshape(-1, SIDE, SIDE).astype(np.float32)
+    return np.frombuffer(b"".join(miniatures), np.uint8).reshape(-1, SIDE, SIDE).astype(np.float32)
 
 
 def _cells(count: int, start: float, end: float) -> Floats:
-    """A matrix (count × 32) that averages an axis of a thumbnail between two shares of it into cells of equal width."""
+    """A matrix (count × 32) that averages an axis of a miniature between two shares of it into cells of equal width."""
     edges = np.linspace(start * SIDE, end * SIDE, count + 1)
     pixels = np.arange(SIDE)
     covered = np.clip(np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels), 0, None)

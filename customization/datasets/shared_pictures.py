@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_reading import read_thumbnails
+from vision_customization.customization.datasets.image_reading import read_miniatures
 from vision_customization.customization.datasets.labelled_file import ContentEntry
 
 
@@ -49,11 +49,11 @@ def near_contents(
     from vision_customization.customization.datasets.near_duplicates import near_pairs  # numpy takes 0.1 s
 
     files = {entry.sha256: Path(entry.path) for entry in (*entries, *others)}
-    thumbnails = read_thumbnails(files, cache)
+    miniatures = read_miniatures(files, cache)
     known = {entry.sha256 for entry in others}
-    new = sorted({entry.sha256 for entry in entries if entry.sha256 in thumbnails} - known)
-    old = sorted(known.intersection(thumbnails))
-    pairs = near_pairs([thumbnails[sha256] for sha256 in new], [thumbnails[sha256] for sha256 in old])
+    new = sorted({entry.sha256 for entry in entries if entry.sha256 in miniatures} - known)
+    old = sorted(known.intersection(miniatures))
+    pairs = near_pairs([miniatures[sha256] for sha256 in new], [miniatures[sha256] for sha256 in old])
     return {new[one]: old[other] for one, other in reversed(pairs)}
 
 

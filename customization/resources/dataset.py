@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 STATE_FOLDER = Path(".vision")
-"""Digests, thumbnails and manifests of datasets read before, beside the program: a cache, safe to delete."""
+"""Digests, miniatures and manifests of datasets read before, beside the program: a cache, safe to delete."""
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 

@@ -11,15 +11,15 @@ from PIL import Image
 from tests.support.near_copies import drawn, near_copies
 from tests.support.places import CHECKOUT
 from vision_customization.customization.datasets.image_facts import read_image
+from vision_customization.customization.datasets.miniatures import miniature
 from vision_customization.customization.datasets.near_duplicates import groups, near_pairs
-from vision_customization.customization.datasets.thumbnails import thumbnail
 
 DATA = CHECKOUT.parent / "shared" / "data"
 SETS = sorted(folder.name for folder in DATA.iterdir() if folder.is_dir()) if DATA.is_dir() else []
 
 
 def small(data: bytes) -> bytes:
-    found = read_image(data).thumbnail
+    found = read_image(data).miniature
     assert found is not None
     return found
 
@@ -77,7 +77,7 @@ def test_groups_are_connected_components(pairs: list[tuple[int, int]], expected:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
-def test_a_thumbnail_is_upright(orientation: int, file_format: str) -> None:
+def test_a_miniature_is_upright(orientation: int, file_format: str) -> None:
     from PIL import ImageOps
 
     exif = Image.Exif()
@@ -92,14 +92,14 @@ def test_a_thumbnail_is_upright(orientation: int, file_format: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LA", "PA", "I;16", "I;16B", "I", "F", "YCbCr", "HSV"])
-def test_a_thumbnail_of_any_mode(mode: str) -> None:
-    assert len(thumbnail(Image.new(mode, (50, 40)))) == 32 * 32
+def test_a_miniature_of_any_mode(mode: str) -> None:
+    assert len(miniature(Image.new(mode, (50, 40)))) == 32 * 32
 
 
 def test_what_is_behind_transparent_pixels_does_not_count() -> None:
     shown = drawn(2).convert("RGBA")
     shown.putalpha(Image.new("L", shown.size, 0))
-    assert set(thumbnail(shown)) == {255}
+    assert set(miniature(shown)) == {255}
 
 
 def files_of(name: str) -> list[Path]:

@@ -78,7 +78,7 @@ def test_both_names_are_shown(said: list[str], tmp_path: Path) -> None:
 def test_unchanged_datasets_are_not_compared_again(said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spoil(tmp_path)
     preview()
-    monkeypatch.setattr(shared_pictures, "read_thumbnails", lambda *_: pytest.fail("compared again"))
+    monkeypatch.setattr(shared_pictures, "read_miniatures", lambda *_: pytest.fail("compared again"))
     preview()
     assert len(said) == 2
     assert said[0] == said[1]

@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
 SIDE = 32
-"""Pixels of a thumbnail's sides."""
+"""Pixels of a miniature's sides."""
 
 
-def thumbnail(image: PilImage, orientation: int = 1) -> bytes:
+def miniature(image: PilImage, orientation: int = 1) -> bytes:
     """32 × 32 pixels of grey, upright, by rows, a byte each: the mean of the part of the image that each pixel stands for.
 
     Args:
