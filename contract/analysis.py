@@ -69,10 +69,12 @@ class ClassifiedObject(Wire):
 
 
 class CustomModelResult(Wire):
-    """The last three are only in answers of the version 2023-02-01-preview."""
+    """`novelty` is an extension, of classifiers only: the share, 0…1, of training images that look less novel than this one.
+    The last three are only in answers of the version 2023-02-01-preview."""
 
     tags_result: TagsResult | None = None
     objects_result: ObjectsResult | None = None
+    novelty: float | None = None
     classifications: list[Classification] | None = None
     objects: list[ClassifiedObject] | None = None
     image_metadata: ImageMetadata | None = None

@@ -17,7 +17,7 @@ from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
 from vision_customization.engine.learning.errors import ArtifactError
-from vision_customization.engine.models.answers import TagProbability
+from vision_customization.engine.models.answers import Classification, TagProbability
 from vision_customization.engine.models.cache import ModelTooSlow
 
 ANALYZE = "imageanalysis:analyze?model-name=m"
@@ -395,10 +395,20 @@ def test_the_query(trained: World, picture: Picture, query: str, status: int) ->
 def test_a_model_of_several_tags_answers_with_its_thresholds(
     trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [TagProbability("cat", 0.125, 0.1), TagProbability("dög", 0.75, 0.5)]
+    found = Classification([TagProbability("cat", 0.125, 0.1), TagProbability("dög", 0.75, 0.5)])
     monkeypatch.setattr(trained.models, "classify", lambda *_: found)
     reply = trained.call("POST", ANALYZE, content=picture()).json()
     assert reply["customModelResult"]["tagsResult"]["values"] == [
         {"name": "dög", "confidence": 0.75, "threshold": 0.5},
         {"name": "cat", "confidence": 0.125, "threshold": 0.1},
     ]
+
+
+def test_novelty_stands_beside_the_tags_and_is_counted(trained: World, picture: Picture) -> None:
+    assert "novelty" not in trained.call("POST", ANALYZE, content=picture()).json()["customModelResult"]
+    for novelty in (0.25, 0.979, 0.98, 1.0):
+        trained.models.novelty = novelty
+        assert trained.call("POST", ANALYZE, content=picture()).json()["customModelResult"]["novelty"] == novelty
+    text = trained.call("GET", "/metrics", version=None).text
+    assert 'vision_engine_classified_images_total{model="m"} 4.0' in text
+    assert 'vision_engine_novel_images_total{model="m"} 2.0' in text
