@@ -53,7 +53,7 @@ class ImageMetadata(Wire):
     height: Pixels
 
 
-class Classification(Wire):
+class ImageClassification(Wire):
     """What the first version calls a tag."""
 
     label: str
@@ -65,7 +65,7 @@ class ClassifiedObject(Wire):
 
     id: str
     bounding_box: BoundingBox
-    classifications: list[Classification]
+    classifications: list[ImageClassification]
 
 
 class CustomModelResult(Wire):
@@ -75,7 +75,7 @@ class CustomModelResult(Wire):
     tags_result: TagsResult | None = None
     objects_result: ObjectsResult | None = None
     novelty: float | None = None
-    classifications: list[Classification] | None = None
+    classifications: list[ImageClassification] | None = None
     objects: list[ClassifiedObject] | None = None
     image_metadata: ImageMetadata | None = None
 

@@ -86,7 +86,7 @@ def test_the_first_version_also_has_the_form_of_its_how_to(
     trained.train_detector("r")
     if model == "several":
         trained.train(model)
-        monkeypatch.setattr(trained.models, "classify", lambda *_: [TagProbability("cat", 0.75, 0.5)])
+        monkeypatch.setattr(trained.models, "classify", lambda *_: Classification([TagProbability("cat", 0.75, 0.5)]))
     size = {"width": 60, "height": 80}
     path = f"imageanalysis:analyze?model-name={model}"
     first, newer = (
