@@ -1,15 +1,15 @@
-"""`python -m benchmarks [accuracy | detection | label-issues | near-duplicates | novelty | outcomes | speed | all] [options]`:
+"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | speed | all] [options]`:
 exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, detection, label_issues, near_duplicates, novelty, outcomes, speed
+from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, speed
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
+    "bursts": bursts.main,
     "detection": detection.main,
     "label-issues": label_issues.main,
-    "near-duplicates": near_duplicates.main,
     "novelty": novelty.main,
     "outcomes": outcomes.main,
     "speed": speed.main,

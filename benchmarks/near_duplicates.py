@@ -1,111 +1,97 @@
-"""Estimates from photos that show nearly the same: `python -m benchmarks near-duplicates`.
+"""`python -m benchmarks.near_duplicates [crop]`: which pictures of the labelled sets count as near-duplicates, and the cost."""
 
-Each of a few training images per tag is cropped a little and compressed again, four times. The estimate of a training on all
-of these is compared with the accuracy on the dataset's test images: with groups of near-duplicates, as trainings do it, and
-without them. Exits with 1 if a goal is missed.
-"""
-
-import argparse
 import io
+import json
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.accuracy import CHECKOUT, Dataset, FeatureCache, read_coco_dataset
-from vision_customization.common.cache_folder import cache_folder
-from vision_customization.engine.learning import train_classifier
-from vision_customization.engine.learning.classification.selection import run_trials
+from tests.support.near_copies import QUALITIES, near_copies
+from tests.support.places import CHECKOUT
+from vision_customization.customization.datasets import image_facts
+from vision_customization.customization.datasets.image_facts import read_image
+from vision_customization.customization.datasets.near_duplicates import groups, near_pairs
 
-COPIES = 4
-CROP_MAX = 0.06
-"""Greatest share of a side that is cropped at one edge."""
-QUALITIES = (60, 95)
-IMAGES_A_TAG = 10
-OFF_MAX = 0.05
-OFF_WITHOUT_GROUPS_LEAST = 0.10
-DATASETS = ("clothing", "sign-digits", "coins")
-GOALS = ("clothing",)
-"""The dataset whose goals count; the others are for comparison, as their test images differ from their training images."""
+DATA = CHECKOUT.parent / "shared" / "data"
+PHOTO_PX = (4032, 3024)
+PHOTOS = 400
+DIFFERENT_PHOTOS = 20
 
 
-@dataclass(frozen=True)
-class Row:
-    dataset: str
-    images: int
-    groups: int
-    truth: float
-    estimate: float
-    without_groups: float
-
-    @property
-    def met(self) -> bool:
-        off, without = abs(self.estimate - self.truth), abs(self.without_groups - self.truth)
-        return self.dataset not in GOALS or (off <= OFF_MAX and without >= OFF_WITHOUT_GROUPS_LEAST)
+def main(arguments: Sequence[str]) -> int:
+    crop = float(arguments[0]) if arguments else 0.05
+    print(f"four copies of each picture, cropped by up to {crop:.0%} at each side, JPEG qualities {QUALITIES}")
+    copies: list[bytes] = []
+    for folder in sorted(DATA.iterdir()) if DATA.is_dir() else ():
+        if folder.is_dir():
+            copies += measure_set(folder, crop)
+    measure_comparing(copies)
+    measure_reading()
+    return 0
 
 
-def near_copies(path: Path, seed: int) -> list[bytes]:
-    """The picture, cropped a little and compressed again in several ways."""
-    random = np.random.default_rng(seed)
+def measure_set(folder: Path, crop: float) -> list[bytes]:
+    """Returns the miniatures of the copies."""
+    documents = [json.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
+    files = [folder / entry["file_name"] for document in documents for entry in document["images"]]
+    alone = groups(near_pairs([_miniature(file.read_bytes()) for file in files]))
     copies = []
-    with Image.open(path) as picture:
-        width, height = picture.size
-        for _ in range(COPIES):
-            left, top, right, bottom = random.uniform(0, CROP_MAX, 4)
-            box = (round(left * width), round(top * height), round((1 - right) * width), round((1 - bottom) * height))
-            target = io.BytesIO()
-            picture.convert("RGB").crop(box).save(target, "JPEG", quality=int(random.integers(*QUALITIES)))
-            copies.append(target.getvalue())
+    for number, file in enumerate(files):
+        with Image.open(file) as image:
+            copies += [_miniature(data) for data in near_copies(image, number, crop)]
+    found = groups(near_pairs(copies))
+    whole = sum(any(set(range(start, start + 4)) <= set(group) for group in found) for start in range(0, len(copies), 4))
+    print(
+        f"{folder.name:17} {len(files):4} pictures: {sum(map(len, alone)):3} joined with others in {len(alone):2} groups "
+        f"(largest {max(map(len, alone), default=0):2}); of {len(files)} groups of copies, {len(files) - whole} fell apart"
+    )
     return copies
 
 
-def measure(dataset: Dataset, cache: FeatureCache) -> Row:
-    drawn = dataset.draw(IMAGES_A_TAG, seed=0)
-    files = [data for row in drawn for data in near_copies(dataset.paths[row], int(row))]
-    features, labels = cache.features_of_files(files), np.repeat(dataset.labels[drawn], COPIES)
-    training = train_classifier(features, labels, list(dataset.tags))
-    held = training.held_out
-    assert held is not None
-    alone = run_trials(features, labels, np.arange(len(labels)), len(dataset.tags), seed=0, go_on=lambda _: False)
-    tests = training.classifier.probabilities(dataset.features[dataset.test])
-    return Row(
-        dataset.name,
-        len(labels),
-        held.groups,
-        _accuracy(dataset.labels[dataset.test], tests),
-        _accuracy(held.repeated(labels), held.flat),
-        alone[0].accuracy,
-    )
+def measure_reading() -> None:
+    """What the miniature adds to the reading of photos as phones take them."""
+    photos = []
+    for seed in range(DIFFERENT_PHOTOS):
+        noise = np.random.default_rng(seed).integers(0, 256, (PHOTO_PX[1] // 12, PHOTO_PX[0] // 12, 3), dtype=np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(noise).resize(PHOTO_PX, Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
+        photos.append(stream.getvalue())
+    real = image_facts.miniature
+    added = 0.0
+
+    def timed(image: Image.Image, orientation: int = 1) -> bytes:
+        nonlocal added
+        started = time.process_time()
+        small = real(image, orientation)
+        added += time.process_time() - started
+        return small
+
+    image_facts.miniature = timed
+    started = time.process_time()
+    for number in range(PHOTOS):
+        read_image(photos[number % DIFFERENT_PHOTOS])
+    seconds = time.process_time() - started
+    image_facts.miniature = real
+    share = f"{added:.2f} s ({added / seconds:.1%})"
+    print(f"reading {PHOTOS} photos of {PHOTO_PX}: {seconds:.1f} s of CPU, of which miniatures take {share}")
 
 
-def _accuracy(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    return float((probabilities.argmax(axis=1) == labels).mean())
+def measure_comparing(miniatures: Sequence[bytes]) -> None:
+    """The copies of all sets, as one dataset."""
+    started = time.process_time()
+    pairs = near_pairs(miniatures)
+    print(f"comparing {len(miniatures):,} pictures: {time.process_time() - started:.1f} s of CPU, {len(pairs):,} pairs")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks near-duplicates",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
-    )
-    options = parser.parse_args(arguments)
-    cache = FeatureCache(cache_folder())
-    names = [name for name in DATASETS if (options.data / name).is_dir()]
-    rows = [measure(read_coco_dataset(options.data / name, cache), cache) for name in names]
-    table = Table(title="Near-duplicates: top-1 accuracy, estimated and on test images")
-    for column in ("dataset", "images", "groups", "truth", "estimate", "without groups", ""):
-        table.add_column(column, justify="left" if column in ("dataset", "") else "right")
-    for row in rows:
-        figures = (f"{row.truth:.3f}", f"{row.estimate:.3f}", f"{row.without_groups:.3f}")
-        table.add_row(row.dataset, str(row.images), str(row.groups), *figures, "ok" if row.met else "MISSED")
-    Console(width=None if sys.stdout.isatty() else 128).print(table)
-    return 0 if rows and all(row.met for row in rows) else 1
+def _miniature(data: bytes) -> bytes:
+    small = read_image(data).miniature
+    assert small is not None
+    return small
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
