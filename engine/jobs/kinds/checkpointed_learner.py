@@ -43,7 +43,7 @@ class CheckpointedLearner:
 
     def plan(self, steps: Sequence[int]) -> None:
         """Set the number of steps of each phase, from here on."""
-        self._steps = steps
+        self._steps = list(steps)
         self._learner.steps = steps[self.phase]
 
     @property
