@@ -1,12 +1,13 @@
-"""`python -m benchmarks [accuracy | detection | label-issues | novelty | outcomes | outlook | speed | all] [options]`: exits
-with 1 if a goal is missed."""
+"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | outlook | speed | all] [options]`:
+exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, detection, label_issues, novelty, outcomes, outlook, speed
+from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, outlook, speed
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
+    "bursts": bursts.main,
     "detection": detection.main,
     "label-issues": label_issues.main,
     "novelty": novelty.main,

@@ -25,7 +25,7 @@ from vision_customization.contract.models import Artifact
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, OutcomeFilter
 from vision_customization.customization.client.client import VisionClient
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.outcomes import ImageName
 from vision_customization.engine.outcomes.stored import put_outcomes
@@ -118,7 +118,7 @@ def _model(data_dir: Path) -> str:
     outcome = TrainingOutcome(performance=None, cost_minutes=1, artifact=Artifact(digest="0" * 64, size_bytes=0))
     with closing(Store.open(Settings(data_dir=data_dir))) as store:
         store.models.import_trained("m", "m", order, outcome)
-    return outcomes_key("m")
+    return estimate_key("m")
 
 
 def _load() -> float:

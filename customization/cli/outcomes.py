@@ -68,7 +68,8 @@ def with_paths(outcomes: Sequence[Outcome], pictures: Pictures) -> list[dict[str
 
 def print_wrong(worst: OutcomePage, pictures: Pictures) -> None:
     rows = [(shown_path(outcome, pictures), labelled(outcome), answered(outcome)) for outcome in worst.value]
-    print_table(("picture", "labels", "answer"), rows, "")
+    if rows:
+        print_table(("picture", "labels", "answer"), rows, "")
     shown = f"; the worst {len(rows):,} are shown" if len(rows) < worst.count else ""
     click.echo(f"{counted(worst.count, 'wrong picture')}{shown}" if worst.count else "no picture is wrong")
     if worst.threshold is not None:

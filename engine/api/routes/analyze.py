@@ -30,6 +30,8 @@ from vision_customization.engine.store import AnswerableModel, NotFound
 WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
 
+FIRST_VERSION = "2023-02-01-preview"
+
 _FETCHES = 16
 
 
@@ -216,7 +218,10 @@ def analysis_text(findings: Findings, api_version: str) -> str:
         found = tags_result(findings.tags, findings.novelty)
     else:
         found = objects_result(findings.objects)
-    return json.dumps(analysis(found, api_version, findings.width, findings.height), ensure_ascii=False, separators=(",", ":"))
+    answer = analysis(found, api_version, findings.width, findings.height)
+    if api_version == FIRST_VERSION:
+        answer = in_first_version(answer)
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
 
 def tags_result(tags: Sequence[TagProbability], novelty: float | None) -> dict[str, Any]:
@@ -240,3 +245,24 @@ def analysis(found: dict[str, Any], api_version: str, width: int, height: int) -
         "modelVersion": api_version,
         "metadata": {"width": width, "height": height},
     }
+
+
+def in_first_version(answer: dict[str, Any]) -> dict[str, Any]:
+    """An `analysis`, and beside each part of it what the first version's how-to shows instead: "Test the custom model on an
+    image" in Learn's "Create a custom Image Analysis model" of February 2023. That page has no object; its `objects` have the
+    form of DetectedObjectApiModel in "Analyze a shelf image" of that year. The service's own answers had the newer form."""
+    found = answer["customModelResult"]
+    objects = [
+        {"id": each["id"], "boundingBox": each["boundingBox"], "classifications": _classifications(each["tags"])}
+        for each in found.get("objectsResult", {}).get("values", ())
+    ]
+    first = {
+        "classifications": _classifications(found.get("tagsResult", {}).get("values", ())),
+        "objects": objects,
+        "imageMetadata": answer["metadata"],
+    }
+    return {"kind": "imageAnalysisResult", **answer, "customModelResult": found | first}
+
+
+def _classifications(tags: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"label": tag["name"], "confidence": tag["confidence"]} for tag in tags]

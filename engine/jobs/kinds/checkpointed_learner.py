@@ -36,9 +36,15 @@ class CheckpointedLearner:
         self._key = key
         kept = [phase for phase in range(len(phases)) if objects.exists(self._checkpoint(phase))]
         self.phase = max(kept, default=0)
+        self._steps = [phase.recipe.steps for phase in phases]
         self._learner = self._begun(start)
         if kept:
             self._learner.resume(objects.get(self._checkpoint(self.phase)))
+
+    def plan(self, steps: Sequence[int]) -> None:
+        """Set the number of steps of each phase, from here on."""
+        self._steps = list(steps)
+        self._learner.steps = steps[self.phase]
 
     @property
     def step(self) -> int:
@@ -68,7 +74,7 @@ class CheckpointedLearner:
             self._learner = self._begun(self._learner.weights())
         if self._learner.done:
             return None
-        return self._learner.run(self.recipe.steps, after)
+        return self._learner.run(self._learner.steps, after)
 
     def save(self) -> None:
         """Save a checkpoint."""
@@ -78,7 +84,9 @@ class CheckpointedLearner:
         from vision_customization.engine.learning.detection.training import DetectorLearner
 
         phase = self._phases[self.phase]
-        return DetectorLearner(phase.recipe, phase.images, start)
+        learner = DetectorLearner(phase.recipe, phase.images, start)
+        learner.steps = self._steps[self.phase]
+        return learner
 
     def _checkpoint(self, phase: int) -> str:
         return self._key(f"checkpoint-{phase}")

@@ -23,10 +23,10 @@ from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.pictures import Pictures
 from vision_customization.engine.jobs.kinds.checkpointed_learner import CheckpointedLearner, Phase
 from vision_customization.engine.jobs.kinds.detector_performance import Measured, in_pixels, measured, measured_at_once
-from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, finished, learnt
+from vision_customization.engine.jobs.kinds.detector_progress import Begun, Stretch, affordable, finished, learnt
 from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, LearningImages, boxed
 from vision_customization.engine.jobs.kinds.job import Planned
-from vision_customization.engine.jobs.kinds.pace import record_stretch
+from vision_customization.engine.jobs.kinds.pace import pace_of, record_pace
 from vision_customization.engine.jobs.kinds.training import (
     TEST,
     TRAINING,
@@ -90,14 +90,16 @@ class DetectorTraining(Training):
         progress.report()
         stretch: Stretch | None = None
         number = 0
-        while not finished(begun, stretch) and not progress.has_spent(_BUDGET_SHARE):
-            stretch = step(f"learn {number}", self.train, read, begun, progress.now)
+        phases = begun["phases"]
+        while not finished(phases, stretch) and not progress.has_spent(_BUDGET_SHARE):
+            stretch = step(f"learn {number}", self.train, read, begun, phases, progress.now)
             progress.now = learnt(progress.now, begun, stretch)
+            phases = affordable(begun, stretch, _BUDGET_SHARE * progress.budget_seconds - progress.now.seconds)
             number += 1
         if stretch is None:
             message = "The time budget ran out before the training could begin. Increase timeBudgetInHours."
             raise JobFailed(FailureCode.NOT_ENOUGH_BUDGET, message)
-        step("export", self.export, read, begun)
+        step("export", self.export, read, begun, phases)
         progress.advance(stage="evaluating", share=0.93, message=None)
         progress.report()
         if len(planned["shards"]) > 1:
@@ -109,7 +111,7 @@ class DetectorTraining(Training):
             performance = step("estimated", self.estimated)
         progress.advance(stage="exporting", share=0.98)
         progress.report()
-        return performance, step("publish", self.publish, begun, performance)
+        return performance, step("publish", self.publish, begun, performance, progress.now.steps_done)
 
     def begin(self, shards: int) -> Begun:
         """Choose the recipe for the images read. Raises JobFailed, JobCancelled."""
@@ -135,15 +137,25 @@ class DetectorTraining(Training):
             images=len(training),
         )
 
-    def train(self, shards: int, begun: Begun, progress: TrainingProgress) -> Stretch:
-        """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled."""
+    def train(self, shards: int, begun: Begun, phases: list[int], progress: TrainingProgress) -> Stretch:
+        """Learn for half a minute, then save a checkpoint. Raises JobFailed, JobCancelled.
+
+        Args:
+            phases: the number of steps that each phase has in all.
+        """
         started, compiled, steps_ended = time.monotonic(), self._learner is None, list[float]()
         self._job.check()
-        learner = self._open(shards, begun)
+        learner = self._open(shards, begun, phases)
 
         def stretch(loss: float | None = None, validation: float | None = None) -> Stretch:
-            seconds = time.monotonic() - started
-            return Stretch(phase=learner.phase, step=learner.step, loss=loss, validation=validation, seconds=seconds)
+            return Stretch(
+                phase=learner.phase,
+                step=learner.step,
+                loss=loss,
+                validation=validation,
+                seconds=time.monotonic() - started,
+                phases=phases,
+            )
 
         def after(_step: int) -> bool:
             steps_ended.append(time.monotonic())
@@ -162,15 +174,16 @@ class DetectorTraining(Training):
         learner.save()
         self._learner = learner
         ended = time.monotonic()
-        record_stretch(self._job.resources.store.speeds.record, started, steps_ended, ended, compiled=compiled)
-        done["seconds"] = ended - started
+        pace = pace_of(started, steps_ended, ended, compiled=compiled)
+        record_pace(self._job.resources.store.speeds.record, pace)
+        done["seconds"], done["seconds_per_step"] = ended - started, pace.seconds_per_step
         self._job.report(learnt(progress, begun, done))
         return done
 
-    def export(self, shards: int, begun: Begun) -> None:
+    def export(self, shards: int, begun: Begun, phases: list[int]) -> None:
         """Write the model's file, for its evaluation."""
         self._job.check()
-        learner = self._open(shards, begun)
+        learner = self._open(shards, begun, phases)
         if learner.phase == 0 and not learner.phase_done:  # the budget ran out earlier
             self._estimate(learner, shards)
         onnx = self._exported(learner, f"{TITLE}: {LICENCE}, {SOURCE}")
@@ -189,8 +202,9 @@ class DetectorTraining(Training):
             return None
         return estimate
 
-    def publish(self, begun: Begun, performance: dict[str, Any] | None) -> dict[str, Any]:
-        """Write the file to the model's final place. Returns the artifact, as the contract writes it."""
+    def publish(self, begun: Begun, performance: dict[str, Any] | None, steps: int) -> dict[str, Any]:
+        """Write the file, which the training made in this number of steps, to the model's final place. Returns the artifact, as
+        the contract writes it."""
         self._job.check()
         try:
             curves = json.loads(self._job.resources.objects.get(self._key("curves")))
@@ -202,7 +216,7 @@ class DetectorTraining(Training):
                 "scores": {"type": "float32", "shape": ["n"]},
                 "classes": {"type": "int64", "shape": ["n"]},
             },
-            "recipe": begun["recipe"],
+            "recipe": {**begun["recipe"], "steps": steps},
             "performance": performance,
             "precisionRecall50": curves,
             "dataset": {
@@ -220,14 +234,15 @@ class DetectorTraining(Training):
     def _recipe(self, images: int) -> DetectorRecipe:
         return choose_recipe(images, len(self._job.plan.parts[TRAINING].tags), self._tiles)
 
-    def _open(self, shards: int, begun: Begun) -> CheckpointedLearner:
+    def _open(self, shards: int, begun: Begun, phases: Sequence[int]) -> CheckpointedLearner:
         """The learner of the last step, for one attempt only: if that fails, the next attempt opens the checkpoint."""
         learner, self._learner = self._learner, None
-        if learner is not None:
-            return learner
-        generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
-        start = with_classes(read_nanodet(self._settings.weights_dir), self._job.plan.parts[TRAINING].tags, generator)
-        return CheckpointedLearner(self._phases(shards), start, self._job.resources.objects, self._key)
+        if learner is None:
+            generator = np.random.default_rng([self._recipe(begun["images"]).seed, 1])
+            start = with_classes(read_nanodet(self._settings.weights_dir), self._job.plan.parts[TRAINING].tags, generator)
+            learner = CheckpointedLearner(self._phases(shards), start, self._job.resources.objects, self._key)
+        learner.plan(phases)
+        return learner
 
     def _recipes(self, shards: int) -> list[DetectorRecipe]:
         """The recipe of each phase. If images are held out, a second and shorter phase learns from all images."""

@@ -1,5 +1,6 @@
 """The recipe of a detector's training. It depends only on the number of images, tags and tiles."""
 
+import math
 from dataclasses import dataclass, replace
 
 from vision_customization.contract.training_rules import STEP_IMAGES, training_steps
@@ -10,6 +11,10 @@ SIDE = 416
 _FROZEN = LAYERS.index("stage8/entry")
 """Layers before this one stay frozen, the stem and the first stage: that saves a quarter of a step's time and half of its
 memory, and costs no accuracy (docs/decisions/0007)."""
+
+
+_WARM_UP_SHARE, _FIRST, _LAST = 0.1, 1 / 10, 1 / 50
+"""The share of the steps in which the rate rises, and the first and last rate as shares of the highest."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,15 @@ class DetectorRecipe:
     @property
     def frozen_layers(self) -> frozenset[str]:
         return frozenset(LAYERS[: self.frozen])
+
+    def rate_of(self, step: int, steps: int) -> float:
+        """The rate of a step, counted from 0, of `steps`: a linear warm-up, then a cosine (Loshchilov & Hutter, "SGDR", ICLR
+        2017)."""
+        warm_up = max(1, round(_WARM_UP_SHARE * steps))
+        if step < warm_up:
+            return self.rate * (_FIRST + (1 - _FIRST) * step / warm_up)
+        share = (step - warm_up) / max(1, steps - warm_up)
+        return self.rate * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * share)) / 2)
 
     def tail(self) -> "DetectorRecipe":
         """The recipe of the second phase after images were held out: a quarter of the steps, at a lower rate, on all images."""

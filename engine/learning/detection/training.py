@@ -24,7 +24,6 @@ from vision_customization.engine.learning.pretrained.nanodet import HEADS, Weigh
 
 _RATE_OF_NEW = 4.0
 """Factor of the rate for the last layer of each head, because the filters of most tags start from noise there."""
-_WARM_UP_SHARE = 0.1
 _DECAY = 0.01
 _GRADIENT_NORM_MAX = 10.0
 _AVERAGE = 0.98
@@ -59,13 +58,14 @@ class DetectorLearner:
         frozen = recipe.frozen_layers
         self._frozen = {name: array for name, array in start.items() if name.rpartition("/")[0] in frozen}
         learnt = {name: array for name, array in start.items() if name not in self._frozen}
-        self._rate = _rates(recipe.steps, recipe.rate)
+        self.steps = recipe.steps
+        """The number of steps in all. It may change between stretches, and the rate with it."""
         self._state: _State = {"learnt": learnt, "average": learnt, "optimizer": _DIRECTION.init(learnt)}
         self.step = 0
 
     @property
     def done(self) -> bool:
-        return self.step >= self.recipe.steps
+        return self.step >= self.steps
 
     def run(self, steps: int, after: Callable[[int], bool] = lambda _step: True) -> float:
         """Do at most `steps` of the remaining steps. Returns their mean loss.
@@ -73,7 +73,7 @@ class DetectorLearner:
         Args:
             after: called after each step with the total number of steps done; returning False ends the stretch.
         """
-        last = min(self.step + steps, self.recipe.steps)
+        last = min(self.step + steps, self.steps)
         losses: list[Array] = []
         with ThreadPoolExecutor(1, thread_name_prefix="augment") as ahead:
             coming = ahead.submit(self._batch, self.step)
@@ -81,7 +81,7 @@ class DetectorLearner:
                 batch = coming.result()
                 if self.step + 1 < last:
                     coming = ahead.submit(self._batch, self.step + 1)
-                rate, kept = self._rate(self.step), _kept_of_average(self.step)
+                rate, kept = self.recipe.rate_of(self.step, self.steps), _kept_of_average(self.step)
                 self._state, loss = _take_step(self._frozen, self._state, rate, kept, *batch)
                 losses.append(loss)
                 self.step += 1
@@ -125,12 +125,6 @@ class DetectorLearner:
         return augment(image.read(), image.objects, self.recipe.side, generator, self.recipe.tiles)
 
 
-def _rates(steps: int, highest: float) -> optax.Schedule:
-    """The rate of each step: a warm-up, then a cosine."""
-    warm_up = max(1, round(_WARM_UP_SHARE * steps))
-    return optax.warmup_cosine_decay_schedule(highest / 10, highest, warm_up, max(steps, warm_up + 1), highest / 50)
-
-
 def _kept_of_average(step: int) -> float:
     """The share of the average that stays at a step. It grows with the steps, so that even a short training forgets its start,
     as in TensorFlow's `ExponentialMovingAverage` with `num_updates`."""
@@ -152,7 +146,7 @@ compiles only one for all phases and trainings with the same number of classes."
 
 @jax.jit
 def _take_step(
-    frozen: Parameters, state: _State, rate: float | Array, kept: float, images: Array, labels: Array, boxes: Array
+    frozen: Parameters, state: _State, rate: float, kept: float, images: Array, labels: Array, boxes: Array
 ) -> tuple[_State, Array]:
     def loss_of(learnt: Parameters) -> Array:
         return detection_loss({**frozen, **learnt}, images, labels, boxes)

@@ -139,7 +139,7 @@ def test_a_file_that_is_not_text_is_named(file: Path) -> None:
 
 def test_a_recognizer_learns_from_boxes_too(file: Path) -> None:
     place = {"annotationFiles": ["train.json"], "source": "elsewhere"}
-    boxes = stack_entry("leaves", "imageObjectDetection", 10, 2, place)
+    boxes = stack_entry("leaves", "imageObjectDetection", 10, 1, place)
     file.write_text("config: {ours:models: {leaves: {trainingDataset: leaves-train, modelKind: Product-Recognizer}}}\n")
     assert declare(file, "ours", boxes) is Declared.CHANGED
 

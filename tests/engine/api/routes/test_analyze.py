@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.support.api_world import Picture, World
+from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
 from vision_customization.engine.learning.errors import ArtifactError
@@ -33,18 +34,73 @@ def trained(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("version", ["2023-02-01-preview", "2023-04-01-preview"])
-def test_the_result(trained: World, picture: Picture, version: str) -> None:
-    reply = trained.call(
-        "POST", ANALYZE, version=version, content=picture(size=(60, 80)), headers={"Content-Type": "image/png"}
-    )
+def test_the_result(trained: World, picture: Picture) -> None:
+    reply = trained.call("POST", ANALYZE, content=picture(size=(60, 80)), headers={"Content-Type": "image/png"})
     assert reply.status_code == 200
     assert reply.headers["content-type"] == "application/json; charset=utf-8"
     assert reply.json() == {
         "customModelResult": {"tagsResult": {"values": TAGS}},
-        "modelVersion": version,
+        "modelVersion": "2023-04-01-preview",
         "metadata": {"width": 60, "height": 80},
     }
+
+
+BOX = {"x": 1, "y": 2, "w": 30, "h": 40}
+
+
+@pytest.mark.parametrize(
+    ("model", "found", "classifications", "objects"),
+    [
+        pytest.param(
+            "m",
+            {"tagsResult": {"values": TAGS}},
+            [{"label": tag["name"], "confidence": tag["confidence"]} for tag in TAGS],
+            [],
+            id="classifier",
+        ),
+        pytest.param(
+            "several",
+            {"tagsResult": {"values": [{"name": "cat", "confidence": 0.75, "threshold": 0.5}]}},
+            [{"label": "cat", "confidence": 0.75}],
+            [],
+            id="several tags per image",
+        ),
+        pytest.param(
+            "r",
+            {"objectsResult": {"values": [{"id": "1", "boundingBox": BOX, "tags": TAGS[:1]}]}},
+            [],
+            [{"id": "1", "boundingBox": BOX, "classifications": [{"label": "dög", "confidence": 0.625}]}],
+            id="detector",
+        ),
+    ],
+)
+def test_the_first_version_also_has_the_form_of_its_how_to(
+    trained: World,
+    picture: Picture,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    found: dict[str, Any],
+    classifications: list[Any],
+    objects: list[Any],
+) -> None:
+    trained.train_detector("r")
+    if model == "several":
+        trained.train(model)
+        monkeypatch.setattr(trained.models, "classify", lambda *_: Classification([TagProbability("cat", 0.75, 0.5)]))
+    size = {"width": 60, "height": 80}
+    path = f"imageanalysis:analyze?model-name={model}"
+    first, newer = (
+        trained.call("POST", path, version=f"2023-{month}-01-preview", content=picture(size=(60, 80))).json()
+        for month in ("02", "04")
+    )
+    assert newer == {"customModelResult": found, "modelVersion": "2023-04-01-preview", "metadata": size}
+    assert first == {
+        "kind": "imageAnalysisResult",
+        "customModelResult": {**found, "classifications": classifications, "objects": objects, "imageMetadata": size},
+        "modelVersion": "2023-02-01-preview",
+        "metadata": size,
+    }
+    assert ImageAnalysisResult.model_validate(first).to_wire() == first
 
 
 @pytest.mark.parametrize(

@@ -19,14 +19,14 @@ class CountingLearner:
     """Its one weight counts the steps that led to it."""
 
     def __init__(self, recipe: DetectorRecipe, images: Any, weights: dict[str, np.ndarray]) -> None:  # noqa: ANN401
-        self.recipe, self.images, self.step, self._count = recipe, images, 0, weights["count"]
+        self.recipe, self.images, self.steps, self.step, self._count = recipe, images, recipe.steps, 0, weights["count"]
 
     @property
     def done(self) -> bool:
-        return self.step >= self.recipe.steps
+        return self.step >= self.steps
 
     def run(self, steps: int, after: Any) -> float:  # noqa: ANN401
-        while self.step < min(self.recipe.steps, steps):
+        while self.step < min(self.steps, steps):
             self.step += 1
             self._count = self._count + 1
             if not after(self.step):
@@ -100,3 +100,19 @@ def test_a_phase_learns_by_its_own_recipe(tmp_path: Path) -> None:
     assert (learner.phase, learner.recipe.steps, learner.phase_done) == (0, 5, True)
     learner.run(lambda _step: False)
     assert (learner.phase, learner.recipe.steps, learner.phase_done) == (1, 2, False)
+
+
+def test_phases_that_are_planned_anew_have_so_many_steps(tmp_path: Path) -> None:
+    learner = opened(tmp_path)
+    learner.run(lambda step: step < 2)
+    learner.plan([3, 1])
+    assert not learner.phase_done
+    learner.run(lambda _step: True)
+    assert stands_at(learner) == (0, 3)
+    assert learner.phase_done
+    learner.save()
+    later = opened(tmp_path)
+    later.plan([3, 1])
+    assert later.phase_done
+    assert [later.run(lambda _step: True) for _ in range(2)] == [0.5, None]
+    assert stands_at(later) == (1, 1)

@@ -156,11 +156,9 @@ def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(
     assert model.progress.steps_done == 4
 
 
-def test_a_checkpoint_is_kept_after_the_first_step_that_ends_past_half_a_minute(
-    engine: Engine, queue: JobQueue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    register_scenes(engine, "timed", range(320, 324))
-    register_scenes(engine, "timed-tests", range(420, 422))
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Each step takes eleven seconds. The phase and step of each checkpoint."""
     seconds = 0.0
 
     class Clock:
@@ -178,15 +176,44 @@ def test_a_checkpoint_is_kept_after_the_first_step_that_ends_past_half_a_minute(
 
         def save(self) -> None:
             super().save()
-            kept.append(self.step)
+            kept.append((self.phase, self.step))
 
-    kept: list[int] = []
+    kept: list[tuple[int, int]] = []
     monkeypatch.setattr(jobs, "time", Clock())
     monkeypatch.setattr(jobs, "CheckpointedLearner", Slow)
+    return kept
+
+
+def test_a_checkpoint_is_kept_after_the_first_step_that_ends_past_half_a_minute(
+    engine: Engine, queue: JobQueue, kept: list[tuple[int, int]]
+) -> None:
+    register_scenes(engine, "timed", range(320, 324))
+    register_scenes(engine, "timed-tests", range(420, 422))
     kind = ModelKind.GENERIC_DETECTOR
     model = trained(engine, queue, engine.model("timed", "timed", test="timed-tests", kind=kind))
     assert model.status is ModelStatus.SUCCEEDED, model.error
-    assert kept == [3, 4]
+    assert kept == [(0, 3), (0, 4)]
+
+
+def test_a_budget_too_short_for_all_steps_gets_fewer_in_both_phases(
+    engine: Engine, queue: JobQueue, kept: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        jobs, "choose_recipe", lambda _images, _tags, tiles: DetectorRecipe(side=96, steps=40, batch=2, tiles=tiles)
+    )
+    monkeypatch.setattr(TrainingJob, "budget_seconds", 300.0)  # 270 of them to learn in: 24 steps of eleven seconds
+    register_scenes(engine, "hurried", range(700, 714))
+    model = trained(engine, queue, engine.model("hurried", "hurried", kind=ModelKind.GENERIC_DETECTOR))
+    assert model.status is ModelStatus.SUCCEEDED, model.error
+    assert model.performance is not None
+    (first, last), (second, tail) = max(at for at in kept if at[0] == 0), max(kept)
+    assert (first, second) == (0, 1)
+    assert 17 <= last <= 20
+    assert 3 <= tail <= 5
+    assert model.progress is not None
+    assert model.progress.steps == model.progress.steps_done == last + tail
+    sidecar = json.loads(open_objects(engine.settings).get(f"models/{model.id}/model.json"))
+    assert sidecar["recipe"]["steps"] == last + tail
 
 
 @pytest.mark.parametrize(

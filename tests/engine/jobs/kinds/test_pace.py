@@ -2,7 +2,7 @@
 
 import pytest
 
-from vision_customization.engine.jobs.kinds.pace import record_stretch
+from vision_customization.engine.jobs.kinds.pace import pace_of, record_pace
 
 
 @pytest.mark.parametrize(
@@ -15,11 +15,14 @@ from vision_customization.engine.jobs.kinds.pace import record_stretch
         # one step alone can't be told from the start
         ([120.0], 126.0, True, []),
         ([], 126.0, True, []),
+        ([], 126.0, False, []),
     ],
 )
 def test_what_a_stretch_tells(
     steps_ended: list[float], ended: float, compiled: bool, recorded: list[tuple[str, int, float]]
 ) -> None:
     told: list[tuple[str, int, float]] = []
-    record_stretch(lambda *measured: told.append(measured), 100.0, steps_ended, ended, compiled=compiled)
+    pace = pace_of(100.0, steps_ended, ended, compiled=compiled)
+    record_pace(lambda *measured: told.append(measured), pace)
     assert told == recorded
+    assert pace.seconds_per_step == (recorded[0][2] / recorded[0][1] if recorded else None)

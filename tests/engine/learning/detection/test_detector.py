@@ -33,7 +33,7 @@ from vision_customization.engine.learning.detection.network import (
     head_outputs,
     locations,
 )
-from vision_customization.engine.learning.detection.recipe import DetectorRecipe, choose_recipe
+from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 from vision_customization.engine.learning.detection.training import BoxedPixels, DetectorLearner, _kept_of_average
 from vision_customization.engine.learning.onnx_files.graph import Graph, add_resize
 from vision_customization.engine.learning.pretrained.nanodet import BINS, COCO_CLASSES, HEADS, LAYERS, Weights, with_classes
@@ -251,17 +251,6 @@ def test_a_class_of_cocos_name_starts_from_what_coco_taught(pretrained: Weights)
         np.testing.assert_array_equal(kernel[..., 3:], known[..., 80:])
         assert bias[1] == -4
         assert 0 < kernel[..., 1].std() < 0.02
-
-
-@pytest.mark.parametrize(
-    ("images", "tags", "steps"),
-    [(1, 1, 60), (1, 2, 70), (28, 2, 75), (28, 8, 130), (28, 80, 150), (292, 3, 201), (292, 80, 201), (10_000, 3, 1250)],
-)
-def test_the_recipe_follows_from_the_number_of_images_and_tags(images: int, tags: int, steps: int) -> None:
-    recipe = choose_recipe(images, tags)
-    assert recipe.steps == steps
-    assert choose_recipe(images, tags, 3).steps == choose_recipe(9 * images, tags).steps
-    assert recipe.tail().steps == max(1, steps // 4)
 
 
 def test_the_same_weights_give_the_same_file_and_a_classifier_is_refused(pretrained: Weights) -> None:

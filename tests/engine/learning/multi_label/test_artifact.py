@@ -23,7 +23,7 @@ from vision_customization.engine.learning.onnx_files.checking import check_model
 def classifier(extractor: FeatureExtractor) -> Classifier:
     features = np.stack(extractor.extract([np.asarray(draw_scene(seed)) for seed in range(12)]))
     present = np.array([[tag in tags_of(seed) for tag in TAGS] for seed in range(12)])
-    return train_multi_label(features, present, TAGS, estimate=False).classifier
+    return train_multi_label(features, present, TAGS).classifier
 
 
 @pytest.fixture(scope="module")
