@@ -21,7 +21,7 @@ from vision_customization.common.cache_folder import cache_folder
 from vision_customization.engine.learning import TrainedClassifier, train_classifier
 
 LEAST_A_TAG = 6
-"""With fewer there is no outlook."""
+"""An outlook needs five groups of images of a usual tag: one more, because two of them may be near-duplicates."""
 SIZES = 4
 HELD_LEAST = 0.9
 """Least share of the intervals that hold the accuracy on test images."""
