@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.accuracy import CHECKOUT, Dataset, FeatureCache, read_datasets
 from vision_customization.common.cache_folder import cache_folder
+from vision_customization.contract.estimates import NO_GAIN
 from vision_customization.engine.learning import TrainedClassifier, train_classifier
 
 LEAST_A_TAG = 6
@@ -118,6 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(
         f"gain, mean: expected {gain:.3f}; of the estimate {np.mean([d.estimate - d.now for d in done]):.3f}; "
         f"on test images {np.mean([d.test - d.test_now for d in done]):.3f}"
+    )
+    gains = {
+        better: [d.test - d.test_now for d in done if (d.expected - d.now >= NO_GAIN) == better] for better in (True, False)
+    }
+    console.print(
+        f"gain on test images where one was expected: {np.mean(gains[True]):.3f} ({len(gains[True])} draws); where none was: "
+        f"{np.mean(gains[False]):.3f} ({len(gains[False])})"
     )
     console.print(
         f"off from the estimate from all images, mean: {np.mean([abs(d.expected - d.estimate) for d in done]):.3f}; "

@@ -9,7 +9,7 @@ from typing import Any
 MAIN_METRICS = ("accuracyTop1", "meanAveragePrecision50", "meanAveragePrecision")
 """Of a classifier, of a detector, of a multi-label classifier."""
 
-_NO_GAIN = 0.005
+NO_GAIN = 0.005
 """A gain below half a point is none."""
 
 
@@ -40,7 +40,7 @@ def outlook_text(performance: Mapping[str, Any]) -> str | None:
     if not isinstance(outlook, Mapping):
         return None
     expected = outlook["accuracyTop1"]
-    gains = expected - performance.get("accuracyTop1", 0.0) >= _NO_GAIN
+    gains = expected - performance.get("accuracyTop1", 0.0) >= NO_GAIN
     said = f"probably {expected:.3f}" if gains else "probably no better"
     return f"{int(outlook['images']):,} images: {said} ({_span(outlook['interval'])})"
 

@@ -17,7 +17,7 @@ def held_out(images: int, groups: int | None = None) -> HeldOut:
 
 
 def made_curve(errors: NDArray[np.float64], images: int, *, burst: int = 1, seed: int | None = None) -> Curve:
-    """The first images are missed, so that a classifier of more images misses fewer of them; or images by chance, with a seed."""
+    """The first images are missed, so that more images give fewer misses among them; or images by chance, with a seed."""
     chance = (np.arange(images) + 0.5) / images if seed is None else np.random.default_rng(seed).random((3, images))
     return Curve(chance >= errors[:, None], np.arange(images) // burst, LEARNT)
 
