@@ -39,6 +39,10 @@ class NameTaken(VisionError):
     """The service has another model under the name that is to be trained."""
 
 
+_RETRAINED: set[str] = set()
+"""The rows that said in this update why their model is trained again."""
+
+
 class ModelProvider(VisionProvider):
     noun = "model"
     inputs = (
@@ -78,6 +82,7 @@ class ModelProvider(VisionProvider):
         changed = self.changed({"tiles": 1, **olds}, {"tiles": 1, **news})
         retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
+            _RETRAINED.add(news["row_urn"])
             Row(news["row_urn"]).say(why_retrained(olds, news, engine_speed(news)))
         return self.difference(olds, changed, retrains)
 
@@ -172,10 +177,11 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
 
 def check_budget(properties: Mapping[str, Any], *, first: bool) -> list[dynamic.CheckFailure]:
     """The error if the engine can't train in the budget; it would refuse in the same words. The row of a `first` training says
-    how long it takes; that of a retraining does so beside its cause."""
+    how long it takes; that of a retraining does so beside its cause. Pulumi checks a replacement without its former state, as
+    if it were the first."""
     speed = engine_speed(properties)
     fault = budget_fault(workload({}, properties), float(properties["time_budget_in_hours"]), speed)
-    if first and fault is None and is_known(properties["row_urn"]):
+    if first and fault is None and is_known(properties["row_urn"]) and properties["row_urn"] not in _RETRAINED:
         Row(properties["row_urn"]).say(f"trains: {estimate({}, properties, speed)}")
     return failures("time_budget_in_hours", [fault] if fault else [])
 

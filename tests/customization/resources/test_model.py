@@ -186,6 +186,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is said on rows."""
     lines: list[str] = []
     monkeypatch.setattr(Row, "say", lambda _row, message: lines.append(message))
+    monkeypatch.setattr("vision_customization.customization.resources.model._RETRAINED", set())
     return lines
 
 
@@ -194,6 +195,15 @@ def test_the_row_of_a_new_model_says_how_long_its_training_takes(said: list[str]
     assert said == ["trains: about 6 s of 1 h"]
     ModelProvider().check({**DECLARED, "model_name": "leaves-01234567"}, {**DECLARED, "training_digest": "b" * 64})
     assert len(said) == 1  # `diff` says it, beside the cause
+
+
+def test_a_replacement_says_once_how_long_its_training_takes(said: list[str]) -> None:
+    changed = {"training_digest": "b" * 64, "training_tags": {"hemlock": 15.0, "cherry": 10.0}}
+    there = checked()
+    said.clear()
+    ModelProvider().diff("id", there, {**DECLARED, **changed})
+    ModelProvider().check({}, {**DECLARED, **changed})  # as Pulumi does before it creates the replacement
+    assert said == ["retrains because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s of 1 h"]
 
 
 def test_check_knows_the_name_in_a_preview_unless_the_dataset_is_unknown() -> None:
