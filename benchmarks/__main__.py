@@ -1,10 +1,19 @@
-"""`python -m benchmarks [accuracy | detection | outcomes | speed | all] [options]`: exits with 1 if a goal is missed."""
+"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | speed | all] [options]`:
+exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, detection, outcomes, speed
+from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, speed
 
-BENCHMARKS = {"accuracy": accuracy.main, "detection": detection.main, "outcomes": outcomes.main, "speed": speed.main}
+BENCHMARKS = {
+    "accuracy": accuracy.main,
+    "bursts": bursts.main,
+    "detection": detection.main,
+    "label-issues": label_issues.main,
+    "novelty": novelty.main,
+    "outcomes": outcomes.main,
+    "speed": speed.main,
+}
 
 
 def main() -> int:

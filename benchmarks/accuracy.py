@@ -61,10 +61,11 @@ TEXTILE_TEST = range(301, 501)
 
 @dataclass(frozen=True)
 class Dataset:
-    """`features` float32 [n, dimensions], `labels` int64 [n], `test` bool [n]."""
+    """`features` float32 [n, dimensions], `labels` int64 [n], `test` bool [n]; `paths` are the n files."""
 
     name: str
     tags: tuple[str, ...]
+    paths: tuple[Path, ...]
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     test: NDArray[np.bool_]
@@ -124,7 +125,10 @@ class FeatureCache:
         self._folder = cache_dir / "benchmarks" / self._extractor.key
 
     def features_of(self, paths: Sequence[Path]) -> NDArray[np.float32]:
-        return np.stack([self._features(path.read_bytes()) for path in paths])
+        return self.features_of_files([path.read_bytes() for path in paths])
+
+    def features_of_files(self, files: Sequence[bytes]) -> NDArray[np.float32]:
+        return np.stack([self._features(data) for data in files])
 
     def _features(self, data: bytes) -> NDArray[np.float32]:
         path = self._folder / f"{hashlib.sha256(data).hexdigest()}.npy"
@@ -154,7 +158,9 @@ def read_coco_dataset(folder: Path, cache: FeatureCache) -> Dataset:
             test.append(part == "test")
     ids = sorted(names)
     positions = np.searchsorted(ids, labels)
-    return Dataset(folder.name, tuple(names[id_] for id_ in ids), cache.features_of(paths), positions, np.array(test))
+    return Dataset(
+        folder.name, tuple(names[id_] for id_ in ids), tuple(paths), cache.features_of(paths), positions, np.array(test)
+    )
 
 
 def read_textile(folder: Path, cache: FeatureCache) -> Dataset:
@@ -164,7 +170,7 @@ def read_textile(folder: Path, cache: FeatureCache) -> Dataset:
         for number in (*TEXTILE_TRAIN, *TEXTILE_TEST)
     ]
     paths, labels, test = zip(*images, strict=True)
-    return Dataset("textile", TEXTILE_TAGS, cache.features_of(paths), np.array(labels), np.array(test))
+    return Dataset("textile", TEXTILE_TAGS, tuple(paths), cache.features_of(paths), np.array(labels), np.array(test))
 
 
 def measure(dataset: Dataset, images_a_tag: int, goal: float | None, draws: int) -> Row:

@@ -25,10 +25,10 @@ from vision_customization.contract.models import Artifact
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, OutcomeFilter
 from vision_customization.customization.client.client import VisionClient
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.outcomes import ImageName
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder, TrainingOutcome
 
@@ -109,7 +109,7 @@ def _write(objects: FileObjects, key: str, images: int) -> None:
         for number, (digest, label) in enumerate(zip(digests, labels.tolist(), strict=True))
     ]
     tags = [f"tag {number}" for number in range(TAGS)]
-    put_outcomes(objects, key, classified(names, labels, shares, tags), Origin("d", training=False))
+    put_outcomes(objects, key, classified(names, labels, shares, tags))
 
 
 def _model(data_dir: Path) -> str:
@@ -118,7 +118,7 @@ def _model(data_dir: Path) -> str:
     outcome = TrainingOutcome(performance=None, cost_minutes=1, artifact=Artifact(digest="0" * 64, size_bytes=0))
     with closing(Store.open(Settings(data_dir=data_dir))) as store:
         store.models.import_trained("m", "m", order, outcome)
-    return outcomes_key("m")
+    return estimate_key("m")
 
 
 def _load() -> float:

@@ -48,14 +48,36 @@ class ObjectsResult(Wire):
     values: list[DetectedObject]
 
 
-class CustomModelResult(Wire):
-    tags_result: TagsResult | None = None
-    objects_result: ObjectsResult | None = None
-
-
 class ImageMetadata(Wire):
     width: Pixels
     height: Pixels
+
+
+class ImageClassification(Wire):
+    """What the first version calls a tag."""
+
+    label: str
+    confidence: float
+
+
+class ClassifiedObject(Wire):
+    """What the first version calls an object."""
+
+    id: str
+    bounding_box: BoundingBox
+    classifications: list[ImageClassification]
+
+
+class CustomModelResult(Wire):
+    """`novelty` is an extension, of classifiers only: the share, 0…1, of training images that look less novel than this one.
+    The last three are only in answers of the version 2023-02-01-preview."""
+
+    tags_result: TagsResult | None = None
+    objects_result: ObjectsResult | None = None
+    novelty: float | None = None
+    classifications: list[ImageClassification] | None = None
+    objects: list[ClassifiedObject] | None = None
+    image_metadata: ImageMetadata | None = None
 
 
 PrebuiltResult = dict[str, Any]
@@ -63,6 +85,9 @@ PrebuiltResult = dict[str, Any]
 
 
 class ImageAnalysisResult(Wire):
+    """`kind` is only in answers of the version 2023-02-01-preview with a custom model: `imageAnalysisResult`."""
+
+    kind: str | None = None
     custom_model_result: CustomModelResult | None = None
     caption_result: PrebuiltResult | None = None
     dense_captions_result: PrebuiltResult | None = None

@@ -19,6 +19,14 @@ METRICS = tuple(dict.fromkeys(metric for metrics in METRICS_BY_KIND.values() for
 LOWER_IS_BETTER = ("calibrationECE",)
 
 
+class Estimate(TypedDict, total=False):
+    """What a performance rests on that was estimated from training images, as `ModelPerformance` writes it."""
+
+    images: int
+    groups: int
+    accuracyTop1: list[float]
+
+
 class Performance(TypedDict, total=False):
     """A model's metrics as JSON: what `ModelPerformance` writes, for callers that do not use pydantic.
 
@@ -34,6 +42,7 @@ class Performance(TypedDict, total=False):
     meanAveragePrecision75: float
     meanAveragePrecision: float
     macroF1: float
+    estimate: Estimate
     tagPerformance: dict[str, dict[str, float]]
 
 

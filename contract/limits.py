@@ -33,6 +33,8 @@ BOXES_PER_IMAGE_MAX = 1000
 
 TILES_MAX = 4
 """The maximum of a training's `tiles`, an extension of the contract."""
+NOVEL = 0.98
+"""An image of this `novelty` or more, an extension of the contract, is unlike what the classifier was trained for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,9 +64,11 @@ class Outcome(Wire):
 
 
 class OutcomePage(Page[Outcome]):
-    """One page of outcomes, the worst first. `count` is the number of images that the filter selects."""
+    """One page of outcomes, the worst first. `count` is the number of images that the filter selects. `threshold` is the
+    confidence from which on a detector's objects count: the one with the highest F1 on these images, at least 0.2."""
 
     count: int
+    threshold: float | None = None
 
 
 class LabelIssues(OutcomePage):
@@ -86,10 +88,12 @@ class ConfusionCell(Wire):
 
 
 class Confusion(Wire):
-    """The cells that are not zero. A classifier of one tag per image counts images, others count labels and answers."""
+    """The cells that are not zero. A classifier of one tag per image counts images, others count labels and answers.
+    `threshold` is that of `OutcomePage`."""
 
     images: int
     tags: list[str]
+    threshold: float | None = None
     cells: list[ConfusionCell]
 
 

@@ -46,6 +46,7 @@ NOT_RUN = {
     ("docs/custom-vision.md", "python"): "part of a client; tests/engine/api/routes/test_custom_vision.py makes the same call",
     ("docs/datasets.md", "json"): "a file's form",
     ("docs/engine.md", "json"): "an answer",
+    ("docs/engine.md", "yaml"): "an alert for Prometheus",
     ("docs/policy.md", "json"): "a configuration's form",
     ("docs/product-recognition.md", "json"): "an answer",
 }

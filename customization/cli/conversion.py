@@ -155,6 +155,7 @@ def write_parts(
         FormerParts,
         check_replaced,
         copy_files,
+        groups_alike,
         plan_copies,
         plan_photos,
         split,
@@ -175,10 +176,12 @@ def write_parts(
         targets = [*targets, folder / "test.json"]
     check_replaced(targets, labelled)
     parts = [labelled]
-    if len(targets) > 1 and labelled.is_split and not test_share:
-        parts = list(split_as_given(labelled))
-    elif len(targets) > 1:
-        parts = list(split(labelled, test_share, seed, former if keep_parts else None))
+    if len(targets) > 1:
+        alike = groups_alike(labelled, {**copies, **photos}, digest_cache())
+        if labelled.is_split and not test_share:
+            parts = list(split_as_given(labelled, alike))
+        else:
+            parts = list(split(labelled, test_share, seed, former if keep_parts else None, alike))
     for part in parts:
         to_coco(part, folder)  # raises before anything is written
     write_photos(photos)

@@ -11,7 +11,7 @@ import click
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, Confusion, Outcome, OutcomeFilter, OutcomePage
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.output import performance_rows, print_table, progress_bar
-from vision_customization.customization.report.answers import answered, labelled, picture_name
+from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
 
 if TYPE_CHECKING:
     from vision_customization.contract.evaluations import Evaluation
@@ -68,9 +68,12 @@ def with_paths(outcomes: Sequence[Outcome], pictures: Pictures) -> list[dict[str
 
 def print_wrong(worst: OutcomePage, pictures: Pictures) -> None:
     rows = [(shown_path(outcome, pictures), labelled(outcome), answered(outcome)) for outcome in worst.value]
-    print_table(("picture", "labels", "answer"), rows, "")
+    if rows:
+        print_table(("picture", "labels", "answer"), rows, "")
     shown = f"; the worst {len(rows):,} are shown" if len(rows) < worst.count else ""
     click.echo(f"{counted(worst.count, 'wrong picture')}{shown}" if worst.count else "no picture is wrong")
+    if worst.threshold is not None:
+        click.echo(counted_from(worst.threshold))
 
 
 def print_confusion(confusion: Confusion) -> None:

@@ -4,6 +4,7 @@ One module per format reads it into `LabelledImages`; `split` splits them; `writ
 together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
+from vision_customization.customization.convert.alike import groups_alike
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
 from vision_customization.customization.convert.multi_label import as_multi_label, check_one_tag_each
 from vision_customization.customization.convert.photo_copies import plan_photos, write_photos
@@ -34,6 +35,7 @@ __all__ = [
     "check_one_tag_each",
     "check_replaced",
     "copy_files",
+    "groups_alike",
     "plan_copies",
     "plan_photos",
     "read_automl",

@@ -1,18 +1,20 @@
-"""Facts about image files, cached between runs so that unchanged files are not read again."""
+"""Facts about image files and their miniatures, cached between runs so that unchanged files are not read again."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 from vision_customization.customization.datasets.image_facts import ImageFacts, ReadImage
 
-_VERSION = 1
+_VERSION = 2
+_WITHOUT_MINIATURES = 1
+"""The version before, whose digests are still good."""
+
 _RACY_NS = 2_000_000_000
 """A file changed this shortly before it was hashed may change again within the same tick of its clock."""
 
@@ -48,7 +50,22 @@ class DigestCache:
             return {row[0]: _facts(*row) for row in rows}
         return {}
 
-    def remember(self, images: Iterable[ReadImage]) -> None:
+    def miniatures(self, contents: Iterable[str]) -> dict[str, bytes]:
+        """The miniatures that are known of these contents, by SHA-256."""
+        found: dict[str, bytes] = {}
+        with suppress(sqlite3.Error, OSError), self._open() as connection:
+            found.update(_in_chunks(connection, "SELECT sha256, grey FROM miniatures WHERE sha256 IN", list(contents)))
+        return found
+
+    def remember_miniatures(self, miniatures: Mapping[str, bytes]) -> None:
+        if not miniatures:
+            return
+        with suppress(sqlite3.Error, OSError), self._open() as connection:
+            connection.executemany("INSERT OR REPLACE INTO miniatures VALUES (?, ?)", miniatures.items())
+            connection.commit()
+
+    def remember(self, images: Sequence[ReadImage]) -> None:
+        self.remember_miniatures({image.facts.sha256: image.facts.miniature for image in images if image.facts.miniature})
         rows = [
             (
                 _key(image.path),
@@ -56,7 +73,7 @@ class DigestCache:
                 # A racy file is kept only for its digest: no file has this mtime.
                 image.status.st_mtime_ns if _settled(image) else -1,
                 image.status.st_ctime_ns,
-                *astuple(image.facts),
+                *(getattr(image.facts, column) for column in _COLUMNS.split(", ")),
             )
             for image in images
         ]
@@ -83,12 +100,15 @@ class DigestCache:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=10)
         try:
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version != _VERSION:
                 connection.executescript(
                     f"""
                     BEGIN IMMEDIATE;
-                    DROP TABLE IF EXISTS digests;
-                    CREATE TABLE digests (
+                    {"" if version == _WITHOUT_MINIATURES else "DROP TABLE IF EXISTS digests;"}
+                    DROP TABLE IF EXISTS miniatures;
+                    CREATE TABLE miniatures (sha256 TEXT PRIMARY KEY, grey BLOB) WITHOUT ROWID;
+                    CREATE TABLE IF NOT EXISTS digests (
                         path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
                         sha256 TEXT, width INTEGER, height INTEGER, turned INTEGER, format TEXT
                     ) WITHOUT ROWID;
@@ -121,11 +141,14 @@ def _settled(image: ReadImage) -> bool:
 
 
 def _select(connection: sqlite3.Connection, paths: list[str | bytes]) -> Iterator[tuple[Any, ...]]:
-    for start in range(0, len(paths), _CHUNK):
-        chunk = paths[start : start + _CHUNK]
-        marks = ", ".join("?" * len(chunk))
-        sql = f"SELECT path, size, mtime_ns, ctime_ns, {_COLUMNS} FROM digests WHERE path IN ({marks})"  # noqa: S608
-        yield from connection.execute(sql, chunk)
+    return _in_chunks(connection, f"SELECT path, size, mtime_ns, ctime_ns, {_COLUMNS} FROM digests WHERE path IN", paths)  # noqa: S608
+
+
+def _in_chunks(connection: sqlite3.Connection, query: str, keys: Sequence[str | bytes]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query that ends with `IN`."""
+    for start in range(0, len(keys), _CHUNK):
+        chunk = keys[start : start + _CHUNK]
+        yield from connection.execute(f"{query} ({', '.join('?' * len(chunk))})", chunk)
 
 
 def _facts(sha256: str, width: int, height: int, turned: int, file_format: str) -> ImageFacts:

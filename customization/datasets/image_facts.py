@@ -6,12 +6,14 @@ import hashlib
 import io
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vision_customization.common.image_codecs import needing_codecs
 from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.contract.texts import pixels_fault
+from vision_customization.customization.datasets.miniatures import miniature
 from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 if TYPE_CHECKING:
@@ -54,13 +56,15 @@ EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".bmp", ".gif",
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
     """Facts about an image file. `width` and `height` are pixels after applying the EXIF orientation. `turned` says that the
-    orientation swaps them, so that the file's header has them the other way round."""
+    orientation swaps them, so that the file's header has them the other way round. Only a file that was just decoded has a
+    `miniature`; `read_miniatures` knows those of others."""
 
     sha256: str
     width: int
     height: int
     turned: bool
     format: str
+    miniature: bytes | None = field(default=None, compare=False, repr=False)
 
     def has_size(self, width: object, height: object) -> bool:
         """Whether a claimed size is this image's, with or without the EXIF orientation: labelling tools write either."""
@@ -82,7 +86,7 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
         Image.MAX_IMAGE_PIXELS = SIDE_MAX_PX**2
     try:
         with needing_codecs(data, CodecMissing):
-            width, height, turned, file_format = _read_with_any_metadata(data)
+            width, height, turned, file_format, small = _read_with_any_metadata(data)
     except UnidentifiedImageError:
         known = ", ".join(FORMATS)
         raise ImageUnreadable(f"is not an image of a supported type ({known})" if data else "is empty") from None
@@ -91,10 +95,10 @@ def read_image(data: bytes, sha256: str | None = None) -> ImageFacts:
     # Pillow has already rotated a TIFF upright.
     if turned and file_format != "TIFF":
         width, height = height, width
-    return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format)
+    return ImageFacts(sha256 or hashlib.sha256(data).hexdigest(), width, height, turned, file_format, small)
 
 
-def _read_with_any_metadata(data: bytes) -> tuple[int, int, bool, str]:
+def _read_with_any_metadata(data: bytes) -> tuple[int, int, bool, str, bytes | None]:
     """`_read`, but metadata that Pillow refuses does not spoil a good image."""
     try:
         return _read(data)
@@ -105,16 +109,20 @@ def _read_with_any_metadata(data: bytes) -> tuple[int, int, bool, str]:
     return _read(essential)
 
 
-def _read(data: bytes) -> tuple[int, int, bool, str]:
-    """Width, height, whether the EXIF orientation swaps them, and format."""
+def _read(data: bytes) -> tuple[int, int, bool, str, bytes | None]:
+    """Width, height, whether the EXIF orientation swaps them, format, and the miniature of an image that was decoded."""
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=_OPENED_AS) as image:
         (width, height), file_format = image.size, image.format or ""
-        turned = orientation_of(image) in _ROTATED
+        orientation = orientation_of(image)
+        small = None
         if max(width, height) <= SIDE_MAX_PX and pixels_fault(width, height, file_format) is None:
             _decode(image)
-        return width, height, turned, file_format
+            with suppress(ValueError):
+                # Pillow has already rotated a TIFF upright.
+                small = miniature(image, orientation if file_format != "TIFF" else 1)
+        return width, height, orientation in _ROTATED, file_format, small
 
 
 def _decode(image: PilImage) -> None:

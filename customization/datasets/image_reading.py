@@ -1,4 +1,4 @@
-"""Reading image files in a pool of threads, except those that the cache knows."""
+"""Reading image files, and their miniatures, in a pool of threads, except those that the cache knows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import hashlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from vision_customization.customization.datasets.digest_cache import DigestCache
@@ -38,11 +39,9 @@ def read_images(
         return facts
     verified = cache.verified() if cache is not None else {}
     read_now: list[ReadImage] = []
-    pool = ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="read-images")
+    pool = _pool()
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata, on standard error and without the file's name.
-            warnings.filterwarnings("ignore", module=r"PIL\.")
+        with _no_warnings():
             results = pool.map(lambda path: _read_file(path, verified), missing)
             for done, (path, result) in enumerate(zip(missing, results, strict=True), start=1):
                 if isinstance(result, ReadImage):
@@ -58,6 +57,44 @@ def read_images(
         if cache is not None:
             cache.remember(read_now)
     return facts
+
+
+def read_miniatures(
+    paths: Mapping[str, Path], cache: DigestCache | None = None, read: Callable[[Path], bytes] = Path.read_bytes
+) -> dict[str, bytes]:
+    """The miniature of each image content, by its SHA-256: from the cache if it is known, else from its file. A file that
+    can't be read, or is an image too large to decode, has none.
+
+    Args:
+        paths: SHA-256 → a file with this content.
+        read: gives the bytes of an encoded image for a file.
+    """
+    found = cache.miniatures(paths) if cache is not None else {}
+    missing = [sha256 for sha256 in paths if sha256 not in found]
+
+    def look(sha256: str) -> bytes | None:
+        try:
+            return read_image(read(paths[sha256]), sha256).miniature
+        except (OSError, ImageUnreadable):
+            return None
+
+    with _no_warnings(), _pool() as pool:
+        new = {sha256: small for sha256, small in zip(missing, pool.map(look, missing), strict=True) if small is not None}
+    if cache is not None:
+        cache.remember_miniatures(new)
+    return found | new
+
+
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1), thread_name_prefix="read-images")
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Pillow warns of odd metadata, on standard error and without the file's name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def _read_file(path: str, verified: Mapping[str, ImageFacts]) -> ReadImage | ImageUnreadable:

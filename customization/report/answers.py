@@ -9,6 +9,11 @@ from vision_customization.contract.analysis import Tag
 from vision_customization.contract.outcomes import Outcome
 
 
+def counted_from(threshold: float) -> str:
+    """From which confidence on a detector's objects count."""
+    return f"Objects count from a confidence of {threshold:.2f} on, where F1 is highest on these pictures."
+
+
 def picture_name(outcome: Outcome) -> str:
     """The picture's name in the annotation file, else its URL."""
     return outcome.file_name or outcome.image

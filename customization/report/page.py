@@ -10,7 +10,7 @@ from vision_customization.contract.coco.document import Box
 from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.thumbnail import thumbnail
-from vision_customization.customization.report.answers import answered, labelled, picture_name
+from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
 from vision_customization.customization.report.charts import area, curve_figure, matrix_table, matrix_tags, tag_table
 
 CURVES = 24
@@ -89,14 +89,15 @@ def evaluation_page(
 
 
 def _confusion(confusion: Confusion) -> str:
+    told = "" if confusion.threshold is None else f"<p>{counted_from(confusion.threshold)}</p>"
     between = any(cell.label != cell.answer and None not in (cell.label, cell.answer) for cell in confusion.cells)
     if not between and any(None in (cell.label, cell.answer) for cell in confusion.cells):
-        return f"<div class='scroll'>{tag_table(confusion)}</div>"
+        return f"{told}<div class='scroll'>{tag_table(confusion)}</div>"
     shown = len(matrix_tags(confusion))
     note = ""
     if shown < len(confusion.tags):
         note = f"<p class='note'>The {shown} of {len(confusion.tags):,} tags with the most mistakes.</p>"
-    return f"{note}<div class='scroll'>{matrix_table(confusion)}</div>"
+    return f"{told}{note}<div class='scroll'>{matrix_table(confusion)}</div>"
 
 
 def _curves(curves: Curves) -> str:
@@ -140,9 +141,13 @@ def _shown(worst: WorstPicture) -> str:
         width, height, source = thumbnail(worst.picture)
     except Exception as error:  # noqa: BLE001 - whatever Pillow raises for a file that it can't read
         return f"<p class='unread'>The picture can't be decoded ({escape(type(error).__name__)}).</p>"
-    found = "".join(_rectangle(item.bbox, "right" if item.right else "false", item.tag) for item in outcome.objects or [])
-    missed = "".join(_rectangle(item.bbox, "missed", item.tag) for item in outcome.missed or [])
-    drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{found}{missed}</svg>' if found or missed else ""
+    objects = outcome.objects or []
+    boxes = [
+        *(_rectangle(item.bbox, "false", item.tag) for item in objects if not item.right),
+        *(_rectangle(item.bbox, "missed", item.tag) for item in outcome.missed or []),
+        *(_rectangle(item.bbox, "right", item.tag) for item in objects if item.right),  # on top
+    ]
+    drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{"".join(boxes)}</svg>' if boxes else ""
     alt = escape(picture_name(outcome))
     return f'<div class="picture"><img width="{width}" height="{height}" alt="{alt}" src="{source}">{drawn}</div>'
 

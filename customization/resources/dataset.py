@@ -29,6 +29,7 @@ from vision_customization.customization.datasets.upload import (
     upload_content,
 )
 from vision_customization.customization.errors import DatasetInvalid, NotFound
+from vision_customization.customization.resources import training_overlap
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
 from vision_customization.customization.resources.provider import (
     PREVIEW_LIMIT,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 STATE_FOLDER = Path(".vision")
-"""Digests and manifests of datasets read before, beside the program: a cache, safe to delete."""
+"""Digests, miniatures and manifests of datasets read before, beside the program: a cache, safe to delete."""
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 
@@ -94,6 +95,7 @@ class DatasetProvider(VisionProvider):
         except VisionError as error:
             return dynamic.CheckResult(news, failures("source", [str(error)]))
         keep_manifest(content)
+        training_overlap.remember(content)
         return dynamic.CheckResult({**news, **describe(content)}, [])
 
     @staticmethod

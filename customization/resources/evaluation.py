@@ -13,10 +13,11 @@ from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_
 from vision_customization.contract.training_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
-from vision_customization.customization.resources.dataset import Dataset
+from vision_customization.customization.resources.dataset import STATE_FOLDER, Dataset
 from vision_customization.customization.resources.model import Model, ModelResource, named, performance_of
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
+from vision_customization.customization.resources.training_overlap import overlap
 
 TIMEOUT_SECONDS = 4 * 3600.0
 """A detector with 4 × 4 tiles takes about a second per image on two cores."""
@@ -45,6 +46,7 @@ class EvaluationProvider(VisionProvider):
         problems += name_failures("dataset_name", news.get("dataset_name"), remedy, longest=DECLARED_NAME_MAX_LENGTH)
         if is_known(news.get("dataset_name"), news.get("dataset_digest")):
             news = {**news, "evaluation_name": f"{news['dataset_name']}-{news['dataset_digest'][:NAME_DIGEST_LENGTH]}"}
+            warn_of_overlap(news)
         return dynamic.CheckResult(news, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
@@ -92,6 +94,16 @@ class EvaluationProvider(VisionProvider):
         client(properties).delete_evaluation(properties["model_name"], properties["evaluation_name"])
 
 
+def warn_of_overlap(properties: Mapping[str, Any]) -> None:
+    """Warns on the evaluation's row of test images that the model is trained on."""
+    trained_on = properties.get("training_digest")
+    if trained_on is None or not is_known(trained_on, properties.get("row_urn")):
+        return
+    warning = overlap(trained_on, properties["dataset_digest"], properties["dataset_name"], STATE_FOLDER)
+    if warning is not None:
+        Row(properties["row_urn"]).warn(warning)
+
+
 def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
     """Raises GateNotPassed, which stops the update before the model is published."""
     found = misses(performance, properties.get("require") or {})
@@ -116,7 +128,8 @@ class EvaluationOutputs:
 
 
 class Evaluation(EvaluationOutputs, dynamic.Resource, module="vision", name="Evaluation"):
-    """A model's metrics on a dataset of the same workspace.
+    """A model's metrics on a dataset of the same workspace. A preview warns of images that are in the model's training dataset,
+    too, also if they were cropped a little or compressed again: the files of both datasets are compared.
 
     `require` maps metrics to minimum values (`calibrationECE`: a maximum). If one is missed, the update stops here, and
     resources that depend on the evaluation (a `PublishedModel`) stay as they were.
@@ -143,6 +156,7 @@ class Evaluation(EvaluationOutputs, dynamic.Resource, module="vision", name="Eva
                 "annotation_kind": dataset.annotation_kind,
                 # Only the stack that trained a promoted model knows it: there, the service checks it.
                 "trained_from": model.annotation_kind if isinstance(model, Model) else None,
+                "training_digest": model.training_digest if isinstance(model, Model) else None,
                 "require": require,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "evaluation_name": None,

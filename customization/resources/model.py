@@ -259,6 +259,8 @@ class Model(ModelResource, dynamic.Resource, module="vision", name="Model"):
 
     annotation_kind: pulumi.Output[str]
     """The kind of its training dataset."""
+    training_digest: pulumi.Output[str]
+    """The digest of its training dataset."""
 
     def __init__(
         self,

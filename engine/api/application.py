@@ -88,7 +88,7 @@ def create_app(
     app.state.service = service
     app.state.authenticator = authenticator
     app.state.metrics = metrics
-    app.state.analyzer = analyze.Analyzer(service)
+    app.state.analyzer = analyze.Analyzer(service, metrics)
     app.state.intake = products.Intake()
     app.state.import_turn = asyncio.Semaphore(1)
     for router in ROUTERS:

@@ -11,7 +11,7 @@ from vision_customization.contract.analysis import DetectedObject
 from vision_customization.engine.blobs.identity import Identity
 from vision_customization.engine.blobs.reader import Blob, NotModified
 from vision_customization.engine.learning.images import DecodedImage
-from vision_customization.engine.models.answers import TagProbability
+from vision_customization.engine.models.answers import Classification
 from vision_customization.engine.models.prebuilt import PrebuiltReply
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.settings import Settings
@@ -37,8 +37,8 @@ class Models(Protocol):
         """Load a model into memory before its first call. Raises `engine.models.cache.ModelGone`."""
         ...
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[TagProbability]:
-        """Tags with their probabilities for `pixels` [h, w, 3], RGB. Raises `engine.models.cache.ModelGone`."""
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
+        """Tags with probabilities, and the novelty, for `pixels` [h, w, 3], RGB. Raises `engine.models.cache.ModelGone`."""
         ...
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:

@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.api.connections import Closed, Connections
 from vision_customization.engine.store import Store
 
@@ -29,6 +30,15 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._classified = Counter(
+            "vision_engine_classified_images",
+            "Images classified by models that tell novelty.",
+            ("model",),
+            registry=self._registry,
+        )
+        self._novel = Counter(
+            "vision_engine_novel_images", f"Of these, images of novelty {NOVEL} or more.", ("model",), registry=self._registry
+        )
         self._registry.register(StoreCollector(store))
         if connections is not None:
             self._registry.register(ConnectionCollector(connections))
@@ -36,6 +46,10 @@ class Metrics:
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method if method in _METHODS else "other", route, status).inc()
         self._seconds.labels(route).observe(seconds)
+
+    def count_novelty(self, model: str, novelty: float) -> None:
+        self._classified.labels(model).inc()
+        self._novel.labels(model).inc(novelty >= NOVEL)
 
     def text(self) -> bytes:
         """In Prometheus' text format. Reads the store."""

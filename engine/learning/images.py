@@ -165,7 +165,7 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
     except UnidentifiedImageError as error:
         raise ImageError(f"the data ({len(data)} bytes) is not an image of a supported type: {', '.join(FORMATS)}") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"the image claims more than {IMAGE_PIXELS_MAX:,} pixels") from error
+        raise ImageError(f"the image claims too many pixels: a file may have at most {IMAGE_PIXELS_MAX:,} pixels") from error
     except MemoryError as error:
         raise ImageError("the image is too large to decode") from error
     except Exception as error:

@@ -26,6 +26,7 @@ def likely_labels(labels: NDArray[np.int64], probabilities: NDArray[np.float32])
     thresholds[counts == 0] = np.inf
     confident = np.where(probabilities >= thresholds, probabilities, -1)
     best = confident.argmax(axis=1) if tags else labels
+    best = np.where(confident[np.arange(len(labels)), labels] >= confident.max(axis=1, initial=-1), labels, best)
     likely: NDArray[np.int64] = np.where(confident.max(axis=1, initial=-1) >= 0, best, labels).astype(np.int64)
     return likely
 

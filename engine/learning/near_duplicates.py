@@ -1,6 +1,6 @@
 """Groups photos that show nearly the same: bursts, frames of a video, crops and copies of one picture.
 
-Parted between what a classifier learns from and what it is judged on, they make it look better than it is.
+If a classifier learns from some of them and is judged on the others, it looks better than it is.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 COSINE_LEAST = 0.75
 """Two photos belong together from this cosine of their standardised vectors on. On 81 classes of photos in bursts, 0.65 also
-joined different photos, and 0.85 left bursts parted (docs/learning.md)."""
+joined different photos, and 0.85 did not join many bursts (docs/learning.md)."""
 
 _ROWS = 256
 """How many images are compared with all others at a time, which bounds the memory."""

@@ -25,6 +25,13 @@ class TagProbability(NamedTuple):
     threshold: float | None = None
 
 
+class Classification(NamedTuple):
+    """A classifier's answer for an image: all its tags, most probable first, and the novelty, 0…1, if the model tells it."""
+
+    tags: list[TagProbability]
+    novelty: float | None = None
+
+
 def tag_probabilities(
     tags: Sequence[str], probabilities: NDArray[np.float32], thresholds: Sequence[float] | None
 ) -> list[TagProbability]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import DetectedObject
 from vision_customization.engine.errors import EngineError
-from vision_customization.engine.models.answers import TagProbability, detected_objects, tag_probabilities
+from vision_customization.engine.models.answers import Classification, detected_objects, tag_probabilities
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.runtime.time_limit import TimeLimitExceeded, within
@@ -62,7 +62,7 @@ class Classifies(Session, Protocol):
     @property
     def thresholds(self) -> Sequence[float] | None: ...
 
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]: ...
+    def classify(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]: ...
 
 
 class Detects(Session, Protocol):
@@ -125,8 +125,8 @@ class ModelCache:
         self._running: Counter[str] = Counter()
         self._rests_until: dict[str, float] = {}
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[TagProbability]:
-        """All tags of a model with their probabilities for an image, most probable first.
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
+        """A model's answer for an image.
 
         Args:
             pixels: uint8 [height, width, 3], RGB.
@@ -136,8 +136,8 @@ class ModelCache:
             ModelTooSlow: it takes too long, or recently did.
         """
         session = cast("Classifies", self.load(model_id))
-        probabilities = self._computed(model_id, session, lambda: session.probabilities(pixels))
-        return tag_probabilities(session.tags, probabilities, session.thresholds)
+        probabilities, novelty = self._computed(model_id, session, lambda: session.classify(pixels))
+        return Classification(tag_probabilities(session.tags, probabilities, session.thresholds), novelty)
 
     def detect(self, model_id: str, image: "DecodedImage") -> list[DetectedObject]:
         """The objects that a model finds in an image, with confidence CONFIDENCE_LEAST or more: in pixels of the submitted

@@ -160,7 +160,7 @@ def check_model(onnx: bytes, digest: str, sidecar: Sidecar, seconds_max: float) 
 
 def _try(session: ClassifierSession | DetectorSession, seconds_max: float) -> None:
     """Run the model on images of each size. Raises ImportRefused if it fails or is slower than `seconds_max`."""
-    answer = session.detect if isinstance(session, DetectorSession) else session.probabilities
+    answer = session.detect if isinstance(session, DetectorSession) else session.classify
     noise = np.random.default_rng(0)
     for side, black in product(_TRIAL_SIDES, (True, False)):
         # In noise, a detector finds as many objects as it may.

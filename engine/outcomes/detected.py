@@ -36,8 +36,8 @@ def detected(
 ) -> Outcomes:
     """The outcomes of a detector, by falling sum of the missed objects and the confidences of false detections.
 
-    Hits are those of `detection_performance` at intersection over union 0.5. Detections that analyze would not return count for
-    the curves only.
+    Hits are those of `detection_performance` at intersection over union 0.5. Detections below a threshold count for the curves
+    only: the one with the highest F1 on these images, at least that of analyze.
 
     Args:
         images: the n images.
@@ -47,7 +47,9 @@ def detected(
     """
     boxes = lay_out(truths, detections, len(tags))
     [hits], closest = service_matches(boxes, (_OVERLAP,)), closest_objects(boxes)
-    counted = boxes.scores >= CONFIDENCE_LEAST
+    hitting = hits.object >= 0
+    threshold = _threshold(hitting, boxes.scores, len(boxes.objects))
+    counted = boxes.scores >= threshold
     hit = np.where(counted, hits.object, -1)
     match = np.where(hit >= 0, hits.object, closest.object)
     overlap = np.where(hit >= 0, hits.overlap, closest.overlap)
@@ -98,7 +100,6 @@ def detected(
             }
             yield ImageOutcome(wire, verdicts)
 
-    hitting = hits.object >= 0
     curves: dict[str, Curve | Mapping[str, Curve]] = {
         "overall": precision_recall_curve(hitting, boxes.scores, len(boxes.objects)),
         "tags": tag_curves(boxes, hitting, tags),
@@ -106,7 +107,20 @@ def detected(
     close = np.flatnonzero(false & (match >= 0) & (overlap >= _OVERLAP)).tolist()
     swapped = {index: int(match[index]) for index in close if object_tag[match[index]] != tag[index]}
     confusion = _confusion(object_tag, tag, hit, missed, false, swapped)
-    return Outcomes(tags, outcomes(), confusion, curves)
+    return Outcomes(tags, outcomes(), confusion, curves, rounded(threshold))
+
+
+def _threshold(hits: NDArray[np.bool_], scores: NDArray[np.float64], objects: int) -> float:
+    """The lowest confidence that counts: that with the highest F1, or else the lowest that analyze returns. At a lower one,
+    most answers of a good detector would look wrong.
+
+    Args:
+        hits: bool [n].
+        scores: float64 [n], falling.
+    """
+    f1 = 2 * np.cumsum(hits) / (np.arange(1, len(hits) + 1) + objects)
+    best = float(scores[f1.argmax()]) if hits.any() else 0.0
+    return max(best, CONFIDENCE_LEAST)
 
 
 def _confusion(

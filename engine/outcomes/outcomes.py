@@ -44,12 +44,13 @@ ConfusionCounts = Mapping[tuple[int | None, int | None], int]
 @dataclass(frozen=True)
 class Outcomes:
     """Of a whole evaluation. `images` are ordered from the worst to the best; `curves` are a `contract.outcomes.Curves` as JSON
-    values."""
+    values; `threshold` is the confidence from which on a detector's objects count."""
 
     tags: Sequence[str]
     images: Iterable[ImageOutcome]
     confusion: ConfusionCounts
     curves: Mapping[str, Curve | Mapping[str, Curve]]
+    threshold: float | None = None
 
 
 def rounded(probability: float) -> float:

@@ -13,7 +13,6 @@ import json
 import zlib
 from array import array
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.learning.npz import from_npz, to_npz
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.outcomes.outcomes import FALSE, HIT, MISSED, ConfusionCounts, Outcomes
+from vision_customization.engine.outcomes.outcomes import FALSE, HIT, MISSED, Outcomes
 
 CHUNK = 100
 """Images that are compressed together. With more of them, a page of images that lie far apart would take longer; with fewer,
@@ -33,16 +32,7 @@ the rows would take more space."""
 _FLAGS = {OutcomeFilter.WRONG: MISSED | FALSE, OutcomeFilter.MISSED: MISSED, OutcomeFilter.FALSE: FALSE}
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Which images the outcomes are of: those of `dataset`, and whether they are training images. If so, the answers are those
-    of a model that had not seen the image."""
-
-    dataset: str
-    training: bool
-
-
-def put_outcomes(objects: ObjectStore, key: str, outcomes: Outcomes, origin: Origin) -> None:
+def put_outcomes(objects: ObjectStore, key: str, outcomes: Outcomes) -> None:
     """Write the outcomes under the prefix `key`."""
     chunks: list[bytes] = []
     starts, rows, tags, verdicts, likely = array("Q", [0]), array("I"), array("H"), array("B"), array("I")
@@ -58,11 +48,11 @@ def put_outcomes(objects: ObjectStore, key: str, outcomes: Outcomes, origin: Ori
                 verdicts.append(flags)
             if "likelyLabels" in outcome.wire:
                 likely.append(row)
-    facts = json.dumps({"images": count, "tags": list(outcomes.tags), **asdict(origin)})
+    facts = json.dumps({"images": count, "tags": list(outcomes.tags), **_threshold(outcomes)})
     arrays = {"starts": starts, "rows": rows, "tags": tags, "verdicts": verdicts, "likely": likely}
     index = {"facts": np.frombuffer(facts.encode(), np.uint8), **{name: np.array(values) for name, values in arrays.items()}}
     objects.put(f"{key}/rows", b"".join(chunks))
-    objects.put(f"{key}/confusion.json", _confusion(count, outcomes.tags, outcomes.confusion))
+    objects.put(f"{key}/confusion.json", _confusion(count, outcomes))
     objects.put(f"{key}/curves.json", json.dumps(outcomes.curves).encode())
     objects.put(f"{key}/index.npz", to_npz(index))
 
@@ -73,9 +63,9 @@ class StoredOutcomes:
 
     def __init__(self, rows: Path, index: dict[str, NDArray[np.generic]]) -> None:
         facts = json.loads(index["facts"].tobytes())
-        self.origin = Origin(facts["dataset"], facts["training"])
         self.tags: list[str] = facts["tags"]
         self.images: int = facts["images"]
+        self.threshold: float | None = facts.get("threshold")
         self.likely = len(index["likely"])
         self._rows = rows
         self._index = index
@@ -132,11 +122,16 @@ class StoredOutcomes:
         return lines
 
 
-def _confusion(images: int, tags: Sequence[str], counts: ConfusionCounts) -> bytes:
+def _threshold(outcomes: Outcomes) -> dict[str, float]:
+    return {} if outcomes.threshold is None else {"threshold": outcomes.threshold}
+
+
+def _confusion(images: int, outcomes: Outcomes) -> bytes:
     """Labels and answers in the order of the tags, the ones that are absent last."""
-    cells = []
-    ordered = sorted(counts.items(), key=lambda cell: [len(tags) if tag is None else tag for tag in cell[0]])
+    tags, cells = outcomes.tags, []
+    ordered = sorted(outcomes.confusion.items(), key=lambda cell: [len(tags) if tag is None else tag for tag in cell[0]])
     for (label, answer), count in ordered:
         names = {"label": label, "answer": answer}
         cells.append({**{name: tags[tag] for name, tag in names.items() if tag is not None}, "count": count})
-    return json.dumps({"images": images, "tags": list(tags), "cells": cells}, ensure_ascii=False).encode()
+    document = {"images": images, "tags": list(tags), **_threshold(outcomes), "cells": cells}
+    return json.dumps(document, ensure_ascii=False).encode()

@@ -72,7 +72,7 @@ def test_several_tags_are_trained_gated_published_asked_and_exported(project: Pr
         answer = client.analyze("scenes", picture.read_bytes()).custom_model_result
         assert answer is not None
         assert answer.tags_result is not None
-        (probabilities,) = session.run(None, {"image": np.asarray(Image.open(picture).convert("RGB"))})
+        (probabilities,) = session.run(["probabilities"], {"image": np.asarray(Image.open(picture).convert("RGB"))})
         assert {tag.name: (tag.confidence, tag.threshold) for tag in answer.tags_result.values} == {
             tag: (pytest.approx(float(probability), abs=1e-5), threshold)
             for tag, probability, threshold in zip(labels, probabilities, thresholds, strict=True)

@@ -107,3 +107,13 @@ def test_a_model_of_another_kind_than_its_dataset_is_an_error_in_the_preview(
     assert "stacks/Pulumi.local.yaml: vision-customization: models.shapes.trainingDataset: dataset " in output
     assert f"'shapes-train' is of kind {annotation_kind}, but model 'shapes', a {model_kind}, needs {needed}" in output
     assert "Traceback" not in output
+
+
+def test_a_test_image_that_is_a_training_image_is_no_fault_but_both_are_named(project: Project) -> None:
+    images = project.folder / "shapes" / "images"
+    before = (images / "circle-1003.png").read_bytes()
+    (images / "circle-1003.png").write_bytes((images / "circle-3.png").read_bytes())
+    printed = project.preview().succeeded().output
+    (images / "circle-1003.png").write_bytes(before)
+    assert "of dataset 'shapes-test'" in printed
+    assert "shapes/images/circle-1003.png is the same picture as shapes/images/circle-3.png" in printed

@@ -19,7 +19,7 @@ from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.engine.api import create_app
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
 from vision_customization.engine.learning.images import DecodedImage
-from vision_customization.engine.models.answers import TagProbability
+from vision_customization.engine.models.answers import Classification, TagProbability
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
@@ -60,11 +60,13 @@ class FixedModels:
     asked: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
+    novelty: float | None = None
 
-    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> list[TagProbability]:
+    def classify(self, model_id: str, pixels: NDArray[np.uint8]) -> Classification:
         assert pixels.dtype == np.uint8
         self.asked.append((model_id, pixels.shape))
-        return [TagProbability(*found) for found in (("cat", 0.125), ("dög", 0.625), ("cow", 0.25))]
+        tags = [TagProbability(*found) for found in (("cat", 0.125), ("dög", 0.625), ("cow", 0.25))]
+        return Classification(tags, self.novelty)
 
     def detect(self, model_id: str, image: DecodedImage) -> list[DetectedObject]:
         self.asked.append((model_id, image.pixels.shape))
@@ -174,16 +176,17 @@ class World:
     def train(self, name: str = "m") -> str:
         """Add a model that has succeeded, with its artifact. Returns its id."""
         assert self.create(name).status_code == 201
-        return self._succeed(self.store.models.find(name).id)
+        return self.succeed(self.store.models.find(name).id)
 
     def train_detector(self, name: str = "r", kind: ModelKind = ModelKind.PRODUCT_RECOGNIZER, tiles: int = 1) -> str:
         """Like `train`, for a kind that finds objects."""
         record = self.store.models.create(
             name, TrainingOrder(training_dataset_name="shelves", time_budget_in_hours=1, model_kind=kind, tiles=tiles)
         )
-        return self._succeed(record.id)
+        return self.succeed(record.id)
 
-    def _succeed(self, model_id: str) -> str:
+    def succeed(self, model_id: str) -> str:
+        """End a training with a model. Returns its id."""
         self.store.models.begin(model_id)
         self.objects.put(f"models/{model_id}/model.onnx", b"onnx")
         self.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')

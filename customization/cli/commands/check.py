@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +17,11 @@ from vision_customization.customization.cli.dataset_files import (
     source_of,
 )
 from vision_customization.customization.cli.exit_code import ExitCode
-from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar
+from vision_customization.customization.cli.output import digest_cache, json_option, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from vision_customization.contract.coco.document import Violation
+    from vision_customization.customization.datasets.content import Content
 
 
 @click.command(short_help="Check COCO files and their images")
@@ -26,12 +33,15 @@ from vision_customization.customization.cli.output import json_option, print_jso
 def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path | None, as_json: bool) -> None:
     """Check COCO files and their images against every rule of the service, before anything is uploaded.
 
-    Several FILES make one dataset. Violations are listed with file, index and id; the exit code is 1 if any is an error.
+    Several FILES make one dataset. Violations are listed with file, index and id; the exit code is 1 if any is an error. A
+    picture that is in two of the files gets a warning, also if it was cropped a little or compressed again: give the files for
+    training and testing together to see that no test image is a training image.
 
     \b
     Examples:
       vision check data/train.json
       vision check data/test.json --purpose evaluation
+      vision check data/train.json data/test.json
       vision check a.json b.json --images photos --json | jq '.violations[].message'
     """
     from vision_customization.customization.datasets.content import check_dataset, describe
@@ -42,6 +52,8 @@ def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path 
         found = read_dataset(source_of(files, images, kind, purpose), lambda done, total: advance(done, total, ""))
     checked = check_dataset(found)
     content, violations = checked.content, checked.violations
+    if content is not None:
+        violations += tuple(_in_two_files(content))
     if as_json:
         print_json(
             {
@@ -64,3 +76,17 @@ def check(files: tuple[Path, ...], kind: str | None, purpose: str, images: Path 
             errors = sum(violation.severity == "error" for violation in violations)
             click.echo(f"{errors:,} {'violation' if errors == 1 else 'violations'}", err=True)
         click.get_current_context().exit(ExitCode.NO)
+
+
+def _in_two_files(content: Content) -> Iterator[Violation]:
+    """Warnings for pictures of a file that an earlier one has, too."""
+    from vision_customization.contract.coco.document import Severity, Violation
+    from vision_customization.customization.datasets.shared_pictures import near_contents, shared_pictures
+
+    for earlier, file in combinations(content.files, 2):
+        images = {id(entry): image for image, entry in zip(file.coco.images, file.entries, strict=True)}
+        near = near_contents(file.entries, earlier.entries, digest_cache())
+        for shared in shared_pictures(file.entries, earlier.entries, near):
+            image = images[id(shared.entry)]
+            message = f"{shared} of {earlier.coco.name}"
+            yield Violation(file.coco.name, message, "images", image.index, image.id, Severity.WARNING)

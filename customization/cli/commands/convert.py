@@ -79,11 +79,11 @@ def convert(
 
     The output ends with what was read, written and left out, by reason, with the first places.
 
-    The train/test split is reproducible and stratified by tag, and identical images never end up on both sides. A source with
-    folders or files train, valid and test keeps that split, unless --test-share asks for another. If the output folder already
-    has both files, their images stay where they are, and only new images are split. A file that lists images SOURCE does not
-    have is not overwritten. If anything cannot be converted, nothing is written, the exit code is 1, and every problem is
-    listed with its file and line or index.
+    The train/test split is reproducible and stratified by tag, and identical images and near-duplicates never end up on both
+    sides. A source with folders or files train, valid and test keeps that split, unless --test-share asks for another. If the
+    output folder already has both files, their images stay where they are, and only new images are split. A file that lists
+    images SOURCE does not have is not overwritten. If anything cannot be converted, nothing is written, the exit code is 1, and
+    every problem is listed with its file and line or index.
 
     \b
     Examples:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from vision_customization.common.errors import VisionError
+from vision_customization.contract.limits import NOVEL
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.image_argument import is_url, without_query
@@ -37,6 +38,7 @@ class Answer(TypedDict, total=False):
     image: str
     tags: list[dict[str, Any]]
     objects: list[dict[str, Any]]
+    novelty: float
     error: str
 
 
@@ -111,6 +113,8 @@ def analyze(client: VisionClient, model: str, target: str, threshold: float, top
         if top is not None and any(tag.threshold is not None for tag in tags):
             tags, top = [tag for tag in tags if tag.confidence >= (tag.threshold or 0)], None
         answer["tags"] = [tag.to_wire() for tag in tags[:top]]
+    if custom is not None and custom.novelty is not None:
+        answer["novelty"] = custom.novelty
     if custom is not None and custom.objects_result is not None:
         answer["objects"] = [found.to_wire() for found in custom.objects_result.values if found.tags[0].confidence >= threshold]
     return answer
@@ -145,10 +149,13 @@ def draw_all(answers: Sequence[Answer], pictures: Mapping[str, Path]) -> list[Pa
 
 
 def _print_answers(answers: Sequence[Answer]) -> None:
-    columns = ("image", "what", "confidence", "box (x, y, w, h)")
+    columns = ("image", "what", "confidence", "box (x, y, w, h)", "novelty")
     rows = [row for answer in answers for row in _rows(answer)]
-    shown = len(columns) if any(row[-1] is not None for row in rows) else len(columns) - 1
-    print_table(columns[:shown], [row[:shown] for row in rows], "")
+    shown = [index for index in range(len(columns)) if index < 3 or any(row[index] for row in rows)]
+    print_table([columns[index] for index in shown], [[row[index] for index in shown] for row in rows], "")
+    novel = sum(answer.get("novelty", 0) >= NOVEL for answer in answers)
+    if novel:
+        click.echo(f"Unlike what the model was trained for (novelty {NOVEL} or more): {novel} of {len(answers)} images.")
 
 
 def _targets(images: Sequence[str]) -> list[str]:
@@ -233,12 +240,16 @@ def _is_drawing(file: Path) -> bool:
 def _rows(answer: Answer) -> list[tuple[object, ...]]:
     image = answer["image"]
     if "error" in answer:
-        return [(image, f"error: {answer['error']}", None, None)]
-    rows: list[tuple[object, ...]] = [("", tag["name"], tag["confidence"], None) for tag in answer.get("tags", [])]
+        return [(image, f"error: {answer['error']}", None, None, "")]
+    novelty = _marked(answer["novelty"]) if "novelty" in answer else ""
+    rows: list[tuple[object, ...]] = [("", tag["name"], tag["confidence"], None, "") for tag in answer.get("tags", [])]
     for found in answer.get("objects", []):
         box = found["boundingBox"]
         tag = found["tags"][0]
-        rows.append(("", tag["name"], tag["confidence"], f"{box['x']}, {box['y']}, {box['w']}, {box['h']}"))
-    if not rows:
-        return [(image, "(nothing)", None, None)]
-    return [(image, *rows[0][1:]), *rows[1:]]
+        rows.append(("", tag["name"], tag["confidence"], f"{box['x']}, {box['y']}, {box['w']}, {box['h']}", ""))
+    first = rows[0] if rows else ("", "(nothing)", None, None, "")
+    return [(image, *first[1:-1], novelty), *rows[1:]]
+
+
+def _marked(novelty: float) -> str:
+    return f"{novelty:.2f}" + (" novel" if novelty >= NOVEL else "")

@@ -18,6 +18,7 @@ from vision_customization.engine.api.bodies.image import IMAGE_BODY, WaitingRoom
 from vision_customization.engine.api.collaborators import Prebuilt, Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import JSON, ApiError, invalid, invalid_values
+from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes.prebuilt_features import combined, passed_on
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.learning.errors import ArtifactError
@@ -28,6 +29,8 @@ from vision_customization.engine.store import AnswerableModel, NotFound
 
 WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
+
+FIRST_VERSION = "2023-02-01-preview"
 
 _FETCHES = 16
 
@@ -76,21 +79,23 @@ router = APIRouter(prefix="/computervision", tags=["Analyze"], route_class=Analy
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a model found in an image of this size, in pixels: all its tags if it is a classifier, else objects."""
+    """What a model found in an image of this size, in pixels: its tags and the novelty if it is a classifier, else objects."""
 
     model: AnswerableModel
     width: int
     height: int
     tags: list[TagProbability]
     objects: list[DetectedObject]
+    novelty: float | None = None
 
 
 class Analyzer:
     """Answers with the custom models of `service`, in threads of its own, because the threads that all other operations share
-    must not wait for servers elsewhere."""
+    must not wait for servers elsewhere. Counts novel images in `metrics`."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, metrics: Metrics) -> None:
         self.service = service
+        self._metrics = metrics
         self.waiting = WaitingRoom()
         self._images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
         self._fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
@@ -109,7 +114,13 @@ class Analyzer:
         read, and a model that can't answer."""
         if url is not None:
             image = await in_thread(self._fetches, _fetch, self.service, name, url)
-        return await in_thread(self._images, lambda: form(_find(self.service, name, image)))
+        return await in_thread(self._images, lambda: form(self._find(name, image)))
+
+    def _find(self, name: str, image: bytes) -> "Findings":
+        findings = _find(self.service, name, image)
+        if findings.novelty is not None:
+            self._metrics.count_novelty(findings.model.name, findings.novelty)
+        return findings
 
     async def standard(self, resource: Prebuilt, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:
         """The answer of the Vision resource."""
@@ -189,7 +200,8 @@ def _find(service: Service, model_name: str, image: bytes) -> Findings:
     decoded = decoded_image(image, record.tiles)
     try:
         if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
-            return Findings(record, decoded.width, decoded.height, service.models.classify(record.id, decoded.pixels), [])
+            found = service.models.classify(record.id, decoded.pixels)
+            return Findings(record, decoded.width, decoded.height, found.tags, [], found.novelty)
         return Findings(record, decoded.width, decoded.height, [], service.models.detect(record.id, decoded))
     except ModelGone:
         raise _unknown_model(model_name) from None
@@ -203,20 +215,23 @@ def _find(service: Service, model_name: str, image: bytes) -> Findings:
 def analysis_text(findings: Findings, api_version: str) -> str:
     """The contract's answer, as JSON."""
     if findings.model.model_kind is ModelKind.GENERIC_CLASSIFIER:
-        found = tags_result(findings.tags)
+        found = tags_result(findings.tags, findings.novelty)
     else:
         found = objects_result(findings.objects)
-    return json.dumps(analysis(found, api_version, findings.width, findings.height), ensure_ascii=False, separators=(",", ":"))
+    answer = analysis(found, api_version, findings.width, findings.height)
+    if api_version == FIRST_VERSION:
+        answer = in_first_version(answer)
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
 
-def tags_result(tags: Sequence[TagProbability]) -> dict[str, Any]:
-    """All tags by falling confidence, with their thresholds if the model has any."""
+def tags_result(tags: Sequence[TagProbability], novelty: float | None) -> dict[str, Any]:
+    """All tags by falling confidence, with their thresholds if the model has any, and the novelty if it tells it."""
     ordered = sorted(tags, key=lambda tag: -tag.probability)
     values = [
         {"name": tag.name, "confidence": tag.probability} | ({} if tag.threshold is None else {"threshold": tag.threshold})
         for tag in ordered
     ]
-    return {"tagsResult": {"values": values}}
+    return {"tagsResult": {"values": values}} | ({} if novelty is None else {"novelty": novelty})
 
 
 def objects_result(objects: list[DetectedObject]) -> dict[str, Any]:
@@ -230,3 +245,24 @@ def analysis(found: dict[str, Any], api_version: str, width: int, height: int) -
         "modelVersion": api_version,
         "metadata": {"width": width, "height": height},
     }
+
+
+def in_first_version(answer: dict[str, Any]) -> dict[str, Any]:
+    """An `analysis`, and beside each part of it what the first version's how-to shows instead: "Test the custom model on an
+    image" in Learn's "Create a custom Image Analysis model" of February 2023. That page has no object; its `objects` have the
+    form of DetectedObjectApiModel in "Analyze a shelf image" of that year. The service's own answers had the newer form."""
+    found = answer["customModelResult"]
+    objects = [
+        {"id": each["id"], "boundingBox": each["boundingBox"], "classifications": _classifications(each["tags"])}
+        for each in found.get("objectsResult", {}).get("values", ())
+    ]
+    first = {
+        "classifications": _classifications(found.get("tagsResult", {}).get("values", ())),
+        "objects": objects,
+        "imageMetadata": answer["metadata"],
+    }
+    return {"kind": "imageAnalysisResult", **answer, "customModelResult": found | first}
+
+
+def _classifications(tags: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"label": tag["name"], "confidence": tag["confidence"]} for tag in tags]

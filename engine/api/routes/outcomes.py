@@ -169,7 +169,8 @@ def _page(kept: Kept, page: LongPageQuery, only: OutcomeFilter | None, tag: str 
         raise invalid(f"tag: {kept.what} has no tag {tag!r}.", target="tag")
     count, lines = outcomes.page(page.skip, page.top, only, tag)
     query = {"only": None if only is None else only.value, "tag": tag}
-    return page.encoded(lines, count, {name: value for name, value in query.items() if value is not None})
+    facts = {} if outcomes.threshold is None else {"threshold": outcomes.threshold}
+    return page.encoded(lines, count, {name: value for name, value in query.items() if value is not None}, facts)
 
 
 def _curves(kept: Kept) -> Response:

@@ -31,5 +31,5 @@ async def combined(custom: Awaitable[str], asked: Awaitable[PrebuiltReply]) -> R
     assert isinstance(standard, Response)
     if standard.status_code != 200:
         return standard
-    result = {"customModelResult": json.loads(own)["customModelResult"], **json.loads(bytes(standard.body))}
+    result = {**json.loads(own), **json.loads(bytes(standard.body))}
     return Response(json.dumps(result, ensure_ascii=False, separators=(",", ":")), 200, media_type=JSON)

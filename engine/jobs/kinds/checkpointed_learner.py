@@ -36,14 +36,14 @@ class CheckpointedLearner:
         self._key = key
         kept = [phase for phase in range(len(phases)) if objects.exists(self._checkpoint(phase))]
         self.phase = max(kept, default=0)
-        self._steps: Sequence[int] = [phase.recipe.steps for phase in phases]
+        self._steps = [phase.recipe.steps for phase in phases]
         self._learner = self._begun(start)
         if kept:
             self._learner.resume(objects.get(self._checkpoint(self.phase)))
 
     def plan(self, steps: Sequence[int]) -> None:
         """Set the number of steps of each phase, from here on."""
-        self._steps = steps
+        self._steps = list(steps)
         self._learner.steps = steps[self.phase]
 
     @property

@@ -35,7 +35,7 @@ from vision_customization.engine.learning import (
     train_multi_label,
 )
 from vision_customization.engine.objects.keys import estimate_key, head_key, outcomes_key
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.outcomes.stored import put_outcomes
 
 _READING_BUDGET_SHARE = 0.9
 
@@ -126,7 +126,7 @@ class ClassifierTraining(Training):
         training = train_classifier(features, labels, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
-            performance = self._keep(part, estimated(images, labels, training.held_out, part.tags), training=True)
+            performance = self._keep(estimate_key, estimated(images, labels, training.held_out, part.tags))
         digest = dataset_digest([image.sha256 for image in images], [part.tags[label] for label in labels])
         return training.classifier, FittedFacts(
             recipe=training.recipe, performance=performance, digest=digest, images=len(labels)
@@ -146,7 +146,7 @@ class ClassifierTraining(Training):
         if training.held_out is not None:
             thresholds = training.classifier.thresholds or ()
             result = estimated_tags(images, present, training.held_out, thresholds, part.tags)
-            performance = self._keep(part, result, training=True)
+            performance = self._keep(estimate_key, result)
         labels = [json.dumps([part.tags[tag] for tag in np.flatnonzero(row)]) for row in present]
         digest = dataset_digest([image.sha256 for image in images], labels)
         return training.classifier, FittedFacts(
@@ -157,7 +157,7 @@ class ClassifierTraining(Training):
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
         result = measured(self._job, self._embedding, head_key(self._job.model_id), TEST, shards)
-        return self._keep(self._job.plan.parts[TEST], result, training=False)
+        return self._keep(outcomes_key, result)
 
     def export(self, fitted: Fitted, performance: dict[str, Any] | None) -> dict[str, Any]:
         """Write the model's file. Returns the artifact, as the contract writes it."""
@@ -174,6 +174,7 @@ class ClassifierTraining(Training):
                 if classifier.thresholds is None
                 else {"thresholds": dict(zip(classifier.tags, classifier.thresholds, strict=True))}
             ),
+            **({} if classifier.novelty is None else {"novelty": {"name": "novelty", "type": "float32", "shape": []}}),
             "recipe": fitted["recipe"],
             "performance": performance,
             "dataset": {
@@ -185,11 +186,10 @@ class ClassifierTraining(Training):
         }
         return self._job.put_artifact(onnx, facts)
 
-    def _keep(self, part: Part, result: Measured, *, training: bool) -> dict[str, Any]:
-        """Store the outcomes. Returns the performance, as the contract writes it."""
+    def _keep(self, key: Callable[[str], str], result: Measured) -> dict[str, Any]:
+        """Store the outcomes under the model's `key`. Returns the performance, as the contract writes it."""
         performance, outcomes = result
-        key = estimate_key if training else outcomes_key
-        put_outcomes(self._job.resources.objects, key(self._job.model_id), outcomes, Origin(part.dataset, training))
+        put_outcomes(self._job.resources.objects, key(self._job.model_id), outcomes)
         return performance.to_wire()
 
     def _check_enough(self, part: Part, images: int, counts: NDArray[np.int64], used_seconds: float) -> None:

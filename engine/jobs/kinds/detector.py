@@ -42,7 +42,7 @@ from vision_customization.engine.learning.pretrained.nanodet import with_classes
 from vision_customization.engine.learning.pretrained.nanodet_weights import LICENCE, SOURCE, TITLE, read_nanodet
 from vision_customization.engine.objects.keys import estimate_key, job_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class DetectorTraining(Training):
     def evaluate(self, shards: int) -> dict[str, Any]:
         """The model's performance on the test images, as the contract writes it."""
         self._job.check()
-        return self._keep(measured(self._job, self._found, TEST, shards), TEST)
+        return self._keep(outcomes_key(self._job.model_id), measured(self._job, self._found, TEST, shards))
 
     def estimated(self) -> dict[str, Any] | None:
         """The performance on the held-out images, if any."""
@@ -279,16 +279,14 @@ class DetectorTraining(Training):
     def _estimate(self, learner: CheckpointedLearner, shards: int) -> None:
         """Evaluate the current network on the held-out images, if any, and store the result."""
         if images := self._images(shards).held_out:
-            performance = self._keep(self._measured(learner, images), TRAINING)
+            performance = self._keep(estimate_key(self._job.model_id), self._measured(learner, images))
             self._job.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
 
-    def _keep(self, measured: Measured, part: int) -> dict[str, Any]:
+    def _keep(self, key: str, measured: Measured) -> dict[str, Any]:
         """Store curves and outcomes. Returns the performance, as the contract writes it."""
-        objects, origin = self._job.resources.objects, Origin(self._job.plan.parts[part].dataset, part == TRAINING)
+        objects = self._job.resources.objects
         objects.put(self._key("curves"), json.dumps(measured.curves).encode())
-        put_outcomes(
-            objects, (estimate_key if origin.training else outcomes_key)(self._job.model_id), measured.outcomes, origin
-        )
+        put_outcomes(objects, key, measured.outcomes)
         return measured.performance.to_wire()
 
     def _measured(self, learner: CheckpointedLearner, images: Sequence[BoxedDigest]) -> Measured:

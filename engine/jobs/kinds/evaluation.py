@@ -19,7 +19,7 @@ from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.detection.artifact import DetectorSession
 from vision_customization.engine.objects.keys import artifact_key, head_key, outcomes_key
 from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.store import EvaluationRecord, ModelRecord, NotFound
 
 
@@ -64,7 +64,7 @@ class EvaluationRun(Job):
             head = head_key(evaluation.model_id)
             performance, outcomes = classifier_performance.measured(self, self._embedding, head, 0, shards)
         key = outcomes_key(evaluation.model_id, evaluation.id)
-        put_outcomes(self.resources.objects, key, outcomes, Origin(part.dataset, training=False))
+        put_outcomes(self.resources.objects, key, outcomes)
         try:
             self.resources.store.evaluations.finish(self._evaluation_id, performance)
         except NotFound:

@@ -4,12 +4,13 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from vision_customization.engine.learning.classification.novelty import Novelty
 from vision_customization.engine.learning.classification.views import LAYOUTS, SLICES, VIEWS, View, layout_of, views_in
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.learning.npz import to_npz
@@ -71,7 +72,8 @@ class Classifier:
     calibration multiplied in.
 
     A multi-label classifier has `thresholds`, each 0…1, and a sigmoid instead of the softmax: its probabilities are
-    independent, and a tag counts as present from its threshold on.
+    independent, and a tag counts as present from its threshold on. A classifier of an older version, and one with too few
+    images, has no `novelty`.
     """
 
     tags: tuple[str, ...]
@@ -79,6 +81,7 @@ class Classifier:
     weights: NDArray[np.float32]
     bias: NDArray[np.float32]
     thresholds: tuple[float, ...] | None = None
+    novelty: Novelty | None = None
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -108,6 +111,10 @@ class Classifier:
             result[start : start + _CHUNK] = scores / scores.sum(axis=1, keepdims=True)
         return result
 
+    def novelties(self, features: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """float32 [n, dimensions] → float32 [n], 0…1; None if the classifier does not tell the novelty."""
+        return None if self.novelty is None else self.novelty.of(apply_blocks(self.blocks, features))
+
     def to_npz(self) -> bytes:
         """The classifier as an npz file; the same classifier gives the same bytes."""
         facts: dict[str, object] = {
@@ -127,6 +134,8 @@ class Classifier:
         }
         for index, block in enumerate(self.blocks):
             arrays |= {f"mean{index}": block.mean, f"scale{index}": block.scale}
+        if self.novelty is not None:
+            arrays |= {f"novelty.{field.name}": getattr(self.novelty, field.name) for field in fields(Novelty)}
         return to_npz(arrays)
 
     @classmethod
@@ -157,6 +166,9 @@ class Classifier:
                     arrays["weights"],
                     arrays["bias"],
                     None if thresholds is None else tuple(thresholds),
+                    Novelty(*(arrays[f"novelty.{field.name}"] for field in fields(Novelty)))
+                    if "novelty.scale" in arrays
+                    else None,
                 )
         except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"the stored classifier is damaged: {error}") from error

@@ -40,7 +40,7 @@ def folds_for(labels: Labels, groups: Labels) -> int:
 
 
 def assign_folds(labels: Labels, groups: Labels, folds: int, seed: int) -> Labels:
-    """Each image's fold; every tag is spread over the folds as evenly as possible, and no group is parted.
+    """Each image's fold; every tag is spread over the folds as evenly as possible, and each group is in one fold.
 
     Args:
         groups: int64 [n], of images that show nearly the same; a group has one tag.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.calibration import SHARPNESS_UNFITTED
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Labels, Samples
+from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.recipes import ALIKE, DEFAULT, RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import Trial, choose, lead_over, run_trials
 from vision_customization.engine.learning.classification.views import views_in
@@ -76,6 +77,16 @@ def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequ
     return Classifier(tuple(tags), blocks, head.weights.astype(np.float32), head.bias.astype(np.float32))
 
 
+def with_novelty(
+    classifier: Classifier, features: Samples, labels: Labels | None = None, groups: Labels | None = None
+) -> Classifier:
+    """The classifier with its novelty, from the images that it was fitted on; without labels, all of them are of one kind.
+    Images of a group show the same."""
+    kinds = np.zeros(len(features), np.int64) if labels is None else labels
+    x = apply_blocks(classifier.blocks, features)
+    return replace(classifier, novelty=fit_novelty(x, kinds, int(kinds.max()) + 1, groups))
+
+
 def train_classifier(
     features: Samples,
     labels: Labels,
@@ -119,6 +130,7 @@ def train_classifier(
         held_out = HeldOut(best.rows, best.probabilities, len(np.unique(groups[best.rows])), best.learnt_share)
     report(0.9, "fitting on all images")
     classifier = fit_classifier(recipe, features, labels, tags, sharpness=sharpness)
+    classifier = with_novelty(classifier, features, labels, groups)
     report(1.0, "trained")
     return TrainedClassifier(classifier, facts, held_out)
 

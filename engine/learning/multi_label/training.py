@@ -12,7 +12,7 @@ from vision_customization.engine.learning.classification.classifier import Class
 from vision_customization.engine.learning.classification.heads import Samples
 from vision_customization.engine.learning.classification.recipes import ALIKE, RECIPES, Recipe
 from vision_customization.engine.learning.classification.selection import FOLDS, choose, lead_over
-from vision_customization.engine.learning.classification.training import Progress
+from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
@@ -78,6 +78,7 @@ def train_multi_label(
         thresholds = (THRESHOLD_UNFITTED,) * len(tags)
     report(0.9, "fitting on all images")
     classifier = _fit(recipe, calibration, thresholds, features, present, tags)
+    classifier = with_novelty(classifier, features, groups=groups)
     report(1.0, "trained")
     return TrainedMultiLabel(classifier, _facts(trials, recipe), held_out)
 

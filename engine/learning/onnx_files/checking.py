@@ -32,8 +32,12 @@ _LARGE_INT = -(2**63)
 
 _METADATA = frozenset({"labels", "licences", "thresholds", "tiles"})
 _ITEM_BYTES: Mapping[int, int] = {TensorProto.FLOAT: 4, TensorProto.INT64: 8}
-_CLASSIFIER_OUTPUTS = frozenset({"probabilities"})
-_DETECTOR_OUTPUTS = frozenset({"boxes", "scores", "classes"})
+_OUTPUTS = (
+    frozenset({"probabilities"}),
+    frozenset({"probabilities", "novelty"}),
+    frozenset({"boxes", "scores", "classes"}),
+)
+"""Of classifiers and of detectors."""
 
 _ATTRIBUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
@@ -45,7 +49,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
         frozenset(),
     ),
     **dict.fromkeys(("Concat", "Flatten", "Gather", "Softmax", "Split"), frozenset({"axis"})),
-    **dict.fromkeys(("ReduceL2", "ReduceMean", "ReduceProd", "ReduceSum"), frozenset({"keepdims"})),
+    **dict.fromkeys(("ReduceL2", "ReduceMax", "ReduceMean", "ReduceProd", "ReduceSum"), frozenset({"keepdims"})),
     **dict.fromkeys(("AveragePool", "MaxPool"), frozenset({"kernel_shape", "strides", "pads"})),
     "Cast": frozenset({"to"}),
     "Conv": frozenset({"auto_pad", "group", "kernel_shape", "pads", "strides"}),
@@ -127,7 +131,7 @@ def _problems_of_the_frame(model: ModelProto) -> Iterator[str]:
     if [value.name for value in graph.input] != [IMAGE] or not _is_an_image(graph.input[0]):
         yield f"its input is not `{IMAGE}`, uint8 [height, width, 3]"
     outputs = {value.name for value in graph.output}
-    if outputs not in (_CLASSIFIER_OUTPUTS, _DETECTOR_OUTPUTS):
+    if outputs not in _OUTPUTS:
         yield f"its outputs are neither a classifier's nor a detector's ({_named(', '.join(sorted(outputs)))})"
 
 

@@ -576,6 +576,21 @@ def test_of_several_tags_the_table_shows_those_that_are_present(vision: Vision, 
     assert "(nothing)" in vision("predict", "m", picture).out
 
 
+def test_novel_images_are_marked(vision: Vision, service: FakeService, tmp_path: Path) -> None:
+    novelties = iter([0.98, 0.97, 0.5, 1.0])
+    tags = {"values": [{"name": "cat", "confidence": 0.9}, {"name": "dog", "confidence": 0.1}]}
+    size = {"width": 1, "height": 1}
+    service.handler = lambda _: Answer(
+        200, {"customModelResult": {"tagsResult": tags, "novelty": next(novelties)}, "modelVersion": "x", "metadata": size}
+    )
+    pictures = [photos(tmp_path) / "cat" / f"{number}.png" for number in (1, 3)]
+    table = vision("predict", "m", *pictures).out
+    assert re.search(r"cat +0\.900 +0\.98 novel *\n +dog +0\.100 *\n", table)
+    assert re.search(r"cat +0\.900 +0\.97 *\n +dog +0\.100 *\n", table)
+    assert "Unlike what the model was trained for (novelty 0.98 or more): 1 of 2 images." in table
+    assert [result["novelty"] for result in vision("predict", "m", *pictures, "--json").json] == [0.5, 1.0]
+
+
 SIGNED = "https://someone@x.blob.core.windows.net/c/a.jpg?sv=2024&sig=c2VjcmV0#top"
 UNSIGNED = "https://x.blob.core.windows.net/c/a.jpg"
 

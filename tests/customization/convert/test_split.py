@@ -1,13 +1,14 @@
 """Splitting into training and testing."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert import FormerParts, LabelledImage, LabelledImages, split
+from vision_customization.customization.convert import FormerParts, LabelledImage, LabelledImages, split, split_as_given
 
 BOX: Box = (0.0, 0.0, 1.0, 1.0)
 
@@ -94,3 +95,68 @@ def test_images_of_several_tags_are_parted_by_the_rarest() -> None:
     ]
     testing = split(LabelledImages(AnnotationKind.IMAGE_OBJECT_DETECTION, ("common", "rare"), tuple(made)), 0.2)[1]
     assert counts(testing) == {"common": 20, "rare": 2}
+
+
+def group(tag: str, *numbers: int) -> list[str]:
+    return [f"{tag}-{number}" for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("tags", "share", "alike", "expected"),
+    [
+        # as close as whole groups allow, or exact where single images are left to fill up
+        ({"a": 10}, 0.2, [group("a", *range(5)), group("a", *range(5, 10))], {"a": 5}),
+        ({"a": 10}, 0.2, [group("a", *range(4))], {"a": 2}),
+        ({"a": 12}, 0.25, [group("a", *range(start, start + 4)) for start in (0, 4, 8)], {"a": 4}),
+        ({"a": 9}, 0.5, [group("a", *range(start, start + 3)) for start in (0, 3, 6)], {"a": 3}),
+        # no test image, if two would not remain for training
+        ({"a": 4, "b": 10}, 0.2, [group("a", *range(4))], {"b": 2}),
+        ({"a": 5, "b": 10}, 0.2, [group("a", *range(4))], {"a": 1, "b": 2}),
+        # a group of two tags counts for both
+        ({"a": 10, "b": 10}, 0.2, [[*group("a", 0, 1), *group("b", 0, 1)]], {"a": 2, "b": 2}),
+    ],
+)
+def test_near_duplicates_stay_together(
+    tags: dict[str, int], share: float, alike: list[list[str]], expected: dict[str, int]
+) -> None:
+    for seed in range(5):
+        training, testing = split(images(tags), share, seed, alike=alike)
+        assert counts(testing) == expected
+        assert len(training.images) + len(testing.images) == sum(tags.values())
+        for members in alike:
+            sides = [{image.sha256 for image in part.images}.isdisjoint(members) for part in (training, testing)]
+            assert any(sides)
+
+
+def test_the_report_says_what_stays_together_and_which_tag_is_not_tested() -> None:
+    alike = [group("a", *range(4)), group("b", 1, 0)]
+    training, testing = split(images({"a": 4, "b": 10}), 0.2, alike=alike)
+    assert training.remarks == testing.remarks
+    together, untested = training.remarks
+    assert (together.effect, together.what) == ("note", "image")
+    assert together.reason == "in 2 groups of near-duplicates stay together"
+    assert together.places == (
+        *(f"a{number}.jpg (group 1)" for number in range(4)),
+        *(f"b{number}.jpg (group 2)" for number in range(2)),
+    )
+    assert (untested.effect, untested.what, untested.places) == ("warning", "tag", ("'a'",))
+
+
+def test_near_duplicates_that_an_earlier_split_parted_are_split_again() -> None:
+    whole = images({"a": 20})
+    names = [image.path.resolve() for image in whole.images]
+    former = FormerParts(frozenset(names[:16]), frozenset(names[16:]))
+    training, testing = split(whole, 0.2, former=former, alike=[group("a", 0, 16), group("a", 17, 18)])
+    assert {f"a-{number}" for number in (*range(1, 16),)} <= {image.sha256 for image in training.images}
+    assert {f"a-{number}" for number in (17, 18, 19)} <= {image.sha256 for image in testing.images}
+    [again] = [remark for remark in training.remarks if remark.effect == "changed"]
+    assert again.places == ("a0.jpg", "a16.jpg")
+
+
+def test_near_duplicates_across_the_split_of_a_source_are_reported() -> None:
+    whole = images({"a": 6})
+    given = replace(whole, images=tuple(replace(image, testing=number > 3) for number, image in enumerate(whole.images)))
+    training, testing = split_as_given(given, [group("a", 0, 4), group("a", 1, 2)])
+    assert (len(training.images), len(testing.images)) == (4, 2)
+    [remark] = training.remarks
+    assert (remark.effect, remark.places) == ("warning", ("a4.jpg (like a0.jpg)",))

@@ -1,5 +1,6 @@
 """What the cache believes, and what it does not."""
 
+import hashlib
 import os
 import sqlite3
 import subprocess
@@ -110,6 +111,29 @@ def test_a_useless_cache_costs_time_only(tmp_path: Path, spoil: str) -> None:
         cache.path.chmod(0o400)
     for _ in range(2):
         assert look(cache, image) == list(expected.values())
+
+
+@pytest.mark.usefixtures("later")
+def test_a_cache_from_before_the_miniatures_stays_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, image = DigestCache(tmp_path / "cache"), write(tmp_path / "a.png")
+    before = look(cache, image)
+    with sqlite3.connect(cache.path) as connection:
+        connection.executescript("DROP TABLE miniatures; PRAGMA user_version = 1")
+    connection.close()
+    monkeypatch.setattr(images, "_read_file", lambda *_: pytest.fail("read again"))
+    assert look(cache, image) == before
+
+
+def test_miniatures_are_kept_by_content(tmp_path: Path, decoded: list[str]) -> None:
+    cache = DigestCache(tmp_path / "cache")
+    paths = [write(tmp_path / f"{seed}.png", seed) for seed in range(3)]
+    sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    look(cache, *paths[:2])  # decoding gives them, too
+    wanted = dict(zip(sums, paths, strict=True)) | {"0" * 64: tmp_path / "missing.png"}
+    found = images.read_miniatures(wanted, cache)
+    assert decoded == sums
+    assert set(found) == set(sums)
+    assert images.read_miniatures(wanted, cache) == images.read_miniatures(wanted) == found
 
 
 def test_what_was_read_before_an_interruption_is_kept(tmp_path: Path, decoded: list[str]) -> None:

@@ -139,14 +139,14 @@ def test_a_file_that_is_not_text_is_named(file: Path) -> None:
 
 def test_a_recognizer_learns_from_boxes_too(file: Path) -> None:
     place = {"annotationFiles": ["train.json"], "source": "elsewhere"}
-    boxes = stack_entry("leaves", "imageObjectDetection", 10, place)
+    boxes = stack_entry("leaves", "imageObjectDetection", 10, 1, place)
     file.write_text("config: {ours:models: {leaves: {trainingDataset: leaves-train, modelKind: Product-Recognizer}}}\n")
     assert declare(file, "ours", boxes) is Declared.CHANGED
 
 
 def test_images_that_are_held_out_later_are_evaluated_on(file: Path) -> None:
     place = {"annotationFiles": ["train.json"], "source": "my-photos"}
-    declare(file, "ours", stack_entry("leaves", "imageClassification", 10, place))
+    declare(file, "ours", stack_entry("leaves", "imageClassification", 10, 2, place))
     declare(file, "ours", leaves())
     model = yaml.safe_load(file.read_text())["config"]["ours:models"]["leaves"]
     assert (model["evaluationDataset"], model["require"]) == ("leaves-test", {"accuracyTop1": 0.8})

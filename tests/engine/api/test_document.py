@@ -22,8 +22,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.engine.outcomes.made import made_outcomes
 from tests.support.api_world import BuildAnyWorld, World
 from tests.support.places import DOCS
-from vision_customization.engine.objects.keys import outcomes_key
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.objects.keys import estimate_key
+from vision_customization.engine.outcomes.stored import put_outcomes
 
 CHECKS = [
     not_a_server_error,
@@ -118,7 +118,7 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: B
     model_id = world.train("m")
     world.create("early")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})
-    put_outcomes(world.objects, outcomes_key(model_id), made_outcomes(20, training=True), Origin("cats", training=True))
+    put_outcomes(world.objects, estimate_key(model_id), made_outcomes(20, training=True))
     world.call("PUT", "publishedmodels/live", json={"modelName": "m"})
     world.train_detector("r")
     world.store.runs.create("r", "r")

@@ -28,7 +28,7 @@ def test_flipped_labels_are_found_and_few_others() -> None:
     labels, flipped = truth.copy(), random.choice(500, 50, replace=False)
     labels[flipped] = (truth[flipped] + 1 + random.integers(0, 4, 50)) % 5
     marked = likely_labels(labels, probabilities.astype(np.float32)) != labels
-    assert marked[flipped].mean() > 0.8
+    assert marked[flipped].mean() > 0.7
     assert marked.sum() < 60
 
 

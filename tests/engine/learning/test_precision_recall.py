@@ -53,8 +53,8 @@ def test_the_curve_of_first_answers_ends_at_the_accuracy() -> None:
     labels = np.array([0, 1, 1, 0])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], np.float32)
     assert first_answer_curve(labels, probabilities) == {
-        "precision": [1.0, 0.5, 0.75],
-        "recall": [0.25, 0.25, 0.75],
-        "threshold": [0.9, 0.8, 0.6],
+        "precision": [1.0, 0.5, 0.6667, 0.75],
+        "recall": [0.25, 0.25, 0.5, 0.75],
+        "threshold": [0.9, 0.8, 0.7, 0.6],
     }
     assert first_answer_curve(labels[:0], probabilities[:0]) == EMPTY

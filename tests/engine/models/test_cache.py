@@ -50,12 +50,12 @@ class Session:
         self._sessions = sessions
         self.tags = tuple(tags.split(","))
 
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def classify(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]:
         self._sessions.running += 1
         self._sessions.most_running = max(self._sessions.running, self._sessions.most_running)
         time.sleep(self._sessions.pause_seconds)
         self._sessions.running -= 1
-        return np.array([0.2, 0.7, 0.1], np.float32)[: len(self.tags)]
+        return np.array([0.2, 0.7, 0.1], np.float32)[: len(self.tags)], 0.25
 
     def stop(self) -> None:
         """Nothing: its calls end by themselves."""
@@ -93,8 +93,10 @@ def together(count: int, call: Callable[[], object]) -> list[object]:
 
 def test_the_most_probable_tag_comes_first(settings: Settings, objects: FileObjects) -> None:
     cache = ModelCache(settings, objects, Sessions())
-    assert [tag.name for tag in cache.classify("one", PIXELS)] == ["b", "a", "c"]
-    assert sum(tag.probability for tag in cache.classify("one", PIXELS)) == pytest.approx(1)
+    found = cache.classify("one", PIXELS)
+    assert [tag.name for tag in found.tags] == ["b", "a", "c"]
+    assert sum(tag.probability for tag in found.tags) == pytest.approx(1)
+    assert found.novelty == 0.25
 
 
 def test_the_model_used_longest_ago_makes_room(settings: Settings, objects: FileObjects) -> None:
@@ -139,9 +141,9 @@ class Stuck(Session):
 
     release = threading.Event()
 
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def classify(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]:
         self.release.wait(30)
-        return super().probabilities(pixels)
+        return super().classify(pixels)
 
 
 def test_a_model_that_never_answers_blocks_no_other(
@@ -164,7 +166,7 @@ def test_a_model_that_never_answers_blocks_no_other(
     for thread in stuck:
         thread.start()
     begun = time.monotonic()
-    assert cache.classify("two", PIXELS)[0][0] == "b"
+    assert cache.classify("two", PIXELS).tags[0].name == "b"
     for thread in stuck:
         thread.join()
     assert time.monotonic() - begun < 10, "two of its calls have waited for an answer, and the others were refused"
@@ -177,7 +179,7 @@ def test_a_model_that_never_answers_blocks_no_other(
 
     def answer() -> str:
         with suppress(ModelTooSlow):
-            return cache.classify("one", PIXELS)[0][0]
+            return cache.classify("one", PIXELS).tags[0].name
         return ""
 
     assert wait_until(answer, "the model answers again", 10) == "b"
@@ -190,7 +192,7 @@ class Stopped(Session):
         super().__init__(sessions, tags)
         self.stopped = threading.Event()
 
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def classify(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float | None]:
         self.stopped.wait(30)
         raise RuntimeError("Exiting due to terminate flag being set to true.")
 
@@ -255,7 +257,7 @@ def test_a_model_without_a_file_is_gone_until_there_is_one(settings: Settings, o
     cache = ModelCache(settings, objects, Sessions())
     assert all(isinstance(result, ModelGone) for result in together(4, lambda: cache.classify("four", PIXELS)))
     objects.put(artifact_key("four"), b"a")
-    assert cache.classify("four", PIXELS) == [("a", pytest.approx(0.2), None)]
+    assert cache.classify("four", PIXELS).tags == [("a", pytest.approx(0.2), None)]
 
 
 def test_a_broken_file_is_tried_again(settings: Settings, objects: FileObjects) -> None:

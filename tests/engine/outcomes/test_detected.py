@@ -76,6 +76,23 @@ def test_the_curves_are_those_of_all_detections() -> None:
     assert overall["recall"][-1] == 0.8
 
 
+def test_detections_below_the_best_threshold_do_not_count() -> None:
+    truths = [truth((0, 0, 0, 50, 50)), truth((1, 0, 0, 50, 50))]
+    detections = [
+        found((0, 0.8, 0, 0, 50, 50), (1, 0.5, 0, 0, 50, 50)),
+        found((1, 0.6, 0, 0, 50, 50), (0, 0.3, 0, 0, 50, 50)),
+    ]
+    outcomes = detected([image(0), image(1)], [(50, 50)] * 2, truths, detections, TAGS)
+    assert outcomes.threshold == 0.6
+    assert [(outcome.wire["right"], len(outcome.wire["objects"])) for outcome in outcomes.images] == [(True, 1)] * 2
+    assert outcomes.confusion == {(0, 0): 1, (1, 1): 1}
+    assert outcomes.curves["overall"]["threshold"][-1] == 0.3
+    # What analyze would not return never counts.
+    assert OUTCOMES.threshold == 0.2
+    unsure = [Detections(each.corners, each.labels, each.scores / 10) for each in detections]
+    assert list(detected([image(0), image(1)], [(50, 50)] * 2, truths, unsure, TAGS).confusion) == [(0, None), (1, None)]
+
+
 def test_nothing_labelled_and_nothing_found_is_all_right() -> None:
     outcomes = detected([image(0)], [(10, 10)], [truth()], [found()], TAGS)
     assert [outcome.wire["right"] for outcome in outcomes.images] == [True]

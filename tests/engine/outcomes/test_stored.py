@@ -1,15 +1,19 @@
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.customization.azurite import ACCOUNT_KEY, azurite
 from tests.engine.outcomes.made import TAGS, answers, made_outcomes
+from vision_customization.common.blob_container import open_container
 from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
+from vision_customization.engine.objects.blobs import BlobObjects
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.outcomes.outcomes import Outcomes
-from vision_customization.engine.outcomes.stored import CHUNK, Origin, StoredOutcomes, put_outcomes
+from vision_customization.engine.outcomes.stored import CHUNK, StoredOutcomes, put_outcomes
 
 COUNT = 7 * CHUNK + 3
 WIRES: list[dict[str, Any]] = [dict(outcome.wire) for outcome in made_outcomes(COUNT).images]
@@ -18,7 +22,7 @@ WIRES: list[dict[str, Any]] = [dict(outcome.wire) for outcome in made_outcomes(C
 @pytest.fixture(scope="module")
 def objects(tmp_path_factory: pytest.TempPathFactory) -> FileObjects:
     objects = FileObjects(tmp_path_factory.mktemp("objects"))
-    put_outcomes(objects, "o", made_outcomes(COUNT), Origin("trees", training=False))
+    put_outcomes(objects, "o", made_outcomes(COUNT))
     return objects
 
 
@@ -53,7 +57,6 @@ def test_a_page_has_what_the_filter_selects_in_its_order(
 def test_what_is_stored_says_what_it_is_of(objects: FileObjects) -> None:
     stored = StoredOutcomes.open(objects, "o")
     assert (stored.images, stored.tags, stored.likely) == (COUNT, list(TAGS), 0)
-    assert stored.origin == Origin("trees", training=False)
     with pytest.raises(ValueError, match="elm"):
         stored.page(0, 10, tag="elm")
     with pytest.raises(ObjectNotFound):
@@ -75,12 +78,27 @@ def test_confusion_and_curves_are_as_the_contract_writes_them(objects: FileObjec
 def test_the_same_outcomes_are_the_same_bytes(tmp_path: Path) -> None:
     objects = FileObjects(tmp_path)
     for key in ("a", "b"):
-        put_outcomes(objects, key, made_outcomes(250, training=True), Origin("trees", training=True))
+        put_outcomes(objects, key, made_outcomes(250, training=True))
     names = objects.names("a")
     assert names == ["confusion.json", "curves.json", "index.npz", "rows"]
     for name in names:
         assert objects.get(f"a/{name}") == objects.get(f"b/{name}")
     assert StoredOutcomes.open(objects, "a").likely > 0
+
+
+@pytest.mark.process
+def test_outcomes_are_read_from_blobs_as_from_files(objects: FileObjects, tmp_path: Path) -> None:
+    (tmp_path / "azurite").mkdir()
+    with azurite(tmp_path / "azurite") as storage:
+        container = open_container(storage.container("artifacts"), account_key=ACCOUNT_KEY)
+        blobs = BlobObjects(container, tmp_path / "cache")
+        with closing(blobs):
+            put_outcomes(blobs, "o", made_outcomes(COUNT))
+            for arguments in ((0, 100), (300, 5, OutcomeFilter.WRONG), (0, 100, OutcomeFilter.FALSE, "ash")):
+                assert StoredOutcomes.open(blobs, "o").page(*arguments) == StoredOutcomes.open(objects, "o").page(*arguments)
+            blobs.delete("o")
+            with pytest.raises(ObjectNotFound):
+                StoredOutcomes.open(blobs, "o")
 
 
 def test_an_image_takes_little_space(objects: FileObjects) -> None:
@@ -91,6 +109,6 @@ def test_an_image_takes_little_space(objects: FileObjects) -> None:
 
 def test_no_images_are_an_empty_page(tmp_path: Path) -> None:
     objects = FileObjects(tmp_path)
-    put_outcomes(objects, "o", Outcomes(TAGS, [], {}, {"tags": {}}), Origin("trees", training=False))
+    put_outcomes(objects, "o", Outcomes(TAGS, [], {}, {"tags": {}}))
     assert StoredOutcomes.open(objects, "o").page(0, 10) == (0, [])
     assert StoredOutcomes.open(objects, "o").page(0, 10, OutcomeFilter.RIGHT) == (0, [])

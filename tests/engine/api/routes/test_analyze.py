@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from tests.support.api_world import Picture, World
+from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
 from vision_customization.engine.learning.errors import ArtifactError
-from vision_customization.engine.models.answers import TagProbability
+from vision_customization.engine.models.answers import Classification, TagProbability
 from vision_customization.engine.models.cache import ModelTooSlow
 
 ANALYZE = "imageanalysis:analyze?model-name=m"
@@ -33,18 +34,73 @@ def trained(world: World) -> World:
     return world
 
 
-@pytest.mark.parametrize("version", ["2023-02-01-preview", "2023-04-01-preview"])
-def test_the_result(trained: World, picture: Picture, version: str) -> None:
-    reply = trained.call(
-        "POST", ANALYZE, version=version, content=picture(size=(60, 80)), headers={"Content-Type": "image/png"}
-    )
+def test_the_result(trained: World, picture: Picture) -> None:
+    reply = trained.call("POST", ANALYZE, content=picture(size=(60, 80)), headers={"Content-Type": "image/png"})
     assert reply.status_code == 200
     assert reply.headers["content-type"] == "application/json; charset=utf-8"
     assert reply.json() == {
         "customModelResult": {"tagsResult": {"values": TAGS}},
-        "modelVersion": version,
+        "modelVersion": "2023-04-01-preview",
         "metadata": {"width": 60, "height": 80},
     }
+
+
+BOX = {"x": 1, "y": 2, "w": 30, "h": 40}
+
+
+@pytest.mark.parametrize(
+    ("model", "found", "classifications", "objects"),
+    [
+        pytest.param(
+            "m",
+            {"tagsResult": {"values": TAGS}},
+            [{"label": tag["name"], "confidence": tag["confidence"]} for tag in TAGS],
+            [],
+            id="classifier",
+        ),
+        pytest.param(
+            "several",
+            {"tagsResult": {"values": [{"name": "cat", "confidence": 0.75, "threshold": 0.5}]}},
+            [{"label": "cat", "confidence": 0.75}],
+            [],
+            id="several tags per image",
+        ),
+        pytest.param(
+            "r",
+            {"objectsResult": {"values": [{"id": "1", "boundingBox": BOX, "tags": TAGS[:1]}]}},
+            [],
+            [{"id": "1", "boundingBox": BOX, "classifications": [{"label": "dög", "confidence": 0.625}]}],
+            id="detector",
+        ),
+    ],
+)
+def test_the_first_version_also_has_the_form_of_its_how_to(
+    trained: World,
+    picture: Picture,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    found: dict[str, Any],
+    classifications: list[Any],
+    objects: list[Any],
+) -> None:
+    trained.train_detector("r")
+    if model == "several":
+        trained.train(model)
+        monkeypatch.setattr(trained.models, "classify", lambda *_: Classification([TagProbability("cat", 0.75, 0.5)]))
+    size = {"width": 60, "height": 80}
+    path = f"imageanalysis:analyze?model-name={model}"
+    first, newer = (
+        trained.call("POST", path, version=f"2023-{month}-01-preview", content=picture(size=(60, 80))).json()
+        for month in ("02", "04")
+    )
+    assert newer == {"customModelResult": found, "modelVersion": "2023-04-01-preview", "metadata": size}
+    assert first == {
+        "kind": "imageAnalysisResult",
+        "customModelResult": {**found, "classifications": classifications, "objects": objects, "imageMetadata": size},
+        "modelVersion": "2023-02-01-preview",
+        "metadata": size,
+    }
+    assert ImageAnalysisResult.model_validate(first).to_wire() == first
 
 
 @pytest.mark.parametrize(
@@ -339,10 +395,20 @@ def test_the_query(trained: World, picture: Picture, query: str, status: int) ->
 def test_a_model_of_several_tags_answers_with_its_thresholds(
     trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [TagProbability("cat", 0.125, 0.1), TagProbability("dög", 0.75, 0.5)]
+    found = Classification([TagProbability("cat", 0.125, 0.1), TagProbability("dög", 0.75, 0.5)])
     monkeypatch.setattr(trained.models, "classify", lambda *_: found)
     reply = trained.call("POST", ANALYZE, content=picture()).json()
     assert reply["customModelResult"]["tagsResult"]["values"] == [
         {"name": "dög", "confidence": 0.75, "threshold": 0.5},
         {"name": "cat", "confidence": 0.125, "threshold": 0.1},
     ]
+
+
+def test_novelty_stands_beside_the_tags_and_is_counted(trained: World, picture: Picture) -> None:
+    assert "novelty" not in trained.call("POST", ANALYZE, content=picture()).json()["customModelResult"]
+    for novelty in (0.25, 0.979, 0.98, 1.0):
+        trained.models.novelty = novelty
+        assert trained.call("POST", ANALYZE, content=picture()).json()["customModelResult"]["novelty"] == novelty
+    text = trained.call("GET", "/metrics", version=None).text
+    assert 'vision_engine_classified_images_total{model="m"} 4.0' in text
+    assert 'vision_engine_novel_images_total{model="m"} 2.0' in text

@@ -17,7 +17,7 @@ from msrest.authentication import ApiKeyCredentials
 from tests.support.api_world import KEYS, BuildWorld, Picture, World
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
-from vision_customization.engine.models.answers import TagProbability
+from vision_customization.engine.models.answers import Classification, TagProbability
 from vision_customization.engine.runtime.listening import listening
 from vision_customization.engine.settings import Settings
 
@@ -157,7 +157,8 @@ def test_calls_are_counted_under_one_route(front: World, picture: Picture) -> No
 
 
 def test_the_negative_tag_is_one_by_its_name(front: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front.models, "classify", lambda *_: [TagProbability("Negative", 0.75), TagProbability("cat", 0.25)])
+    found = Classification([TagProbability("Negative", 0.75), TagProbability("cat", 0.25)])
+    monkeypatch.setattr(front.models, "classify", lambda *_: found)
     _, body = post(front, "/p/classify/iterations/leaves/image", content=picture())
     assert [(one["tagName"], one["tagType"]) for one in body["predictions"]] == [("Negative", "Negative"), ("cat", "Regular")]
 

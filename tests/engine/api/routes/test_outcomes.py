@@ -11,19 +11,18 @@ from tests.support.api_world import World
 from tests.support.places import DOCS
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.outcomes import LabelIssues, OutcomePage
-from vision_customization.engine.objects.keys import older_curves_key, outcomes_key, sidecar_key
-from vision_customization.engine.outcomes.stored import Origin, put_outcomes
+from vision_customization.engine.objects.keys import estimate_key, older_curves_key, outcomes_key, sidecar_key
+from vision_customization.engine.outcomes.stored import put_outcomes
 
 COUNT = 150
 EXPECTED = [dict(outcome.wire) for outcome in made_outcomes(COUNT, training=True).images]
 WRONG = [wire for wire in EXPECTED if not wire["right"]]
 
 
-def train(world: World, name: str = "m", *, training: bool = True, count: int = COUNT) -> str:
-    """A model with outcomes; returns its id."""
+def train(world: World, name: str = "m", *, count: int = COUNT) -> str:
+    """A model with an estimate of its training images; returns its id."""
     model_id = world.train(name)
-    outcomes = made_outcomes(count, training=training)
-    put_outcomes(world.objects, outcomes_key(model_id), outcomes, Origin("cats", training))
+    put_outcomes(world.objects, estimate_key(model_id), made_outcomes(count, training=True))
     return model_id
 
 
@@ -34,7 +33,7 @@ def evaluate(world: World, name: str = "e", *, outcomes: bool = True) -> tuple[s
     evaluation_id = world.jobs.evaluations[-1]
     world.store.evaluations.begin(evaluation_id)
     if outcomes:
-        put_outcomes(world.objects, outcomes_key(model_id, evaluation_id), made_outcomes(40), Origin("cats", training=False))
+        put_outcomes(world.objects, outcomes_key(model_id, evaluation_id), made_outcomes(40))
     world.store.evaluations.finish(evaluation_id, ModelPerformance())
     return model_id, evaluation_id
 
@@ -80,6 +79,21 @@ def test_an_evaluation_has_outcomes_of_its_own(world: World) -> None:
     assert set(world.call("GET", "models/m/evaluations/e/outcomes:curves").json()["tags"]) == set(TAGS)
     assert world.call("GET", "models/m/outcomes:confusion").json()["images"] == COUNT
     assert "overall" in world.call("GET", "models/m/outcomes:curves").json()
+
+
+def test_a_model_with_a_test_dataset_shows_the_outcomes_of_that(world: World) -> None:
+    body = {
+        "trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
+        "evaluationParameters": {"testDatasetName": "cats-test"},
+    }
+    assert world.call("PUT", "models/m", json=body).status_code == 201
+    model_id = world.succeed(world.store.models.find("m").id)
+    put_outcomes(world.objects, estimate_key(model_id), made_outcomes(COUNT, training=True))
+    assert world.call("GET", "models/m/outcomes").status_code == 404
+    put_outcomes(world.objects, outcomes_key(model_id), made_outcomes(30))
+    assert world.call("GET", "models/m/outcomes").json()["count"] == 30
+    world.register("cats")
+    assert world.call("GET", "datasets/cats/labelissues").json()["count"] == COUNT
 
 
 def test_curves_that_an_older_engine_kept_are_served(world: World) -> None:
@@ -145,7 +159,6 @@ def test_label_issues_are_those_of_the_newest_model(world: World) -> None:
     world.register("cats")
     train(world, "old", count=40)
     train(world, "m")
-    train(world, "tested", training=False)
     world.train("imported")
     reply = world.call("GET", "datasets/cats/labelissues?top=100").json()
     LabelIssues.model_validate(reply)
@@ -167,13 +180,10 @@ def test_a_dataset_without_an_estimate_says_what_to_do(world: World) -> None:
     world.register("cats")
     none = "No model has been trained from dataset 'cats'. Train a Generic-Classifier from it first."
     assert refused() == (404, none)
-    train(world, "tested", training=False)
-    remedy = (
-        "estimate for its training images. Train a Generic-Classifier from dataset 'cats' with this version of the engine, "
-        "without a test dataset."
-    )
+    world.train("imported")
+    remedy = "estimate for its training images. Train a Generic-Classifier from dataset 'cats' with this version of the engine."
     assert refused() == (404, f"No model trained from dataset 'cats' has an {remedy}")
-    assert refused("?model-name=tested") == (404, f"Model 'tested' has no {remedy}")
+    assert refused("?model-name=imported") == (404, f"Model 'imported' has no {remedy}")
     world.create("other", trainingDatasetName="dogs")
     assert refused("?model-name=other") == (400, "model-name: 'other' was trained from dataset 'dogs', not 'cats'.")
     assert refused("?model-name=missing")[0] == 404

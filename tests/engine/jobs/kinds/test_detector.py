@@ -23,9 +23,9 @@ from vision_customization.engine.learning.detection.recipe import DetectorRecipe
 from vision_customization.engine.learning.images import decode_image
 from vision_customization.engine.models.answers import CONFIDENCE_LEAST
 from vision_customization.engine.models.cache import ModelCache
-from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, outcomes_key
 from vision_customization.engine.objects.opening import open_objects
-from vision_customization.engine.outcomes.stored import Origin, StoredOutcomes
+from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
@@ -93,7 +93,7 @@ def test_a_detector_is_trained_measured_kept_and_evaluated(engine: Engine, queue
     assert curves["tags"] == sidecar["precisionRecall50"]
     for key in (outcomes_key(model.id), outcomes_key(model.id, evaluation.id)):
         outcomes = StoredOutcomes.open(objects, key)
-        assert (outcomes.images, outcomes.origin) == (4, Origin("tests", training=False))
+        assert outcomes.images == 4
         for line in outcomes.page(0, 10)[1]:
             wire = json.loads(line)
             assert wire["image"].startswith("http")
@@ -123,8 +123,7 @@ def test_without_a_test_dataset_a_part_is_held_out_and_learnt_from_afterwards(en
     assert model.performance.mean_average_precision50 is not None
     assert model.progress is not None
     assert (model.progress.steps, model.progress.steps_done) == (5, 5)  # four, and a quarter of them on all images
-    outcomes = StoredOutcomes.open(open_objects(engine.settings), outcomes_key(model.id))
-    assert (outcomes.images, outcomes.origin) == (2, Origin("alone", training=True))
+    assert StoredOutcomes.open(open_objects(engine.settings), estimate_key(model.id)).images == 2
 
 
 def test_a_training_that_is_disturbed_goes_on_from_its_checkpoint(

@@ -15,9 +15,9 @@ from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.artifact import ClassifierSession
 from vision_customization.engine.models.cache import ModelCache
-from vision_customization.engine.objects.keys import outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, outcomes_key
 from vision_customization.engine.objects.opening import open_objects
-from vision_customization.engine.outcomes.stored import Origin, StoredOutcomes
+from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
 
 pytestmark = pytest.mark.usefixtures("worker", "weights_dir")
@@ -69,10 +69,13 @@ def test_a_model_of_several_tags_is_trained_measured_kept_and_evaluated(engine: 
     assert head.thresholds == session.thresholds == tuple(thresholds.values())
     pixels = np.asarray(draw_scene(101))
     answer = ModelCache(engine.settings, objects).classify(model.id, pixels)
-    assert {tag.name: (tag.probability, tag.threshold) for tag in answer} == {
+    assert {tag.name: (tag.probability, tag.threshold) for tag in answer.tags} == {
         tag: (pytest.approx(probability), thresholds[tag])
         for tag, probability in zip(TAGS, session.probabilities(pixels).tolist(), strict=True)
     }
+    assert sidecar["novelty"] == {"name": "novelty", "type": "float32", "shape": []}
+    assert answer.novelty == session.classify(pixels)[1]
+    assert answer.novelty is not None
 
     again = evaluated(engine, queue, "scenes", "again", "scenes-test")
     assert again.status is EvaluationStatus.SUCCEEDED, again.error
@@ -85,7 +88,7 @@ def test_a_model_of_several_tags_is_trained_measured_kept_and_evaluated(engine: 
     assert sorted(labels.values()) == sorted(sorted(tags_of(seed)) for seed in range(100, 130))
 
 
-def test_without_a_test_dataset_a_fifth_is_held_out(engine: Engine, queue: JobQueue) -> None:
+def test_without_a_test_dataset_the_performance_is_estimated_on_all_images(engine: Engine, queue: JobQueue) -> None:
     register(engine, "alone", range(200, 240))
     model = trained(engine, queue, engine.model("alone", "alone"))
     assert model.status is ModelStatus.SUCCEEDED, model.error
@@ -93,9 +96,7 @@ def test_without_a_test_dataset_a_fifth_is_held_out(engine: Engine, queue: JobQu
     assert model.performance.macro_f1 is not None
     assert model.progress is not None
     assert model.progress.images == 40
-    outcomes = StoredOutcomes.open(open_objects(engine.settings), outcomes_key(model.id))
-    assert outcomes.origin == Origin("alone", training=True)
-    assert outcomes.images >= 7
+    assert StoredOutcomes.open(open_objects(engine.settings), estimate_key(model.id)).images == 40
 
 
 def test_a_model_is_tested_and_evaluated_on_the_kind_that_it_was_trained_on(engine: Engine, queue: JobQueue) -> None:

@@ -34,7 +34,9 @@ from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.files import FileObjects
+from vision_customization.engine.objects.keys import estimate_key, outcomes_key
 from vision_customization.engine.objects.opening import open_objects
+from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import EvaluationRecord, ModelRecord
 from vision_customization.engine.store.speeds import SpeedStore
 
@@ -136,6 +138,9 @@ def test_without_a_test_dataset_the_performance_is_estimated(engine: Engine, que
     model = succeeded(trained(engine, queue, engine.model("alone", "alone")))
     assert model.performance is not None
     assert model.performance.accuracy_top1 is not None
+    objects = open_objects(engine.settings)
+    assert StoredOutcomes.open(objects, estimate_key(model.id)).images == 20
+    assert not objects.names(outcomes_key(model.id))
 
 
 def test_a_retraining_pays_for_what_is_new(engine: Engine, queue: JobQueue, extractor: CheapExtractor) -> None:
@@ -513,6 +518,17 @@ def test_an_evaluation_gives_the_numbers_of_the_training_and_reads_nothing_anew(
     assert evaluation.status is EvaluationStatus.SUCCEEDED, evaluation.error
     assert evaluation.performance == model.performance
     assert engine.blobs.served() == ["/account/e-test/annotations.json"]
+    objects = open_objects(engine.settings)
+    of_training, of_evaluation = (StoredOutcomes.open(objects, outcomes_key(model.id, of)) for of in (None, evaluation.id))
+    assert StoredOutcomes.open(objects, estimate_key(model.id)).images == 20
+    count, lines = of_evaluation.page(0, 100)
+    assert (count, lines) == of_training.page(0, 100)
+    wires = {wire["image"]: wire for wire in map(json.loads, lines)}
+    assert count == len(wires) == 10
+    for url, wire in wires.items():
+        assert wire["digest"] == hashlib.sha256(engine.blobs.blobs[url.removeprefix(engine.blobs.url)]).hexdigest()
+        assert wire["labels"] == ["red" if "red" in url else "green"]
+        assert wire["fileName"].endswith(".png")
     wait_until(
         lambda: not (engine.settings.data_dir / "objects" / "jobs" / f"evaluation-{evaluation.id}").exists(),
         "the job's files are deleted",
@@ -607,7 +623,7 @@ def test_nothing_is_left_of_jobs_that_their_caretaker_ends(engine: Engine, queue
     assert engine.store.evaluations.by_id(evaluation.id).status is EvaluationStatus.FAILED
     for id_ in (failed.id, cancelled.id, evaluation.id):
         assert not objects_of(engine, id_)
-    assert len(objects_of(engine, good.id)) == 3
+    assert len(objects_of(engine, good.id)) == 4  # with the folder of its outcomes
     assert not objects.exists("jobs/training-of-a-deleted-model/plan")
 
 

@@ -21,7 +21,7 @@ from vision_customization.engine.learning import (
     read_classifier,
 )
 from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe
-from vision_customization.engine.learning.classification.training import fit_classifier
+from vision_customization.engine.learning.classification.training import fit_classifier, with_novelty
 from vision_customization.engine.learning.classification.views import (
     SLICES,
     Pooling,
@@ -37,19 +37,6 @@ LARGEST_DIFFERENCE = 1e-4
 SIZES = [(64, 64), (50, 70), (333, 250), (1200, 300), (60, 900), (50, 4000)]
 
 
-SQUARE = Recipe(
-    "square",
-    (
-        (subject(TINYVIT, Pooling.CENTRE), subject(TINYVIT, Pooling.CENTRE, mirrored=True)),
-        (subject(TINYVIT, Pooling.MEAN, middle=True), subject(TINYVIT, Pooling.MEAN, mirrored=True, middle=True)),
-    ),
-    unit_length=True,
-    shrinkage=0.5,
-    logistic=False,
-)
-"""The network whose input is always square, on the whole image and on its middle."""
-
-
 @pytest.fixture
 def recipe(request: pytest.FixtureRequest, extractor: FeatureExtractor) -> Recipe:
     if not all(view.source.backbone in extractor.networks for block in request.param.blocks for view in block):
@@ -57,11 +44,15 @@ def recipe(request: pytest.FixtureRequest, extractor: FeatureExtractor) -> Recip
     return request.param
 
 
-of_each_recipe = pytest.mark.parametrize("recipe", [*RECIPES, SQUARE], ids=lambda recipe: recipe.name, indirect=True)
+of_each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name, indirect=True)
 
 
 def _train(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
     return fit_classifier(recipe, features, labels, tags, sharpness=2.0)
+
+
+def _with_novelty(recipe: Recipe, features: np.ndarray, labels: np.ndarray, tags: tuple[str, ...]) -> Classifier:
+    return with_novelty(_train(recipe, features, labels, tags), features, labels)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +97,50 @@ def test_the_file_gives_the_numbers_of_the_features(
         (probabilities,) = session.run(None, {"image": pixels})
         assert np.abs(probabilities - row).max() < LARGEST_DIFFERENCE
         np.testing.assert_allclose(ClassifierSession(data).probabilities(pixels), row, atol=LARGEST_DIFFERENCE)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_file_alone_gives_the_novelty(
+    recipe: Recipe, features: np.ndarray, pictures: list[np.ndarray], weights_dir: Path
+) -> None:
+    plain, classifier = (train(recipe, features, LABELS, TAGS) for train in (_train, _with_novelty))
+    assert classifier.novelty is not None
+    data = export_classifier(classifier, weights_dir)
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    assert [(value.name, value.type, value.shape) for value in session.get_outputs()] == [
+        ("probabilities", "tensor(float)", [3]),
+        ("novelty", "tensor(float)", []),
+    ]
+    expected = classifier.novelties(features)
+    assert expected is not None
+    assert expected.min() < expected.max()
+    for pixels, novelty in zip(pictures, expected, strict=True):
+        assert session.run(["novelty"], {"image": pixels})[0] == pytest.approx(novelty, abs=1e-3)
+    probabilities, found = ClassifierSession(data).classify(pictures[2])
+    assert found == pytest.approx(expected[2], abs=1e-3)
+    earlier, unknown = ClassifierSession(export_classifier(plain, weights_dir)).classify(pictures[2])
+    assert unknown is None
+    np.testing.assert_array_equal(probabilities, earlier)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_the_novelty_is_read_back(recipe: Recipe, weights_dir: Path) -> None:
+    features, labels = make_features([4, 4, 4])
+    classifier = _with_novelty(recipe, features, labels, TAGS)
+    assert classifier.to_npz() != _train(recipe, features, labels, TAGS).to_npz()
+    assert read_classifier(export_classifier(classifier, weights_dir)).to_npz() == classifier.to_npz()
+    again = Classifier.from_npz(classifier.to_npz())
+    assert again.to_npz() == classifier.to_npz()
+    np.testing.assert_array_equal(again.novelties(features), classifier.novelties(features))
+
+
+def test_a_novelty_of_other_views_is_refused(weights_dir: Path) -> None:
+    features, labels = make_features([4, 4, 4])
+    model = onnx.ModelProto.FromString(export_classifier(_with_novelty(RECIPES[2], features, labels, TAGS), weights_dir))
+    means = next(tensor for tensor in model.graph.initializer if tensor.name == "novelty/means")
+    means.CopyFrom(onnx.numpy_helper.from_array(np.ones((79, 3), np.float32), means.name))
+    with pytest.raises(ArtifactError, match="its novelty is of shape"):
+        read_classifier(model)
 
 
 def test_the_file_says_what_it_is(features: np.ndarray, weights_dir: Path, tmp_path: Path) -> None:
@@ -201,7 +236,7 @@ def test_without_a_network_that_is_not_required_the_features_are_the_beginning(
     assert (fewer.key, fewer.dimensions) == (layout_key(REQUIRED), dimensions_of(REQUIRED))
     (found,) = fewer.extract(pictures[2:3])
     np.testing.assert_allclose(found, features[2, : fewer.dimensions], atol=1e-4)
-    classifier = _train(SQUARE, make_features([3, 3, 3])[0], np.repeat(np.arange(3), 3), TAGS)
+    classifier = _train(RECIPES[0], make_features([3, 3, 3])[0], np.repeat(np.arange(3), 3), TAGS)
     with pytest.raises(WeightsError, match="TinyViT-5M"):
         export_classifier(classifier, tmp_path)
 

@@ -32,7 +32,7 @@ def test_folding_in_several_ways_does_not_make_it_surer() -> None:
     assert fit_sharpness(np.concatenate([scores] * 5), labels) == pytest.approx(once, rel=1e-6)
 
 
-@pytest.mark.parametrize(("images_a_tag", "low", "high"), [(2, 1.0, 2.0), (3, 0.9, 1.1), (200, 0.5, 0.52)])
+@pytest.mark.parametrize(("images_a_tag", "low", "high"), [(2, 1.5, 3.0), (3, 1.2, 1.4), (200, 0.5, 0.52)])
 def test_few_images_a_tag_are_trusted_less(images_a_tag: int, low: float, high: float) -> None:
     labels = np.repeat([0, 1], images_a_tag)
     assert low <= temper_sharpness(0.5, labels) <= high

@@ -51,7 +51,8 @@ def test_a_classifier_is_of_the_shortest_layout_that_has_its_views() -> None:
 
 def test_a_classifier_answers_on_features_of_each_layout_that_has_its_views() -> None:
     features, labels = make_features([4, 4])
-    classifier = fit_classifier(RECIPES[0], features, labels, ("a", "b"), sharpness=1.0)
+    recipe = RECIPES[0].within(views_of(REQUIRED))
+    classifier = fit_classifier(recipe, features, labels, ("a", "b"), sharpness=1.0)
     shorter = features[:, : dimensions_of(REQUIRED)]
     assert SLICES[classifier.views[-1]].stop <= shorter.shape[1]
     np.testing.assert_array_equal(classifier.probabilities(shorter), classifier.probabilities(features))

@@ -23,7 +23,7 @@ from vision_customization.engine.learning.onnx_files.checking import check_model
 def classifier(extractor: FeatureExtractor) -> Classifier:
     features = np.stack(extractor.extract([np.asarray(draw_scene(seed)) for seed in range(12)]))
     present = np.array([[tag in tags_of(seed) for tag in TAGS] for seed in range(12)])
-    return train_multi_label(features, present, TAGS, estimate=False).classifier
+    return train_multi_label(features, present, TAGS).classifier
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +38,12 @@ def test_the_file_gives_the_numbers_of_the_features(
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
     for seed in range(100, 104):
         pixels = np.asarray(draw_scene(seed, 150 + seed))
-        expected = classifier.probabilities(np.stack(extractor.extract([pixels])))[0]
-        (probabilities,) = session.run(None, {"image": pixels})
-        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-        np.testing.assert_allclose(ClassifierSession(exported).probabilities(pixels), expected, atol=1e-5)
+        features = np.stack(extractor.extract([pixels]))
+        expected, novelties = classifier.probabilities(features)[0], classifier.novelties(features)
+        assert novelties is not None
+        for probabilities, novelty in (session.run(None, {"image": pixels}), ClassifierSession(exported).classify(pixels)):
+            np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+            assert novelty == pytest.approx(novelties[0], abs=1e-3)
 
 
 def test_the_thresholds_go_along(classifier: Classifier, exported: bytes) -> None:

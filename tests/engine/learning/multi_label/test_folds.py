@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vision_customization.engine.learning.multi_label.folds import assign_tag_folds, hold_out
+from vision_customization.engine.learning.multi_label.folds import assign_group_folds, assign_tag_folds
 
 
 def _present(images: int, rates: list[float], seed: int = 0) -> np.ndarray:
@@ -24,17 +24,9 @@ def test_the_seed_decides() -> None:
     assert (assign_tag_folds(present, 5, 0) != assign_tag_folds(present, 5, 1)).any()
 
 
-@pytest.mark.parametrize(
-    "present",
-    [
-        np.eye(4, dtype=bool),
-        ~np.eye(4, dtype=bool),
-        np.array([[1, 1], [1, 0], [0, 1], [0, 0]], bool),
-        _present(30, [0.1, 0.9]),
-        np.ones((3, 1), bool),
-    ],
-)
-def test_what_is_left_still_shows_each_tag_and_lacks_it(present: np.ndarray) -> None:
-    held = hold_out(present, 5, seed=0)
-    for states in (present, ~present):
-        np.testing.assert_array_equal(states[~held].any(axis=0), states.any(axis=0))
+def test_no_group_is_parted() -> None:
+    present = np.repeat(_present(30, [0.3, 0.6]), 3, axis=0)
+    groups = np.repeat(np.arange(30), 3)
+    folds = assign_group_folds(present, groups, 5, seed=0)
+    np.testing.assert_array_equal(folds, np.repeat(folds[::3], 3))
+    np.testing.assert_array_equal(folds[::3], assign_tag_folds(present[::3], 5, seed=0))
