@@ -39,8 +39,14 @@ def label_issues(client: VisionClient, name: str, model: str | None, top: int, i
       vision datasets label-issues trees
       vision datasets label-issues trees --images data --json | jq -r '.value[] | select(.likelyLabels).path'
     """
-    found = pages(lambda skip, count: client.get_label_issues(name, model_name=model, skip=skip, top=count), top)
-    issues, pictures = cast("LabelIssues", found), Pictures(images)
+
+    def read(skip: int, count: int) -> LabelIssues:
+        nonlocal model
+        page = client.get_label_issues(name, model_name=model, skip=skip, top=count)
+        model = page.model_name  # of the following pages, too, even if a newer one is trained meanwhile
+        return page
+
+    issues, pictures = cast("LabelIssues", pages(read, top)), Pictures(images)
     if as_json:
         print_json({**issues.to_wire(), "value": with_paths(issues.value, pictures)})
         return

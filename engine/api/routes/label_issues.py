@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.outcomes import LabelIssues
 from vision_customization.contract.wire import Name
@@ -34,8 +34,8 @@ def label_issues(service: Serving, name: PathName, page: LongPageQuery, model_na
     service.store.datasets.find(name)
     record, outcomes = _estimate(service, name, model_name)
     count, lines = outcomes.page(page.skip, page.top)
-    query = {} if model_name is None else {"model-name": model_name}
-    return page.encoded(lines, count, query, {"modelName": record.name, "likely": outcomes.likely})
+    # The next page is of the same model, even if a newer one has been trained by then.
+    return page.encoded(lines, count, {"model-name": record.name}, {"modelName": record.name, "likely": outcomes.likely})
 
 
 def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[ModelRecord, StoredOutcomes]:
@@ -48,14 +48,17 @@ def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[M
         if record.training_dataset_name != dataset:
             message = f"model-name: '{model_name}' was trained from dataset '{record.training_dataset_name}', not '{dataset}'."
             raise invalid(message, target="model-name")
+        if record.status is not ModelStatus.SUCCEEDED:
+            message = f"model-name: '{model_name}' is '{record.status.value}': only one that succeeded has an estimate."
+            raise invalid(message, target="model-name")
         candidates = [record]
     for record in candidates:
+        if record.model_kind is not ModelKind.GENERIC_CLASSIFIER:
+            continue
         try:
-            outcomes = StoredOutcomes.open(service.objects, estimate_key(record.id))
+            return record, StoredOutcomes.open(service.objects, estimate_key(record.id))
         except ObjectNotFound:
             continue
-        if record.model_kind is ModelKind.GENERIC_CLASSIFIER:
-            return record, outcomes
     if not candidates:
         message = f"No model has been trained from dataset '{dataset}'. Train a Generic-Classifier from it first."
     else:

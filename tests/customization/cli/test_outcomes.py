@@ -119,6 +119,10 @@ def test_label_issues_are_listed_and_marked(vision: Vision, evaluated: FakeServi
     assert (told["modelName"], told["likely"], told["count"], len(told["value"])) == ("m", 7, COUNT, 20)
     assert told["value"][0]["path"] == "oak/0.png"
     assert told["value"][0]["likelyLabels"] == ["ash"]
+    # All pages are of the model of the first.
+    evaluated.received.clear()
+    assert len(vision("datasets", "label-issues", "trees", "--top", 120, "--json").json["value"]) == 120
+    assert [request.query.get("model-name") for request in evaluated.received] == [None, "newest"]
 
 
 _plain = outcome

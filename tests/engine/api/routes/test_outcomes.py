@@ -171,6 +171,17 @@ def test_label_issues_are_those_of_the_newest_model(world: World) -> None:
     assert "model-name=old" in named["nextLink"]
 
 
+def test_all_pages_of_label_issues_are_of_one_model(world: World) -> None:
+    world.register("cats")
+    train(world, "m")
+    first = world.call("GET", "datasets/cats/labelissues?top=100").json()
+    train(world, "newer", count=40)
+    link = urlsplit(first["nextLink"])
+    second = world.call("GET", f"{link.path}?{link.query.rpartition('&api-version')[0]}").json()
+    assert (first["modelName"], second["modelName"]) == ("m", "m")
+    assert first["value"] + second["value"] == EXPECTED
+
+
 def test_a_dataset_without_an_estimate_says_what_to_do(world: World) -> None:
     def refused(query: str = "") -> tuple[int, str]:
         reply = world.call("GET", f"datasets/cats/labelissues{query}")
@@ -187,3 +198,7 @@ def test_a_dataset_without_an_estimate_says_what_to_do(world: World) -> None:
     world.create("other", trainingDatasetName="dogs")
     assert refused("?model-name=other") == (400, "model-name: 'other' was trained from dataset 'dogs', not 'cats'.")
     assert refused("?model-name=missing")[0] == 404
+    world.create("early")
+    early = world.store.models.find("early")
+    put_outcomes(world.objects, estimate_key(early.id), made_outcomes(40, training=True))
+    assert refused("?model-name=early") == (400, "model-name: 'early' is 'notStarted': only one that succeeded has an estimate.")
