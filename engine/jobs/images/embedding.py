@@ -1,5 +1,6 @@
 """Computes and reads the features of a plan's images."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ from vision_customization.engine.learning import Classifier
 from vision_customization.engine.learning.classification.views import SLICES
 from vision_customization.engine.outcomes.outcomes import ImageName
 from vision_customization.engine.store.speeds import Work
+
+_log = logging.getLogger(__name__)
 
 
 def check_networks(classifier: Classifier, dimensions: int) -> None:
@@ -60,7 +63,7 @@ class Embedding:
             entries.append((image.tag, named(image, digest)))
         entries.sort(key=lambda entry: (entry[0], entry[1].sha256, entry[1].url))
         names = [name for _, name in entries]
-        return self._read(names), np.array([tag for tag, _ in entries], np.int64), names
+        return self._features(shards, part, count, names), np.array([tag for tag, _ in entries], np.int64), names
 
     def multi_label_features(
         self, shards: Shards, part: int, count: int, tags: int
@@ -76,13 +79,28 @@ class Embedding:
         for row, (_, tags_present) in enumerate(entries):
             present[row, list(tags_present)] = True
         names = [name for name, _ in entries]
-        return self._read(names), present, names
+        return self._features(shards, part, count, names), present, names
 
-    def _read(self, names: Sequence[ImageName]) -> NDArray[np.float32]:
-        """The features of images, float32 [n, d]. Raises JobFailed if some were lost."""
+    def _features(self, shards: Shards, part: int, count: int, names: Sequence[ImageName]) -> NDArray[np.float32]:
+        """The features of images, float32 [n, d]. Raises JobFailed if some were lost.
+
+        An engine with other networks, or of another version, may have begun the job: then they are computed again.
+        """
         features = np.empty((len(names), self._resources.extractor.dimensions), np.float32)
-        for row, kept in enumerate(self._resources.kept.get([name.sha256 for name in names])):
-            if kept is None:
+        if missing := self._read(names, features):
+            _log.warning("the features of %d images are computed again: the engine has changed, or they were lost", len(missing))
+            shards.keep_again(part, count, missing)
+            if self._read(names, features):
                 raise JobFailed(FailureCode.UNKNOWN, LOST)
-            features[row] = kept
         return features
+
+    def _read(self, names: Sequence[ImageName], features: NDArray[np.float32]) -> set[str]:
+        """Read the images' features into the rows of `features`. Returns the digests of those that are not kept."""
+        missing = set()
+        digests = [name.sha256 for name in names]
+        for row, (digest, kept) in enumerate(zip(digests, self._resources.kept.get(digests), strict=True)):
+            if kept is None:
+                missing.add(digest)
+            else:
+                features[row] = kept
+        return missing

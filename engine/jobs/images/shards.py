@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import NotRequired, Self, TypedDict
@@ -94,11 +94,19 @@ class Shards:
             images_read=read, images_embedded=embedded, images_outdated=outdated, seconds=time.monotonic() - started
         )
 
+    def keep_again(self, part: int, shards: int, lost: Collection[str]) -> None:
+        """Repeat those of the first `shards` shards of a part that have one of the `lost` images, by SHA-256."""
+        for shard in self._of(part, shards):
+            if not set(self._digests(shard)).isdisjoint(lost):
+                self.keep(shard)
+
     def digests(self, part: int, shards: int) -> list[tuple[AnnotatedImage, str]]:
         """The images of the first `shards` shards of a part with their SHA-256, in the plan's order."""
-        mine = [shard for shard in self._plan.shards if shard.part == part][:shards]
-        images = self._plan.parts[part].images
+        images, mine = self._plan.parts[part].images, self._of(part, shards)
         return [(images[shard.start + offset], digest) for shard in mine for offset, digest in enumerate(self._digests(shard))]
+
+    def _of(self, part: int, shards: int) -> list[Shard]:
+        return [shard for shard in self._plan.shards if shard.part == part][:shards]
 
     def _digests(self, shard: Shard) -> list[str]:
         """The digests of a shard's images, in its order. Raises JobFailed if the count differs: tags would be mixed up."""

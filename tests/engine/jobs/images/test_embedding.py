@@ -33,15 +33,15 @@ def plan_of(engine: Engine, name: str, seed: int) -> Plan:
     return Plan((Part(name, TAGS, order, Access(None, False, ()), (10, 10_240)),))
 
 
-Make = Callable[[str, Plan, FileObjects], tuple[Shards, Embedding]]
+Make = Callable[..., tuple[Shards, Embedding]]
 
 
 @pytest.fixture
 def embedding(engine: Engine) -> Iterator[Make]:
     reader = BlobReader(engine.settings.allowed_hosts)
 
-    def make(job: str, plan: Plan, objects: FileObjects) -> tuple[Shards, Embedding]:
-        extractor = CheapExtractor()
+    def make(job: str, plan: Plan, objects: FileObjects, key: str = "cheap") -> tuple[Shards, Embedding]:
+        extractor = CheapExtractor(key)
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(engine.store, objects, reader, extractor, kept, decoders=2)
         embedding = Embedding(resources)
@@ -91,6 +91,34 @@ def test_a_shard_with_fewer_digests_than_images_is_never_learnt_from(engine: Eng
         objects.put(key, json.dumps(json.loads(objects.get(key))[1:]).encode())
         with pytest.raises(JobFailed, match="lost or damaged"):
             features.features(short, 0, 1)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_job_that_other_networks_take_over_computes_its_features_again(engine: Engine, embedding: Make, shards: int) -> None:
+    plan = plan_of(engine, f"over-{shards}", 42_000)
+    objects = FileObjects(engine.settings.data_dir / f"over-{shards}")
+    before, of_before = embedding("over", plan, objects)
+    after, of_after = embedding("over", plan, objects, "other-networks")
+    with before, after:
+        for shard in plan.shards:
+            before.keep(shard)
+        expected, found = of_before.features(before, 0, shards), of_after.features(after, 0, shards)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+        assert found[2] == expected[2]
+        assert of_after.outdated == len(found[1])
+
+
+def test_features_that_cannot_be_computed_again_are_lost(
+    engine: Engine, embedding: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(engine, "gone", 43_000)
+    shards, features = embedding("gone", plan, FileObjects(engine.settings.data_dir / "gone"))
+    with shards:
+        shards.keep(plan.shards[0])
+        monkeypatch.setattr(KeptFeatures, "get", lambda _self, digests: iter([None] * len(digests)))
+        with pytest.raises(JobFailed, match="lost or damaged"):
+            features.features(shards, 0, 1)
 
 
 def test_a_model_of_a_network_that_is_missing_says_how_to_get_it() -> None:
