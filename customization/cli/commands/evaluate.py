@@ -107,6 +107,8 @@ def evaluate(
       vision evaluate trees trees-test --require accuracyTop1=0.9 --require calibrationECE=0.1
       vision evaluate trees-1 trees-test --wrong 20 --confusion --report trees.html --images data
     """
+    if report is not None and not report.parent.is_dir():
+        raise click.UsageError(f"--report: {report.parent} is not a folder")
     found = resolve(client, model)
     model_name = found.name
     kind = found.training_parameters.model_kind

@@ -99,7 +99,10 @@ def test_a_report_is_one_page_that_names_what_it_can_not_show(vision: Vision, ev
     assert page.count('src="data:image/jpeg') == 1
     assert page.count("class='unread'") == 2
     assert "needs --images, or the storage account" in page
-    assert vision("evaluate", "m", "t", "--report", "no/such/out.html").code == 3
+    evaluated.received.clear()
+    ran = vision("evaluate", "m", "t", "--report", "no/such/out.html")
+    assert (ran.code, "--report: no/such is not a folder" in ran.err) == (2, True)
+    assert not evaluated.received  # nothing is evaluated for a page that can't be written
 
 
 def test_nothing_is_asked_of_a_service_without_outcomes(vision: Vision, evaluated: FakeService) -> None:
