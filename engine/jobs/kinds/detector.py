@@ -52,8 +52,6 @@ STRETCH_SECONDS = 30.0
 """Length of a stretch: the most that is done again after a process has died."""
 _VALIDATED, _VALIDATED_LEAST = 24, 4
 """Images for measuring a training's progress, and the least number of them; with several tiles, accordingly fewer."""
-_CHECKED_EVERY = 256
-"""After how many images a job checks whether it should stop."""
 _READING_BUDGET_SHARE, _BUDGET_SHARE = 0.45, 0.9
 
 
