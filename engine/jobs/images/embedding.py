@@ -88,7 +88,7 @@ class Embedding:
         """
         features = np.empty((len(names), self._resources.extractor.dimensions), np.float32)
         if missing := self._read(names, features):
-            _log.warning("the features of %d images are computed again: the engine has changed, or they were lost", len(missing))
+            _log.warning("features of %d images are computed again: the engine has changed, or they were lost", len(missing))
             shards.keep_again(part, count, missing)
             if self._read(names, features):
                 raise JobFailed(FailureCode.UNKNOWN, LOST)

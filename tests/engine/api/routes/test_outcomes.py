@@ -201,4 +201,5 @@ def test_a_dataset_without_an_estimate_says_what_to_do(world: World) -> None:
     world.create("early")
     early = world.store.models.find("early")
     put_outcomes(world.objects, estimate_key(early.id), made_outcomes(40, training=True))
-    assert refused("?model-name=early") == (400, "model-name: 'early' is 'notStarted': only one that succeeded has an estimate.")
+    unfinished = "model-name: 'early' is 'notStarted': only one that succeeded has an estimate."
+    assert refused("?model-name=early") == (400, unfinished)
