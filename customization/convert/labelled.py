@@ -35,7 +35,9 @@ class LabelledImage:
     """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box.
 
     `testing` is whether the source itself has the image for testing; None if the source is not split. `photo` says that the
-    service does not accept the file, so that it gets a JPEG copy (`photo_copies`).
+    service does not accept the file, so that it gets a JPEG copy (`photo_copies`); the `sha256` of the copy is its photo's.
+    `copy_of` names the original of a copy that a conversion made: by its path relative to the output folder, or as
+    `customvision:<project>/<image>`.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class LabelledImage:
     labels: tuple[tuple[str, Box | None], ...]
     testing: bool | None = None
     photo: bool = False
+    copy_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,8 +93,11 @@ def new(
     chosen = choose_format(source, source_format)
     labelled = read_chosen(chosen, multi_label=multi_label)
     folder = output or folder_of(source)
-    if output is None and (any(image.photo for image in labelled.images) or overwrites(folder, chosen.files)):
-        folder = program / "datasets" / name  # no copy of a photo stands among the originals, and no label file is overwritten
+    own = program / "datasets" / name
+    photos = any(image.photo for image in labelled.images)
+    if output is None and (photos or overwrites(folder, chosen.files) or (own / "test.json").exists()):
+        # No copy of a photo stands among the originals, no label file is overwritten, and an earlier run's split is kept.
+        folder = own
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
     file = project.stack_file(stack)
@@ -116,7 +119,8 @@ def new(
         test_share=test_share,
         seed=0,
         keep_parts=True,
-        copy_from=folder_of(source) if folder != folder_of(source) else None,
+        source=folder_of(source),
+        copy_images=folder != folder_of(source),
     )
     warnings = _checked(parts, labelled.kind)
     print_tags(labelled, parts)
