@@ -101,7 +101,7 @@ def new(
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
     file = project.stack_file(stack)
-    check_use(file, project.name, name, project.source_of(folder), labelled.kind)
+    check_use(project, stack, name, project.source_of(folder), labelled.kind)
     targets = targets_in(folder, chosen.files, two=test_share > 0 or labelled.is_split)
 
     def entry(images: int) -> StackEntry:
