@@ -30,6 +30,7 @@ def read_cvat(
     path: Path, images: Path | None = None, cache: DigestCache | None = None, on_progress: Progress | None = None
 ) -> LabelledImages:
     """Read images for object detection if any has a box, polygon, ellipse or mask; else for classification, by their tags.
+    Subsets called train, validation and test, or alike, are the source's own split.
 
     Args:
         images: the folder of the images, by default the file's folder or its `images`.
@@ -48,7 +49,7 @@ def read_cvat(
     for index, element in enumerate(root.iterfind("image")):
         place = f"{path}: image[{index}]"
         name = element.get("name", "")
-        item = found.image(name, place, _size(element))
+        item = found.image(name, place, _size(element), split=element.get("subset", ""))
         for where, shape in _shapes(element, f"{place} ({name})") if item is not None else ():
             try:
                 _read(shape, where, item, found)  # type: ignore[arg-type]

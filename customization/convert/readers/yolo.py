@@ -22,7 +22,7 @@ from vision_customization.customization.convert.readers.yolo_names import NAME_F
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_text import read_lines
 from vision_customization.customization.convert.sources.source_files import images_among, source_files
-from vision_customization.customization.convert.sources.splits import sides, split_in
+from vision_customization.customization.convert.sources.splits import sides, splits_by_folder
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -78,7 +78,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
 def _found(source: Path, images: Sequence[Path], labelled: Container[Path], remarks: Remarks) -> list[FoundImage]:
     """The images, each with the side of the source's own split that it is on. A split of which no image is labelled, as tests
     of competitions are, is left out."""
-    splits = {path: split_in(path.relative_to(source).parts[:-1]) for path in images}
+    splits = splits_by_folder(images, source)
     used = {split for path, split in splits.items() if path in labelled}
     without = {path: split for path, split in splits.items() if split is not None and used and split not in used}
     for path, split in without.items():
