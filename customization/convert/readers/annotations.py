@@ -84,7 +84,11 @@ class Annotations:
 
     def add_box(self, item: FoundImage, tags: Iterable[str], box: PixelBox | Box, place: str, shape: str | None) -> None:
         """Add a box for each tag. `shape` is what the box is the bounds of, unless it was drawn as one: `a polygon`."""
-        for tag in tags:
+        names = list(tags)
+        for index, tag in enumerate(names):
+            if tag in names[:index]:
+                self.remarks.left_out(What.LABEL, "repeats a tag of its box", place)
+                continue
             item.add(tag, box, place)
             if shape is not None:
                 self.remarks.changed(What.LABEL, f"{shape}, whose bounds are the box", place)
@@ -249,7 +253,12 @@ def tags_in(values: object) -> list[str]:
     for name in names:
         if fault := name_text_fault(name):
             raise ValueError(f"the tag {name!a} {fault}")
-    return list(dict.fromkeys(name.strip() for name in names))
+    return [name.strip() for name in names]
+
+
+def count_tags(values: object) -> int:
+    """How many names there are in such a list, or in its place; 1 if there is something else."""
+    return len(values) if isinstance(values, list) and values else 1
 
 
 def add_tags(item: FoundImage, tags: Iterable[str], place: str) -> None:

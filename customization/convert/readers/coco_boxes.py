@@ -69,6 +69,8 @@ def read_coco(
     images_of, categories, annotations = (
         _section(document, name, path, problems) for name in ("images", "categories", "annotations")
     )
+    remarks.sees(What.IMAGE, len(images_of))
+    remarks.sees(What.LABEL, len(annotations))
     tags = _tags(categories, problems)
     remark_on_namesakes(tags.values(), remarks)
     found = _images(images_of, ImageFolder(images or path.parent, anywhere=images is not None), problems, remarks)

@@ -87,6 +87,8 @@ def read_csv(
             remarks.changed(What.LABEL, CLIPPED, label.place)
     for image, testing in reader.sides(remarks).items():
         reader.found[image].testing = testing
+    remarks.sees(What.IMAGE, len(reader.names))
+    remarks.sees(What.LABEL, reader.tagged)
     tags = sorted({label.tag for label in labels})
     return finish(kind, tags, reader.found.values(), problems, cache, on_progress, remarks)
 
@@ -100,10 +102,13 @@ class _Label:
 
 
 class _Rows:
-    """Reads one row at a time. `found` has the images of the rows so far."""
+    """Reads one row at a time. `found` has the images of the rows so far. `names` are those that the rows have for images, and
+    `tagged` is the number of rows with a tag."""
 
     def __init__(self, path: Path, folder: ImageFolder, problems: list[str]) -> None:
         self.found: dict[Path, FoundImage] = {}
+        self.names = set[Path]()
+        self.tagged = 0
         self._path = path
         self._folder = folder
         self._problems = problems
@@ -118,6 +123,8 @@ class _Rows:
         place = f"{self._path}:{line}"
         try:
             fields = _fields(row, names)
+            self.names.add(_path(fields[columns.file]))
+            self.tagged += bool(fields[columns.tag])
             item = self._image(fields[columns.file], columns.file, place)
             if item is None:
                 return None
@@ -165,7 +172,7 @@ class _Rows:
         if name not in self._paths:
             self._paths[name] = None
             path = self._paths[name] = self._folder.find(name)
-            if (other := self._names.setdefault(path, name)) != name and not _same_path(other, name):
+            if (other := self._names.setdefault(path, name)) != name and _path(other) != _path(name):
                 raise ValueError(f"{name} and {other} are both {path}. Name the folder that has both with `--images`")
         found = self._paths[name]
         return None if found is None else self.found.setdefault(found, FoundImage(found, place))
@@ -184,8 +191,8 @@ def _claimed(item: FoundImage, fields: dict[str, str], columns: Columns) -> tupl
     return size
 
 
-def _same_path(one: str, other: str) -> bool:
-    return Path(one.replace("\\", "/")) == Path(other.replace("\\", "/"))
+def _path(name: str) -> Path:
+    return Path(name.replace("\\", "/"))
 
 
 def _reader(text: str) -> CsvReader:

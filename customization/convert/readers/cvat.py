@@ -48,6 +48,8 @@ def read_cvat(
         raise ConversionFailed([f"{path}: is CVAT for video (it has <track>). Export the task as `CVAT for images 1.1`"])
     for index, element in enumerate(root.iterfind("image")):
         place = f"{path}: image[{index}]"
+        found.remarks.sees(What.IMAGE)
+        found.remarks.sees(What.LABEL, len(element))
         name = element.get("name", "")
         item = found.image(name, place, _size(element), split=element.get("subset", ""))
         for where, shape in _shapes(element, f"{place} ({name})") if item is not None else ():

@@ -55,7 +55,9 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
     if not labelled and not found.problems:
         raise ConversionFailed([f"{source}: has no .json file of LabelMe"])
     there = {os.path.abspath(path) for path in labelled}  # noqa: PTH100 - links stay links
-    for image in images_among(files, found.remarks, labels={".json"}):
+    images = images_among(files, found.remarks, labels={".json"})
+    found.remarks.sees(What.IMAGE, len(there.union(map(os.path.abspath, images))))
+    for image in images:
         if os.path.abspath(image) not in there and not found.problems:  # noqa: PTH100
             found.remarks.left_out(What.IMAGE, "no .json file of LabelMe is about it", str(image))
     return found.finished(cache, on_progress)
@@ -82,6 +84,8 @@ def _size(document: dict[str, Any]) -> tuple[float, float] | None:
 def _read(document: dict[str, Any], item: FoundImage, found: Annotations) -> None:
     place = item.place
     flags = document.get("flags")
+    set_flags = sum(value is True for value in flags.values()) if isinstance(flags, dict) else 0
+    found.remarks.sees(What.LABEL, set_flags + len(document["shapes"]))
     for name, value in flags.items() if isinstance(flags, dict) else ():
         if value is True:
             try:

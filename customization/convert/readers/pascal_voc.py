@@ -42,6 +42,7 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     lists = [path for path in files if is_split_list(path)]
     listed = listed_splits(lists, remarks)
     images = _Images(source, [path for path in files if path not in lists], remarks)
+    remarks.sees(What.IMAGE, len(images))
     found: dict[Path, FoundImage] = {}
     splits: dict[Path, str | None] = {}
     for path in labels:
@@ -70,6 +71,7 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
 
 
 def _read(root: ET.Element, item: FoundImage, problems: list[str], remarks: Remarks) -> None:
+    remarks.sees(What.LABEL, sum(element.tag in ("object", "part") for element in root.iter()))
     objects = root.findall("object")
     if deeper := sum(1 for _ in root.iter("object")) - len(objects):
         problems.append(f"{item.place}: {deeper} <object> not directly below <annotation>, where each must be")
@@ -86,7 +88,7 @@ def _read(root: ET.Element, item: FoundImage, problems: list[str], remarks: Rema
             continue
         # Pixels are counted from 1: the first starts at 0, the last ends at its own number.
         item.add(tag, PixelBox(edges[0] - 1, edges[1] - 1, edges[2], edges[3]), f"{place} ({tag})")
-        for part in element.iterfind("part"):
+        for part in element.iter("part"):
             remarks.left_out(What.LABEL, "is a <part> of an object", f"{place} ({tag}): {part.findtext('name', '').strip()}")
 
 
@@ -125,6 +127,9 @@ class _Images:
             self._by_stem[path.with_suffix("")].append(path)
         self._folders_with_images = {path.parent for path in self._files}
         self._near = NearNames()
+
+    def __len__(self) -> int:
+        return len(self._files)
 
     def find(self, xml: Path, file_name: str, remarks: Remarks) -> Path:
         """The image of an XML file. Raises ValueError if there is none, or if several could be meant."""

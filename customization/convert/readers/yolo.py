@@ -52,6 +52,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
     files = source_files(source, remarks)
     images = images_among(files, remarks, labels=LABEL_SUFFIXES)
     texts = {path for path in files if path.suffix.lower() == ".txt" and path.name not in NAME_FILES}
+    remarks.sees(What.IMAGE, len(images))
     classes = read_classes(source)
     labels = _LabelFiles(source, texts, problems)
     lines = {path: _lines(text, problems) for path in images if (text := labels.of(path)) is not None}
@@ -67,6 +68,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
             item.add(tag, box, line.place)
             if clipped:
                 remarks.changed(What.LABEL, CLIPPED, line.place)
+    remarks.sees(What.LABEL, sum(len(_lines(path, [])) for path in labels.used))
     _remark_on_the_rest(source, sorted(texts - labels.used), remarks)
     if found and not problems and not any(item.labels for item in found):
         problems.append(f"{source}: no image has a label file (images/a.jpg → labels/a.txt, or a.txt beside it)")
@@ -203,6 +205,7 @@ def _remark_on_the_rest(source: Path, texts: Iterable[Path], remarks: Remarks) -
         lines = _lines(path, [])
         if "labels" not in path.relative_to(source).parts[:-1] and not any(_is_numbers(line.fields) for line in lines):
             continue
+        remarks.sees(What.LABEL, len(lines))
         for line in lines:
             remarks.left_out(What.LABEL, "is in a label file without an image", line.place)
         if not lines:
