@@ -70,8 +70,12 @@ def split(
             in_test.update(sizes[group])
 
     remarks = _remarks(copies, near, separated)
-    for tag in by_tag:
-        if tag is not None and len(by_tag[tag]) < totals[tag] and not in_test[tag] and _test_count(totals[tag], test_share):
+    for tag in images.tags:
+        if tag not in by_tag or in_test[tag] or test_share <= 0:
+            continue
+        if not _test_count(totals[tag], test_share):
+            remarks.warn(What.TAG, f"has no test image: it has {TRAINING_MIN} images or fewer", repr(tag))
+        elif len(by_tag[tag]) < totals[tag]:
             remarks.warn(What.TAG, "has no test image: nearly all of its images are near-duplicates", repr(tag))
     return _parts(images, {sha256 for group in test for sha256 in group}, remarks)
 

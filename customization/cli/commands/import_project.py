@@ -40,6 +40,9 @@ _GATES: Mapping[str, str] = {
 }
 """The metric that is Custom Vision's average precision (of boxes at an overlap of 0.3)."""
 
+GATE_MOST = 0.95
+"""A gate above it would depend on single images: Custom Vision's average precision is often 1.0, of few images."""
+
 
 @click.group("import", short_help="Import a project of another service")
 def import_project() -> None:
@@ -258,7 +261,7 @@ def _stack_entry(
     performance = iteration.performance if iteration is not None else None
     require = {}
     if performance is not None and performance.average_precision is not None:
-        require[_GATES[training.kind]] = math.floor(performance.average_precision * 100) / 100
+        require[_GATES[training.kind]] = min(math.floor(performance.average_precision * 100) / 100, GATE_MOST)
     evaluation = places[1] if len(places) > 1 else None
     return stack_entry(name, training.kind, len(training.images), len(training.tags), places[0], evaluation, require)
 

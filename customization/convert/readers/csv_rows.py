@@ -230,6 +230,11 @@ def _box(label: _Label, shape: Shape, pixels: bool) -> tuple[PixelBox | Box, boo
     box = [left, top, width, height]
     cut = cut_to_image(box)
     if problem := bbox_problem(cut):
-        raise ValueError(problem.partition(" (`")[0])
+        problem = problem.partition(" (`")[0]
+        if shape is not Shape.START_AND_SIZE:
+            stated = ", ".join(f"{number:g}" for number in label.numbers)
+            names = "left, top, right, bottom" if shape is Shape.CORNERS else "centre x, centre y, width, height"
+            problem = f"the box {stated} ({names}): {problem.partition(']: ')[2]}"
+        raise ValueError(problem)
     assert isinstance(cut, list)
     return fitted((cut[0], cut[1], cut[2], cut[3])), cut is not box

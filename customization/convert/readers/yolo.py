@@ -18,7 +18,7 @@ from vision_customization.customization.convert.labelled import (
     number,
     remark_on_namesakes,
 )
-from vision_customization.customization.convert.readers.yolo_names import NAME_FILES, Classes, read_classes
+from vision_customization.customization.convert.readers.yolo_names import Classes, is_label_line, lists_classes, read_classes
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_text import read_lines
 from vision_customization.customization.convert.sources.source_files import images_among, source_files
@@ -51,9 +51,10 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
     problems: list[str] = []
     files = source_files(source, remarks)
     images = images_among(files, remarks, labels=LABEL_SUFFIXES)
-    texts = {path for path in files if path.suffix.lower() == ".txt" and path.name not in NAME_FILES}
+    stems = {path.stem for path in images}
+    texts = {path for path in files if path.suffix.lower() == ".txt" and not lists_classes(path, stems)}
     remarks.sees(What.IMAGE, len(images))
-    classes = read_classes(source)
+    classes = read_classes(source, stems)
     labels = _LabelFiles(source, texts, problems)
     lines = {path: _lines(text, problems) for path in images if (text := labels.of(path)) is not None}
     found = _found(source, images, lines, remarks)
@@ -203,17 +204,10 @@ def _remark_on_the_rest(source: Path, texts: Iterable[Path], remarks: Remarks) -
     """Remark on the label files without an image; a text file of another kind is not one."""
     for path in texts:
         lines = _lines(path, [])
-        if "labels" not in path.relative_to(source).parts[:-1] and not any(_is_numbers(line.fields) for line in lines):
+        if "labels" not in path.relative_to(source).parts[:-1] and not any(is_label_line(line.fields) for line in lines):
             continue
         remarks.sees(What.LABEL, len(lines))
         for line in lines:
             remarks.left_out(What.LABEL, "is in a label file without an image", line.place)
         if not lines:
             remarks.left_out(What.FILE, "has no labels, and no image", str(path))
-
-
-def _is_numbers(fields: Sequence[str]) -> bool:
-    try:
-        return len(fields) >= 5 and all(number(field) is not None for field in fields)
-    except ValueError:
-        return False

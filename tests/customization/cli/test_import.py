@@ -67,7 +67,7 @@ def test_a_project_becomes_a_dataset_a_baseline_and_a_stack(vision: Vision, cust
     config = yaml.safe_load(written)["config"]
     settings = read_settings({key: json.dumps(value) for key, value in config.items()}, "dev", written)
     model = settings.models["office-chairs"]
-    assert (model.model_kind, model.require) == ("Generic-Detector", {"meanAveragePrecision30": 0.98})
+    assert (model.model_kind, model.require) == ("Generic-Detector", {"meanAveragePrecision30": 0.95})
     dataset = settings.datasets[str(model.training_dataset)]
     assert (dataset.source, dataset.annotation_files) == ("chairs", ["train.json"])
     assert vision("check", "chairs/train.json").code in (0, 1)  # images of 64 × 48 px may be too small
@@ -192,7 +192,8 @@ def imported(vision: Vision, custom_vision: StandIn, predictions: bool) -> None:
     if predictions:
         for number, id_ in enumerate(ids[:3]):
             box = LEFT if number < 2 else RIGHT
-            custom_vision.add_prediction(project, iteration, id_, [("chair", 0.9 - number / 10, box)])
+            found = [("chair", 0.9 - number / 10, box), ("chair", 0.19, LEFT)]  # our models don't answer with the second
+            custom_vision.add_prediction(project, iteration, id_, found)
     arguments = ("--project", "Office chairs", "--output", "chairs", "--test-share", 0)
     assert vision("import", "customvision", *arguments).code == 0
 

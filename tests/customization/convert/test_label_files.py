@@ -37,6 +37,7 @@ from vision_customization.customization.convert import (
     read_voc,
     read_yolo,
 )
+from vision_customization.customization.convert.detect_format import detect_format
 from vision_customization.customization.errors import ConversionFailed
 
 
@@ -389,6 +390,18 @@ def test_folders_of_labels_keep_their_split(tmp_path: Path, read: Read, images: 
     found = read(tmp_path / "train" / ".." if (tmp_path / "train").exists() else tmp_path)
     assert [image.path.resolve() for image in found.images if image.testing] == [tmp_path.resolve() / testing]
     assert {remark.effect for remark in found.remarks} == {Effect.NOTE}
+
+
+@pytest.mark.parametrize("name", ["classes", "labels"])
+@pytest.mark.parametrize("folder", ["", "labels/"])
+def test_the_labels_of_an_image_are_not_the_names_of_classes(tmp_path: Path, name: str, folder: str) -> None:
+    where = "images/" if folder else ""
+    files = {"data.yaml": "names: [fork]", f"{folder}{name}.txt": YOLO_LINE, f"{folder}1.txt": ""}
+    write(tmp_path, f"{where}{name}.jpg {where}1.jpg", files)
+    assert {image.path.stem: image.labels for image in read_yolo(tmp_path).images} == {
+        name: (("fork", pytest.approx(FORK)),), "1": (),
+    }  # fmt: skip
+    assert detect_format(tmp_path).format == "yolo"
 
 
 IMAGES = "1.jpg 2.jpg 3.jpg 4.jpg"

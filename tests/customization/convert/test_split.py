@@ -189,6 +189,13 @@ def test_the_report_says_what_stays_together_and_which_tag_is_not_tested() -> No
     assert (untested.effect, untested.what, untested.places) == ("warning", "tag", ("'a'",))
 
 
+def test_a_tag_of_too_few_images_to_test_is_named() -> None:
+    training, _ = split(images({"a": 2, "b": 10, "c": 1}), 0.2)
+    [remark] = training.remarks
+    assert (remark.effect, remark.places) == ("warning", ("'a'", "'c'"))
+    assert not split(images({"a": 2}), 0.0)[0].remarks
+
+
 def test_near_duplicates_that_an_earlier_split_parted_are_split_again() -> None:
     whole = images({"a": 20})
     former = former_of(*(replace(whole, images=part) for part in (whole.images[:16], whole.images[16:])))
