@@ -65,8 +65,16 @@ GATES = {
     help="The folder for train.json, test.json and the contact sheet. [default: the images' folder, or "
     "datasets/NAME of the program if labels there would be overwritten]",
 )
+@click.option("--no-next", is_flag=True, help="Don't print the next command, which `make up` runs.")
 def new(
-    name: str, source: Path, source_format: str | None, multi_label: bool, stack: str, test_share: float, output: Path | None
+    name: str,
+    source: Path,
+    source_format: str | None,
+    multi_label: bool,
+    stack: str,
+    test_share: float,
+    output: Path | None,
+    no_next: bool,
 ) -> None:
     """Declare a model NAME of your own images in the stack's file, ready for `pulumi up`.
 
@@ -132,7 +140,8 @@ def new(
     done = declare(file, project.name, entry(len(parts[targets[0]].images)))
     what = {Declared.ADDED: f"the model {name} and its datasets", Declared.CHANGED: f"the model {name} now has these images"}
     click.echo(f"{file}: {what.get(done, 'unchanged')}")
-    click.echo(f"\nNext: pulumi up --stack {stack}")
+    if not no_next:
+        click.echo(f"\nNext: pulumi up --stack {stack}")
 
 
 def _check_sheet(folder: Path) -> None:

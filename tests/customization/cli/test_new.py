@@ -46,7 +46,8 @@ def test_a_model_is_declared(vision: Vision, photos: Path, tmp_path: Path) -> No
     assert models["trees"]["require"] == {"accuracyTop1": 0.8}
     for file, images in (("train.json", 16), ("test.json", 4)):
         assert len(yaml.safe_load((photos / file).read_text())["images"]) == images
-    again = vision("new", "trees", "--images", photos)
+    again = vision("new", "trees", "--images", photos, "--no-next")
+    assert "Next:" not in again.out
     assert f"{tmp_path / 'Pulumi.local.yaml'}: unchanged" in again.out
 
 
