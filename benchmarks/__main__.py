@@ -1,9 +1,9 @@
-"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | speed | all] [options]`:
+"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | outlook | speed | all] [options]`:
 exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, speed
+from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, outlook, speed
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "label-issues": label_issues.main,
     "novelty": novelty.main,
     "outcomes": outcomes.main,
+    "outlook": outlook.main,
     "speed": speed.main,
 }
 

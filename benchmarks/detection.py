@@ -44,7 +44,10 @@ class Dataset:
 DATASETS = (
     Dataset("bccd", ("train.json", "val.json"), ap50=0.88, ap=0.57, minutes=10),
     Dataset("fork-scissors", ("train.json",), ap50=0.95, minutes=3),
-    Dataset("groceries", ("train.json",), ap50=0.90),
+    Dataset("groceries", ("train.json",), ap50=0.90, minutes=10),
+    Dataset("produce", ("train.json",), ap50=0.90, minutes=3),
+    Dataset("microcontrollers", ("train.json",), ap50=0.71, ap=0.58, minutes=10),
+    Dataset("aquarium", ("train.json",), ap50=0.24, ap=0.13, minutes=10),
 )
 
 

@@ -19,12 +19,21 @@ METRICS = tuple(dict.fromkeys(metric for metrics in METRICS_BY_KIND.values() for
 LOWER_IS_BETTER = ("calibrationECE",)
 
 
+class Outlook(TypedDict):
+    """What twice as many training images would probably bring, as `ModelPerformance` writes it."""
+
+    images: int
+    accuracyTop1: float
+    interval: list[float]
+
+
 class Estimate(TypedDict, total=False):
     """What a performance rests on that was estimated from training images, as `ModelPerformance` writes it."""
 
     images: int
     groups: int
     accuracyTop1: list[float]
+    outlook: Outlook
 
 
 class Performance(TypedDict, total=False):

@@ -48,17 +48,26 @@ class ModelCreate(Wire):
         return self
 
 
+class Outlook(Wire):
+    """Extension: with twice as many training images (`images`), `accuracyTop1` is probably this, with its 95 % `interval`."""
+
+    images: int
+    accuracy_top1: float = Field(alias="accuracyTop1")
+    interval: tuple[float, float]
+
+
 class Estimate(Wire):
     """Extension: what a performance rests on that was estimated from training images, each judged by a model that had not seen
     it.
 
-    `groups` counts photos that show nearly the same as one. `accuracyTop1` is the 95 % interval, only of a classifier with one
-    tag per image.
+    `groups` counts photos that show nearly the same as one. `accuracyTop1` is the 95 % interval, and `outlook` what more images
+    would bring: both only of a classifier with one tag per image.
     """
 
     images: int
     groups: int
     accuracy_top1: tuple[float, float] | None = Field(default=None, alias="accuracyTop1")
+    outlook: Outlook | None = None
 
 
 class ModelPerformance(Wire):

@@ -9,8 +9,10 @@ from vision_customization.contract.limits import TILES_MAX
 
 STEP_IMAGES = 8
 """Images per training step."""
-_STEPS_OF_IMAGES, _EXPONENT = 37.0, 0.42
-"""Twice as many steps gain nothing (docs/learning.md)."""
+_STEPS_OF_IMAGES, _EXPONENT, _STEPS_OF_IMAGES_MOST = 14.5, 0.7, 500
+"""Ten minutes on two cores, with the second phase, allow 500 steps (docs/learning.md)."""
+_VIEWS_LEAST = 2
+"""Of each image, however many there are."""
 _STEPS_OF_A_TAG, _STEPS_OF_TAGS = 10, (60, 150)
 """With few images: how many steps each tag adds, and the minimum and maximum of the sum."""
 
@@ -56,13 +58,14 @@ def tiles_fault(kind: ModelKind, tiles: object) -> str | None:
 
 
 def training_steps(images: float, tags: int) -> int:
-    """The number of training steps, if the time budget allows them: 150 for 28 images of two tags, 401 for 292. From 18,000
-    images on, each is seen once (docs/learning.md).
+    """The number of training steps, if the time budget allows them: 149 for 28 images of two tags, 411 for 119, 500 for 200 to
+    2,000; more images are each seen twice (docs/learning.md).
 
     Args:
         images: counted in tiles: an image of tiles × tiles counts tiles² times.
     """
     least, most = _STEPS_OF_TAGS
     of_tags = min(max(least, 50 + _STEPS_OF_A_TAG * tags), most)
-    steps: int = max(of_tags, round(_STEPS_OF_IMAGES * images**_EXPONENT), math.ceil(images / STEP_IMAGES))
+    of_images = min(round(_STEPS_OF_IMAGES * images**_EXPONENT), _STEPS_OF_IMAGES_MOST)
+    steps: int = max(of_tags, of_images, math.ceil(_VIEWS_LEAST * images / STEP_IMAGES))
     return steps

@@ -15,6 +15,7 @@ from pipeline.billing import BILLED, FREE
 from pipeline.events import Change, Preview, Step, name_of, type_of
 from vision_customization.common.redaction import redacted
 from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.estimates import estimate_text, outlook_text
 from vision_customization.contract.gate import METRICS, misses
 from vision_customization.contract.training_time import ASSUMED_SPEED
 from vision_customization.customization.resources.retraining import estimate
@@ -58,7 +59,7 @@ def preview_markdown(preview: Preview, stack: str, *, said: Sequence[str] = ()) 
         *_violations(preview),
         *_plan("Plan", preview, _VERBS),
         *_remarks("Datasets", preview, ("vision:Dataset",), _tag_table(preview)),
-        *_remarks("Models", preview, _MODELS, []),
+        *_remarks("Models", preview, _MODELS, _estimates(preview)),
         *_gates(preview),
         *_costs(preview),
         *_others(preview),
@@ -189,6 +190,21 @@ def _tag_table(preview: Preview) -> list[str]:
             if before.get(tag, 0) != after.get(tag, 0)
         ]
     return _table(("dataset", "tag", "before", "after"), rows)
+
+
+def _estimates(preview: Preview) -> list[str]:
+    """What the models' metrics of the last update rest on, and what more images would bring."""
+    known = [
+        (code(step.name), step.before["performance"])
+        for step in preview.steps
+        if step.type in _MODELS and step.operation != "delete" and isinstance(step.before.get("performance"), Mapping)
+    ]
+    rows = [
+        (name, estimate_text(performance) or "–", outlook_text(performance) or "–")
+        for name, performance in known
+        if isinstance(performance.get("estimate"), Mapping)
+    ]
+    return _table(("model", "estimated in the last update", "with twice as many images"), rows)
 
 
 def _remarks(title: str, preview: Preview, resource_types: Sequence[str], table: list[str]) -> list[str]:

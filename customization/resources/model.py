@@ -13,6 +13,7 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.estimates import estimate_text, outlook_text
 from vision_customization.contract.gate import Performance
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
@@ -36,6 +37,10 @@ GRACE_SECONDS = 600
 
 class NameTaken(VisionError):
     """The service has another model under the name that is to be trained."""
+
+
+_RETRAINED: set[str] = set()
+"""The rows that said in this update why their model is trained again."""
 
 
 class ModelProvider(VisionProvider):
@@ -77,6 +82,7 @@ class ModelProvider(VisionProvider):
         changed = self.changed({"tiles": 1, **olds}, {"tiles": 1, **news})
         retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
+            _RETRAINED.add(news["row_urn"])
             Row(news["row_urn"]).say(why_retrained(olds, news, engine_speed(news)))
         return self.difference(olds, changed, retrains)
 
@@ -171,10 +177,11 @@ def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str
 
 def check_budget(properties: Mapping[str, Any], *, first: bool) -> list[dynamic.CheckFailure]:
     """The error if the engine can't train in the budget; it would refuse in the same words. The row of a `first` training says
-    how long it takes; that of a retraining does so beside its cause."""
+    how long it takes; that of a retraining does so beside its cause. Pulumi checks a replacement without its former state, as
+    if it were the first."""
     speed = engine_speed(properties)
     fault = budget_fault(workload({}, properties), float(properties["time_budget_in_hours"]), speed)
-    if first and fault is None and is_known(properties["row_urn"]):
+    if first and fault is None and is_known(properties["row_urn"]) and properties["row_urn"] not in _RETRAINED:
         Row(properties["row_urn"]).say(f"trains: {estimate({}, properties, speed)}")
     return failures("time_budget_in_hours", [fault] if fault else [])
 
@@ -206,12 +213,11 @@ def outcome_line(model: TrainedModel) -> str:
         parts.append(
             f"trained in {duration(progress.seconds)} on {progress.images} images ({progress.images_read} read, {work})"
         )
-    if performance is not None and performance.accuracy_top1 is not None:
-        parts.append(f"estimated accuracyTop1 {performance.accuracy_top1:.3f}")
-    if performance is not None and performance.mean_average_precision50 is not None:
-        parts.append(f"estimated meanAveragePrecision50 {performance.mean_average_precision50:.3f}")
-    if performance is not None and performance.mean_average_precision is not None:
-        parts.append(f"estimated meanAveragePrecision {performance.mean_average_precision:.3f}")
+    wire = performance.to_wire() if performance is not None else {}
+    if estimate_said := estimate_text(wire):
+        parts.append(f"estimated {estimate_said}")
+    if outlook_said := outlook_text(wire):
+        parts.append(f"with {outlook_said}")
     return "; ".join(parts) or "trained"
 
 

@@ -264,6 +264,31 @@ def test_a_comment_that_github_would_not_take_is_cut_at_a_line() -> None:
     assert text.splitlines()[-3].endswith("x")
 
 
+@pytest.mark.parametrize("operation", ["same", "replace"])
+def test_models_with_what_their_estimate_rests_on(operation: str) -> None:
+    outlook = {"images": 240.0, "accuracyTop1": 0.93, "interval": [0.88, 0.96]}
+    estimate = {"images": 120.0, "groups": 80.0, "accuracyTop1": [0.84, 0.95], "outlook": outlook}
+    step = Step(operation, MODEL, (), {"performance": {"accuracyTop1": 0.91, "estimate": estimate}}, {})
+    text = preview_markdown(Preview((step,), finished=True), "dev")
+    row = (
+        "| `leaves` | accuracyTop1 0.910 (0.84 to 0.95; 120 images in 80 groups) | 240 images: probably 0.930 (0.88 to 0.96) |"
+    )
+    assert row in text
+
+
+@pytest.mark.parametrize(
+    ("operation", "performance"),
+    [
+        ("delete", {"accuracyTop1": 0.9, "estimate": {"images": 2, "groups": 2}}),
+        ("same", {"accuracyTop1": 0.9}),
+        ("create", None),
+    ],
+)
+def test_models_without_an_estimate_have_no_row(operation: str, performance: object) -> None:
+    step = Step(operation, MODEL, (), {"performance": performance}, {})
+    assert "estimated in the last update" not in preview_markdown(Preview((step,), finished=True), "dev")
+
+
 def test_a_deleted_evaluation_has_no_gate() -> None:
     step = Step("delete", EVALUATION, (), {"performance": {"accuracyTop1": 0.9}}, {})
     assert "### Gates" not in preview_markdown(Preview((step,), finished=True), "dev")

@@ -61,7 +61,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def test_a_detector_is_trained_gated_published_asked_drawn_and_left_alone(project: Project, tmp_path: Path) -> None:
     output = project.up(timeout_seconds=900).succeeded().output
-    assert re.search(r"trained in .* on 11 images \(11 read, 70 steps\)", output), output
+    assert re.search(r"trained in .* on 11 images \(11 read, 78 steps\)", output), output
     outputs = project.outputs()
     model = outputs["models"]["scenes"]
     assert (model["kind"], model["status"], model["publishedName"]) == ("Generic-Detector", "succeeded", "scenes")

@@ -38,13 +38,15 @@ def test_a_stack_through_its_life(
     assert (code, "**11 to create**." in text) == (0, True), text
     assert "- `shapes`: trains: about 6 s of 1 h" in text
     assert "- Training of `shapes`: about 6 s of 1 h." in text
-    project.up().succeeded()
+    row = r"accuracyTop1 [01]\.\d{3} \([01]\.\d\d to [01]\.\d\d; 20 images[a-z0-9 ]*\)"
+    assert re.search(rf"; estimated {row}; with 40 images: probably ", project.up().succeeded().output)
     outputs = project.outputs()
     service = VisionClient(outputs["endpoint"], outputs["key"])
 
     code, text = markdown(project, "preview")
     assert (code, "No changes." in text) == (0, True), text
     assert "| `accuracyTop1` 0.6 | passed |" in text
+    assert re.search(rf"^\| `shapes` \| {row} \| 40 images: probably .* \|$", text, re.MULTILINE), text
     code, text = markdown(project, "drift")
     assert (code, "No drift" in text) == (0, True), text
 

@@ -11,6 +11,7 @@ import click
 from vision_customization.common.errors import VisionError
 from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.estimates import estimate_text, main_metric, outlook_text
 from vision_customization.contract.limits import TILES_MAX
 from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.training_time import budget_range_fault, duration
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from vision_customization.customization.client.client import VisionClient
 
 KINDS = [kind.value for kind in ModelKind]
-
-FIRST_METRICS = ("accuracyTop1", "meanAveragePrecision50", "meanAveragePrecision")
-"""Of a classifier, of a detector, of a multi-label classifier."""
 
 timeout_option = click.option(
     "--timeout",
@@ -68,7 +66,7 @@ def list_models(client: VisionClient, as_json: bool) -> None:
             model.name,
             model.status.value,
             model.training_parameters.training_dataset_name,
-            _first_metric(model),
+            main_metric(model.model_performance.to_wire()) if model.model_performance else None,
             model.training_cost_in_minutes,
             f"{model.created_date_time:%Y-%m-%d %H:%M}",
         )
@@ -287,12 +285,6 @@ def unpublish_model(client: VisionClient, published_name: str) -> None:
     say(f"{published_name!r} is no longer published")
 
 
-def _first_metric(model: Model) -> str | None:
-    """The main metric of a model of this kind, with its name: `accuracyTop1 0.983`."""
-    values = performance_rows(model.model_performance.to_wire() if model.model_performance else None)
-    return next((f"{name} {value:.3f}" for name, value in values if name in FIRST_METRICS), None)
-
-
 def _training(model: Model) -> tuple[str, int, str | None, str | None, int]:
     parameters, evaluation = model.training_parameters, model.evaluation_parameters
     return (
@@ -338,13 +330,17 @@ def _print_model(model: Model, as_json: bool) -> None:
     progress = model.training_progress
     if progress is not None and not model.status.final:
         rows.append(("progress", f"{progress.stage}: {progress.share:.0%}"))
+    performance = model.model_performance.to_wire() if model.model_performance else {}
+    if "estimate" in performance:
+        rows.append(("estimate", estimate_text(performance)))
+    if outlook := outlook_text(performance):
+        rows.append(("more images", outlook))
     if model.artifact is not None:
         rows.append(("file", f"{model.artifact.size_bytes / 1e6:.1f} MB, SHA-256 {model.artifact.digest}"))
     if model.error is not None:
         rows.append(("error", f"{model.error.code}: {model.error.message}"))
     print_table(("", ""), rows, "")
     if model.model_performance is not None:
-        performance = model.model_performance.to_wire()
         click.echo()
         print_table(("metric", "value"), performance_rows(performance), "no metrics")
         click.echo()

@@ -126,7 +126,8 @@ class ClassifierTraining(Training):
         training = train_classifier(features, labels, list(part.tags), **options)
         performance = None
         if training.held_out is not None:
-            performance = self._keep(estimate_key, estimated(images, labels, training.held_out, part.tags))
+            result = estimated(images, labels, training.held_out, part.tags, training.outlook)
+            performance = self._keep(estimate_key, result)
         digest = dataset_digest([image.sha256 for image in images], [part.tags[label] for label in labels])
         return training.classifier, FittedFacts(
             recipe=training.recipe, performance=performance, digest=digest, images=len(labels)

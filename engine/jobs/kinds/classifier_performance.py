@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.contract.models import Estimate, ModelPerformance
+from vision_customization.contract.models import Estimate, ModelPerformance, Outlook
 from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.kinds.job import Job
 from vision_customization.engine.learning import Classifier, classification_performance, multi_label_performance
@@ -32,11 +32,17 @@ def measured(job: Job, embedding: Embedding, head: str, part: int, shards: int) 
     return classification_performance(labels, probabilities, tags), classified(images, labels, probabilities, tags)
 
 
-def estimated(images: Sequence[ImageName], labels: NDArray[np.int64], held_out: HeldOut, tags: Sequence[str]) -> Measured:
+def estimated(
+    images: Sequence[ImageName],
+    labels: NDArray[np.int64],
+    held_out: HeldOut,
+    tags: Sequence[str],
+    outlook: Outlook | None = None,
+) -> Measured:
     """The estimate from the training images, of which `images` and `labels` are all."""
     performance = classification_performance(held_out.repeated(labels), held_out.flat, tags)
     interval = held_out.interval(performance.accuracy_top1 or 0.0)
-    performance.estimate = Estimate(images=len(held_out.rows), groups=held_out.groups, accuracy_top1=interval)
+    performance.estimate = Estimate(images=len(held_out.rows), groups=held_out.groups, accuracy_top1=interval, outlook=outlook)
     named, labels = [images[row] for row in held_out.rows], labels[held_out.rows]
     likely = likely_labels(labels, held_out.probabilities)
     return performance, classified(named, labels, held_out.probabilities, tags, likely)

@@ -155,6 +155,12 @@ def repeats_for(images: int) -> int:
     return int(np.clip(_IMAGES_TO_TRY // max(images, 1), 1, _REPEATS_MAX))
 
 
+def foldings(labels: Labels, groups: Labels, seed: int) -> list[Labels]:
+    """The ways of folding that recipes are tried with, the same for the same seed."""
+    count = folds_for(labels, groups)
+    return [assign_folds(labels, groups, count, seed + repeat) for repeat in range(repeats_for(len(labels)))]
+
+
 def run_trials(
     features: Samples, labels: Labels, groups: Labels, classes: int, *, seed: int, go_on: Callable[[int], bool]
 ) -> list[Trial]:
@@ -164,8 +170,7 @@ def run_trials(
         The trials, the default's first, which is tried in any case; none if no image can be left out.
     """
     trials: list[Trial] = []
-    count = folds_for(labels, groups)
-    folds = [assign_folds(labels, groups, count, seed + repeat) for repeat in range(repeats_for(len(labels)))]
+    folds = foldings(labels, groups, seed)
     tried = int((folds[0] != NEVER).sum())
     if not tried:
         return trials

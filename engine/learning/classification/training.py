@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.models import Outlook
 from vision_customization.engine.learning.classification.calibration import SHARPNESS_UNFITTED
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Labels, Samples
 from vision_customization.engine.learning.classification.novelty import fit_novelty
+from vision_customization.engine.learning.classification.outlook import Curve, learning_curve, twice_as_many
 from vision_customization.engine.learning.classification.recipes import ALIKE, DEFAULT, RECIPES, Recipe
-from vision_customization.engine.learning.classification.selection import Trial, choose, lead_over, run_trials
+from vision_customization.engine.learning.classification.selection import Trial, choose, foldings, lead_over, run_trials
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
@@ -27,12 +29,14 @@ class TrainedClassifier:
     """The classifier that a training produced, and how it was chosen.
 
     `recipe` is JSON-ready: the chosen recipe and the results of all. `held_out` is what was said of the training images by
-    classifiers of the chosen recipe that had not seen them; None if each tag has one image, or only near-duplicates.
+    classifiers of the chosen recipe that had not seen them; None if each tag has one image, or only near-duplicates. `outlook`
+    is what more images would bring; None if there are too few to say.
     """
 
     classifier: Classifier
     recipe: dict[str, Any]
     held_out: HeldOut | None
+    outlook: Outlook | None
 
 
 def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
@@ -68,6 +72,15 @@ def _facts(trials: Sequence[Trial], best: Trial) -> dict[str, Any]:
             }
         )
     return {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
+
+
+def _points(curve: Curve) -> list[dict[str, float]]:
+    """The mean number of images learnt from, and the accuracy on images left out."""
+    accuracies = curve.hits.mean(axis=1).round(6).tolist()
+    return [
+        {"images": images, "accuracy": accuracy}
+        for images, accuracy in zip(curve.learnt.round(1).tolist(), accuracies, strict=True)
+    ]
 
 
 def fit_classifier(recipe: Recipe, features: Samples, labels: Labels, tags: Sequence[str], *, sharpness: float) -> Classifier:
@@ -115,24 +128,32 @@ def train_classifier(
     started = time.monotonic()
     report = progress or (lambda _share, _stage: None)
 
-    def go_on(done: int) -> bool:
-        report(0.9 * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
+    def in_time() -> bool:
         return deadline_seconds is None or time.monotonic() - started < deadline_seconds
+
+    def go_on(done: int) -> bool:
+        report(0.8 * done / len(RECIPES), f"trying recipe {done + 1} of {len(RECIPES)}")
+        return in_time()
 
     report(0.0, f"trying recipe 1 of {len(RECIPES)}")
     groups = group_near_duplicates(apply_blocks(ALIKE.fit_blocks(features), features), labels.tolist())
     trials = run_trials(features, labels, groups, len(tags), seed=seed, go_on=go_on)
     recipe, sharpness, facts = DEFAULT.within(views_in(features.shape[1])), SHARPNESS_UNFITTED, _untried()
-    held_out = None
+    held_out = outlook = None
     if trials:
         best = choose(trials, len(labels) / len(tags))
         recipe, sharpness, facts = best.recipe, best.sharpness, _facts(trials, best)
         held_out = HeldOut(best.rows, best.probabilities, len(np.unique(groups[best.rows])), best.learnt_share)
+        report(0.8, "learning from fewer images")
+        curve = learning_curve(best, features, labels, groups, foldings(labels, groups, seed), seed=seed, go_on=in_time)
+        if curve is not None:
+            facts["learningCurve"] = _points(curve)
+            outlook = twice_as_many(curve, len(labels), best.accuracy, held_out, seed=seed)
     report(0.9, "fitting on all images")
     classifier = fit_classifier(recipe, features, labels, tags, sharpness=sharpness)
     classifier = with_novelty(classifier, features, labels, groups)
     report(1.0, "trained")
-    return TrainedClassifier(classifier, facts, held_out)
+    return TrainedClassifier(classifier, facts, held_out, outlook)
 
 
 def _untried() -> dict[str, Any]:

@@ -487,6 +487,17 @@ def test_the_time_of_a_training_is_shown_with_its_budget(
     assert re.search(rf"time +{said}\b", vision("models", "show", "d").out)
 
 
+def test_what_an_estimate_rests_on_is_shown(vision: Vision, service: FakeService) -> None:
+    outlook = {"images": 240, "accuracyTop1": 0.93, "interval": [0.88, 0.96]}
+    estimate = {"images": 120, "groups": 80, "accuracyTop1": [0.84, 0.95], "outlook": outlook}
+    performance = {"accuracyTop1": 0.91, "estimate": estimate, "tagPerformance": {}}
+    service.answers = [Answer(200, model()), Answer(200, model(modelPerformance=performance))]
+    assert "estimate" not in vision("models", "show", "m").out
+    shown = vision("models", "show", "m").out
+    assert re.search(r"estimate +accuracyTop1 0.910 \(0.84 to 0.95; 120 images in 80 groups\)", shown)
+    assert re.search(r"more images +240 images: probably 0.930 \(0.88 to 0.96\)", shown)
+
+
 def test_tiles_are_shown_where_there_are_more_than_one(vision: Vision, service: FakeService) -> None:
     service.answers = [Answer(200, DETECTOR), Answer(200, TILED), Answer(200, TILED)]
     assert "tiles" not in vision("models", "show", "d").out

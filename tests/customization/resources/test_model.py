@@ -186,6 +186,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is said on rows."""
     lines: list[str] = []
     monkeypatch.setattr(Row, "say", lambda _row, message: lines.append(message))
+    monkeypatch.setattr("vision_customization.customization.resources.model._RETRAINED", set())
     return lines
 
 
@@ -194,6 +195,15 @@ def test_the_row_of_a_new_model_says_how_long_its_training_takes(said: list[str]
     assert said == ["trains: about 6 s of 1 h"]
     ModelProvider().check({**DECLARED, "model_name": "leaves-01234567"}, {**DECLARED, "training_digest": "b" * 64})
     assert len(said) == 1  # `diff` says it, beside the cause
+
+
+def test_a_replacement_says_once_how_long_its_training_takes(said: list[str]) -> None:
+    changed = {"training_digest": "b" * 64, "training_tags": {"hemlock": 15.0, "cherry": 10.0}}
+    there = checked()
+    said.clear()
+    ModelProvider().diff("id", there, {**DECLARED, **changed})
+    ModelProvider().check({}, {**DECLARED, **changed})  # as Pulumi does before it creates the replacement
+    assert said == ["retrains because dataset 'leaves-train' changes (hemlock 10 → 15); about 3 s of 1 h"]
 
 
 def test_check_knows_the_name_in_a_preview_unless_the_dataset_is_unknown() -> None:
@@ -370,6 +380,16 @@ def test_tiles_are_ordered_where_there_are_more_than_one(given: dict[str, float]
 def test_the_row_says_what_the_training_cost() -> None:
     model = TrainedModel.model_validate(SUCCEEDED)
     assert outcome_line(model) == "trained in 3 s on 25 images (5 read, 5 embedded); estimated accuracyTop1 0.975"
+
+
+def test_the_row_says_what_the_estimate_rests_on_and_what_more_images_bring() -> None:
+    outlook = {"images": 240, "accuracyTop1": 0.93, "interval": [0.88, 0.96]}
+    estimate = {"images": 120, "groups": 80, "accuracyTop1": [0.84, 0.95], "outlook": outlook}
+    performance = {"accuracyTop1": 0.91, "estimate": estimate, "tagPerformance": {}}
+    said = outcome_line(TrainedModel.model_validate({**SUCCEEDED, "modelPerformance": performance}))
+    assert said.endswith(
+        "; estimated accuracyTop1 0.910 (0.84 to 0.95; 120 images in 80 groups); with 240 images: probably 0.930 (0.88 to 0.96)"
+    )
 
 
 def test_the_row_of_a_detector_says_its_steps() -> None:

@@ -86,7 +86,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
         settings = Settings.from_environment({}, data_dir=data_dir, allowed_hosts=blobs.netloc, keys=KEY, workers=1)
         store = Store.open(settings)
         engine = Engine(settings, store, blobs)
-        register_scenes(engine, "scenes", range(60))
+        register_scenes(engine, "scenes", range(17))
         register_scenes(engine, "tests", range(100, 104))
         store.close()
         objects = data_dir / "objects"
@@ -123,7 +123,7 @@ def test_a_training_goes_on_from_its_last_checkpoint_after_kill_9(killed: Killed
     progress = killed.model.training_progress
     assert killed.model.status is ModelStatus.SUCCEEDED
     assert progress is not None
-    assert progress.steps == progress.steps_done == 103
+    assert progress.steps == progress.steps_done == 105
     # The first step after the kill is the next one after the checkpoint, or a little later where the polling missed it.
     assert killed.checkpoint_step < killed.resumed_step <= killed.killed_step
     assert killed.lost_seconds <= LOST_SECONDS_MAX

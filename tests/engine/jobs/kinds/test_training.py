@@ -138,7 +138,15 @@ def test_without_a_test_dataset_the_performance_is_estimated(engine: Engine, que
     model = succeeded(trained(engine, queue, engine.model("alone", "alone")))
     assert model.performance is not None
     assert model.performance.accuracy_top1 is not None
+    estimate = model.performance.estimate
+    assert estimate is not None
+    assert estimate.images == 20
+    assert estimate.outlook is not None
+    assert estimate.outlook.images == 40
     objects = open_objects(engine.settings)
+    sidecar = json.loads(objects.get(f"models/{model.id}/model.json"))
+    assert sidecar["performance"]["estimate"]["outlook"] == estimate.outlook.to_wire()
+    assert len(sidecar["recipe"]["learningCurve"]) == 3
     assert StoredOutcomes.open(objects, estimate_key(model.id)).images == 20
     assert not objects.names(outcomes_key(model.id))
 

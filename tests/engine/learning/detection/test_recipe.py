@@ -11,13 +11,15 @@ from vision_customization.engine.learning.detection.recipe import DetectorRecipe
     [
         (1, 1, 60),
         (1, 2, 70),
-        (10, 3, 97),
+        (10, 3, 80),
         (10, 8, 130),
-        (28, 2, 150),
-        (28, 8, 150),
-        (292, 3, 401),
-        (292, 80, 401),
-        (40_000, 3, 5000),
+        (28, 2, 149),
+        (28, 8, 149),
+        (119, 4, 411),
+        (292, 3, 500),
+        (292, 80, 500),
+        (2_000, 3, 500),
+        (10_000, 3, 2500),
     ],
 )
 def test_the_recipe_follows_from_the_number_of_images_and_tags(images: int, tags: int, steps: int) -> None:
