@@ -97,7 +97,7 @@ class Annotations:
         """Read the image files. Raises ConversionFailed."""
         images = list(self._images.values())
         stated = any(self._splits.values())
-        splits = self._splits if stated else splits_by_folder(self._images, self.folder)
+        splits = self._splits if stated else splits_by_folder(self._images, self.folder, self.source)
         for path, testing in sides(splits, self.remarks, str(self.source) if stated else None).items():
             self._images[path].testing = testing
         boxed = any(box is not None for item in images for _, box, _ in item.labels)

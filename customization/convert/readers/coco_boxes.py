@@ -87,7 +87,7 @@ def read_coco(
             label.image.add(label.tag, None, label.place)
     kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
     items = {item.path: item for item in found.values() if item is not None}
-    for image, testing in sides(splits_by_folder(items, images or path.parent), remarks).items():
+    for image, testing in sides(splits_by_folder(items, images or path.parent, path), remarks).items():
         items[image].testing = testing
     return finish(kind, list(tags.values()), items.values(), problems, cache, on_progress, remarks)
 

@@ -155,7 +155,7 @@ class _Rows:
             names = ", ".join(sorted({repr(name) for name in self._splits.values() if name})[:SPLITS_SHOWN])
             reason = "has a column for splits, but none of them is called train, valid or test"
             remarks.warn(What.FILE, reason, f"{self._path}: {names}")
-        return sides(splits_by_folder(self.found, self._folder.root), remarks)
+        return sides(splits_by_folder(self.found, self._folder.root, self._path), remarks)
 
     def _add_split(self, item: FoundImage, fields: dict[str, str], columns: Columns) -> None:
         """Raises ValueError if other rows have the image in another split."""

@@ -37,8 +37,10 @@ def split_in(folders: Iterable[str]) -> str | None:
     return next((split for folder in folders if (split := split_of(folder)) is not None), None)
 
 
-def splits_by_folder(images: Iterable[Path], root: Path) -> dict[Path, str | None]:
-    """The split of each image, by its folders below `root`."""
+def splits_by_folder(images: Iterable[Path], root: Path, listed_in: Path | None = None) -> dict[Path, str | None]:
+    """The split of each image, by its folders below `root`; none if the file that lists them is of one split, as train.json."""
+    if listed_in is not None and listed_in.is_file() and split_of_file(Path(listed_in.name)) is not None:
+        return dict.fromkeys(images)
     return {image: split_in(Path(os.path.relpath(image, root)).parts[:-1]) for image in images}
 
 

@@ -31,6 +31,7 @@ from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.convert import (
     Effect,
     LabelledImages,
+    read_coco,
     read_cvat,
     read_folders,
     read_labelme,
@@ -465,6 +466,13 @@ def test_a_split_that_label_files_state_is_kept(
     reasons = [remark.reason for remark in found.remarks if remark.effect is Effect.WARNING]
     assert len(reasons) == len(warned)
     assert all(word in reason for reason, word in zip(reasons, warned, strict=True))
+
+
+def test_a_file_of_one_split_is_not_split_again(tmp_path: Path) -> None:
+    write(tmp_path, "train/1.jpg train/2.jpg val/3.jpg more/4.jpg", {"train.json": COCO_FOLDERS})
+    found = read_coco(tmp_path / "train.json")
+    assert [image.testing for image in found.images] == [None] * 4
+    assert not found.remarks
 
 
 def test_an_image_in_two_splits_of_a_table_is_refused(tmp_path: Path) -> None:
