@@ -60,9 +60,10 @@ setup-all: python ## Like setup, and also install what the tests and the stacks 
 .PHONY: new
 new: setup ## Declare a model of the labelled images in IMAGES, in a stack of its own: vision new.
 	@$(if $(IMAGES),,echo "make new needs your images: make new IMAGES=my-photos"; exit 1;) \
-		$(BIN)/vision new "$(MODEL)" --images "$(IMAGES)" --stack "$(STACK)"
+		$(BIN)/vision new "$(MODEL)" --images "$(IMAGES)" --stack "$(STACK)" $(NEW_ARGS)
 
 .PHONY: up
+up: NEW_ARGS := --no-next
 up: setup $(if $(IMAGES),new) ## Start the local platform, train, evaluate and publish: pulumi up.
 	@$(BIN)/python -m toolchain.stacks.stack create --stack $(STACK)
 	@$(BIN)/pulumi up --yes --suppress-outputs --stack $(STACK) $(POLICY) $(ARGS) || \

@@ -137,7 +137,9 @@ def write_parts(
     test_share: float,
     seed: int,
     keep_parts: bool,
-    copy_from: Path | None,
+    source: Path,
+    copy_images: bool = False,
+    origin: str | None = None,
 ) -> dict[Path, LabelledImages]:
     """Write the COCO files of one folder: one for training, and one for testing if there is a second target.
 
@@ -146,7 +148,9 @@ def write_parts(
 
     Args:
         keep_parts: whether images that the targets already list stay in the file they are in.
-        copy_from: the folder whose images are copied beside the targets; None copies none.
+        source: the folder of the images.
+        copy_images: whether images of other folders are copied beside the targets.
+        origin: what `copy_of` of the images begins with, if they are copies already.
 
     Raises:
         ConversionFailed
@@ -156,6 +160,7 @@ def write_parts(
         check_replaced,
         copy_files,
         groups_alike,
+        origin_of,
         plan_copies,
         plan_photos,
         split,
@@ -169,12 +174,12 @@ def write_parts(
     folder.mkdir(parents=True, exist_ok=True)
     labelled, photos = plan_photos(labelled, folder)
     copies: dict[Path, Path] = {}
-    if copy_from is not None:
-        labelled, copies = plan_copies(labelled, copy_from, folder)
+    if copy_images:
+        labelled, copies = plan_copies(labelled, source, folder)
     former = FormerParts.read(folder)
-    if len(targets) == 1 and former.tests(labelled):
+    if len(targets) == 1 and former.sides(labelled)[1]:
         targets = [*targets, folder / "test.json"]
-    check_replaced(targets, labelled)
+    labelled = check_replaced(targets, labelled, origin or origin_of(source, folder))
     parts = [labelled]
     if len(targets) > 1:
         alike = groups_alike(labelled, {**copies, **photos}, digest_cache())

@@ -51,6 +51,9 @@ def print_report(written: Sequence[LabelledImages]) -> None:
     rows = [("images", *counts["images"]), (labels[1], *counts["labels"])]
     click.echo()
     print_table(("", "read", "written", "left out"), rows, "nothing")
+    for what, read, there, left_out in rows:
+        if read != there + left_out:
+            click.echo(f"warning: {read} {what} were read, but {there} written and {left_out} left out. Please report this")
     for effect, heading in HEADINGS.items():
         remarks = [_row(remark, labels) for remark in written[0].remarks if remark.effect == effect]
         if remarks:
@@ -72,8 +75,11 @@ def _row(remark: Remark, labels: tuple[str, str]) -> tuple[str, str, str]:
 
 
 def _counts(written: Sequence[LabelledImages]) -> dict[str, tuple[int, int, int]]:
-    """Images and labels that were read, written and left out; the first number is the sum of the others."""
+    """Images and labels that were read, written and left out. The readers count the first number on their own."""
+    read = written[0]
     images = sum(len(part.images) for part in written)
     labels = sum(len(image.labels) for part in written for image in part.images)
-    no_images, no_labels = written[0].left_out("image"), written[0].left_out("label")
-    return {"images": (images + no_images, images, no_images), "labels": (labels + no_labels, labels, no_labels)}
+    return {
+        "images": (read.images_read, images, read.left_out("image")),
+        "labels": (read.labels_read, labels, read.left_out("label")),
+    }

@@ -5,6 +5,7 @@ together as `ConversionFailed`, each with its file and the line or index in it.
 """
 
 from vision_customization.customization.convert.alike import groups_alike
+from vision_customization.customization.convert.former import FormerPart, FormerParts, check_replaced
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
 from vision_customization.customization.convert.multi_label import as_multi_label, check_one_tag_each
 from vision_customization.customization.convert.photo_copies import plan_photos, write_photos
@@ -20,11 +21,12 @@ from vision_customization.customization.convert.readers.labelme import read_labe
 from vision_customization.customization.convert.readers.pascal_voc import read_voc
 from vision_customization.customization.convert.readers.yolo import read_yolo
 from vision_customization.customization.convert.remarks import Effect, Remark, Remarks, What
-from vision_customization.customization.convert.split import FormerParts, split, split_as_given
-from vision_customization.customization.convert.write import check_replaced, copy_files, plan_copies, to_coco, write_coco
+from vision_customization.customization.convert.split import split, split_as_given
+from vision_customization.customization.convert.write import copy_files, origin_of, plan_copies, to_coco, write_coco
 
 __all__ = [
     "Effect",
+    "FormerPart",
     "FormerParts",
     "LabelledImage",
     "LabelledImages",
@@ -36,6 +38,7 @@ __all__ = [
     "check_replaced",
     "copy_files",
     "groups_alike",
+    "origin_of",
     "plan_copies",
     "plan_photos",
     "read_automl",

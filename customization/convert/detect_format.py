@@ -16,7 +16,7 @@ from vision_customization.customization.convert.formats import FILE_READERS
 from vision_customization.customization.convert.images.content import is_image
 from vision_customization.customization.convert.readers.csv_columns import FILE_COLUMNS, column_key
 from vision_customization.customization.convert.readers.image_list import LINE
-from vision_customization.customization.convert.readers.yolo_names import NAME_FILES
+from vision_customization.customization.convert.readers.yolo_names import NAME_FILES, lists_classes
 from vision_customization.customization.convert.sources.source_files import OUTPUTS, source_files
 from vision_customization.customization.convert.sources.splits import ORDER, split_of, split_of_file
 from vision_customization.customization.errors import ConversionFailed
@@ -89,7 +89,7 @@ def detect_format(path: Path) -> Detected:
     if not path.is_dir():
         found = _file_format(path) or ("csv" if path.suffix.lower() in (".csv", ".tsv") else None)
         if found is None:
-            raise ConversionFailed([f"{path}: {_what_else(path)}. {_choices(sorted(FILE_READERS))}"])
+            raise ConversionFailed([f"{path}: {_what_else(path)}"])
         if found not in FILE_READERS:
             raise ConversionFailed([f"{path}: is one file of many ({TITLES[found]}). Name its folder"])
         return Detected(found, path, f"{TITLES[found]}: {path.name}")
@@ -202,7 +202,7 @@ def _seen(folder: Path) -> _Seen:
         elif path.name not in OUTPUTS:
             seen.others[suffix or "without extension"] += 1
     stems = {image.stem for image in seen.images}
-    yolo = [path for path in texts if path.stem in stems and path.name not in NAME_FILES and _is_yolo(path)]
+    yolo = [path for path in texts if path.stem in stems and not lists_classes(path, stems) and _is_yolo(path)]
     names = {image.name for image in seen.images}
     seen.labels["yolo"] = yolo
     seen.labels["list"] = [path for path in texts if _list_format(path) and _first_name(path) in names]
@@ -327,5 +327,5 @@ def _what_else(path: Path) -> str:
     if path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
         return "is an archive. Unpack it, and name the folder"
     if is_image(path):
-        return "is an image, not a file of labels"
-    return "is in no format of label files that is known here"
+        return "is an image, not a file of labels. Name its folder, or the file of its labels"
+    return f"is in no format of label files that is known here. {_choices(sorted(FILE_READERS))}"

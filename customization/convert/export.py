@@ -26,7 +26,7 @@ folder per tag, the first folder is the tag."""
 
 
 def export(images: LabelledImages, target_format: str, source: Path, folder: Path) -> list[Path]:
-    """Write the labels and copies of the images in a format of `EXPORTS`.
+    """Write the labels and copies of the images in a format of `EXPORTS`. Images of a split are in folders `train` and `test`.
 
     Args:
         source: the folder that the images' names are taken relative to.
@@ -91,6 +91,8 @@ def _named(images: LabelledImages, source: Path, *, by_tag: bool) -> Iterator[tu
             inner = inner.relative_to("images")
         if by_tag and (len(inner.parts) == 1 or inner.parts[0] != image.labels[0][0]):
             inner = image.labels[0][0] / inner
+        if images.is_split:
+            inner = PurePosixPath("test" if image.testing else "train") / inner
         if str(inner.with_suffix("")).casefold() in taken:
             inner = inner.with_name(f"{inner.stem}-{image.sha256[:12]}-{len(taken)}{inner.suffix}")
         taken.add(str(inner.with_suffix("")).casefold())
@@ -108,17 +110,18 @@ def _in_images(path: PurePosixPath, _: LabelledImage) -> str:
 
 def _yolo(images: LabelledImages, named: Named) -> Export:
     numbers = {tag: number for number, tag in enumerate(images.tags)}
-    texts = {"data.yaml": _yolo_yaml(numbers)}
+    texts = {"data.yaml": _yolo_yaml(numbers, ("train", "test") if images.is_split else ("", ""))}
     for path, image in named:
         lines = (f"{numbers[tag]} {_yolo_box(box)}\n" for tag, box in image.labels if box is not None)
         texts[f"labels/{path.with_suffix('.txt')}"] = "".join(lines)
     return _in_images, texts
 
 
-def _yolo_yaml(numbers: Mapping[str, int]) -> str:
+def _yolo_yaml(numbers: Mapping[str, int], folders: tuple[str, str]) -> str:
+    train, val = (f"images/{folder}".rstrip("/") for folder in folders)
     # JSON's texts are YAML's, too.
     names = "".join(f"  {number}: {json.dumps(tag, ensure_ascii=False)}\n" for tag, number in numbers.items())
-    return f"path: .\ntrain: images\nval: images\nnames:\n{names}"
+    return f"path: .\ntrain: {train}\nval: {val}\nnames:\n{names}"
 
 
 def _yolo_box(box: Box) -> str:

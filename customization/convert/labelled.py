@@ -35,7 +35,9 @@ class LabelledImage:
     """An image file and its labels. `width` and `height` are pixels; a classification's labels have no box.
 
     `testing` is whether the source itself has the image for testing; None if the source is not split. `photo` says that the
-    service does not accept the file, so that it gets a JPEG copy (`photo_copies`).
+    service does not accept the file, so that it gets a JPEG copy (`photo_copies`); the `sha256` of the copy is its photo's.
+    `copy_of` names the original of a copy that a conversion made: by its path relative to the output folder, or as
+    `customvision:<project>/<image>`.
     """
 
     path: Path
@@ -45,17 +47,21 @@ class LabelledImage:
     labels: tuple[tuple[str, Box | None], ...]
     testing: bool | None = None
     photo: bool = False
+    copy_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
     """`kind` is an `AnnotationKind`; `tags` keeps the order of the source. `remarks` says what of the source is not here, or is
-    here in another way."""
+    here in another way. `images_read` and `labels_read` are how many the source has, counted before anything was left out.
+    """
 
     kind: str
     tags: tuple[str, ...]
     images: tuple[LabelledImage, ...]
     remarks: tuple[Remark, ...] = ()
+    images_read: int = 0
+    labels_read: int = 0
 
     @property
     def is_split(self) -> bool:
@@ -142,7 +148,14 @@ def finish(
         kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
     used = {tag for image in images for tag, _ in image.labels}
     _remark_on_tags(list(dict.fromkeys(tags)), used, remarks)
-    return LabelledImages(kind, tuple(tag for tag in dict.fromkeys(tags) if tag in used), tuple(images), remarks.listed())
+    return LabelledImages(
+        kind,
+        tuple(tag for tag in dict.fromkeys(tags) if tag in used),
+        tuple(images),
+        remarks.listed(),
+        remarks.seen[What.IMAGE],
+        remarks.seen[What.LABEL],
+    )
 
 
 def remark_on_namesakes(tags: Iterable[str], remarks: Remarks) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.photos import jpeg_of
 from vision_customization.customization.convert.labelled import LabelledImages
+from vision_customization.customization.convert.write import origin_of
 from vision_customization.customization.errors import ConversionFailed, ImageUnreadable
 
 DIGEST_CHARACTERS = 12
@@ -54,7 +55,7 @@ def plan_photos(images: LabelledImages, folder: Path) -> tuple[LabelledImages, d
             taken.add(target)
             if not target.exists():
                 copies[target] = image.path
-            placed.append(replace(image, path=target, photo=False))
+            placed.append(replace(image, path=target, photo=False, copy_of=origin_of(image.path, root)))
         else:
             placed.append(image)
     return replace(images, images=tuple(placed)), copies

@@ -5,6 +5,7 @@ No label, box or image of a source disappears or moves without a remark.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,9 +39,18 @@ class Remark:
 
 @dataclass
 class Remarks:
-    """The remarks collected so far, by their reasons."""
+    """The remarks collected so far, by their reasons; and how many images and labels the source has.
+
+    A reader counts with `sees` where it finds something, before it decides what becomes of it. So what is read is what is
+    written and what is left out, or something was lost.
+    """
 
     _places: dict[tuple[Effect, What, str], list[str]] = field(default_factory=dict)
+    seen: Counter[What] = field(default_factory=Counter)
+
+    def sees(self, what: What, count: int = 1) -> None:
+        """Images or labels that are in the source, whatever becomes of them."""
+        self.seen[what] += count
 
     def left_out(self, what: What, reason: str, place: str) -> None:
         """Something that is in the source and will not be in the result."""

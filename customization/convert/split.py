@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from vision_customization.contract.texts import counted
+from vision_customization.customization.convert.former import FormerParts
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
 from vision_customization.customization.convert.remarks import Remarks, What
 
@@ -19,32 +17,6 @@ TRAINING_MIN = 2
 
 Group = tuple[str, ...]
 """The SHA-256 of images that stay together, sorted."""
-
-
-@dataclass(frozen=True)
-class FormerParts:
-    """The image files of an earlier split. They stay in their set: otherwise two models would be evaluated on different images,
-    perhaps including training images of the other model."""
-
-    training: frozenset[Path] = frozenset()
-    testing: frozenset[Path] = frozenset()
-
-    @classmethod
-    def read(cls, folder: Path) -> FormerParts:
-        """The images in `train.json` and `test.json` of the folder; empty unless both exist and are readable."""
-        try:
-            return cls(*(files_named(folder, json.loads((folder / name).read_bytes())) for name in ("train.json", "test.json")))
-        except (OSError, ValueError, LookupError, TypeError):
-            return cls()
-
-    def tests(self, images: LabelledImages) -> bool:
-        """Whether any of the images is in the test set."""
-        return bool(_contents(images, self.testing))
-
-
-def files_named(folder: Path, document: Any) -> frozenset[Path]:  # noqa: ANN401 - whatever JSON holds
-    """The image files of a COCO document in `folder`. Raises ValueError, LookupError or TypeError if it is not COCO."""
-    return frozenset((folder / image["file_name"]).resolve() for image in document["images"])
 
 
 def split(
@@ -80,8 +52,7 @@ def split(
             by_tag[tag].append(group)
 
     former = former or FormerParts()
-    trained = _contents(images, former.training)
-    tested = _contents(images, former.testing) - trained
+    trained, tested = former.sides(images)
     separated = {group for group in near if trained.intersection(group) and tested.intersection(group)}
     test = {group for group in sizes if tested.intersection(group)} - separated
     decided = test | {group for group in sizes if trained.intersection(group)} - separated
@@ -99,8 +70,12 @@ def split(
             in_test.update(sizes[group])
 
     remarks = _remarks(copies, near, separated)
-    for tag in by_tag:
-        if tag is not None and len(by_tag[tag]) < totals[tag] and not in_test[tag] and _test_count(totals[tag], test_share):
+    for tag in images.tags:
+        if tag not in by_tag or in_test[tag] or test_share <= 0:
+            continue
+        if not _test_count(totals[tag], test_share):
+            remarks.warn(What.TAG, f"has no test image: it has {TRAINING_MIN} images or fewer", repr(tag))
+        elif len(by_tag[tag]) < totals[tag]:
             remarks.warn(What.TAG, "has no test image: nearly all of its images are near-duplicates", repr(tag))
     return _parts(images, {sha256 for group in test for sha256 in group}, remarks)
 
@@ -168,10 +143,6 @@ def _test_count(images: int, share: float) -> int:
         return 0
     most = max(0, images - TRAINING_MIN) if images > TRAINING_MIN else 0
     return min(max(1, round(share * images)), most)
-
-
-def _contents(images: LabelledImages, files: frozenset[Path]) -> set[str]:
-    return {image.sha256 for image in images.images if files and image.path.resolve() in files}
 
 
 def _tags(copies: Iterable[LabelledImage]) -> set[str | None]:

@@ -55,7 +55,8 @@ def join_splits(splits: Mapping[str, tuple[Path, LabelledImages]]) -> LabelledIm
     kind = next(iter(kinds), reads[0].kind)
     tags = tuple(dict.fromkeys(tag for read in reads for tag in read.tags))
     _take(remarks, reads, tags)
-    return LabelledImages(kind, tags, tuple(images.values()), remarks.listed())
+    counts = sum(read.images_read for read in reads), sum(read.labels_read for read in reads)
+    return LabelledImages(kind, tags, tuple(images.values()), remarks.listed(), *counts)
 
 
 def without_unlisted(images: LabelledImages, there: Iterable[Path]) -> LabelledImages:
@@ -64,8 +65,10 @@ def without_unlisted(images: LabelledImages, there: Iterable[Path]) -> LabelledI
     remarks = Remarks()
     for path in there:
         if path.resolve() not in listed:
+            remarks.sees(What.IMAGE)
             remarks.left_out(What.IMAGE, "is in no label file", str(path))
-    return replace(images, remarks=images.remarks + remarks.listed())
+    counted = images.images_read + remarks.seen[What.IMAGE]
+    return replace(images, remarks=images.remarks + remarks.listed(), images_read=counted)
 
 
 def _take(remarks: Remarks, reads: Sequence[LabelledImages], tags: Sequence[str]) -> None:

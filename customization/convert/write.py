@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vision_customization.common.file_digest import file_digest
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
-from vision_customization.customization.convert.split import files_named
 from vision_customization.customization.errors import ConversionFailed
-
-LOST_SHOWN = 3
 
 
 def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
     """The COCO document; `file_name` is relative to `folder`.
+
+    Each image also has its `sha256`, and a copy has `copy_of`. Readers of COCO ignore them. The next conversion knows the
+    images by them (`former`).
 
     Raises:
         ConversionFailed: an image is not below `folder`.
@@ -39,6 +38,8 @@ def to_coco(images: LabelledImages, folder: Path) -> dict[str, Any]:
             "width": image.width,
             "height": image.height,
             "file_name": names[image.path],
+            "sha256": image.sha256,
+            **({} if image.copy_of is None else {"copy_of": image.copy_of}),
         }
         for index, image in enumerate(images.images, start=1)
     ]
@@ -59,42 +60,6 @@ def _name_below(folder: Path, path: Path) -> str | None:
         if whole.is_relative_to(root) and ".." not in whole.relative_to(root).parts:
             return whole.relative_to(root).as_posix()
     return None
-
-
-def check_replaced(files: Iterable[Path], images: LabelledImages) -> None:
-    """Refuse to replace COCO files that name images that are not among `images`: their labels would be lost.
-
-    Deleted image files don't count, nor do renamed ones, since `images` has the same content.
-
-    Raises:
-        ConversionFailed: labels would be lost, or a file is not a COCO file; the message says what and where.
-    """
-    paths = {image.path.resolve() for image in images.images}
-    contents = {image.sha256 for image in images.images}
-    problems = []
-    for file in files:
-        if not file.exists():
-            continue
-        try:
-            named = files_named(file.parent, json.loads(file.read_bytes()))
-        except (OSError, ValueError, LookupError, TypeError):
-            problems.append(f"{file}: already exists and is not a COCO file. Move it away, or name another folder (`--output`)")
-            continue
-        lost = [
-            path
-            for path in sorted(named - paths)
-            if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() not in contents
-        ]
-        if lost:
-            which = ", ".join(str(path) for path in lost[:LOST_SHOWN])
-            more = f" and {len(lost) - LOST_SHOWN:,} more" if len(lost) > LOST_SHOWN else ""
-            problems.append(
-                f"{file}: replacing it would lose the labels of images that the source does not have: {which}{more}. If these "
-                "are copies of images that were deleted or changed in the source, delete the copies. Otherwise label them in "
-                "the source, or name another folder (`--output`)"
-            )
-    if problems:
-        raise ConversionFailed(problems)
 
 
 def write_coco(images: LabelledImages, path: Path) -> None:
@@ -139,10 +104,15 @@ def plan_copies(images: LabelledImages, source: Path, folder: Path) -> tuple[Lab
             taken[str(target).lower()] = image.sha256
             if there is None:
                 copies[target] = path
-            placed.append(replace(image, path=target))
+            placed.append(replace(image, path=target, copy_of=origin_of(path, root)))
         else:
             placed.append(image)
     return replace(images, images=tuple(placed)), copies
+
+
+def origin_of(path: Path, folder: Path) -> str:
+    """What `copy_of` says in `folder`: the path of the original, relative to the folder."""
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
 def copy_files(copies: Mapping[Path, Path]) -> None:

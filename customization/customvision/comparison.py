@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from vision_customization.contract.coco.document import Box, read_json
 from vision_customization.customization.customvision.baseline import Baseline
 from vision_customization.customization.customvision.scores import Found, Labels, Score, scores
 from vision_customization.customization.customvision.wire import Metrics, Prediction
+
+OBJECTS_LEAST = 0.2
+"""The engine does not answer with objects of a lower confidence, so those of Custom Vision don't count either."""
 
 
 class _CocoImage(BaseModel):
@@ -106,7 +109,7 @@ def compare(
     theirs: Score | None
     their_tags: Mapping[str, Score]
     if same_images:
-        theirs, their_tags = scored({name: [_found(one) for one in baseline.predictions[name]] for name in used})
+        theirs, their_tags = scored({name: _found_in(baseline.predictions[name]) for name in used})
     else:
         theirs, their_tags = _as_reported(baseline)
     tags = {tag: (their_tags.get(tag), our_tags.get(tag)) for tag in sorted({*their_tags, *our_tags})}
@@ -127,6 +130,11 @@ def found_by(result: ImageAnalysisResult) -> list[Found]:
             Found(one.tags[0].name, one.tags[0].confidence, (box.x / width, box.y / height, box.w / width, box.h / height))
         )
     return tags
+
+
+def _found_in(predictions: Iterable[Prediction]) -> list[Found]:
+    found = [_found(prediction) for prediction in predictions]
+    return [one for one in found if one.box is None or one.probability >= OBJECTS_LEAST]
 
 
 def _found(prediction: Prediction) -> Found:

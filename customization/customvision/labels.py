@@ -76,8 +76,8 @@ def labelled_images(
             labelled.append(LabelledImage(files[image.id], known.sha256, known.width, known.height, labels))
             continue
         remarks.left_out(What.IMAGE, str(labels), image.id)
-        for label in image.regions if content.kind == AnnotationKind.IMAGE_OBJECT_DETECTION else image.tags:
-            remarks.left_out(What.LABEL, "its image is left out", f"{image.id}: {label.tag_name or label.tag_id}")
+        for name in _labels_in(image, content):
+            remarks.left_out(What.LABEL, "its image is left out", f"{image.id}: {name}")
     used = {tag for image in labelled for tag, _ in image.labels}
     for tag in content.tags.values():
         if tag.negative and tag.name in used:
@@ -88,7 +88,14 @@ def labelled_images(
     if not labelled:
         reasons = [f"{len(remark.places):,} left out: {remark.reason}" for remark in remarks.listed()]
         raise ConversionFailed([f"{content.name}: no image is left", *reasons])
-    return LabelledImages(content.kind, tuple(name for name in names if name in used), tuple(labelled), remarks.listed())
+    return LabelledImages(
+        content.kind,
+        tuple(name for name in names if name in used),
+        tuple(labelled),
+        remarks.listed(),
+        len(content.images) + len(content.untagged),
+        sum(len(_labels_in(image, content)) for image in content.images),
+    )
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -109,6 +116,15 @@ def _usable(image: Image, facts: ImageFacts | ImageUnreadable | None, failed: Ma
         if abs(claimed / actual - 1) > _PROPORTION_TOLERANCE:
             return "its regions belong to another size or orientation than its file has"
     return facts
+
+
+def _labels_in(image: Image, content: ProjectContent) -> list[str]:
+    """The tags of an image's regions, and its other tags. A negative tag alone says that the image has none."""
+    tags = [content.tags.get(tag.tag_id or "", ProjectTag(tag.tag_name or "")) for tag in image.tags]
+    if content.kind != AnnotationKind.IMAGE_CLASSIFICATION and not image.regions and all(tag.negative for tag in tags):
+        return []
+    regions = [content.tags.get(region.tag_id or "", ProjectTag(region.tag_name or "")).name for region in image.regions]
+    return regions + [name for name in dict.fromkeys(tag.name for tag in tags) if name not in regions]
 
 
 Labels = tuple[tuple[str, Box | None], ...]
@@ -161,7 +177,7 @@ def _boxes(
             remarks.left_out(What.LABEL, "its region is empty, or outside of its image", f"{image.id}: {tag}")
         elif outside_px > OUTSIDE_TOLERANCE_PX:
             remarks.changed(What.LABEL, "its region reaches out of its image: clipped", f"{image.id}: {tag}")
-    for name in sorted(set(regular) - {tag for tag, _ in boxes}):
+    for name in sorted(set(regular) - {tag for tag, _, _ in found}):
         remarks.left_out(What.LABEL, "a tag of an image that has regions, but none of this tag", f"{image.id}: {name}")
     return boxes
 

@@ -62,19 +62,21 @@ class Declared(StrEnum):
     UNCHANGED = "unchanged"
 
 
-def check_use(file: Path, project: str, name: str, source: str, annotation_kind: str) -> None:
-    """Raises StackFileInvalid if another model's datasets of another kind have their labels in the folder `source`, which the
-    labels of model `name` would replace."""
-    config = _load(file, _text(file)).get("config") if file.exists() else None
-    datasets = config.get(f"{project}:datasets") if isinstance(config, Mapping) else None
-    for dataset, declared in datasets.items() if isinstance(datasets, Mapping) else ():
-        if not isinstance(declared, Mapping) or dataset in (f"{name}-train", f"{name}-test"):
-            continue
-        if declared.get("source") == source and declared.get("annotationKind") != annotation_kind:
-            raise StackFileInvalid(
-                f"{file}: the dataset {dataset} has its labels in {source}, for {declared.get('annotationKind')}. "
-                "Name another folder for these with --output"
-            )
+def check_use(project: Project, stack: str, name: str, source: str, annotation_kind: str) -> None:
+    """Raises StackFileInvalid if another model's datasets of another kind, in any stack's file, have their labels in the folder
+    `source`, which the labels of model `name` would replace."""
+    for other in dict.fromkeys((stack, *project.stacks())):
+        file = project.stack_file(other)
+        config = _load(file, _text(file)).get("config") if file.exists() else None
+        datasets = config.get(f"{project.name}:datasets") if isinstance(config, Mapping) else None
+        for dataset, declared in datasets.items() if isinstance(datasets, Mapping) else ():
+            if not isinstance(declared, Mapping) or (other == stack and dataset in (f"{name}-train", f"{name}-test")):
+                continue
+            if declared.get("source") == source and declared.get("annotationKind") != annotation_kind:
+                raise StackFileInvalid(
+                    f"{file}: the dataset {dataset} has its labels in {source}, for {declared.get('annotationKind')}. "
+                    "Name another folder for these with --output"
+                )
 
 
 def check_entry(file: Path, project: str, entry: StackEntry) -> None:

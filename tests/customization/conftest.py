@@ -1,10 +1,13 @@
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.customization.fake_service import FakeService, fake_service
 from tests.customization.samples import DatasetFolder, MakeFolder, coco, encoded
+from vision_customization.customization.convert import LabelledImages, labelled, split_files
+from vision_customization.customization.customvision import labels
 
 
 @pytest.fixture
@@ -20,6 +23,20 @@ def dataset_folder(tmp_path: Path) -> MakeFolder:
         return folder
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def every_reading_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test reads: what the source has is written, or it is left out with a remark."""
+
+    def checked(*fields: Any) -> LabelledImages:  # noqa: ANN401
+        read = LabelledImages(*fields)
+        assert read.images_read == len(read.images) + read.left_out("image"), read.remarks
+        assert read.labels_read == sum(len(image.labels) for image in read.images) + read.left_out("label"), read.remarks
+        return read
+
+    for module in (labelled, split_files, labels):
+        monkeypatch.setattr(module, "LabelledImages", checked)
 
 
 @pytest.fixture

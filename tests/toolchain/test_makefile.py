@@ -9,9 +9,11 @@ import pytest
 from tests.support.places import CHECKOUT
 
 
-def asked(*variables: str) -> subprocess.CompletedProcess[str]:
+def asked(*variables: str, target: str = "new") -> subprocess.CompletedProcess[str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "STACK", "MODEL"))}
-    return subprocess.run(["make", "-n", "new", *variables], cwd=CHECKOUT, env=own, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["make", "-n", target, *variables], cwd=CHECKOUT, env=own, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,9 @@ def asked(*variables: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_own_images_have_a_stack_of_their_own(variables: list[str], command: str) -> None:
-    assert f".venv/bin/{command}\n" in asked(*variables).stdout
+    assert f".venv/bin/{command} \n" in asked(*variables).stdout
+    # `make up` does what the command would say to do next.
+    assert f".venv/bin/{command} --no-next\n" in asked(*variables, target="up").stdout
 
 
 @pytest.mark.parametrize("stack", sorted(file.name.split(".")[1] for file in (CHECKOUT / "stacks").glob("Pulumi.*.yaml")))

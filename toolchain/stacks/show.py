@@ -29,17 +29,36 @@ DETECTORS = ("Generic-Detector", "Product-Recognizer")
 METRICS = ("accuracyTop1", "calibrationECE", "meanAveragePrecision50", "meanAveragePrecision75", "meanAveragePrecision")
 
 
-def image_to_try(places: Places, stack: str, model: str) -> Path | None:
-    """An image of the dataset that a model is evaluated on, relative to the checkout: the one with the most labels."""
+CONTACT_SHEET = "contact-sheet.html"
+"""The page that `vision new` draws beside the labels."""
+
+
+def evaluation_dataset(places: Places, stack: str, model: str) -> dict[str, Any]:
+    """The dataset that a model is evaluated on, as the stack's file has it; empty if it has none."""
     try:
         config = yaml.safe_load(stack_file(places, stack).read_text("utf-8"))["config"]
-        dataset = config[f"{PROJECT}:datasets"][config[f"{PROJECT}:models"][model]["evaluationDataset"]]
+        return dict(config[f"{PROJECT}:datasets"][config[f"{PROJECT}:models"][model]["evaluationDataset"]])
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return {}
+
+
+def contact_sheet(places: Places, stack: str, model: str) -> Path | None:
+    """The page that shows a model's images with their labels."""
+    source = evaluation_dataset(places, stack, model).get("source")
+    sheet = places.checkout / source / CONTACT_SHEET if isinstance(source, str) else None
+    return sheet if sheet is not None and sheet.is_file() else None
+
+
+def image_to_try(places: Places, stack: str, model: str) -> Path | None:
+    """An image of the dataset that a model is evaluated on, relative to the checkout: the one with the most labels."""
+    dataset = evaluation_dataset(places, stack, model)
+    try:
         folder = Path(dataset["source"])
         document = json.loads((places.checkout / folder / dataset["annotationFiles"][0]).read_text("utf-8"))
         [(labelled, _)] = Counter(annotation["image_id"] for annotation in document["annotations"]).most_common(1)
         [image] = [image for image in document["images"] if image["id"] == labelled]
         return folder / str(image["file_name"])
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
@@ -114,6 +133,9 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
             console.print(table)
             console.print()
     console.print(f"Endpoint  {endpoint}", highlight=False)
+    for declared in models:
+        if sheet := contact_sheet(places, stack, declared):
+            console.out(f"Contact sheet of {declared}  {sheet.resolve().as_uri()}", highlight=False)
     for declared, model in [(declared, model) for declared, model in models.items() if model.get("name")][:1]:
         name = published_name(model)
         image = image_to_try(places, stack, declared) or "image.jpg"

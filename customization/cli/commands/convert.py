@@ -104,7 +104,8 @@ def convert(
         test_share=test_share,
         seed=seed,
         keep_parts=click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT,
-        copy_from=(images or folder_of(source)) if copy_images else None,
+        source=images or folder_of(source),
+        copy_images=copy_images,
     )
     if as_json:
         written = {str(target): {"images": len(part.images), "tags": count_tags(part)} for target, part in parts.items()}

@@ -172,7 +172,7 @@ def register_dataset(
 
 
 @datasets.command("export", short_help="Write a COCO file as other tools' labels")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--to",
     "target_format",
@@ -188,30 +188,43 @@ def register_dataset(
 )
 @images_option
 @json_option
-def export_dataset(file: Path, target_format: str, output: Path, images: Path | None, as_json: bool) -> None:
-    """Write a COCO FILE of a dataset, with its images, in the format of another tool.
+def export_dataset(files: tuple[Path, ...], target_format: str, output: Path, images: Path | None, as_json: bool) -> None:
+    """Write a COCO file of a dataset, with its images, in the format of another tool. FILES are one file, or train.json and
+    test.json, whose images go to folders `train` and `test`.
 
     `vision convert` reads the result back: the same images and tags, and boxes within half a pixel.
 
     \b
-    Example:
+    Examples:
       vision datasets export data/train.json --to yolo --output trees-yolo
+      vision datasets export data/train.json data/test.json --to yolo --output trees-yolo
     """
     from vision_customization.customization.convert import read_coco
     from vision_customization.customization.convert.export import export
+    from vision_customization.customization.convert.sources.splits import split_of_file
+    from vision_customization.customization.convert.split_files import join_splits
 
+    splits = {split_of_file(Path(file.name)) or "": file for file in files}
+    if len(files) > 1 and not (len(splits) == len(files) and {"train", "test"} == splits.keys()):
+        raise click.UsageError("pass one file, or one called train and one called test, as train.json and test.json")
     with progress_bar("reading images") as advance:
-        labelled = read_coco(
-            file,
-            images,
-            pixels=False,
-            cache=digest_cache(),
-            on_progress=lambda done, total: advance(done, total, ""),
-        )
-    written = export(labelled, target_format, images or file.parent, output)
+        read = {
+            split: (
+                file,
+                read_coco(
+                    file,
+                    images,
+                    pixels=False,
+                    cache=digest_cache(),
+                    on_progress=lambda done, total: advance(done, total, ""),
+                ),
+            )
+            for split, file in splits.items()
+        }
+    labelled = join_splits(read) if len(files) > 1 else next(iter(read.values()))[1]
+    written = export(labelled, target_format, images or files[0].parent, output)
     if as_json:
-        files = [str(path) for path in written]
-        print_json({"format": target_format, "files": files, **report_json([labelled])})
+        print_json({"format": target_format, "files": [str(path) for path in written], **report_json([labelled])})
         return
     click.echo(f"{output}: {counted(len(labelled.images), 'image')} in the format {target_format}")
     print_report([labelled])

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,9 @@ _GATES: Mapping[str, str] = {
     AnnotationKind.IMAGE_OBJECT_DETECTION: "meanAveragePrecision30",
 }
 """The metric that is Custom Vision's average precision (of boxes at an overlap of 0.3)."""
+
+GATE_MOST = 0.95
+"""A gate above it would depend on single images: Custom Vision's average precision is often 1.0, of few images."""
 
 
 @click.group("import", short_help="Import a project of another service")
@@ -139,12 +143,13 @@ def customvision(
             advice = f"leave out {' and '.join(chosen)}" if chosen else "pass the folder of their images with --images"
             raise click.UsageError(f"FILES are read without the service: {advice}")
         labelled, project, baseline = _from_files(files, images)
+        origin = None
     else:
         if endpoint is None or project_name is None or images is not None:
             raise click.UsageError("pass --endpoint and --project of the service, or FILES and --images")
         with ExitStack() as stack:
             service = stack.enter_context(_open_service(endpoint, key))
-            labelled, project, baseline = _from_service(service, project_name, iteration, output)
+            labelled, project, baseline, origin = _from_service(service, project_name, iteration, output)
     targets = [output / file for file in (("train.json", "test.json") if test_share else ("train.json",))]
     if test_share and len(labelled.images) < 2:
         raise ConversionFailed([f"{project}: a single image cannot be split into train and test"])
@@ -154,7 +159,9 @@ def customvision(
         test_share=test_share,
         seed=seed,
         keep_parts=click.get_current_context().get_parameter_source("seed") is ParameterSource.DEFAULT,
-        copy_from=images,
+        source=images or output,
+        copy_images=images is not None,
+        origin=origin,
     )
     places = [_place(labelled.kind, target, container, account_key) for target, part in parts.items() if part.images]
     training = parts[targets[0]]
@@ -169,7 +176,8 @@ def customvision(
 
 def _from_service(
     service: CustomVision, name: str, iteration: str | None, output: Path
-) -> tuple[LabelledImages, str, Baseline | None]:
+) -> tuple[LabelledImages, str, Baseline | None, str]:
+    """The images, the project's name, what its iterations say, and what `copy_of` of its images begins with."""
     from vision_customization.customization.customvision.baseline import chosen_iteration, read_from_service, write_baseline
     from vision_customization.customization.customvision.importing import import_project as load_project
     from vision_customization.customization.customvision.labels import labelled_images
@@ -193,7 +201,9 @@ def _from_service(
     write_baseline(baseline, output / BASELINE)
     if without_image:
         say(f"{counted(without_image, 'prediction')} of the iteration left out: their images are not among the imported ones")
-    return labelled, project.name, baseline
+    origin = f"customvision:{project.id}"
+    copies = tuple(replace(image, copy_of=f"{origin}/{image.path.stem}") for image in labelled.images)
+    return replace(labelled, images=copies), project.name, baseline, origin
 
 
 def _from_files(files: Sequence[Path], images: Path) -> tuple[LabelledImages, str, None]:
@@ -251,7 +261,7 @@ def _stack_entry(
     performance = iteration.performance if iteration is not None else None
     require = {}
     if performance is not None and performance.average_precision is not None:
-        require[_GATES[training.kind]] = math.floor(performance.average_precision * 100) / 100
+        require[_GATES[training.kind]] = min(math.floor(performance.average_precision * 100) / 100, GATE_MOST)
     evaluation = places[1] if len(places) > 1 else None
     return stack_entry(name, training.kind, len(training.images), len(training.tags), places[0], evaluation, require)
 

@@ -65,8 +65,16 @@ GATES = {
     help="The folder for train.json, test.json and the contact sheet. [default: the images' folder, or "
     "datasets/NAME of the program if labels there would be overwritten]",
 )
+@click.option("--no-next", is_flag=True, help="Don't print the next command, which `make up` runs.")
 def new(
-    name: str, source: Path, source_format: str | None, multi_label: bool, stack: str, test_share: float, output: Path | None
+    name: str,
+    source: Path,
+    source_format: str | None,
+    multi_label: bool,
+    stack: str,
+    test_share: float,
+    output: Path | None,
+    no_next: bool,
 ) -> None:
     """Declare a model NAME of your own images in the stack's file, ready for `pulumi up`.
 
@@ -93,12 +101,15 @@ def new(
     chosen = choose_format(source, source_format)
     labelled = read_chosen(chosen, multi_label=multi_label)
     folder = output or folder_of(source)
-    if output is None and (any(image.photo for image in labelled.images) or overwrites(folder, chosen.files)):
-        folder = program / "datasets" / name  # no copy of a photo stands among the originals, and no label file is overwritten
+    own = program / "datasets" / name
+    photos = any(image.photo for image in labelled.images)
+    if output is None and (photos or overwrites(folder, chosen.files) or (own / "test.json").exists()):
+        # No copy of a photo stands among the originals, no label file is overwritten, and an earlier run's split is kept.
+        folder = own
     if labelled.is_split and click.get_current_context().get_parameter_source("test_share") is ParameterSource.DEFAULT:
         test_share = 0.0  # the source has parts of its own
     file = project.stack_file(stack)
-    check_use(file, project.name, name, project.source_of(folder), labelled.kind)
+    check_use(project, stack, name, project.source_of(folder), labelled.kind)
     targets = targets_in(folder, chosen.files, two=test_share > 0 or labelled.is_split)
 
     def entry(images: int) -> StackEntry:
@@ -116,7 +127,8 @@ def new(
         test_share=test_share,
         seed=0,
         keep_parts=True,
-        copy_from=folder_of(source) if folder != folder_of(source) else None,
+        source=folder_of(source),
+        copy_images=folder != folder_of(source),
     )
     warnings = _checked(parts, labelled.kind)
     print_tags(labelled, parts)
@@ -128,7 +140,8 @@ def new(
     done = declare(file, project.name, entry(len(parts[targets[0]].images)))
     what = {Declared.ADDED: f"the model {name} and its datasets", Declared.CHANGED: f"the model {name} now has these images"}
     click.echo(f"{file}: {what.get(done, 'unchanged')}")
-    click.echo(f"\nNext: pulumi up --stack {stack}")
+    if not no_next:
+        click.echo(f"\nNext: pulumi up --stack {stack}")
 
 
 def _check_sheet(folder: Path) -> None:

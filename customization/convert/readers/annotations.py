@@ -18,6 +18,7 @@ from vision_customization.customization.convert.labelled import FoundImage, Labe
 from vision_customization.customization.convert.masks import Edges
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_text import read_text
+from vision_customization.customization.convert.sources.splits import sides, split_of, splits_by_folder
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed
@@ -37,6 +38,8 @@ _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 class Annotations:
     """The images and labels that a reader has found so far, and the problems.
 
+    The tool, or folders `train`, `valid` and `test`, say the source's own split.
+
     A dataset has boxes, or tags of whole images. If both are found, the boxes count, and the tags are left out with a remark.
     """
 
@@ -46,10 +49,16 @@ class Annotations:
         self.problems: list[str] = []
         self.remarks = Remarks()
         self._images: dict[Path, FoundImage] = {}
+        self._splits: dict[Path, str | None] = {}
         self._near = NearNames()
 
     def image(
-        self, address: str, place: str, claimed: tuple[float, float] | None = None, beside: Path | None = None
+        self,
+        address: str,
+        place: str,
+        claimed: tuple[float, float] | None = None,
+        beside: Path | None = None,
+        split: str = "",
     ) -> FoundImage | None:
         """The image at an address, to add labels to. If there is none, or another entry has labelled it, that is a problem.
 
@@ -57,6 +66,7 @@ class Annotations:
             address: a path or a URL, as the tool wrote it.
             claimed: the size that the tool states, in pixels.
             beside: the folder that a relative path is looked up in first, by default the folder of all images.
+            split: which split the tool says that it is in, in any words.
         """
         path = find_image(address, self.folder, beside or self.folder, self._near)
         if path is None:
@@ -69,11 +79,16 @@ class Annotations:
             self.problems.append(f"{place}: its image is already labelled by {self._images[path].place}: {path}")
             return None
         item = self._images[path] = FoundImage(path, place, claimed=claimed)
+        self._splits[path] = split_of(split)
         return item
 
     def add_box(self, item: FoundImage, tags: Iterable[str], box: PixelBox | Box, place: str, shape: str | None) -> None:
         """Add a box for each tag. `shape` is what the box is the bounds of, unless it was drawn as one: `a polygon`."""
-        for tag in tags:
+        names = list(tags)
+        for index, tag in enumerate(names):
+            if tag in names[:index]:
+                self.remarks.left_out(What.LABEL, "repeats a tag of its box", place)
+                continue
             item.add(tag, box, place)
             if shape is not None:
                 self.remarks.changed(What.LABEL, f"{shape}, whose bounds are the box", place)
@@ -81,6 +96,10 @@ class Annotations:
     def finished(self, cache: DigestCache | None, on_progress: Progress | None) -> LabelledImages:
         """Read the image files. Raises ConversionFailed."""
         images = list(self._images.values())
+        stated = any(self._splits.values())
+        splits = self._splits if stated else splits_by_folder(self._images, self.folder, self.source)
+        for path, testing in sides(splits, self.remarks, str(self.source) if stated else None).items():
+            self._images[path].testing = testing
         boxed = any(box is not None for item in images for _, box, _ in item.labels)
         if boxed:
             for item in images:
@@ -234,7 +253,12 @@ def tags_in(values: object) -> list[str]:
     for name in names:
         if fault := name_text_fault(name):
             raise ValueError(f"the tag {name!a} {fault}")
-    return list(dict.fromkeys(name.strip() for name in names))
+    return [name.strip() for name in names]
+
+
+def count_tags(values: object) -> int:
+    """How many names there are in such a list, or in its place; 1 if there is something else."""
+    return len(values) if isinstance(values, list) and values else 1
 
 
 def add_tags(item: FoundImage, tags: Iterable[str], place: str) -> None:

@@ -13,6 +13,7 @@ from vision_customization.customization.convert.masks import Edges, flat_points,
 from vision_customization.customization.convert.readers.annotations import (
     Annotations,
     add_tags,
+    count_tags,
     fractions,
     json_lines,
     numbers,
@@ -37,6 +38,8 @@ def read_automl(
     """
     found = Annotations(path, images or path.parent)
     for place, entry in json_lines(path, found.problems):
+        found.remarks.sees(What.IMAGE)
+        found.remarks.sees(What.LABEL, _count(entry.get("label")))
         address = entry.get("image_url")
         if not isinstance(address, str):
             found.problems.append(f"{place}: has no image_url")
@@ -45,6 +48,13 @@ def read_automl(
         if item is not None:
             _read(entry.get("label"), place, item, found)
     return found.finished(cache, on_progress)
+
+
+def _count(label: object) -> int:
+    """How many tags an image has, and how many tags its boxes have."""
+    if not isinstance(label, list):
+        return int(label is not None)
+    return sum(count_tags(entry.get("label")) if isinstance(entry, dict) else 1 for entry in label)
 
 
 def _read(label: object, place: str, item: FoundImage, found: Annotations) -> None:
@@ -58,7 +68,8 @@ def _read(label: object, place: str, item: FoundImage, found: Annotations) -> No
         return
     for where, entry in objects(label, f"{place}: label", found.problems):
         if str(entry.get("isCrowd", 0)).lower() in ("1", "true"):
-            found.remarks.left_out(What.LABEL, "a crowd (isCrowd), not a single object", where)
+            for _ in range(count_tags(entry.get("label"))):
+                found.remarks.left_out(What.LABEL, "a crowd (isCrowd), not a single object", where)
             continue
         try:
             tags = tags_in(entry.get("label"))

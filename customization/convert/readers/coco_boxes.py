@@ -25,6 +25,7 @@ from vision_customization.customization.convert.labelled import (
 from vision_customization.customization.convert.masks import coco_edges
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.image_folder import ImageFolder
+from vision_customization.customization.convert.sources.splits import sides, splits_by_folder
 from vision_customization.customization.convert.sources.units import Numbers, in_pixels
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
@@ -47,7 +48,8 @@ def read_coco(
 ) -> LabelledImages:
     """Read images for object detection, or for classification if no annotation has a `bbox` or a `segmentation`.
 
-    An object without a `bbox` gets the bounds of its `segmentation`.
+    An object without a `bbox` gets the bounds of its `segmentation`. Folders `train`, `valid` and `test` in the names of files
+    are the source's own split.
 
     Args:
         path: the COCO file. Crowds (`iscrowd`) are left out: the contract does not have them. Ids that are whole numbers are
@@ -67,6 +69,8 @@ def read_coco(
     images_of, categories, annotations = (
         _section(document, name, path, problems) for name in ("images", "categories", "annotations")
     )
+    remarks.sees(What.IMAGE, len(images_of))
+    remarks.sees(What.LABEL, len(annotations))
     tags = _tags(categories, problems)
     remark_on_namesakes(tags.values(), remarks)
     found = _images(images_of, ImageFolder(images or path.parent, anywhere=images is not None), problems, remarks)
@@ -83,6 +87,8 @@ def read_coco(
             label.image.add(label.tag, None, label.place)
     kind = AnnotationKind.IMAGE_OBJECT_DETECTION if boxed else AnnotationKind.IMAGE_CLASSIFICATION
     items = {item.path: item for item in found.values() if item is not None}
+    for image, testing in sides(splits_by_folder(items, images or path.parent, path), remarks).items():
+        items[image].testing = testing
     return finish(kind, list(tags.values()), items.values(), problems, cache, on_progress, remarks)
 
 

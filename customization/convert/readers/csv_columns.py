@@ -13,6 +13,8 @@ from vision_customization.customization.convert.labelled import number
 FILE_COLUMNS = ("file_name", "filename", "file", "image", "path", "image_name", "image_path", "image_file")
 TAG_COLUMNS = ("tag", "label", "class", "category", "tag_name", "label_name", "class_name", "category_name")
 
+SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+
 CORNERS = (
     ("xmin", "ymin", "xmax", "ymax"),
     ("x0", "y0", "x1", "y1"),
@@ -86,6 +88,7 @@ class Columns:
     tag: str
     box: BoxColumns | None
     image_size: tuple[str, str] | None
+    split: str | None
 
 
 def read_columns(names: Sequence[str]) -> Columns:
@@ -118,7 +121,8 @@ def read_columns(names: Sequence[str]) -> Columns:
         raise ValueError(
             f"what {listed} mean is unclear{besides}: they look like parts of a box. {advice}. Rename or delete the others"
         )
-    return Columns(file, tag, box, size)
+    split = next((by_key[key] for key in SPLIT_COLUMNS if key in by_key), None)
+    return Columns(file, tag, box, size, split)
 
 
 def column_key(name: str) -> str:

@@ -27,12 +27,15 @@ from vision_customization.customization.convert.readers.csv_columns import Colum
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.image_folder import ImageFolder
 from vision_customization.customization.convert.sources.label_text import read_text
+from vision_customization.customization.convert.sources.splits import sides, split_of, splits_by_folder
 from vision_customization.customization.convert.sources.units import Numbers, in_pixels
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
+
+SPLITS_SHOWN = 3
 
 _SEPARATOR_LINE = re.compile(r"sep=([,;|\t])\r?\n", re.IGNORECASE)
 """What Excel writes before the header, or reads there."""
@@ -44,7 +47,8 @@ def read_csv(
     """Read images for object detection if there are box columns, else for classification.
 
     The first row names the columns, in any order, case-insensitive; `csv_columns` has their names. Other columns are ignored,
-    unless they look like parts of a box. Boxes are in pixels or in fractions, which the numbers tell.
+    unless they look like parts of a box. Boxes are in pixels or in fractions, which the numbers tell. A column such as `split`,
+    or folders `train`, `valid` and `test`, are the source's own split.
 
     Args:
         path: the CSV file, in UTF-8, or in UTF-16 with a byte order mark; separated by commas, semicolons or tabs.
@@ -81,6 +85,10 @@ def read_csv(
         label.image.add(label.tag, box, f"{label.place} ({label.tag})")
         if clipped:
             remarks.changed(What.LABEL, CLIPPED, label.place)
+    for image, testing in reader.sides(remarks).items():
+        reader.found[image].testing = testing
+    remarks.sees(What.IMAGE, len(reader.names))
+    remarks.sees(What.LABEL, reader.tagged)
     tags = sorted({label.tag for label in labels})
     return finish(kind, tags, reader.found.values(), problems, cache, on_progress, remarks)
 
@@ -94,13 +102,17 @@ class _Label:
 
 
 class _Rows:
-    """Reads one row at a time. `found` has the images of the rows so far."""
+    """Reads one row at a time. `found` has the images of the rows so far. `names` are those that the rows have for images, and
+    `tagged` is the number of rows with a tag."""
 
     def __init__(self, path: Path, folder: ImageFolder, problems: list[str]) -> None:
         self.found: dict[Path, FoundImage] = {}
+        self.names = set[Path]()
+        self.tagged = 0
         self._path = path
         self._folder = folder
         self._problems = problems
+        self._splits: dict[Path, str] = {}
         self._paths: dict[str, Path | None] = {}
         self._names: dict[Path, str] = {}
 
@@ -111,10 +123,13 @@ class _Rows:
         place = f"{self._path}:{line}"
         try:
             fields = _fields(row, names)
+            self.names.add(_path(fields[columns.file]))
+            self.tagged += bool(fields[columns.tag])
             item = self._image(fields[columns.file], columns.file, place)
             if item is None:
                 return None
             item.claimed = _claimed(item, fields, columns) or item.claimed
+            self._add_split(item, fields, columns)
             return self._label_of(item, fields, columns, place)
         except ValueError as error:
             self._problems.append(f"{place}: {error}")
@@ -131,13 +146,33 @@ class _Rows:
             raise ValueError(f"has the tag {tag!r}, but {', '.join(columns.box.columns)} are empty")
         return _Label(item, tag, place, numbers)
 
+    def sides(self, remarks: Remarks) -> dict[Path, bool | None]:
+        """Whether each image is for testing, as the source itself says."""
+        splits = {path: split_of(self._splits.get(path, "")) for path in self.found}
+        if any(splits.values()):
+            return sides(splits, remarks, str(self._path))
+        if any(self._splits.values()):
+            names = ", ".join(sorted({repr(name) for name in self._splits.values() if name})[:SPLITS_SHOWN])
+            reason = "has a column for splits, but none of them is called train, valid or test"
+            remarks.warn(What.FILE, reason, f"{self._path}: {names}")
+        return sides(splits_by_folder(self.found, self._folder.root, self._path), remarks)
+
+    def _add_split(self, item: FoundImage, fields: dict[str, str], columns: Columns) -> None:
+        """Raises ValueError if other rows have the image in another split."""
+        if columns.split is not None:
+            split, former = fields[columns.split], self._splits.get(item.path, "")
+            if split_of(former) is None:
+                self._splits[item.path] = split or former
+            elif split_of(split) not in (None, split_of(former)):
+                raise ValueError(f"{columns.split} is {split!r}, but {former!r} in the rows of {fields[columns.file]} above")
+
     def _image(self, name: str, column: str, place: str) -> FoundImage | None:
         if not name:
             raise ValueError(f"{column} is empty")
         if name not in self._paths:
             self._paths[name] = None
             path = self._paths[name] = self._folder.find(name)
-            if (other := self._names.setdefault(path, name)) != name and not _same_path(other, name):
+            if (other := self._names.setdefault(path, name)) != name and _path(other) != _path(name):
                 raise ValueError(f"{name} and {other} are both {path}. Name the folder that has both with `--images`")
         found = self._paths[name]
         return None if found is None else self.found.setdefault(found, FoundImage(found, place))
@@ -156,8 +191,8 @@ def _claimed(item: FoundImage, fields: dict[str, str], columns: Columns) -> tupl
     return size
 
 
-def _same_path(one: str, other: str) -> bool:
-    return Path(one.replace("\\", "/")) == Path(other.replace("\\", "/"))
+def _path(name: str) -> Path:
+    return Path(name.replace("\\", "/"))
 
 
 def _reader(text: str) -> CsvReader:
@@ -195,6 +230,11 @@ def _box(label: _Label, shape: Shape, pixels: bool) -> tuple[PixelBox | Box, boo
     box = [left, top, width, height]
     cut = cut_to_image(box)
     if problem := bbox_problem(cut):
-        raise ValueError(problem.partition(" (`")[0])
+        problem = problem.partition(" (`")[0]
+        if shape is not Shape.START_AND_SIZE:
+            stated = ", ".join(f"{number:g}" for number in label.numbers)
+            names = "left, top, right, bottom" if shape is Shape.CORNERS else "centre x, centre y, width, height"
+            problem = f"the box {stated} ({names}): {problem.partition(']: ')[2]}"
+        raise ValueError(problem)
     assert isinstance(cut, list)
     return fitted((cut[0], cut[1], cut[2], cut[3])), cut is not box

@@ -30,6 +30,7 @@ def read_cvat(
     path: Path, images: Path | None = None, cache: DigestCache | None = None, on_progress: Progress | None = None
 ) -> LabelledImages:
     """Read images for object detection if any has a box, polygon, ellipse or mask; else for classification, by their tags.
+    Subsets called train, validation and test, or alike, are the source's own split.
 
     Args:
         images: the folder of the images, by default the file's folder or its `images`.
@@ -47,8 +48,10 @@ def read_cvat(
         raise ConversionFailed([f"{path}: is CVAT for video (it has <track>). Export the task as `CVAT for images 1.1`"])
     for index, element in enumerate(root.iterfind("image")):
         place = f"{path}: image[{index}]"
+        found.remarks.sees(What.IMAGE)
+        found.remarks.sees(What.LABEL, len(element))
         name = element.get("name", "")
-        item = found.image(name, place, _size(element))
+        item = found.image(name, place, _size(element), split=element.get("subset", ""))
         for where, shape in _shapes(element, f"{place} ({name})") if item is not None else ():
             try:
                 _read(shape, where, item, found)  # type: ignore[arg-type]

@@ -29,6 +29,8 @@ def read_folders(source: Path, cache: DigestCache | None = None, on_progress: Pr
     problems: list[str] = []
     found: list[FoundImage] = []
     inner = {path: path.relative_to(source).parts for path in image_files(source, remarks)}
+    for what in (What.IMAGE, What.LABEL):  # the folder of each image is its label
+        remarks.sees(what, len(inner))
     splits = _splits(source, inner.values(), problems, remarks)
     testing = is_for_testing(splits.values())
     for name, split in sorted(splits.items()):

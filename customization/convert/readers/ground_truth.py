@@ -43,6 +43,10 @@ def read_ground_truth(
     """
     found = Annotations(path, images or path.parent)
     for place, entry in json_lines(path, found.problems):
+        found.remarks.sees(What.IMAGE)
+        found.remarks.sees(
+            What.LABEL, sum(_count(entry.get(key.removesuffix(METADATA))) for key in entry if _is_job(key, entry))
+        )
         address = entry.get("source-ref")
         if not isinstance(address, str):
             found.problems.append(f"{place}: has no source-ref, the S3 address of an image")
@@ -69,16 +73,29 @@ def read_ground_truth(
 def _jobs(entry: dict[str, Any], place: str, found: Annotations) -> Iterator[Job]:
     """Each job that has labelled the image, and whose labels can be converted."""
     for key, metadata in entry.items():
-        name = key.removesuffix(METADATA)
-        if name == key or not isinstance(metadata, dict):
+        if not _is_job(key, entry):
             continue
+        name = key.removesuffix(METADATA)
         kind = str(metadata.get("type", "")).removeprefix("groundtruth/")
         if "failure-reason" in metadata or name not in entry:
-            found.remarks.left_out(What.LABEL, "its labelling job failed", f"{place}: {name}")
+            for _ in range(_count(entry.get(name))):
+                found.remarks.left_out(What.LABEL, "its labelling job failed", f"{place}: {name}")
         elif kind in ("object-detection", "image-classification", "image-classification-multilabel"):
             yield name, kind, entry[name], metadata
         else:
-            found.remarks.left_out(What.LABEL, f"labels of the type {kind!r}, which has no box", f"{place}: {name}")
+            for _ in range(_count(entry[name])):
+                found.remarks.left_out(What.LABEL, f"labels of the type {kind!r}, which has no box", f"{place}: {name}")
+
+
+def _is_job(key: str, entry: dict[str, Any]) -> bool:
+    return key.endswith(METADATA) and isinstance(entry[key], dict)
+
+
+def _count(labels: object) -> int:
+    """How many labels of an image a job has made: boxes, class numbers, or one class or mask."""
+    if isinstance(labels, dict):
+        labels = labels.get("annotations", labels)
+    return len(labels) if isinstance(labels, list) else 1
 
 
 def _read(kind: str, labels: object, metadata: dict[str, Any], place: str, item: FoundImage, found: Annotations) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from vision_customization.customization.convert.images.content import PHOTO_EXTENSIONS
 from vision_customization.customization.convert.labelled import LabelledImages, Progress
 from vision_customization.customization.convert.readers.annotations import Annotations, tags_in
+from vision_customization.customization.convert.remarks import What
 from vision_customization.customization.convert.sources.label_text import read_lines, read_text
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_facts import EXTENSIONS
@@ -41,6 +42,8 @@ def read_list(
         place = f"{path}:{number}"
         if not line.strip() or line.startswith("#"):
             continue
+        found.remarks.sees(What.IMAGE)
+        found.remarks.sees(What.LABEL)
         match = LINE.fullmatch(line.strip())
         if match is None or not match["tag"]:
             found.problems.append(f"{place}: must be the name of an image file, a blank, and its tag")

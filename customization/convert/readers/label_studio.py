@@ -19,6 +19,7 @@ from vision_customization.customization.convert.readers.annotations import (
     Annotations,
     add_tags,
     as_number,
+    count_tags,
     json_of,
     numbers,
     objects,
@@ -60,6 +61,7 @@ def read_label_studio(
     if not isinstance(tasks, list):
         raise ConversionFailed([f"{path}: must be a list of tasks, as Label Studio exports by JSON or JSON-MIN"])
     for place, task in objects(tasks, str(path), found.problems):
+        found.remarks.sees(What.IMAGE)
         regions = _regions(place, task, found)
         if regions is None:
             continue
@@ -93,11 +95,18 @@ def _regions(place: str, task: dict[str, Any], found: Annotations) -> list[Regio
     if entries is None and isinstance(task.get("data"), dict):
         entries = []
     if entries is None:
-        return list(_least_regions(place, task, found))
+        least = list(_least_regions(place, task, found))
+        found.remarks.sees(What.LABEL, sum(_count(region) for _, region in least))
+        return least
     predictions = task.get("predictions")
-    for where, _ in objects(predictions if isinstance(predictions, list) else None, f"{place}: predictions", []):
-        found.remarks.left_out(What.LABEL, "a prediction, not an annotation", where)
+    for where, entry in objects(predictions if isinstance(predictions, list) else None, f"{place}: predictions", []):
+        found.remarks.sees(What.LABEL, _count_in(entry))
+        _leave_out(entry, where, "a prediction, not an annotation", found)
     annotations = list(objects(entries, f"{place}: annotations", found.problems))
+    found.remarks.sees(What.LABEL, sum(_count_in(entry) for _, entry in annotations))
+    for where, entry in annotations:
+        if entry.get("was_cancelled"):
+            _leave_out(entry, where, "of an annotation that its annotator skipped", found)
     kept = [(where, entry) for where, entry in annotations if not entry.get("was_cancelled")]
     if not kept:
         found.remarks.left_out(What.IMAGE, "skipped by its annotator" if annotations else "not annotated yet", place)
@@ -105,10 +114,29 @@ def _regions(place: str, task: dict[str, Any], found: Annotations) -> list[Regio
     chosen = next((number for number, (_, entry) in enumerate(kept) if entry.get("ground_truth") is True), 0)
     for number, (where, entry) in enumerate(kept):
         if number != chosen:
-            for inner, _ in objects(entry.get("result"), f"{where}: result", []):
-                found.remarks.left_out(What.LABEL, "of another annotator of the same image", inner)
+            _leave_out(entry, where, "of another annotator of the same image", found)
     where, entry = kept[chosen]
     return list(objects(entry.get("result"), f"{where}: result", found.problems))
+
+
+def _count_in(annotation: dict[str, Any]) -> int:
+    """How many labels an annotation or prediction has."""
+    result = annotation.get("result")
+    return sum(_count(region) for region in result) if isinstance(result, list) else 0
+
+
+def _count(region: object) -> int:
+    """How many labels a region is: one for each of its tags."""
+    value = region.get("value") if isinstance(region, dict) else None
+    if not isinstance(value, dict):
+        return 1
+    return next((count_tags(value[kind]) for kind in ("choices", *SHAPES) if kind in value), 1)
+
+
+def _leave_out(annotation: dict[str, Any], place: str, reason: str, found: Annotations) -> None:
+    for where, region in objects(annotation.get("result"), f"{place}: result", []):
+        for _ in range(_count(region)):
+            found.remarks.left_out(What.LABEL, reason, where)
 
 
 def _least_regions(place: str, task: dict[str, Any], found: Annotations) -> Iterator[Region]:
@@ -148,7 +176,8 @@ def _read(region: dict[str, Any], place: str, item: FoundImage, found: Annotatio
         raise ValueError("was labelled on a rotated view of the image (image_rotation). Rotate it back, and label it again")
     edges = _edges(value, *size)
     if edges is None:
-        found.remarks.left_out(What.LABEL, "an empty brush", place)
+        for _ in tags:
+            found.remarks.left_out(What.LABEL, "an empty brush", place)
     else:
         found.add_box(item, tags, pixel_box(edges), place, _shape(value))
 

@@ -23,7 +23,6 @@ from vision_customization.customization.convert.readers.annotations import (
 )
 from vision_customization.customization.convert.remarks import What
 from vision_customization.customization.convert.sources.source_files import OUTPUTS, images_among, source_files
-from vision_customization.customization.convert.sources.splits import sides, split_in
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -41,7 +40,7 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
     """
     found = Annotations(source, source)
     files = source_files(source, found.remarks)
-    labelled = dict[Path, FoundImage]()
+    labelled = list[Path]()
     for path in files:
         if path.suffix.lower() != ".json" or path.name in OUTPUTS:
             continue
@@ -51,16 +50,14 @@ def read_labelme(source: Path, cache: DigestCache | None = None, on_progress: Pr
         elif not is_labelme(document):
             found.remarks.left_out(What.FILE, "not a file of LabelMe: it has no `shapes`", str(path))
         elif item := found.image(_address(document, path, source), str(path), _size(document), path.parent):
-            labelled[item.path] = item
+            labelled.append(item.path)
             _read(document, item, found)
     if not labelled and not found.problems:
         raise ConversionFailed([f"{source}: has no .json file of LabelMe"])
-    for image, testing in sides(
-        {path: split_in(Path(os.path.relpath(path, source)).parts[:-1]) for path in labelled}, found.remarks
-    ).items():
-        labelled[image].testing = testing
     there = {os.path.abspath(path) for path in labelled}  # noqa: PTH100 - links stay links
-    for image in images_among(files, found.remarks, labels={".json"}):
+    images = images_among(files, found.remarks, labels={".json"})
+    found.remarks.sees(What.IMAGE, len(there.union(map(os.path.abspath, images))))
+    for image in images:
         if os.path.abspath(image) not in there and not found.problems:  # noqa: PTH100
             found.remarks.left_out(What.IMAGE, "no .json file of LabelMe is about it", str(image))
     return found.finished(cache, on_progress)
@@ -87,6 +84,8 @@ def _size(document: dict[str, Any]) -> tuple[float, float] | None:
 def _read(document: dict[str, Any], item: FoundImage, found: Annotations) -> None:
     place = item.place
     flags = document.get("flags")
+    set_flags = sum(value is True for value in flags.values()) if isinstance(flags, dict) else 0
+    found.remarks.sees(What.LABEL, set_flags + len(document["shapes"]))
     for name, value in flags.items() if isinstance(flags, dict) else ():
         if value is True:
             try:

@@ -13,11 +13,11 @@ from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_xml import xml_root
 from vision_customization.customization.convert.sources.source_files import image_files, images_among, source_files
 from vision_customization.customization.convert.sources.splits import sides, split_in
+from vision_customization.customization.convert.sources.voc_lists import LABEL_FOLDERS, is_split_list, listed_splits
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.errors import ConversionFailed
 
-LABEL_FOLDERS = frozenset({"annotations", "annotation", "labels", "xml", "xmls"})
 IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "")
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -26,8 +26,9 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     """Read images for object detection from every `.xml` below `source` that is an `<annotation>`.
 
     Each image is found by its `<filename>`, else by the name of its XML file: in the folder that matches that of the XML file
-    (`Annotations/a/1.xml`: `JPEGImages/a`), beside the XML file, or in `JPEGImages`, `images` or `source` itself. Folders
-    `train`, `valid` and `test` are the source's own split.
+    (`Annotations/a/1.xml`: `JPEGImages/a`), beside the XML file, or in `JPEGImages`, `images` or `source` itself. The lists
+    `train`, `val`, `trainval` and `test` in `ImageSets/Main`, or else folders `train`, `valid` and `test`, are the source's own
+    split.
 
     Raises:
         ConversionFailed
@@ -38,8 +39,12 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
     if not labels:
         raise ConversionFailed([f"{source}: has no .xml file"])
     problems: list[str] = []
-    images = _Images(source, files, remarks)
+    lists = [path for path in files if is_split_list(path)]
+    listed = listed_splits(lists, remarks)
+    images = _Images(source, [path for path in files if path not in lists], remarks)
+    remarks.sees(What.IMAGE, len(images))
     found: dict[Path, FoundImage] = {}
+    splits: dict[Path, str | None] = {}
     for path in labels:
         root = xml_root(path, problems)
         if root is None:
@@ -52,11 +57,12 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
         except ValueError as error:
             problems.append(f"{path}: {error}")
             continue
+        splits[image] = listed.get(path.with_suffix("")) if lists else images.split_of(image)
         item = FoundImage(image, str(path), claimed=_size(root))
         _read(root, item, problems, remarks)
         if (first := found.setdefault(image, item)) is not item:
             problems.append(f"{path}: labels the image {image}, as {first.place} does. An image has one .xml file")
-    for image, testing in sides({path: images.split_of(path) for path in found}, remarks).items():
+    for image, testing in sides(splits, remarks, str(lists[0].parent) if lists else None).items():
         found[image].testing = testing
     for image in images.without_labels(found):
         remarks.left_out(What.IMAGE, "has no .xml file", str(image))
@@ -65,6 +71,7 @@ def read_voc(source: Path, cache: DigestCache | None = None, on_progress: Progre
 
 
 def _read(root: ET.Element, item: FoundImage, problems: list[str], remarks: Remarks) -> None:
+    remarks.sees(What.LABEL, sum(element.tag in ("object", "part") for element in root.iter()))
     objects = root.findall("object")
     if deeper := sum(1 for _ in root.iter("object")) - len(objects):
         problems.append(f"{item.place}: {deeper} <object> not directly below <annotation>, where each must be")
@@ -81,7 +88,7 @@ def _read(root: ET.Element, item: FoundImage, problems: list[str], remarks: Rema
             continue
         # Pixels are counted from 1: the first starts at 0, the last ends at its own number.
         item.add(tag, PixelBox(edges[0] - 1, edges[1] - 1, edges[2], edges[3]), f"{place} ({tag})")
-        for part in element.iterfind("part"):
+        for part in element.iter("part"):
             remarks.left_out(What.LABEL, "is a <part> of an object", f"{place} ({tag}): {part.findtext('name', '').strip()}")
 
 
@@ -120,6 +127,9 @@ class _Images:
             self._by_stem[path.with_suffix("")].append(path)
         self._folders_with_images = {path.parent for path in self._files}
         self._near = NearNames()
+
+    def __len__(self) -> int:
+        return len(self._files)
 
     def find(self, xml: Path, file_name: str, remarks: Remarks) -> Path:
         """The image of an XML file. Raises ValueError if there is none, or if several could be meant."""

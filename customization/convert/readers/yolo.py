@@ -18,11 +18,11 @@ from vision_customization.customization.convert.labelled import (
     number,
     remark_on_namesakes,
 )
-from vision_customization.customization.convert.readers.yolo_names import NAME_FILES, Classes, read_classes
+from vision_customization.customization.convert.readers.yolo_names import Classes, is_label_line, lists_classes, read_classes
 from vision_customization.customization.convert.remarks import Remarks, What
 from vision_customization.customization.convert.sources.label_text import read_lines
 from vision_customization.customization.convert.sources.source_files import images_among, source_files
-from vision_customization.customization.convert.sources.splits import sides, split_in
+from vision_customization.customization.convert.sources.splits import sides, splits_by_folder
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.errors import ConversionFailed
 
@@ -51,8 +51,10 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
     problems: list[str] = []
     files = source_files(source, remarks)
     images = images_among(files, remarks, labels=LABEL_SUFFIXES)
-    texts = {path for path in files if path.suffix.lower() == ".txt" and path.name not in NAME_FILES}
-    classes = read_classes(source)
+    stems = {path.stem for path in images}
+    texts = {path for path in files if path.suffix.lower() == ".txt" and not lists_classes(path, stems)}
+    remarks.sees(What.IMAGE, len(images))
+    classes = read_classes(source, stems)
     labels = _LabelFiles(source, texts, problems)
     lines = {path: _lines(text, problems) for path in images if (text := labels.of(path)) is not None}
     found = _found(source, images, lines, remarks)
@@ -67,6 +69,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
             item.add(tag, box, line.place)
             if clipped:
                 remarks.changed(What.LABEL, CLIPPED, line.place)
+    remarks.sees(What.LABEL, sum(len(_lines(path, [])) for path in labels.used))
     _remark_on_the_rest(source, sorted(texts - labels.used), remarks)
     if found and not problems and not any(item.labels for item in found):
         problems.append(f"{source}: no image has a label file (images/a.jpg → labels/a.txt, or a.txt beside it)")
@@ -78,7 +81,7 @@ def read_yolo(source: Path, cache: DigestCache | None = None, on_progress: Progr
 def _found(source: Path, images: Sequence[Path], labelled: Container[Path], remarks: Remarks) -> list[FoundImage]:
     """The images, each with the side of the source's own split that it is on. A split of which no image is labelled, as tests
     of competitions are, is left out."""
-    splits = {path: split_in(path.relative_to(source).parts[:-1]) for path in images}
+    splits = splits_by_folder(images, source)
     used = {split for path, split in splits.items() if path in labelled}
     without = {path: split for path, split in splits.items() if split is not None and used and split not in used}
     for path, split in without.items():
@@ -201,16 +204,10 @@ def _remark_on_the_rest(source: Path, texts: Iterable[Path], remarks: Remarks) -
     """Remark on the label files without an image; a text file of another kind is not one."""
     for path in texts:
         lines = _lines(path, [])
-        if "labels" not in path.relative_to(source).parts[:-1] and not any(_is_numbers(line.fields) for line in lines):
+        if "labels" not in path.relative_to(source).parts[:-1] and not any(is_label_line(line.fields) for line in lines):
             continue
+        remarks.sees(What.LABEL, len(lines))
         for line in lines:
             remarks.left_out(What.LABEL, "is in a label file without an image", line.place)
         if not lines:
             remarks.left_out(What.FILE, "has no labels, and no image", str(path))
-
-
-def _is_numbers(fields: Sequence[str]) -> bool:
-    try:
-        return len(fields) >= 5 and all(number(field) is not None for field in fields)
-    except ValueError:
-        return False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vision_customization.customization.convert.labelled import number as as_number
 from vision_customization.customization.convert.sources.label_text import read_lines, read_text
 from vision_customization.customization.errors import ConversionFailed
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
 NAME_FILES = ("classes.txt", "labels.txt", "obj.names", "_darknet.labels")
 YAML_SUFFIXES = (".yaml", ".yml")
+LABEL_FIELDS_MIN = 5
+"""A class and a box."""
+
 DIGITS_MAX = 9
 """Of a class number: more are a mistake."""
 
@@ -27,8 +32,30 @@ class Classes:
     keypoint_numbers: int = 0
 
 
-def read_classes(source: Path) -> Classes:
+def is_label_line(fields: Sequence[str]) -> bool:
+    """Whether the fields of a line are a class and a box, or more numbers."""
+    try:
+        return len(fields) >= LABEL_FIELDS_MIN and all(as_number(field) is not None for field in fields)
+    except ValueError:
+        return False
+
+
+def lists_classes(path: Path, stems: Container[str]) -> bool:
+    """Whether a file lists the names of classes. That of an image called `classes.jpg` has its labels.
+
+    Args:
+        stems: the names of the images, without extension.
+    """
+    if path.name not in NAME_FILES or path.stem not in stems:
+        return path.name in NAME_FILES
+    return not all(is_label_line(line.split()) for line in read_lines(path) if line.strip())
+
+
+def read_classes(source: Path, stems: Container[str] = ()) -> Classes:
     """Read the class names of `data.yaml` (`names`, a list or a map), or of `classes.txt` (one name per line).
+
+    Args:
+        stems: the names of the images, without extension.
 
     Raises:
         ConversionFailed: no file names the classes, or two do so differently.
@@ -36,7 +63,8 @@ def read_classes(source: Path) -> Classes:
     yaml_files = sorted(path for path in source.iterdir() if path.suffix.lower() in YAML_SUFFIXES and path.is_file())
     candidates = [read for path in yaml_files if (read := _yaml_classes(path)) is not None]
     for folder in (source, source / "labels"):
-        candidates += [_line_classes(folder / name) for name in NAME_FILES if (folder / name).is_file()]
+        named = [folder / name for name in NAME_FILES if (folder / name).is_file()]
+        candidates += [_line_classes(path) for path in named if lists_classes(path, stems)]
     if not candidates:
         listed = ", ".join(path.name for path in yaml_files)
         unnamed = f"{listed} has no `names`" if yaml_files else "has neither data.yaml nor classes.txt"

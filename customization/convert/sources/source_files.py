@@ -101,6 +101,7 @@ def _walk(folder: Path, remarks: Remarks, problems: list[str]) -> Iterator[Path]
                 yield path
             elif entry.is_symlink():
                 what = What.IMAGE if path.suffix.lower() in EXTENSIONS else What.FILE
+                remarks.sees(what)
                 remarks.left_out(what, "is a link to something that does not exist", str(path))
 
 

@@ -1,7 +1,8 @@
-"""The split that a source has already: folders or files `train`, `valid` and `test`."""
+"""The split that a source has already: folders, files or values `train`, `valid` and `test`."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,12 +37,27 @@ def split_in(folders: Iterable[str]) -> str | None:
     return next((split for folder in folders if (split := split_of(folder)) is not None), None)
 
 
-def sides(splits: Mapping[Path, str | None], remarks: Remarks) -> dict[Path, bool | None]:
-    """Whether each image is for testing, by its split; None if it has none, or if the source is not split."""
+def splits_by_folder(images: Iterable[Path], root: Path, listed_in: Path | None = None) -> dict[Path, str | None]:
+    """The split of each image, by its folders below `root`; none if the file that lists them is of one split, as train.json."""
+    if listed_in is not None and listed_in.is_file() and split_of_file(Path(listed_in.name)) is not None:
+        return dict.fromkeys(images)
+    return {image: split_in(Path(os.path.relpath(image, root)).parts[:-1]) for image in images}
+
+
+def sides(splits: Mapping[Path, str | None], remarks: Remarks, stated_in: str | None = None) -> dict[Path, bool | None]:
+    """Whether each image is for testing, by its split; None if it has none, or if the source is not split.
+
+    Args:
+        stated_in: the place in the source that says the splits; by default, folders of these names.
+    """
     testing = is_for_testing(split for split in splits.values() if split is not None)
     if len(testing) > 1:
         for name, is_test in sorted(testing.items()):
-            remarks.note(What.FOLDER, split_reason(is_test), name)
+            what, place = (What.FOLDER, name) if stated_in is None else (What.FILE, f"{stated_in}: {name}")
+            remarks.note(what, split_reason(is_test), place)
+        for image, split in splits.items():
+            if split is None:
+                remarks.warn(What.IMAGE, "is in no split of the source, so it is for training", str(image))
     return {path: None if split is None else testing[split] for path, split in splits.items()}
 
 

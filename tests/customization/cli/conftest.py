@@ -22,6 +22,7 @@ def vision(service: FakeService, capsys: pytest.CaptureFixture[str], monkeypatch
         printed = capsys.readouterr()
         assert KEY not in printed.out + printed.err
         assert isinstance(caught.value.code, int)
+        assert "Please report this" not in printed.out  # what was read is written or left out
         return Ran(int(caught.value.code), printed.out, printed.err)
 
     return run

@@ -200,7 +200,7 @@ def test_no_labels_are_lost_when_a_part_is_converted_into_the_same_folder(vision
     ran = vision("convert", training, "--from", "coco", *share)
     assert ran.code == 1
     assert f"{source / 'test.json'}: replacing it would lose the labels of images that the source does not have: " in ran.err
-    assert "and 1 more. If these are copies of images that were deleted or changed in the source, delete the copies." in ran.err
+    assert "and 1 more. Label them in the source, delete them, or name another folder (`--output`)" in ran.err
     assert {name: (source / name).read_bytes() for name in before} == before
     assert vision("convert", training, "--from", "coco", *share, "--output", tmp_path / "new", "--copy-images").code == 0
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def test_a_model_is_declared(vision: Vision, photos: Path, tmp_path: Path) -> No
     assert models["trees"]["require"] == {"accuracyTop1": 0.8}
     for file, images in (("train.json", 16), ("test.json", 4)):
         assert len(yaml.safe_load((photos / file).read_text())["images"]) == images
-    again = vision("new", "trees", "--images", photos)
+    again = vision("new", "trees", "--images", photos, "--no-next")
+    assert "Next:" not in again.out
     assert f"{tmp_path / 'Pulumi.local.yaml'}: unchanged" in again.out
 
 
@@ -148,6 +150,58 @@ def test_a_second_conversion_puts_no_test_image_into_the_training(vision: Vision
 
     assert (len(images("train.json")), len(images("test.json"))) == (17, 4)
     assert not images("train.json") & images("test.json")
+
+
+def test_no_image_is_in_both_files_if_one_was_deleted(vision: Vision, photos: Path) -> None:
+    assert vision("convert", photos, "--test-share", 0.2).code == 0
+    tested = (photos / "test.json").read_bytes()
+    (photos / "train.json").unlink()
+    assert vision("convert", photos).code == 0
+    assert (len(contents(photos / "train.json")), (photos / "test.json").read_bytes()) == (16, tested)
+    assert not contents(photos / "train.json") & contents(photos / "test.json")
+
+
+def test_test_images_of_a_renamed_folder_stay_test_images(vision: Vision, photos: Path) -> None:
+    share = ("--test-share", 0.2)
+    assert vision("convert", photos, *share).code == 0
+    tested = contents(photos / "test.json")
+    (photos / "oak").rename(photos / "quercus")
+    for number in range(20):
+        (photos / "quercus" / f"new{number}.png").write_bytes(encoded(500 + number, (64, 64)))
+    assert vision("convert", photos, *share).code == 0
+    assert tested < contents(photos / "test.json")
+
+
+def contents(file: Path) -> set[bytes]:
+    """The image files that a COCO file lists."""
+    return {(file.parent / image["file_name"]).read_bytes() for image in json.loads(file.read_text("utf-8"))["images"]}
+
+
+def test_a_deleted_or_edited_image_takes_its_copy_out_of_the_files(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    vision("init")
+    with Image.open(photos / "oak" / "oak1.png") as image:
+        image.save(photos / "oak" / "phone.avif")
+    assert vision("new", "trees", "--images", photos).code == 0
+    (photos / "oak" / "phone.avif").unlink()
+    (photos / "oak" / "oak3.png").unlink()
+    (photos / "beech" / "beech4.png").write_bytes(encoded(321, (64, 64)))
+    folder = tmp_path / "datasets" / "trees"
+    there = sorted((folder / "images").rglob("*.*"))
+    ran = vision("new", "trees", "--images", photos)
+    assert ran.code == 0, ran.err
+    assert re.search("3 images +is a copy of an image that was deleted or changed in the source, so it is no longer", ran.out)
+    assert len(contents(folder / "train.json") | contents(folder / "test.json")) == 19
+    assert set(there) < set((folder / "images").rglob("*.*"))
+
+
+def test_copies_of_another_source_are_not_dropped(vision: Vision, photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(photos / "oak", other / "oak")
+    (other / "oak" / "more.png").write_bytes(encoded(321, (64, 64)))
+    assert vision("convert", other, "--output", "data", "--copy-images").code == 0
+    shutil.rmtree(other)
+    ran = vision("convert", photos, "--output", "data", "--copy-images")
+    assert (ran.code, "would lose the labels of images that the source does not have" in ran.err) == (1, True)
 
 
 def test_what_an_earlier_run_wrote_is_not_left_out(vision: Vision, photos: Path) -> None:

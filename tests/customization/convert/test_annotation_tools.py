@@ -248,7 +248,7 @@ def test_tags_of_whole_images(tmp_path: Path, read: Read) -> None:
             [("label", "rectangle, which has no tag")],
         ),
         (
-            label_studio({**task(RECTANGLE), "predictions": [{"result": []}]}),
+            label_studio({**task(RECTANGLE), "predictions": [{"result": [RECTANGLE]}, {"result": []}]}),
             [("label", "a prediction, not an annotation")],
         ),
         (
@@ -258,6 +258,23 @@ def test_tags_of_whole_images(tmp_path: Path, read: Read) -> None:
         (
             label_studio(task(RECTANGLE), task(address="2.jpg", annotations=[{"was_cancelled": True}])),
             [("image", "skipped by its annotator")],
+        ),
+        (
+            label_studio(task(annotations=[{"was_cancelled": True, "result": [RECTANGLE] * 2}, {"result": [RECTANGLE]}])),
+            [("label", "of an annotation that its annotator skipped")] * 2,
+        ),
+        (
+            label_studio(task({**RECTANGLE, "value": {**RECTANGLE["value"], "rectanglelabels": ["fork", "fork "]}})),
+            [("label", "repeats a tag of its box")],
+        ),
+        (automl({"image_url": URL, "label": ["fork", "fork"]}), [("label", "repeats the tag of its image")]),
+        (
+            ground_truth(
+                manifest_line(
+                    **{"more": {"annotations": [{}, {}]}, "more-metadata": {"type": "groundtruth/x", "failure-reason": "y"}}
+                )
+            ),
+            [("label", "its labelling job failed")] * 2,
         ),
         (
             label_studio(task(annotations=[{"result": [RECTANGLE]}, {"result": [RECTANGLE, RECTANGLE]}])),

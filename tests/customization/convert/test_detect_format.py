@@ -117,6 +117,7 @@ def test_a_file_that_is_no_source(tmp_path: Path, name: str, text: str, expected
     with pytest.raises(ConversionFailed) as caught:
         detect_format(tmp_path / name)
     assert expected in str(caught.value)
+    assert ("Say which format" in str(caught.value)) == (name == "a.json")
 
 
 @pytest.mark.parametrize("place", ["photos", "labels/photos", ".", "deep/er"])

@@ -1,6 +1,7 @@
 """What is exported is read back: the same images and tags, and boxes within half a pixel."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.customization.cli.ran import Vision
 from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert import LabelledImage, LabelledImages, read_coco
+from vision_customization.customization.convert import LabelledImage, LabelledImages, read_coco, write_coco
 from vision_customization.customization.convert.detect_format import detect_format
 from vision_customization.customization.convert.export import EXPORTS, export
 from vision_customization.customization.convert.formats import read_labels
@@ -112,6 +113,27 @@ def test_what_a_format_can_not_hold(tmp_path: Path, target_format: str, kind: st
     with pytest.raises(ConversionFailed, match=expected):
         export(images, target_format, tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("target_format", EXPORTS)
+def test_a_split_comes_back(vision: Vision, tmp_path: Path, target_format: str) -> None:
+    kind = CLASSIFICATION if target_format == "folders" else DETECTION
+    box = None if kind == CLASSIFICATION else (0.25, 0.25, 0.5, 0.5)
+    names = [f"images/{number}.png" for number in range(8)]
+    images = dataset(tmp_path / "data", kind, {name: [("fork", box)] for name in names})
+    sides = {"train": images.images[:5], "test": images.images[5:]}
+    for name, part in sides.items():
+        write_coco(replace(images, images=part), tmp_path / "data" / f"{name}.json")
+    files = ("data/train.json", "data/test.json")
+    ran = vision("datasets", "export", *files, "--to", target_format, "--output", "out")
+    assert ran.code == 0, ran.err
+    found = detect_format(tmp_path / "out")
+    back = read_labels(found.format, found.source, found.images)
+    assert {image.path.read_bytes(): bool(image.testing) for image in back.images} == {
+        image.path.read_bytes(): name == "test" for name, part in sides.items() for image in part
+    }
+    ran = vision("datasets", "export", files[0], "data/../data/train.json", "--to", target_format, "--output", "more")
+    assert (ran.code, "pass one file, or one called train and one called test" in ran.err) == (2, True)
 
 
 def test_the_command_exports_and_overwrites_nothing(vision: Vision, tmp_path: Path) -> None:

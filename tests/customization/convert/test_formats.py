@@ -259,6 +259,14 @@ def test_yolo_without_names(tmp_path: Path, yaml: str | None, expected: str) -> 
             "l.csv:2: bbox [0.9, 0.0, 0.2, 1.0]: left + width is 1.1, must be at most 1",
         ),
         (
+            "file,tag,xmin,ymin,xmax,ymax\n1.jpg,a,0.5,0,0.25,1\n",
+            "l.csv:2: the box 0.5, 0, 0.25, 1 (left, top, right, bottom): width is -0.25, must be more than 0 and at most 1",
+        ),
+        (
+            "file,tag,cx,cy,w,h\n1.jpg,a,0,.5,0,1\n1.jpg,a,.25,.5,.5,.5\n",
+            "l.csv:2: the box 0, 0.5, 0, 1 (centre x, centre y, width, height): width is 0, must be more than 0 and at most 1",
+        ),
+        (
             "file,tag,xmin,ymin,xmax,ymax\n1.jpg,a,0,0,999,9\n",
             "l.csv:2 (a): box from (0, 0) to (999, 9): is 799 px outside the image, which is 200 × 100 px",
         ),

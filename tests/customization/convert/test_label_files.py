@@ -28,7 +28,17 @@ from tests.customization.convert.label_samples import (
 from tests.customization.samples import encoded
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert import Effect, read_folders, read_labelme, read_voc, read_yolo
+from vision_customization.customization.convert import (
+    Effect,
+    LabelledImages,
+    read_coco,
+    read_cvat,
+    read_folders,
+    read_labelme,
+    read_voc,
+    read_yolo,
+)
+from vision_customization.customization.convert.detect_format import detect_format
 from vision_customization.customization.errors import ConversionFailed
 
 
@@ -381,6 +391,94 @@ def test_folders_of_labels_keep_their_split(tmp_path: Path, read: Read, images: 
     found = read(tmp_path / "train" / ".." if (tmp_path / "train").exists() else tmp_path)
     assert [image.path.resolve() for image in found.images if image.testing] == [tmp_path.resolve() / testing]
     assert {remark.effect for remark in found.remarks} == {Effect.NOTE}
+
+
+@pytest.mark.parametrize("name", ["classes", "labels"])
+@pytest.mark.parametrize("folder", ["", "labels/"])
+def test_the_labels_of_an_image_are_not_the_names_of_classes(tmp_path: Path, name: str, folder: str) -> None:
+    where = "images/" if folder else ""
+    files = {"data.yaml": "names: [fork]", f"{folder}{name}.txt": YOLO_LINE, f"{folder}1.txt": ""}
+    write(tmp_path, f"{where}{name}.jpg {where}1.jpg", files)
+    assert {image.path.stem: image.labels for image in read_yolo(tmp_path).images} == {
+        name: (("fork", pytest.approx(FORK)),), "1": (),
+    }  # fmt: skip
+    assert detect_format(tmp_path).format == "yolo"
+
+
+IMAGES = "1.jpg 2.jpg 3.jpg 4.jpg"
+VOC_YEAR = {f"Annotations/{number}.xml": voc(name=f"{number}.jpg") for number in range(1, 5)}
+COCO_FOLDERS = coco_text(
+    images=[{"id": n, "file_name": f"{folder}/{n}.jpg"} for n, folder in enumerate(("train", "train", "val", "more"), 1)]
+)
+
+
+def csv_splits(*splits: str, column: str = "split") -> dict[str, str]:
+    return {"l.csv": f"file,tag,{column}\n" + "".join(f"{n}.jpg,fork,{split}\n" for n, split in enumerate(splits, 1))}
+
+
+def lists(**names: str) -> dict[str, str]:
+    return VOC_YEAR | {f"ImageSets/Main/{split}.txt": "\n".join(listed.split()) for split, listed in names.items()}
+
+
+def cvat_splits(*splits: str) -> dict[str, str]:
+    box = '<box label="fork" xtl="20" ytl="20" xbr="80" ybr="60"/>'
+    images = (f'<image name="{n}.jpg" subset="{split}">{box}</image>' for n, split in enumerate(splits, 1))
+    return {"l.xml": f"<annotations>{''.join(images)}</annotations>"}
+
+
+def cvat(root: Path) -> LabelledImages:
+    return read_cvat(root / "l.xml")
+
+
+NO_SPLIT = "is in no split"
+
+
+@pytest.mark.parametrize(
+    ("read", "images", "files", "testing", "warned"),
+    [
+        (csv, IMAGES, csv_splits("train", "Train", "val", "TEST"), "4", []),
+        (csv, IMAGES, csv_splits("TRAINING", "VALIDATION", "VALIDATION", "TRAINING", column="Set"), "23", []),
+        (csv, IMAGES, csv_splits("train", "test", "", "extra", column="subset"), "2", [NO_SPLIT]),
+        (csv, IMAGES, csv_splits("a", "b", "b", "a"), "", ["none of them is called"]),
+        (csv, "1.jpg", {"l.csv": "file,tag,set\n1.jpg,fork,a\n1.jpg,fork,b\n"}, "", ["none of them is called"]),
+        (csv, "train/1.jpg val/2.jpg", {"l.csv": "file,tag\ntrain/1.jpg,fork\nval\\2.jpg,fork\n"}, "2", []),
+        (coco, "train/1.jpg train/2.jpg val/3.jpg more/4.jpg", {"l.json": COCO_FOLDERS}, "3", [NO_SPLIT]),
+        (read_voc, IMAGES, lists(train="1 2", val="3 4"), "34", []),
+        (read_voc, IMAGES, lists(trainval="1 2 3", train="1", val="2 3", test="4", fork_test="3"), "4", []),
+        (read_voc, IMAGES, lists(trainval="1 2 3", test="4"), "4", []),
+        (read_voc, IMAGES, lists(train="1 2", test="2 3"), "3", ["is in the lists of two splits", NO_SPLIT]),
+        (cvat, IMAGES, cvat_splits("Train", "Train", "Validation", "Test"), "4", []),
+        (cvat, IMAGES, cvat_splits("default", "default", "default", "default"), "", []),
+        (cvat, IMAGES, cvat_splits("Train", "Test", "default", "Train"), "2", [NO_SPLIT]),
+    ],
+)
+def test_a_split_that_label_files_state_is_kept(
+    tmp_path: Path,
+    read: Read,
+    images: str,
+    files: Any,  # noqa: ANN401
+    testing: str,
+    warned: list[str],
+) -> None:
+    write(tmp_path, images, files)
+    found = read(tmp_path)
+    assert {image.path.stem for image in found.images if image.testing} == set(testing)
+    reasons = [remark.reason for remark in found.remarks if remark.effect is Effect.WARNING]
+    assert len(reasons) == len(warned)
+    assert all(word in reason for reason, word in zip(reasons, warned, strict=True))
+
+
+def test_a_file_of_one_split_is_not_split_again(tmp_path: Path) -> None:
+    write(tmp_path, "train/1.jpg train/2.jpg val/3.jpg more/4.jpg", {"train.json": COCO_FOLDERS})
+    found = read_coco(tmp_path / "train.json")
+    assert [image.testing for image in found.images] == [None] * 4
+    assert not found.remarks
+
+
+def test_an_image_in_two_splits_of_a_table_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "1.jpg", {"l.csv": "file,tag,split\n1.jpg,fork,train\n1.jpg,fork,test\n"})
+    with pytest.raises(ConversionFailed, match=r"split is 'test', but 'train' in the rows of 1\.jpg above"):
+        csv(tmp_path)
 
 
 def test_the_label_that_repeats_another_is_named(tmp_path: Path) -> None:

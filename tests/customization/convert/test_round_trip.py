@@ -211,6 +211,7 @@ def test_boxes_come_back_within_half_a_pixel(name: str) -> None:
         read = {image.sha256: image for image in found.images}
         assert len(found.images) == len(dataset)
         assert not any(remark.effect is Effect.LEFT_OUT for remark in found.remarks), found.remarks
+        assert (found.images_read, found.labels_read) == (len(dataset), sum(len(image.objects) for image in dataset))
         for image in dataset:
             [there] = [item for item in read.values() if item.path.name == Path(image.name).name]
             assert (there.width, there.height) == image.size
@@ -250,4 +251,5 @@ def test_tags_of_folders_come_back(images: dict[str, int]) -> None:
                 (Path(folder) / tag / f"{index}.png").write_bytes(encoded(index))
         found = read_folders(Path(folder))
     assert {tag: sum(image.labels == ((tag, None),) for image in found.images) for tag in found.tags} == images
+    assert (found.images_read, found.labels_read) == (sum(images.values()),) * 2
     assert not any(remark.effect is Effect.LEFT_OUT for remark in found.remarks)

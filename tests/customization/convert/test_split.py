@@ -1,5 +1,6 @@
 """Splitting into training and testing."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,14 @@ import pytest
 
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.convert import FormerParts, LabelledImage, LabelledImages, split, split_as_given
+from vision_customization.customization.convert import (
+    FormerPart,
+    FormerParts,
+    LabelledImage,
+    LabelledImages,
+    split,
+    split_as_given,
+)
 
 BOX: Box = (0.0, 0.0, 1.0, 1.0)
 
@@ -56,23 +64,62 @@ def test_the_order_and_names_of_files_do_not_matter() -> None:
     assert one != {image.sha256 for image in split(whole, 0.3, seed=1)[1].images}
 
 
+def former_of(*parts: LabelledImages) -> FormerParts:
+    """Known by their paths, as from files without digests."""
+    return FormerParts(*(FormerPart(frozenset(image.path.resolve() for image in part.images)) for part in parts))
+
+
 def test_new_images_displace_none_of_the_former_parts() -> None:
     parts = split(images({"a": 20, "b": 20}), 0.2)
-    former = FormerParts(*(frozenset(image.path.resolve() for image in part.images) for part in parts))
-    training, testing = split(images({"a": 40, "b": 25}), 0.2, former=former)
+    training, testing = split(images({"a": 40, "b": 25}), 0.2, former=former_of(*parts))
     assert set(parts[0].images) <= set(training.images)
     assert set(parts[1].images) <= set(testing.images)
     assert counts(testing) == {"a": 8, "b": 5}
 
 
-def test_former_parts_are_read_from_the_files_or_are_none(tmp_path: Path) -> None:
-    (tmp_path / "train.json").write_text('{"images": [{"file_name": "a.jpg"}]}')
-    assert FormerParts.read(tmp_path) == FormerParts()
-    (tmp_path / "test.json").write_text('{"images": [{"file_name": "b.jpg"}]}')
-    former = FormerParts.read(tmp_path)
-    assert former == FormerParts(frozenset({(tmp_path / "a.jpg").resolve()}), frozenset({(tmp_path / "b.jpg").resolve()}))
-    (tmp_path / "test.json").write_text('{"images": 7}')
-    assert FormerParts.read(tmp_path) == FormerParts()
+def test_renamed_images_stay_where_they_were_and_so_do_edited_ones() -> None:
+    whole = images({"a": 20})
+    parts = split(whole, 0.2)
+    former = FormerParts(
+        *(
+            FormerPart(frozenset(image.path.resolve() for image in part.images), frozenset(i.sha256 for i in part.images))
+            for part in parts
+        )
+    )
+    trained, tested = ({image.sha256 for image in part.images} for part in parts)
+    # Each file has the name that another one had.
+    names = [image.path for image in whole.images]
+    renamed = replace(whole, images=tuple(replace(image, path=names[index - 1]) for index, image in enumerate(whole.images)))
+    assert former.sides(renamed) == (trained, tested)
+    edited = replace(whole, images=tuple(replace(image, sha256=f"{image.sha256} edited") for image in whole.images))
+    assert former.sides(edited) == tuple({f"{sha256} edited" for sha256 in side} for side in (trained, tested))
+    both = FormerParts(former.training, former.training)
+    assert both.sides(whole) == (trained, set())
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [
+        ("a.jpg", "b.jpg", ("a.jpg", "b.jpg")),
+        (None, "b.jpg", (None, "b.jpg")),
+        (7, "b.jpg", (None, "b.jpg")),
+        ("a.jpg", None, (None, None)),  # nothing was split
+        ("a.jpg", 7, (None, None)),
+    ],
+)
+def test_former_parts_are_read_each_on_its_own(
+    train: str | int | None, test: str | int | None, expected: tuple[str | None, str | None], tmp_path: Path
+) -> None:
+    for name, listed in (("train.json", train), ("test.json", test)):
+        if listed is not None:
+            entries = [{"file_name": listed, "sha256": f"of {listed}"}] if isinstance(listed, str) else listed
+            (tmp_path / name).write_text(json.dumps({"images": entries}))
+    assert FormerParts.read(tmp_path) == FormerParts(
+        *(
+            FormerPart() if name is None else FormerPart(frozenset({(tmp_path / name).resolve()}), frozenset({f"of {name}"}))
+            for name in expected
+        )
+    )
 
 
 def test_equal_images_stay_together() -> None:
@@ -142,10 +189,16 @@ def test_the_report_says_what_stays_together_and_which_tag_is_not_tested() -> No
     assert (untested.effect, untested.what, untested.places) == ("warning", "tag", ("'a'",))
 
 
+def test_a_tag_of_too_few_images_to_test_is_named() -> None:
+    training, _ = split(images({"a": 2, "b": 10, "c": 1}), 0.2)
+    [remark] = training.remarks
+    assert (remark.effect, remark.places) == ("warning", ("'a'", "'c'"))
+    assert not split(images({"a": 2}), 0.0)[0].remarks
+
+
 def test_near_duplicates_that_an_earlier_split_parted_are_split_again() -> None:
     whole = images({"a": 20})
-    names = [image.path.resolve() for image in whole.images]
-    former = FormerParts(frozenset(names[:16]), frozenset(names[16:]))
+    former = former_of(*(replace(whole, images=part) for part in (whole.images[:16], whole.images[16:])))
     training, testing = split(whole, 0.2, former=former, alike=[group("a", 0, 16), group("a", 17, 18)])
     assert {f"a-{number}" for number in (*range(1, 16),)} <= {image.sha256 for image in training.images}
     assert {f"a-{number}" for number in (17, 18, 19)} <= {image.sha256 for image in testing.images}

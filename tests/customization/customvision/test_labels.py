@@ -102,7 +102,7 @@ def test_labels(tmp_path: Path, kind: str, one: Image, labels: Any, remarks: set
     [
         (CLASSIFICATION, image("one", "1", "2"), None, "it has several tags, in a project for one tag per image", 2),
         (CLASSIFICATION, image("one"), None, "it has no tag", 0),
-        (DETECTION, image("one", "1"), None, "it has a tag, but no region", 0),
+        (DETECTION, image("one", "1"), None, "it has a tag, but no region", 1),
         (DETECTION, image("one", regions=[("1", (1.5, 0, 0.5, 0.5))]), None, "none of its regions is in the image", 1),
         (
             DETECTION,

@@ -5,8 +5,10 @@ import random
 import numpy as np
 import pytest
 
+from vision_customization.customization.customvision.comparison import OBJECTS_LEAST
 from vision_customization.customization.customvision.scores import Found, Score, average_precision, overlap_of, scores
 from vision_customization.engine.learning.average_precision import average_precision as of_the_engine
+from vision_customization.engine.models.answers import CONFIDENCE_LEAST
 
 LEFT, RIGHT = (0.0, 0.0, 0.4, 1.0), (0.5, 0.0, 0.4, 1.0)
 
@@ -19,6 +21,10 @@ def test_average_precision_is_the_engines() -> None:
         if hits:
             probabilities, relevant = (np.array(column) for column in zip(*ranked, strict=True))
             assert average_precision(ranked, hits) == pytest.approx(of_the_engine(relevant, probabilities))
+
+
+def test_objects_count_from_the_confidence_that_the_engine_answers_with() -> None:
+    assert OBJECTS_LEAST == CONFIDENCE_LEAST
 
 
 @pytest.mark.parametrize(

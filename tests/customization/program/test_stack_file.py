@@ -20,6 +20,10 @@ def leaves(source: str = "my-photos", images: int = 10) -> StackEntry:
     return stack_entry("leaves", "imageClassification", images, 2, train, test, {"accuracyTop1": 0.8})
 
 
+def ours(file: Path) -> Project:
+    return Project(file.parent, "ours", file.parent)
+
+
 FILE = """\
 # Ours.
 config:
@@ -132,7 +136,7 @@ def test_a_file_of_another_form_is_refused_and_stays(text: str, said: str, file:
 
 def test_a_file_that_is_not_text_is_named(file: Path) -> None:
     file.write_bytes("# Café\n".encode("cp1252"))
-    for use in (lambda: check_use(file, "ours", "leaves", "", ""), lambda: declare(file, "ours", leaves())):
+    for use in (lambda: check_use(ours(file), "local", "leaves", "", ""), lambda: declare(file, "ours", leaves())):
         with pytest.raises(StackFileInvalid, match=r"is not UTF-8 text: byte 5 is 0xe9"):
             use()
 
@@ -170,11 +174,13 @@ def test_a_project(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_models_labels_is_not_taken_for_another_kind(file: Path) -> None:
     declare(file, "ours", leaves())
+    project = ours(file)
     for name, kind in (("leaves", "imageObjectDetection"), ("trees", "imageClassification")):
-        check_use(file, "ours", name, "my-photos", kind)
-    check_use(file, "ours", "trees", "elsewhere", "imageObjectDetection")
-    file_of_a_list = file.with_name("Pulumi.list.yaml")
-    file_of_a_list.write_text("config: [1]\n")
-    check_use(file_of_a_list, "ours", "trees", "my-photos", "imageObjectDetection")
-    with pytest.raises(StackFileInvalid, match="leaves-train has its labels in my-photos, for imageClassification"):
-        check_use(file, "ours", "trees", "my-photos", "imageObjectDetection")
+        check_use(project, "local", name, "my-photos", kind)
+    check_use(project, "local", "trees", "elsewhere", "imageObjectDetection")
+    # In another stack, the same model would replace the labels, too.
+    for stack, name in (("local", "trees"), ("dev", "trees"), ("dev", "leaves")):
+        with pytest.raises(StackFileInvalid, match="leaves-train has its labels in my-photos, for imageClassification"):
+            check_use(project, stack, name, "my-photos", "imageObjectDetection")
+    file.write_text("config: [1]\n")
+    check_use(project, "local", "trees", "my-photos", "imageObjectDetection")

@@ -64,6 +64,13 @@ def test_show(tmp_path: Path) -> None:
     assert "vision predict" not in text
 
 
+def test_the_contact_sheet_is_shown_again(tmp_path: Path) -> None:
+    folder = declare(tmp_path, "examples/my photos", "textile")
+    assert "Contact sheet" not in shown(OUTPUTS, tmp_path)
+    (folder / "contact-sheet.html").write_text("<p>")
+    assert f"Contact sheet of textile  {(folder / 'contact-sheet.html').resolve().as_uri()}\n" in shown(OUTPUTS, tmp_path)
+
+
 def test_show_of_a_detector(tmp_path: Path) -> None:
     folder = declare(tmp_path, "examples/detection", "groceries")
     (folder / "test.json").write_text(json.dumps(TEST))
