@@ -10,7 +10,7 @@ import click
 
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, Confusion, Outcome, OutcomeFilter, OutcomePage
 from vision_customization.contract.texts import counted
-from vision_customization.customization.cli.output import performance_rows, print_table, progress_bar
+from vision_customization.customization.cli.output import performance_rows, print_table, progress_bar, say
 from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
 
 if TYPE_CHECKING:
@@ -116,6 +116,10 @@ def evaluation_report(client: VisionClient, evaluation: Evaluation, pictures: Pi
         for outcome in worst.value:
             shown.append(read(outcome))
             advance(len(shown), len(worst.value), "")
+    if unread := sum(isinstance(picture.picture, str) for picture in shown):
+        say(
+            f"{unread} of {counted(len(shown), 'picture')} can't be shown; the page says why. With --images FOLDER, your own files are."
+        )
     performance: dict[str, Any] = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
     dataset = evaluation.evaluation_parameters.test_dataset_name
     return evaluation_page(

@@ -23,6 +23,10 @@ TIMEOUT_SECONDS = 4 * 3600.0
 """A detector with 4 × 4 tiles takes about a second per image on two cores."""
 
 
+_WARNED: set[tuple[str, str]] = set()
+"""The rows that this update has warned of test images that are trained on: Pulumi checks a replacement twice."""
+
+
 class GateNotPassed(VisionError):
     """A model's metrics do not reach what `require` asks for."""
 
@@ -99,9 +103,13 @@ def warn_of_overlap(properties: Mapping[str, Any]) -> None:
     trained_on = properties.get("training_digest")
     if trained_on is None or not is_known(trained_on, properties.get("row_urn")):
         return
-    warning = overlap(trained_on, properties["dataset_digest"], properties["dataset_name"], STATE_FOLDER)
-    if warning is not None:
-        Row(properties["row_urn"]).warn(warning)
+    row, warning = (
+        properties["row_urn"],
+        overlap(trained_on, properties["dataset_digest"], properties["dataset_name"], STATE_FOLDER),
+    )
+    if warning is not None and (row, warning) not in _WARNED:
+        _WARNED.add((row, warning))
+        Row(row).warn(warning)
 
 
 def judge(performance: Mapping[str, Any], properties: Mapping[str, Any]) -> None:

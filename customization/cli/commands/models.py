@@ -81,13 +81,13 @@ def list_models(client: VisionClient, as_json: bool) -> None:
 @service_options
 @json_option
 def show_model(client: VisionClient, name: str, as_json: bool) -> None:
-    """Show one model: the progress of its training, or its result.
+    """Show one model (or the one behind a published name): the progress of its training, or its result.
 
     \b
     Example:
       vision models show trees-1
     """
-    _print_model(client.get_model(name), as_json)
+    _print_model(resolve(client, name), as_json)
 
 
 @models.command("train", short_help="Train a model and wait for it")

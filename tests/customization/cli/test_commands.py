@@ -456,6 +456,20 @@ def test_a_gate_that_the_model_can_not_pass_is_refused_before_anything_is_measur
     assert {request.method for request in service.received} == {"GET"}
 
 
+def test_a_model_is_shown_by_its_published_name(vision: Vision, service: FakeService) -> None:
+    answers = {"/models/d": DETECTOR, "/publishedmodels/live": {"name": "live", "modelName": "d", **STAMPS}}
+
+    def handle(request: Received) -> Answer:
+        path = request.path.removeprefix("/computervision")
+        return Answer(200, answers[path]) if path in answers else Answer(404, {})
+
+    service.handler = handle
+    assert vision("models", "show", "live").out == vision("models", "show", "d").out
+    ran = vision("models", "show", "dead")
+    assert ran.code != 0
+    assert "no model and no published name is called 'dead'" in ran.err
+
+
 @pytest.mark.parametrize(
     ("kind", "metric"), [("imageMultiLabelClassification", "accuracyTop1"), ("imageClassification", "macroF1")]
 )

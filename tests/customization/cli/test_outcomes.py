@@ -93,6 +93,7 @@ def test_a_report_is_one_page_that_names_what_it_can_not_show(vision: Vision, ev
     (tmp_path / "data" / "renamed.png").write_bytes(encoded(0))
     ran = vision("evaluate", "m", "t", "--report", "out.html", "--images", "data", "--wrong", 3)
     assert ran.code == 0
+    assert "2 of 3 pictures can't be shown" in ran.err
     assert "out.html written" in ran.err
     page = (tmp_path / "out.html").read_text("utf-8")
     assert "<h1>m on t</h1>" in page

@@ -21,6 +21,7 @@ def said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What the evaluation's row warns of. The program stands in a folder with two datasets that share no picture."""
     monkeypatch.chdir(tmp_path)
     training_overlap._READ.clear()
+    evaluation._WARNED.clear()
     warnings: list[str] = []
     monkeypatch.setattr(Row, "warn", lambda _, message: warnings.append(message))
     for name, first in (("training", 0), ("test", 20)):
@@ -79,9 +80,19 @@ def test_unchanged_datasets_are_not_compared_again(said: list[str], tmp_path: Pa
     spoil(tmp_path)
     preview()
     monkeypatch.setattr(shared_pictures, "read_miniatures", lambda *_: pytest.fail("compared again"))
+    evaluation._WARNED.clear()
     preview()
     assert len(said) == 2
     assert said[0] == said[1]
+
+
+def test_a_replacement_which_pulumi_checks_twice_warns_once(said: list[str], tmp_path: Path) -> None:
+    spoil(tmp_path)
+    preview()
+    preview()
+    assert len(said) == 1
+    preview(row_urn="other")
+    assert len(said) == 2
 
 
 @pytest.mark.parametrize("changes", [{"training_digest": UNKNOWN}, {"training_digest": None}, {"training_digest": "0" * 64}])
