@@ -117,9 +117,8 @@ def evaluation_report(client: VisionClient, evaluation: Evaluation, pictures: Pi
             shown.append(read(outcome))
             advance(len(shown), len(worst.value), "")
     if unread := sum(isinstance(picture.picture, str) for picture in shown):
-        say(
-            f"{unread} of {counted(len(shown), 'picture')} can't be shown; the page says why. With --images FOLDER, your own files are."
-        )
+        of = counted(len(shown), "picture")
+        say(f"{unread} of {of} can't be shown; the page says why. --images FOLDER shows your own files.")
     performance: dict[str, Any] = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
     dataset = evaluation.evaluation_parameters.test_dataset_name
     return evaluation_page(
