@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.learning.npz import from_npz, to_npz
-from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
 from vision_customization.engine.outcomes.outcomes import FALSE, HIT, MISSED, Outcomes
 
 CHUNK = 100
@@ -80,7 +80,7 @@ class StoredOutcomes:
         """How many images the filter selects, and `top` of them after the first `skip`: each a `contract.outcomes.Outcome` as
         JSON.
 
-        Raises ValueError if the model does not have the tag.
+        Raises ValueError if the model does not have the tag, and ObjectNotFound if the outcomes have been deleted meanwhile.
         """
         if only is None and tag is None:
             return self.images, self._read(list(range(self.images)[skip : skip + top]))
@@ -112,7 +112,11 @@ class StoredOutcomes:
         lines: list[bytes] = []
         starts = self._index["starts"].astype(np.int64)
         number, chunk = -1, list[bytes]()
-        with self._rows.open("rb") as file:
+        try:
+            file = self._rows.open("rb")
+        except FileNotFoundError:
+            raise ObjectNotFound("The outcomes have just been deleted.") from None
+        with file:
             for row in rows:
                 if row // CHUNK != number:
                     number = row // CHUNK

@@ -167,7 +167,10 @@ def _page(kept: Kept, page: LongPageQuery, only: OutcomeFilter | None, tag: str 
     outcomes = kept.open()
     if tag is not None and tag not in outcomes.tags:
         raise invalid(f"tag: {kept.what} has no tag {tag!r}.", target="tag")
-    count, lines = outcomes.page(page.skip, page.top, only, tag)
+    try:
+        count, lines = outcomes.page(page.skip, page.top, only, tag)
+    except ObjectNotFound:
+        raise kept.missing from None
     query = {"only": None if only is None else only.value, "tag": tag}
     facts = {} if outcomes.threshold is None else {"threshold": outcomes.threshold}
     return page.encoded(lines, count, {name: value for name, value in query.items() if value is not None}, facts)

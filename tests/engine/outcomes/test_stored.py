@@ -112,3 +112,12 @@ def test_no_images_are_an_empty_page(tmp_path: Path) -> None:
     put_outcomes(objects, "o", Outcomes(TAGS, [], {}, {"tags": {}}))
     assert StoredOutcomes.open(objects, "o").page(0, 10) == (0, [])
     assert StoredOutcomes.open(objects, "o").page(0, 10, OutcomeFilter.RIGHT) == (0, [])
+
+
+def test_outcomes_that_are_deleted_while_a_page_is_read(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    put_outcomes(objects, "outcomes", made_outcomes(5))
+    outcomes = StoredOutcomes.open(objects, "outcomes")
+    objects.delete("outcomes")
+    with pytest.raises(ObjectNotFound, match="have just been deleted"):
+        outcomes.page(0, 5)
