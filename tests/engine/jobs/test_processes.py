@@ -110,8 +110,8 @@ def test_a_training_killed_with_minus_9_goes_on_after_its_last_finished_step(
     cache = ModelCache(engine.settings, objects)
     for number, tag in enumerate(("red", "green")):
         answer = cache.classify(model.id, decode_image(drawn_image(number, 900)).pixels)
-        assert answer[0][0] == tag
-        assert sum(tag.probability for tag in answer) == pytest.approx(1, abs=1e-5)
+        assert answer.tags[0].name == tag
+        assert sum(tag.probability for tag in answer.tags) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_work_of_a_worker_that_never_comes_back_is_taken_up_by_another(engine: Engine, queue: JobQueue, gate: Gate) -> None:
