@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.support.near_copies import QUALITIES, near_copies
 from tests.support.places import CHECKOUT
+from vision_customization.common.near_duplicates import groups, near_pairs
 from vision_customization.customization.datasets import image_facts
 from vision_customization.customization.datasets.image_facts import read_image
-from vision_customization.customization.datasets.near_duplicates import groups, near_pairs
 
 DATA = CHECKOUT.parent / "shared" / "data"
 PHOTO_PX = (4032, 3024)

@@ -20,7 +20,7 @@ def groups_alike(
     Args:
         copied: the files of images that are not at their paths yet.
     """
-    from vision_customization.customization.datasets.near_duplicates import groups, near_pairs  # numpy takes 0.1 s
+    from vision_customization.common.near_duplicates import groups, near_pairs  # numpy takes 0.1 s
 
     copied = copied or {}
     files = {image.sha256: copied.get(image.path, image.path) for image in images.images}

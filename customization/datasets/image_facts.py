@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from vision_customization.common.image_codecs import needing_codecs
 from vision_customization.common.image_metadata import essential_png, orientation_of
+from vision_customization.common.miniatures import miniature
 from vision_customization.contract.texts import pixels_fault
-from vision_customization.customization.datasets.miniatures import miniature
 from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 
 if TYPE_CHECKING:

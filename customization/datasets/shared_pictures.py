@@ -46,7 +46,7 @@ def near_contents(
     entries: Sequence[ContentEntry], others: Sequence[ContentEntry], cache: DigestCache | None = None
 ) -> dict[str, str]:
     """For each content of the entries that is not among the others, but has a near-duplicate there: that one. By SHA-256."""
-    from vision_customization.customization.datasets.near_duplicates import near_pairs  # numpy takes 0.1 s
+    from vision_customization.common.near_duplicates import near_pairs  # numpy takes 0.1 s
 
     files = {entry.sha256: Path(entry.path) for entry in (*entries, *others)}
     miniatures = read_miniatures(files, cache)

@@ -1,12 +1,14 @@
 """The pictures that a detector's jobs learn from, stored between trainings."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vision_customization.common.miniatures import SIDE, miniature
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.shards import LOST
@@ -17,6 +19,8 @@ PICTURE_SIDE = 640
 """For each of its tiles, a picture has about the area of a square with this side, in pixels: 1.5 times the side of what a
 detector learns from at a time."""
 _QUALITY = 95
+
+Decoded = TypeVar("Decoded")
 
 
 class Pictures:
@@ -41,19 +45,31 @@ class Pictures:
 
     def read(self, sha256: str) -> NDArray[np.uint8]:
         """uint8 [h, w, 3], RGB. Raises JobFailed if it is lost or damaged."""
+        return self._decoded(sha256, lambda picture: np.asarray(picture.convert("RGB")))
+
+    def miniature(self, sha256: str) -> bytes:
+        """The miniature by which near-duplicates are found. Raises JobFailed if the picture is lost or damaged."""
+        return self._decoded(sha256, _miniature)
+
+    def _decoded(self, sha256: str, decode: Callable[[Image.Image], Decoded]) -> Decoded:
         try:
             data = self._objects.get(self._key(sha256))
         except ObjectNotFound:
             raise JobFailed(FailureCode.UNKNOWN, LOST) from None
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                return np.asarray(picture.convert("RGB"))
+                return decode(picture)
         except OSError:
             self._objects.delete(self._key(sha256))
             raise JobFailed(FailureCode.UNKNOWN, LOST) from None
 
     def _key(self, sha256: str) -> str:
         return f"pictures/{self._side}/{sha256[:2]}/{sha256}"
+
+
+def _miniature(picture: Image.Image) -> bytes:
+    picture.draft("L", (2 * SIDE, 2 * SIDE))  # decodes a fraction of the pixels
+    return miniature(picture)
 
 
 def _encoded(pixels: NDArray[np.uint8], side: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vision_customization.contract.errors import FailureCode
-from vision_customization.contract.models import TrainingProgress
+from vision_customization.contract.models import Estimate, TrainingProgress
 from vision_customization.engine.annotations import BoxedImage
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
@@ -264,7 +264,7 @@ class DetectorTraining(Training):
             kept = self._job.shards(self._pictures)
             tests = boxed(kept, TEST, 1) if len(self._job.plan.parts) > 1 else None
             validated = max(_VALIDATED_LEAST, _VALIDATED // self._tiles**2)
-            self._read = LearningImages.split(boxed(kept, TRAINING, shards), tests, validated)
+            self._read = LearningImages.split(boxed(kept, TRAINING, shards), tests, validated, self._pictures.miniature)
         return self._read
 
     def _validation(self, learner: CheckpointedLearner, shards: int) -> float | None:
@@ -276,8 +276,11 @@ class DetectorTraining(Training):
 
     def _estimate(self, learner: CheckpointedLearner, shards: int) -> None:
         """Evaluate the current network on the held-out images, if any, and store the result."""
-        if images := self._images(shards).held_out:
-            performance = self._keep(estimate_key(self._job.model_id), self._measured(learner, images))
+        images = self._images(shards)
+        if images.held_out:
+            measured = self._measured(learner, images.held_out)
+            measured.performance.estimate = Estimate(images=len(images.held_out), groups=images.groups)
+            performance = self._keep(estimate_key(self._job.model_id), measured)
             self._job.resources.objects.put(self._key("estimate"), json.dumps(performance).encode())
 
     def _keep(self, key: str, measured: Measured) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from PIL import Image
 
 from tests.support.near_copies import drawn, near_copies
 from tests.support.places import CHECKOUT
+from vision_customization.common.miniatures import miniature
+from vision_customization.common.near_duplicates import groups, near_pairs
 from vision_customization.customization.datasets.image_facts import read_image
-from vision_customization.customization.datasets.miniatures import miniature
-from vision_customization.customization.datasets.near_duplicates import groups, near_pairs
 
 DATA = CHECKOUT.parent / "shared" / "data"
 SETS = sorted(folder.name for folder in DATA.iterdir() if folder.is_dir()) if DATA.is_dir() else []
@@ -51,7 +51,7 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [small(data) for seed in range(6) for data in near_copies(drawn(seed), seed)]
     random.Random(0).shuffle(files)
     whole, between = near_pairs(files), near_pairs(files[:9], files[9:])
-    monkeypatch.setattr("vision_customization.customization.datasets.near_duplicates._BLOCK", 5)
+    monkeypatch.setattr("vision_customization.common.near_duplicates._BLOCK", 5)
     assert len(whole) >= 18
     assert near_pairs(files) == whole
     assert near_pairs(files[:9], files[9:]) == between

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.contract.training_time import ASSUMED_SPEED
 from vision_customization.engine.annotations import Box, BoxedImage
-from vision_customization.engine.jobs.kinds.held_out import held_out
+from vision_customization.engine.jobs.kinds.held_out import groups_of, held_out
 from vision_customization.engine.jobs.kinds.training import TrainingJob
 from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.learning.detection.artifact import DetectorSession
@@ -255,12 +255,28 @@ def test_what_is_held_out_has_objects_and_leaves_each_tag_most_of_its_boxes() ->
         boxes = tuple(Box(label, 0.1, 0.1, 0.2, 0.2) for label in labels)
         return BoxedImage(f"https://host/{number}.png", boxes, ""), f"{number:03}"
 
+    def held(images: list[tuple[BoxedImage, str]], together: int = 1) -> frozenset[int]:
+        groups = [list(range(start, start + together)) for start in range(0, len(images), together)]
+        return held_out(images, groups)
+
     # Nothing could be said of tags that are too rare to be held out, whatever else is there.
-    assert held_out([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)]) == set()
-    assert held_out([image(number, 0) for number in range(11)]) == set()
-    held = held_out([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
-    assert len(held) == 6
-    assert sum(index < 12 for index in held) == 2
+    assert held([image(number) for number in range(20)] + [image(20 + number, number % 6) for number in range(12)]) == set()
+    assert held([image(number, 0) for number in range(11)]) == set()
+    found = held([image(number) for number in range(12)] + [image(12 + number, 0, 1) for number in range(24)])
+    assert len(found) == 6
+    assert sum(index < 12 for index in found) == 2
+    # Near-duplicates stay together, and a group that is too large is not held out.
+    assert held([image(number, 0) for number in range(24)], together=3) == {0, 1, 2}
+    assert held([image(number, 0) for number in range(24)], together=12) == set()
+
+
+def test_near_duplicates_are_found_by_their_miniatures() -> None:
+    random = np.random.default_rng(0)
+    scenes = [random.integers(0, 256, 1024).astype(np.uint8) for _ in range(6)]
+    near = [np.clip(scene.astype(int) + random.integers(-5, 6, 1024), 0, 255).astype(np.uint8) for scene in scenes]
+    miniatures = {f"{place:02}": picture.tobytes() for place, picture in enumerate([*scenes, *near[:2]])}
+    digests = ["00", "01", "02", "03", "04", "05", "06", "07", "03"]
+    assert groups_of(digests, miniatures.__getitem__) == [[0, 6], [1, 7], [2], [3, 8], [4], [5]]
 
 
 def test_a_budget_that_ends_before_the_first_step_is_said(

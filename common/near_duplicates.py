@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.customization.datasets.miniatures import SIDE
+from vision_customization.common.miniatures import SIDE
 
 CELLS = 8
 """A window is 8 × 8 cells, as in the difference hash; its features are differences of neighbours."""
