@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vision_customization.contract.coco.boxes import shown_as_json
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, PixelBox, Progress
 from vision_customization.customization.convert.readers.annotations import (
     Annotations,
@@ -101,7 +102,7 @@ def _count(labels: object) -> int:
 def _read(kind: str, labels: object, metadata: dict[str, Any], place: str, item: FoundImage, found: Annotations) -> None:
     """Add the labels of a job. Raises ValueError."""
     if kind == "image-classification":
-        add_tags(item, tags_in(metadata.get("class-name")), place)
+        add_tags(item, _name(metadata.get("class-name")), place)
         return
     names = metadata.get("class-map")
     names = names if isinstance(names, dict) else {}
@@ -129,4 +130,11 @@ def _class(number: object, names: dict[str, Any]) -> list[str]:
     """Raises ValueError."""
     if str(number) not in names:
         raise ValueError(f"class {number!r} is not in the class-map of its metadata")
-    return tags_in(names[str(number)])
+    return _name(names[str(number)])
+
+
+def _name(value: object) -> list[str]:
+    """The name of a class. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError(f"{shown_as_json(value)} is not the name of a class")  # noqa: TRY004 - a fault of the file
+    return tags_in(value)

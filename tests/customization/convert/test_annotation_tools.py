@@ -403,6 +403,12 @@ def test_an_image_annotated_with_nothing_is_background(tmp_path: Path) -> None:
             ground_truth(manifest_line(boxes={"annotations": [{"class_id": 7, "left": 0, "top": 0, "width": 1, "height": 1}]})),
             "annotations[0]: class 7 is not in the class-map of its metadata",
         ),
+        (
+            ground_truth(
+                manifest_line(**{"boxes-metadata": {"class-map": {"0": ["a", "a"]}, "type": "groundtruth/object-detection"}})
+            ),
+            'annotations[0]: ["a", "a"] is not the name of a class',
+        ),
         (ground_truth({"source-ref": "s3://b/1.jpg"}), "output.manifest: has no label that can be converted, of 0 images"),
         (image_list("1.jpg\n"), "train.txt:1: must be the name of an image file, a blank, and its tag"),
         (image_list("1.jpg 9\n", classes="a\nb\n"), "train.txt:1: class 9 has no name: there are names for 2 classes, from 0"),
