@@ -119,7 +119,8 @@ def read_columns(names: Sequence[str]) -> Columns:
         besides = f", besides {', '.join(box.columns)}" if box else ""
         listed = ", ".join(map(repr, odd))
         raise ValueError(
-            f"what {listed} mean is unclear{besides}: they look like parts of a box. {advice}. Rename or delete the others"
+            f"it is unclear what {listed} stands for{besides}: that looks like part of a box. {advice}. "
+            "Rename or delete the others"
         )
     split = next((by_key[key] for key in SPLIT_COLUMNS if key in by_key), None)
     return Columns(file, tag, box, size, split)

@@ -39,14 +39,14 @@ REFUSED = [
         "columns that look like a box",
         csv,
         {"l.csv": "file,tag,x,y,breadth\n1.jpg,a,1,2,3\n"},
-        "l.csv:1: what 'x', 'y' mean is unclear: they look like parts of a box.",
+        "l.csv:1: it is unclear what 'x', 'y' stands for: that looks like part of a box.",
     ),
-    Refused("an outline", csv, {"l.csv": "file,tag,polygon\n1.jpg,a,x\n"}, "l.csv:1: what 'polygon' mean is unclear"),
+    Refused("an outline", csv, {"l.csv": "file,tag,polygon\n1.jpg,a,x\n"}, "l.csv:1: it is unclear what 'polygon' stands for"),
     Refused(
         "an angle",
         csv,
         {"l.csv": "file,tag,x,y,w,h,angle\n1.jpg,a,1,2,30,4,45\n"},
-        "l.csv:1: what 'angle' mean is unclear, besides x, y, w, h",
+        "l.csv:1: it is unclear what 'angle' stands for, besides x, y, w, h",
     ),
     Refused(
         "two file columns",
@@ -70,7 +70,7 @@ REFUSED = [
         "two boxes",
         csv,
         {"l.csv": "file,tag,x1,y1,x2,y2,x,y\n1.jpg,a,1,2,3,4,5,6\n"},
-        "l.csv:1: what 'x', 'y' mean is unclear, besides x1, y1, x2, y2",
+        "l.csv:1: it is unclear what 'x', 'y' stands for, besides x1, y1, x2, y2",
     ),
     Refused(
         "a box without a tag",
