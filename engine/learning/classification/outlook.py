@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.models import Outlook
-from vision_customization.engine.learning.classification.classifier import apply_blocks
-from vision_customization.engine.learning.classification.heads import Labels, Samples, coordinates_in_span
+from vision_customization.engine.learning.classification.heads import Labels, Samples
 from vision_customization.engine.learning.classification.selection import FOLDS, Trial, folds_for
 from vision_customization.engine.learning.estimate import HeldOut
 
@@ -58,10 +57,8 @@ def learning_curve(
     if folds_for(labels, groups) < FOLDS:
         return None
     random = np.random.default_rng(seed)
-    x = apply_blocks(trial.recipe.fit_blocks(features), features)
-    classes, dimensions = trial.probabilities.shape[2], x.shape[1]
-    if len(x) <= dimensions // 2:
-        x = coordinates_in_span(x)
+    x, dimensions = trial.recipe.vectors_to_try(features)
+    classes = trial.probabilities.shape[2]
     with_all = trial.probabilities.argmax(axis=2) == labels[trial.rows]
     hits: list[NDArray[np.bool_]] = []
     judged: list[Labels] = []

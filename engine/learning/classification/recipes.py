@@ -1,11 +1,19 @@
 """The recipes that a training chooses from: each selects views and the head on them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from vision_customization.engine.learning.classification.classifier import Block, fit_block
-from vision_customization.engine.learning.classification.heads import Labels, LinearHead, Samples, fit_discriminant, unit_spread
+from vision_customization.engine.learning.classification.classifier import Block, apply_blocks, fit_block
+from vision_customization.engine.learning.classification.heads import (
+    Labels,
+    LinearHead,
+    Samples,
+    coordinates_in_span,
+    fit_discriminant,
+    unit_spread,
+)
 from vision_customization.engine.learning.classification.views import Pooling, View, subject, texture
+from vision_customization.engine.learning.near_duplicates import group_near_duplicates
 from vision_customization.engine.learning.pretrained.backbones import LITE0, LITE2, TINYVIT, Backbone
 
 
@@ -30,6 +38,14 @@ class Recipe:
 
     def fit_blocks(self, features: Samples) -> tuple[Block, ...]:
         return tuple(fit_block(views, features, unit_length=self.unit_length) for views in self.blocks)
+
+    def vectors_to_try(self, features: Samples) -> tuple[Samples, int]:
+        """The blocks' vectors, to try heads on: with few images their coordinates in their span. Also the vectors' dimensions.
+
+        The standardisation is fitted on all images, because it does not use the labels.
+        """
+        x = apply_blocks(self.fit_blocks(features), features)
+        return (coordinates_in_span(x) if len(x) <= x.shape[1] // 2 else x), x.shape[1]
 
     def fit_head(self, x: Samples, labels: Labels, classes: int, *, dimensions: int | None = None) -> LinearHead:
         """Fit a head whose scores of these samples have a spread of about one between the classes.
@@ -84,5 +100,8 @@ DEFAULT = CENTRE
 
 RECIPES = (CENTRE, WHOLE, TEXTURE)
 
-ALIKE = Recipe("alike", CENTRE.blocks[:2], unit_length=True, shrinkage=0.5)
-"""What photos are compared by to find those that show nearly the same: the views that the least cosine was measured with."""
+
+def group_alike(features: Samples, labels: Sequence[Hashable]) -> Labels:
+    """`group_near_duplicates` by the default's views of the two networks that its least cosine was measured with."""
+    blocks = tuple(fit_block(views, features, unit_length=True) for views in CENTRE.blocks[:2])
+    return group_near_duplicates(apply_blocks(blocks, features), labels)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from vision_customization.engine.learning.classification.calibration import (
     fit_sharpness,
     temper_sharpness,
 )
-from vision_customization.engine.learning.classification.classifier import apply_blocks
-from vision_customization.engine.learning.classification.heads import Labels, Samples, coordinates_in_span
+from vision_customization.engine.learning.classification.heads import Labels, Samples
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe
 from vision_customization.engine.learning.classification.views import views_in
 
@@ -81,14 +80,8 @@ class Trial:
 
 
 def try_recipe(recipe: Recipe, features: Samples, labels: Labels, classes: int, folds: Sequence[Labels]) -> Trial:
-    """Fit the head on all folds but one and score that one, for each fold and each way of folding.
-
-    The standardisation is fitted once, on all images, because it does not use the labels.
-    """
-    x = apply_blocks(recipe.fit_blocks(features), features)
-    dimensions = x.shape[1]
-    if len(x) <= dimensions // 2:
-        x = coordinates_in_span(x)
+    """Fit the head on all folds but one and score that one, for each fold and each way of folding."""
+    x, dimensions = recipe.vectors_to_try(features)
     tried = folds[0] != NEVER
     scores = np.zeros((len(folds), len(labels), classes))
     learnt = []
@@ -148,6 +141,23 @@ def choose(trials: Sequence[AnyTrial], images_per_tag: float) -> AnyTrial:
         if trial.accuracy - default.accuracy >= needed and lead > _DOUBT * error and lead > best_lead:
             best, best_lead = trial, lead
     return best
+
+
+def trial_facts(trials: Sequence[Tried], chosen: Recipe, default: Recipe, *, accuracy: str = "accuracy") -> dict[str, Any]:
+    """The choice and the results of all trials, the default's first, ready for JSON. `accuracy` is what a trial's is called."""
+    candidates = []
+    for trial in trials:
+        lead, error = lead_over(trial, trials[0])
+        candidates.append(
+            {
+                "name": trial.recipe.name,
+                accuracy: round(trial.accuracy, 6),
+                "probability": round(float(trial.truth.mean()), 6),
+                "lead": round(lead, 6),
+                "leadError": round(error, 6),
+            }
+        )
+    return {"chosen": chosen.name, "default": default.name, "candidates": candidates}
 
 
 def repeats_for(images: int) -> int:

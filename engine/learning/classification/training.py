@@ -14,12 +14,11 @@ from vision_customization.engine.learning.classification.classifier import Class
 from vision_customization.engine.learning.classification.heads import Labels, Samples
 from vision_customization.engine.learning.classification.novelty import fit_novelty
 from vision_customization.engine.learning.classification.outlook import Curve, learning_curve, twice_as_many
-from vision_customization.engine.learning.classification.recipes import ALIKE, DEFAULT, RECIPES, Recipe
-from vision_customization.engine.learning.classification.selection import Trial, choose, foldings, lead_over, run_trials
+from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES, Recipe, group_alike
+from vision_customization.engine.learning.classification.selection import choose, foldings, run_trials, trial_facts
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
-from vision_customization.engine.learning.near_duplicates import group_near_duplicates
 
 Progress = Callable[[float, str], None]
 
@@ -56,22 +55,6 @@ def _check(features: Samples, labels: Labels, tags: Sequence[str]) -> None:
         )
     if not np.isfinite(features).all():
         raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
-
-
-def _facts(trials: Sequence[Trial], best: Trial) -> dict[str, Any]:
-    candidates = []
-    for trial in trials:
-        lead, error = lead_over(trial, trials[0])
-        candidates.append(
-            {
-                "name": trial.recipe.name,
-                "accuracy": round(trial.accuracy, 6),
-                "probability": round(float(trial.truth.mean()), 6),
-                "lead": round(lead, 6),
-                "leadError": round(error, 6),
-            }
-        )
-    return {"chosen": best.recipe.name, "default": DEFAULT.name, "candidates": candidates}
 
 
 def _points(curve: Curve) -> list[dict[str, float]]:
@@ -136,25 +119,21 @@ def train_classifier(
         return in_time()
 
     report(0.0, f"trying recipe 1 of {len(RECIPES)}")
-    groups = group_near_duplicates(apply_blocks(ALIKE.fit_blocks(features), features), labels.tolist())
+    groups = group_alike(features, labels.tolist())
     trials = run_trials(features, labels, groups, len(tags), seed=seed, go_on=go_on)
-    recipe, sharpness, facts = DEFAULT.within(views_in(features.shape[1])), SHARPNESS_UNFITTED, _untried()
-    held_out = outlook = None
+    recipe, sharpness = DEFAULT.within(views_in(features.shape[1])), SHARPNESS_UNFITTED
+    held_out = outlook = curve = None
     if trials:
         best = choose(trials, len(labels) / len(tags))
-        recipe, sharpness, facts = best.recipe, best.sharpness, _facts(trials, best)
+        recipe, sharpness = best.recipe, best.sharpness
         held_out = HeldOut(best.rows, best.probabilities, len(np.unique(groups[best.rows])), best.learnt_share)
         report(0.8, "learning from fewer images")
         curve = learning_curve(best, features, labels, groups, foldings(labels, groups, seed), seed=seed, go_on=in_time)
         if curve is not None:
-            facts["learningCurve"] = _points(curve)
             outlook = twice_as_many(curve, len(labels), best.accuracy, held_out, seed=seed)
     report(0.9, "fitting on all images")
     classifier = fit_classifier(recipe, features, labels, tags, sharpness=sharpness)
     classifier = with_novelty(classifier, features, labels, groups)
     report(1.0, "trained")
+    facts = trial_facts(trials, recipe, DEFAULT) | ({} if curve is None else {"learningCurve": _points(curve)})
     return TrainedClassifier(classifier, facts, held_out, outlook)
-
-
-def _untried() -> dict[str, Any]:
-    return {"chosen": DEFAULT.name, "default": DEFAULT.name, "candidates": []}

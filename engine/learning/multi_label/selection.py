@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vision_customization.engine.learning.classification.classifier import apply_blocks
-from vision_customization.engine.learning.classification.heads import Samples, coordinates_in_span
+from vision_customization.engine.learning.classification.heads import Samples
 from vision_customization.engine.learning.classification.recipes import RECIPES, WHOLE, Recipe
 from vision_customization.engine.learning.classification.selection import FOLDS, IMAGES_MIN, repeats_for
 from vision_customization.engine.learning.classification.views import views_in
@@ -38,10 +37,7 @@ class TagTrial:
 
 def try_recipe(recipe: Recipe, features: Samples, present: Present, folds: Sequence[NDArray[np.int64]]) -> TagTrial:
     """Fit the heads on all folds but one and score that one, for each fold and each way of folding."""
-    x = apply_blocks(recipe.fit_blocks(features), features)
-    dimensions = x.shape[1]
-    if len(x) <= dimensions // 2:
-        x = coordinates_in_span(x)
+    x, dimensions = recipe.vectors_to_try(features)
     scores = np.zeros((len(folds), *present.shape))
     for repeat, fold in enumerate(folds):
         for index in np.unique(fold):

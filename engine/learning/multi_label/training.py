@@ -10,17 +10,16 @@ import numpy as np
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.learning.classification.classifier import Classifier, apply_blocks
 from vision_customization.engine.learning.classification.heads import Samples
-from vision_customization.engine.learning.classification.recipes import ALIKE, RECIPES, Recipe
-from vision_customization.engine.learning.classification.selection import FOLDS, choose, lead_over
+from vision_customization.engine.learning.classification.recipes import RECIPES, Recipe, group_alike
+from vision_customization.engine.learning.classification.selection import FOLDS, choose, trial_facts
 from vision_customization.engine.learning.classification.training import Progress, with_novelty
 from vision_customization.engine.learning.classification.views import views_in
 from vision_customization.engine.learning.errors import LearningError
 from vision_customization.engine.learning.estimate import HeldOut
 from vision_customization.engine.learning.multi_label.calibration import Calibration, uncalibrated
 from vision_customization.engine.learning.multi_label.heads import Present, fit_tag_heads
-from vision_customization.engine.learning.multi_label.selection import DEFAULT, TagTrial, run_trials
+from vision_customization.engine.learning.multi_label.selection import DEFAULT, run_trials
 from vision_customization.engine.learning.multi_label.thresholds import THRESHOLD_UNFITTED, choose_thresholds
-from vision_customization.engine.learning.near_duplicates import group_near_duplicates
 
 Thresholds = tuple[float, ...]
 
@@ -64,8 +63,7 @@ def train_multi_label(
         return deadline_seconds is None or time.monotonic() - started < deadline_seconds
 
     report(0.0, f"trying recipe 1 of {len(RECIPES)}")
-    labels = [row.tobytes() for row in present]
-    groups = group_near_duplicates(apply_blocks(ALIKE.fit_blocks(features), features), labels)
+    groups = group_alike(features, [row.tobytes() for row in present])
     trials = run_trials(features, present, groups, seed=seed, go_on=go_on)
     held_out = None
     if trials:
@@ -80,7 +78,8 @@ def train_multi_label(
     classifier = _fit(recipe, calibration, thresholds, features, present, tags)
     classifier = with_novelty(classifier, features, groups=groups)
     report(1.0, "trained")
-    return TrainedMultiLabel(classifier, _facts(trials, recipe), held_out)
+    facts = trial_facts(trials, recipe, DEFAULT, accuracy="meanAveragePrecision")
+    return TrainedMultiLabel(classifier, facts, held_out)
 
 
 def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
@@ -99,22 +98,6 @@ def _check(features: Samples, present: Present, tags: Sequence[str]) -> None:
             raise LearningError(FailureCode.DIVERGED, f"{len(names)} of {len(tags)} tags {which}: {named}. {advice}")
     if not np.isfinite(features).all():
         raise LearningError(FailureCode.INTERNAL_SERVER_ERROR, "the features contain values that are not finite")
-
-
-def _facts(trials: Sequence[TagTrial], chosen: Recipe) -> dict[str, Any]:
-    candidates = []
-    for trial in trials:
-        lead, error = lead_over(trial, trials[0])
-        candidates.append(
-            {
-                "name": trial.recipe.name,
-                "meanAveragePrecision": round(trial.accuracy, 6),
-                "probability": round(float(trial.truth.mean()), 6),
-                "lead": round(lead, 6),
-                "leadError": round(error, 6),
-            }
-        )
-    return {"chosen": chosen.name, "default": DEFAULT.name, "candidates": candidates}
 
 
 def _fit(
