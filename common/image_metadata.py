@@ -25,6 +25,22 @@ def orientation_of(image: Image) -> int:
     return orientation if orientation in range(1, 9) else 1
 
 
+def upright(image: Image, orientation: int) -> Image:
+    """The image, turned and mirrored as its EXIF orientation says."""
+    from PIL.Image import Transpose
+
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
 def essential_png(data: bytes) -> bytes | None:
     """A PNG file without texts, colour profiles and other chunks that a decoder can do without, or that are damaged.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vision_customization.common.image_metadata import upright
+
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
 
@@ -28,16 +30,7 @@ def miniature(image: PilImage, orientation: int = 1) -> bytes:
     else:
         grey = _opaque(image).convert("L")
     small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
-    turn = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT,
-        3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_270,
-        7: Image.Transpose.TRANSVERSE,
-        8: Image.Transpose.ROTATE_90,
-    }.get(orientation)
-    return (small if turn is None else small.transpose(turn)).tobytes()
+    return upright(small, orientation).tobytes()
 
 
 def _opaque(image: PilImage) -> PilImage:

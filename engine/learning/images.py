@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from vision_customization.common.image_codecs import load_codecs, needing_codecs
-from vision_customization.common.image_metadata import essential_png, orientation_of
+from vision_customization.common.image_metadata import essential_png, orientation_of, upright
 from vision_customization.contract.limits import IMAGE_PIXELS_MAX
 from vision_customization.contract.texts import pixels_fault, size_fault
 from vision_customization.engine.learning.errors import CodecError, ImageError
@@ -33,16 +33,6 @@ _WHITES = tuple(2.0**bits - 1 for bits in (8, 10, 12, 14, 16))
 
 _REDUCED_SIDE = 2 * max(backbone.side for backbone in BACKBONES)
 _BAND_PIXELS = 1024 * 1024
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""The operation that turns an image of each EXIF orientation upright."""
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
@@ -215,14 +205,12 @@ def _decode(image: Image.Image, detail: int) -> DecodedImage:
     hungry = width * height > LARGE_PIXELS and (not drafted or "progressive" in image.info)
     with _large_one if hungry else nullcontext():
         image.load()
-        upright = _reduced_rgb(image, detail)
+        reduced = _reduced_rgb(image, detail)
     # Only after loading: Pillow turns a TIFF upright, and drops its orientation, when it loads it.
     orientation = orientation_of(image)
-    if orientation in _UPRIGHT:
-        upright = upright.transpose(_UPRIGHT[orientation])
     if orientation in _QUARTER_TURNS:
         width, height = height, width
-    return DecodedImage(np.asarray(upright, dtype=np.uint8), width, height)
+    return DecodedImage(np.asarray(upright(reduced, orientation), dtype=np.uint8), width, height)
 
 
 ASPECT_ROOT_MAX = 2.0

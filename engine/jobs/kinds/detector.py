@@ -286,8 +286,9 @@ class DetectorTraining(Training):
     def _keep(self, key: str, measured: Measured) -> dict[str, Any]:
         """Store curves and outcomes. Returns the performance, as the contract writes it."""
         objects = self._job.resources.objects
-        objects.put(self._key("curves"), json.dumps(measured.curves).encode())
-        put_outcomes(objects, key, measured.outcomes)
+        outcomes = measured.outcomes
+        objects.put(self._key("curves"), json.dumps(outcomes.curves["tags"]).encode())
+        put_outcomes(objects, key, outcomes)
         return measured.performance.to_wire()
 
     def _measured(self, learner: CheckpointedLearner, images: Sequence[BoxedDigest]) -> Measured:

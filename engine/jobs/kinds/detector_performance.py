@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from vision_customization.engine.jobs.kinds.held_out import BoxedDigest, boxed
 from vision_customization.engine.jobs.kinds.job import Job
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.learning.detection.artifact import DetectorSession
-from vision_customization.engine.learning.detection.metrics import detection_performance, precision_recall_curves
+from vision_customization.engine.learning.detection.metrics import detection_performance
 from vision_customization.engine.outcomes.detected import detected
 from vision_customization.engine.outcomes.outcomes import Outcomes
 
@@ -36,11 +35,6 @@ class Measured:
     @property
     def performance(self) -> ModelPerformance:
         return detection_performance(self.truths, self.found, self.tags)
-
-    @property
-    def curves(self) -> dict[str, Any]:
-        """The precision-recall curves of each tag."""
-        return dict(precision_recall_curves(self.truths, self.found, self.tags))
 
     @property
     def outcomes(self) -> Outcomes:
