@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.options import CHECKOUT, add_data_option
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.engine.learning import FeatureExtractor, classification_performance, decode_image, train_classifier
 from vision_customization.engine.learning.classification.recipes import DEFAULT, RECIPES
 from vision_customization.engine.learning.classification.training import fit_classifier
 from vision_customization.engine.learning.classification.views import views_in
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 ALL = 0
 
 ROWS = (2, 3, 5, 10, ALL)
@@ -268,9 +268,7 @@ def read_datasets(data_dir: Path, cache: FeatureCache, console: Console) -> list
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
-    )
+    add_data_option(parser)
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "accuracy.json", help="where the figures go"
     )

@@ -18,7 +18,8 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.accuracy import CHECKOUT, Dataset, FeatureCache, read_coco_dataset
+from benchmarks.accuracy import Dataset, FeatureCache, read_coco_dataset
+from benchmarks.options import add_data_option
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.engine.learning import train_classifier
 from vision_customization.engine.learning.classification.selection import run_trials
@@ -94,9 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
-    )
+    add_data_option(parser)
     options = parser.parse_args(arguments)
     cache = FeatureCache(cache_folder())
     names = [name for name in DATASETS if (options.data / name).is_dir()]

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import number
+from benchmarks.options import CHECKOUT, add_data_option
 from benchmarks.processes import Script
 from vision_customization.contract.limits import TILES_MAX
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 PEAK_GIGABYTES_MAX = 3.0
 SHOTS = (2, 3, 5, 10)
 ALL = 0
@@ -176,9 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="join N × N images into one, and compare tiles",
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings in each row (default: %(default)s)")
-    parser.add_argument(
-        "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
-    )
+    add_data_option(parser)
     parser.add_argument("--json", type=Path, help="where the figures go (default: in .vision/benchmarks)")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)

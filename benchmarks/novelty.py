@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
 
-from benchmarks.accuracy import ALL, CHECKOUT, Dataset, FeatureCache, read_datasets
+from benchmarks.accuracy import ALL, Dataset, FeatureCache, read_datasets
+from benchmarks.options import CHECKOUT, add_data_option
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.learning import Classifier, ClassifierSession, export_classifier, train_classifier
@@ -120,9 +121,7 @@ def to_table(rows: Sequence[Row], draws: int) -> Table:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
-    )
+    add_data_option(parser)
     parser.add_argument(
         "--json", type=Path, default=CHECKOUT / ".vision" / "benchmarks" / "novelty.json", help="where the figures go"
     )

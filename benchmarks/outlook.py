@@ -9,14 +9,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.accuracy import CHECKOUT, Dataset, FeatureCache, read_datasets
+from benchmarks.accuracy import Dataset, FeatureCache, read_datasets
+from benchmarks.options import add_data_option
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.contract.estimates import NO_GAIN
 from vision_customization.engine.learning import TrainedClassifier, train_classifier
@@ -81,9 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks outlook", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=CHECKOUT.parent / "shared" / "data", help="folder of the labelled datasets"
-    )
+    add_data_option(parser)
     parser.add_argument("--draws", type=int, default=6, help="draws of the training images (default: %(default)s)")
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)

@@ -25,14 +25,13 @@ from benchmarks.calls import call_seconds, while_training
 from benchmarks.detector_speed import measure_detector
 from benchmarks.figures import Figure, compare, percentile, to_table
 from benchmarks.load import analyze_requests, answer_seconds, answers_per_second
+from benchmarks.options import CHECKOUT
 from benchmarks.preview import measure_preview
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, join, textile_sets
 from vision_customization.contract.enums import AnnotationKind, ModelStatus
 from vision_customization.contract.models import Model
 from vision_customization.engine.settings import usable_cores
-
-CHECKOUT = Path(__file__).resolve().parents[1]
 
 TRAINING_LIMIT = 1.25
 RETRAINING_LIMIT = 0.10
