@@ -31,6 +31,7 @@ _OF_THE_API = (
     "entra_audience",
     "public_url",
     "metrics_public",
+    "studio",
     "vision_endpoint",
 )
 
@@ -59,7 +60,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     help_text = f"{field.description} [env: {variable_of(name)}]"
     if field.default not in (None, "", (), False) and field.default_factory is None:
         help_text += f" [default: {field.default}]"
-    if field.annotation is bool:
+    if field.annotation in (bool, bool | None):
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)
     return click.option(flag, name, type=_type(field.annotation), default=None, metavar=_metavar(name), help=help_text)
 
@@ -114,7 +115,7 @@ def serve(**flags: object) -> None:
     """
     settings = _settings(flags)
     with _engine_installed():
-        from vision_customization.engine.api.server import serve as run
+        from vision_customization.engine.server import serve as run
 
     def check_and_run() -> None:
         if settings.workers:  # each of which would fetch them
@@ -155,7 +156,7 @@ def restore(**flags: object) -> None:
     """
     settings = _settings(flags)
     with _engine_installed():
-        from vision_customization.engine.api.server import alone
+        from vision_customization.engine.server import alone
         from vision_customization.engine.store.sqlite_file import restore as run
 
     def restore_alone() -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from vision_customization.common.blob_container import ContainerUrl
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.common.errors import StorageError
+from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.engine.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "VISION_ENGINE_"
@@ -95,6 +96,9 @@ class Settings(BaseModel):
     )
     custom_vision: bool = Field(
         False, description="Also answer the prediction calls of Custom Vision's clients, under /customvision."
+    )
+    studio: bool | None = Field(
+        None, description="Serve the Studio, the web pages, under /studio. [default: only if `host` is a loopback address]"
     )
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(default_factory=usable_cores, ge=1, le=256, description="Threads that decode and analyze images.")
@@ -202,6 +206,11 @@ class Settings(BaseModel):
     def on_postgresql(self) -> bool:
         """Whether the database is PostgreSQL: then several processes, on several machines, may be one engine."""
         return self.database_url.startswith("postgresql")
+
+    @property
+    def studio_enabled(self) -> bool:
+        """Whether the Studio is served."""
+        return self.host in LOOPBACK_HOSTS if self.studio is None else self.studio
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """Models: the parameters, progress and outcome of their trainings."""
 
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import cached_property
@@ -93,6 +94,13 @@ class ModelStore:
             return [
                 _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
             ]
+
+    def newest(self, count: int, statuses: Sequence[ModelStatus] = tuple(ModelStatus)) -> list[ModelRecord]:
+        """Up to `count` models with one of these statuses, the newest first."""
+        wanted = [status.value for status in statuses]
+        with self._database.reading() as session:
+            query = select(ModelRow).where(ModelRow.status.in_(wanted)).order_by(ModelRow.sequence.desc()).limit(count)
+            return [_record(row) for row in session.scalars(query)]
 
     def trained_from(self, dataset: str) -> list[ModelRecord]:
         """The models that were trained from a dataset and have succeeded, the newest first."""
