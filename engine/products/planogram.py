@@ -54,8 +54,8 @@ class PlanogramError(EngineError):
 class ShelfPosition:
     """A position of a planogram, as the photograph shows it.
 
-    `place_xywh` is where it is, in pixels of the image, possibly outside of it; None if no product was matched, which leaves the
-    camera unknown. `found` is the expected product. Without it, `instead` is another product that stands there, if one does.
+    `place_xywh` is where it is, in pixels of the image, possibly outside of it. It is None if no product was matched: then the
+    camera is unknown. `found` is the expected product. Without it, `instead` is another product that stands there, if one does.
     """
 
     id: str
