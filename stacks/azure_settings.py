@@ -89,6 +89,8 @@ class AzureSettings(Settings):
     """How long deleted blobs can be restored."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
+    studio: bool = False
+    """Serve the Studio, the engine's web pages."""
     private_network: bool = False
     """Make storage, database, Vision account and engine reachable only from a virtual network."""
     address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"

@@ -247,6 +247,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                         "https://", self._names.engine, ".", environment.default_domain
                     ),
                     **({"VISION_ENGINE_CUSTOM_VISION": "true"} if self._args.custom_vision else {}),
+                    **({"VISION_ENGINE_STUDIO": "true"} if self._args.studio else {}),
                 },
                 secrets={
                     "VISION_ENGINE_KEYS": key.value,
