@@ -24,6 +24,7 @@ from vision_customization.engine.api.errors import ApiError, internal_error, sto
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import SessionRecord, StoreError
+from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.pages import PAGES
 from vision_customization.engine.studio.routing import Page
 from vision_customization.engine.studio.security import (
@@ -45,7 +46,8 @@ _STATIC_TYPES = {".css", ".js", ".svg"}
 
 def create_studio(service: Service, authenticator: Authenticator, analyzer: Analyzer) -> ASGIApp:
     """The application, to be mounted at `/studio`."""
-    return Studio(Parts(service, authenticator, analyzer, Templates()))
+    entra = EntraSignIn.open(service.settings, service.blobs.identity)
+    return Studio(Parts(service, authenticator, analyzer, Templates(), entra))
 
 
 class Studio:

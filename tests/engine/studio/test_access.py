@@ -10,7 +10,13 @@ from vision_customization.contract.studio import Role
 from vision_customization.engine.studio.pages import PAGES
 from vision_customization.engine.studio.routing import Page
 
-PUBLIC = {("GET", "/sign-in"), ("POST", "/sign-in"), ("POST", "/sign-out")}
+PUBLIC = {
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/sign-in/microsoft"),
+    ("GET", "/sign-in/microsoft/done"),
+}
 """What somebody who is not signed in may ask for."""
 
 

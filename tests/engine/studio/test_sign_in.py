@@ -8,7 +8,7 @@ from tests.support.api_world import KEYS, World, build
 from tests.support.studio import ORIGIN, Browser
 from vision_customization.contract.studio import Role
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store.sessions import CODE_SECONDS, IDLE_HOURS, SESSION_DAYS
+from vision_customization.engine.store.sessions import CODE_SECONDS, IDLE_HOURS, LIFE
 from vision_customization.engine.studio import create_studio
 
 COOKIE = "vision-studio-8080"
@@ -28,7 +28,7 @@ def test_without_a_session_a_page_leads_to_the_sign_in_and_back(browser: Browser
 def test_the_cookie_is_kept_from_scripts_and_other_paths(browser: Browser) -> None:
     answer = browser.post("sign-in", {"key": KEYS[0]})
     parts = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
-    assert parts == {"httponly", "secure", "samesite=lax", "path=/studio", f"max-age={SESSION_DAYS * 86400}"}
+    assert parts == {"httponly", "secure", "samesite=lax", "path=/studio", "max-age=604800"}
 
 
 @pytest.mark.parametrize("key", ["", "wrong", KEYS[0] + "x", KEYS[0].upper()])
@@ -77,10 +77,10 @@ def test_a_session_ends_when_it_is_not_used(
 def test_a_session_that_is_used_ends_after_a_week(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = Browser(world).sign_in()
     start = world.store.database.now()
-    for hours in range(1, SESSION_DAYS * 24, 12):
+    for hours in range(1, LIFE.days * 24, 12):
         monkeypatch.setattr(world.store.database, "now", lambda: start + timedelta(hours=hours))  # noqa: B023 - called in the turn
         assert owner.get("").status_code == 200
-    monkeypatch.setattr(world.store.database, "now", lambda: start + timedelta(days=SESSION_DAYS, minutes=1))
+    monkeypatch.setattr(world.store.database, "now", lambda: start + LIFE + timedelta(minutes=1))
     assert owner.get("").status_code == 303
 
 
