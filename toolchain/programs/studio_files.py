@@ -78,6 +78,6 @@ def check_files(folder: Path) -> None:
 
 def _is_pinned(file: Path) -> bool:
     if file.name == SPRITE:
-        return set(re.findall(r'id="icon-([a-z-]+)"', file.read_text("utf-8"))) == set(ICONS)
+        return set(re.findall(r'<symbol id="([a-z-]+)"', file.read_text("utf-8"))) == set(ICONS)
     [expected] = [digest for path, digest in HTMX.sha256.items() if Path(path).name == file.name]
     return hashlib.sha256(file.read_bytes()).hexdigest() == expected

@@ -10,16 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.support.http_server import Handler, serving_http
 from tests.support.places import CHECKOUT
+from vision_customization.engine.studio.security import content_security_policy
 
 STATIC = CHECKOUT / "engine" / "studio" / "static"
-POLICY = (
-    "default-src 'none'; script-src 'self' 'nonce-NONCE'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types htmx"
-)
-CONFIG = (
-    '{"extensions": "hx-csp, gate", "history": false, "includeIndicatorCSS": false, "prefix": "", '
-    '"noSwap": [204, 304, "4xx", "5xx"], "morphIgnore": ["data-htmx-powered", "open"]}'
-)
+POLICY = content_security_policy("NONCE")
+_BASE = (CHECKOUT / "engine" / "studio" / "templates" / "base.html").read_text("utf-8")
+[CONFIG] = re.findall(r"""<meta name="htmx-config" content='(.*)'>""", _BASE)
 HTMX, HX_CSP = ("/static/vendor/htmx.min.js", "/static/vendor/hx-csp.min.js")
 GATE = "/static/htmx-gate.js"
 SCRIPTS = (

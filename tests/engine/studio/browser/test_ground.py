@@ -100,7 +100,7 @@ def test_screenshots_are_of_both_schemes_and_widths(site: StrictPages, page: Pag
 
 def test_every_icon_is_drawn(site: StrictPages, page: Page) -> None:
     icons = "".join(
-        f'<svg width="20" height="20" role="img" aria-label="{name}"><use href="/static/vendor/icons.svg#icon-{name}"/></svg>'
+        f'<svg width="20" height="20" role="img" aria-label="{name}"><use href="/static/vendor/icons.svg#{name}"/></svg>'
         for name in ICONS
     )
     show(site, page, icons)
