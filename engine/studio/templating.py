@@ -77,7 +77,7 @@ def code_marks(text: object) -> Markup:
     parts = str(text).split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts)
-    )  # noqa: S704 - format escapes
+    )
 
 
 def moment(value: datetime) -> Markup:
