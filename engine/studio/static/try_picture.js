@@ -88,6 +88,7 @@ export class DrawnPicture {
 
   /** Draw boxes, large ones first, so that each can be pointed at. @param {Mark[]} marks */
   draw(marks) {
+    for (const { label, look } of marks) if (look === "found") hueOf(label); // colours in the order of the list
     const shown = marks.flatMap((mark) => (mark.box ? [{ ...mark, box: mark.box }] : []));
     shown.sort((a, b) => b.box.w * b.box.h - a.box.w * a.box.h);
     this.drawn.clear();
@@ -98,7 +99,7 @@ export class DrawnPicture {
       const classes = look === "found" ? `look-found hue-${hueOf(label)}` : `look-${look}`;
       const place = { x: box.x, y: box.y, width: Math.max(0, box.w), height: Math.max(0, box.h) };
       const line = svg("g", { class: classes, "data-id": id }, svg("rect", { class: "halo", ...place }), svg("rect", { class: "line", ...place }));
-      const written = element("span", { class: classes }, label);
+      const written = element("span", { class: classes }, look === "missing" ? `${label} missing` : label);
       this.place(written, box);
       lines.push(line);
       labels.push(written);
