@@ -27,6 +27,7 @@ from vision_customization.engine.studio.snippets.datasets import dataset_snippet
 from vision_customization.engine.studio.snippets.evaluations import evaluation_snippets, outcome_snippets
 from vision_customization.engine.studio.snippets.languages import literal, request
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
+from vision_customization.engine.studio.snippets.overview import datasets_snippets, models_snippets, overview_snippets
 from vision_customization.engine.studio.snippets.stacks import Stack
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -199,6 +200,18 @@ def test_every_language_reads_every_name(noun: str, name: str, tmp_path: Path) -
         assert all(node.style for node in names if node.tag.endswith(":str") and re.match("[0-9]|[yn]$", node.value.lower()))
         settings = declared(snippets)
         assert name[:DECLARED_NAME_MAX_LENGTH] in {*settings.datasets, *settings.models}
+
+
+@pytest.mark.parametrize("listed", [overview_snippets, datasets_snippets, models_snippets])
+def test_lists(listed: Callable[[str], list[Snippet]], tmp_path: Path) -> None:
+    (tmp_path / "my-images").mkdir()
+    (tmp_path / "my-images" / "train.json").touch()
+    snippets = listed(ORIGIN)
+    compile(text_of(snippets, "Python"), "pasted.py", "exec")
+    assert {path for path, *_ in calls_of(snippets)} <= {"datasets", "models"}
+    assert all(command["command"].startswith("vision ") for command in parsed_commands(snippets, tmp_path))
+    if "YAML" in dict(snippets):
+        assert "leaves-train" in declared(snippets).datasets
 
 
 def test_nothing_has_a_key_in_it() -> None:
