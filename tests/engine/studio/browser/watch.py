@@ -30,6 +30,11 @@ class Watch:
         context.on("request", lambda request: self._request(request.url))
         context.on("page", lambda page: page.on("websocket", lambda socket: self._request(socket.url)))
 
+    def reset(self) -> None:
+        """Forget what happened, and what was expected."""
+        self.faults.clear()
+        self._expected.clear()
+
     def expect(self, pattern: str) -> None:
         """Faults that match this regular expression are what the test is about; without one, the test fails."""
         self._expected.append(pattern)

@@ -1,6 +1,6 @@
 """That the browser tests can fail: each fault of a page is caught, and what is right passes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,18 +8,12 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.axe import axe_violations
+from tests.engine.studio.browser.ground.strict_pages import StrictPages, document
 from tests.engine.studio.browser.screenshots import screenshots
-from tests.engine.studio.browser.strict_pages import StrictPages, document, serving_strict_pages
 from tests.engine.studio.browser.watch import Watch, settle
 from toolchain.programs.icon_sprite import ICONS
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[StrictPages]:
-    with serving_strict_pages() as served:
-        yield served
 
 
 def show(site: StrictPages, page: Page, body: str) -> None:

@@ -1,11 +1,11 @@
 """htmx under the Studio's policy: what pages need of it works, and markup that got into a page does nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.engine.studio.browser.strict_pages import (
+from tests.engine.studio.browser.ground.strict_pages import (
     CONFIG,
     GATE,
     HTMX,
@@ -15,7 +15,6 @@ from tests.engine.studio.browser.strict_pages import (
     Request,
     StrictPages,
     document,
-    serving_strict_pages,
 )
 from tests.engine.studio.browser.watch import Watch
 
@@ -23,13 +22,6 @@ pytestmark = pytest.mark.browser
 
 LAST = '<p hx-nonce="NONCE" hx-get="/last" hx-trigger="load">not yet</p>'
 """The last element of a page: what stands before it was wired up, and has sent its request, when this one says `done`."""
-
-
-@pytest.fixture
-def site() -> Iterator[StrictPages]:
-    with serving_strict_pages() as served:
-        served.pages["/last"] = "<b>done</b>"
-        yield served
 
 
 def test_polling_keeps_focus_and_what_was_typed_and_ends(site: StrictPages, page: Page) -> None:
