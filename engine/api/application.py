@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
+from vision_customization.engine.api.collaborators import Blobs, Models, Prebuilt, Service
 from vision_customization.engine.api.connections import Connections
 from vision_customization.engine.api.document import describe
 from vision_customization.engine.api.errors import answer_errors
@@ -30,6 +30,7 @@ from vision_customization.engine.api.routes import (
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.orders import Jobs
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 

@@ -1,4 +1,5 @@
-"""The engine's database: datasets, models, evaluations, runs, published names, known blobs and speeds, in SQLite or PostgreSQL.
+"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names and their history, known
+blobs, speeds, and dismissed failures.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -17,8 +18,10 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
+from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
 from vision_customization.engine.store.errors import (
     AlreadyExists,
+    GateMissed,
     NotFound,
     PreconditionFailed,
     StoreError,
@@ -35,8 +38,10 @@ from vision_customization.engine.store.records import (
     DatasetRecord,
     EvaluationRecord,
     ModelRecord,
+    PublicationRecord,
     PublishedModelRecord,
     RunRecord,
+    TrainingContent,
     TrainingOrder,
     TrainingOutcome,
     Unfinished,
@@ -52,14 +57,18 @@ __all__ = [
     "BlobRecord",
     "DatasetRecord",
     "EvaluationRecord",
+    "FailureKind",
+    "GateMissed",
     "ModelRecord",
     "NotFound",
     "PreconditionFailed",
+    "PublicationRecord",
     "PublishedModelRecord",
     "RunRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
+    "TrainingContent",
     "TrainingOrder",
     "TrainingOutcome",
     "Unfinished",
@@ -80,6 +89,7 @@ class Store:
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
+        self.dismissals = DismissalStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
