@@ -1,5 +1,5 @@
 """The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names and their history, known
-blobs, speeds, and dismissed failures.
+blobs, speeds, dismissed failures and the Studio's sessions.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -41,12 +41,14 @@ from vision_customization.engine.store.records import (
     PublicationRecord,
     PublishedModelRecord,
     RunRecord,
+    SessionRecord,
     TrainingContent,
     TrainingOrder,
     TrainingOutcome,
     Unfinished,
 )
 from vision_customization.engine.store.runs import RunStore
+from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
@@ -65,6 +67,7 @@ __all__ = [
     "PublicationRecord",
     "PublishedModelRecord",
     "RunRecord",
+    "SessionRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
@@ -90,6 +93,7 @@ class Store:
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
         self.dismissals = DismissalStore(self.database)
+        self.sessions = SessionStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -15,6 +15,7 @@ from vision_customization.contract.enums import (
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.contract.owners import MANAGED_BY
 from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
 
 
@@ -195,6 +196,16 @@ class BlobRecord:
     sha256: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """Somebody signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one."""
+
+    role: Role
+    who: str
+    key_fingerprint: str | None
+    created: datetime
 
 
 class Unfinished(NamedTuple):
