@@ -8,7 +8,14 @@ from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image,
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX, DATASET_LIMITS
-from vision_customization.engine.annotations.files import AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files
+from vision_customization.engine.annotations.files import (
+    DATASET,
+    AnnotationFile,
+    FileAnnotation,
+    Findings,
+    beyond_limits,
+    read_files,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -126,14 +133,25 @@ class _Merged:
 
 def _beyond_limits(annotations: BoxedAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.tags:
-        return [Violation("the dataset", f"has no object with a bbox; {purpose} needs at least one")]
+        return [no_object(purpose)]
     counts = Counter(box.label for image in annotations.images for box in image.boxes)
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return [
         *beyond_limits(len(annotations.images), count_of, "object", findings.limits, purpose),
         *(
-            Violation(image.place, f"has {len(image.boxes):,} boxes, but at most {BOXES_PER_IMAGE_MAX:,} are allowed")
+            Violation(image.place, fault)
             for image in annotations.images
-            if len(image.boxes) > BOXES_PER_IMAGE_MAX
+            if (fault := box_count_fault(len(image.boxes))) is not None
         ),
     ]
+
+
+def no_object(purpose: Purpose) -> Violation:
+    return Violation(DATASET, f"has no object with a bbox; {purpose} needs at least one")
+
+
+def box_count_fault(boxes: int) -> str | None:
+    """Why an image can't have so many boxes; None if it can."""
+    if boxes <= BOXES_PER_IMAGE_MAX:
+        return None
+    return f"has {boxes:,} boxes, but at most {BOXES_PER_IMAGE_MAX:,} are allowed"
