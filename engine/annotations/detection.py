@@ -1,8 +1,10 @@
 """Labels for object detection: images with the boxes of their objects."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, is_crowd, no_bbox_problem
 from vision_customization.contract.coco.document import Violation
@@ -92,24 +94,15 @@ class _Merged:
         unboxed: list[FileAnnotation] = []
         boxed = False
         for annotation in file.annotations():
-            bbox = cut_to_image(annotation.entry.get("bbox"))
-            try:
-                crowd = is_crowd(annotation.entry)
-            except ValueError as error:
-                file.refuse(str(error), "annotations", annotation.index, annotation.id)
-                continue
-            if crowd:
-                boxed = True
-            elif bbox is None:
+            found = bbox_of(annotation.entry)
+            boxed |= found.state.tells_of_boxes
+            if found.state is BboxState.ABSENT:
                 unboxed.append(annotation)
-            elif problem := bbox_problem(bbox):
-                boxed = True
-                file.refuse(problem, "annotations", annotation.index, annotation.id)
-            else:
-                boxed = True
-                assert isinstance(bbox, list)
+            elif found.fault is not None:
+                file.refuse(found.fault, "annotations", annotation.index, annotation.id)
+            elif found.box is not None:
                 label = self.tags.setdefault(annotation.tag, len(self.tags))
-                self.images[file.images[annotation.image_id].url].boxes.add(Box(label, *map(float, bbox)))
+                self.images[file.images[annotation.image_id].url].boxes.add(Box(label, *found.box))
         if unboxed and not boxed:
             file.refuse(no_bbox_problem(len(unboxed)), "annotations")
         else:
@@ -144,6 +137,48 @@ def _beyond_limits(annotations: BoxedAnnotations, findings: Findings, purpose: P
             if (fault := box_count_fault(len(image.boxes))) is not None
         ),
     ]
+
+
+class BboxState(IntEnum):
+    """What an annotation has for a box."""
+
+    GOOD = 0
+    CROWD = 1
+    """It is not an object."""
+    ABSENT = 2
+    BROKEN = 3
+    UNCLEAR = 4
+    """It may be a crowd."""
+
+    @property
+    def tells_of_boxes(self) -> bool:
+        """Whether its file is one for detection, so that an annotation without a box is a mistake in it."""
+        return self in (BboxState.GOOD, BboxState.CROWD, BboxState.BROKEN)
+
+
+class FoundBbox(NamedTuple):
+    """`box` is left, top, width and height of a good one, clipped to the image."""
+
+    state: BboxState
+    fault: str | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+def bbox_of(entry: Mapping[str, Any]) -> FoundBbox:
+    """The box of an annotation."""
+    try:
+        if is_crowd(entry):
+            return FoundBbox(BboxState.CROWD)
+    except ValueError as error:
+        return FoundBbox(BboxState.UNCLEAR, str(error))
+    bbox = cut_to_image(entry.get("bbox"))
+    if bbox is None:
+        return FoundBbox(BboxState.ABSENT)
+    if fault := bbox_problem(bbox):
+        return FoundBbox(BboxState.BROKEN, fault)
+    assert isinstance(bbox, list)
+    left, top, width, height = map(float, bbox)
+    return FoundBbox(BboxState.GOOD, None, (left, top, width, height))
 
 
 def no_object(purpose: Purpose) -> Violation:

@@ -90,9 +90,9 @@ class AnnotationFile:
         for index, id_, entry in self._entries("annotations", ids_required=False):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
             if not _among(image_id, self.images):
-                self.refuse(unknown_image(image_id), "annotations", index, id_)
+                self.refuse(unknown_image(shown(image_id)), "annotations", index, id_)
             elif not _among(category_id, self._tags):
-                self.refuse(unknown_category(category_id), "annotations", index, id_)
+                self.refuse(unknown_category(shown(category_id)), "annotations", index, id_)
             else:
                 yield FileAnnotation(index, id_, image_id, self._tags[category_id], entry)
 
@@ -194,12 +194,12 @@ def tag_fault(name: object) -> str | None:
     return f"name {shown(name)} {fault}" if fault else None
 
 
-def unknown_image(image_id: object) -> str:
-    return f"image_id {shown(image_id)} is not an image of this file"
+def unknown_image(shown_id: str) -> str:
+    return f"image_id {shown_id} is not an image of this file"
 
 
-def unknown_category(category_id: object) -> str:
-    return f"category_id {shown(category_id)} is not a category of this file"
+def unknown_category(shown_id: str) -> str:
+    return f"category_id {shown_id} is not a category of this file"
 
 
 def beyond_limits(
