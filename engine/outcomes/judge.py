@@ -27,8 +27,8 @@ from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.outcomes.threshold import ThresholdOutcomes, at_threshold, objects_at
 
 MEMORY_BYTES = 64 * 1024 * 1024
-"""For what was asked lately, of all models together. The answers for 100,000 images take 1 MB for one tag per image, some 10 MB
-for five objects or ten likely tags per image; the digests to compare them 6 MB, and a comparison 2 MB."""
+"""For what was asked lately, of all models together. The answers for 100,000 images take 1 MB for one tag per image, and 13 MB
+for five objects per image. To compare them takes 6 MB for each model and 2 MB for each pair."""
 
 Lines = list[bytes]
 """Outcomes (or compared images) as JSON."""
