@@ -138,9 +138,11 @@ class Judge:
             }
             said = f"The first model answers {kinds[ours.kind]}, the second {kinds[theirs.kind]}. Compare models of one kind."
             raise InvalidQuestion("with-model", said)
-        # Not within each other: one is built at a time.
-        sides = self._side(first, ours), self._side(second, theirs)
-        return self._recent.get(("pairs", first, second), Pairs, lambda: paired(*sides))
+
+        def build() -> Pairs:
+            return paired(self._side(first, ours), self._side(second, theirs))
+
+        return self._recent.get(("pairs", first, second), Pairs, build)
 
 
 def _read(outcomes: StoredOutcomes, rows: list[int]) -> list[bytes | None]:
