@@ -42,7 +42,7 @@ _TAGS = tuple(f"tag {number}" for number in range(TAGS))
 PAGE_LIMIT_MS = 50.0
 FIRST_LIMIT_MS = 1000.0
 FOLLOWING_LIMIT_MS = 100.0
-GROWTH_LIMIT_MB = 200.0
+GROWTH_LIMIT_MB = 150.0
 _FILTERS: tuple[tuple[str, OutcomeFilter | None, bool], ...] = (
     ("all", None, False),
     *((only.value, only, False) for only in OutcomeFilter),
@@ -89,14 +89,16 @@ def measure(data_dir: Path, images: int, pages: int) -> list[Figure]:
                 seconds = _read(client, pages, only, tag)
                 figures.append(Figure(f"a page of 100: {name}", "ms", tuple(seconds), _load(), PAGE_LIMIT_MS))
                 figures.append(Figure(f"the same, p95: {name}", "ms", (percentile(seconds, 0.95),), _load()))
-            figures += _asked(client, pages)
+            client.get_confusion("m")  # the first call with a colon in its path writes the OpenAPI document
+            figures += _asked(client, process, pages)
         growth = (process.memory_info().rss - before) / 1e6
         figures.append(Figure("memory of the API, growth", "MB", (growth,), _load(), GROWTH_LIMIT_MB))
     return figures
 
 
-def _asked(client: VisionClient, times: int) -> list[Figure]:
-    """The first and the following calls of each question. A page has 100 images."""
+def _asked(client: VisionClient, engine: psutil.Process, times: int) -> list[Figure]:
+    """The first and the following calls of each question, with pages of 100 images: how long they take, and how much processor
+    time of the engine, which hardly depends on other work on the machine."""
     steps = iter(np.linspace(0.3, 0.95, 4 * times).tolist())
     only = cycle((OutcomeFilter.MISSED, OutcomeFilter.FALSE, OutcomeFilter.RIGHT))
     which = cycle(ComparisonFilter)
@@ -111,10 +113,12 @@ def _asked(client: VisionClient, times: int) -> list[Figure]:
     }
     figures = []
     for name, (ask, limit) in questions.items():
-        first, *following = [_milliseconds(ask) for _ in range(times + 1)]
-        figures.append(Figure(f"{name}: first call", "ms", (first,), _load(), limit))
-        figures.append(Figure(f"{name}: following calls", "ms", tuple(following), _load(), FOLLOWING_LIMIT_MS))
-        figures.append(Figure(f"the same, p95: {name}", "ms", (percentile(following, 0.95),), _load(), FOLLOWING_LIMIT_MS))
+        for which_calls, count, most in (("first call", 1, limit), ("following calls", times, FOLLOWING_LIMIT_MS)):
+            before = sum(engine.cpu_times()[:2])
+            taken = tuple(_milliseconds(ask) for _ in range(count))
+            processor = 1000 * (sum(engine.cpu_times()[:2]) - before) / count
+            figures.append(Figure(f"{name}: {which_calls}", "ms", taken, _load(), most))
+            figures.append(Figure("the same, the engine's processor time", "ms", (processor,), _load()))
     return figures
 
 

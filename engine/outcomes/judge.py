@@ -72,7 +72,9 @@ class Judge:
         cells = self._answers(key, outcomes).cells if outcomes.kind is OutcomeKind.OBJECTS else outcomes.cells()
         assert cells is not None
         rows, cell_count = chosen_cells(cells, label, answer)
-        selected = np.intersect1d(rows, outcomes.selected(only, tag))
+        selected = np.unique(rows)
+        if only is not None or tag is not None:
+            selected = np.intersect1d(selected, outcomes.selected(only, tag), assume_unique=True)
         lines = outcomes.read(selected[skip : skip + top].tolist())
         return Listed(len(selected), lines, outcomes.threshold, cell_count)
 
