@@ -10,6 +10,7 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ PHOTO_WIDTHS = (640, 1600, 4000)
 
 _DATASETS = ("aquarium", "microcontrollers", "produce")
 _FEW = 10
+_LOOKING = 8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -198,29 +200,31 @@ class World:
 
 
 class _Scrolling:
-    """Keeps asking for pictures that are not stored, as many as may wait, until it is stopped."""
+    """Keeps asking for views, eight at a time, until it is stopped."""
 
     def __init__(self, views: ImageViews, dataset: DatasetRecord, urls: Sequence[str]) -> None:
         self._views = views
         self._dataset = dataset
         self._urls = list(urls)
-        self._stopped = False
+        self._stopping = threading.Event()
         self._made = 0
-        for url in self._urls[:8]:
-            self._ask(url)
+        self._threads = [threading.Thread(target=self._look, args=(number,)) for number in range(_LOOKING)]
+        for thread in self._threads:
+            thread.start()
 
-    def _ask(self, url: str) -> None:
-        def ended(_: object) -> None:
+    def _look(self, number: int) -> None:
+        while not self._stopping.is_set():
+            self._views.view(self._dataset, self._urls[number % len(self._urls)]).result()
+            number += _LOOKING
             self._made += 1
-            if not self._stopped:
-                self._ask(self._urls[self._made % len(self._urls)])
-
-        self._views.view(self._dataset, url).add_done_callback(ended)
 
     def stop(self) -> int:
         """How many pictures were made."""
-        self._stopped = True
-        return self._made
+        made = self._made
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        return made
 
 
 @contextmanager
