@@ -1,9 +1,11 @@
 """The application: all routes, behind the gateway."""
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import FastAPI
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
 from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
@@ -25,6 +27,7 @@ from vision_customization.engine.api.routes import (
     probes,
     products,
     published_models,
+    sign_in_codes,
     storage_check,
     training_speed,
 )
@@ -32,6 +35,11 @@ from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
+
+STUDIO = "/studio"
+
+StudioFactory = Callable[[Service, Authenticator, analyze.Analyzer], ASGIApp]
+"""Makes the application behind `/studio`; `engine.studio.create_studio`."""
 
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
@@ -46,6 +54,7 @@ ROUTERS = (
     planogram.router,
     storage_check.router,
     training_speed.router,
+    sign_in_codes.router,
     probes.router,
 )
 
@@ -61,6 +70,7 @@ def create_app(
     prebuilt: Prebuilt | None = None,
     connections: Connections | None = None,
     entra_keys: KeySource | None = None,
+    studio: StudioFactory | None = None,
 ) -> FastAPI:
     """The ASGI application.
 
@@ -72,6 +82,7 @@ def create_app(
         prebuilt: answers prebuilt features; without it, requests for them are refused.
         connections: the server's connections, for /metrics.
         entra_keys: source of the Entra tenant's public keys; by default Entra itself.
+        studio: makes the web pages, which are served under /studio if the settings say so.
     """
     service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
@@ -96,6 +107,8 @@ def create_app(
     if settings.custom_vision:
         front = custom_vision.CustomVisionFront(app.state.analyzer, authenticator)
         app.router.routes.append(Route(f"{custom_vision.PREFIX}/{{path:path}}", front))
+    if studio is not None and settings.studio_enabled:
+        app.router.routes.append(Mount(STUDIO, studio(service, authenticator, app.state.analyzer)))
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

@@ -1,4 +1,5 @@
-"""The engine's database: datasets, models, evaluations, runs, published names, known blobs and speeds, in SQLite or PostgreSQL.
+"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names, known blobs, speeds
+and the Studio's sessions.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -37,11 +38,13 @@ from vision_customization.engine.store.records import (
     ModelRecord,
     PublishedModelRecord,
     RunRecord,
+    SessionRecord,
     TrainingOrder,
     TrainingOutcome,
     Unfinished,
 )
 from vision_customization.engine.store.runs import RunStore
+from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
@@ -57,6 +60,7 @@ __all__ = [
     "PreconditionFailed",
     "PublishedModelRecord",
     "RunRecord",
+    "SessionRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
@@ -80,6 +84,7 @@ class Store:
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
+        self.sessions = SessionStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

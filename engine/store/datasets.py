@@ -72,6 +72,14 @@ class DatasetStore:
             rows = session.scalars(select(DatasetRow).order_by(DatasetRow.sequence).offset(skip).limit(top))
             return [_record(row) for row in rows]
 
+    def newest(self, count: int) -> list[DatasetRecord]:
+        """Up to `count` datasets, the one changed last first."""
+        with self._database.reading() as session:
+            rows = session.scalars(
+                select(DatasetRow).order_by(DatasetRow.updated.desc(), DatasetRow.sequence.desc()).limit(count)
+            )
+            return [_record(row) for row in rows]
+
     def update(
         self,
         name: str,

@@ -14,6 +14,7 @@ from vision_customization.contract.enums import (
 )
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
 
 
@@ -142,6 +143,16 @@ class BlobRecord:
     sha256: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """Somebody signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one."""
+
+    role: Role
+    who: str
+    key_fingerprint: str | None
+    created: datetime
 
 
 class Unfinished(NamedTuple):

@@ -164,3 +164,29 @@ class SpeedRow(Table):
     work: Mapped[str] = mapped_column(String(32), primary_key=True)
     units: Mapped[float] = mapped_column(Double)
     seconds: Mapped[float] = mapped_column(Double)
+
+
+class SessionRow(Table):
+    """Somebody signed in to the Studio. The digest is the SHA-256 of the session's id."""
+
+    __tablename__ = "studio_sessions"
+
+    token_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(NAME, index=True)
+    key_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    created: Mapped[datetime]
+    seen: Mapped[datetime]
+    expires: Mapped[datetime]
+
+
+class SignInCodeRow(Table):
+    """A one-time code that begins a session."""
+
+    __tablename__ = "sign_in_codes"
+
+    code_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(NAME)
+    key_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    expires: Mapped[datetime]
