@@ -165,11 +165,11 @@ class World:
 
     def beside_analyses(self, rounds: int) -> list[Figure]:
         """One image after the other is decoded and embedded, as analyze does, while thumbnails are made without a pause."""
-        datas = [self._read(url) for url in self.urls[:_FEW]]
+        files = [self._read(url) for url in self.urls[:_FEW]]
 
         def analyze() -> list[float]:
             taken = []
-            for data in datas * 3:
+            for data in files * 3:
                 started = time.perf_counter()
                 self.extractor.extract([decode_image(data).pixels])
                 taken.append(1000 * (time.perf_counter() - started))
