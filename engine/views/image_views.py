@@ -73,7 +73,8 @@ class ImageViews:
         self._learned: list[BlobRecord] = []
 
     def close(self) -> None:
-        self._lookups.shutdown(wait=False, cancel_futures=True)
+        """Pictures that are not made yet are cancelled."""
+        self._lookups.shutdown()
         self._making.close()
         self._remember(0)
 
