@@ -8,7 +8,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
+from vision_customization.engine.api.collaborators import Blobs, Models, Prebuilt, Service
 from vision_customization.engine.api.connections import Connections
 from vision_customization.engine.api.document import describe
 from vision_customization.engine.api.errors import answer_errors
@@ -16,6 +16,7 @@ from vision_customization.engine.api.gateway import Gateway
 from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes import (
     analyze,
+    content,
     custom_vision,
     datasets,
     evaluations,
@@ -34,6 +35,7 @@ from vision_customization.engine.api.routes import (
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.orders import Jobs
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
@@ -46,6 +48,7 @@ StudioFactory = Callable[[Service, Authenticator, analyze.Analyzer], ASGIApp]
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
     datasets.router,
+    content.router,
     label_issues.router,
     evaluations.router,
     outcomes.router,
@@ -78,7 +81,7 @@ def create_app(
     """The ASGI application.
 
     Args:
-        jobs: queues trainings, evaluations and product recognition runs.
+        jobs: queues trainings, evaluations, product recognition runs and content indexes.
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.

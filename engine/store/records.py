@@ -1,18 +1,24 @@
 """The records that the store returns: a frozen one for each row, with the types of the contract."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
+from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import (
     AnnotationKind,
     AuthenticationKind,
+    ContentStatus,
     EvaluationStatus,
     ModelKind,
     ModelStatus,
+    ProblemKind,
+    Purpose,
     RunStatus,
 )
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.contract.owners import MANAGED_BY
 from vision_customization.contract.products import ProductRecognitionResult
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
@@ -37,6 +43,11 @@ class DatasetRecord:
     updated: datetime
     e_tag: str
 
+    @property
+    def managed_by(self) -> str | None:
+        """Who manages it, as `contract.owners` reads it."""
+        return (self.custom_properties or {}).get(MANAGED_BY)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingOrder:
@@ -60,6 +71,27 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingContent:
+    """What a training read from its dataset.
+
+    `files` are the annotation files' URIs, as they were registered, each with the SHA-256 of the file in hex. `tags` has the
+    number of labels of each tag: of images or, for detection, of boxes.
+    """
+
+    annotation_kind: AnnotationKind
+    files: dict[str, str]
+    images: int
+    tags: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "annotation_kind": self.annotation_kind.value}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls(**{**value, "annotation_kind": AnnotationKind(value["annotation_kind"])})
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerableModel:
     """The fields of a model that an analyze call needs."""
 
@@ -72,7 +104,11 @@ class AnswerableModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """A model and its training. `id` is a UUID and never reused; a name may be reused after its model was deleted."""
+    """A model and its training. `id` is a UUID and never reused; a name may be reused after its model was deleted.
+
+    `training_content` is known once the training has read its annotations; never of an imported model, or of one that an older
+    engine trained.
+    """
 
     id: str
     name: str
@@ -91,6 +127,8 @@ class ModelRecord:
     artifact: Artifact | None = None
     cancel_requested: bool = False
     tiles: int = 1
+    training_content: TrainingContent | None = None
+    managed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +164,32 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class PublishedModelRecord:
-    """A stable name and the model that it answers with. The model may have been deleted since."""
+    """A stable name and the model that it answers with. The model may have been deleted since. `require` is its gate: metric →
+    the threshold that every model must reach."""
 
     name: str
     model_name: str
     created: datetime
     updated: datetime
+    require: dict[str, float] = field(default_factory=dict)
+    managed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationRecord:
+    """A name answered with this model from `published` on.
+
+    `model_id` and `published_by` are None where an older engine published it: the model had been deleted, and nobody noted who
+    it was. `available` says whether this very model still exists. `reason` is why the gate was overridden, if it was.
+    """
+
+    name: str
+    model_name: str
+    model_id: str | None
+    published: datetime
+    published_by: str | None
+    reason: str | None
+    available: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +219,134 @@ class Unfinished(NamedTuple):
     models: tuple[str, ...]
     evaluations: tuple[str, ...]
     runs: tuple[str, ...] = ()
+    content_indexes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """An annotation file as it was indexed. `url` is without a query; `sha256` is in hex; `etag` as in `Blob`."""
+
+    url: str
+    sha256: str
+    size_bytes: int
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCount:
+    """How many problems of a kind there are, how many images have one, and the first of them in words."""
+
+    kind: ProblemKind
+    count: int
+    images: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentIndexRecord:
+    """What a dataset's annotation files hold, once `status` is `ready`; `index` is the number that the queries take.
+
+    The numbers of a `failed` index are 0, and `error` says why. `message` says what a `reading` one waits for, or why the last
+    check of a `ready` one could not read the files. `checked` is when the files were last compared with it.
+
+    `successor` is a newer index that will replace this one when it is ready: the dataset or its files have changed.
+    """
+
+    index: int
+    id: str
+    dataset_name: str
+    e_tag: str
+    annotation_kind: AnnotationKind
+    purpose: Purpose
+    status: ContentStatus
+    created: datetime
+    updated: datetime
+    images_read: int = 0
+    images: int = 0
+    unlabelled: int = 0
+    labels: int = 0
+    tags: int = 0
+    problems: tuple[ProblemCount, ...] = ()
+    files: tuple[IndexedFile, ...] = ()
+    error: ErrorDetails | None = None
+    message: str | None = None
+    checked: datetime | None = None
+    successor: "ContentIndexRecord | None" = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the annotation files' content: equal for equal files, wherever they are."""
+        return hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedLabel:
+    """A label of an image. `box` is left, top, width and height as fractions of the image's sides; only detection has one."""
+
+    tag: str
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedImage:
+    """An image of a dataset, by its place in the annotation files: the first is 0.
+
+    `url` is without a query, which is stored encrypted (`ContentStore.address`). `width` and `height` are pixels as the file
+    claims. `sha256` is in hex, and None until the engine has read the image. `problems` are those kept in words.
+    """
+
+    position: int
+    url: str
+    file_name: str
+    width: float | None
+    height: float | None
+    sha256: str | None
+    labels: tuple[IndexedLabel, ...]
+    problems: tuple[str, ...] = ()
+    query_encrypted: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedImages:
+    """A part of the images that a filter selects. `total` is how many it selects in all."""
+
+    total: int
+    images: tuple[IndexedImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedTag:
+    """A category: on how many images it is, and how many labels there are of it."""
+
+    name: str
+    images: int
+    labels: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedProblem:
+    """`position` is that of the image it is about, if it is about one."""
+
+    position: int | None
+    kind: ProblemKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedCrop:
+    """A label of a tag, and the image that it is on; `url`, `sha256` and `query_encrypted` as in `IndexedImage`."""
+
+    position: int
+    url: str
+    file_name: str
+    sha256: str | None
+    box: Box | None
+    query_encrypted: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedCrops:
+    """A part of the labels of a tag, of which there are `total`."""
+
+    total: int
+    crops: tuple[IndexedCrop, ...]

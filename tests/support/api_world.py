@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class RecordedJobs:
     trainings: list[str] = field(default_factory=list)
     evaluations: list[str] = field(default_factory=list)
     recognitions: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
     broken: bool = False
 
     def enqueue_training(self, model_id: str) -> None:
@@ -51,6 +53,11 @@ class RecordedJobs:
         if self.broken:
             raise RuntimeError("no queue")
         self.recognitions.append(run_id)
+
+    def enqueue_index(self, index_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.indexes.append(index_id)
 
 
 @dataclass
@@ -142,7 +149,12 @@ class Caller:
             async with httpx.AsyncClient(transport=transport, base_url=self._base, trust_env=False) as client:
                 return await client.request(method, url, headers=sent, **arguments)
 
-        return asyncio.run(call())
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(call())
+        with ThreadPoolExecutor(1) as thread:  # in a browser test: Playwright's loop runs in this thread
+            return thread.submit(asyncio.run, call()).result()
 
 
 @dataclass
