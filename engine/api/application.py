@@ -16,9 +16,11 @@ from vision_customization.engine.api.gateway import Gateway
 from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes import (
     analyze,
+    content,
     custom_vision,
     datasets,
     evaluations,
+    judging,
     label_issues,
     model_import,
     models,
@@ -34,6 +36,7 @@ from vision_customization.engine.api.routes import (
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.orders import Jobs
+from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
@@ -45,9 +48,11 @@ StudioFactory = Callable[[Service, Authenticator, analyze.Analyzer], ASGIApp]
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
     datasets.router,
+    content.router,
     label_issues.router,
     evaluations.router,
     outcomes.router,
+    judging.router,
     models.router,
     model_import.router,
     published_models.router,
@@ -76,7 +81,7 @@ def create_app(
     """The ASGI application.
 
     Args:
-        jobs: queues trainings, evaluations and product recognition runs.
+        jobs: queues trainings, evaluations, product recognition runs and content indexes.
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.
@@ -85,7 +90,7 @@ def create_app(
         entra_keys: source of the Entra tenant's public keys; by default Entra itself.
         studio: makes the web pages, which are served under /studio if the settings say so.
     """
-    service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
+    service = Service(settings, store, jobs, models, blobs, objects, Judge(objects), prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store, connections)
     app = FastAPI(
