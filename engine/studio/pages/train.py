@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind
 from vision_customization.contract.models import EvaluationParameters, ModelCreate, TrainingParameters
 from vision_customization.contract.studio import Role
 from vision_customization.contract.texts import name_fault
 from vision_customization.contract.training_time import Workload, budget_fault, budget_range_fault, of_budget
+from vision_customization.engine.content.current import content_of
 from vision_customization.engine.orders import OrderRefused, start_training
 from vision_customization.engine.store import DatasetRecord, StoreError, TrainingOrder
 from vision_customization.engine.studio.model_facts import KINDS
@@ -126,16 +127,17 @@ def _estimate(visit: Visit, order: Order) -> dict[str, object]:
     content = next((each for each in store.datasets.newest(CHOICES) if each.name == order.dataset), None)
     counted = None if content is None else content_counts(visit, content)
     if content is None or counted is None or order.hours < 1:
-        return {"told": None, "refused": None}
+        return {"told": None, "refused": None, "counting": content is not None and counted is None}
     work = Workload(_kind(order, content), *counted)
     speed = store.speeds.get()
-    return {"told": of_budget(work, order.hours, speed), "refused": budget_fault(work, order.hours, speed)}
+    refused = budget_fault(work, order.hours, speed)
+    return {"told": of_budget(work, order.hours, speed), "refused": refused, "counting": False}
 
 
 def content_counts(visit: Visit, dataset: DatasetRecord) -> tuple[int, int] | None:
-    """How many images and tags a dataset has; None while nobody has counted them."""
-    del visit, dataset
-    return None
+    """How many images and tags a dataset has; None until a worker has counted them."""
+    index = content_of(visit.service, dataset.name)
+    return (index.images, index.tags) if index.status is ContentStatus.READY else None
 
 
 def _snippets(visit: Visit, order: Order, chosen: DatasetRecord | None) -> list[Snippet]:
