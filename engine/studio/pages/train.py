@@ -12,11 +12,12 @@ from vision_customization.contract.texts import name_fault
 from vision_customization.contract.training_time import Workload, budget_fault, budget_range_fault, of_budget
 from vision_customization.engine.content.current import content_of
 from vision_customization.engine.orders import OrderRefused, start_training
-from vision_customization.engine.store import DatasetRecord, StoreError
+from vision_customization.engine.store import DatasetRecord, StoreError, TrainingOrder
 from vision_customization.engine.studio.model_facts import KINDS
-from vision_customization.engine.studio.pages.models import CHOICES, fits
+from vision_customization.engine.studio.pages.models import CHOICES, datasets_of, fits
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets import cli, curl, yaml
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.models import training_snippets
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -86,7 +87,7 @@ def _form(visit: Visit, order: Order, message: str | None = None, status: int = 
         datasets=[each.name for each in datasets],
         tests=[each.name for each in datasets if each.name != order.dataset and _same_kind(chosen, each)],
         kinds=[(kind.value, KINDS[kind]) for kind in kinds],
-        snippets=_snippets(visit, order),
+        snippets=_snippets(visit, order, chosen),
         **_estimate(visit, order),
     )
 
@@ -139,20 +140,12 @@ def content_counts(visit: Visit, dataset: DatasetRecord) -> tuple[int, int] | No
     return (index.images, index.tags) if index.status is ContentStatus.READY else None
 
 
-def _snippets(visit: Visit, order: Order) -> list[tuple[str, str]]:
-    name, dataset, hours = order.name or "NAME", order.dataset or "DATASET", max(1, order.hours)
-    test = f" --test-dataset {order.test}" if order.test else ""
-    return [
-        yaml(
-            "config:\n  vision-customization:models:\n"
-            f"    {name}:\n      trainingDataset: {dataset}\n      timeBudgetInHours: {hours}\n"
-            + (f"      evaluationDataset: {order.test}\n" if order.test else "")
-        ),
-        cli(f"vision models train {name} --dataset {dataset} --hours {hours}{test}"),
-        curl(
-            visit.origin,
-            f"models/{name}",
-            "-X PUT -H 'Content-Type: application/json'",
-            f'-d \'{{"trainingParameters": {{"trainingDatasetName": "{dataset}", "timeBudgetInHours": {hours}}}}}\'',
-        ),
-    ]
+def _snippets(visit: Visit, order: Order, chosen: DatasetRecord | None) -> list[Snippet]:
+    kind = order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else _kind(order, chosen))
+    training = TrainingOrder(
+        training_dataset_name=order.dataset or "DATASET",
+        time_budget_in_hours=max(1, order.hours),
+        model_kind=kind,
+        test_dataset_name=order.test or None,
+    )
+    return training_snippets(visit.origin, order.name or "NAME", training, datasets_of(visit, training))

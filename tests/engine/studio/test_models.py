@@ -1,5 +1,9 @@
 """The pages of models: their list, trainings as they run, what can be done with them, and published names."""
 
+import shlex
+from html import unescape
+from urllib.parse import quote
+
 import pytest
 
 from tests.support.api_world import World
@@ -239,3 +243,11 @@ def test_changes_are_in_the_audit(world: World, owner: Browser, caplog: pytest.L
     owner.post("models/m/publish", {"new": "trees"})
     [record] = [record for record in caplog.records if record.getMessage() == "model published"]
     assert (record.__dict__["who"], record.__dict__["role"], record.__dict__["model"]) == ("a key", "owner", "m")
+
+
+def test_code_quotes_what_is_typed_into_the_form(owner: Browser) -> None:
+    typed = "$(touch hacked) <b>'\"`"
+    page = unescape(owner.get(f"train?name={quote(typed)}&dataset={quote(typed)}").text)
+    assert f"--dataset {shlex.quote(typed)}" in page
+    assert f"vision models train {shlex.quote(typed)}" in page
+    assert "models/%24%28touch%20hacked%29" in page
