@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from html import escape
 
 from vision_customization.contract.coco.document import Box
+from vision_customization.contract.confusion_matrix import confuses_tags, worst_tags
+from vision_customization.contract.outcome_texts import answered, counted_from, labelled, picture_name
 from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.thumbnail import thumbnail
-from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
-from vision_customization.customization.report.charts import area, curve_figure, matrix_table, matrix_tags, tag_table
+from vision_customization.customization.report.charts import MATRIX_TAGS, area, curve_figure, matrix_table, tag_table
 
 CURVES = 24
 """Of more tags, those with the smallest areas are drawn."""
@@ -90,10 +91,9 @@ def evaluation_page(
 
 def _confusion(confusion: Confusion) -> str:
     told = "" if confusion.threshold is None else f"<p>{counted_from(confusion.threshold)}</p>"
-    between = any(cell.label != cell.answer and None not in (cell.label, cell.answer) for cell in confusion.cells)
-    if not between and any(None in (cell.label, cell.answer) for cell in confusion.cells):
+    if not confuses_tags(confusion):
         return f"{told}<div class='scroll'>{tag_table(confusion)}</div>"
-    shown = len(matrix_tags(confusion))
+    shown = len(worst_tags(confusion, MATRIX_TAGS))
     note = ""
     if shown < len(confusion.tags):
         note = f"<p class='note'>The {shown} of {len(confusion.tags):,} tags with the most mistakes.</p>"

@@ -1,7 +1,7 @@
 import pytest
 
+from vision_customization.contract.outcome_texts import answered, labelled, picture_name
 from vision_customization.contract.outcomes import Outcome
-from vision_customization.customization.report.answers import answered, labelled, picture_name
 
 BOX = [0.0, 0.0, 0.5, 0.5]
 CAT = {"tag": "cat", "bbox": BOX, "confidence": 0.912, "right": True, "match": "cat", "overlap": 0.8}

@@ -1,4 +1,4 @@
-"""An outcome in words."""
+"""An outcome in words, and the boxes to draw on its picture: the same in the CLI, in reports and in the Studio."""
 
 from __future__ import annotations
 
