@@ -73,7 +73,7 @@ def test_the_boxes_of_a_detector_are_drawn() -> None:
     fields = {"objects": objects, "missed": [{"tag": "ash", "bbox": [0, 0, 0.5, 0.5]}], "labels": None, "tags": None}
     outcome = Outcome.model_validate({**OUTCOME.to_wire(), **fields})
     text = page(WorstPicture(outcome, encoded(1)))
-    assert '<rect class="right" x="0.1" y="0.2" width="0.3" height="0.4"><title>right: ash</title>' in text
+    assert '<rect class="right" x="0.1" y="0.2" width="0.3" height="0.4"><title>right: ash 0.90</title>' in text
     assert re.findall(r'<rect class="(\w+)"', text) == ["false", "missed", "right"]
     assert "dashed ones are missed" in text
 
