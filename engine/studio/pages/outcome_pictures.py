@@ -1,0 +1,123 @@
+"""The pictures of outcomes: those of a cell, a verdict or a threshold; one of them; and their thumbnails."""
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.outcomes import Outcome, OutcomeFilter
+from vision_customization.engine.api.errors import ApiError, invalid
+from vision_customization.engine.outcomes.cells import CellFilter
+from vision_customization.engine.outcomes.judge import Judge
+from vision_customization.engine.store import DatasetRecord, NotFound
+from vision_customization.engine.studio.judging.code import pictures_snippets
+from vision_customization.engine.studio.judging.pictures import DIGEST_SHOWN, PAGE, shot, shots
+from vision_customization.engine.studio.judging.selection import Selection
+from vision_customization.engine.studio.judging.sources import Source, dataset_exists, source_of
+from vision_customization.engine.studio.pictures import picture_response
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.visit import Visit
+
+pages = Pages()
+
+_SKIP_MAX = 2**31 - 1
+
+
+@pages.get("/models/{name}/outcomes/{source}")
+def listed(visit: Visit) -> Response:
+    """The pictures of a selection, the worst first, a page at a time."""
+    source = _source(visit)
+    selection = Selection.of(visit)
+    skip = visit.number("skip", 0, 0, _SKIP_MAX)
+    with source.asked(visit.service) as (asked, key):
+        found = selection.found(asked, key)
+        rows = found.rows[skip : skip + PAGE].tolist()
+        shown = shots(source, rows, found.lines(rows), readable=dataset_exists(visit.service, source.dataset))
+        tags = asked.open(key).tags
+    end = skip + len(rows)
+    query = selection.query()
+    return visit.render(
+        "outcome_more.html" if visit.is_fragment else "outcome_pictures.html",
+        source=source,
+        selection=selection,
+        title=selection.text(),
+        count=len(found.rows),
+        cell_count=found.cell_count,
+        shots=shown,
+        skip=skip,
+        more=f"{source.outcomes()}?{urlencode({**query, 'skip': end})}" if end < len(found.rows) else None,
+        left=len(found.rows) - end,
+        tags=tags,
+        has_empty_cells=found.has_empty_cells,
+        snippets=pictures_snippets(visit.origin, source, query),
+    )
+
+
+@pages.get("/models/{name}/outcomes/{source}/{row:int}")
+def one(visit: Visit) -> Response:
+    """One picture, large, with everything that was answered. The next one is the next in the order from the worst on."""
+    source, row = _source(visit), _row(visit)
+    with source.asked(visit.service) as (asked, key):
+        outcome, images = _outcome(asked, key, row)
+    readable = dataset_exists(visit.service, source.dataset)
+    return visit.render(
+        "outcome.html",
+        source=source,
+        row=row,
+        images=images,
+        outcome=outcome,
+        shot=shot(source, row, outcome, readable=readable),
+        view=f"{source.outcomes(str(row))}/view?digest={outcome.digest[:DIGEST_SHOWN]}",
+        readable=readable,
+    )
+
+
+@pages.get("/models/{name}/outcomes/{source}/{row:int}/thumbnail")
+async def thumbnail(visit: Visit) -> Response:
+    chosen = await run_in_threadpool(_chosen, visit)
+    views = visit.service.views
+    return await picture_response(visit, views.thumbnail(chosen.dataset, chosen.outcome.image, chosen.outcome.digest))
+
+
+@pages.get("/models/{name}/outcomes/{source}/{row:int}/view")
+async def view(visit: Visit) -> Response:
+    chosen = await run_in_threadpool(_chosen, visit)
+    return await picture_response(visit, visit.service.views.view(chosen.dataset, chosen.outcome.image))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    dataset: DatasetRecord
+    outcome: Outcome
+
+
+def _chosen(visit: Visit) -> _Chosen:
+    """The outcome whose picture is asked for, and the dataset whose access reads it. The row says which: no address is taken
+    from the browser. Raises ApiError; NotFound if the dataset is no longer registered."""
+    source = _source(visit)
+    with source.asked(visit.service) as (asked, key):
+        outcome, _ = _outcome(asked, key, _row(visit))
+    if not outcome.digest.startswith(visit.query("digest")):
+        raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The outcomes have changed since this page was opened. Reload it.")
+    return _Chosen(visit.service.store.datasets.find(source.dataset), outcome)
+
+
+def _source(visit: Visit) -> Source:
+    return source_of(visit.service, visit.path("name"), visit.path("source"))
+
+
+def _row(visit: Visit) -> int:
+    return int(visit.path("row"))
+
+
+def _outcome(asked: Judge, key: str, row: int) -> tuple[Outcome, int]:
+    """The outcome in a row, and how many there are."""
+    outcomes = asked.open(key)
+    if row >= outcomes.images:
+        message = f"There are {outcomes.images:,} outcomes: the rows are 0 to {outcomes.images - 1:,}."
+        raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message)
+    [line] = outcomes.read([row])
+    return Outcome.model_validate_json(line), outcomes.images
