@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision_customization.contract.judging import (
     AtThreshold,
@@ -66,15 +67,22 @@ class Judge:
     ) -> Listed:
         """`top` images, after the first `skip`, of those that all filters select, the worst first."""
         outcomes = self.open(key)
-        if not cell:
-            return Listed(*outcomes.page(skip, top, only, tag), outcomes.threshold)
-        label, answer = cell.positions(outcomes.tags)
-        cells = self._answers(key, outcomes).cells if outcomes.kind is OutcomeKind.OBJECTS else outcomes.cells()
-        assert cells is not None
-        rows, cell_count = chosen_cells(cells, label, answer)
-        selected = np.intersect1d(rows, outcomes.selected(only, tag))
-        lines = outcomes.read(selected[skip : skip + top].tolist())
-        return Listed(len(selected), lines, outcomes.threshold, cell_count)
+        rows, cell_count = self._rows(key, outcomes, only, tag, cell)
+        return Listed(len(rows), outcomes.read(rows[skip : skip + top].tolist()), outcomes.threshold, cell_count)
+
+    def rows(
+        self, key: str, only: OutcomeFilter | None = None, tag: str | None = None, cell: CellFilter | None = None
+    ) -> tuple[NDArray[np.int64], int | None]:
+        """The rows of all these images, int64 [n], rising, and the cell's count."""
+        return self._rows(key, self.open(key), only, tag, cell)
+
+    def answers(self, key: str) -> Answers:
+        """All answers as arrays."""
+        return self._answers(key, self.open(key))
+
+    def at(self, key: str, threshold: float, tag: str | None = None) -> ThresholdOutcomes:
+        """What counts from this confidence on, and on which images."""
+        return self._at(key, self.open(key), threshold, tag)
 
     def at_threshold(self, key: str, threshold: float, tag: str | None = None) -> AtThreshold:
         """What the model is worth if only answers of this confidence or a higher one count."""
@@ -116,6 +124,22 @@ class Judge:
         sides = [_read(outcomes, column) for outcomes, column in zip(opened, page, strict=True)]
         lines = [_compared(*lines) for lines in zip(*sides, strict=True)]
         return pairs.numbers, len(rows), lines
+
+    def pairs(self, first: str, second: str) -> Pairs:
+        """The same, with the rows of the images."""
+        return self._pairs(first, second, self.open(first), self.open(second))
+
+    def _rows(
+        self, key: str, outcomes: StoredOutcomes, only: OutcomeFilter | None, tag: str | None, cell: CellFilter | None
+    ) -> tuple[NDArray[np.int64], int | None]:
+        selected = outcomes.selected(only, tag)
+        if not cell:
+            return selected, None
+        label, answer = cell.positions(outcomes.tags)
+        cells = self._answers(key, outcomes).cells if outcomes.kind is OutcomeKind.OBJECTS else outcomes.cells()
+        assert cells is not None
+        rows, cell_count = chosen_cells(cells, label, answer)
+        return np.intersect1d(rows, selected), cell_count
 
     def _at(self, key: str, outcomes: StoredOutcomes, threshold: float, tag: str | None) -> ThresholdOutcomes:
         return at_threshold(self._answers(key, outcomes), outcomes.tags, threshold, tag)

@@ -8,7 +8,7 @@ from vision_customization.contract.curve_plot import Plot, curve_line
 from vision_customization.contract.judging import AtThreshold, Calibration, CalibrationBin
 from vision_customization.contract.outcomes import Curve
 
-PLOT = Plot(256, 44, 12)
+PLOT = Plot(252, 56, 12)
 """In a view box of 320 × 320."""
 
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -18,8 +18,8 @@ _FEW = 20
 
 @dataclass(frozen=True)
 class CurveChart:
-    """A precision-recall curve. `line` and `area` are the points of a polyline and of the polygon below it; `point` is where the
-    threshold is, None if nothing counts there; `data` are the curve's lists as JSON, for the script that moves the point."""
+    """A precision-recall curve. `line` and `area` are the points of a polyline and of the polygon below it. `point` is where
+    the threshold is; None if nothing counts there. `data` is the curve as JSON, for the script that moves the point."""
 
     line: str
     area: str

@@ -55,7 +55,10 @@ def comparison_snippets(origin: str, first: Source, second: Source) -> list[Snip
     names = {"evaluation_name": ours, "with_evaluation_name": theirs}
     arguments = [repr(first.model.name), repr(second.model.name)]
     arguments += [f"{key}={name!r}" for key, name in names.items() if name]
-    body = [f"comparison = client.compare_models({', '.join(arguments)})", "print(comparison.only_first, comparison.only_second)"]
+    body = [
+        f"comparison = client.compare_models({', '.join(arguments)})",
+        "print(comparison.only_first, comparison.only_second)",
+    ]
     members = {"with_model": second.model.name, "evaluation": ours, "with_evaluation": theirs}
     query = {key: name for key, name in members.items() if name}
     return [_program(origin, "", body), curl(origin, f"models/{first.model.name}/outcomes:compare", **query)]

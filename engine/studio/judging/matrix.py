@@ -102,8 +102,6 @@ def _found(confusion: Confusion, find: str) -> list[str]:
 def _cell(source: Source, label: str | None, answer: str | None, count: int, total: int) -> Cell:
     right = label == answer
     shade = max(1, round(SHADES * count / total)) if count else 0
-    if right:
-        text = f"{count:,} × {label} found"
-    else:
-        text = mistake_text(ConfusionCell(label=label, answer=answer, count=count))
+    cell = ConfusionCell(label=label, answer=answer, count=count)
+    text = f"{count:,} × {label} found" if right else mistake_text(cell)
     return Cell(count, cell_path(source, label, answer) if count else "", f"{'right' if right else 'wrong'} s{shade}", text)

@@ -1,7 +1,7 @@
 """Which outcomes a page lists, as its query says it: a verdict, a tag, cells of the confusion matrix, or a threshold."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -58,7 +58,7 @@ class Selection:
 
     only: OutcomeFilter | None = None
     tag: str | None = None
-    cell: CellFilter = CellFilter()
+    cell: CellFilter = field(default_factory=CellFilter)
     threshold: float | None = None
 
     @classmethod

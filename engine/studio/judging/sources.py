@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from vision_customization.contract.enums import EvaluationStatus
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.routes.outcomes import Kept, kept_of_evaluation, kept_of_model
@@ -87,7 +86,7 @@ def source_of(service: Service, model: str, name: str) -> Source:
 
 def sources_of(service: Service, model: ModelRecord) -> Sequence[Source]:
     """Everything that a model can be judged by: its own outcomes, then its evaluations that succeeded, the newest first."""
-    evaluations = service.store.evaluations.newest(model.name, EVALUATIONS_SHOWN, EvaluationStatus.SUCCEEDED)
+    evaluations = service.store.evaluations.succeeded(model.name, EVALUATIONS_SHOWN)
     return [Source(model), *(Source(model, evaluation) for evaluation in evaluations)]
 
 

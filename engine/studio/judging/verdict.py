@@ -21,6 +21,11 @@ MEANINGS: Mapping[str, tuple[str, str]] = {
 """Of each metric its name for people, and what it is."""
 
 
+def title(name: str) -> str:
+    """A metric's name as a heading: `Accuracy`, `mAP at 50 % overlap`."""
+    return name if name.startswith("mAP") else name[:1].upper() + name[1:]
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric as people read it."""
@@ -28,6 +33,11 @@ class Metric:
     name: str
     value: float
     meaning: str
+
+    @property
+    def definition(self) -> str:
+        """`Accuracy is the share of …`."""
+        return f"{title(self.name)} is {self.meaning}."
 
 
 @dataclass(frozen=True)
@@ -40,9 +50,8 @@ class Verdict:
     outlook: str | None
 
     @property
-    def sentence(self) -> str:
-        """`accuracy 0.91 (0.84 to 0.95), estimated on 120 images in 80 groups that the model had not seen`."""
-        return self.basis if self.main is None else f"{self.main.name} {self.main.value:.2f} {self.basis}"
+    def has_range(self) -> bool:
+        return self.basis.startswith("(")
 
 
 def verdict_of(source: Source, images: int) -> Verdict:

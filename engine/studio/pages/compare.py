@@ -1,6 +1,5 @@
 """Two models side by side: the same images, which of them each gets right, and whether the difference may be chance."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -10,12 +9,14 @@ from starlette.responses import Response
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.judging import Comparison, ComparisonFilter
 from vision_customization.contract.judging_texts import comparison_text
+from vision_customization.contract.limits import SKIP_MAX
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.stored import StoredOutcomes
+from vision_customization.engine.store import NotFound
 from vision_customization.engine.studio.judging.code import comparison_snippets, evaluation_commands
 from vision_customization.engine.studio.judging.pictures import PAGE, Shot, shots
 from vision_customization.engine.studio.judging.sources import Source, dataset_exists, same_images, source_of, sources_of
-from vision_customization.engine.studio.judging.verdict import MEANINGS
+from vision_customization.engine.studio.judging.verdict import MEANINGS, title
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit, link
 
@@ -23,7 +24,6 @@ pages = Pages()
 
 MODELS_SHOWN = 100
 """The newest models that can be chosen."""
-_SKIP_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,10 @@ class Compared:
         found = self.first or self.second
         assert found is not None
         return found
+
+    @property
+    def labels_differ(self) -> bool:
+        return self.first is not None and self.second is not None and self.first.labelled != self.second.labelled
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,14 @@ def compare(visit: Visit) -> Response:
 
 
 def _asked_for(visit: Visit, name: str, other: str) -> tuple[Source, Source] | None:
-    """The sources that the query names."""
+    """The sources that the query names. None if it names none, or one that the model does not have: another model was chosen."""
     first, second = visit.query("source"), visit.query("with_source")
     if not first and not second:
         return None
-    return source_of(visit.service, name, first), source_of(visit.service, other, second)
+    try:
+        return source_of(visit.service, name, first), source_of(visit.service, other, second)
+    except NotFound:
+        return None
 
 
 def _compared(
@@ -93,7 +100,7 @@ def _compared(
 ) -> Response:
     first, second = pair
     service = visit.service
-    skip = visit.number("skip", 0, 0, _SKIP_MAX)
+    skip = visit.number("skip", 0, 0, SKIP_MAX)
     # Whose outcomes are missing is asked first, so that the error names the right model.
     with second.asked(service) as (asked, their_key):
         asked.open(their_key)
@@ -172,7 +179,7 @@ def _path(first: Source, query: dict[str, str]) -> str:
     return f"{link('models', first.model.name, 'compare')}?{urlencode(query)}"
 
 
-def _side(source: Source, outcomes: StoredOutcomes, rows: list[int], readable: bool) -> list[Shot | None]:  # noqa: FBT001 - zipped
+def _side(source: Source, outcomes: StoredOutcomes, rows: list[int], readable: bool) -> list[Shot | None]:
     """One model's pictures of these rows; None for −1."""
     wanted = sorted({row for row in rows if row >= 0})
     found = dict(zip(wanted, shots(source, wanted, outcomes.read(wanted), readable=readable), strict=True))
@@ -182,7 +189,7 @@ def _side(source: Source, outcomes: StoredOutcomes, rows: list[int], readable: b
 def _metrics(first: Source, second: Source) -> list[MetricRow]:
     ours, theirs = first.performance.to_wire(), second.performance.to_wire()
     return [
-        MetricRow(name, meaning, ours.get(key), theirs.get(key))
+        MetricRow(title(name), meaning, ours.get(key), theirs.get(key))
         for key, (name, meaning) in MEANINGS.items()
         if key in ours or key in theirs
     ]

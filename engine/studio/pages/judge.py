@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from vision_customization.contract.judging import AtThreshold, OutcomeKind
 from vision_customization.contract.judging_texts import threshold_text
+from vision_customization.contract.limits import SKIP_MAX
 from vision_customization.contract.outcome_texts import counted_from
 from vision_customization.contract.outcomes import Confusion, Curve, OutcomeFilter
 from vision_customization.engine.api.errors import ApiError
@@ -58,9 +59,9 @@ def judge(visit: Visit) -> Response:
             values = {
                 **_threshold(visit, source, asked, key, outcomes, readable=readable),
                 **_matrix(visit, source, outcomes),
-                **_tags(visit, source, asked, key),
+                **_tags(visit, asked, key),
                 "verdict": verdict_of(source, outcomes.images),
-                "worst": _gallery(source, asked, key, outcomes, OutcomeFilter.WRONG, readable=readable),
+                "worst": _worst(source, outcomes, readable=readable),
                 "reliability": reliability(asked.calibration(key)),
                 "images": outcomes.images,
             }
@@ -100,9 +101,9 @@ def tags(visit: Visit) -> Response:
     """The table of tags in another order, or its next rows."""
     source = _source(visit)
     with source.asked(visit.service) as (asked, key):
-        values = _tags(visit, source, asked, key)
-    following = values["tags"].skip > 0
-    return visit.render("judge_tag_rows.html" if following else "judge_tags.html", source=source, **values)
+        values = _tags(visit, asked, key)
+    further = visit.number("skip", 0, 0, SKIP_MAX) > 0
+    return visit.render("judge_tag_rows.html" if further else "judge_tags.html", source=source, **values)
 
 
 def _source(visit: Visit) -> Source:
@@ -167,12 +168,10 @@ def _at_threshold(
     return Gallery(titles[at.kind, only], len(rows), path, shots(source, rows[:SHOWN], lines, readable=readable))
 
 
-def _gallery(
-    source: Source, asked: Judge, key: str, outcomes: StoredOutcomes, only: OutcomeFilter, *, readable: bool
-) -> Gallery:
-    rows = outcomes.selected(only, None).tolist()
+def _worst(source: Source, outcomes: StoredOutcomes, *, readable: bool) -> Gallery:
+    rows = outcomes.selected(OutcomeFilter.WRONG, None).tolist()
     shown = shots(source, rows[:SHOWN], outcomes.read(rows[:SHOWN]), readable=readable)
-    return Gallery("Worst mistakes", len(rows), f"{source.outcomes()}?only={only.value}", shown)
+    return Gallery("Worst mistakes", len(rows), f"{source.outcomes()}?only={OutcomeFilter.WRONG.value}", shown)
 
 
 def _own_threshold(source: Source, outcomes: StoredOutcomes, tag: str | None) -> float | None:
@@ -199,9 +198,9 @@ def _matrix(visit: Visit, source: Source, outcomes: StoredOutcomes) -> dict[str,
     return {"matrix": matrix_table(source, confusion, find), "find_tag": find, "counted_from": told}
 
 
-def _tags(visit: Visit, source: Source, asked: Judge, key: str) -> dict[str, object]:
+def _tags(visit: Visit, asked: Judge, key: str) -> dict[str, object]:
     sort = visit.query("sort", WORST_FIRST)
-    skip = visit.number("skip", 0, 0, 2**31 - 1)
+    skip = visit.number("skip", 0, 0, SKIP_MAX)
     of_tags = asked.tags(key).tags
     rows = tag_rows(of_tags, sort, descending=visit.query("down") == "1", find=visit.query("find").strip(), skip=skip)
     return {"tags": rows, "columns": COLUMNS, "searchable": len(of_tags) > SEARCHED_FROM}

@@ -1,6 +1,5 @@
 """The pictures of outcomes: those of a cell, a verdict or a threshold; one of them; and their thumbnails."""
 
-import asyncio
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -8,11 +7,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from vision_customization.contract.errors import ErrorCode
-from vision_customization.contract.outcomes import Outcome, OutcomeFilter
-from vision_customization.engine.api.errors import ApiError, invalid
-from vision_customization.engine.outcomes.cells import CellFilter
+from vision_customization.contract.limits import SKIP_MAX
+from vision_customization.contract.outcomes import Outcome
+from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
-from vision_customization.engine.store import DatasetRecord, NotFound
+from vision_customization.engine.store import DatasetRecord
 from vision_customization.engine.studio.judging.code import pictures_snippets
 from vision_customization.engine.studio.judging.pictures import DIGEST_SHOWN, PAGE, shot, shots
 from vision_customization.engine.studio.judging.selection import Selection
@@ -23,15 +22,13 @@ from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
 
-_SKIP_MAX = 2**31 - 1
-
 
 @pages.get("/models/{name}/outcomes/{source}")
 def listed(visit: Visit) -> Response:
     """The pictures of a selection, the worst first, a page at a time."""
     source = _source(visit)
     selection = Selection.of(visit)
-    skip = visit.number("skip", 0, 0, _SKIP_MAX)
+    skip = visit.number("skip", 0, 0, SKIP_MAX)
     with source.asked(visit.service) as (asked, key):
         found = selection.found(asked, key)
         rows = found.rows[skip : skip + PAGE].tolist()
