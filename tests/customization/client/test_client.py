@@ -17,6 +17,7 @@ from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from vision_customization.contract.judging import ComparisonFilter
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.contract.products import Planogram, ProductRecognitionResult
 from vision_customization.customization.client import transport
@@ -94,6 +95,14 @@ class Operation:
 
 
 OUTCOMES = {"value": [{"image": "https://x/c/a.jpg", "digest": "ab", "right": True}], "count": 1}
+AT = {
+    "kind": "oneTag", "threshold": 0.5, "lowest": 0, "images": 1, "labels": 1, "right": 1, "false": 0, "missed": 0,
+    "unanswered": 0,
+}  # fmt: skip
+COMPARISON = {
+    "kind": "oneTag", "images": 1, "bothRight": 1, "onlyFirst": 0, "onlySecond": 0, "bothWrong": 0, "onlyInFirst": 0,
+    "onlyInSecond": 0, "labelsDiffer": 0, "pValue": 1.0,
+}  # fmt: skip
 CONFUSION = {"images": 1, "tags": ["cat"], "cells": [{"label": "cat", "answer": "cat", "count": 1}]}
 
 OPERATIONS = [
@@ -145,6 +154,20 @@ OPERATIONS = [
     Operation(lambda c: c.get_outcomes("m", "e"), "GET", "/models/m/evaluations/e/outcomes", 200, OUTCOMES),
     Operation(lambda c: c.get_confusion("m", "e"), "GET", "/models/m/evaluations/e/outcomes:confusion", 200, CONFUSION),
     Operation(lambda c: c.get_curves("m"), "GET", "/models/m/outcomes:curves", 200, {"tags": {}}),
+    Operation(lambda c: c.get_threshold("m", 0.5), "GET", "/models/m/outcomes:threshold", 200, {**OUTCOMES, **AT}),
+    Operation(
+        lambda c: c.get_threshold("m", 0.5, "e"), "GET", "/models/m/evaluations/e/outcomes:threshold", 200,
+        {**OUTCOMES, **AT},
+    ),
+    Operation(
+        lambda c: c.get_calibration("m", "e"), "GET", "/models/m/evaluations/e/outcomes:calibration", 200,
+        {"kind": "oneTag", "answers": 0, "lowest": 0, "bins": []},
+    ),
+    Operation(lambda c: c.get_tag_outcomes("m"), "GET", "/models/m/outcomes:tags", 200, {"images": 0, "tags": []}),
+    Operation(
+        lambda c: c.compare_models("m", "n"), "GET", "/models/m/outcomes:compare", 200,
+        {**COMPARISON, "value": [{"first": OUTCOMES["value"][0]}], "count": 1},
+    ),
     Operation(
         lambda c: c.get_label_issues("cats"), "GET", "/datasets/cats/labelissues", 200,
         {**OUTCOMES, "modelName": "m", "likely": 0},
@@ -183,14 +206,29 @@ def test_storage_that_cannot_be_read_is_an_answer(service: FakeService) -> None:
 
 
 def test_outcomes_and_label_issues_are_filtered_by_the_service(service: FakeService) -> None:
-    service.answers = [Answer(200, OUTCOMES), Answer(200, {**OUTCOMES, "modelName": "n", "likely": 0})]
+    compared = {**COMPARISON, "value": [], "count": 0}
+    service.answers = [
+        *[Answer(200, OUTCOMES)] * 2,
+        Answer(200, {**OUTCOMES, "modelName": "n", "likely": 0}),
+        Answer(200, {**OUTCOMES, **AT}),
+        Answer(200, compared),
+    ]
     service.client().get_outcomes("m", only=OutcomeFilter.MISSED, tag="a&b", skip=20, top=5)
+    service.client().get_outcomes("m", label="a&b", unanswered=True)
     service.client().get_label_issues("cats", model_name="n")
-    first, second = (
-        {name: value for name, value in request.query.items() if name != "api-version"} for request in service.received
+    service.client().get_threshold("m", 0.7, tag="a&b", only=OutcomeFilter.FALSE, skip=20, top=5)
+    service.client().compare_models(
+        "m", "n", evaluation_name="e", with_evaluation_name="f", only=ComparisonFilter.DIFFERING, top=5
     )
-    assert first == {"only": "missed", "tag": "a&b", "skip": "20", "top": "5"}
-    assert second == {"model-name": "n", "skip": "0", "top": "100"}
+    assert [
+        {name: value for name, value in request.query.items() if name != "api-version"} for request in service.received
+    ] == [
+        {"only": "missed", "tag": "a&b", "skip": "20", "top": "5"},
+        {"label": "a&b", "unanswered": "true", "skip": "0", "top": "100"},
+        {"model-name": "n", "skip": "0", "top": "100"},
+        {"threshold": "0.7", "tag": "a&b", "only": "false", "skip": "20", "top": "5"},
+        {"with-model": "n", "evaluation": "e", "with-evaluation": "f", "only": "differing", "skip": "0", "top": "5"},
+    ]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
