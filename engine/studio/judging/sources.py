@@ -8,7 +8,7 @@ from vision_customization.contract.models import ModelPerformance
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.routes.outcomes import Kept, kept_of_evaluation, kept_of_model
 from vision_customization.engine.outcomes.judge import Judge
-from vision_customization.engine.store import EvaluationRecord, ModelRecord, NotFound
+from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, NotFound
 from vision_customization.engine.studio.visit import link
 
 OWN = "-"
@@ -90,13 +90,12 @@ def sources_of(service: Service, model: ModelRecord) -> Sequence[Source]:
     return [Source(model), *(Source(model, evaluation) for evaluation in evaluations)]
 
 
-def dataset_exists(service: Service, name: str) -> bool:
-    """Whether a dataset is registered, so that its pictures can be read."""
+def registered(service: Service, name: str) -> DatasetRecord | None:
+    """The dataset, if it is still registered: its access reads the pictures."""
     try:
-        service.store.datasets.find(name)
+        return service.store.datasets.find(name)
     except NotFound:
-        return False
-    return True
+        return None
 
 
 def same_images(first: Sequence[Source], second: Sequence[Source]) -> tuple[Source, Source] | None:

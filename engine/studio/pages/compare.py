@@ -13,11 +13,11 @@ from vision_customization.contract.limits import SKIP_MAX
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import NotFound
-from vision_customization.engine.studio.judging.code import comparison_snippets, evaluation_commands
 from vision_customization.engine.studio.judging.pictures import PAGE, Shot, shots
-from vision_customization.engine.studio.judging.sources import Source, dataset_exists, same_images, source_of, sources_of
+from vision_customization.engine.studio.judging.sources import Source, registered, same_images, source_of, sources_of
 from vision_customization.engine.studio.judging.verdict import MEANINGS, title
 from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets.judging import comparison_snippets, evaluation_commands
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -71,10 +71,11 @@ def compare(visit: Visit) -> Response:
     others = [found.name for found in service.store.models.newest(MODELS_SHOWN, (ModelStatus.SUCCEEDED,))]
     values: dict[str, object] = {"model": name, "other": other, "others": others}
     if not other:
-        return visit.render("compare_choose.html", why=None, snippets=[evaluation_commands(name, "OTHER-MODEL")], **values)
+        return visit.render(
+            "compare_choose.html", why=None, snippets=[evaluation_commands(visit.origin, name, "OTHER-MODEL")], **values
+        )
     ours, theirs = sources_of(service, model), sources_of(service, service.store.models.find(other))
     pair = _asked_for(visit, name, other) or same_images(ours, theirs)
-    commands = [evaluation_commands(name, other)]
     if pair is None:
         why = f"{name} and {other} were not judged on the same dataset. Evaluate both on one, then compare them."
         return visit.render("compare_choose.html", why=why, snippets=commands, **values)
@@ -85,7 +86,7 @@ def compare(visit: Visit) -> Response:
 
 
 def _asked_for(visit: Visit, name: str, other: str) -> tuple[Source, Source] | None:
-    """The sources that the query names. None if it names none, or one that the model does not have: another model was chosen."""
+    """The sources that the query names. None if it names none, or one of another model, from before that was chosen."""
     first, second = visit.query("source"), visit.query("with_source")
     if not first and not second:
         return None
@@ -109,7 +110,7 @@ def _compared(
         only = _only(visit.query("only"), pairs.numbers)
         rows = pairs.selected(only)
         page = rows[skip : skip + PAGE].T.tolist()
-        readable = dataset_exists(service, first.dataset), dataset_exists(service, second.dataset)
+        readable = [registered(service, source.dataset) is not None for source in pair]
         sides = [
             _side(source, asked.open(of), column, can)
             for source, of, column, can in zip(pair, (key, their_key), page, readable, strict=True)

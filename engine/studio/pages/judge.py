@@ -15,15 +15,16 @@ from vision_customization.contract.outcomes import Confusion, Curve, OutcomeFilt
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.outcomes.stored import StoredOutcomes
+from vision_customization.engine.store import DatasetRecord
 from vision_customization.engine.studio.judging.charts import PLOT, TICKS, curve_chart, reliability
-from vision_customization.engine.studio.judging.code import judge_snippets
 from vision_customization.engine.studio.judging.matrix import matrix_table
 from vision_customization.engine.studio.judging.pictures import Shot, shots
 from vision_customization.engine.studio.judging.selection import lines_at
-from vision_customization.engine.studio.judging.sources import Source, dataset_exists, source_of, sources_of
+from vision_customization.engine.studio.judging.sources import Source, registered, source_of, sources_of
 from vision_customization.engine.studio.judging.tags import COLUMNS, WORST_FIRST, tag_rows
 from vision_customization.engine.studio.judging.verdict import verdict_of
 from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets.judging import judge_snippets
 from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
@@ -55,7 +56,7 @@ def judge(visit: Visit) -> Response:
     try:
         with source.asked(visit.service) as (asked, key):
             outcomes = asked.open(key)
-            readable = dataset_exists(visit.service, source.dataset)
+            readable = registered(visit.service, source.dataset) is not None
             values = {
                 **_threshold(visit, source, asked, key, outcomes, readable=readable),
                 **_matrix(visit, source, outcomes),
@@ -72,7 +73,7 @@ def judge(visit: Visit) -> Response:
         source=source,
         sources=sources_of(visit.service, source.model),
         readable=readable,
-        snippets=judge_snippets(visit.origin, source),
+        snippets=judge_snippets(visit.origin, source, _datasets(visit, source)),
         **values,
     )
 
@@ -82,7 +83,7 @@ def threshold(visit: Visit) -> Response:
     """What counts at a threshold, and the pictures that this costs."""
     source = _source(visit)
     with source.asked(visit.service) as (asked, key):
-        readable = dataset_exists(visit.service, source.dataset)
+        readable = registered(visit.service, source.dataset) is not None
         values = _threshold(visit, source, asked, key, asked.open(key), readable=readable)
     return visit.render("judge_threshold.html", source=source, **values)
 
@@ -110,6 +111,13 @@ def _source(visit: Visit) -> Source:
     return source_of(visit.service, visit.path("name"), visit.query("source"))
 
 
+def _datasets(visit: Visit, source: Source) -> list[DatasetRecord]:
+    """Those of the model and of the outcomes that are registered."""
+    names = dict.fromkeys((source.model.training_dataset_name, source.dataset))
+    found = (registered(visit.service, name) for name in names)
+    return [dataset for dataset in found if dataset is not None]
+
+
 def _nothing(visit: Visit, source: Source, error: ApiError) -> Response:
     """A model without outcomes: why, and what can be done."""
     others = [other for other in sources_of(visit.service, source.model) if other.name != source.name]
@@ -119,7 +127,7 @@ def _nothing(visit: Visit, source: Source, error: ApiError) -> Response:
         source=source,
         sources=others,
         why=str(error),
-        snippets=judge_snippets(visit.origin, source),
+        snippets=judge_snippets(visit.origin, source, _datasets(visit, source)),
     )
 
 

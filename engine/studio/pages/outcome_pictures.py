@@ -12,12 +12,12 @@ from vision_customization.contract.outcomes import Outcome
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.store import DatasetRecord
-from vision_customization.engine.studio.judging.code import pictures_snippets
 from vision_customization.engine.studio.judging.pictures import DIGEST_SHOWN, PAGE, shot, shots
 from vision_customization.engine.studio.judging.selection import Selection
-from vision_customization.engine.studio.judging.sources import Source, dataset_exists, source_of
+from vision_customization.engine.studio.judging.sources import Source, registered, source_of
 from vision_customization.engine.studio.pictures import picture_response
 from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets.judging import pictures_snippets
 from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
@@ -32,7 +32,7 @@ def listed(visit: Visit) -> Response:
     with source.asked(visit.service) as (asked, key):
         found = selection.found(asked, key)
         rows = found.rows[skip : skip + PAGE].tolist()
-        shown = shots(source, rows, found.lines(rows), readable=dataset_exists(visit.service, source.dataset))
+        shown = shots(source, rows, found.lines(rows), readable=registered(visit.service, source.dataset) is not None)
         tags = asked.open(key).tags
     end = skip + len(rows)
     query = selection.query()
@@ -49,7 +49,7 @@ def listed(visit: Visit) -> Response:
         left=len(found.rows) - end,
         tags=tags,
         has_empty_cells=found.has_empty_cells,
-        snippets=pictures_snippets(visit.origin, source, query),
+        snippets=pictures_snippets(visit.origin, source, selection),
     )
 
 
@@ -59,7 +59,7 @@ def one(visit: Visit) -> Response:
     source, row = _source(visit), _row(visit)
     with source.asked(visit.service) as (asked, key):
         outcome, images = _outcome(asked, key, row)
-    readable = dataset_exists(visit.service, source.dataset)
+    readable = registered(visit.service, source.dataset) is not None
     return visit.render(
         "outcome.html",
         source=source,
