@@ -5,8 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from vision_customization.contract.outcomes import Confusion, ConfusionCell
+
+class CellCount(Protocol):
+    """How often a label got an answer; `contract.outcomes.ConfusionCell` says what None is."""
+
+    @property
+    def label(self) -> str | None: ...
+
+    @property
+    def answer(self) -> str | None: ...
+
+    @property
+    def count(self) -> int: ...
+
+
+class ConfusionCounts(Protocol):
+    """A `contract.outcomes.Confusion`, or the same without its validation, which takes a second for 50,000 cells."""
+
+    @property
+    def tags(self) -> Sequence[str]: ...
+
+    @property
+    def cells(self) -> Sequence[CellCount]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell that was counted here."""
+
+    label: str | None
+    answer: str | None
+    count: int
 
 
 @dataclass(frozen=True)
@@ -27,7 +58,7 @@ class Matrix:
     rows: tuple[MatrixRow, ...]
 
 
-def matrix_of(confusion: Confusion, tags: Sequence[str]) -> Matrix:
+def matrix_of(confusion: ConfusionCounts, tags: Sequence[str]) -> Matrix:
     """The matrix of these tags, and of missed labels and of answers without a label if the confusion has any."""
     counts = {(cell.label, cell.answer): cell.count for cell in confusion.cells}
     totals: Counter[str | None] = Counter()
@@ -40,7 +71,7 @@ def matrix_of(confusion: Confusion, tags: Sequence[str]) -> Matrix:
     return Matrix(tuple(answers), tuple(rows))
 
 
-def worst_tags(confusion: Confusion, most: int) -> Sequence[str]:
+def worst_tags(confusion: ConfusionCounts, most: int) -> Sequence[str]:
     """All tags, or the `most` of them with the most mistakes; in their order."""
     if len(confusion.tags) <= most:
         return confusion.tags
@@ -51,19 +82,19 @@ def worst_tags(confusion: Confusion, most: int) -> Sequence[str]:
     return [tag for tag in confusion.tags if tag in worst]
 
 
-def mistakes(confusion: Confusion) -> list[ConfusionCell]:
+def mistakes(confusion: ConfusionCounts) -> list[CellCount]:
     """The cells off the diagonal, the largest first."""
     return sorted((cell for cell in confusion.cells if cell.label != cell.answer), key=lambda cell: -cell.count)
 
 
-def confuses_tags(confusion: Confusion) -> bool:
+def confuses_tags(confusion: ConfusionCounts) -> bool:
     """Whether a matrix says more than how often each tag was found, missed and given falsely. It does not for several tags per
     image, where a label that was missed has no answer in its place."""
     wrong = mistakes(confusion)
     return not wrong or any(cell.label is not None and cell.answer is not None for cell in wrong)
 
 
-def mistake_text(cell: ConfusionCell) -> str:
+def mistake_text(cell: CellCount) -> str:
     """`8 × ash called beech`."""
     if cell.answer is None:
         return f"{cell.count:,} × {cell.label} missed"

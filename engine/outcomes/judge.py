@@ -15,12 +15,12 @@ from vision_customization.contract.judging import (
     OutcomeKind,
     TagOutcomes,
 )
-from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
+from vision_customization.contract.outcomes import Curves, OutcomeFilter
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.outcomes.answers import Answers
+from vision_customization.engine.outcomes.answers import Answers, Cells
 from vision_customization.engine.outcomes.by_tag import by_tag
 from vision_customization.engine.outcomes.calibration import calibration
-from vision_customization.engine.outcomes.cells import CellFilter, chosen_cells
+from vision_customization.engine.outcomes.cells import CellFilter, CountedCells, chosen_cells, counted
 from vision_customization.engine.outcomes.comparison import Pairs, Side, paired, side
 from vision_customization.engine.outcomes.questions import InvalidQuestion
 from vision_customization.engine.outcomes.recent import Recent
@@ -105,8 +105,14 @@ class Judge:
 
     def tags(self, key: str) -> TagOutcomes:
         """Every tag's numbers at the model's own decision rule."""
-        confusion, curves = (json.loads(self._objects.get(f"{key}/{name}.json")) for name in ("confusion", "curves"))
-        return by_tag(Confusion.model_validate(confusion), Curves.model_validate(curves))
+        curves = json.loads(self._objects.get(f"{key}/curves.json"))
+        return by_tag(self.confusion(key), Curves.model_validate(curves))
+
+    def confusion(self, key: str) -> CountedCells:
+        """How often each label got each answer, counted from the arrays: to read the JSON of 50,000 cells takes longer."""
+        outcomes = self.open(key)
+        cells = counted(self._cells(key, outcomes), outcomes.tags)
+        return CountedCells(outcomes.images, outcomes.tags, outcomes.threshold, cells)
 
     def compare(self, first: str, second: str) -> Comparison:
         """Two models, or two evaluations, on the images that both have answered."""
@@ -136,10 +142,13 @@ class Judge:
         if not cell:
             return selected, None
         label, answer = cell.positions(outcomes.tags)
+        rows, cell_count = chosen_cells(self._cells(key, outcomes), label, answer)
+        return np.intersect1d(rows, selected), cell_count
+
+    def _cells(self, key: str, outcomes: StoredOutcomes) -> Cells:
         cells = self._answers(key, outcomes).cells if outcomes.kind is OutcomeKind.OBJECTS else outcomes.cells()
         assert cells is not None
-        rows, cell_count = chosen_cells(cells, label, answer)
-        return np.intersect1d(rows, selected), cell_count
+        return cells
 
     def _at(self, key: str, outcomes: StoredOutcomes, threshold: float, tag: str | None) -> ThresholdOutcomes:
         return at_threshold(self._answers(key, outcomes), outcomes.tags, threshold, tag)

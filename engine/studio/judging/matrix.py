@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from vision_customization.contract.confusion_matrix import matrix_of, mistake_text, mistakes, worst_tags
-from vision_customization.contract.outcomes import Confusion, ConfusionCell
+from vision_customization.contract.confusion_matrix import Cell as Counted
+from vision_customization.contract.confusion_matrix import ConfusionCounts, matrix_of, mistake_text, mistakes, worst_tags
 from vision_customization.engine.studio.judging.sources import Source
 
 TAGS = 20
@@ -63,7 +63,7 @@ def cell_path(source: Source, label: str | None, answer: str | None) -> str:
     return f"{source.outcomes()}?{urlencode({name: value for name, value in query.items() if value})}"
 
 
-def matrix_table(source: Source, confusion: Confusion, find: str = "") -> MatrixTable:
+def matrix_table(source: Source, confusion: ConfusionCounts, find: str = "") -> MatrixTable:
     """The matrix of the tags whose names contain `find` and of those that they are confused with; without it, of the tags with
     the most mistakes."""
     tags = _found(confusion, find) if find else worst_tags(confusion, TAGS)
@@ -86,7 +86,7 @@ def matrix_table(source: Source, confusion: Confusion, find: str = "") -> Matrix
     return MatrixTable(answers, rows, len(confusion.tags) - len(tags), largest)
 
 
-def _found(confusion: Confusion, find: str) -> list[str]:
+def _found(confusion: ConfusionCounts, find: str) -> list[str]:
     wanted = find.casefold()
     chosen = [tag for tag in confusion.tags if wanted in tag.casefold()][:TAGS]
     beside: Counter[str] = Counter()
@@ -102,6 +102,5 @@ def _found(confusion: Confusion, find: str) -> list[str]:
 def _cell(source: Source, label: str | None, answer: str | None, count: int, total: int) -> Cell:
     right = label == answer
     shade = max(1, round(SHADES * count / total)) if count else 0
-    cell = ConfusionCell(label=label, answer=answer, count=count)
-    text = f"{count:,} × {label} found" if right else mistake_text(cell)
+    text = f"{count:,} × {label} found" if right else mistake_text(Counted(label, answer, count))
     return Cell(count, cell_path(source, label, answer) if count else "", f"{'right' if right else 'wrong'} s{shade}", text)

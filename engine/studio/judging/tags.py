@@ -5,6 +5,10 @@ from dataclasses import dataclass
 
 from vision_customization.contract.judging import TagOutcome
 
+CHOICES = 300
+"""Tags that a page lists to choose from. Of more, it suggests those that contain what was typed."""
+SUGGESTED = 50
+
 ROWS = 50
 """Rows on a page, and how many "more" adds."""
 
@@ -54,3 +58,24 @@ def tag_rows(tags: Sequence[TagOutcome], sort: str, *, descending: bool, find: s
     have = sorted((tag for tag in found if value(tag) is not None), key=value, reverse=descending)  # type: ignore[arg-type]
     lack = [tag for tag in found if value(tag) is None]
     return TagRows([*have, *lack][skip : skip + ROWS], len(found), sort, descending, find, skip)
+
+
+def choices(tags: Sequence[str]) -> Sequence[str]:
+    """All tags to choose from; none if there are too many for a page."""
+    return tags if len(tags) <= CHOICES else ()
+
+
+def suggested(tags: Sequence[str], typed: str) -> Sequence[str]:
+    """The first tags that contain what was typed, those that begin with it first."""
+    wanted = typed.casefold()
+    found = [tag for tag in tags if wanted in tag.casefold()]
+    return sorted(found, key=lambda tag: not tag.casefold().startswith(wanted))[:SUGGESTED]
+
+
+def neighbours(tags: Sequence[str], tag: str | None, *, all_tags: bool) -> tuple[str | None, str | None]:
+    """The tags before and after one, in a circle that has None in it where `all_tags` may be chosen, too."""
+    circle = [*([None] if all_tags else []), *tags]
+    if not circle:
+        return None, None
+    place = circle.index(tag)
+    return circle[place - 1], circle[(place + 1) % len(circle)]

@@ -68,12 +68,12 @@ def compare(visit: Visit) -> Response:
     service = visit.service
     name, other = visit.path("name"), visit.query("with")
     model = service.store.models.find(name)
-    others = [found.name for found in service.store.models.newest(MODELS_SHOWN, (ModelStatus.SUCCEEDED,))]
+    succeeded = service.store.models.newest(MODELS_SHOWN, (ModelStatus.SUCCEEDED,))
+    others = [found.name for found in succeeded if found.name != name]
     values: dict[str, object] = {"model": name, "other": other, "others": others}
+    commands = [evaluation_commands(visit.origin, name, other or "OTHER-MODEL")]
     if not other:
-        return visit.render(
-            "compare_choose.html", why=None, snippets=[evaluation_commands(visit.origin, name, "OTHER-MODEL")], **values
-        )
+        return visit.render("compare_choose.html", why=None, snippets=commands, **values)
     ours, theirs = sources_of(service, model), sources_of(service, service.store.models.find(other))
     pair = _asked_for(visit, name, other) or same_images(ours, theirs)
     if pair is None:

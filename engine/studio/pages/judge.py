@@ -11,7 +11,7 @@ from vision_customization.contract.judging import AtThreshold, OutcomeKind
 from vision_customization.contract.judging_texts import threshold_text
 from vision_customization.contract.limits import SKIP_MAX
 from vision_customization.contract.outcome_texts import counted_from
-from vision_customization.contract.outcomes import Confusion, Curve, OutcomeFilter
+from vision_customization.contract.outcomes import Curve, OutcomeFilter
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.outcomes.stored import StoredOutcomes
@@ -21,7 +21,7 @@ from vision_customization.engine.studio.judging.matrix import matrix_table
 from vision_customization.engine.studio.judging.pictures import Shot, shots
 from vision_customization.engine.studio.judging.selection import lines_at
 from vision_customization.engine.studio.judging.sources import Source, registered, source_of, sources_of
-from vision_customization.engine.studio.judging.tags import COLUMNS, WORST_FIRST, tag_rows
+from vision_customization.engine.studio.judging.tags import COLUMNS, WORST_FIRST, choices, neighbours, tag_rows
 from vision_customization.engine.studio.judging.verdict import verdict_of
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.judging import judge_snippets
@@ -59,7 +59,7 @@ def judge(visit: Visit) -> Response:
             readable = registered(visit.service, source.dataset) is not None
             values = {
                 **_threshold(visit, source, asked, key, outcomes, readable=readable),
-                **_matrix(visit, source, outcomes),
+                **_matrix(visit, source, asked, key, outcomes),
                 **_tags(visit, asked, key),
                 "verdict": verdict_of(source, outcomes.images),
                 "worst": _worst(source, outcomes, readable=readable),
@@ -82,9 +82,12 @@ def judge(visit: Visit) -> Response:
 def threshold(visit: Visit) -> Response:
     """What counts at a threshold, and the pictures that this costs."""
     source = _source(visit)
-    with source.asked(visit.service) as (asked, key):
-        readable = registered(visit.service, source.dataset) is not None
-        values = _threshold(visit, source, asked, key, asked.open(key), readable=readable)
+    try:
+        with source.asked(visit.service) as (asked, key):
+            readable = registered(visit.service, source.dataset) is not None
+            values = _threshold(visit, source, asked, key, asked.open(key), readable=readable)
+    except ApiError as error:  # in its place, so that another tag can be chosen
+        return visit.render("judge_threshold_refused.html", why=str(error))
     return visit.render("judge_threshold.html", source=source, **values)
 
 
@@ -93,7 +96,7 @@ def matrix(visit: Visit) -> Response:
     """The part of the matrix that was searched for."""
     source = _source(visit)
     with source.asked(visit.service) as (asked, key):
-        values = _matrix(visit, source, asked.open(key))
+        values = _matrix(visit, source, asked, key, asked.open(key))
     return visit.render("judge_matrix.html", source=source, **values)
 
 
@@ -145,6 +148,7 @@ def _threshold(
         only: _at_threshold(source, outcomes, at.numbers, at.rows(only).tolist(), only, readable=readable)
         for only in (OutcomeFilter.MISSED, OutcomeFilter.FALSE)
     }
+    before, after = neighbours(outcomes.tags, tag, all_tags=outcomes.kind is not OutcomeKind.SEVERAL_TAGS)
     return {
         "at": at.numbers,
         "kind": outcomes.kind.value,
@@ -154,7 +158,9 @@ def _threshold(
         "ticks": TICKS,
         "least": least,
         "own": own,
-        "all_tags": outcomes.tags,
+        "choices": choices(outcomes.tags),
+        "before": before,
+        "after": after,
         "galleries": [gallery for gallery in found.values() if gallery is not None],
     }
 
@@ -197,10 +203,10 @@ def _curve(source: Source, visit: Visit, tag: str | None) -> Curve:
     return Curve.model_validate(found or {"precision": [], "recall": [], "threshold": []})
 
 
-def _matrix(visit: Visit, source: Source, outcomes: StoredOutcomes) -> dict[str, object]:
+def _matrix(visit: Visit, source: Source, asked: Judge, key: str, outcomes: StoredOutcomes) -> dict[str, object]:
     if outcomes.kind is OutcomeKind.SEVERAL_TAGS:
         return {"matrix": None, "find_tag": "", "counted_from": None}
-    confusion = Confusion.model_validate_json(source.kept(visit.service).whole("confusion.json"))
+    confusion = asked.confusion(key)
     find = visit.query("find_tag").strip()
     told = None if confusion.threshold is None else counted_from(confusion.threshold)
     return {"matrix": matrix_table(source, confusion, find), "find_tag": find, "counted_from": told}

@@ -15,6 +15,7 @@ from vision_customization.engine.store import DatasetRecord
 from vision_customization.engine.studio.judging.pictures import DIGEST_SHOWN, PAGE, shot, shots
 from vision_customization.engine.studio.judging.selection import Selection
 from vision_customization.engine.studio.judging.sources import Source, registered, source_of
+from vision_customization.engine.studio.judging.tags import choices, suggested
 from vision_customization.engine.studio.pictures import picture_response
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.judging import pictures_snippets
@@ -33,7 +34,6 @@ def listed(visit: Visit) -> Response:
         found = selection.found(asked, key)
         rows = found.rows[skip : skip + PAGE].tolist()
         shown = shots(source, rows, found.lines(rows), readable=registered(visit.service, source.dataset) is not None)
-        tags = asked.open(key).tags
     end = skip + len(rows)
     query = selection.query()
     return visit.render(
@@ -47,10 +47,19 @@ def listed(visit: Visit) -> Response:
         skip=skip,
         more=f"{source.outcomes()}?{urlencode({**query, 'skip': end})}" if end < len(found.rows) else None,
         left=len(found.rows) - end,
-        tags=tags,
+        choices=choices(found.outcomes.tags),
         has_empty_cells=found.has_empty_cells,
         snippets=pictures_snippets(visit.origin, source, selection),
     )
+
+
+@pages.get("/models/{name}/outcomes/{source}/tags")
+def tags(visit: Visit) -> Response:
+    """The tags that contain what was typed into a field, as its choices."""
+    with _source(visit).asked(visit.service) as (asked, key):
+        known = asked.open(key).tags
+    typed = next((visit.query(name) for name in ("tag", "label", "answer") if visit.query(name)), "")
+    return visit.render("tag_choices.html", tags=suggested(known, typed))
 
 
 @pages.get("/models/{name}/outcomes/{source}/{row:int}")

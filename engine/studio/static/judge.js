@@ -11,8 +11,8 @@ const AGAIN_MS = 1500;
 const dials = () => document.querySelector("form[data-dials]");
 /** @returns {HTMLInputElement | null} */
 const slider = () => document.querySelector("[data-dials] input[type=range]");
-/** @returns {HTMLSelectElement | null} */
-const tags = () => document.querySelector("[data-dials] select");
+/** @returns {HTMLSelectElement | HTMLInputElement | null} */
+const tag = () => document.querySelector("[data-dials] [name=tag]");
 
 /**
  * Precision and recall if only answers of this confidence or a higher one count; null if there are none.
@@ -55,14 +55,6 @@ function keepAddress() {
 }
 
 /**
- * A field was changed by a key.
- * @param {HTMLElement} field
- */
-function changed(field) {
-  field.dispatchEvent(new Event("input", { bubbles: true }));
-}
-
-/**
  * Move the slider by some steps.
  * @param {number} steps
  */
@@ -71,19 +63,20 @@ function slide(steps) {
   if (!range) return false;
   if (steps > 0) range.stepUp(steps);
   else range.stepDown(-steps);
-  changed(range);
+  range.dispatchEvent(new Event("input", { bubbles: true }));
   return true;
 }
 
 /**
- * Choose the tag that many places on.
- * @param {number} places
+ * Choose the tag before or after this one.
+ * @param {"before" | "after"} which
  */
-function nextTag(places) {
-  const select = tags();
-  if (!select) return;
-  select.selectedIndex = (select.selectedIndex + places + select.options.length) % select.options.length;
-  changed(select);
+function turn(which) {
+  const field = tag();
+  const at = document.getElementById("at");
+  if (!field || !at) return;
+  field.value = at.dataset[which] ?? "";
+  field.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 /**
@@ -110,7 +103,7 @@ document.addEventListener("htmx:after:swap", (event) => {
 document.addEventListener("keydown", (event) => {
   if (isForField(event) || document.querySelector("dialog[open]")) return;
   const target = event.target instanceof Element ? event.target : null;
-  if (event.key === "[" || event.key === "]") return nextTag(event.key === "]" ? 1 : -1);
+  if (event.key === "[" || event.key === "]") return turn(event.key === "]" ? "after" : "before");
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
     // These move by themselves.
     if (target?.closest("input[type=range], [role=tablist], .scroll")) return;
