@@ -1,5 +1,5 @@
-"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names, known blobs, speeds
-and the Studio's sessions.
+"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names and their history, known
+blobs, speeds, dismissed failures and the Studio's sessions.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -18,8 +18,10 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
+from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
 from vision_customization.engine.store.errors import (
     AlreadyExists,
+    GateMissed,
     NotFound,
     PreconditionFailed,
     StoreError,
@@ -36,9 +38,11 @@ from vision_customization.engine.store.records import (
     DatasetRecord,
     EvaluationRecord,
     ModelRecord,
+    PublicationRecord,
     PublishedModelRecord,
     RunRecord,
     SessionRecord,
+    TrainingContent,
     TrainingOrder,
     TrainingOutcome,
     Unfinished,
@@ -55,15 +59,19 @@ __all__ = [
     "BlobRecord",
     "DatasetRecord",
     "EvaluationRecord",
+    "FailureKind",
+    "GateMissed",
     "ModelRecord",
     "NotFound",
     "PreconditionFailed",
+    "PublicationRecord",
     "PublishedModelRecord",
     "RunRecord",
     "SessionRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
+    "TrainingContent",
     "TrainingOrder",
     "TrainingOutcome",
     "Unfinished",
@@ -84,6 +92,7 @@ class Store:
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
+        self.dismissals = DismissalStore(self.database)
         self.sessions = SessionStore(self.database)
 
     @classmethod

@@ -15,6 +15,7 @@ from vision_customization.contract.judging_texts import threshold_text
 from vision_customization.customization.cli.commands.models import resolve
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.gate_argument import Requirement
 from vision_customization.customization.cli.outcomes import (
     REPORT_PICTURES,
     account_key_option,
@@ -39,22 +40,6 @@ from vision_customization.customization.report.pictures import Pictures
 if TYPE_CHECKING:
     from vision_customization.contract.evaluations import Evaluation
     from vision_customization.customization.client.client import VisionClient
-
-
-class Requirement(click.ParamType[tuple[str, float]]):
-    """`accuracyTop1=0.9`."""
-
-    name = "metric=value"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
-        metric, _, text = str(value).partition("=")
-        try:
-            threshold = float(text)
-        except ValueError:
-            self.fail(f"{value!r}: must be like accuracyTop1=0.9", param, ctx)
-        for fault in faults({metric: threshold}):
-            self.fail(fault, param, ctx)
-        return metric, threshold
 
 
 @click.command(short_help="Evaluate a model, check it against a gate")

@@ -142,6 +142,19 @@ OPERATIONS = [
         "/models/m", 201, model(trainingParameters=TILED), {"trainingParameters": TILED},
     ),
     Operation(lambda c: c.get_model("m"), "GET", "/models/m", 200, model("succeeded")),
+    Operation(
+        lambda c: c.create_model("m", training_dataset_name="d", managed_by="pulumi:p/s"), "PUT", "/models/m", 201,
+        model(managedBy="pulumi:p/s"),
+        {
+            "trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
+            "managedBy": "pulumi:p/s",
+        },
+    ),
+    Operation(
+        lambda c: c.set_model_owner("m", "pulumi:p/s"), "PUT", "/models/m/owner", 200, model(managedBy="pulumi:p/s"),
+        {"managedBy": "pulumi:p/s"},
+    ),
+    Operation(lambda c: c.set_model_owner("m", None), "DELETE", "/models/m/owner", 204, b""),
     Operation(lambda c: c.cancel_model("m"), "POST", "/models/m:cancel", 202, b""),
     Operation(lambda c: c.delete_model("m"), "DELETE", "/models/m", 204, b""),
     Operation(
@@ -173,6 +186,15 @@ OPERATIONS = [
         {**OUTCOMES, "modelName": "m", "likely": 0},
     ),
     Operation(lambda c: c.publish_model("live", "m"), "PUT", "/publishedmodels/live", 200, PUBLISHED, {"modelName": "m"}),
+    Operation(
+        lambda c: c.publish_model("live", "m", require={"accuracyTop1": 0.9}, evaluation="e", managed_by="pulumi:p/s"), "PUT",
+        "/publishedmodels/live", 200, {**PUBLISHED, "require": {"accuracyTop1": 0.9}, "managedBy": "pulumi:p/s"},
+        {"modelName": "m", "require": {"accuracyTop1": 0.9}, "evaluation": "e", "managedBy": "pulumi:p/s"},
+    ),
+    Operation(
+        lambda c: c.publish_model("live", "m", require={}), "PUT", "/publishedmodels/live", 200, PUBLISHED,
+        {"modelName": "m", "require": {}},
+    ),
     Operation(lambda c: c.get_published_model("live"), "GET", "/publishedmodels/live", 200, PUBLISHED),
     Operation(lambda c: c.unpublish_model("live"), "DELETE", "/publishedmodels/live", 204, b""),
     Operation(lambda c: c.artifact_metadata("m"), "GET", "/models/m/artifact:metadata", 200, {"labels": ["cat"]}),
