@@ -19,7 +19,8 @@ EngineError
 ├── serving.ModelGone            the model's file does not exist
 ├── serving.ModelTooSlow         the model takes too long for an image
 ├── store.sqlite_file.DatabaseDamaged  the engine's database cannot be read any more
-└── store.StoreError             a call that the store refuses: see store.errors
+├── store.StoreError             a call that the store refuses: see store.errors
+└── views.errors.ViewError       a picture that cannot be shown: see views.errors
 ```
 """
 

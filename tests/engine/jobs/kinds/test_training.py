@@ -79,6 +79,7 @@ def test_a_training_ends_with_a_model_and_its_numbers_on_the_test_dataset(engine
     assert model.cost_minutes == 1
     assert model.progress is not None
     assert (model.progress.images, model.progress.images_read, model.progress.images_embedded) == (46, 46, 46)
+    assert len(list((engine.settings.data_dir / "objects" / "thumbnails").glob("*/*"))) == 46
     assert (model.progress.stage, model.progress.share) == ("trained", 1.0)
     assert 0 < model.progress.seconds < 60
 
