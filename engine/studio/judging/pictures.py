@@ -10,9 +10,6 @@ from vision_customization.engine.studio.judging.sources import Source
 PAGE = 60
 """Pictures on a page, and how many "more" adds."""
 
-DIGEST_SHOWN = 16
-"""Hex digits of a picture's digest in its address. They only tell browsers that the picture is another one."""
-
 
 @dataclass(frozen=True)
 class Shot:
@@ -39,7 +36,7 @@ def shot(source: Source, row: int, outcome: Outcome, *, readable: bool) -> Shot:
     likely = outcome.likely_labels
     return Shot(
         path,
-        f"{path}/thumbnail?digest={outcome.digest[:DIGEST_SHOWN]}" if readable else None,
+        f"{path}/thumbnail?v={outcome.digest}" if readable else None,
         picture_name(outcome).rsplit("/", 1)[-1],
         labelled(outcome),
         answered(outcome),

@@ -1,5 +1,6 @@
 """The pictures of outcomes: those of a cell, a verdict or a threshold; one of them; and their thumbnails."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -12,14 +13,15 @@ from vision_customization.contract.outcomes import Outcome
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.store import DatasetRecord
-from vision_customization.engine.studio.judging.pictures import DIGEST_SHOWN, PAGE, shot, shots
+from vision_customization.engine.studio.judging.pictures import PAGE, shot, shots
 from vision_customization.engine.studio.judging.selection import Selection
 from vision_customization.engine.studio.judging.sources import Source, registered, source_of
 from vision_customization.engine.studio.judging.tags import choices, suggested
-from vision_customization.engine.studio.pictures import picture_response
+from vision_customization.engine.studio.pictures import made, picture_response, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.judging import pictures_snippets
 from vision_customization.engine.studio.visit import Visit
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded
 
 pages = Pages()
 
@@ -76,7 +78,7 @@ def one(visit: Visit) -> Response:
         images=images,
         outcome=outcome,
         shot=shot(source, row, outcome, readable=readable),
-        view=f"{source.outcomes(str(row))}/view?digest={outcome.digest[:DIGEST_SHOWN]}",
+        view=f"{source.outcomes(str(row))}/view?v={outcome.digest}",
         readable=readable,
     )
 
@@ -84,31 +86,44 @@ def one(visit: Visit) -> Response:
 @pages.get("/models/{name}/outcomes/{source}/{row:int}/thumbnail")
 async def thumbnail(visit: Visit) -> Response:
     chosen = await run_in_threadpool(_chosen, visit)
-    views = visit.service.views
-    return await picture_response(visit, views.thumbnail(chosen.dataset, chosen.outcome.image, chosen.outcome.digest))
+    if (known := unchanged(visit, chosen.digest, THUMBNAIL_SIDE)) is not None:
+        return known
+    return await _shown(visit, chosen, visit.parts.pictures.thumbnail(chosen.dataset, chosen.url, chosen.digest))
 
 
 @pages.get("/models/{name}/outcomes/{source}/{row:int}/view")
 async def view(visit: Visit) -> Response:
     chosen = await run_in_threadpool(_chosen, visit)
-    return await picture_response(visit, visit.service.views.view(chosen.dataset, chosen.outcome.image))
+    if (known := unchanged(visit, chosen.digest, VIEW_SIDE)) is not None:
+        return known
+    return await _shown(visit, chosen, visit.parts.pictures.view(chosen.dataset, chosen.url))
 
 
 @dataclass(frozen=True)
 class _Chosen:
+    """An image that was judged, and the dataset whose access reads it."""
+
     dataset: DatasetRecord
-    outcome: Outcome
+    url: str
+    digest: str
 
 
 def _chosen(visit: Visit) -> _Chosen:
-    """The outcome whose picture is asked for, and the dataset whose access reads it. The row says which: no address is taken
-    from the browser. Raises ApiError; NotFound if the dataset is no longer registered."""
+    """The image in the row: no address is taken from the browser. Raises ApiError; NotFound if the dataset is no longer
+    registered."""
     source = _source(visit)
     with source.asked(visit.service) as (asked, key):
         outcome, _ = _outcome(asked, key, _row(visit))
-    if not outcome.digest.startswith(visit.query("digest")):
+    if outcome.digest != visit.query("v"):
         raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The outcomes have changed since this page was opened. Reload it.")
-    return _Chosen(visit.service.store.datasets.find(source.dataset), outcome)
+    return _Chosen(visit.service.store.datasets.find(source.dataset), outcome.image, outcome.digest)
+
+
+async def _shown(visit: Visit, chosen: _Chosen, answer: "Future[Reencoded]") -> Response:
+    picture = await made(visit, answer)
+    if picture.sha256 != chosen.digest:
+        raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The image has changed since the model was judged on it.")
+    return picture_response(picture)
 
 
 def _source(visit: Visit) -> Source:

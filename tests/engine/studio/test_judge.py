@@ -2,12 +2,17 @@
 
 import html
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from tests.engine.outcomes.made import MADE, MANY_TAGS, answers, image, made_outcomes, put_older
-from tests.support.api_world import World
+from tests.support.api_world import KEYS, World, build
 from tests.support.studio import Browser
 from vision_customization.contract.judging import OutcomeKind, ThresholdPage
 from vision_customization.contract.judging_texts import threshold_text
@@ -16,7 +21,12 @@ from vision_customization.engine.objects.keys import estimate_key, outcomes_key
 from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
 from vision_customization.engine.outcomes.stored import put_outcomes
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import DatasetRecord, Store
 from vision_customization.engine.store.tables import ModelRow
+from vision_customization.engine.studio import create_studio
+from vision_customization.engine.views.errors import ViewsBusy
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded
 
 COUNT = 150
 HEADINGS = ("How good is it?", "Would more images help?", "Threshold", "By tag", "Worst mistakes", "Are its confidences true?")
@@ -113,8 +123,8 @@ def test_the_threshold_says_the_same_as_the_api_and_shows_which_pictures(
     missed, _ = re.split(r"<section", page)[1:]
     assert re.search(r'class="count">([\d,]+)', missed)[1] == str(api["count"])  # type: ignore[index]
     shown = re.findall(r'href="/studio/models/m/outcomes/-/(\d+)"', missed)
-    digests = re.findall(r"thumbnail\?digest=([0-9a-f]+)", missed)
-    assert digests == [outcome["digest"][:16] for outcome in api["value"][:12]]
+    digests = re.findall(r"thumbnail\?v=([0-9a-f]{64})", missed)
+    assert digests == [outcome["digest"] for outcome in api["value"][:12]]
     assert len(shown) == min(12, api["count"])
     if api["count"] > 12:
         [path] = re.findall(r'<p><a href="/studio/([^"]+)">All', missed)
@@ -194,8 +204,8 @@ def test_a_list_shows_what_its_query_selects(world: World, owner: Browser, kind:
     times = f"{api['cellCount']} times in " if api.get("cellCount", api["count"]) != api["count"] else ""
     pictures = "1 picture" if api["count"] == 1 else f"{api['count']} pictures"
     assert f"{title} {times}{pictures}, the worst first." in text_of(answer.text)
-    shown = re.findall(r"thumbnail\?digest=([0-9a-f]+)", answer.text)
-    assert shown[:10] == [outcome["digest"][:16] for outcome in api["value"]]
+    shown = re.findall(r"thumbnail\?v=([0-9a-f]{64})", answer.text)
+    assert shown[:10] == [outcome["digest"] for outcome in api["value"]]
     assert len(shown) == min(60, api["count"])
 
 
@@ -292,7 +302,7 @@ def test_nothing_in_a_name_becomes_markup(world: World, owner: Browser) -> None:
         ("models/m/judge?source=none", 404, "none"),
         ("models/m/outcomes/-/150", 404, "There are 150 outcomes: the rows are 0 to 149."),
         ("models/m/outcomes/none", 404, "none"),
-        ("models/m/outcomes/-/0/thumbnail?digest=00", 404, "Reload it."),
+        ("models/m/outcomes/-/0/thumbnail?v=00", 404, "Reload it."),
         ("models/m/compare?with=none", 404, "none"),
     ],
 )
@@ -321,6 +331,75 @@ def test_pictures_of_a_dataset_that_is_gone_are_not_asked_for(world: World, owne
     assert "The dataset cats is not registered any more" in text_of(page)
     assert "<img" not in page
     assert "thumbnail" not in page
+
+
+class Drawn:
+    """Makes a picture of any image, and remembers which were asked for. Its digest is of the URL, as those of `made.image`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.sha256: str | None = None
+        self.busy = False
+
+    def thumbnail(self, dataset: DatasetRecord, url: str, sha256: str | None = None) -> Future[Reencoded]:
+        self.asked.append((dataset.name, url, sha256))
+        return self._made(sha256 or "", THUMBNAIL_SIDE)
+
+    def view(self, dataset: DatasetRecord, url: str) -> Future[Reencoded]:
+        self.asked.append((dataset.name, url, None))
+        return self._made(image(int(url.rsplit("/", 1)[1].split(".")[0])).sha256, VIEW_SIDE)
+
+    def _made(self, sha256: str, side: int) -> Future[Reencoded]:
+        answer = Future[Reencoded]()
+        if self.busy:
+            answer.set_exception(ViewsBusy(64))
+        else:
+            answer.set_result(Reencoded(b"picture", 8, 8, self.sha256 or sha256, side))
+        return answer
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Iterator[tuple[Drawn, Browser]]:
+    """A Studio that draws pictures, and its owner's browser."""
+    pictures = Drawn()
+    settings = Settings.from_environment({}, data_dir=tmp_path, keys=KEYS)
+    with closing(Store.open(settings)) as store:
+        world = build(settings, store, studio=partial(create_studio, pictures=pictures))
+        train(world)
+        yield pictures, Browser(world).sign_in()
+
+
+@pytest.mark.parametrize("operation", ["thumbnail", "view"])
+def test_a_picture_is_read_by_its_row_with_the_access_of_its_dataset(drawn: tuple[Drawn, Browser], operation: str) -> None:
+    pictures, owner = drawn
+    worst = owner.world.call("GET", "models/m/outcomes?top=1").json()["value"][0]
+    path = f"models/m/outcomes/-/0/{operation}?v={worst['digest']}"
+    answer = owner.get(path)
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"picture", "image/jpeg")
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert pictures.asked == [("cats", worst["image"], worst["digest"] if operation == "thumbnail" else None)]
+    again = owner.get(path, if_none_match=answer.headers["etag"])
+    assert (again.status_code, again.content, len(pictures.asked)) == (304, b"", 1)
+    # Whatever a query says, nothing else is read.
+    owner.get(f"{path}&url=https://evil.example/x.png&image=https://evil.example/x.png")
+    assert {url for _, url, _ in pictures.asked} == {worst["image"]}
+
+
+@pytest.mark.parametrize("operation", ["thumbnail", "view"])
+def test_a_picture_that_can_not_be_shown_says_why(drawn: tuple[Drawn, Browser], operation: str) -> None:
+    pictures, owner = drawn
+    worst = owner.world.call("GET", "models/m/outcomes?top=1").json()["value"][0]
+    path = f"models/m/outcomes/-/0/{operation}?v={worst['digest']}"
+    pictures.busy = True
+    answer = owner.get(path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    pictures.busy, pictures.sha256 = False, "0" * 64
+    answer = owner.get(path)
+    assert (answer.status_code, "has changed since" in answer.text) == (404, True)
+    assert "cache-control" in answer.headers
+    assert "immutable" not in answer.headers["cache-control"]
+    owner.world.store.datasets.delete("cats")
+    assert owner.get(path).status_code == 404
 
 
 def test_boxes_have_three_looks(world: World, owner: Browser) -> None:
