@@ -56,7 +56,7 @@ class Source:
 
     def page(self) -> str:
         """The path of the page that judges it."""
-        query = "" if self.evaluation is None else f"?source={self.evaluation.name}"  # a name needs no quoting
+        query = "" if self.evaluation is None else f"?evaluation={self.evaluation.name}"  # a name needs no quoting
         return link("models", self.model.name, "judge") + query
 
     def outcomes(self, *parts: str) -> str:

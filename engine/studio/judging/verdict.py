@@ -1,43 +1,12 @@
 """How good a model is, in words: its main metric, what that rests on, and whether more images would help."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vision_customization.contract.estimates import MAIN_METRICS, outlook_text
 from vision_customization.contract.texts import counted
 from vision_customization.engine.studio.judging.sources import Source
-
-MEANINGS: Mapping[str, tuple[str, str]] = {
-    "accuracyTop1": ("accuracy", "the share of images whose first answer is right"),
-    "accuracyTop5": ("accuracy of the five best", "the share of images whose tag is among the five best answers"),
-    "averagePrecision": ("average precision", "the mean area under the tags' precision-recall curves"),
-    "calibrationECE": ("calibration error", "how far confidences are from the share that is right, on average; 0 is best"),
-    "meanAveragePrecision30": ("mAP at 30 % overlap", "the mean area under the tags' precision-recall curves, for rough boxes"),
-    "meanAveragePrecision50": ("mAP at 50 % overlap", "the mean area under the tags' precision-recall curves"),
-    "meanAveragePrecision75": ("mAP at 75 % overlap", "the mean area under the tags' precision-recall curves, for tight boxes"),
-    "meanAveragePrecision": ("mean average precision", "the mean area under the tags' precision-recall curves"),
-    "macroF1": ("macro F1", "the mean over the tags of the balance between precision and recall"),
-}
-"""Of each metric its name for people, and what it is."""
-
-
-def title(name: str) -> str:
-    """A metric's name as a heading: `Accuracy`, `mAP at 50 % overlap`."""
-    return name if name.startswith("mAP") else name[:1].upper() + name[1:]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric as people read it."""
-
-    name: str
-    value: float
-    meaning: str
-
-    @property
-    def definition(self) -> str:
-        """`Accuracy is the share of …`."""
-        return f"{title(self.name)} is {self.meaning}."
+from vision_customization.engine.studio.model_facts import Metric, metrics_of
 
 
 @dataclass(frozen=True)
@@ -60,12 +29,11 @@ def verdict_of(source: Source, images: int) -> Verdict:
     Args:
         images: how many images have outcomes.
     """
-    wire = source.performance.to_wire()
-    found = [Metric(name, wire[key], meaning) for key, (name, meaning) in MEANINGS.items() if key in wire]
-    names = [MEANINGS[key][0] for key in MAIN_METRICS]
-    main = next((metric for name in names for metric in found if metric.name == name), None)
+    found = metrics_of(source.performance)
+    main = next((metric for metric in found if metric.key in MAIN_METRICS), None)
     others = [metric for metric in found if metric is not main]
-    return Verdict(main, _basis(source, images), others, outlook_text(wire) if source.is_estimate else None)
+    outlook = outlook_text(source.performance.to_wire()) if source.is_estimate else None
+    return Verdict(main, _basis(source, images), others, outlook)
 
 
 def _basis(source: Source, images: int) -> str:

@@ -15,7 +15,7 @@ from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import NotFound
 from vision_customization.engine.studio.judging.pictures import PAGE, Shot, shots
 from vision_customization.engine.studio.judging.sources import Source, registered, same_images, source_of, sources_of
-from vision_customization.engine.studio.judging.verdict import MEANINGS, title
+from vision_customization.engine.studio.model_facts import metrics_of
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, evaluation_commands
 from vision_customization.engine.studio.visit import Visit, link
@@ -87,7 +87,7 @@ def compare(visit: Visit) -> Response:
 
 def _asked_for(visit: Visit, name: str, other: str) -> tuple[Source, Source] | None:
     """The sources that the query names. None if it names none, or one of another model, from before that was chosen."""
-    first, second = visit.query("source"), visit.query("with_source")
+    first, second = visit.query("evaluation"), visit.query("with_evaluation")
     if not first and not second:
         return None
     try:
@@ -117,7 +117,7 @@ def _compared(
         ]
     numbers, end = pairs.numbers, skip + len(page[0])
     shown = [Compared(*both) for both in zip(*sides, strict=True)]
-    query = {"with": second.model.name, "source": first.name, "with_source": second.name}
+    query = {"with": second.model.name, "evaluation": first.name, "with_evaluation": second.name}
     names = _names(first, second)
     return visit.render(
         "compare_more.html" if visit.is_fragment else "compare.html",
@@ -188,9 +188,8 @@ def _side(source: Source, outcomes: StoredOutcomes, rows: list[int], readable: b
 
 
 def _metrics(first: Source, second: Source) -> list[MetricRow]:
-    ours, theirs = first.performance.to_wire(), second.performance.to_wire()
+    ours, theirs = ({metric.key: metric for metric in metrics_of(source.performance)} for source in (first, second))
     return [
-        MetricRow(title(name), meaning, ours.get(key), theirs.get(key))
-        for key, (name, meaning) in MEANINGS.items()
-        if key in ours or key in theirs
+        MetricRow(metric.name, metric.meaning, *(side[key].value if key in side else None for side in (ours, theirs)))
+        for key, metric in {**ours, **theirs}.items()
     ]

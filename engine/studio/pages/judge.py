@@ -111,7 +111,7 @@ def tags(visit: Visit) -> Response:
 
 
 def _source(visit: Visit) -> Source:
-    return source_of(visit.service, visit.path("name"), visit.query("source"))
+    return source_of(visit.service, visit.path("name"), visit.query("evaluation"))
 
 
 def _datasets(visit: Visit, source: Source) -> list[DatasetRecord]:

@@ -98,13 +98,13 @@ def test_the_verdict_says_what_the_metric_rests_on(world: World, owner: Browser)
     said = text_of(owner.get("models/m/judge").text)
     assert "0.91 accuracy (0.84 to 0.95), estimated on 120 images in 80 groups that the model had not seen." in said
     assert "With 240 images: probably 0.930 (0.88 to 0.96)." in said
-    assert "calibration error 0.040" in said
+    assert "Calibration error 0.040" in said
 
 
 def test_an_evaluation_is_judged_on_its_dataset(world: World, owner: Browser) -> None:
     train(world)
     evaluate(world, "m", "e")
-    said = text_of(owner.get("models/m/judge?source=e").text)
+    said = text_of(owner.get("models/m/judge?evaluation=e").text)
     assert "0.75 accuracy (0.60 to 0.86), measured on the 40 images of cats-test." in said
     assert "This is known only of a classifier" in said
     assert "evaluation 'e' on cats-test" in said
@@ -299,7 +299,7 @@ def test_nothing_in_a_name_becomes_markup(world: World, owner: Browser) -> None:
     ("path", "status", "said"),
     [
         ("models/none/judge", 404, "none"),
-        ("models/m/judge?source=none", 404, "none"),
+        ("models/m/judge?evaluation=none", 404, "none"),
         ("models/m/outcomes/-/150", 404, "There are 150 outcomes: the rows are 0 to 149."),
         ("models/m/outcomes/none", 404, "none"),
         ("models/m/outcomes/-/0/thumbnail?v=00", 404, "Reload it."),
@@ -319,7 +319,7 @@ def test_a_model_without_outcomes_says_what_to_do(world: World, owner: Browser) 
     assert "vision evaluate m TEST-DATASET" in said
     evaluate(world, "m", "e")
     page = owner.get("models/m/judge").text
-    assert '<a href="/studio/models/m/judge?source=e">' in page
+    assert '<a href="/studio/models/m/judge?evaluation=e">' in page
     world.create("early")
     assert "only one that succeeded has outcomes" in text_of(owner.get("models/early/judge").text)
 
