@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
+from vision_customization.contract.enums import ContentStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.api.connections import Closed, Connections
 from vision_customization.engine.store import Store
@@ -70,6 +70,7 @@ class StoreCollector(Collector):
         model_counts = self._store.models.counts()
         evaluation_counts = self._store.evaluations.counts()
         run_counts = self._store.runs.counts()
+        content_counts = self._store.content.counts()
         models = GaugeMetricFamily("vision_engine_models", "Models by status.", labels=["status"])
         for status, count in model_counts.items():
             models.add_metric([status.value], count)
@@ -84,10 +85,16 @@ class StoreCollector(Collector):
         for run_status, count in run_counts.items():
             runs.add_metric([run_status.value], count)
         yield runs
+        contents = GaugeMetricFamily("vision_engine_content_indexes", "Content indexes by status.", labels=["status"])
+        for content_status, count in content_counts.items():
+            contents.add_metric([content_status.value], count)
+        yield contents
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
-        queued += run_counts[RunStatus.NOT_STARTED]
+        queued += run_counts[RunStatus.NOT_STARTED] + content_counts[ContentStatus.QUEUED]
         yield GaugeMetricFamily(
-            "vision_engine_queue_length", "Trainings, evaluations and runs that are waiting for a worker.", value=queued
+            "vision_engine_queue_length",
+            "Trainings, evaluations, runs and content indexes that are waiting for a worker.",
+            value=queued,
         )
         yield GaugeMetricFamily(
             "vision_engine_training_seconds",

@@ -16,6 +16,7 @@ from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
+from vision_customization.engine.jobs.kinds.content import ContentIndexing, contents_folder, run_indexing
 from vision_customization.engine.jobs.kinds.detector import DetectorTraining
 from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
 from vision_customization.engine.jobs.kinds.job import Planned
@@ -23,6 +24,7 @@ from vision_customization.engine.jobs.kinds.recognition import Detector, Recogni
 from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Step, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
     EVALUATION_WORKFLOW,
+    INDEX_WORKFLOW,
     RECOGNITION_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
@@ -65,6 +67,11 @@ def declare_workflows(
     def recognize(run_id: str) -> None:
         recognition = Recognition(resources.store, resources.objects, detector, run_id)
         run_recognition(recognition, Steps(recognition.check, pauses_seconds))
+
+    @DBOS.workflow(name=INDEX_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def index(index_id: str) -> None:
+        indexing = ContentIndexing(resources.store, resources.reader, contents_folder(settings), index_id)
+        run_indexing(indexing, Steps(indexing.check, pauses_seconds))
 
 
 def run_training(job: TrainingJob, training_of: Callable[[PlannedTraining], Training], step: Step) -> None:

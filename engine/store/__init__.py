@@ -1,5 +1,5 @@
-"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names and their history, known
-blobs, speeds, dismissed failures and the Studio's sessions.
+"""The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
+their history, known blobs, speeds, dismissed failures and the Studio's sessions.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -16,6 +16,7 @@ from vision_customization.contract.enums import EvaluationStatus, ModelStatus, R
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
+from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
 from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
@@ -35,6 +36,7 @@ from vision_customization.engine.store.published import PublishedModelStore
 from vision_customization.engine.store.records import (
     AnswerableModel,
     BlobRecord,
+    ContentIndexRecord,
     DatasetRecord,
     EvaluationRecord,
     ModelRecord,
@@ -57,6 +59,7 @@ __all__ = [
     "AlreadyExists",
     "AnswerableModel",
     "BlobRecord",
+    "ContentIndexRecord",
     "DatasetRecord",
     "EvaluationRecord",
     "FailureKind",
@@ -86,6 +89,7 @@ class Store:
         self.database = Database(settings, now=now)
         self._cipher = TokenCipher.open(settings)
         self.datasets = DatasetStore(self.database, self._cipher)
+        self.content = ContentStore(self.database, self._cipher)
         self.models = ModelStore(self.database)
         self.evaluations = EvaluationStore(self.database)
         self.runs = RunStore(self.database)
@@ -126,7 +130,7 @@ class Store:
         self.database.close()
 
     def unfinished(self) -> Unfinished:
-        """Models, evaluations and runs that a worker still has to finish."""
+        """Models, evaluations, runs and content indexes that a worker still has to finish."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]
@@ -136,4 +140,5 @@ class Store:
                 select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
             )
             runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
-            return Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
+            unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
+        return unfinished._replace(content_indexes=self.content.unfinished())

@@ -36,6 +36,7 @@ class RecordedJobs:
     trainings: list[str] = field(default_factory=list)
     evaluations: list[str] = field(default_factory=list)
     recognitions: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
     broken: bool = False
 
     def enqueue_training(self, model_id: str) -> None:
@@ -52,6 +53,11 @@ class RecordedJobs:
         if self.broken:
             raise RuntimeError("no queue")
         self.recognitions.append(run_id)
+
+    def enqueue_index(self, index_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.indexes.append(index_id)
 
 
 @dataclass
