@@ -10,6 +10,7 @@ from vision_customization.engine.studio.pages import (
     published,
     sign_in,
     train,
+    try_out,
 )
 
 PAGES = (
@@ -22,4 +23,5 @@ PAGES = (
     *judge.pages.pages,
     *outcome_pictures.pages.pages,
     *compare.pages.pages,
+    *try_out.pages.pages,
 )

@@ -19,6 +19,7 @@ from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
+from vision_customization.engine.studio.snippets.overview import overview_snippets
 
 PHOTO = 'it\'s $(touch hacked) "a" photo.jpg'
 URL = "https://pictures.example/it's-$(touch hacked).jpg"
@@ -87,6 +88,7 @@ def test_a_picture_is_analyzed(
 def test_what_exists_is_shown(language: str, world: World, endpoint: str, tmp_path: Path) -> None:
     dataset = world.store.datasets.find("1e3")
     for name, snippets, says in (
+        ("overview", overview_snippets(endpoint), "1e3"),
         ("published", published_snippets(endpoint, "leaves", "m", ORDER), "leaves"),
         ("dataset", dataset_snippets(endpoint, dataset), "imageClassification"),
         ("training", training_snippets(endpoint, "m", ORDER), "0.5"),

@@ -27,6 +27,7 @@ from vision_customization.engine.studio.snippets.datasets import dataset_snippet
 from vision_customization.engine.studio.snippets.evaluations import evaluation_snippets, outcome_snippets
 from vision_customization.engine.studio.snippets.languages import literal, request
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
+from vision_customization.engine.studio.snippets.overview import datasets_snippets, models_snippets, overview_snippets
 from vision_customization.engine.studio.snippets.stacks import Stack
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -201,6 +202,18 @@ def test_every_language_reads_every_name(noun: str, name: str, tmp_path: Path) -
         assert name[:DECLARED_NAME_MAX_LENGTH] in {*settings.datasets, *settings.models}
 
 
+@pytest.mark.parametrize("listed", [overview_snippets, datasets_snippets, models_snippets])
+def test_lists(listed: Callable[[str], list[Snippet]], tmp_path: Path) -> None:
+    (tmp_path / "my-images").mkdir()
+    (tmp_path / "my-images" / "train.json").touch()
+    snippets = listed(ORIGIN)
+    compile(text_of(snippets, "Python"), "pasted.py", "exec")
+    assert {path for path, *_ in calls_of(snippets)} <= {"datasets", "models"}
+    assert all(command["command"].startswith("vision ") for command in parsed_commands(snippets, tmp_path))
+    if "YAML" in dict(snippets):
+        assert "leaves-train" in declared(snippets).datasets
+
+
 def test_nothing_has_a_key_in_it() -> None:
     secret = "https://user:hunter2@acct.blob.core.windows.net/c/photo.jpg?sv=1&sig=c2VjcmV0"
     kept = dataset(annotation_file_uris=("https://acct.blob.core.windows.net/c/train.json?sig=c2VjcmV0",))
@@ -215,14 +228,18 @@ def test_nothing_has_a_key_in_it() -> None:
 
 
 @pytest.mark.parametrize("kind", AnnotationKind)
-def test_a_dataset_is_declared_as_it_is_registered(kind: AnnotationKind, tmp_path: Path) -> None:
-    record = dataset(kind=kind, custom_properties={"season": "winter: 1.10", "managedBy": "pulumi:a/dev", "empty": ""})
+@pytest.mark.parametrize("texts", [TEXTS[:9], TEXTS[9:15]])
+def test_a_dataset_is_declared_as_it_is_registered(kind: AnnotationKind, texts: list[str], tmp_path: Path) -> None:
+    properties = {"season": "1.10", **{text: f"of {text}" for text in texts}}
+    record = dataset(kind=kind, custom_properties={**properties, "managedBy": "pulumi:a/dev"})
     snippets = dataset_snippets(ORIGIN, record)
     found = declared(snippets).datasets["trees"]
     assert (found.annotation_kind, found.annotation_file_uris) == (kind, list(record.annotation_file_uris))
-    assert found.custom_properties == {"season": "winter: 1.10", "empty": ""}
+    assert found.custom_properties == properties
     (_, _, put) = calls_of(snippets)[1]
-    assert body_of(put) == {"annotationKind": kind.value, "annotationFileUris": list(record.annotation_file_uris)}
+    uris = list(record.annotation_file_uris)
+    assert body_of(put) == {"annotationKind": kind.value, "annotationFileUris": uris, "customProperties": properties}
+    assert {*properties.values(), *uris} <= set(literals(text_of(snippets, "Python")))
     shown, registered = parsed_commands(snippets, tmp_path)
     assert shown["command"] == "vision datasets show"
     assert (registered["uris"], registered["kind"]) == (record.annotation_file_uris, kind.value)
