@@ -126,7 +126,6 @@ def _nothing(visit: Visit, source: Source, error: ApiError) -> Response:
     others = [other for other in sources_of(visit.service, source.model) if other.name != source.name]
     return visit.render(
         "judge_nothing.html",
-        error.status if error.status != 400 else 200,
         source=source,
         sources=others,
         why=str(error),

@@ -175,7 +175,8 @@ def _tried(visit: Visit, name: str) -> Tried:
 
 def _own_threshold(visit: Visit, model_name: str) -> float | None:
     try:
-        return kept_of_model(visit.service, model_name).open().threshold
+        with kept_of_model(visit.service, model_name).asked() as (judge, key):
+            return judge.open(key).threshold
     except ApiError:  # it has no outcomes
         return None
 

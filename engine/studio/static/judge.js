@@ -22,7 +22,8 @@ const tag = () => document.querySelector("[data-dials] [name=tag]");
  */
 export function pointAt(curve, threshold) {
   const counted = curve.threshold.filter((point) => point >= threshold).length;
-  return counted ? [curve.precision[counted - 1], curve.recall[counted - 1]] : null;
+  const [precision, recall] = [curve.precision[counted - 1], curve.recall[counted - 1]];
+  return precision === undefined || recall === undefined ? null : [precision, recall];
 }
 
 /** Show where the slider is, before the engine has counted exactly. */

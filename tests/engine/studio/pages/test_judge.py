@@ -3,7 +3,6 @@
 import html
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -11,45 +10,24 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from tests.engine.outcomes.made import MADE, MANY_TAGS, answers, image, made_outcomes, put_older
+from tests.engine.outcomes.made import MADE, MANY_TAGS, answers, image, put_older
 from tests.support.api_world import KEYS, World, build
+from tests.support.judged import COUNT, DrawnPictures, evaluate_judged, train_judged
 from tests.support.studio import Browser
 from vision_customization.contract.judging import OutcomeKind, ThresholdPage
 from vision_customization.contract.judging_texts import threshold_text
 from vision_customization.contract.models import Estimate, ModelPerformance, Outlook
-from vision_customization.engine.objects.keys import estimate_key, outcomes_key
+from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
 from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import DatasetRecord, Store
+from vision_customization.engine.store import Store
 from vision_customization.engine.store.tables import ModelRow
 from vision_customization.engine.studio import create_studio
-from vision_customization.engine.views.errors import ViewsBusy
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded
 
-COUNT = 150
 HEADINGS = ("How good is it?", "Would more images help?", "Threshold", "By tag", "Worst mistakes", "Are its confidences true?")
 KINDS = pytest.mark.parametrize("kind", OutcomeKind)
-
-
-def train(world: World, name: str = "m", kind: OutcomeKind = OutcomeKind.ONE_TAG, count: int = COUNT, seed: int = 0) -> str:
-    """A model with outcomes of its training images; returns its id."""
-    world.register("cats")
-    model_id = world.train(name)
-    put_outcomes(world.objects, estimate_key(model_id), MADE[kind](count, seed=seed))
-    return model_id
-
-
-def evaluate(world: World, model: str, name: str, count: int = 40, seed: int = 1) -> None:
-    """An evaluation of a model on the dataset `cats-test`, with outcomes."""
-    world.register("cats-test")
-    body = {"evaluationParameters": {"testDatasetName": "cats-test"}}
-    assert world.call("PUT", f"models/{model}/evaluations/{name}", json=body).status_code == 201
-    evaluation_id = world.jobs.evaluations[-1]
-    world.store.evaluations.begin(evaluation_id)
-    put_outcomes(world.objects, outcomes_key(world.store.models.find(model).id, evaluation_id), made_outcomes(count, seed=seed))
-    world.store.evaluations.finish(evaluation_id, ModelPerformance(accuracy_top1=0.75))
 
 
 def set_performance(world: World, model_id: str, performance: ModelPerformance) -> None:
@@ -70,7 +48,7 @@ def text_of(page: str) -> str:
 
 @KINDS
 def test_the_page_says_how_good_the_model_is_and_what_it_gets_wrong(world: World, owner: Browser, kind: OutcomeKind) -> None:
-    train(world, kind=kind)
+    train_judged(world, kind=kind)
     answer = owner.get("models/m/judge")
     assert answer.status_code == 200
     said = text_of(answer.text)
@@ -91,7 +69,7 @@ def test_the_page_says_how_good_the_model_is_and_what_it_gets_wrong(world: World
 
 
 def test_the_verdict_says_what_the_metric_rests_on(world: World, owner: Browser) -> None:
-    model_id = train(world)
+    model_id = train_judged(world)
     outlook = Outlook(images=240, accuracy_top1=0.93, interval=(0.88, 0.96))
     estimate = Estimate(images=120, groups=80, accuracy_top1=(0.84, 0.95), outlook=outlook)
     set_performance(world, model_id, ModelPerformance(accuracy_top1=0.91, calibration_ece=0.04, estimate=estimate))
@@ -102,8 +80,8 @@ def test_the_verdict_says_what_the_metric_rests_on(world: World, owner: Browser)
 
 
 def test_an_evaluation_is_judged_on_its_dataset(world: World, owner: Browser) -> None:
-    train(world)
-    evaluate(world, "m", "e")
+    train_judged(world)
+    evaluate_judged(world, "m", "e")
     said = text_of(owner.get("models/m/judge?evaluation=e").text)
     assert "0.75 accuracy (0.60 to 0.86), measured on the 40 images of cats-test." in said
     assert "This is known only of a classifier" in said
@@ -114,7 +92,7 @@ def test_an_evaluation_is_judged_on_its_dataset(world: World, owner: Browser) ->
 def test_the_threshold_says_the_same_as_the_api_and_shows_which_pictures(
     world: World, owner: Browser, kind: OutcomeKind
 ) -> None:
-    train(world, kind=kind)
+    train_judged(world, kind=kind)
     tag = "&tag=tag+3" if kind is OutcomeKind.SEVERAL_TAGS else ""
     page = owner.get(f"models/m/judge/threshold?threshold=0.7{tag}", hx_request="true").text
     api = world.call("GET", f"models/m/outcomes:threshold?threshold=0.7&only=missed&top=100{tag}").json()
@@ -144,22 +122,22 @@ def test_the_threshold_says_the_same_as_the_api_and_shows_which_pictures(
     ],
 )
 def test_a_threshold_is_kept_within_its_bounds(world: World, owner: Browser, asked: str, used: str) -> None:
-    train(world)
+    train_judged(world)
     assert f"From a confidence of {used} on" in text_of(owner.get(f"models/m/judge/threshold?{asked}").text)
 
 
 def test_a_tag_that_was_mistyped_is_refused_in_its_place(world: World, owner: Browser) -> None:
-    train(world)
+    train_judged(world)
     answer = owner.get("models/m/judge/threshold?tag=elm", hx_request="true")
     assert answer.text.startswith('<div id="at"')
     assert "The model has no tag 'elm'." in text_of(answer.text)
 
 
 def test_a_detector_begins_where_its_objects_count_and_several_tags_at_their_own(world: World, owner: Browser) -> None:
-    train(world, kind=OutcomeKind.OBJECTS)
+    train_judged(world, kind=OutcomeKind.OBJECTS)
     own = world.call("GET", "models/m/outcomes?top=1").json()["threshold"]
     assert f"From a confidence of {own:.2f} on" in text_of(owner.get("models/m/judge").text)
-    model_id = train(world, "n", OutcomeKind.SEVERAL_TAGS)
+    model_id = train_judged(world, "n", OutcomeKind.SEVERAL_TAGS)
     set_performance(world, model_id, ModelPerformance(tag_performance={MANY_TAGS[2]: {"threshold": 0.3712}}))
     said = text_of(owner.get("models/n/judge?tag=tag+2").text)
     assert "From a confidence of 0.37 on, the model gives 'tag 2'" in said
@@ -168,7 +146,7 @@ def test_a_detector_begins_where_its_objects_count_and_several_tags_at_their_own
 
 
 def test_a_cell_of_the_matrix_opens_its_pictures(world: World, owner: Browser) -> None:
-    train(world)
+    train_judged(world)
     page = owner.get("models/m/judge").text
     confusion = world.call("GET", "models/m/outcomes:confusion").json()
     [count] = [cell["count"] for cell in confusion["cells"] if (cell["label"], cell["answer"]) == ("öak", "ash")]
@@ -197,7 +175,7 @@ def test_a_cell_of_the_matrix_opens_its_pictures(world: World, owner: Browser) -
     ],
 )
 def test_a_list_shows_what_its_query_selects(world: World, owner: Browser, kind: OutcomeKind, query: str, title: str) -> None:
-    train(world, kind=kind)
+    train_judged(world, kind=kind)
     answer = owner.get(f"models/m/outcomes/-?{query}")
     operation = "outcomes:threshold" if "threshold" in query else "outcomes"
     api = world.call("GET", f"models/m/{operation}?{query.replace('=1', '=true') if 'un' in query else query}").json()
@@ -210,7 +188,7 @@ def test_a_list_shows_what_its_query_selects(world: World, owner: Browser, kind:
 
 
 def test_further_pictures_come_as_a_part_of_the_page(world: World, owner: Browser) -> None:
-    train(world)
+    train_judged(world)
     first = owner.get("models/m/outcomes/-").text
     [path] = re.findall(r'hx-get="/studio/([^"]+)"', first)
     assert "90 more" in text_of(first)
@@ -226,7 +204,7 @@ def test_further_pictures_come_as_a_part_of_the_page(world: World, owner: Browse
     "query", ["only=bad", "threshold=2", "threshold=nan", "tag=elm", "label=elm", "label=ash&unlabelled=1"]
 )
 def test_a_wrong_selection_is_refused_in_words(world: World, owner: Browser, query: str) -> None:
-    train(world)
+    train_judged(world)
     answer = owner.get(f"models/m/outcomes/-?{query}")
     assert answer.status_code == 400
     assert re.search(r"must be|has no tag|Leave out one", text_of(answer.text))
@@ -279,7 +257,7 @@ def test_nothing_in_a_name_becomes_markup(world: World, owner: Browser) -> None:
     labels, probabilities = answers(60, 3)
     named = [ImageName(f"https://host/c/{n}.png", "<svg onload=alert(1)>", image(n).sha256) for n in range(60)]
     put_outcomes(world.objects, estimate_key(model_id), classified(named, labels, probabilities, tags))
-    train(world, "n", seed=3)
+    train_judged(world, "n", seed=3)
     for path in (
         "models/m/judge",
         "models/m/judge/matrix?find_tag=%3Cimg",
@@ -307,7 +285,7 @@ def test_nothing_in_a_name_becomes_markup(world: World, owner: Browser) -> None:
     ],
 )
 def test_what_does_not_exist_is_said(world: World, owner: Browser, path: str, status: int, said: str) -> None:
-    train(world)
+    train_judged(world)
     answer = owner.get(path)
     assert (answer.status_code, said in answer.text) == (status, True)
 
@@ -317,7 +295,7 @@ def test_a_model_without_outcomes_says_what_to_do(world: World, owner: Browser) 
     said = text_of(owner.get("models/m/judge").text)
     assert "The model 'm' has no outcomes. It was imported, trained by an older engine" in said
     assert "vision evaluate m TEST-DATASET" in said
-    evaluate(world, "m", "e")
+    evaluate_judged(world, "m", "e")
     page = owner.get("models/m/judge").text
     assert '<a href="/studio/models/m/judge?evaluation=e">' in page
     world.create("early")
@@ -325,7 +303,7 @@ def test_a_model_without_outcomes_says_what_to_do(world: World, owner: Browser) 
 
 
 def test_pictures_of_a_dataset_that_is_gone_are_not_asked_for(world: World, owner: Browser) -> None:
-    train(world)
+    train_judged(world)
     world.store.datasets.delete("cats")
     page = owner.get("models/m/judge").text
     assert "The dataset cats is not registered any more" in text_of(page)
@@ -333,49 +311,24 @@ def test_pictures_of_a_dataset_that_is_gone_are_not_asked_for(world: World, owne
     assert "thumbnail" not in page
 
 
-class Drawn:
-    """Makes a picture of any image, and remembers which were asked for. Its digest is of the URL, as those of `made.image`."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str, str | None]] = []
-        self.sha256: str | None = None
-        self.busy = False
-
-    def thumbnail(self, dataset: DatasetRecord, url: str, sha256: str | None = None) -> Future[Reencoded]:
-        self.asked.append((dataset.name, url, sha256))
-        return self._made(sha256 or "", THUMBNAIL_SIDE)
-
-    def view(self, dataset: DatasetRecord, url: str) -> Future[Reencoded]:
-        self.asked.append((dataset.name, url, None))
-        return self._made(image(int(url.rsplit("/", 1)[1].split(".")[0])).sha256, VIEW_SIDE)
-
-    def _made(self, sha256: str, side: int) -> Future[Reencoded]:
-        answer = Future[Reencoded]()
-        if self.busy:
-            answer.set_exception(ViewsBusy(64))
-        else:
-            answer.set_result(Reencoded(b"picture", 8, 8, self.sha256 or sha256, side))
-        return answer
-
-
 @pytest.fixture
-def drawn(tmp_path: Path) -> Iterator[tuple[Drawn, Browser]]:
+def drawn(tmp_path: Path) -> Iterator[tuple[DrawnPictures, Browser]]:
     """A Studio that draws pictures, and its owner's browser."""
-    pictures = Drawn()
+    pictures = DrawnPictures()
     settings = Settings.from_environment({}, data_dir=tmp_path, keys=KEYS)
     with closing(Store.open(settings)) as store:
         world = build(settings, store, studio=partial(create_studio, pictures=pictures))
-        train(world)
+        train_judged(world)
         yield pictures, Browser(world).sign_in()
 
 
 @pytest.mark.parametrize("operation", ["thumbnail", "view"])
-def test_a_picture_is_read_by_its_row_with_the_access_of_its_dataset(drawn: tuple[Drawn, Browser], operation: str) -> None:
+def test_a_picture_is_read_by_its_row_and_its_datasets_access(drawn: tuple[DrawnPictures, Browser], operation: str) -> None:
     pictures, owner = drawn
     worst = owner.world.call("GET", "models/m/outcomes?top=1").json()["value"][0]
     path = f"models/m/outcomes/-/0/{operation}?v={worst['digest']}"
     answer = owner.get(path)
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"picture", "image/jpeg")
+    assert (answer.status_code, answer.content[:2], answer.headers["content-type"]) == (200, b"\xff\xd8", "image/jpeg")
     assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
     assert pictures.asked == [("cats", worst["image"], worst["digest"] if operation == "thumbnail" else None)]
     again = owner.get(path, if_none_match=answer.headers["etag"])
@@ -386,7 +339,7 @@ def test_a_picture_is_read_by_its_row_with_the_access_of_its_dataset(drawn: tupl
 
 
 @pytest.mark.parametrize("operation", ["thumbnail", "view"])
-def test_a_picture_that_can_not_be_shown_says_why(drawn: tuple[Drawn, Browser], operation: str) -> None:
+def test_a_picture_that_can_not_be_shown_says_why(drawn: tuple[DrawnPictures, Browser], operation: str) -> None:
     pictures, owner = drawn
     worst = owner.world.call("GET", "models/m/outcomes?top=1").json()["value"][0]
     path = f"models/m/outcomes/-/0/{operation}?v={worst['digest']}"
@@ -403,7 +356,7 @@ def test_a_picture_that_can_not_be_shown_says_why(drawn: tuple[Drawn, Browser], 
 
 
 def test_boxes_have_three_looks(world: World, owner: Browser) -> None:
-    train(world, kind=OutcomeKind.OBJECTS)
+    train_judged(world, kind=OutcomeKind.OBJECTS)
     page = owner.get("models/m/outcomes/-?only=wrong").text
     boxes = re.findall(r'<rect class="(\w+)" x="[\d.]+" y="[\d.]+" width="[\d.]+" height="[\d.]+"><title>(\w+): ', page)
     assert {look for look, _ in boxes} == {"right", "false", "missed"}
