@@ -1,5 +1,5 @@
-"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names, known blobs, speeds
-and the Studio's sessions.
+"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names, known blobs, speeds,
+the Studio's sessions, and findings that people accepted.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
@@ -85,6 +86,7 @@ class Store:
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
         self.sessions = SessionStore(self.database)
+        self.accepted_findings = AcceptedFindingStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
 from vision_customization.engine.store.records import DatasetRecord
-from vision_customization.engine.store.tables import DatasetRow
+from vision_customization.engine.store.tables import AcceptedFindingRow, DatasetRow
 
 
 class DatasetStore:
@@ -121,9 +121,10 @@ class DatasetStore:
         return _record(row)
 
     def delete(self, name: str, *, if_match: frozenset[str] | None = None) -> None:
-        """Raises NotFound, PreconditionFailed."""
+        """Also forgets which of its findings were accepted. Raises NotFound, PreconditionFailed."""
         with self._database.writing() as session:
             session.delete(_find(session, name, if_match, lock=True))
+            session.execute(delete(AcceptedFindingRow).where(AcceptedFindingRow.dataset == name))
 
     def sas_token(self, dataset: DatasetRecord) -> SecretStr | None:
         """The decrypted token of `dataset`; None if it has none. Raises SettingsError if it was encrypted with another key."""

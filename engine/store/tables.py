@@ -190,3 +190,15 @@ class SignInCodeRow(Table):
     who: Mapped[str] = mapped_column(NAME)
     key_fingerprint: Mapped[str | None] = mapped_column(String(64))
     expires: Mapped[datetime]
+
+
+class AcceptedFindingRow(Table):
+    """A finding of a dataset's health that a person accepted. The key depends on what was found."""
+
+    __tablename__ = "accepted_findings"
+
+    dataset: Mapped[str] = mapped_column(NAME, primary_key=True)
+    finding: Mapped[str] = mapped_column(String(16), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    who: Mapped[str] = mapped_column(NAME)
+    created: Mapped[datetime]
