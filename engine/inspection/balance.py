@@ -34,6 +34,7 @@ def balance_text(images_by_tag: Mapping[str, int]) -> str:
             said.append(f"The tags are balanced: each is on {least:,} to {most:,} images.")
     few = [tag for tag, count in ordered if 0 < count < FEW]
     if few:
-        named = ", ".join(f"“{tag}”" for tag in few[:_NAMED]) + (f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else "")
+        more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""
+        named = ", ".join(f"“{tag}”" for tag in few[:_NAMED]) + more
         said.append(f"Fewer than {FEW} images have {named}: results for such a tag are mostly chance.")
     return " ".join(said)

@@ -144,10 +144,10 @@ def _within_limit(digests: Digests, miniatures: Mapping[str, bytes]) -> tuple[di
 def _not_compared(digests: Digests, miniatures: Mapping[str, bytes], left_out: int) -> list[str]:
     said = []
     if unread := sum(digest is None for digest in digests):
-        were = "was" if unread == 1 else "were"
+        were, them = ("was", "it") if unread == 1 else ("were", "them")
         said.append(
-            f"{counted(unread, 'image')} {were} not compared, because the engine has not read {'it' if unread == 1 else 'them'} "
-            "yet: it reads images when it trains or evaluates a model with them, or shows them."
+            f"{counted(unread, 'image')} {were} not compared, because the engine has not read {them} yet: it reads images when "
+            "it trains or evaluates a model with them, or shows them."
         )
     known = {digest for digest in digests if digest is not None}
     if without := len(known - miniatures.keys()):

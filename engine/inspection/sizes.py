@@ -53,8 +53,6 @@ def sizes_text(sizes: Counter[tuple[int, int]]) -> str:
         said = [f"Images have {counted(len(sizes), 'different size')}. The most frequent one is {width:,} × {height:,} px."]
     small = sum(number for size, number in sizes.items() if min(size) < SMALL_SIDE)
     if small:
-        are, their = ("is", "its") if small == 1 else ("are", "their")
-        said.append(
-            f"{counted(small, 'image')} {are} smaller than {SMALL_SIDE} px on {their} shorter side: a model sees little in them."
-        )
+        are = "is" if small == 1 else "are"
+        said.append(f"{counted(small, 'image')} {are} less than {SMALL_SIDE} px wide or high: a model sees little there.")
     return " ".join(said)

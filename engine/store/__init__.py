@@ -18,6 +18,7 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.database import Database, unreachable
+from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
 from vision_customization.engine.store.errors import (
     AlreadyExists,
@@ -55,6 +56,7 @@ __all__ = [
     "AnswerableModel",
     "BlobRecord",
     "DatasetRecord",
+    "DatasetUse",
     "EvaluationRecord",
     "ModelRecord",
     "NotFound",
@@ -86,6 +88,7 @@ class Store:
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
         self.sessions = SessionStore(self.database)
+        self.dataset_uses = DatasetUseStore(self.database)
         self.accepted_findings = AcceptedFindingStore(self.database)
 
     @classmethod
