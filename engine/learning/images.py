@@ -1,9 +1,9 @@
-"""Decodes images to pixels: every format that the contract lists, upright, RGB, and no larger than the networks can use."""
+"""Decodes images to pixels: every format that the contract lists, upright, RGB, and no larger than needed."""
 
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -36,6 +36,10 @@ _BAND_PIXELS = 1024 * 1024
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
+_SHOWN_SIDES = (1, 16_000)
+_SHOWN_PIXELS_MAX = 10_240**2
+"""The largest training image. Of larger images to evaluate with, people see none: it would take a gigabyte to decode them."""
+
 _large_one = threading.Lock()
 
 
@@ -51,6 +55,16 @@ class DecodedImage:
     pixels: NDArray[np.uint8]
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the pixels are for: the sides that the image may have, the size that its pixels are needed at, at least, computed
+    from its own width and height, and how many pixels it may have if that is less than for any image."""
+
+    sides: tuple[int, int] | None
+    size_of: Callable[[int, int], tuple[int, int]]
+    pixels_max: int | None = None
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -97,14 +111,14 @@ def _bands(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _reduced_rgb(image: Image.Image, detail: int) -> Image.Image:
-    """`image` as RGB. A large one is reduced by an integer factor, to at least twice the size that a network sees.
+def _reduced_rgb(image: Image.Image, wanted: _Wanted) -> Image.Image:
+    """`image` as RGB. A large one is reduced by an integer factor, to at least the size that is needed.
 
     A reduced image is converted in bands, because each conversion makes a copy or two.
     """
     factor, rows = 1, image.height
     if image.width * image.height > LARGE_PIXELS:
-        width, height = _sufficient_size(image, detail)
+        width, height = wanted.size_of(image.width, image.height)
         factor = max(1, min(image.width // width, image.height // height))
         rows = factor * max(1, _BAND_PIXELS // (image.width * factor))
     low = high = 0.0
@@ -125,10 +139,10 @@ def fitting_size(width: int, height: int, side: int) -> tuple[float, float]:
     return side * ratio, side / ratio
 
 
-def _sufficient_size(image: Image.Image, detail: int) -> tuple[int, int]:
-    """Width and height of 2 · `detail` times the size that a network sees of an image of these proportions."""
-    width, height = fitting_size(image.width, image.height, _REDUCED_SIDE * detail)
-    return round(width), round(height)
+def size_within(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height of an image, in pixels, once its longer side is at most `side`; a smaller image keeps its size."""
+    factor = min(1.0, side / max(width, height))
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int = 1) -> DecodedImage:
@@ -145,11 +159,31 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
             (67,108,864 as WebP). Damaged or very long metadata is ignored.
         CodecError: this installation lacks the codec.
     """
+
+    def size_of(width: int, height: int) -> tuple[int, int]:
+        wide, high = fitting_size(width, height, _REDUCED_SIDE * detail)
+        return round(wide), round(high)
+
+    return _decoded(data, _Wanted(sides, size_of))
+
+
+def decode_to_show(data: bytes, side: int) -> DecodedImage:
+    """Decode one image file for people to look at, within a square of `side` pixels: a JPEG at the smallest size its codec can
+    that is no smaller than that, other images at their own size, or smaller if they are large.
+
+    Raises:
+        ImageSizeError: it has more than 104,857,600 pixels, or a side of more than 16,000; checked before anything is decoded.
+        ImageError, CodecError: as `decode_image`.
+    """
+    return _decoded(data, _Wanted(_SHOWN_SIDES, lambda width, height: size_within(width, height, side), _SHOWN_PIXELS_MAX))
+
+
+def _decoded(data: bytes, wanted: _Wanted) -> DecodedImage:
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
         with needing_codecs(data, _codec_error):
-            return _opened(data, sides, detail)
+            return _opened(data, wanted)
     except (ImageError, CodecError):
         raise
     except UnidentifiedImageError as error:
@@ -162,19 +196,19 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
         raise ImageError(f"the image is damaged or truncated: {error or type(error).__name__}") from error
 
 
-def _opened(data: bytes, sides: tuple[int, int] | None, detail: int) -> DecodedImage:
+def _opened(data: bytes, wanted: _Wanted) -> DecodedImage:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, sides)
-            return _decode(image, detail)
+            _check_size(image, wanted)
+            return _decode(image, wanted)
     except (OSError, SyntaxError, ValueError):
         # Metadata that Pillow refuses must not spoil a good image.
         essential = essential_png(data)
         if essential is None:
             raise
     with Image.open(io.BytesIO(essential), formats=FORMATS) as image:
-        _check_size(image, sides)
-        return _decode(image, detail)
+        _check_size(image, wanted)
+        return _decode(image, wanted)
 
 
 def _codec_error(message: str) -> CodecError:
@@ -187,25 +221,29 @@ def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
         raise ImageSizeError(f"the image {fault}")
 
 
-def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:
+def _check_size(image: Image.Image, wanted: _Wanted) -> None:
     width, height = image.size
-    if sides is not None:
-        check_sides(width, height, sides)
+    if wanted.sides is not None:
+        check_sides(width, height, wanted.sides)
     if fault := pixels_fault(width, height, image.format or ""):
         raise ImageError(f"the image {fault}")
+    if wanted.pixels_max is not None and width * height > wanted.pixels_max:
+        raise ImageSizeError(
+            f"the image is {width} × {height} px, but only images of at most {wanted.pixels_max:,} pixels can be shown"
+        )
 
 
-def _decode(image: Image.Image, detail: int) -> DecodedImage:
+def _decode(image: Image.Image, wanted: _Wanted) -> DecodedImage:
     width, height = image.size
     drafted = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
     if drafted:
-        # Decode it at half, a quarter or an eighth of its size, if that is at least twice what a network sees. A progressive
-        # JPEG keeps all coefficients in memory meanwhile.
-        image.draft("RGB", _sufficient_size(image, detail))
+        # Decode it at half, a quarter or an eighth of its size, if that is at least what is needed. A progressive JPEG keeps
+        # all coefficients in memory meanwhile.
+        image.draft("RGB", wanted.size_of(width, height))
     hungry = width * height > LARGE_PIXELS and (not drafted or "progressive" in image.info)
     with _large_one if hungry else nullcontext():
         image.load()
-        reduced = _reduced_rgb(image, detail)
+        reduced = _reduced_rgb(image, wanted)
     # Only after loading: Pillow turns a TIFF upright, and drops its orientation, when it loads it.
     orientation = orientation_of(image)
     if orientation in _QUARTER_TURNS:

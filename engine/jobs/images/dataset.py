@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind, Purpose
+from vision_customization.contract.enums import AnnotationKind, ModelKind, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations import (
@@ -16,11 +16,12 @@ from vision_customization.engine.annotations import (
     read_multi_label,
     shown,
 )
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobReader
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
-from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage, Part, interleaved, shuffled
+from vision_customization.engine.jobs.images.plan import AnnotatedImage, Part, interleaved, shuffled
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.store import DatasetRecord, NotFound, Store
 
@@ -102,28 +103,14 @@ def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage
 
 def _access(store: Store, dataset: DatasetRecord) -> Access:
     try:
-        token = store.datasets.sas_token(dataset)
-    except SettingsError:
-        message = (
-            f"The SAS token of dataset '{dataset.name}' cannot be decrypted: it was encrypted with another token key. Set the "
-            "token again (PATCH the dataset's authentication), then start again."
-        )
-        raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
-    identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
-    return Access(token, identity, dataset.sas_scopes)
+        return store.datasets.access(dataset)
+    except SettingsError as error:
+        raise JobFailed(FailureCode.DATASET_CORRUPT, f"{error} Then start again.") from None
 
 
 def _read(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str], None] | None) -> bytes:
-    scope = access.scope_of(uri)
     try:
-        blob = reader.read(
-            uri,
-            sas=access.sas if scope is not None else None,
-            sas_scope=scope,
-            identity=access.identity,
-            max_bytes=ANNOTATION_BYTES_MAX,
-            on_wait=on_wait,
-        )
+        blob = access.read(reader, uri, max_bytes=ANNOTATION_BYTES_MAX, on_wait=on_wait)
     except BlobError as error:
         raise unreadable("Annotation file", uri, error) from None
     assert isinstance(blob, Blob)

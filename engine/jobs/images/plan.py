@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from vision_customization.engine.annotations import Box, BoxedImage, MultiTaggedImage, TaggedImage
-from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container, without_query
+from vision_customization.engine.blobs.access import Access
+from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.outcomes.outcomes import ImageName
@@ -23,25 +24,6 @@ from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
 """Images of one step: the most that is done again after a process has died."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a dataset's blobs are read. `scopes` are the containers that the SAS token is for: those of the annotation files."""
-
-    sas: SecretStr | None
-    identity: bool
-    scopes: tuple[str, ...]
-
-    def scope_of(self, url: str) -> str | None:
-        """The container of the blob, if the token may be used there."""
-        if self.sas is None:
-            return None
-        try:
-            address = BlobAddress.parse(url)
-        except BlobError:
-            return None
-        return next((scope for scope in self.scopes if Container.of(f"{scope}/x").holds(address)), None)
 
 
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
