@@ -97,6 +97,10 @@ drift-issue-close: setup ## Close the issue that drift-issue-open wrote.
 show: setup ## Print the stack's endpoint, models and datasets, and a curl command to try it.
 	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
+.PHONY: studio
+studio: setup ## Open the stack's web pages in a browser, signed in: vision studio.
+	@$(BIN)/vision studio --stack $(STACK) $(ARGS)
+
 .PHONY: policy
 policy: setup ## List the deployed resources, and their violations of the policy pack.
 	@$(BIN)/pulumi stack export --stack $(STACK) | $(BIN)/python -m policy.report /dev/stdin --config $(POLICY_CONFIG)

@@ -29,9 +29,8 @@ class SignInCodeCreate(Wire):
 
 
 class SignInCode(Wire):
-    """A code that signs one browser in, once, until it expires. `url` is the page that takes it."""
+    """A code that signs one browser in, once, until it expires: at the page `/studio/sign-in#code=…`."""
 
     code: str
-    url: str
     role: Role
     expires_date_time: Timestamp

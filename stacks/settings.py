@@ -130,6 +130,11 @@ class StackSettings(Settings):
     datasets: dict[DeclaredName, DatasetSettings] = Field(default={})
     models: dict[DeclaredName, ModelSettings] = Field(default={})
 
+    @property
+    def has_studio(self) -> bool:
+        """Whether the engine serves the Studio."""
+        return self.platform == "local" or (self.azure is not None and self.azure.studio)
+
     @model_validator(mode="after")
     def _models_name_datasets(self) -> Self:
         known = ", ".join(self.datasets) or "none"

@@ -39,6 +39,7 @@ from vision_customization.contract.products import (
 )
 from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
+from vision_customization.contract.studio import Role, SignInCode, SignInCodeCreate
 from vision_customization.contract.training_speed import TrainingSpeed
 from vision_customization.contract.training_time import Speed
 from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact
@@ -440,6 +441,13 @@ class VisionClient:
     def training_speed(self) -> Speed:
         """How fast the service trains, as it has measured so far."""
         return self._calls.get(TrainingSpeed, "/training:speed").to_speed()
+
+    # The Studio: an extension of the contract
+
+    def studio_code(self, role: Role = Role.OWNER) -> SignInCode:
+        """A one-time code that signs a browser in to the Studio, at `{endpoint}/studio/sign-in#code=…`, within a minute."""
+        body = SignInCodeCreate(role=role).to_wire()
+        return parse(SignInCode, self._transport.send("POST", "/studio/codes", json=body).json())
 
     # Analysis
 

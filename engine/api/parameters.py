@@ -13,7 +13,6 @@ from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX
 from vision_customization.contract.wire import Name, Wire
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import JSON, allowed_methods
-from vision_customization.engine.settings import Settings
 
 R = TypeVar("R")
 
@@ -50,17 +49,12 @@ async def service_of(request: Request) -> Service:
 Serving = Annotated[Service, Depends(service_of)]
 
 
-def base_url(request: Request, settings: Settings) -> str:
-    """The engine's address as callers see it, without a path."""
-    return (settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
-
-
 class Page:
     """The items asked for: `top` after the first `skip`."""
 
     def __init__(self, request: Request, service: Serving, skip: Skip = 0, top: Top = PAGE_DEFAULT) -> None:
         self._request = request
-        self._settings = service.settings
+        self._public_url = service.settings.public_url
         self.skip = skip
         self.top = top
 
@@ -76,7 +70,8 @@ class Page:
         """The address of the page after this one; `query` is what it takes besides a page and the version."""
         version = self._request.query_params["api-version"]
         parameters = {"skip": self.skip + self.top, "top": self.top, **query, "api-version": version}
-        return f"{base_url(self._request, self._settings)}{self._request.url.path}?{urlencode(parameters)}"
+        base = self._public_url or f"{self._request.url.scheme}://{self._request.url.netloc}"
+        return f"{base.rstrip('/')}{self._request.url.path}?{urlencode(parameters)}"
 
 
 class LongPage(Page):

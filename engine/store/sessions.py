@@ -15,7 +15,7 @@ from vision_customization.engine.store.database import Database
 from vision_customization.engine.store.records import SessionRecord
 from vision_customization.engine.store.tables import SessionRow, SignInCodeRow
 
-SESSION_DAYS = 7
+LIFE = timedelta(days=7)
 """Longest life of a session."""
 IDLE_HOURS = 24
 """A session that was not used for this long has ended."""
@@ -32,7 +32,7 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, role: Role, who: str, key_fingerprint: str | None = None) -> str:
+    def begin(self, role: Role, who: str, key_fingerprint: str | None = None, life: timedelta = LIFE) -> str:
         """Begin a session; returns its id. It ends with the key of `key_fingerprint`, if it came from one."""
         token = secrets.token_urlsafe(32)
         now = self._database.now()
@@ -46,7 +46,7 @@ class SessionStore:
                     key_fingerprint=key_fingerprint,
                     created=now,
                     seen=now,
-                    expires=now + timedelta(days=SESSION_DAYS),
+                    expires=now + life,
                 )
             )
         return token

@@ -1,6 +1,7 @@
 """The application behind `/studio`: every request's way to its page, and back."""
 
 import inspect
+import logging
 import mimetypes
 import secrets
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,9 +20,11 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.errors import ApiError, store_refusal
+from vision_customization.engine.api.errors import ApiError, internal_error, store_refusal
 from vision_customization.engine.api.routes.analyze import Analyzer
+from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import SessionRecord, StoreError
+from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.pages import PAGES
 from vision_customization.engine.studio.routing import Page
 from vision_customization.engine.studio.security import (
@@ -34,6 +37,8 @@ from vision_customization.engine.studio.security import (
 from vision_customization.engine.studio.templating import STATIC, Templates
 from vision_customization.engine.studio.visit import Parts, Visit
 
+log = logging.getLogger("engine.studio")
+
 FORM_BYTES_MAX = 65_536
 
 _STATIC_TYPES = {".css", ".js", ".svg"}
@@ -41,7 +46,8 @@ _STATIC_TYPES = {".css", ".js", ".svg"}
 
 def create_studio(service: Service, authenticator: Authenticator, analyzer: Analyzer) -> ASGIApp:
     """The application, to be mounted at `/studio`."""
-    return Studio(Parts(service, authenticator, analyzer, Templates()))
+    entra = EntraSignIn.open(service.settings, service.blobs.identity)
+    return Studio(Parts(service, authenticator, analyzer, Templates(), entra))
 
 
 class Studio:
@@ -55,6 +61,7 @@ class Studio:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = SimpleNamespace(path="/studio")
+        scope["starlette.exception_handlers"] = ({}, {})  # not the API's, which answer in JSON
         request = Request(scope, receive)
         try:
             await self._router(scope, receive, send)
@@ -84,6 +91,11 @@ class Studio:
             return await run_in_threadpool(self._refused, request, store_refusal(error), visit)
         except ApiError as error:
             return await run_in_threadpool(self._refused, request, error, visit)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("page failed", extra={"method": request.method, "path": request.url.path})
+            return await run_in_threadpool(self._refused, request, internal_error(request_id.get() or ""), visit)
 
     def _admitted(self, page: Page, visit: Visit) -> SessionRecord | None:
         """Who is signed in, if anybody. Refuses with 403 a request of another origin, and one beyond the visitor's role."""

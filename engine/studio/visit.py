@@ -13,6 +13,7 @@ from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.store import SessionRecord
+from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.security import origin_of
 
 _audit = logging.getLogger("engine.audit")
@@ -34,6 +35,7 @@ class Parts:
     authenticator: Authenticator
     analyzer: Analyzer
     templates: Renderer
+    entra: EntraSignIn | None = None
 
 
 @dataclass

@@ -10,7 +10,7 @@ from vision_customization.engine.api.authentication import KEY_HEADER, Authentic
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError
-from vision_customization.engine.api.parameters import VERSIONED, Serving, base_url, wire_response
+from vision_customization.engine.api.parameters import VERSIONED, Serving, wire_response
 
 router = APIRouter(prefix="/computervision/studio", tags=["Studio"], dependencies=VERSIONED)
 
@@ -37,6 +37,4 @@ def issue(
     if fingerprint is None:
         raise ApiError(401, ErrorCode.UNAUTHORIZED, "Only a key gets a code. With a bearer token, sign in with Microsoft.")
     code, expires = service.store.sessions.issue_code(body.role, KEY_HOLDER, fingerprint)
-    # In the fragment, which browsers do not send: no log of a proxy gets the code.
-    url = f"{base_url(request, service.settings)}/studio/sign-in#code={code}"
-    return wire_response(SignInCode(code=code, url=url, role=body.role, expires_date_time=expires), 201)
+    return wire_response(SignInCode(code=code, role=body.role, expires_date_time=expires), 201)

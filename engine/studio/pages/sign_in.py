@@ -1,11 +1,13 @@
 """Signing in, by a key or by a one-time code; signing out, here or everywhere."""
 
+from datetime import timedelta
+
 from starlette.responses import Response
 
 from vision_customization.contract.studio import Role
 from vision_customization.engine.api.routes.sign_in_codes import KEY_HOLDER
 from vision_customization.engine.store import SessionRecord
-from vision_customization.engine.store.sessions import SESSION_DAYS
+from vision_customization.engine.store.sessions import LIFE
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.security import cookie_name, inner_path, keeps_cookies
 from vision_customization.engine.studio.visit import Visit
@@ -15,27 +17,27 @@ pages = Pages()
 
 @pages.get("/sign-in", role=None)
 def form(visit: Visit) -> Response:
-    return _form(visit, visit.query("next"))
+    return form_page(visit, visit.query("next"))
 
 
 @pages.post("/sign-in", role=None)
 def sign_in(visit: Visit) -> Response:
     next_path = inner_path(visit.form.get("next"))
     if not keeps_cookies(visit.origin):
-        return _form(visit, next_path)
+        return form_page(visit, next_path)
     if code := visit.form.get("code", "").strip():
         session = visit.service.store.sessions.redeem_code(code)
         if session is None:
             message = "The code was used already, or is older than a minute. Run `vision studio` again."
-            return _form(visit, next_path, message, status=403)
-        return _signed_in(visit, session, next_path)
+            return form_page(visit, next_path, message, status=403)
+        return signed_in(visit, session, next_path)
     fingerprint = visit.parts.authenticator.keys.fingerprint(visit.form.get("key", "").strip())
     if fingerprint is None:
-        return _form(
+        return form_page(
             visit, next_path, "This is not a key of this engine. Its keys are in the stack's output `key`.", status=403
         )
     session = SessionRecord(Role.OWNER, KEY_HOLDER, fingerprint, visit.service.store.database.now())
-    return _signed_in(visit, session, next_path)
+    return signed_in(visit, session, next_path)
 
 
 @pages.post("/sign-out", role=None)
@@ -53,22 +55,29 @@ def sign_out_everywhere(visit: Visit) -> Response:
     return _without_cookie(visit)
 
 
-def _form(visit: Visit, next_path: str, message: str | None = None, status: int = 200) -> Response:
+def form_page(visit: Visit, next_path: str, message: str | None = None, status: int = 200) -> Response:
+    """The page to sign in at, with why the last attempt was refused."""
     return visit.render(
-        "sign_in.html", status, next_path=inner_path(next_path), message=message, possible=keeps_cookies(visit.origin)
+        "sign_in.html",
+        status,
+        next_path=inner_path(next_path),
+        message=message,
+        possible=keeps_cookies(visit.origin),
+        microsoft=visit.parts.entra is not None,
     )
 
 
-def _signed_in(visit: Visit, session: SessionRecord, next_path: str) -> Response:
+def signed_in(visit: Visit, session: SessionRecord, next_path: str, life: timedelta = LIFE) -> Response:
+    """Begin a session, and go on to `next_path`."""
     # Always a new session: an id that somebody else may have set before is never one of ours.
-    token = visit.service.store.sessions.begin(session.role, session.who, session.key_fingerprint)
+    token = visit.service.store.sessions.begin(session.role, session.who, session.key_fingerprint, life)
     visit.visitor = session
     visit.audit("signed in")
     response = visit.redirect(next_path)
     response.set_cookie(
         cookie_name(visit.origin),
         token,
-        max_age=SESSION_DAYS * 86_400,
+        max_age=int(life.total_seconds()),
         path="/studio",
         secure=True,
         httponly=True,
