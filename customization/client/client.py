@@ -22,14 +22,6 @@ from vision_customization.contract.enums import (
 )
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
 from vision_customization.contract.models import Artifact, EvaluationParameters, Model, ModelCreate, TrainingParameters
-from vision_customization.contract.outcomes import (
-    OUTCOMES_PAGE_MAX,
-    Confusion,
-    Curves,
-    LabelIssues,
-    OutcomeFilter,
-    OutcomePage,
-)
 from vision_customization.contract.products import (
     Planogram,
     PlanogramMatch,
@@ -43,6 +35,7 @@ from vision_customization.contract.studio import Role, SignInCode, SignInCodeCre
 from vision_customization.contract.training_speed import TrainingSpeed
 from vision_customization.contract.training_time import Speed
 from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact
+from vision_customization.customization.client.outcomes import OutcomeCalls
 from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
 from vision_customization.customization.client.typed_calls import TypedCalls, parse
 from vision_customization.customization.client.upload_form import Form
@@ -62,8 +55,8 @@ IMPORT_SECONDS = 300.0
 """Time limits for an answer: an analysis may wait behind others; an imported model is tested before it is accepted."""
 
 
-class VisionClient:
-    """Datasets, models, evaluations, analysis and product recognition.
+class VisionClient(OutcomeCalls):
+    """Datasets, models, evaluations, their outcomes, analysis and product recognition.
 
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …
@@ -88,7 +81,7 @@ class VisionClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport = Transport(
+        transport = Transport(
             endpoint,
             credential,
             timeout_seconds=timeout_seconds,
@@ -96,7 +89,7 @@ class VisionClient:
             sleep=sleep,
             on_silence=on_silence,
         )
-        self._calls = TypedCalls(self._transport)
+        super().__init__(transport, TypedCalls(transport))
         self._sleep = sleep
         self._clock = clock
 
@@ -321,56 +314,6 @@ class VisionClient:
             raise EvaluationFailed(evaluation)
         return evaluation
 
-    # Outcomes: extensions of the contract. Without an evaluation's name, they are those that the model's own metrics are from.
-
-    def get_outcomes(
-        self,
-        model_name: str,
-        evaluation_name: str | None = None,
-        *,
-        only: OutcomeFilter | None = None,
-        tag: str | None = None,
-        skip: int = 0,
-        top: int = OUTCOMES_PAGE_MAX,
-    ) -> OutcomePage:
-        """One page of what a model answered for each image, the worst first.
-
-        Args:
-            only: wrong images only, for example.
-            tag: only images with this tag as a label or an answer.
-
-        Raises:
-            NotFound: there are none: an older engine made the evaluation, or the model was imported.
-        """
-        query = {"only": only.value if only is not None else None, "tag": tag, "skip": str(skip), "top": str(top)}
-        params = {name: value for name, value in query.items() if value is not None}
-        reply = self._transport.send("GET", _outcomes_path(model_name, evaluation_name), params=params)
-        return parse(OutcomePage, reply.json())
-
-    def get_confusion(self, model_name: str, evaluation_name: str | None = None) -> Confusion:
-        """How often each label got each answer."""
-        return self._calls.get(Confusion, f"{_outcomes_path(model_name, evaluation_name)}:confusion")
-
-    def get_curves(self, model_name: str, evaluation_name: str | None = None) -> Curves:
-        """Precision and recall at each threshold, by tag."""
-        return self._calls.get(Curves, f"{_outcomes_path(model_name, evaluation_name)}:curves")
-
-    def get_label_issues(
-        self, dataset_name: str, *, model_name: str | None = None, skip: int = 0, top: int = OUTCOMES_PAGE_MAX
-    ) -> LabelIssues:
-        """One page of a dataset's images, those with the least probable labels first.
-
-        Args:
-            model_name: a classifier that was trained from the dataset. [default: the newest one]
-
-        Raises:
-            NotFound: no such dataset, or no model that was trained from it has an estimate for its images.
-        """
-        params = {"skip": str(skip), "top": str(top), **({"model-name": model_name} if model_name is not None else {})}
-        return parse(
-            LabelIssues, self._transport.send("GET", f"/datasets/{_segment(dataset_name)}/labelissues", params=params).json()
-        )
-
     # Published models and artifacts: extensions of the contract
 
     def publish_model(self, name: str, model_name: str) -> PublishedModel:
@@ -533,11 +476,6 @@ def _segment(name: str) -> str:
 
 def _evaluation_path(model_name: str, name: str) -> str:
     return f"/models/{_segment(model_name)}/evaluations/{_segment(name)}"
-
-
-def _outcomes_path(model_name: str, evaluation_name: str | None) -> str:
-    of = f"/models/{_segment(model_name)}" if evaluation_name is None else _evaluation_path(model_name, evaluation_name)
-    return f"{of}/outcomes"
 
 
 def _run_path(model_name: str, run_name: str) -> str:

@@ -19,6 +19,7 @@ from vision_customization.engine.api.routes import (
     custom_vision,
     datasets,
     evaluations,
+    judging,
     label_issues,
     model_import,
     models,
@@ -33,6 +34,7 @@ from vision_customization.engine.api.routes import (
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
@@ -47,6 +49,7 @@ ROUTERS = (
     label_issues.router,
     evaluations.router,
     outcomes.router,
+    judging.router,
     models.router,
     model_import.router,
     published_models.router,
@@ -84,7 +87,7 @@ def create_app(
         entra_keys: source of the Entra tenant's public keys; by default Entra itself.
         studio: makes the web pages, which are served under /studio if the settings say so.
     """
-    service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
+    service = Service(settings, store, jobs, models, blobs, objects, Judge(objects), prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store, connections)
     app = FastAPI(

@@ -14,6 +14,7 @@ from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.answers import Classification
 from vision_customization.engine.models.prebuilt import PrebuiltReply
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
@@ -79,4 +80,5 @@ class Service:
     models: Models
     blobs: Blobs
     objects: ObjectStore
+    judge: Judge
     prebuilt: Prebuilt | None = None

@@ -3,6 +3,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, azurite
@@ -12,7 +13,7 @@ from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFil
 from vision_customization.engine.objects.blobs import BlobObjects
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.outcomes.outcomes import Outcomes
+from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.stored import CHUNK, StoredOutcomes, put_outcomes
 
 COUNT = 7 * CHUNK + 3
@@ -80,7 +81,7 @@ def test_the_same_outcomes_are_the_same_bytes(tmp_path: Path) -> None:
     for key in ("a", "b"):
         put_outcomes(objects, key, made_outcomes(250, training=True))
     names = objects.names("a")
-    assert names == ["confusion.json", "curves.json", "index.npz", "rows"]
+    assert names == ["answers.npz", "confusion.json", "curves.json", "index.npz", "rows"]
     for name in names:
         assert objects.get(f"a/{name}") == objects.get(f"b/{name}")
     assert StoredOutcomes.open(objects, "a").likely > 0
@@ -105,11 +106,12 @@ def test_an_image_takes_little_space(objects: FileObjects) -> None:
     """A digest alone takes 32 bytes, and three probabilities with the tags in their order as many."""
     assert len(objects.get("o/rows")) / COUNT < 110
     assert len(objects.get("o/index.npz")) / COUNT < 12
+    assert len(objects.get("o/answers.npz")) / COUNT < 15
 
 
 def test_no_images_are_an_empty_page(tmp_path: Path) -> None:
     objects = FileObjects(tmp_path)
-    put_outcomes(objects, "o", Outcomes(TAGS, [], {}, {"tags": {}}))
+    put_outcomes(objects, "o", classified([], np.empty(0, np.int64), np.empty((0, 3), np.float32), TAGS))
     assert StoredOutcomes.open(objects, "o").page(0, 10) == (0, [])
     assert StoredOutcomes.open(objects, "o").page(0, 10, OutcomeFilter.RIGHT) == (0, [])
 
