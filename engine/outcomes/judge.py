@@ -76,6 +76,16 @@ class Judge:
         lines = outcomes.read(selected[skip : skip + top].tolist())
         return Listed(len(selected), lines, outcomes.threshold, cell_count)
 
+    def of_image(self, key: str, sha256: str) -> bytes | None:
+        """The outcome of an image, by the SHA-256 of its file: of one that was listed several times, the worst. None if there is
+        no such image."""
+        outcomes = self.open(key)
+        own, digest = self._side(key, outcomes), np.frombuffer(bytes.fromhex(sha256), "S32")
+        [place] = np.searchsorted(own.digests, digest).tolist()
+        if place == len(own.digests) or own.digests[place] != digest[0]:
+            return None
+        return outcomes.read([int(own.rows[place])])[0]
+
     def at_threshold(self, key: str, threshold: float, tag: str | None = None) -> AtThreshold:
         """What the model is worth if only answers of this confidence or a higher one count."""
         return self._at(key, self.open(key), threshold, tag).numbers
