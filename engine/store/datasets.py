@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -71,6 +71,14 @@ class DatasetStore:
         with self._database.reading() as session:
             rows = session.scalars(select(DatasetRow).order_by(DatasetRow.sequence).offset(skip).limit(top))
             return [_record(row) for row in rows]
+
+    def matching(self, text: str, skip: int, top: int) -> tuple[int, list[DatasetRecord]]:
+        """How many datasets have `text` in their names, in any case, and up to `top` of them after the first `skip`, by name."""
+        wanted = func.lower(DatasetRow.name).contains(text.lower(), autoescape=True)
+        with self._database.reading() as session:
+            count = session.scalar(select(func.count()).select_from(DatasetRow).where(wanted)) or 0
+            query = select(DatasetRow).where(wanted).order_by(func.lower(DatasetRow.name), DatasetRow.name)
+            return count, [_record(row) for row in session.scalars(query.offset(skip).limit(top))]
 
     def newest(self, count: int) -> list[DatasetRecord]:
         """Up to `count` datasets, the one changed last first."""

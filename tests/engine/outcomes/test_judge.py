@@ -38,6 +38,6 @@ def test_images_with_likely_wrong_labels_come_in_the_order_of_all(tmp_path: Path
     put_outcomes(objects, "o", made_outcomes(COUNT, training=True))
     stored = StoredOutcomes.open(objects, "o")
     rows = stored.likely_wrong().tolist()
-    assert len(rows) == stored.likely > 5
+    assert len(rows) == stored.likely > 0
     assert rows == sorted(rows)
     assert all("likelyLabels" in json.loads(line) for line in stored.read(rows))
