@@ -1,6 +1,7 @@
 """What an inspection of a dataset found, as it is stored."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +17,7 @@ from vision_customization.engine.inspection.likeness import (
     nearly_same_pictures,
     same_pictures,
 )
+from vision_customization.engine.inspection.sizes import size_bins, sizes_text
 
 VERSION = 1
 """Of how inspections are computed. A report of another version is made again."""
@@ -23,19 +25,39 @@ VERSION = 1
 KEPT_MAX = 1000
 """Groups or pairs of each kind that a report has; their number is counted beyond."""
 
+GROUP_MAX = 12
+"""Positions of a group that a report has."""
+
 NEAR_IMAGES_MAX = 20_000
 """Distinct images among which near-duplicates are searched: the time grows with the square."""
 
 
-class Found(BaseModel):
-    """Groups of positions in the dataset: `count` of them, of which the first KEPT_MAX are here. `at_least` if there may be
-    more."""
+class Group(BaseModel):
+    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here."""
 
     model_config = ConfigDict(frozen=True)
 
-    groups: list[list[int]] = []
+    positions: list[int]
+    count: int
+
+
+class Found(BaseModel):
+    """Groups of images: `count` of them, of which the first KEPT_MAX are here. `at_least` if there may be more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    groups: list[Group] = []
     count: int = 0
     at_least: bool = False
+
+
+class Sizes(BaseModel):
+    """How large the images are, in words, and how many are in each range of shorter sides."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str = ""
+    ranges: list[tuple[str, int]] = []
 
 
 class OtherSide(BaseModel):
@@ -49,7 +71,6 @@ class OtherSide(BaseModel):
 
     dataset: str
     why: str
-    content: str
     same: Found = Found()
     near: Found = Found()
     not_compared: list[str] = []
@@ -65,6 +86,7 @@ class Report(BaseModel):
     read: int
     copies: Found
     near: Found
+    sizes: Sizes = Sizes()
     sides: list[OtherSide] = []
     not_compared: list[str] = []
 
@@ -78,96 +100,98 @@ class Report(BaseModel):
         return report if report.version == VERSION else None
 
 
-@dataclass(frozen=True)
-class Inspected:
-    """A dataset to inspect: what identifies its content, and the digests of its images."""
-
-    name: str
-    content: str
-    digests: Digests
+MiniaturesOf = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Another dataset to compare with, and why: `model 'a' was evaluated on it`."""
+    """Another dataset to compare with: the digests of its images, and why: `model 'a' was evaluated on it`. Without digests,
+    `missing` says why it cannot be compared."""
 
-    dataset: Inspected | None
     name: str
     why: str
+    digests: Digests | None
     missing: str = ""
 
 
-def inspect(dataset: Inspected, judges: Sequence[Judge], miniatures: Mapping[str, bytes]) -> Report:
+def inspect(digests: Digests, sizes: Iterable[tuple[int, int]], judges: Sequence[Judge], miniatures_of: MiniaturesOf) -> Report:
     """Inspect a dataset.
 
     Args:
+        digests: of its images, by position.
+        sizes: widths and heights in pixels, of the images for which they are known.
         judges: datasets that must not share a picture with this one.
-        miniatures: of the images of all datasets that can be compared, by SHA-256; see `common.miniatures`.
+        miniatures_of: gives the miniatures of images, by SHA-256, without those that cannot be had.
     """
-    few, left_out = _within_limit(dataset.digests, miniatures)
+    compared = _Compared.of(digests, miniatures_of)
+    counts = Counter(sizes)
     return Report(
-        images=len(dataset.digests),
-        read=sum(digest is not None for digest in dataset.digests),
-        copies=_groups(copies(dataset.digests)),
-        near=_groups(near_duplicates(dataset.digests, few)),
-        sides=[_side(dataset, judge, miniatures) for judge in judges],
-        not_compared=_not_compared(dataset.digests, miniatures, left_out),
+        images=len(digests),
+        read=sum(digest is not None for digest in digests),
+        copies=_groups(copies(digests)),
+        near=_groups(near_duplicates(digests, compared.miniatures)),
+        sizes=Sizes(text=sizes_text(counts), ranges=[(each.text, each.count) for each in size_bins(counts)]),
+        sides=[_side(digests, compared, judge, miniatures_of) for judge in judges],
+        not_compared=compared.not_compared,
     )
 
 
-def _side(dataset: Inspected, judge: Judge, miniatures: Mapping[str, bytes]) -> OtherSide:
-    other = judge.dataset
-    if other is None:
-        return OtherSide(dataset=judge.name, why=judge.why, content="", not_compared=[judge.missing])
-    here, left_here = _within_limit(dataset.digests, miniatures)
-    there, left_there = _within_limit(other.digests, miniatures)
+@dataclass(frozen=True)
+class _Compared:
+    """The miniatures of a dataset's images that are compared, and why others are not."""
+
+    miniatures: Mapping[str, bytes]
+    not_compared: list[str]
+
+    @classmethod
+    def of(cls, digests: Digests, miniatures_of: MiniaturesOf) -> Self:
+        distinct = [digest for digest in dict.fromkeys(digests) if digest is not None]
+        tried = distinct[:NEAR_IMAGES_MAX]
+        miniatures = miniatures_of(tried)
+        unread = sum(digest is None for digest in digests)
+        return cls(miniatures, list(_not_compared(unread, len(tried) - len(miniatures), len(distinct) - len(tried))))
+
+
+def _side(digests: Digests, compared: _Compared, judge: Judge, miniatures_of: MiniaturesOf) -> OtherSide:
+    if judge.digests is None:
+        return OtherSide(dataset=judge.name, why=judge.why, not_compared=[judge.missing])
+    theirs = _Compared.of(judge.digests, miniatures_of)
+    near = nearly_same_pictures(digests, judge.digests, {**compared.miniatures, **theirs.miniatures})
     return OtherSide(
         dataset=judge.name,
         why=judge.why,
-        content=other.content,
-        same=_pairs(same_pictures(dataset.digests, other.digests)),
-        near=_pairs(nearly_same_pictures(dataset.digests, other.digests, {**here, **there})),
-        not_compared=[
-            *(f"Of '{dataset.name}': {text}" for text in _not_compared(dataset.digests, miniatures, left_here)),
-            *(f"Of '{judge.name}': {text}" for text in _not_compared(other.digests, miniatures, left_there)),
-        ],
+        same=_pairs(same_pictures(digests, judge.digests)),
+        near=_pairs(near),
+        not_compared=[f"Of dataset '{judge.name}', {text}" for text in theirs.not_compared],
     )
 
 
-def _within_limit(digests: Digests, miniatures: Mapping[str, bytes]) -> tuple[dict[str, bytes], int]:
-    """The miniatures of the first NEAR_IMAGES_MAX distinct images, and how many images are left out."""
-    distinct = [digest for digest in dict.fromkeys(digests) if digest is not None and digest in miniatures]
-    kept = {digest: miniatures[digest] for digest in distinct[:NEAR_IMAGES_MAX]}
-    return kept, len(distinct) - len(kept)
-
-
-def _not_compared(digests: Digests, miniatures: Mapping[str, bytes], left_out: int) -> list[str]:
-    said = []
-    if unread := sum(digest is None for digest in digests):
+def _not_compared(unread: int, without: int, left_out: int) -> Iterator[str]:
+    """In words: images that were not read, images without a thumbnail, and images beyond the limit."""
+    if unread:
         were, them = ("was", "it") if unread == 1 else ("were", "them")
-        said.append(
+        yield (
             f"{counted(unread, 'image')} {were} not compared, because the engine has not read {them} yet: it reads images when "
             "it trains or evaluates a model with them, or shows them."
         )
-    known = {digest for digest in digests if digest is not None}
-    if without := len(known - miniatures.keys()):
-        had = "it has no thumbnail" if without == 1 else "they have no thumbnails"
-        said.append(
-            f"{counted(without, 'image')} {'was' if without == 1 else 'were'} compared only by content, because {had}: "
-            "an older engine read the dataset, or the engine has deleted the oldest thumbnails."
+    if without:
+        were, they, have = ("was", "it", "has no thumbnail") if without == 1 else ("were", "they", "have no thumbnails")
+        yield (
+            f"{counted(without, 'image')} {were} compared only by content, because {they} {have}: an older engine read the "
+            "dataset, or the engine has deleted the oldest thumbnails."
         )
     if left_out:
-        said.append(
+        yield (
             f"{counted(left_out, 'image')} {'was' if left_out == 1 else 'were'} compared only by content: near-duplicates are "
             f"searched among the first {NEAR_IMAGES_MAX:,} images."
         )
-    return said
 
 
 def _groups(found: Likenesses) -> Found:
-    return Found(groups=found.groups[:KEPT_MAX], count=len(found.groups), at_least=not found.complete)
+    groups = [Group(positions=group[:GROUP_MAX], count=len(group)) for group in found.groups[:KEPT_MAX]]
+    return Found(groups=groups, count=len(found.groups), at_least=not found.complete)
 
 
 def _pairs(found: SharedPictures) -> Found:
-    groups = [list(pair) for pair in found.pairs[:KEPT_MAX]]
+    groups = [Group(positions=list(pair), count=2) for pair in found.pairs[:KEPT_MAX]]
     return Found(groups=groups, count=len(found.pairs), at_least=not found.complete)

@@ -1,7 +1,7 @@
 """How large a dataset's images are: pure functions."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vision_customization.contract.texts import counted
@@ -28,10 +28,12 @@ class SizeBin:
         return f"below {self.below:,} px" if not self.least else f"{self.least:,} to {self.below - 1:,} px"
 
 
-def size_bins(sizes: Iterable[tuple[int, int]]) -> list[SizeBin]:
-    """The bins from the first to the last that has an image. Sizes are widths and heights, in pixels."""
+def size_bins(sizes: Mapping[tuple[int, int], int]) -> list[SizeBin]:
+    """The bins from the first to the last that has an image, of numbers of images by width and height, in pixels."""
     starts = (0, *EDGES)
-    counts = Counter(max(start for start in starts if start <= min(size)) for size in sizes)
+    counts = Counter[int]()
+    for size, count in sizes.items():
+        counts[max(start for start in starts if start <= min(size))] += count
     if not counts:
         return []
     shown = [start for start in starts if min(counts) <= start <= max(counts)]
