@@ -49,7 +49,7 @@ def sizes_text(sizes: Counter[tuple[int, int]]) -> str:
     (width, height), count = min(sizes.items(), key=lambda item: (-item[1], item[0]))
     if len(sizes) == 1:
         said = [f"All images are {width:,} × {height:,} px."]
-    elif 2 * count >= total:
+    elif 2 * count > total:
         said = [f"Most images ({100 * count / total:.0f} %) are {width:,} × {height:,} px."]
     else:
         said = [f"Images have {counted(len(sizes), 'different size')}. The most frequent one is {width:,} × {height:,} px."]

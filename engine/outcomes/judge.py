@@ -77,8 +77,8 @@ class Judge:
         return Listed(len(selected), lines, outcomes.threshold, cell_count)
 
     def of_image(self, key: str, sha256: str) -> bytes | None:
-        """The outcome of an image, by the SHA-256 of its file: of one that was listed several times, the worst. None if there is
-        no such image."""
+        """The outcome of an image, by the SHA-256 of its file: of one that was listed several times, the worst. None if no
+        image has it."""
         outcomes = self.open(key)
         own, digest = self._side(key, outcomes), np.frombuffer(bytes.fromhex(sha256), "S32")
         [place] = np.searchsorted(own.digests, digest).tolist()

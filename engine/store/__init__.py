@@ -1,5 +1,5 @@
 """The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names, known blobs, speeds,
-the Studio's sessions, and findings that people accepted.
+the Studio's sessions, inspections of datasets, and findings that people accepted.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -29,6 +29,7 @@ from vision_customization.engine.store.errors import (
     WrongState,
 )
 from vision_customization.engine.store.evaluations import EvaluationStore
+from vision_customization.engine.store.inspections import InspectionStore
 from vision_customization.engine.store.known_blobs import KnownBlobStore
 from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
@@ -89,6 +90,7 @@ class Store:
         self.speeds = SpeedStore(self.database)
         self.sessions = SessionStore(self.database)
         self.dataset_uses = DatasetUseStore(self.database)
+        self.inspections = InspectionStore(self.database)
         self.accepted_findings = AcceptedFindingStore(self.database)
 
     @classmethod

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Select, select
 
@@ -48,7 +49,7 @@ class DatasetUseStore:
         training, test, evaluated = ModelRow.training_dataset_name, ModelRow.test_dataset_name, EvaluationRow.test_dataset_name
         columns = (ModelRow.name, ModelRow.status, ModelRow.created)
         evaluation = (evaluated, *columns[:2], EvaluationRow.created, training)
-        queries: list[tuple[UsedFor, Select[tuple[str, str, str, datetime, str | None]]]] = [
+        queries: list[tuple[UsedFor, Select[Any, str, str, datetime, Any]]] = [
             (UsedFor.TRAINING, select(training, *columns, test).where(training.in_(names)).order_by(ModelRow.sequence.desc())),
             (UsedFor.TEST, select(test, *columns, training).where(test.in_(names)).order_by(ModelRow.sequence.desc())),
             (

@@ -15,7 +15,7 @@ from typing import Literal
 
 from vision_customization.engine.errors import EngineError
 
-Kind = Literal["dataset", "model", "evaluation", "published model", "run"]
+Kind = Literal["dataset", "model", "evaluation", "published model", "run", "inspection"]
 
 
 class StoreError(EngineError):

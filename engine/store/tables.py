@@ -202,3 +202,19 @@ class AcceptedFindingRow(Table):
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     who: Mapped[str] = mapped_column(NAME)
     created: Mapped[datetime]
+
+
+class InspectionRow(Table):
+    """The newest inspection of a dataset. `inputs` are what it is made from, and `fingerprint` is their digest."""
+
+    __tablename__ = "inspections"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    dataset: Mapped[str] = mapped_column(NAME, unique=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    inputs: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    report: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]

@@ -7,7 +7,8 @@ from collections.abc import Hashable
 
 from PIL import Image
 
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, Jpeg, Reencoded, size_within
+from vision_customization.engine.learning.images import size_within
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, Jpeg, Reencoded
 
 MARGIN = 0.08
 """What is shown around a box, as a share of its longer side."""

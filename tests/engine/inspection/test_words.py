@@ -29,7 +29,7 @@ def test_balance_in_words(images: dict[str, int], starts: str) -> None:
         ({}, ""),
         ({(640, 480): 3}, "All images are 640 × 480 px."),
         ({(640, 480): 3, (800, 600): 1}, "Most images (75 %) are 640 × 480 px."),
-        ({(640, 480): 1, (800, 600): 1}, "Most images (50 %) are 640 × 480 px."),
+        ({(640, 480): 1, (800, 600): 1}, "Images have 2 different sizes. The most frequent one is 640 × 480 px."),
         (
             {(640, 480): 2, (800, 600): 1, (100, 50): 2},
             (
