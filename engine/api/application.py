@@ -8,7 +8,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
+from vision_customization.engine.api.collaborators import Blobs, Models, Prebuilt, Service
 from vision_customization.engine.api.connections import Connections
 from vision_customization.engine.api.document import describe
 from vision_customization.engine.api.errors import answer_errors
@@ -34,6 +34,7 @@ from vision_customization.engine.api.routes import (
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.orders import Jobs
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store

@@ -1,5 +1,5 @@
-"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names, known blobs, speeds,
-the Studio's sessions, inspections of datasets, and findings that people accepted.
+"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names and their history, known
+blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people accepted.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -20,8 +20,10 @@ from vision_customization.engine.store.cipher import TokenCipher, check_token_ke
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
+from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
 from vision_customization.engine.store.errors import (
     AlreadyExists,
+    GateMissed,
     NotFound,
     PreconditionFailed,
     StoreError,
@@ -39,9 +41,11 @@ from vision_customization.engine.store.records import (
     DatasetRecord,
     EvaluationRecord,
     ModelRecord,
+    PublicationRecord,
     PublishedModelRecord,
     RunRecord,
     SessionRecord,
+    TrainingContent,
     TrainingOrder,
     TrainingOutcome,
     Unfinished,
@@ -59,15 +63,19 @@ __all__ = [
     "DatasetRecord",
     "DatasetUse",
     "EvaluationRecord",
+    "FailureKind",
+    "GateMissed",
     "ModelRecord",
     "NotFound",
     "PreconditionFailed",
+    "PublicationRecord",
     "PublishedModelRecord",
     "RunRecord",
     "SessionRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
+    "TrainingContent",
     "TrainingOrder",
     "TrainingOutcome",
     "Unfinished",
@@ -92,6 +100,7 @@ class Store:
         self.dataset_uses = DatasetUseStore(self.database)
         self.inspections = InspectionStore(self.database)
         self.accepted_findings = AcceptedFindingStore(self.database)
+        self.dismissals = DismissalStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -18,8 +18,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from vision_customization.contract.owners import MANAGED_BY_MAX_LENGTH
+
 NAME = String(255)
 ID = String(36)
+
+WHO_MAX_LENGTH = 255
+"""Of the text that says who did something."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -84,6 +89,8 @@ class ModelRow(Table):
     error: Mapped[dict[str, Any] | None]
     progress: Mapped[dict[str, Any] | None]
     artifact: Mapped[dict[str, Any] | None]
+    training_content: Mapped[dict[str, Any] | None]
+    managed_by: Mapped[str | None] = mapped_column(String(MANAGED_BY_MAX_LENGTH))
     created: Mapped[datetime]
     updated: Mapped[datetime]
 
@@ -127,8 +134,36 @@ class PublishedModelRow(Table):
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column(NAME, unique=True)
     model_name: Mapped[str] = mapped_column(NAME)
+    require: Mapped[dict[str, Any] | None]
+    managed_by: Mapped[str | None] = mapped_column(String(MANAGED_BY_MAX_LENGTH))
     created: Mapped[datetime]
     updated: Mapped[datetime]
+
+
+class PublicationRow(Table):
+    """The model that a published name answered with from `published` on. Rows stay after the model, and after the name."""
+
+    __tablename__ = "publications"
+    __table_args__ = (Index(None, "name"),)
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(NAME)
+    model_name: Mapped[str] = mapped_column(NAME)
+    model_id: Mapped[str | None] = mapped_column(ID)
+    published: Mapped[datetime]
+    published_by: Mapped[str | None] = mapped_column(String(WHO_MAX_LENGTH))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class DismissalRow(Table):
+    """A failed model or evaluation that somebody has dismissed. `kind` is `model` or `evaluation`."""
+
+    __tablename__ = "dismissals"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    dismissed_by: Mapped[str] = mapped_column(String(WHO_MAX_LENGTH))
+    dismissed: Mapped[datetime]
 
 
 class TokenKeyRow(Table):

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
@@ -38,13 +38,15 @@ def named(image: AnnotatedImage, sha256: str) -> ImageName:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The images of one dataset, and the side lengths in pixels that they may have."""
+    """The images of one dataset, and the side lengths in pixels that they may have. `files` are the URIs of its annotation
+    files, each with the SHA-256 of the file in hex; a plan that an older engine made has none."""
 
     dataset: str
     tags: tuple[str, ...]
     images: tuple[AnnotatedImage, ...]
     access: Access
     sides: tuple[int, int]
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def boxed(self) -> bool:
@@ -140,6 +142,7 @@ def _part(entry: dict[str, object]) -> Part:
         images=tuple(_image(image) for image in images),
         access=Access(sas, access["identity"], tuple(access["scopes"])),
         sides=tuple(entry["sides"]),  # type: ignore[arg-type]
+        files=dict(entry.get("files") or {}),  # type: ignore[call-overload]
     )
 
 
