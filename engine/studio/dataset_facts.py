@@ -89,7 +89,8 @@ def _since(visit: Visit, record: DatasetRecord, content: ContentIndexRecord) -> 
     store = visit.service.store
     known = RegisteredContent()
     if content.status is ContentStatus.READY and content.e_tag == record.e_tag and content.tags <= TAGS_COMPARED_MAX:
-        digests = {uri: file.sha256 for uri, file in zip(dict.fromkeys(record.annotation_file_uris), content.files, strict=False)}
+        uris = dict.fromkeys(record.annotation_file_uris)
+        digests = {uri: file.sha256 for uri, file in zip(uris, content.files, strict=False)}
         tags = {tag.name: tag.labels for tag in store.content.tags(content.index)}
         known = RegisteredContent(digests, content.images, tags)
     return changed_since_training(store, record.name, known)
@@ -146,7 +147,12 @@ def code(visit: Visit, record: DatasetRecord) -> list[Snippet]:
     program = (
         "import os\n\nfrom vision_customization import VisionClient\n\n"
         f'with VisionClient({quoted(visit.origin)}, os.environ["VISION_KEY"]) as client:\n'
-        f"    dataset = client.get_dataset({quoted(record.name)})\n\nprint(dataset.annotation_kind, dataset.annotation_file_uris)\n"
+        f"    dataset = client.get_dataset({quoted(record.name)})\n\n"
+        "print(dataset.annotation_kind, dataset.annotation_file_uris)\n"
     )
-    commands = cli(f"vision datasets show {record.name}", f"vision datasets label-issues {record.name}")
+    commands = cli(
+        f"export VISION_ENDPOINT={visit.origin}",
+        f"vision datasets show {record.name}",
+        f"vision datasets label-issues {record.name}",
+    )
     return [yaml(declared), python(program), commands, curl(visit.origin, f"datasets/{record.name}")]
