@@ -70,3 +70,50 @@ class Purpose(StrEnum):
 
     TRAINING = "training"
     EVALUATION = "evaluation"
+
+
+class ContentStatus(StrEnum):
+    """The status of a dataset's content index."""
+
+    QUEUED = "queued"
+    READING = "reading"
+    READY = "ready"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        return self in (ContentStatus.READY, ContentStatus.FAILED)
+
+
+class ProblemKind(StrEnum):
+    """What can be wrong with a dataset's content, the gravest first."""
+
+    LIMIT = "limit"
+    """Too many or too few images or tags, or too many boxes on an image."""
+    FEW_LABELS = "fewLabels"
+    """A tag has fewer labels than the minimum."""
+    ON_EVERY_IMAGE = "onEveryImage"
+    """Several tags per image: too few images lack a tag."""
+    ENTRY = "entry"
+    """A section or an entry of an annotation file is missing or incomplete."""
+    REFERENCE = "reference"
+    """An annotation names an image or a category that its file does not have."""
+    SIZE = "size"
+    """The width or height that a file claims for an image is out of the limits."""
+    BOX = "box"
+    """A `bbox` is missing or breaks the rules."""
+    SEVERAL_TAGS = "severalTags"
+    """An image has several tags in a dataset of one tag per image."""
+    OTHER_TAGS = "otherTags"
+    """The same URL is listed twice, with other tags."""
+    UNLABELLED = "unlabelled"
+    """One tag per image: an image has none, so trainings leave it out."""
+    UNUSED_TAG = "unusedTag"
+    """A category has no label."""
+    SIMILAR_TAGS = "similarTags"
+    """Two tags differ only by letter case, blanks or Unicode form."""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether a training accepts it."""
+        return self in (ProblemKind.UNLABELLED, ProblemKind.UNUSED_TAG, ProblemKind.SIMILAR_TAGS)

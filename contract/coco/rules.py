@@ -63,19 +63,10 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
         allowed = f"must be {limits.categories_min} to {limits.categories_max:,}"
         names = ": " + ", ".join(sorted(tags)) if 0 < len(tags) < limits.categories_min else ""
         violations.append(Violation(name, f"{counted(len(tags), 'tag')}{names}, {allowed}", "categories"))
-    violations += [
-        Violation(
-            name,
-            f"{shown_twins(*pair)} are two tags, but differ only by letter case, blanks or Unicode form",
-            "categories",
-            severity=Severity.WARNING,
-        )
-        for pair in near_twins(tags)
-    ]
+    violations += [Violation(name, similar_tags(*pair), "categories", severity=Severity.WARNING) for pair in near_twins(tags)]
     for tag, count in tags.items():
         if count == 0:
-            message = f"tag {tag!r} has no annotation, so a model can't learn it"
-            violations.append(Violation(name, message, "categories", severity=Severity.WARNING))
+            violations.append(Violation(name, unused_tag(tag), "categories", severity=Severity.WARNING))
         elif count < limits.annotations_per_tag_min:
             message = f"tag {tag!r} has {counted(count, 'annotation')}, must have at least {limits.annotations_per_tag_min}"
             violations.append(Violation(name, f"{message} for {purpose}", "categories"))
@@ -86,6 +77,14 @@ def check_together(files: Sequence[CocoFile], kind: str, purpose: str = Purpose.
             )
             violations.append(Violation(name, message, "categories"))
     return violations
+
+
+def similar_tags(one: str, other: str) -> str:
+    return f"{shown_twins(one, other)} are two tags, but differ only by letter case, blanks or Unicode form"
+
+
+def unused_tag(tag: str) -> str:
+    return f"tag {tag!r} has no annotation, so a model can't learn it"
 
 
 class _FileCheck:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import DATASET_LIMITS
-from vision_customization.engine.annotations.files import AnnotationFile, Findings, beyond_limits, read_files, shown
+from vision_customization.engine.annotations.files import (
+    AnnotationFile,
+    Findings,
+    beyond_limits,
+    no_image_with_a_tag,
+    read_files,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +68,14 @@ class _Merged:
         for annotation in file.annotations():
             first = tag_of.setdefault(annotation.image_id, annotation.tag)
             if first != annotation.tag:
-                tags = f"{shown(first)} and {shown(annotation.tag)}"
-                exception = f"except in a dataset of kind {AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION}"
-                message = f"image {annotation.image_id} has the tags {tags}: only one tag per image is allowed, {exception}"
+                message = several_tags(annotation.image_id, first, annotation.tag)
                 file.refuse(message, "annotations", annotation.index, annotation.id)
         for image_id, tag in tag_of.items():
             url, place, name = file.images[image_id]
             image = TaggedImage(url, self.tags.setdefault(tag, len(self.tags)), place, name)
             seen = self.images.setdefault(url, image)
             if seen.tag != image.tag:
-                findings.violations.append(Violation(place, f"is also {seen.place}, but has another tag there ({shown(tag)})"))
+                findings.violations.append(Violation(place, other_tag(seen.place, tag)))
 
     def annotations(self) -> Annotations:
         tags = sorted(self.tags)
@@ -78,9 +83,20 @@ class _Merged:
         return Annotations(tuple(tags), tuple(replace(image, tag=number[image.tag]) for image in self.images.values()))
 
 
+def several_tags(image_id: int, first: str, other: str) -> str:
+    tags = f"{shown(first)} and {shown(other)}"
+    exception = f"except in a dataset of kind {AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION}"
+    return f"image {image_id} has the tags {tags}: only one tag per image is allowed, {exception}"
+
+
+def other_tag(place: str, tag: str) -> str:
+    """What is wrong with an image of this tag whose URL is also at `place`, with another tag."""
+    return f"is also {place}, but has another tag there ({shown(tag)})"
+
+
 def _beyond_limits(annotations: Annotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.images:
-        return [Violation("the dataset", f"has no image with a tag; {purpose} needs at least one")]
+        return [no_image_with_a_tag(purpose)]
     counts = Counter(image.tag for image in annotations.images)
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return beyond_limits(len(annotations.images), count_of, "image", findings.limits, purpose)

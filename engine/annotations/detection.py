@@ -1,14 +1,23 @@
 """Labels for object detection: images with the boxes of their objects."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image, is_crowd, no_bbox_problem
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.limits import BOXES_PER_IMAGE_MAX, DATASET_LIMITS
-from vision_customization.engine.annotations.files import AnnotationFile, FileAnnotation, Findings, beyond_limits, read_files
+from vision_customization.engine.annotations.files import (
+    DATASET,
+    AnnotationFile,
+    FileAnnotation,
+    Findings,
+    beyond_limits,
+    read_files,
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,24 +94,15 @@ class _Merged:
         unboxed: list[FileAnnotation] = []
         boxed = False
         for annotation in file.annotations():
-            bbox = cut_to_image(annotation.entry.get("bbox"))
-            try:
-                crowd = is_crowd(annotation.entry)
-            except ValueError as error:
-                file.refuse(str(error), "annotations", annotation.index, annotation.id)
-                continue
-            if crowd:
-                boxed = True
-            elif bbox is None:
+            found = bbox_of(annotation.entry)
+            boxed |= found.state.tells_of_boxes
+            if found.state is BboxState.ABSENT:
                 unboxed.append(annotation)
-            elif problem := bbox_problem(bbox):
-                boxed = True
-                file.refuse(problem, "annotations", annotation.index, annotation.id)
-            else:
-                boxed = True
-                assert isinstance(bbox, list)
+            elif found.fault is not None:
+                file.refuse(found.fault, "annotations", annotation.index, annotation.id)
+            elif found.box is not None:
                 label = self.tags.setdefault(annotation.tag, len(self.tags))
-                self.images[file.images[annotation.image_id].url].boxes.add(Box(label, *map(float, bbox)))
+                self.images[file.images[annotation.image_id].url].boxes.add(Box(label, *found.box))
         if unboxed and not boxed:
             file.refuse(no_bbox_problem(len(unboxed)), "annotations")
         else:
@@ -126,14 +126,67 @@ class _Merged:
 
 def _beyond_limits(annotations: BoxedAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.tags:
-        return [Violation("the dataset", f"has no object with a bbox; {purpose} needs at least one")]
+        return [no_object(purpose)]
     counts = Counter(box.label for image in annotations.images for box in image.boxes)
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
     return [
         *beyond_limits(len(annotations.images), count_of, "object", findings.limits, purpose),
         *(
-            Violation(image.place, f"has {len(image.boxes):,} boxes, but at most {BOXES_PER_IMAGE_MAX:,} are allowed")
+            Violation(image.place, fault)
             for image in annotations.images
-            if len(image.boxes) > BOXES_PER_IMAGE_MAX
+            if (fault := box_count_fault(len(image.boxes))) is not None
         ),
     ]
+
+
+class BboxState(IntEnum):
+    """What an annotation has for a box."""
+
+    GOOD = 0
+    CROWD = 1
+    """It is not an object."""
+    ABSENT = 2
+    BROKEN = 3
+    UNCLEAR = 4
+    """It may be a crowd."""
+
+    @property
+    def tells_of_boxes(self) -> bool:
+        """Whether its file is one for detection, so that an annotation without a box is a mistake in it."""
+        return self in (BboxState.GOOD, BboxState.CROWD, BboxState.BROKEN)
+
+
+class FoundBbox(NamedTuple):
+    """`box` is left, top, width and height of a good one, clipped to the image."""
+
+    state: BboxState
+    fault: str | None = None
+    box: tuple[float, float, float, float] | None = None
+
+
+def bbox_of(entry: Mapping[str, Any]) -> FoundBbox:
+    """The box of an annotation."""
+    try:
+        if is_crowd(entry):
+            return FoundBbox(BboxState.CROWD)
+    except ValueError as error:
+        return FoundBbox(BboxState.UNCLEAR, str(error))
+    bbox = cut_to_image(entry.get("bbox"))
+    if bbox is None:
+        return FoundBbox(BboxState.ABSENT)
+    if fault := bbox_problem(bbox):
+        return FoundBbox(BboxState.BROKEN, fault)
+    assert isinstance(bbox, list)
+    left, top, width, height = map(float, bbox)
+    return FoundBbox(BboxState.GOOD, None, (left, top, width, height))
+
+
+def no_object(purpose: Purpose) -> Violation:
+    return Violation(DATASET, f"has no object with a bbox; {purpose} needs at least one")
+
+
+def box_count_fault(boxes: int) -> str | None:
+    """Why an image can't have so many boxes; None if it can."""
+    if boxes <= BOXES_PER_IMAGE_MAX:
+        return None
+    return f"has {boxes:,} boxes, but at most {BOXES_PER_IMAGE_MAX:,} are allowed"

@@ -1,6 +1,6 @@
 """The common parts of both kinds of annotation files: images, categories and annotations, and the violations in them."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeGuard
 
@@ -10,6 +10,12 @@ from vision_customization.contract.limits import DatasetLimits
 from vision_customization.contract.names import name_text_fault
 from vision_customization.contract.texts import size_fault
 from vision_customization.engine.errors import EngineError
+
+DATASET = "the dataset"
+"""Where a violation of all files together is."""
+
+NOT_A_DOCUMENT = "must be an object with images, annotations and categories"
+MISSING, NOT_A_LIST, NOT_AN_OBJECT = "is missing", "must be a list", "must be an object"
 
 _SHOWN_VIOLATIONS = 5
 _SHOWN_CHARACTERS = 100
@@ -62,7 +68,7 @@ def read_files(files: Sequence[tuple[str, bytes]], findings: Findings) -> Iterat
     for name, data in files:
         document, violation = parse_json(data, name)
         if violation is None and not isinstance(document, dict):
-            violation = Violation(name, "must be an object with images, annotations and categories")
+            violation = Violation(name, NOT_A_DOCUMENT)
         if violation is not None:
             findings.violations.append(violation)
         else:
@@ -84,9 +90,9 @@ class AnnotationFile:
         for index, id_, entry in self._entries("annotations", ids_required=False):
             image_id, category_id = entry.get("image_id"), entry.get("category_id")
             if not _among(image_id, self.images):
-                self.refuse(f"image_id {shown(image_id)} is not an image of this file", "annotations", index, id_)
+                self.refuse(unknown_image(shown(image_id)), "annotations", index, id_)
             elif not _among(category_id, self._tags):
-                self.refuse(f"category_id {shown(category_id)} is not a category of this file", "annotations", index, id_)
+                self.refuse(unknown_category(shown(category_id)), "annotations", index, id_)
             else:
                 yield FileAnnotation(index, id_, image_id, self._tags[category_id], entry)
 
@@ -94,56 +100,106 @@ class AnnotationFile:
         self._findings.refuse(self.name, message, section, index, id_)
 
     def _images(self) -> Iterator[tuple[int, FileImage]]:
-        limits = self._findings.limits
         for index, id_, entry in self._entries("images"):
-            # Exports of Azure ML have both, and only Azure ML can read the coco_url.
-            url = entry.get("absolute_url") or entry.get("coco_url")
-            if not isinstance(url, str) or not url:
-                self.refuse("absolute_url is missing (or coco_url instead)", "images", index, id_)
+            url = url_of(entry)
+            if fault := url_fault(url):
+                self.refuse(fault, "images", index, id_)
                 continue
-            if fault := name_text_fault(url):
-                self.refuse(f"absolute_url {shown(url)} {fault}", "images", index, id_)
-                continue
-            for side in ("width", "height"):
-                pixels = entry.get(side)
-                if isinstance(pixels, int | float) and (fault := size_fault(limits.side_min, limits.side_max, pixels)):
-                    self.refuse(f"{side} {fault}", "images", index, id_)
-            name = entry.get("file_name")
-            file_name = name if isinstance(name, str) and not name_text_fault(name) else ""
-            yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})", file_name)
+            assert isinstance(url, str)
+            for fault in side_faults(entry, self._findings.limits):
+                self.refuse(fault, "images", index, id_)
+            yield id_, FileImage(url, f"{self.name}: images[{index}] (id {id_})", file_name_of(entry))
 
     def _categories(self) -> Iterator[tuple[int, str]]:
         for index, id_, entry in self._entries("categories"):
             tag = entry.get("name")
-            if isinstance(tag, str) and tag:
-                if fault := name_text_fault(tag):
-                    self.refuse(f"name {shown(tag)} {fault}", "categories", index, id_)
-                    continue
-                yield id_, tag
+            if fault := tag_fault(tag):
+                self.refuse(fault, "categories", index, id_)
             else:
-                self.refuse("name is missing: expected the tag's name", "categories", index, id_)
+                assert isinstance(tag, str)
+                yield id_, tag
 
     def _entries(self, section: str, *, ids_required: bool = True) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
         """Index, id and object of each entry with an id of its own."""
         entries = self._document.get(section)
         if not isinstance(entries, list):
-            self.refuse("is missing" if section not in self._document else "must be a list", section)
+            self.refuse(MISSING if section not in self._document else NOT_A_LIST, section)
             return
         index_of: dict[int, int] = {}
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
-                self.refuse("must be an object", section, index)
+                self.refuse(NOT_AN_OBJECT, section, index)
                 continue
-            id_ = entry.get("id")
-            if type(id_) is not int or id_.bit_length() > _ID_BITS_MAX:
-                if ids_required or id_ is not None:
-                    self.refuse(f"id is {shown(id_)}, must be an integer", section, index)
-                    continue
-                id_ = -index - 1
+            id_ = id_of(entry, index, required=ids_required)
+            if id_ is None:
+                self.refuse(id_fault(entry), section, index)
+                continue
             if index_of.setdefault(id_, index) != index:
-                self.refuse(f"id is already that of {section}[{index_of[id_]}]", section, index, id_)
+                self.refuse(repeated_id(section, index_of[id_]), section, index, id_)
                 continue
             yield index, id_, entry
+
+
+def id_of(entry: Mapping[str, Any], index: int, *, required: bool) -> int | None:
+    """The id of entry number `index`; None if it is not an integer of at most 64 bits. An entry without an id that needs none
+    gets a negative one."""
+    id_ = entry.get("id")
+    if type(id_) is int and id_.bit_length() <= _ID_BITS_MAX:
+        return id_
+    return -index - 1 if id_ is None and not required else None
+
+
+def id_fault(entry: Mapping[str, Any]) -> str:
+    return f"id is {shown(entry.get('id'))}, must be an integer"
+
+
+def repeated_id(section: str, first: int) -> str:
+    return f"id is already that of {section}[{first}]"
+
+
+def url_of(entry: Mapping[str, Any]) -> object:
+    """The address of an image, whatever it is. Exports of Azure ML have both keys, and only Azure ML can read the coco_url."""
+    return entry.get("absolute_url") or entry.get("coco_url")
+
+
+def url_fault(url: object) -> str | None:
+    """Why an image can't have this address; None if it can."""
+    if not isinstance(url, str) or not url:
+        return "absolute_url is missing (or coco_url instead)"
+    fault = name_text_fault(url)
+    return f"absolute_url {shown(url)} {fault}" if fault else None
+
+
+def side_faults(entry: Mapping[str, Any], limits: DatasetLimits) -> list[str]:
+    """What is wrong with the `width` and `height` that an image claims to have."""
+    sides = ((side, entry.get(side)) for side in ("width", "height"))
+    return [
+        f"{side} {fault}"
+        for side, pixels in sides
+        if isinstance(pixels, int | float) and (fault := size_fault(limits.side_min, limits.side_max, pixels))
+    ]
+
+
+def file_name_of(entry: Mapping[str, Any]) -> str:
+    """An image's `file_name`; empty if it has none that can be stored."""
+    name = entry.get("file_name")
+    return name if isinstance(name, str) and not name_text_fault(name) else ""
+
+
+def tag_fault(name: object) -> str | None:
+    """Why this can't be a category's name; None if it can."""
+    if not isinstance(name, str) or not name:
+        return "name is missing: expected the tag's name"
+    fault = name_text_fault(name)
+    return f"name {shown(name)} {fault}" if fault else None
+
+
+def unknown_image(shown_id: str) -> str:
+    return f"image_id {shown_id} is not an image of this file"
+
+
+def unknown_category(shown_id: str) -> str:
+    return f"category_id {shown_id} is not a category of this file"
 
 
 def beyond_limits(
@@ -156,21 +212,36 @@ def beyond_limits(
         count_of: tag → how many labels it has.
         label: what is counted: image or object.
     """
-    name = "the dataset"
+    return [
+        *too_many(images, len(count_of), label, limits, purpose),
+        *too_few_labels(count_of.items(), label, limits, purpose),
+    ]
+
+
+def too_many(images: int, tags: int, label: str, limits: DatasetLimits, purpose: Purpose) -> list[Violation]:
+    """The violations of a dataset with this number of images, and of tags that have labels."""
     violations = []
     if images > limits.images_max:
-        violations.append(Violation(name, f"has {images:,} images; {purpose} allows at most {limits.images_max:,}"))
+        violations.append(Violation(DATASET, f"has {images:,} images; {purpose} allows at most {limits.images_max:,}"))
     # A test dataset need not have all of the model's tags.
     least = limits.categories_min if purpose is Purpose.TRAINING else 1
-    if not least <= len(count_of) <= limits.categories_max:
-        tags = f"has {label}s of {len(count_of):,} tags"
-        violations.append(Violation(name, f"{tags}, must be {least} to {limits.categories_max:,}"))
-    violations += [
-        Violation(name, f"has {count} {label} of tag {shown(tag)}, {purpose} needs at least {limits.annotations_per_tag_min}")
-        for tag, count in count_of.items()
-        if count < limits.annotations_per_tag_min
-    ]
+    if not least <= tags <= limits.categories_max:
+        violations.append(Violation(DATASET, f"has {label}s of {tags:,} tags, must be {least} to {limits.categories_max:,}"))
     return violations
+
+
+def too_few_labels(
+    count_of: Iterable[tuple[str, int]], label: str, limits: DatasetLimits, purpose: Purpose
+) -> Iterator[Violation]:
+    """A violation for each tag that has fewer labels than the minimum."""
+    least = limits.annotations_per_tag_min
+    for tag, count in count_of:
+        if count < least:
+            yield Violation(DATASET, f"has {count} {label} of tag {shown(tag)}, {purpose} needs at least {least}")
+
+
+def no_image_with_a_tag(purpose: Purpose) -> Violation:
+    return Violation(DATASET, f"has no image with a tag; {purpose} needs at least one")
 
 
 def told(violations: Sequence[Violation]) -> str:

@@ -1,13 +1,21 @@
 """Labels for multi-label classification: images with any number of tags."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.enums import AnnotationKind, Purpose
-from vision_customization.contract.limits import DATASET_LIMITS
-from vision_customization.engine.annotations.files import FileImage, Findings, beyond_limits, read_files, shown
+from vision_customization.contract.limits import DATASET_LIMITS, DatasetLimits
+from vision_customization.engine.annotations.files import (
+    DATASET,
+    FileImage,
+    Findings,
+    beyond_limits,
+    no_image_with_a_tag,
+    read_files,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +70,24 @@ def read_multi_label(files: Sequence[tuple[str, bytes]], purpose: Purpose) -> Mu
 
 def _beyond_limits(annotations: MultiLabelAnnotations, findings: Findings, purpose: Purpose) -> list[Violation]:
     if not annotations.tags:
-        return [Violation("the dataset", f"has no image with a tag; {purpose} needs at least one")]
+        return [no_image_with_a_tag(purpose)]
     counts = Counter(tag for image in annotations.images for tag in image.tags)
     count_of = {tag: counts[index] for index, tag in enumerate(annotations.tags)}
-    images, least = len(annotations.images), findings.limits.images_without_tag_min
     return [
-        *beyond_limits(images, count_of, "image", findings.limits, purpose),
-        *(
-            Violation(
-                "the dataset",
+        *beyond_limits(len(annotations.images), count_of, "image", findings.limits, purpose),
+        *on_every_image(len(annotations.images), count_of.items(), findings.limits, purpose),
+    ]
+
+
+def on_every_image(
+    images: int, count_of: Iterable[tuple[str, int]], limits: DatasetLimits, purpose: Purpose
+) -> Iterator[Violation]:
+    """A violation for each tag that too few of the images lack; `count_of` is a tag and how many images have it."""
+    least = limits.images_without_tag_min
+    for tag, count in count_of:
+        if images - count < least:
+            yield Violation(
+                DATASET,
                 f"has {images - count} images without the tag {shown(tag)}, {purpose} needs at least {least}: a model can't "
                 "tell when it is absent",
             )
-            for tag, count in count_of.items()
-            if images - count < least
-        ),
-    ]

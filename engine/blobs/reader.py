@@ -4,11 +4,12 @@
 checks each like the first URL. It connects to exactly the address that was checked.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import BinaryIO, NamedTuple, Self, TypeVar
 
 import httpcore
 from pydantic import SecretStr
@@ -20,7 +21,7 @@ from vision_customization.engine.blobs.connection import CheckedPool, Resolve, d
 from vision_customization.engine.blobs.identity import STORAGE_SCOPE, Identity, ManagedIdentity, NoToken, named
 from vision_customization.engine.blobs.role_wait import RoleWait
 
-__all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified"]
+__all__ = ["Blob", "BlobError", "BlobErrorKind", "BlobReader", "Container", "NotModified", "Spooled"]
 
 REDIRECTS_MAX = 5
 _BACKOFF = Backoff(0.2, least_share=0.5, asked_max_seconds=10.0)
@@ -30,12 +31,23 @@ _LISTING = "restype=container&comp=list&maxresults=1"
 _LISTING_BYTES_MAX = 1024 * 1024
 _STORAGE_VERSION = "2021-12-02"  # without a version, storage refuses a bearer token
 
+R = TypeVar("R")
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
     """The content of a blob. `etag` is its version, including quotes, or None if the server sends none."""
 
     data: bytes
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A blob that was written to a file. `sha256` is in hex; `etag` as in `Blob`."""
+
+    sha256: str
+    size_bytes: int
     etag: str | None
 
 
@@ -112,20 +124,45 @@ class BlobReader:
         Raises:
             BlobError: notAllowed, notFound, denied, tooLarge or unreachable.
         """
-        address = BlobAddress.parse(url)
 
-        def follow() -> Blob | NotModified:
-            return self._follow(address, sas, sas_scope, identity, etag, max_bytes)
+        def receive(reply: httpcore.Response, address: BlobAddress) -> Blob:
+            return Blob(b"".join(_pieces(reply, address, max_bytes)), _header(reply, b"etag"))
 
-        with deadline(limit_seconds):
-            began = self._roles.began()
-            while True:
-                try:
-                    return self._attempted(address, follow, limit_seconds)
-                except _RoleMissing as missing:
-                    container, who = missing.container, named(self.identity)
-                    if not self._roles.pause(began, who, container, on_wait, seconds_left()):
-                        raise missing.error(who, self._roles.began() - began) from None
+        access = _Access(sas, sas_scope, identity)
+        return self._read(BlobAddress.parse(url), access, etag, receive, limit_seconds, on_wait)
+
+    def spool(
+        self,
+        url: str,
+        target: BinaryIO,
+        *,
+        sas: SecretStr | None = None,
+        sas_scope: str | None = None,
+        identity: bool = False,
+        etag: str | None = None,
+        max_bytes: int = IMAGE_BYTES_MAX,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> Spooled | NotModified:
+        """Like `read`, but write the blob to the file `target`, a piece at a time, so that memory does not depend on its size.
+
+        `target` then holds the blob and nothing else; after an error, its content is undefined.
+
+        Raises:
+            BlobError: as `read`.
+            OSError: the file cannot be written.
+        """
+
+        def receive(reply: httpcore.Response, address: BlobAddress) -> Spooled:
+            target.seek(0)  # an attempt before this one may have ended within the blob
+            target.truncate()
+            digest, size = hashlib.sha256(), 0
+            for piece in _pieces(reply, address, max_bytes):
+                target.write(piece)
+                digest.update(piece)
+                size += len(piece)
+            return Spooled(digest.hexdigest(), size, _header(reply, b"etag"))
+
+        return self._read(BlobAddress.parse(url), _Access(sas, sas_scope, identity), etag, receive, None, on_wait)
 
     def check(self, url: str, limit_seconds: float) -> None:
         """Check that the engine's own identity can read a blob, or list a container, at `url`. Downloads no content.
@@ -148,9 +185,31 @@ class BlobReader:
             if error.kind is not BlobErrorKind.TOO_LARGE:  # a size is known only with read access
                 raise
 
-    def _attempted(
-        self, address: BlobAddress, attempt_once: Callable[[], Blob | NotModified], limit_seconds: float | None
-    ) -> Blob | NotModified:
+    def _read(
+        self,
+        address: BlobAddress,
+        access: "_Access",
+        etag: str | None,
+        receive: Callable[[httpcore.Response, BlobAddress], R],
+        limit_seconds: float | None,
+        on_wait: Callable[[str], None] | None,
+    ) -> R | NotModified:
+        """What `receive` makes of the blob's reply; it is called again for each attempt."""
+
+        def follow() -> R | NotModified:
+            return self._follow(address, access, etag, receive)
+
+        with deadline(limit_seconds):
+            began = self._roles.began()
+            while True:
+                try:
+                    return self._attempted(address, follow, limit_seconds)
+                except _RoleMissing as missing:
+                    container, who = missing.container, named(self.identity)
+                    if not self._roles.pause(began, who, container, on_wait, seconds_left()):
+                        raise missing.error(who, self._roles.began() - began) from None
+
+    def _attempted(self, address: BlobAddress, attempt_once: Callable[[], R], limit_seconds: float | None) -> R:
         """The result of an attempt, or of several if the server is busy."""
         for attempt in range(1, self._attempts + 1):
             try:
@@ -168,12 +227,16 @@ class BlobReader:
         raise AssertionError("attempts is at least 1")
 
     def _follow(
-        self, first: BlobAddress, sas: SecretStr | None, sas_scope: str | None, identity: bool, etag: str | None, max_bytes: int
-    ) -> Blob | NotModified:
+        self,
+        first: BlobAddress,
+        access: "_Access",
+        etag: str | None,
+        receive: Callable[[httpcore.Response, BlobAddress], R],
+    ) -> R | NotModified:
         address = first
         for _ in range(REDIRECTS_MAX + 1):
             self._policy.check(address)
-            target, headers = self._authorized(address, sas, sas_scope, identity)
+            target, headers = self._authorized(address, *access)
             if etag is not None:
                 headers.append((b"If-None-Match", etag.encode("latin-1", "replace")))
             with self._asked(target, headers) as reply:
@@ -186,7 +249,7 @@ class BlobReader:
                 if reply.status == 403 and any(name == b"Authorization" for name, _ in headers):
                     raise _RoleMissing(address, _header(reply, b"x-ms-error-code"))
                 _refuse_status(reply, address)
-                return Blob(_body(reply, address, max_bytes), _header(reply, b"etag"))
+                return receive(reply, address)
         raise BlobError(BlobErrorKind.UNREACHABLE, f"{first.url} redirects more than {REDIRECTS_MAX} times.")
 
     def _authorized(
@@ -225,6 +288,14 @@ class BlobReader:
             raise BlobError(
                 BlobErrorKind.UNREACHABLE, f"{target.url} could not be requested ({type(error).__name__})."
             ) from None
+
+
+class _Access(NamedTuple):
+    """The credentials for a blob, as in `BlobReader.read`."""
+
+    sas: SecretStr | None
+    sas_scope: str | None
+    identity: bool
 
 
 class _Busy(Exception):
@@ -282,17 +353,18 @@ def _container_of(address: BlobAddress) -> Container:
     return listed or Container.of(address.url)
 
 
-def _body(reply: httpcore.Response, address: BlobAddress, max_bytes: int) -> bytes:
+def _pieces(reply: httpcore.Response, address: BlobAddress, max_bytes: int) -> Iterator[bytes]:
+    """The body as it arrives. Raises BlobError (tooLarge)."""
     length = _header(reply, b"content-length") or ""
     too_large = BlobError(BlobErrorKind.TOO_LARGE, f"{address.url} is larger than the maximum of {max_bytes:,} bytes.")
     if length.isdigit() and int(length) > max_bytes:
         raise too_large
-    data = bytearray()
-    for part in reply.iter_stream():
-        data += part
-        if len(data) > max_bytes:
+    received = 0
+    for piece in reply.iter_stream():
+        received += len(piece)
+        if received > max_bytes:
             raise too_large
-    return bytes(data)
+        yield piece
 
 
 def _header(reply: httpcore.Response, name: bytes) -> str | None:

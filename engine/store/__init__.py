@@ -1,5 +1,6 @@
-"""The engine's database, in SQLite or PostgreSQL: datasets, models, evaluations, runs, published names and their history, known
-blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people accepted.
+"""The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
+their history, known blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people
+accepted.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -17,6 +18,7 @@ from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
+from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
@@ -38,6 +40,7 @@ from vision_customization.engine.store.published import PublishedModelStore
 from vision_customization.engine.store.records import (
     AnswerableModel,
     BlobRecord,
+    ContentIndexRecord,
     DatasetRecord,
     EvaluationRecord,
     ModelRecord,
@@ -60,6 +63,7 @@ __all__ = [
     "AlreadyExists",
     "AnswerableModel",
     "BlobRecord",
+    "ContentIndexRecord",
     "DatasetRecord",
     "DatasetUse",
     "EvaluationRecord",
@@ -90,6 +94,7 @@ class Store:
         self.database = Database(settings, now=now)
         self._cipher = TokenCipher.open(settings)
         self.datasets = DatasetStore(self.database, self._cipher)
+        self.content = ContentStore(self.database, self._cipher)
         self.models = ModelStore(self.database)
         self.evaluations = EvaluationStore(self.database)
         self.runs = RunStore(self.database)
@@ -133,7 +138,7 @@ class Store:
         self.database.close()
 
     def unfinished(self) -> Unfinished:
-        """Models, evaluations and runs that a worker still has to finish."""
+        """Models, evaluations, runs and content indexes that a worker still has to finish."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]
@@ -143,4 +148,5 @@ class Store:
                 select(EvaluationRow.id).where(EvaluationRow.status.not_in(ended_evaluations)).order_by(EvaluationRow.sequence)
             )
             runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
-            return Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
+            unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
+        return unfinished._replace(content_indexes=self.content.unfinished())

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, func, make_url, select, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Select, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -61,9 +61,13 @@ class Database:
             yield session
 
 
-def status_counts(session: Session, column: InstrumentedAttribute[str], statuses: type[S]) -> dict[S, int]:
-    """How many rows have each status."""
-    counts = {status: count for status, count in session.execute(select(column, func.count()).group_by(column))}  # noqa: C416 - rows are tuples only by shape
+def status_counts(
+    session: Session, column: InstrumentedAttribute[str], statuses: type[S], which: ColumnElement[bool] | None = None
+) -> dict[S, int]:
+    """How many rows have each status; with `which`, of these rows."""
+    query = select(column, func.count()).group_by(column)
+    rows = session.execute(query if which is None else query.where(which))
+    counts = {status: count for status, count in rows}  # noqa: C416 - rows are tuples only by shape
     return {status: counts.get(status.value, 0) for status in statuses}
 
 

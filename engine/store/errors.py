@@ -3,7 +3,7 @@
 ```
 EngineError
 └── StoreError
-    ├── NotFound              no dataset, model, evaluation, published name or run of that name or id
+    ├── NotFound              no dataset, model, evaluation, published name, run or content index of that name or id
     ├── AlreadyExists         the name is taken
     ├── WrongState            the status does not allow it
     ├── GateMissed            the model's metrics do not reach what the published name requires
@@ -17,7 +17,7 @@ from typing import Literal
 
 from vision_customization.engine.errors import EngineError
 
-Kind = Literal["dataset", "model", "evaluation", "published model", "run", "inspection"]
+Kind = Literal["dataset", "model", "evaluation", "published model", "run", "content index", "inspection"]
 
 
 class StoreError(EngineError):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from vision_customization.engine.store.database import Database
 from vision_customization.engine.store.records import BlobRecord
@@ -53,6 +54,16 @@ class KnownBlobStore:
             statement = insert(BlobRow)
             changed = {column: statement.excluded[column] for column in ("etag", "sha256", "width", "height", "seen")}
             session.execute(statement.on_conflict_do_update(index_elements=["url_digest"], set_=changed), ordered)
+
+
+def digests_of(session: Session, urls: Sequence[str]) -> dict[str, str]:
+    """SHA-256, in hex, of the blobs at `urls`, as `KnownBlobStore.at` finds them."""
+    found: dict[str, str] = {}
+    for start in range(0, len(urls), _BATCH):
+        digests = [_digest(url) for url in urls[start : start + _BATCH]]
+        query = select(BlobRow.url, BlobRow.sha256).where(BlobRow.url_digest.in_(digests))
+        found |= {url: sha256 for url, sha256 in session.execute(query)}  # noqa: C416 - rows are tuples only by shape
+    return found
 
 
 def _digest(url: str) -> str:

@@ -1,15 +1,20 @@
 """The records that the store returns: a frozen one for each row, with the types of the contract."""
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import (
     AnnotationKind,
     AuthenticationKind,
+    ContentStatus,
     EvaluationStatus,
     ModelKind,
     ModelStatus,
+    ProblemKind,
+    Purpose,
     RunStatus,
 )
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
@@ -214,3 +219,134 @@ class Unfinished(NamedTuple):
     models: tuple[str, ...]
     evaluations: tuple[str, ...]
     runs: tuple[str, ...] = ()
+    content_indexes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """An annotation file as it was indexed. `url` is without a query; `sha256` is in hex; `etag` as in `Blob`."""
+
+    url: str
+    sha256: str
+    size_bytes: int
+    etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemCount:
+    """How many problems of a kind there are, how many images have one, and the first of them in words."""
+
+    kind: ProblemKind
+    count: int
+    images: int
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContentIndexRecord:
+    """What a dataset's annotation files hold, once `status` is `ready`; `index` is the number that the queries take.
+
+    The numbers of a `failed` index are 0, and `error` says why. `message` says what a `reading` one waits for, or why the last
+    check of a `ready` one could not read the files. `checked` is when the files were last compared with it.
+
+    `successor` is a newer index that will replace this one when it is ready: the dataset or its files have changed.
+    """
+
+    index: int
+    id: str
+    dataset_name: str
+    e_tag: str
+    annotation_kind: AnnotationKind
+    purpose: Purpose
+    status: ContentStatus
+    created: datetime
+    updated: datetime
+    images_read: int = 0
+    images: int = 0
+    unlabelled: int = 0
+    labels: int = 0
+    tags: int = 0
+    problems: tuple[ProblemCount, ...] = ()
+    files: tuple[IndexedFile, ...] = ()
+    error: ErrorDetails | None = None
+    message: str | None = None
+    checked: datetime | None = None
+    successor: "ContentIndexRecord | None" = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the annotation files' content: equal for equal files, wherever they are."""
+        return hashlib.sha256("".join(file.sha256 for file in self.files).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedLabel:
+    """A label of an image. `box` is left, top, width and height as fractions of the image's sides; only detection has one."""
+
+    tag: str
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedImage:
+    """An image of a dataset, by its place in the annotation files: the first is 0.
+
+    `url` is without a query, which is stored encrypted (`ContentStore.address`). `width` and `height` are pixels as the file
+    claims. `sha256` is in hex, and None until the engine has read the image. `problems` are those kept in words.
+    """
+
+    position: int
+    url: str
+    file_name: str
+    width: float | None
+    height: float | None
+    sha256: str | None
+    labels: tuple[IndexedLabel, ...]
+    problems: tuple[str, ...] = ()
+    query_encrypted: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedImages:
+    """A part of the images that a filter selects. `total` is how many it selects in all."""
+
+    total: int
+    images: tuple[IndexedImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedTag:
+    """A category: on how many images it is, and how many labels there are of it."""
+
+    name: str
+    images: int
+    labels: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedProblem:
+    """`position` is that of the image it is about, if it is about one."""
+
+    position: int | None
+    kind: ProblemKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedCrop:
+    """A label of a tag, and the image that it is on; `url`, `sha256` and `query_encrypted` as in `IndexedImage`."""
+
+    position: int
+    url: str
+    file_name: str
+    sha256: str | None
+    box: Box | None
+    query_encrypted: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedCrops:
+    """A part of the labels of a tag, of which there are `total`."""
+
+    total: int
+    crops: tuple[IndexedCrop, ...]

@@ -1,6 +1,8 @@
 """Reading over real HTTP on the loopback interface: versions, sizes, redirects, retries, and where credentials go."""
 
+import hashlib
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +15,7 @@ from pydantic import SecretStr
 from tests.engine.blobs.site import Reply, Site, serving
 from vision_customization.engine.blobs.address import HostPolicy
 from vision_customization.engine.blobs.connection import CheckedBackend
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, BlobReader, NotModified
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, BlobReader, NotModified, Spooled
 
 SAS = SecretStr("?sv=2024&sig=TOPSECRET")
 
@@ -255,3 +257,26 @@ def test_a_reader_that_is_closed_leaves_no_connection_to_one_who_was_about_to_ma
             before.get_extra_info("socket").getpeername()
         with pytest.raises(httpcore.ConnectError, match="the connections have been closed"):
             backend.connect_tcp("127.0.0.1", port)
+
+
+def test_a_blob_is_spooled_to_a_file_whole_even_if_an_attempt_ended_within_it(site: Site, reader: BlobReader) -> None:
+    blob = bytes(range(256)) * 1000
+    cut = Reply(headers={"ETag": '"v0"', "Content-Length": str(len(blob))}, body=blob[:70_000], length=False)
+    url = site.on("/a/c/train.json", cut, Reply(headers={"ETag": '"v1"'}, body=blob))
+    with tempfile.TemporaryFile() as target:
+        target.write(b"x" * 300_000)
+        spooled = reader.spool(url, target, max_bytes=len(blob))
+        target.seek(0)
+        assert target.read() == blob
+    assert spooled == Spooled(hashlib.sha256(blob).hexdigest(), len(blob), '"v1"')
+    assert len(site.requests) == 2
+
+
+def test_an_unchanged_blob_is_not_spooled_again_and_a_larger_one_is_refused(site: Site, reader: BlobReader) -> None:
+    unchanged = site.on("/a/c/same.json", Reply(304, {"ETag": '"v1"'}))
+    large = site.on("/a/c/large.json", Reply(body=b"x" * 101, length=False))
+    with tempfile.TemporaryFile() as target:
+        assert reader.spool(unchanged, target, etag='"v1"', max_bytes=100) == NotModified()
+        error = refusal(lambda: reader.spool(f"{large}?sig=TOPSECRET", target, max_bytes=100))
+    assert error.kind is BlobErrorKind.TOO_LARGE
+    assert "maximum of 100 bytes" in error.message
