@@ -1,5 +1,6 @@
 """What an inspection of a dataset found, as it is stored."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,12 +34,14 @@ NEAR_IMAGES_MAX = 20_000
 
 
 class Group(BaseModel):
-    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here."""
+    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here. `key` is another one if
+    other images do, wherever they stand in the dataset."""
 
     model_config = ConfigDict(frozen=True)
 
     positions: list[int]
     count: int
+    key: str
 
 
 class Found(BaseModel):
@@ -128,8 +131,8 @@ def inspect(digests: Digests, sizes: Iterable[tuple[int, int]], judges: Sequence
     return Report(
         images=len(digests),
         read=sum(digest is not None for digest in digests),
-        copies=_groups(copies(digests)),
-        near=_groups(near_duplicates(digests, compared.miniatures)),
+        copies=_groups(copies(digests), digests),
+        near=_groups(near_duplicates(digests, compared.miniatures), digests),
         sizes=Sizes(text=sizes_text(counts), ranges=[(each.text, each.count) for each in size_bins(counts)]),
         sides=[_side(digests, compared, judge, miniatures_of) for judge in judges],
         not_compared=compared.not_compared,
@@ -160,8 +163,8 @@ def _side(digests: Digests, compared: _Compared, judge: Judge, miniatures_of: Mi
     return OtherSide(
         dataset=judge.name,
         why=judge.why,
-        same=_pairs(same_pictures(digests, judge.digests)),
-        near=_pairs(near),
+        same=_pairs(same_pictures(digests, judge.digests), digests, judge.digests),
+        near=_pairs(near, digests, judge.digests),
         not_compared=[f"Of dataset '{judge.name}', {text}" for text in theirs.not_compared],
     )
 
@@ -187,11 +190,21 @@ def _not_compared(unread: int, without: int, left_out: int) -> Iterator[str]:
         )
 
 
-def _groups(found: Likenesses) -> Found:
-    groups = [Group(positions=group[:GROUP_MAX], count=len(group)) for group in found.groups[:KEPT_MAX]]
+def _groups(found: Likenesses, digests: Digests) -> Found:
+    groups = [
+        Group(positions=group[:GROUP_MAX], count=len(group), key=_key([digests[position] for position in group]))
+        for group in found.groups[:KEPT_MAX]
+    ]
     return Found(groups=groups, count=len(found.groups), at_least=not found.complete)
 
 
-def _pairs(found: SharedPictures) -> Found:
-    groups = [Group(positions=list(pair), count=2) for pair in found.pairs[:KEPT_MAX]]
+def _pairs(found: SharedPictures, digests: Digests, others: Digests) -> Found:
+    groups = [
+        Group(positions=[here, there], count=2, key=_key([digests[here], others[there]]))
+        for here, there in found.pairs[:KEPT_MAX]
+    ]
     return Found(groups=groups, count=len(found.pairs), at_least=not found.complete)
+
+
+def _key(digests: Sequence[str | None]) -> str:
+    return hashlib.sha256("".join(sorted(digest or "" for digest in digests)).encode()).hexdigest()

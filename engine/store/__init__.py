@@ -33,7 +33,7 @@ from vision_customization.engine.store.errors import (
     WrongState,
 )
 from vision_customization.engine.store.evaluations import EvaluationStore
-from vision_customization.engine.store.inspections import InspectionStore
+from vision_customization.engine.store.inspections import InspectionRecord, InspectionStatus, InspectionStore
 from vision_customization.engine.store.known_blobs import KnownBlobStore
 from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
@@ -43,6 +43,9 @@ from vision_customization.engine.store.records import (
     ContentIndexRecord,
     DatasetRecord,
     EvaluationRecord,
+    IndexedCrop,
+    IndexedImage,
+    IndexedImages,
     ModelRecord,
     PublicationRecord,
     PublishedModelRecord,
@@ -69,6 +72,11 @@ __all__ = [
     "EvaluationRecord",
     "FailureKind",
     "GateMissed",
+    "IndexedCrop",
+    "IndexedImage",
+    "IndexedImages",
+    "InspectionRecord",
+    "InspectionStatus",
     "ModelRecord",
     "NotFound",
     "PreconditionFailed",
@@ -138,7 +146,7 @@ class Store:
         self.database.close()
 
     def unfinished(self) -> Unfinished:
-        """Models, evaluations, runs and content indexes that a worker still has to finish."""
+        """Models, evaluations, runs, content indexes and inspections that a worker still has to finish."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]
@@ -149,4 +157,4 @@ class Store:
             )
             runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
             unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
-        return unfinished._replace(content_indexes=self.content.unfinished())
+        return unfinished._replace(content_indexes=self.content.unfinished(), inspections=self.inspections.unfinished())

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, null, select
 
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.store.database import Database
@@ -28,7 +28,7 @@ class UsedFor(StrEnum):
 @dataclass(frozen=True, slots=True)
 class DatasetUse:
     """A model that uses a dataset. `opposite` is the dataset on the other side, if there is one: what it is tested on, or
-    learned from."""
+    learned from. `evaluation_id` is that of an evaluation."""
 
     dataset: str
     model: str
@@ -36,6 +36,7 @@ class DatasetUse:
     status: ModelStatus
     created: datetime
     opposite: str | None = None
+    evaluation_id: str | None = None
 
 
 class DatasetUseStore:
@@ -48,10 +49,11 @@ class DatasetUseStore:
         """The uses of each of these datasets, the newest first; names without a use are left out."""
         training, test, evaluated = ModelRow.training_dataset_name, ModelRow.test_dataset_name, EvaluationRow.test_dataset_name
         columns = (ModelRow.name, ModelRow.status, ModelRow.created)
-        evaluation = (evaluated, *columns[:2], EvaluationRow.created, training)
-        queries: list[tuple[UsedFor, Select[Any, str, str, datetime, Any]]] = [
-            (UsedFor.TRAINING, select(training, *columns, test).where(training.in_(names)).order_by(ModelRow.sequence.desc())),
-            (UsedFor.TEST, select(test, *columns, training).where(test.in_(names)).order_by(ModelRow.sequence.desc())),
+        evaluation = (evaluated, *columns[:2], EvaluationRow.created, training, EvaluationRow.id)
+        newest = ModelRow.sequence.desc()
+        queries: list[tuple[UsedFor, Select[Any, str, str, datetime, Any, Any]]] = [
+            (UsedFor.TRAINING, select(training, *columns, test, null()).where(training.in_(names)).order_by(newest)),
+            (UsedFor.TEST, select(test, *columns, training, null()).where(test.in_(names)).order_by(newest)),
             (
                 UsedFor.EVALUATION,
                 select(*evaluation)
@@ -63,8 +65,8 @@ class DatasetUseStore:
         found: defaultdict[str, list[DatasetUse]] = defaultdict(list)
         with self._database.reading() as session:
             for used_for, query in queries:
-                for dataset, model, status, created, opposite in session.execute(query.limit(USES_MAX)):
-                    found[dataset].append(DatasetUse(dataset, model, used_for, ModelStatus(status), created, opposite))
+                for dataset, model, status, *facts in session.execute(query.limit(USES_MAX)):
+                    found[dataset].append(DatasetUse(dataset, model, used_for, ModelStatus(status), *facts))
         return {name: sorted(uses, key=lambda use: use.created, reverse=True) for name, uses in found.items()}
 
     def opposites(self, name: str) -> dict[str, str]:

@@ -115,5 +115,3 @@ def picture_address(dataset_name: str, image: IndexedImage | IndexedCrop, what: 
 def shown_name(image: IndexedImage | IndexedCrop) -> str:
     """The name in the annotation file, else the end of the address."""
     return image.file_name or image.url.rsplit("/", 1)[-1] or image.url
-
-

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from vision_customization.contract.enums import AnnotationKind, ContentStatus
 from vision_customization.contract.owners import MANAGED_BY, owner_of
+from vision_customization.engine.content.current import content_of
 from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
-from vision_customization.engine.orders import look_at_content
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse
 from vision_customization.engine.studio.snippets import Snippet, cli, curl, python, yaml
 from vision_customization.engine.studio.visit import Visit
@@ -73,14 +73,11 @@ def owner_text(record: DatasetRecord) -> str:
     return THE_API if owner is None else str(owner).replace("`", "")
 
 
-def look_at(visit: Visit, *, again: bool = False) -> Looked:
-    """The dataset that the path names. A worker reads its files if that has not been done, or `again` if that failed.
-
-    Raises NotFound.
-    """
-    service = visit.service
-    record = service.store.datasets.find(visit.path("name"))
-    content = look_at_content(service, record.name, again=again)
+def look_at(visit: Visit) -> Looked:
+    """The dataset that the path names. If a worker has not read its annotation files yet, or they may have changed, it reads
+    them. Raises NotFound."""
+    record = visit.service.store.datasets.find(visit.path("name"))
+    content = content_of(visit.service, record.name)
     since = _since(visit, record, content)
     return Looked(record, content, since, _facts(record, content, since))
 

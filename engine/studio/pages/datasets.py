@@ -89,6 +89,8 @@ def _code(visit: Visit) -> list[Snippet]:
         f'with VisionClient({json.dumps(visit.origin)}, os.environ["VISION_KEY"]) as client:\n'
         "    for dataset in client.list_datasets():\n        print(dataset.name, dataset.annotation_kind)\n"
     )
-    register = "vision datasets register leaves-train my-images/train.json --container https://me.blob.core.windows.net/training"
+    register = (
+        "vision datasets register leaves-train my-images/train.json --container https://me.blob.core.windows.net/training"
+    )
     commands = cli(f"export VISION_ENDPOINT={visit.origin}", "vision datasets list", register)
     return [yaml(declared), python(program), commands, curl(visit.origin, "datasets")]
