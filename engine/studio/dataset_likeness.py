@@ -47,9 +47,9 @@ def comparison_of(visit: Visit, dataset: str, *, again: bool = False) -> Compari
 
 
 def copies(health: Health, report: Report) -> Section:
-    text = _text(
-        report.copies, "files are listed more than once", "file is listed more than once", "No file is listed more than once."
-    )
+    count = report.copies.count
+    are = "file is" if count == 1 else "files are"
+    text = f"{count:,} {are} listed more than once." if count else "No file is listed more than once."
     return _groups(health, "copies", "Copies", text, report.copies, [])
 
 
@@ -58,8 +58,8 @@ def near_duplicates(health: Health, report: Report) -> Section:
     text = "No two pictures look nearly the same."
     if found.count:
         text = (
-            f"{_at_least(found)}{counted(found.count, 'group')} of pictures that look nearly the same, such as photos of one burst or "
-            "frames of a video. A model learns little from the second of them."
+            f"{'At least ' if found.at_least else ''}{counted(found.count, 'group')} of pictures that look nearly the same, "
+            "such as photos of one burst or frames of a video. A model learns little from the second of them."
         )
     return _groups(health, "near", "Near-duplicates", text, found, report.not_compared)
 
@@ -77,8 +77,8 @@ def sides(health: Health, report: Report) -> Section:
         parts = [counted(same, "picture")] if same else []
         parts += [f"{near:,} that look{'s' if near == 1 else ''} nearly the same"] if near else []
         text = (
-            f"{' and '.join(parts)} of this dataset {'is' if same + near == 1 else 'are'} also in {others}. A model that has learned "
-            "from the pictures it is judged by looks better than it is. Keep each picture on one side."
+            f"{' and '.join(parts)} of this dataset {'is' if same + near == 1 else 'are'} also in {others}. A model that has "
+            "learned from the pictures it is judged by looks better than it is. Keep each picture on one side."
         )
     else:
         text = f"No picture of this dataset is also in {others}."
@@ -122,13 +122,3 @@ def _group(health: Health, kind: str, group: Group) -> Finding | None:
     detail = f"Their labels differ: {named(tags)}." if differ else named(tags)
     pictures = [thumb(health.name, image) for image in images[:_PICTURES_SHOWN]]
     return Finding(kind, f"{names}{more}", detail, link("datasets", health.name, "images", str(images[0].position)), pictures)
-
-
-def _at_least(found: Found) -> str:
-    return "At least " if found.at_least else ""
-
-
-def _text(found: Found, several: str, one: str, none: str) -> str:
-    if not found.count:
-        return none
-    return f"{found.count:,} {one if found.count == 1 else several}."

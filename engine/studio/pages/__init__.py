@@ -1,5 +1,27 @@
 """The pages, by what they show. Each module has its pages' paths, roles and data; their markup is in `templates/`."""
 
-from vision_customization.engine.studio.pages import home, microsoft, sign_in
+from vision_customization.engine.studio.pages import (
+    dataset_health,
+    dataset_image,
+    dataset_images,
+    dataset_pictures,
+    dataset_tags,
+    datasets,
+    home,
+    microsoft,
+    sign_in,
+)
 
-PAGES = (*sign_in.pages.pages, *microsoft.pages.pages, *home.pages.pages)
+_MODULES = (
+    sign_in,
+    microsoft,
+    home,
+    datasets,
+    dataset_tags,
+    dataset_health,
+    dataset_pictures,
+    dataset_image,
+    dataset_images,
+)
+
+PAGES = tuple(page for module in _MODULES for page in module.pages.pages)

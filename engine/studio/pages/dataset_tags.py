@@ -51,9 +51,8 @@ def tags(visit: Visit) -> Response:
         count, shown, most, balance = content.tags, store.content.tags(content.index, start, SIZE), 0, ""
     else:
         everything = store.content.tags(content.index)
-        found = sorted(
-            (tag for tag in everything if text.casefold() in tag.name.casefold()), key=lambda tag: (-tag.labels, tag.name)
-        )
+        matching = [tag for tag in everything if text.casefold() in tag.name.casefold()]
+        found = sorted(matching, key=lambda tag: (-tag.labels, tag.name))
         count, shown = len(found), found[start : start + SIZE]
         most = max((tag.labels for tag in everything), default=0)
         balance = balance_text({tag.name: tag.images for tag in everything})
@@ -101,4 +100,4 @@ def _rule(content: ContentIndexRecord) -> str:
     least = counted(limits.annotations_per_tag_min, label)
     without = limits.images_without_tag_min
     also = f", and must be missing on at least {counted(without, 'image')}" if without else ""
-    return f"For {content.purpose}, each tag needs at least {least}{also}. Five to ten are enough to start with; more make a model better."
+    return f"For {content.purpose}, each tag needs at least {least}{also}. Five to ten are enough to start; more are better."
