@@ -104,12 +104,19 @@ class ModelStore:
                 _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
             ]
 
-    def newest(self, count: int, statuses: Sequence[ModelStatus] = tuple(ModelStatus)) -> list[ModelRecord]:
-        """Up to `count` models with one of these statuses, the newest first."""
-        wanted = [status.value for status in statuses]
+    def newest(self, count: int, statuses: Sequence[ModelStatus] = tuple(ModelStatus), skip: int = 0) -> list[ModelRecord]:
+        """Up to `count` models with one of these statuses, after the first `skip`, the newest first."""
+        wanted = ModelRow.status.in_([status.value for status in statuses])
         with self._database.reading() as session:
-            query = select(ModelRow).where(ModelRow.status.in_(wanted)).order_by(ModelRow.sequence.desc()).limit(count)
+            query = select(ModelRow).where(wanted).order_by(ModelRow.sequence.desc()).offset(skip).limit(count)
             return [_record(row) for row in session.scalars(query)]
+
+    def waiting_before(self, model: ModelRecord) -> int:
+        """How many trainings wait or run that were started before this model's."""
+        unfinished = ModelRow.status.in_([status.value for status in ModelStatus if not status.final])
+        sequence = select(ModelRow.sequence).where(ModelRow.id == model.id).scalar_subquery()
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).where(unfinished, ModelRow.sequence < sequence)) or 0
 
     def trained_from(self, dataset: str) -> list[ModelRecord]:
         """The models that were trained from a dataset and have succeeded, the newest first."""

@@ -92,7 +92,7 @@ class EntraSignIn:
         import msal  # takes a while, and few engines need it
 
         try:
-            # Made anew each time: its token cache would keep the tokens of everybody who signs in.
+            # A new one each time: its token cache would keep the tokens of everybody who signs in.
             app = msal.ConfidentialClientApplication(
                 self._client_id,
                 client_credential=self._credential.for_msal(),

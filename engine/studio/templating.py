@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from vision_customization.contract.studio import Role
 from vision_customization.contract.texts import counted
@@ -35,7 +35,9 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(number=number, share=share, score=score, moment=moment, counted=counted)
+        self._environment.filters.update(
+            number=number, share=share, score=score, moment=moment, counted=counted, code_marks=code_marks
+        )
         self._environment.globals.update(link=link, static=self.static, engine_version=engine_version())
         self._environment.globals["ui"] = self._environment.get_template("macros.html").module
 
@@ -68,6 +70,14 @@ def share(value: float | None) -> str:
 def score(value: float | None) -> str:
     """`0.931`."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def code_marks(text: object) -> Markup:
+    """A text whose backticks mark code."""
+    parts = str(text).split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts)
+    )
 
 
 def moment(value: datetime) -> Markup:

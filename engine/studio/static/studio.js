@@ -100,6 +100,12 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") document.querySelector("details.menu[open]")?.removeAttribute("open");
 });
 
+document.addEventListener("submit", (event) => {
+  const form = event.target instanceof HTMLFormElement ? event.target : null;
+  const question = form?.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+
 const keysOn = document.querySelector("[data-keys-on]");
 if (keysOn instanceof HTMLInputElement) {
   keysOn.checked = !localStorage.getItem(KEYS_OFF);

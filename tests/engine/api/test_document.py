@@ -61,6 +61,7 @@ OPERATIONS = {
     "/computervision/publishedmodels/{name}/history": {"get"},
     "/computervision/storage:check": {"post"},
     "/computervision/training:speed": {"get"},
+    "/computervision/studio/codes": {"post"},
     "/computervision/productrecognition/{model_name}/runs": {"get"},
     "/computervision/productrecognition/{model_name}/runs/{run_name}": {"put", "get", "delete"},
     "/computervision/planogramcompliance:match": {"post"},
