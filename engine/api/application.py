@@ -16,6 +16,7 @@ from vision_customization.engine.api.gateway import Gateway
 from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.api.routes import (
     analyze,
+    content,
     custom_vision,
     datasets,
     evaluations,
@@ -47,6 +48,7 @@ StudioFactory = Callable[[Service, Authenticator, analyze.Analyzer], ASGIApp]
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
     datasets.router,
+    content.router,
     label_issues.router,
     evaluations.router,
     outcomes.router,
@@ -79,7 +81,7 @@ def create_app(
     """The ASGI application.
 
     Args:
-        jobs: queues trainings, evaluations and product recognition runs.
+        jobs: queues trainings, evaluations, product recognition runs and content indexes.
         models: answers analyze calls.
         blobs: reads images by URL.
         objects: holds the artifacts.

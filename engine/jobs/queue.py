@@ -5,9 +5,9 @@ import sqlite3
 from pathlib import Path
 from typing import Self
 
-from dbos import DBOS, DBOSClient, WorkflowStatus
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 
-from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
 from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
@@ -23,9 +23,22 @@ RECOVERY_ATTEMPTS_MAX = 10
 TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
 RECOGNITION_WORKFLOW = "recognition"
+INDEX_WORKFLOW = "content"
+INSPECTION_WORKFLOW = "inspection"
 TRAINING_QUEUE = "trainings"
 EVALUATION_QUEUE = "evaluations"
 RECOGNITION_QUEUE = "recognitions"
+INDEX_QUEUE = "contents"
+INSPECTION_QUEUE = "inspections"
+
+QUEUES = {
+    TRAINING_WORKFLOW: TRAINING_QUEUE,
+    EVALUATION_WORKFLOW: EVALUATION_QUEUE,
+    RECOGNITION_WORKFLOW: RECOGNITION_QUEUE,
+    INDEX_WORKFLOW: INDEX_QUEUE,
+    INSPECTION_WORKFLOW: INSPECTION_QUEUE,
+}
+"""The queue of each workflow. A worker runs one job of each queue at a time."""
 
 
 def system_database_url(settings: Settings) -> str:
@@ -49,7 +62,8 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings, evaluations and product recognition runs into their queues; doing it twice has no further effect."""
+    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues; doing it twice
+    has no further effect."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
@@ -58,13 +72,19 @@ class JobQueue:
         )
 
     def enqueue_training(self, model_id: str) -> None:
-        self._enqueue(TRAINING_WORKFLOW, TRAINING_QUEUE, training_job(model_id), model_id)
+        self._enqueue(TRAINING_WORKFLOW, training_job(model_id), model_id)
 
     def enqueue_evaluation(self, evaluation_id: str) -> None:
-        self._enqueue(EVALUATION_WORKFLOW, EVALUATION_QUEUE, evaluation_job(evaluation_id), evaluation_id)
+        self._enqueue(EVALUATION_WORKFLOW, evaluation_job(evaluation_id), evaluation_id)
 
     def enqueue_recognition(self, run_id: str) -> None:
-        self._enqueue(RECOGNITION_WORKFLOW, RECOGNITION_QUEUE, recognition_job(run_id), run_id)
+        self._enqueue(RECOGNITION_WORKFLOW, recognition_job(run_id), run_id)
+
+    def enqueue_index(self, index_id: str) -> None:
+        self._enqueue(INDEX_WORKFLOW, index_job(index_id), index_id)
+
+    def enqueue_inspection(self, inspection_id: str) -> None:
+        self._enqueue(INSPECTION_WORKFLOW, inspection_job(inspection_id), inspection_id)
 
     def statuses(self, jobs: list[str]) -> dict[str, WorkflowStatus]:
         """The workflows of `jobs`, by id; those that were never enqueued are left out."""
@@ -81,7 +101,7 @@ class JobQueue:
 
     def give_back(self, workflow: WorkflowStatus) -> None:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
-        self._client.resume_workflow(workflow.workflow_id, queue_name=_queue_of(workflow.name))
+        self._client.resume_workflow(workflow.workflow_id, queue_name=QUEUES[workflow.name])
 
     def withdraw(self, job: str) -> None:
         """Take a workflow out of its queue, or stop it before its next step."""
@@ -96,15 +116,14 @@ class JobQueue:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _enqueue(self, workflow: str, queue: str, job: str, argument: str) -> None:
-        self._client.enqueue(
-            {"workflow_name": workflow, "queue_name": queue, "workflow_id": job, "app_version": WORKFLOWS_VERSION}, argument
-        )
-
-
-def _queue_of(workflow: str) -> str:
-    queues = {TRAINING_WORKFLOW: TRAINING_QUEUE, RECOGNITION_WORKFLOW: RECOGNITION_QUEUE}
-    return queues.get(workflow, EVALUATION_QUEUE)
+    def _enqueue(self, workflow: str, job: str, argument: str) -> None:
+        options: EnqueueOptions = {
+            "workflow_name": workflow,
+            "queue_name": QUEUES[workflow],
+            "workflow_id": job,
+            "app_version": WORKFLOWS_VERSION,
+        }
+        self._client.enqueue(options, argument)
 
 
 def _sqlite_file(settings: Settings) -> Path:

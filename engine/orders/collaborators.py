@@ -7,13 +7,18 @@ from vision_customization.engine.store import Store
 
 
 class Jobs(Protocol):
-    """Queues trainings, evaluations and product recognition runs for the workers; `engine.jobs.queue.JobQueue`."""
+    """Queues trainings, evaluations, product recognition runs, content indexes and inspections for the workers;
+    `engine.jobs.queue.JobQueue`."""
 
     def enqueue_training(self, model_id: str) -> object: ...
 
     def enqueue_evaluation(self, evaluation_id: str) -> object: ...
 
     def enqueue_recognition(self, run_id: str) -> object: ...
+
+    def enqueue_index(self, index_id: str) -> object: ...
+
+    def enqueue_inspection(self, inspection_id: str) -> object: ...
 
 
 class LoadedModels(Protocol):

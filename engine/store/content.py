@@ -73,10 +73,14 @@ class ContentStore(ContentPages):
             return self._record(session, _attached(session, index_id))
 
     def begin(self, index_id: str) -> ContentIndexRecord:
-        """Mark an index as being read, or read again; one that has ended stays unchanged. Raises NotFound."""
+        """Mark an index as being read, or read again, of the dataset as it is now; one that has ended stays unchanged.
+        Raises NotFound."""
         with self._database.writing() as session:
-            row = _attached(session, index_id, lock=True)
+            row = _attached_with_dataset(session, index_id)
             if not ContentStatus(row.status).final:
+                dataset = session.scalars(select(DatasetRow).where(DatasetRow.sequence == row.dataset_sequence)).one()
+                row.e_tag, row.annotation_kind = dataset.e_tag, dataset.annotation_kind
+                row.purpose = _purpose(session, dataset.name).value
                 row.status = ContentStatus.READING.value
                 row.images_read = 0
                 row.message = None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pydantic import SecretStr
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import ProblemKind
@@ -36,6 +36,7 @@ from vision_customization.engine.store.tables import (
 )
 
 _BATCH = 500  # below SQLite's limit on parameters of a statement
+_INTEGER_MAX = 2**31 - 1
 
 
 class _ImageRow(NamedTuple):
@@ -83,10 +84,10 @@ class ContentPages:
             if selection is None:
                 return IndexedImages(0, ())
             row = ContentSelectionRow
-            selected = select(row.position).where(row.index_sequence == index, row.selection == selection)
-            part = selected.where(row.ordinal >= start, row.ordinal < start + count).order_by(row.ordinal)
-            last = select(row.ordinal).where(row.index_sequence == index, row.selection == selection)
-            total = 1 + (session.scalar(last.order_by(row.ordinal.desc()).limit(1)) or -1)
+            selected = (row.index_sequence == index, row.selection == selection)
+            last = session.scalar(select(row.ordinal).where(*selected).order_by(row.ordinal.desc()).limit(1))
+            total = 0 if last is None else 1 + last
+            part = select(row.position).where(*selected, *_between(row.ordinal, start, count)).order_by(row.ordinal)
             return IndexedImages(total, _images(session, index, session.scalars(part).all()))
 
     def image(self, index: int, position: int) -> IndexedImage | None:
@@ -120,9 +121,8 @@ class ContentPages:
     def tags(self, index: int, start: int = 0, count: int | None = None) -> list[IndexedTag]:
         """All tags, or `count` of them after the first `start`, sorted by name; also categories without a label."""
         row = ContentTagRow
-        query = select(row.name, row.images, row.labels).where(row.index_sequence == index, row.number >= start)
-        if count is not None:
-            query = query.where(row.number < start + count)
+        query = select(row.name, row.images, row.labels).where(row.index_sequence == index)
+        query = query.where(*_between(row.number, start, _INTEGER_MAX if count is None else count))
         with self._database.reading() as session:
             return [IndexedTag(*found) for found in session.execute(query.order_by(row.number))]
 
@@ -130,7 +130,7 @@ class ContentPages:
         """The problems kept in words, by kind, `count` of them after the first `start`."""
         row = ContentProblemRow
         query = select(row.position, row.kind, row.message).where(
-            row.index_sequence == index, row.number >= start, row.number < start + count
+            row.index_sequence == index, *_between(row.number, start, count)
         )
         with self._database.reading() as session:
             return [
@@ -148,8 +148,7 @@ class ContentPages:
             total = session.scalar(select(of_tag.labels).where(of_tag.index_sequence == index, of_tag.number == number)) or 0
             labels = session.execute(
                 select(row.position, row.left, row.top, row.width, row.height)
-                .where(row.index_sequence == index, row.tag == number)
-                .where(row.ordinal >= start, row.ordinal < start + count)
+                .where(row.index_sequence == index, row.tag == number, *_between(row.ordinal, start, count))
                 .order_by(row.ordinal)
             ).all()
             images = _image_rows(session, index, [label.position for label in labels])
@@ -167,6 +166,11 @@ class ContentPages:
         if image.query_encrypted is None:
             return SecretStr(image.url)
         return SecretStr(f"{image.url}?{self._cipher.decrypt(image.query_encrypted).get_secret_value()}")
+
+
+def _between(column: InstrumentedAttribute[int], start: int, count: int) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Rows `start` to `start + count`, of numbers that fit the column."""
+    return column >= min(start, _INTEGER_MAX), column < min(start + count, _INTEGER_MAX)
 
 
 def _number_of(session: Session, index: int, tag: str) -> int | None:

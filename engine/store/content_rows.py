@@ -216,11 +216,11 @@ def address_of(url: str) -> tuple[str, str]:
 
 def address_key(url: str) -> int:
     """A number that is almost always another one for another stored URL."""
-    return int.from_bytes(hashlib.sha256(url.encode()).digest()[:_ADDRESS_BYTES], "big", signed=True)
+    return int.from_bytes(hashlib.sha256(url.encode(errors="replace")).digest()[:_ADDRESS_BYTES], "big", signed=True)
 
 
 def name_digest(tag: str) -> str:
-    return hashlib.sha256(tag.encode()).hexdigest()
+    return hashlib.sha256(tag.encode(errors="replace")).hexdigest()
 
 
 def _batches(items: Iterable[T]) -> Iterator[tuple[int, list[T]]]:

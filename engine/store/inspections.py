@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from vision_customization.contract.enums import EvaluationStatus
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.store.database import Database, found
+from vision_customization.engine.store.database import Database, found, status_counts
 from vision_customization.engine.store.tables import InspectionRow
 from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
 
@@ -84,6 +84,11 @@ class InspectionStore:
         query = select(InspectionRow.id).where(InspectionRow.status.not_in(ended)).order_by(InspectionRow.created)
         with self._database.reading() as session:
             return tuple(session.scalars(query))
+
+    def counts(self) -> dict[InspectionStatus, int]:
+        """How many inspections have each status."""
+        with self._database.reading() as session:
+            return status_counts(session, InspectionRow.status, InspectionStatus)
 
     def _renew(self, dataset: str, inputs: Inputs, *, again: bool) -> tuple[InspectionRecord, bool]:
         now, digest = self._database.now(), _fingerprint(inputs)

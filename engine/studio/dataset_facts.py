@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from vision_customization.engine.content.current import content_of
-
 from vision_customization.contract.enums import AnnotationKind, ContentStatus
 from vision_customization.contract.owners import MANAGED_BY, owner_of
+from vision_customization.engine.content.current import content_of
 from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse
 from vision_customization.engine.studio.snippets import Snippet, cli, curl, python, yaml

@@ -36,6 +36,8 @@ class RecordedJobs:
     trainings: list[str] = field(default_factory=list)
     evaluations: list[str] = field(default_factory=list)
     recognitions: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    inspections: list[str] = field(default_factory=list)
     broken: bool = False
 
     def enqueue_training(self, model_id: str) -> None:
@@ -48,10 +50,20 @@ class RecordedJobs:
             raise RuntimeError("no queue")
         self.evaluations.append(evaluation_id)
 
+    def enqueue_inspection(self, inspection_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.inspections.append(inspection_id)
+
     def enqueue_recognition(self, run_id: str) -> None:
         if self.broken:
             raise RuntimeError("no queue")
         self.recognitions.append(run_id)
+
+    def enqueue_index(self, index_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.indexes.append(index_id)
 
 
 @dataclass

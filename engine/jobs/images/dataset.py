@@ -19,17 +19,12 @@ from vision_customization.engine.annotations import (
     read_multi_label,
     shown,
 )
-from vision_customization.engine.blobs.access import Access
-from vision_customization.engine.blobs.address import without_query
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobReader
-from vision_customization.engine.errors import SettingsError
-from vision_customization.engine.jobs.errors import JobFailed, unreadable
+from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.annotation_files import access_of, file_name, read_annotations
 from vision_customization.engine.jobs.images.plan import AnnotatedImage, Part, interleaved, shuffled
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
 from vision_customization.engine.store import DatasetRecord, NotFound, Store, TrainingContent
-
-ANNOTATION_BYTES_MAX = 512 * 1024 * 1024
-"""A million images take about 300 MB."""
 
 
 def read_dataset(
@@ -60,12 +55,12 @@ def read_dataset(
     needed = _needed(kind, multi_label)
     if dataset.annotation_kind not in needed:
         raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind, needed))
-    access = _access(store, dataset)
+    access = access_of(store, dataset)
     files, digests = [], {}
     for uri in dict.fromkeys(dataset.annotation_file_uris):
         check()
-        data = awaited(in_thread(partial(_read, reader, uri, access, on_wait)), check)
-        files.append((without_query(uri).rsplit("/", 1)[-1], data))
+        data = awaited(in_thread(partial(read_annotations, reader, uri, access, on_wait)), check)
+        files.append((file_name(uri), data))
         digests[uri] = hashlib.sha256(data).hexdigest()
     limits = DATASET_LIMITS[dataset.annotation_kind.value, purpose]
     sides = (limits.side_min, limits.side_max)
@@ -119,22 +114,6 @@ def _renumbered(image: AnnotatedImage, numbers: Sequence[int]) -> AnnotatedImage
     if isinstance(image, MultiTaggedImage):
         return replace(image, tags=tuple(sorted(numbers[tag] for tag in image.tags)))
     return replace(image, boxes=tuple(replace(box, label=numbers[box.label]) for box in image.boxes))
-
-
-def _access(store: Store, dataset: DatasetRecord) -> Access:
-    try:
-        return store.datasets.access(dataset)
-    except SettingsError as error:
-        raise JobFailed(FailureCode.DATASET_CORRUPT, f"{error} Then start again.") from None
-
-
-def _read(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str], None] | None) -> bytes:
-    try:
-        blob = access.read(reader, uri, max_bytes=ANNOTATION_BYTES_MAX, on_wait=on_wait)
-    except BlobError as error:
-        raise unreadable("Annotation file", uri, error) from None
-    assert isinstance(blob, Blob)
-    return blob.data
 
 
 def _needed(kind: ModelKind, multi_label: bool | None) -> tuple[AnnotationKind, ...]:

@@ -1,4 +1,4 @@
-"""Makes sure that every model, evaluation and run reaches a final status, whichever process dies.
+"""Makes sure that every model, evaluation, run, content index and inspection reaches a final status, whichever process dies.
 
 Every worker has a caretaker. They need no coordination: everything here may be done twice.
 """
@@ -13,13 +13,13 @@ from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
-from vision_customization.engine.jobs.names import evaluation_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
-from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
+from vision_customization.engine.jobs.queue import QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
 from vision_customization.engine.objects.keys import JOBS, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.store import ModelRecord, NotFound, Store
+from vision_customization.engine.store import ModelRecord, NotFound, Store, Unfinished
 
 _log = logging.getLogger(__name__)
 _ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
@@ -38,14 +38,14 @@ class Caretaker:
     def look(self) -> None:
         self.settle()
         self.rescue()
+        self._store.content.sweep()  # a few rows at a time, since a worker must look again soon
 
     def sweep(self) -> None:
         """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models: a process that is
         killed, or whose objects refuse it, does not clean up."""
         left = self._objects.names(JOBS)
-        models, evaluations, runs = self._store.unfinished()  # read last: a job that is not in it has ended
-        unfinished = {*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)}
-        for job in set(left) - unfinished:
+        unfinished = self._store.unfinished()  # read last: a job that is not in it has ended
+        for job in set(left) - set(_jobs_of(unfinished)):
             self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
         sweep_models(self._store, self._objects)
@@ -53,12 +53,11 @@ class Caretaker:
     def settle(self) -> None:
         """Make rows and workflows consistent: enqueue rows without a workflow, end rows whose workflow has ended, and cancel
         queued workflows that should not start."""
-        models, evaluations, runs = self._store.unfinished()
-        jobs = [*map(training_job, models), *map(evaluation_job, evaluations), *map(recognition_job, runs)]
-        statuses = self._queue.statuses(jobs)
-        for model_id in models:
+        unfinished = self._store.unfinished()
+        statuses = self._queue.statuses(_jobs_of(unfinished))
+        for model_id in unfinished.models:
             self._settle_training(model_id, statuses.get(training_job(model_id)))
-        for evaluation_id in evaluations:
+        for evaluation_id in unfinished.evaluations:
             status = statuses.get(evaluation_job(evaluation_id))
             if status is None:
                 self._queue.enqueue_evaluation(evaluation_id)
@@ -66,7 +65,7 @@ class Caretaker:
                 with suppress(NotFound):
                     self._store.evaluations.fail(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(job_key(evaluation_job(evaluation_id)))
-        for run_id in runs:
+        for run_id in unfinished.runs:
             status = statuses.get(recognition_job(run_id))
             if status is None:
                 settle_unqueued(self._store, self._objects, run_id, self._queue.enqueue_recognition)
@@ -74,6 +73,10 @@ class Caretaker:
                 with suppress(NotFound):
                     self._store.runs.fail(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
                 self._objects.delete(job_key(recognition_job(run_id)))
+        for index_id in unfinished.content_indexes:
+            self._settle_index(index_id, statuses.get(index_job(index_id)))
+        for inspection_id in unfinished.inspections:
+            self._settle_inspection(inspection_id, statuses.get(inspection_job(inspection_id)))
 
     def rescue(self) -> list[str]:
         """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is
@@ -90,6 +93,8 @@ class Caretaker:
             try:
                 # We hold the dead worker's lock, so no other caretaker rescues it and it cannot return: its jobs are orphans.
                 for workflow in self._queue.running(worker):
+                    if workflow.name not in QUEUES:
+                        continue  # of a newer engine, whose workers see to it
                     if self._begun_too_often(workflow):
                         _log.error("%s is given up: every worker that took it died", workflow.workflow_id)
                         self._queue.withdraw(workflow.workflow_id)
@@ -109,6 +114,22 @@ class Caretaker:
         self._objects.put(key, str(begun).encode())
         return begun > RECOVERY_ATTEMPTS_MAX
 
+    def _settle_index(self, index_id: str, status: WorkflowStatus | None) -> None:
+        if status is None:
+            self._queue.enqueue_index(index_id)
+        elif status.status in _ENDED:
+            with suppress(NotFound):
+                self._store.content.fail(index_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+            self._objects.delete(job_key(index_job(index_id)))
+
+    def _settle_inspection(self, inspection_id: str, status: WorkflowStatus | None) -> None:
+        if status is None:
+            self._queue.enqueue_inspection(inspection_id)
+        elif status.status in _ENDED:
+            with suppress(NotFound):
+                self._store.inspections.fail(inspection_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+            self._objects.delete(job_key(inspection_job(inspection_id)))
+
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):
             if status is None or status.status == "ENQUEUED":
@@ -126,6 +147,16 @@ class Caretaker:
         if model.status is not ModelStatus.SUCCEEDED:
             self._objects.delete(model_key(model.id))
         self._objects.delete(job_key(training_job(model.id)))
+
+
+def _jobs_of(unfinished: Unfinished) -> list[str]:
+    return [
+        *map(training_job, unfinished.models),
+        *map(evaluation_job, unfinished.evaluations),
+        *map(recognition_job, unfinished.runs),
+        *map(index_job, unfinished.content_indexes),
+        *map(inspection_job, unfinished.inspections),
+    ]
 
 
 def _died(code: FailureCode) -> ErrorDetails:

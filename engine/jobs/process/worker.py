@@ -1,5 +1,5 @@
-"""A worker: takes trainings, evaluations and product recognition runs from the queues, one of each at a time, until its
-process ends.
+"""A worker: takes trainings, evaluations, product recognition runs, content indexes and inspections from the queues, one of each
+at a time, until its process ends.
 
 It stops immediately, as if it were killed: every finished step is kept, and the next worker continues from there.
 """
@@ -24,16 +24,16 @@ from vision_customization.engine.jobs.images.found_objects import DETECT_SECONDS
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.plan import Plans
 from vision_customization.engine.jobs.images.resources import Extractor, Resources
+from vision_customization.engine.jobs.kinds.content import contents_folder
 from vision_customization.engine.jobs.kinds.recognition import Detector
 from vision_customization.engine.jobs.process.caretaker import Caretaker
+from vision_customization.engine.jobs.process.content_checks import ContentChecks
 from vision_customization.engine.jobs.process.daily_sweeps import DailySweeps
 from vision_customization.engine.jobs.process.health import Pulse, answering_health
 from vision_customization.engine.jobs.process.liveness import open_locks, take_name
 from vision_customization.engine.jobs.queue import (
     APPLICATION,
-    EVALUATION_QUEUE,
-    RECOGNITION_QUEUE,
-    TRAINING_QUEUE,
+    QUEUES,
     WORKFLOWS_VERSION,
     JobQueue,
     prepare_system_database,
@@ -97,6 +97,7 @@ class Worker:
         self._makes_thumbnails = thumbnails
         self._sweeps = DailySweeps(self._objects, self._thumbnails)
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
+        self._content_checks = ContentChecks(self._store, self._reader, self._queue, contents_folder(settings))
 
     def start(self) -> None:
         """Start taking jobs. Raises WeightsError if the pretrained networks are missing."""
@@ -128,7 +129,7 @@ class Worker:
         plans = Plans(objects, TokenCipher.open(settings))
         declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
         DBOS.launch()
-        for queue in (TRAINING_QUEUE, EVALUATION_QUEUE, RECOGNITION_QUEUE):
+        for queue in QUEUES.values():
             DBOS.register_queue(
                 queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
             )
@@ -142,6 +143,7 @@ class Worker:
             raise LockLost(f"worker {self.name} has lost its lock: another worker may have taken its jobs")
         try:
             self.caretaker.look()
+            self._content_checks.look()
         except (SQLAlchemyError, OSError) as error:
             _log.warning("worker %s cannot check its jobs (%s); it tries again", self.name, type(error).__name__)
 

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.engine.outcomes.made import made_outcomes
+from tests.engine.store.indexed import index_content
 from tests.support.api_world import BuildAnyWorld, World
 from tests.support.places import DOCS
 from vision_customization.engine.objects.keys import estimate_key
@@ -41,6 +42,8 @@ EXAMPLES = hypothesis.settings(
 OPERATIONS = {
     "/computervision/datasets": {"get"},
     "/computervision/datasets/{name}": {"put", "get", "patch", "delete"},
+    "/computervision/datasets/{name}/content": {"get"},
+    "/computervision/datasets/{name}/images": {"get"},
     "/computervision/datasets/{name}/labelissues": {"get"},
     "/computervision/models": {"get"},
     "/computervision/models/{name}": {"put", "get", "delete"},
@@ -118,6 +121,7 @@ def described_world(tmp_path_factory: pytest.TempPathFactory, build_any_world: B
     """One world for all examples, in which a few names mean something."""
     world = build_any_world(tmp_path_factory.mktemp("engine"))
     world.register("cats")
+    index_content(world.store, "cats")
     model_id = world.train("m")
     world.create("early")
     world.call("PUT", "models/m/evaluations/e", json={"evaluationParameters": {"testDatasetName": "cats"}})

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
 import pytest
 from sqlalchemy import func, select, text
 
+from tests.engine.store.indexed import FILES, TAGS, filled, index_content, new_images
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ProblemKind, Purpose
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import ContentIndexRecord, NotFound, Store, TrainingOrder
+from vision_customization.engine.store import NotFound, Store, TrainingOrder
 from vision_customization.engine.store.content import CHECK_SECONDS
 from vision_customization.engine.store.content_rows import BATCH_ROWS, NewImage
 from vision_customization.engine.store.records import (
@@ -24,8 +24,6 @@ from vision_customization.engine.store.records import (
 from vision_customization.engine.store.tables import Table
 
 URI = "https://a.blob.core.windows.net/c/train.json"
-FILES = (IndexedFile(URI, "ab" * 32, 7, '"v1"'),)
-TAGS = ("ash", "beech", "Ä" * 3000)
 ROWS = [table for name, table in Table.metadata.tables.items() if name.startswith("content_") and name != "content_indexes"]
 DIED = ErrorDetails(code="unknown", message="no")
 
@@ -59,36 +57,6 @@ def register(store: Store, name: str = "d", kind: AnnotationKind = AnnotationKin
     store.datasets.create(name, kind, [URI])
 
 
-def images(
-    count: int, tags_of: Callable[[int], Sequence[int]] = lambda number: [number % 2] if number % 5 else []
-) -> Iterator[NewImage]:
-    """So many images; every fifth has no label, and the width of every seventh is wrong."""
-    for number in range(count):
-        labels = [(tag, None) for tag in tags_of(number)]
-        problems = [ProblemKind.SIZE] * (number % 7 == 0) + [ProblemKind.UNLABELLED] * (not labels)
-        yield NewImage(number, f"https://h/c/{number}.png", f"{number}.png", 60.0, None, labels, problems)
-
-
-def filled(store: Store, index_id: str, found: Sequence[NewImage]) -> ContentIndexRecord:
-    """An index that a worker has read."""
-    store.content.begin(index_id)
-    writer = store.content.writer(index_id)
-    writer.add_images(found)
-    tags = list(chain.from_iterable({tag for tag, _ in image.labels} for image in found))
-    labels = [tag for image in found for tag, _ in image.labels]
-    writer.add_tags(IndexedTag(name, tags.count(tag), labels.count(tag)) for tag, name in enumerate(TAGS))
-    writer.add_problems([IndexedProblem(0, ProblemKind.SIZE, "too wide"), IndexedProblem(None, ProblemKind.LIMIT, "too many")])
-    counts = [ProblemCount(ProblemKind.SIZE, 9, writer.images_with(ProblemKind.SIZE), "too wide")]
-    return store.content.finish(index_id, writer, FILES, counts)
-
-
-def ready(store: Store, found: Sequence[NewImage] | None = None, name: str = "d") -> ContentIndexRecord:
-    created = store.content.look(name).created
-    assert created is not None
-    filled(store, created, list(images(30)) if found is None else found)
-    return store.content.look(name).record
-
-
 def rows(store: Store) -> int:
     with store.database.reading() as session:
         return sum(session.scalar(select(func.count()).select_from(table)) or 0 for table in ROWS)
@@ -114,7 +82,7 @@ def test_an_index_is_read_and_ready(store: Store) -> None:
     store.content.report(id_, images_read=1000, message="Waiting for a role")
     shown = store.content.look("d").record
     assert (shown.status, shown.images_read, shown.message) == (ContentStatus.READING, 1000, "Waiting for a role")
-    filled(store, id_, list(images(30)))
+    filled(store, id_, list(new_images(30)))
     record = store.content.look("d").record
     assert (record.status, record.images, record.images_read, record.unlabelled, record.labels, record.tags) == (
         ContentStatus.READY, 30, 30, 6, 24, 3,
@@ -125,7 +93,7 @@ def test_an_index_is_read_and_ready(store: Store) -> None:
 
 
 def test_a_page_is_where_its_filter_says(store: Store) -> None:
-    record = ready(store)
+    record = index_content(store, "d")
     page = store.content.page
     tagged = [number for number in range(30) if number % 5 and number % 2]
     sized, unlabelled = list(range(0, 30, 7)), list(range(0, 30, 5))
@@ -157,7 +125,7 @@ def test_an_image_has_its_labels_problems_and_digest(store: Store) -> None:
         NewImage(1, "no address", "", None, None, [(1, box)], []),
     ]
     store.known_blobs.remember([BlobRecord("https://h/c/a%20b.png", "", "cd" * 32, 1, 1)])
-    index = ready(store, found).index
+    index = index_content(store, "d", found).index
     first = store.content.image(index, 0)
     assert first is not None
     assert (first.url, first.file_name, first.width, first.height) == ("https://h/c/a%20b.png", "a b.png", None, 80.0)
@@ -180,7 +148,7 @@ def test_crops_are_the_boxes_of_a_tag(store: Store) -> None:
     found = [
         NewImage(number, f"https://h/{number}", "f", None, None, [(0, boxes[number]), (1, boxes[0])], []) for number in range(5)
     ]
-    index = ready(store, found).index
+    index = index_content(store, "d", found).index
     crops = store.content.crops(index, "ash", 1, 3)
     assert (crops.total, [(crop.position, crop.url, crop.box) for crop in crops.crops]) == (
         5, [(number, f"https://h/{number}", boxes[number]) for number in (1, 2, 3)],
@@ -190,7 +158,7 @@ def test_crops_are_the_boxes_of_a_tag(store: Store) -> None:
 
 def test_a_query_is_stored_encrypted_and_only_given_to_those_who_read_the_image(store: Store) -> None:
     urls = ["https://h/c/1.png?sig=TOPSECRET", "https://h/c/1.png?sig=OTHER", "https://h/c/2.png"]
-    index = ready(store, [NewImage(number, url, "", None, None, [], []) for number, url in enumerate(urls)]).index
+    index = index_content(store, "d", [NewImage(number, url, "", None, None, [], []) for number, url in enumerate(urls)]).index
     page = store.content.page(index, 0, 9)
     assert [image.url for image in page.images] == ["https://h/c/1.png"] * 2 + ["https://h/c/2.png"]
     assert [store.content.address(image).get_secret_value() for image in page.images] == urls
@@ -203,8 +171,8 @@ def test_a_query_is_stored_encrypted_and_only_given_to_those_who_read_the_image(
 
 def test_a_large_index_is_written_and_deleted_in_batches(store: Store) -> None:
     count = 2 * BATCH_ROWS
-    found = list(images(count, lambda number: [number % 2, 2] if number % 5 else []))
-    record = ready(store, found)
+    found = list(new_images(count, lambda number: [number % 2, 2] if number % 5 else []))
+    record = index_content(store, "d", found)
     assert store.content.page(record.index, count - 2, 9).total == count
     last = [number for number in range(count) if number % 5 and number % 2][-3:]
     assert positions(store.content.page(record.index, count * 2 // 5 - 3, 9, tag="beech").images) == last
@@ -219,7 +187,7 @@ def test_a_large_index_is_written_and_deleted_in_batches(store: Store) -> None:
 
 
 def test_a_dataset_that_changed_gets_a_new_index_beside_the_one_that_is_shown(store: Store) -> None:
-    first = ready(store)
+    first = index_content(store, "d")
     store.datasets.update("d", custom_properties={"a": "b"})
     shown, created = store.content.look("d")
     assert created is not None
@@ -230,7 +198,7 @@ def test_a_dataset_that_changed_gets_a_new_index_beside_the_one_that_is_shown(st
     former = store.content.former(created)
     assert former is not None
     assert former.index == first.index
-    filled(store, created, list(images(3)))
+    filled(store, created, list(new_images(3)))
     record = store.content.look("d").record
     assert (record.id, record.images, record.successor) == (created, 3, None)
     with pytest.raises(NotFound):
@@ -244,7 +212,7 @@ def test_a_dataset_that_changed_gets_a_new_index_beside_the_one_that_is_shown(st
 
 
 def test_of_several_changes_only_the_last_is_read(store: Store) -> None:
-    ready(store)
+    index_content(store, "d")
     ids = []
     for number in range(3):
         store.datasets.update("d", custom_properties={"n": str(number)})
@@ -256,7 +224,7 @@ def test_of_several_changes_only_the_last_is_read(store: Store) -> None:
 
 
 def test_unchanged_files_take_the_index_that_is_there(store: Store) -> None:
-    first = ready(store)
+    first = index_content(store, "d")
     e_tag = store.datasets.update("d", custom_properties={"a": "b"}).e_tag
     created = store.content.look("d").created
     assert created is not None
@@ -275,7 +243,7 @@ def test_a_failed_index_says_why_and_is_shown_beside_the_one_that_is_ready(store
     assert (shown.status, shown.error) == (ContentStatus.FAILED, DIED)
     assert store.content.fail(created, ErrorDetails(code="c", message="later")).error == DIED
     store.datasets.update("d", custom_properties={})
-    first = filled(store, store.content.look("d").created or "", list(images(2)))
+    first = filled(store, store.content.look("d").created or "", list(new_images(2)))
     store.datasets.update("d", custom_properties={})
     created = store.content.look("d").created or ""
     store.content.fail(created, DIED, FILES)
@@ -286,7 +254,7 @@ def test_a_failed_index_says_why_and_is_shown_beside_the_one_that_is_ready(store
 
 
 def test_a_dataset_of_the_same_name_never_shows_the_content_of_a_deleted_one(store: Store) -> None:
-    first = ready(store)
+    first = index_content(store, "d")
     store.datasets.delete("d")
     with pytest.raises(NotFound):
         store.content.look("d")
@@ -303,10 +271,10 @@ def test_what_is_written_for_a_deleted_dataset_is_refused_and_its_rows_go(store:
     created = store.content.look("d").created or ""
     store.content.begin(created)
     writer = store.content.writer(created)
-    writer.add_images(images(5))
+    writer.add_images(new_images(5))
     store.datasets.delete("d")
     calls: list[Callable[[], object]] = [
-        lambda: writer.add_images(images(5)),
+        lambda: writer.add_images(new_images(5)),
         lambda: writer.add_tags([IndexedTag("t", 1, 1)]),
         lambda: store.content.finish(created, writer, FILES, []),
         lambda: store.content.fail(created, DIED),
@@ -327,15 +295,15 @@ def test_what_is_written_for_a_deleted_dataset_is_refused_and_its_rows_go(store:
 def test_a_writer_begins_without_the_rows_of_one_that_was_killed(store: Store) -> None:
     created = store.content.look("d").created or ""
     store.content.begin(created)
-    store.content.writer(created).add_images(images(20))
-    record = filled(store, created, list(images(10)))
+    store.content.writer(created).add_images(new_images(20))
+    record = filled(store, created, list(new_images(10)))
     assert store.content.page(record.index, 0, 99).total == 10
     assert len(store.content.page(record.index, 0, 99).images) == 10
     assert len(store.content.page(record.index, 0, 99, unlabelled=True).images) == 2
 
 
 def test_a_look_asks_for_a_check_at_most_once_a_minute(store: Store, clock: Clock) -> None:
-    record = ready(store)
+    record = index_content(store, "d")
     assert store.content.take_check() is None
     clock.turn(CHECK_SECONDS)
     store.content.look("d")
@@ -363,7 +331,7 @@ def test_an_index_that_is_being_read_is_not_checked(store: Store, clock: Clock) 
 
 
 def test_changed_files_get_a_new_index_once(store: Store) -> None:
-    first = ready(store)
+    first = index_content(store, "d")
     second = store.content.renew(first.id)
     assert second is not None
     assert store.content.renew(first.id) is None
