@@ -10,6 +10,7 @@ from vision_customization.engine.studio.pages import (
     home,
     microsoft,
     sign_in,
+    try_out,
 )
 
 _MODULES = (
@@ -22,6 +23,7 @@ _MODULES = (
     dataset_pictures,
     dataset_image,
     dataset_images,
+    try_out,
 )
 
 PAGES = tuple(page for module in _MODULES for page in module.pages.pages)

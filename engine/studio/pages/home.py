@@ -9,7 +9,7 @@ from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.estimates import main_metric
 from vision_customization.engine.store import ModelRecord
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets import cli, curl
+from vision_customization.engine.studio.snippets.overview import overview_snippets
 from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
@@ -55,7 +55,7 @@ def home(visit: Visit) -> Response:
         for record in store.datasets.newest(_SHOWN)
     ]
     models = [ModelCard.of(record) for record in store.models.newest(_SHOWN)]
-    snippets = [cli("vision datasets list", "vision models list"), curl(visit.origin, "models")]
+    snippets = overview_snippets(visit.origin)
     return visit.render("home.html", datasets=datasets, models=models, snippets=snippets, **_activity(visit))
 
 
