@@ -1,6 +1,5 @@
 """What pages say of a dataset: its kind in words, its owner, who uses it, and whether it can be looked at yet."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,9 @@ from vision_customization.contract.owners import MANAGED_BY, owner_of
 from vision_customization.engine.content.current import content_of
 from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse
-from vision_customization.engine.studio.snippets import Snippet, cli, curl, python, yaml
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.stacks import API, Stack
 from vision_customization.engine.studio.visit import Visit
 
 KINDS = {
@@ -135,21 +136,6 @@ def used_by(uses: Sequence[DatasetUse], shown: int) -> tuple[list[str], int]:
 
 def code(visit: Visit, record: DatasetRecord) -> list[Snippet]:
     """What declares a dataset, and what asks for it."""
-    quoted = json.dumps
-    files = "".join(f"\n        - {quoted(uri)}" for uri in record.annotation_file_uris)
-    declared = (
-        "config:\n  vision-customization:datasets:\n"
-        f"    {quoted(record.name)}:\n      annotationKind: {record.annotation_kind.value}\n      annotationFileUris:{files}\n"
-    )
-    program = (
-        "import os\n\nfrom vision_customization import VisionClient\n\n"
-        f'with VisionClient({quoted(visit.origin)}, os.environ["VISION_KEY"]) as client:\n'
-        f"    dataset = client.get_dataset({quoted(record.name)})\n\n"
-        "print(dataset.annotation_kind, dataset.annotation_file_uris)\n"
-    )
-    commands = cli(
-        f"export VISION_ENDPOINT={visit.origin}",
-        f"vision datasets show {record.name}",
-        f"vision datasets label-issues {record.name}",
-    )
-    return [yaml(declared), python(program), commands, curl(visit.origin, f"datasets/{record.name}")]
+    owner = owner_of((record.custom_properties or {}).get(MANAGED_BY))
+    stack = Stack(owner.project) if owner is not None and owner.project else API
+    return dataset_snippets(visit.origin, record, stack)

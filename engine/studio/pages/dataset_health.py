@@ -16,6 +16,7 @@ from vision_customization.engine.studio.dataset_facts import TAGS_COMPARED_MAX, 
 from vision_customization.engine.studio.dataset_health import PAGE, Health, Section, Wanted, checker, labels
 from vision_customization.engine.studio.dataset_likeness import Comparison, comparison_of, copies, near_duplicates, sides
 from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets.datasets import label_issue_snippets
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -91,7 +92,7 @@ def section(visit: Visit) -> Response:
         before=max(0, wanted.start - PAGE) if wanted.start else None,
         after=after if after < found.total else None,
         address=partial(_address, found.href, accepted),
-        snippets=code(visit, looked.record),
+        snippets=label_issue_snippets(visit.origin, looked.record.name) if kind == "labels" else code(visit, looked.record),
     )
 
 

@@ -1,6 +1,5 @@
 """Datasets: all that are registered, by name."""
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlencode
@@ -11,7 +10,7 @@ from vision_customization.engine.models.since_training import changed_since_trai
 from vision_customization.engine.store import DatasetRecord, DatasetUse, Store
 from vision_customization.engine.studio.dataset_facts import KINDS, owner_text, used_by
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets import Snippet, cli, curl, python, yaml
+from vision_customization.engine.studio.snippets.overview import datasets_snippets
 from vision_customization.engine.studio.visit import Visit
 
 pages = Pages()
@@ -54,7 +53,7 @@ def datasets(visit: Visit) -> Response:
     }
     if visit.is_fragment:
         return visit.render("datasets_rows.html", **values)
-    return visit.render("datasets.html", snippets=_code(visit), **values)
+    return visit.render("datasets.html", snippets=datasets_snippets(visit.origin), **values)
 
 
 def _address(text: str, start: int) -> str:
@@ -77,20 +76,3 @@ def _row(store: Store, record: DatasetRecord, uses: list[DatasetUse]) -> Dataset
         None if content is None else content.digest,
         since is not None and bool(since.changed),
     )
-
-
-def _code(visit: Visit) -> list[Snippet]:
-    declared = (
-        "config:\n  vision-customization:datasets:\n    leaves-train:\n      annotationKind: imageClassification\n"
-        "      annotationFiles: [train.json]\n      source: my-images\n"
-    )
-    program = (
-        "import os\n\nfrom vision_customization import VisionClient\n\n"
-        f'with VisionClient({json.dumps(visit.origin)}, os.environ["VISION_KEY"]) as client:\n'
-        "    for dataset in client.list_datasets():\n        print(dataset.name, dataset.annotation_kind)\n"
-    )
-    register = (
-        "vision datasets register leaves-train my-images/train.json --container https://me.blob.core.windows.net/training"
-    )
-    commands = cli(f"export VISION_ENDPOINT={visit.origin}", "vision datasets list", register)
-    return [yaml(declared), python(program), commands, curl(visit.origin, "datasets")]
