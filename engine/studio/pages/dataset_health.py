@@ -88,7 +88,7 @@ def section(visit: Visit) -> Response:
     return visit.render(
         "dataset_section.html",
         dataset=looked.facts,
-        section=found,
+        part=found,
         before=max(0, wanted.start - PAGE) if wanted.start else None,
         after=after if after < found.total else None,
         address=partial(_address, found.href, accepted),

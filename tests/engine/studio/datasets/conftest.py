@@ -30,3 +30,10 @@ def studio_world(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnPictures)
     settings = Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("studio"), keys=KEYS)
     with closing(Store.open(settings)) as store:
         yield build(settings, store, studio=partial(create_studio, pictures=drawn))
+
+
+@pytest.fixture
+def world(world: World) -> World:
+    """An empty world, whose workers were asked for nothing."""
+    world.jobs.__init__()  # type: ignore[misc]
+    return world
