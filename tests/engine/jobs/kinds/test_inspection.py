@@ -63,7 +63,7 @@ def positions(found: Found) -> list[list[int]]:
 
 @pytest.fixture
 def datasets(store: Store, thumbnails: KeptThumbnails) -> None:
-    """`train`: 0 and 2 look alike, 4 was not read, 3 has no thumbnail. `test`: 1.jpg is also in `train`, near.jpg looks like 0."""
+    """`train`: 0 and 2 look alike, 4 was not read, 3 has no thumbnail. `test`: 1.jpg is in `train`, near.jpg looks like 0."""
     register(store, "train", coco({f"{number}.jpg": ["cat"] for number in range(5)}))
     register(store, "test", coco({"1.jpg": ["cat"], "near.jpg": ["dog"], "other.jpg": ["dog"]}))
     read(store, "0.jpg", "1.jpg", "2.jpg", "3.jpg", "near.jpg", "other.jpg")
