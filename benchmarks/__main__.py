@@ -1,9 +1,9 @@
-"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | outlook | speed | all] [options]`:
-exits with 1 if a goal is missed."""
+"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | outlook | speed | views | all]
+[options]`: exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, outlook, speed
+from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, outlook, speed, views
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "outcomes": outcomes.main,
     "outlook": outlook.main,
     "speed": speed.main,
+    "views": views.main,
 }
 
 

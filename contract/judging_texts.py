@@ -63,12 +63,11 @@ def comparison_text(comparison: Comparison, first: str, second: str) -> str:
 
 
 def _chance(ahead: str, p_value: float) -> str:
-    times = counted(round(100 * p_value), "time")
-    often = "less than 1 time" if p_value < 0.01 else f"about {times}"
-    p = "p < 0.01" if p_value < 0.01 else f"p = {p_value:.2f}"
-    if p_value < CHANCE:
-        return f"'{ahead}' is probably better ({p}): two equally good models would differ this much {often} in 100."
-    return f"The difference may be chance ({p}): two equally good models would differ this much {often} in 100."
+    often, p = f"about {100 * p_value:.0f}", f"p = {p_value:.2f}"
+    if p_value < 0.01:
+        often, p = "fewer than 1", "p < 0.01"
+    said = f"two equally good models would differ at least this much in {often} of 100 such comparisons."
+    return f"'{ahead}' is probably better ({p}): {said}" if p_value < CHANCE else f"The difference may be chance ({p}): {said}"
 
 
 def _reservations(comparison: Comparison) -> list[str]:

@@ -29,11 +29,12 @@ from vision_customization.customization.errors import (
     ConversionFailed,
     DatasetInvalid,
     EvaluationFailed,
+    GateMissed,
     RecognitionFailed,
     TrainingFailed,
 )
 
-ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed)
+ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed, GateMissed)
 """Errors that report a failed check, not a failure of the service: exit code 1."""
 
 

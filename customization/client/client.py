@@ -21,7 +21,14 @@ from vision_customization.contract.enums import (
     RunStatus,
 )
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
-from vision_customization.contract.models import Artifact, EvaluationParameters, Model, ModelCreate, TrainingParameters
+from vision_customization.contract.models import (
+    Artifact,
+    EvaluationParameters,
+    Model,
+    ModelCreate,
+    ModelOwner,
+    TrainingParameters,
+)
 from vision_customization.contract.products import (
     Planogram,
     PlanogramMatch,
@@ -29,7 +36,7 @@ from vision_customization.contract.products import (
     ProductRecognitionResult,
     ProductRecognitionRun,
 )
-from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
+from vision_customization.contract.published_models import Publication, PublishedModel, PublishedModelPut
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
 from vision_customization.contract.studio import Role, SignInCode, SignInCodeCreate
 from vision_customization.contract.training_speed import TrainingSpeed
@@ -186,6 +193,7 @@ class VisionClient(OutcomeCalls):
         model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER,
         test_dataset_name: str | None = None,
         tiles: int = 1,
+        managed_by: str | None = None,
     ) -> Model:
         """Start a training; `wait_for_model` waits until it ends.
 
@@ -193,6 +201,7 @@ class VisionClient(OutcomeCalls):
             tiles: detectors only, 1 to 4: each image is enlarged this many times in both directions, as if it were cut into
                 tiles × tiles parts. Finds small objects in large images; an image takes about tiles² times as long to analyze.
                 An extension of the contract: sent only if it is more than 1.
+            managed_by: who manages the model, as `contract.owners` writes it: an extension of the contract.
 
         Raises:
             AlreadyExists: the name is taken.
@@ -206,6 +215,7 @@ class VisionClient(OutcomeCalls):
                 tiles=tiles,
             ),
             evaluation_parameters=EvaluationParameters(test_dataset_name=test_dataset_name) if test_dataset_name else None,
+            managed_by=managed_by,
         )
 
         def is_ours(found: Model) -> bool:
@@ -223,6 +233,18 @@ class VisionClient(OutcomeCalls):
 
     def list_models(self) -> Iterator[Model]:
         return self._calls.list(Model, "/models")
+
+    def set_model_owner(self, name: str, managed_by: str | None) -> None:
+        """Record who manages a model, as `contract.owners` writes it; None for nobody. An extension of the contract.
+
+        Raises:
+            NotFound: there is no such model, or the service does not record owners of models.
+        """
+        path = f"/models/{_segment(name)}/owner"
+        if managed_by is None:
+            self._transport.send("DELETE", path)
+        else:
+            self._transport.send("PUT", path, json=ModelOwner(managed_by=managed_by).to_wire())
 
     def cancel_model(self, name: str) -> None:
         """Request the cancellation of a training; `wait_for_model` waits until it ends."""
@@ -316,9 +338,32 @@ class VisionClient(OutcomeCalls):
 
     # Published models and artifacts: extensions of the contract
 
-    def publish_model(self, name: str, model_name: str) -> PublishedModel:
-        """Publish `model_name` as `name`, replacing the model that `name` answered with before."""
-        body = PublishedModelPut(model_name=model_name).to_wire()
+    def publish_model(
+        self,
+        name: str,
+        model_name: str,
+        *,
+        require: Mapping[str, float] | None = None,
+        evaluation: str | None = None,
+        managed_by: str | None = None,
+    ) -> PublishedModel:
+        """Publish `model_name` as `name`, replacing the model that `name` answered with before.
+
+        Args:
+            require: the gate that this model and all later ones must pass: metric → minimum (`calibrationECE`: maximum). None
+                keeps the gate that the name has; an empty one removes it.
+            evaluation: the model's evaluation whose metrics the gate judges. [default: the model's own metrics]
+            managed_by: who manages the name, as `contract.owners` writes it; None keeps who manages it.
+
+        Raises:
+            GateMissed: the model does not pass the gate of the name.
+        """
+        body = PublishedModelPut(
+            model_name=model_name,
+            require=dict(require) if require is not None else None,
+            evaluation=evaluation,
+            managed_by=managed_by,
+        ).to_wire()
         return parse(PublishedModel, self._transport.send("PUT", f"/publishedmodels/{_segment(name)}", json=body).json())
 
     def get_published_model(self, name: str) -> PublishedModel:
@@ -326,6 +371,10 @@ class VisionClient(OutcomeCalls):
 
     def list_published_models(self) -> Iterator[PublishedModel]:
         return self._calls.list(PublishedModel, "/publishedmodels")
+
+    def publication_history(self, name: str) -> Iterator[Publication]:
+        """The models that a name answered with, the newest first; also of a name that is no longer published."""
+        return self._calls.list(Publication, f"/publishedmodels/{_segment(name)}/history")
 
     def unpublish_model(self, name: str) -> None:
         self._calls.delete(f"/publishedmodels/{_segment(name)}")

@@ -3,7 +3,7 @@ identity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import SecretStr
 
@@ -11,7 +11,7 @@ from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
 
 if TYPE_CHECKING:
-    from vision_customization.engine.blobs.reader import Blob, BlobReader, NotModified
+    from vision_customization.engine.blobs.reader import Blob, BlobReader, NotModified, Spooled
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,5 +52,28 @@ class Access:
             etag=etag,
             max_bytes=max_bytes,
             limit_seconds=limit_seconds,
+            on_wait=on_wait,
+        )
+
+    def spool(
+        self,
+        reader: "BlobReader",
+        url: str,
+        target: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> "Spooled | NotModified":
+        """`BlobReader.spool` with these credentials. Raises BlobError."""
+        scope = self.scope_of(url)
+        return reader.spool(
+            url,
+            target,
+            sas=self.sas if scope is not None else None,
+            sas_scope=scope,
+            identity=self.identity,
+            etag=etag,
+            max_bytes=max_bytes,
             on_wait=on_wait,
         )

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from threading import Lock
+from threading import Lock, RLock
 from typing import Protocol, TypeVar
 
 
@@ -22,11 +22,11 @@ class Recent:
         self._bytes = 0
         self._kept: OrderedDict[Hashable, Sized] = OrderedDict()
         self._lock = Lock()
-        self._building = Lock()
+        self._building = RLock()
 
     def get(self, key: Hashable, kind: type[S], build: Callable[[], S]) -> S:
         """The result under the key, built if it is not in memory. One thread builds at a time, which bounds the memory that
-        building takes. A result larger than `bytes_max` is not kept."""
+        building takes; it may ask for other results meanwhile. A result larger than `bytes_max` is not kept."""
         found = self._find(key)
         if found is None:
             with self._building:

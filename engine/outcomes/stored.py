@@ -106,10 +106,10 @@ class StoredOutcomes:
         Raises ObjectNotFound if the outcomes have been deleted meanwhile.
         """
         try:
-            path = self._objects.path(f"{self._key}/answers.npz")
+            arrays = self._objects.get(f"{self._key}/answers.npz")
         except ObjectNotFound:
             return answers_of_lines(self.kind, self._lines(), self.tags, self.threshold)
-        return Answers.from_arrays(from_npz(path.read_bytes()))
+        return Answers.from_arrays(from_npz(arrays))
 
     def cells(self) -> Cells:
         """The cells of a classifier's confusion by image. A detector's are in its `answers`."""

@@ -43,7 +43,7 @@ def at_threshold(answers: Answers, tags: Sequence[str], threshold: float, tag: s
 
     Confidences are compared with four decimals, as they are shown, so the numbers are those of the curves of `curves.json` at
     their thresholds: of all tags for the first answers and for objects; of a tag for several tags per image and for objects.
-    The curve of a tag of one tag per image does not ask whether the tag is the first answer, as it is from 0.5 on.
+    The curve of a tag of one tag per image also counts answers that are not the first; above 0.5 there are none.
 
     Args:
         tags: the model's.

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import cast
 from urllib.parse import parse_qsl, quote
 
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,9 +21,10 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.errors import ApiError, internal_error, store_refusal
+from vision_customization.engine.api.errors import ApiError, internal_error, invalid, invalid_values, store_refusal
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.orders import OrderRefused
 from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import SessionRecord, StoreError
 from vision_customization.engine.studio.entra import EntraSignIn
@@ -94,10 +96,8 @@ class Studio:
             if inspect.iscoroutinefunction(page.endpoint):
                 return cast("Response", await page.endpoint(visit))
             return cast("Response", await run_in_threadpool(page.endpoint, visit))
-        except StoreError as error:
-            return await run_in_threadpool(self._refused, request, store_refusal(error), visit)
-        except ApiError as error:
-            return await run_in_threadpool(self._refused, request, error, visit)
+        except (ApiError, StoreError, OrderRefused, ValidationError) as error:
+            return await run_in_threadpool(self._refused, request, _refusal(error), visit)
         except ClientDisconnect:
             raise
         except Exception:
@@ -155,6 +155,17 @@ def _nonce(request: Request) -> str:
     if not hasattr(request.state, "nonce"):
         request.state.nonce = secrets.token_urlsafe(16)
     return str(request.state.nonce)
+
+
+def _refusal(error: ApiError | StoreError | OrderRefused | ValidationError) -> ApiError:
+    """What the API would answer."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, StoreError):
+        return store_refusal(error)
+    if isinstance(error, OrderRefused):
+        return invalid(str(error), target=error.target)
+    return invalid_values(error.errors(include_url=False, include_input=False), "the form")
 
 
 def _to_sign_in(visit: Visit) -> Response:

@@ -24,7 +24,7 @@ from vision_customization.engine.store import BlobRecord, DatasetRecord, Store
 from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 from vision_customization.engine.views.recent import RecentThumbnails
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded, jpeg_within
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded, picture_of
 from vision_customization.engine.views.shared_work import SharedWork, fail, succeed
 
 WAITING_MAX = 64
@@ -73,7 +73,8 @@ class ImageViews:
         self._learned: list[BlobRecord] = []
 
     def close(self) -> None:
-        self._lookups.shutdown(wait=False, cancel_futures=True)
+        """Pictures that are not made yet are cancelled."""
+        self._lookups.shutdown()
         self._making.close()
         self._remember(0)
 
@@ -147,12 +148,11 @@ class ImageViews:
         try:
             with self._decoders:
                 decoded = decode_to_show(blob.data, side)
-                jpeg = jpeg_within(decoded.pixels, side)
+                picture = picture_of(decoded, sha256, side)
         except CodecError as error:
             raise CodecMissing(f"{without_query(url)}: {error.message}.") from error
         except ImageError as error:
             raise PictureInvalid(f"{without_query(url)}: {error.message}.") from error
-        picture = Reencoded(jpeg.data, jpeg.width, jpeg.height, sha256, side)
         if side == THUMBNAIL_SIDE:
             self._recent.put(picture)
             self._kept.put({sha256: picture.data})

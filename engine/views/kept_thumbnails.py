@@ -16,7 +16,7 @@ from vision_customization.engine.objects.store import ObjectNotFound, ObjectStor
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, Reencoded
 
 BYTES_MAX = 2 * 1024**3
-"""Of about 250,000 thumbnails."""
+"""Of some 200,000 thumbnails."""
 
 _FOLDERS = 256
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"

@@ -9,13 +9,15 @@ takes seven times as long, about as long as decoding the original. `python -m be
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vision_customization.engine.learning.images import decode_to_show, size_within
+from vision_customization.engine.learning.images import DecodedImage, decode_to_show
 
 THUMBNAIL_SIDE = 256
 VIEW_SIDE = 1600
@@ -25,17 +27,6 @@ MEDIA_TYPE = "image/jpeg"
 
 _QUALITIES = {THUMBNAIL_SIDE: 75}
 _QUALITY = 85
-_SAMPLES = 4
-"""Per side of a picture's pixel: of an image that has more of them, only every second, third, … is averaged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Jpeg:
-    """An encoded picture, and its width and height in pixels."""
-
-    data: bytes
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +60,24 @@ def reencoded(data: bytes, side: int) -> Reencoded:
     Raises:
         ImageError, ImageSizeError, CodecError: as `engine.learning.images.decode_to_show`.
     """
-    jpeg = jpeg_within(decode_to_show(data, side).pixels, side)
-    return Reencoded(jpeg.data, jpeg.width, jpeg.height, hashlib.sha256(data).hexdigest(), side)
+    return picture_of(decode_to_show(data, side), hashlib.sha256(data).hexdigest(), side)
 
 
-def jpeg_within(pixels: NDArray[np.uint8], side: int) -> Jpeg:
-    """Pixels, uint8 [h, w, 3], RGB, as a JPEG whose longer side is at most `side` pixels."""
-    step = max(1, max(pixels.shape[:2]) // (_SAMPLES * side))
-    size = size_within(pixels.shape[1], pixels.shape[0], side)
-    picture = Image.fromarray(np.ascontiguousarray(pixels[::step, ::step]))
-    if picture.size != size:
-        picture = picture.resize(size, Image.Resampling.HAMMING)
-    target = io.BytesIO()
-    picture.save(target, "JPEG", quality=_QUALITIES.get(side, _QUALITY))
-    return Jpeg(target.getvalue(), *size)
+def picture_of(decoded: DecodedImage, sha256: str, side: int) -> Reencoded:
+    """The picture of an image, of this digest, that was decoded to be shown within a square of `side` pixels."""
+    height, width = decoded.pixels.shape[:2]
+    return Reencoded(jpeg(decoded.pixels, side), width, height, sha256, side)
+
+
+def jpeg(pixels: NDArray[np.uint8], side: int) -> bytes:
+    """Pixels, uint8 [h, w, 3], RGB, as a JPEG of the quality that pictures within a square of `side` pixels have."""
+    with _file_in_memory() as target:
+        Image.fromarray(pixels).save(target, "JPEG", quality=_QUALITIES.get(side, _QUALITY))
+        target.seek(0)
+        return target.read()
+
+
+def _file_in_memory() -> BinaryIO:
+    """A file with a descriptor, where the system has them in memory: Pillow then lets other threads run while it encodes. For a
+    BytesIO it keeps the interpreter's lock, some 4 ms for a view, and longer in a thread of low priority."""
+    return os.fdopen(os.memfd_create("picture"), "w+b") if hasattr(os, "memfd_create") else io.BytesIO()

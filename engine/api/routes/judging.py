@@ -17,18 +17,15 @@ from vision_customization.engine.api.parameters import (
     given,
     wire_response,
 )
-from vision_customization.engine.api.routes.outcomes import Kept, OfEvaluation, OfModel, kept_of_evaluation, kept_of_model
+from vision_customization.engine.api.routes.outcomes import Kept, OfEvaluation, OfModel, Only, kept_of_evaluation, kept_of_model
 
 router = APIRouter(prefix="/computervision/models/{name}", tags=["Outcomes"], dependencies=VERSIONED)
 
 Threshold = Annotated[float, Query(ge=0, le=1, description="Answers count from this confidence on.")]
-AtTag = Annotated[
-    str | None, Query(description="Count only this tag. It must be given if images have several tags each.", alias="tag")
-]
-OnlyAt = Annotated[OutcomeFilter | None, Query(description="Which images to list; by default all.", alias="only")]
+AtTag = Annotated[str | None, Query(description="Count only this tag. It must be given if images have several tags each.")]
 OnlyCompared = Annotated[
     ComparisonFilter | None,
-    Query(description="Which images to list, by which model is right; by default all that both have.", alias="only"),
+    Query(description="Which images to list, by which model is right; by default all that both have."),
 ]
 _FAILURES = failures(400, 401, 404, 405)
 
@@ -63,7 +60,7 @@ Compared = Annotated[tuple[Kept, Kept, dict[str, str]], Depends(compared)]
     responses=_FAILURES,
 )
 def threshold_of_model(
-    kept: OfModel, page: LongPageQuery, threshold: Threshold, tag: AtTag = None, only: OnlyAt = None
+    kept: OfModel, page: LongPageQuery, threshold: Threshold, tag: AtTag = None, only: Only = None
 ) -> Response:
     return _threshold(kept, page, threshold, tag, only)
 
@@ -96,10 +93,8 @@ def tags_of_model(kept: OfModel) -> Response:
 )
 def compare(both: Compared, page: LongPageQuery, only: OnlyCompared = None) -> Response:
     first, second, query = both
-    # Whose outcomes are missing is asked first, so that the answer names the right model.
-    for kept in (first, second):
-        with kept.asked() as (judge, key):
-            judge.open(key)
+    with second.asked() as (judge, key):
+        judge.open(key)  # so that an answer of 404 names the right model
     with first.asked() as (judge, key):
         numbers, count, lines = judge.comparison_page(key, second.key, only, page.skip, page.top)
     filtered = {} if only is None else {"only": only.value}
@@ -113,7 +108,7 @@ def compare(both: Compared, page: LongPageQuery, only: OnlyCompared = None) -> R
     responses=_FAILURES,
 )
 def threshold_of_evaluation(
-    kept: OfEvaluation, page: LongPageQuery, threshold: Threshold, tag: AtTag = None, only: OnlyAt = None
+    kept: OfEvaluation, page: LongPageQuery, threshold: Threshold, tag: AtTag = None, only: Only = None
 ) -> Response:
     return _threshold(kept, page, threshold, tag, only)
 

@@ -25,7 +25,7 @@ from vision_customization.engine.learning.errors import CodecError, ImageError
 from vision_customization.engine.learning.images import check_sides
 from vision_customization.engine.store import BlobRecord
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, jpeg_within
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, jpeg
 
 READERS = 16
 _READ_AHEAD_IMAGES = 64
@@ -147,20 +147,21 @@ class ImageReading:
             if fetched.known is not None:
                 check_sides(fetched.known.width, fetched.known.height, self._sides)
                 return ReadImage(fetched.image, fetched.known, None, read=False)
-            decoded = decode_image(fetched.data, self._sides, self._detail)
+            small_side = THUMBNAIL_SIDE if fetched.lacks_thumbnail else None
+            decoded = decode_image(fetched.data, self._sides, self._detail, small_side=small_side)
         except (ImageError, CodecError) as error:
             message = f"{fetched.image.place}, {without_query(fetched.image.url)}: {error.message}."
             raise JobFailed(error.code, message) from None
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if fetched.kept else decoded.pixels
-        thumbnail = _thumbnail(decoded.pixels) if fetched.lacks_thumbnail else None
+        thumbnail = None if decoded.small is None else _thumbnail(decoded.small)
         return ReadImage(fetched.image, record, pixels, read=True, thumbnail=thumbnail)
 
 
 def _thumbnail(pixels: NDArray[np.uint8]) -> bytes | None:
     """None if it cannot be made: no job fails for that."""
     try:
-        return jpeg_within(pixels, THUMBNAIL_SIDE).data
+        return jpeg(pixels, THUMBNAIL_SIDE)
     except Exception as error:  # noqa: BLE001 - Pillow raises whatever the installation lacks
         _log.warning("a thumbnail cannot be made: %s", error)
         return None

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vision_customization.contract.enums import ContentStatus, ProblemKind
+from vision_customization.contract.enums import ProblemKind
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.annotations import AnnotationError
 from vision_customization.engine.annotations.content import DatasetContent
@@ -62,9 +62,11 @@ class ContentIndexing:
                 raise JobCancelled
             dataset = self._store.datasets.find(index.dataset_name)
             former = self._store.content.former(self._index_id)
+            if former is not None and not _may_be_same(index, former, dataset):
+                former = None
             with ExitStack() as stack:
                 files = self._spooled(dataset, former, stack)
-                if former is not None and _is_same(index, former, self._files):
+                if former is not None and [file.sha256 for file in former.files] == [file.sha256 for file in self._files]:
                     self._store.content.keep_former(self._index_id, former.id, self._files)
                     return
                 self._write(index, dataset, files)
@@ -91,13 +93,12 @@ class ContentIndexing:
             return awaited(in_thread(work), self.check)
 
         self._files = []
-        if former is not None and len(former.files) == len(uris):
+        found: list[IndexedFile | None] = [None] * len(uris)
+        if former is not None:
             found = [spool(number, version) for number, version in enumerate(former.files)]
             if not any(found):
                 self._files = list(former.files)
                 return targets
-        else:
-            found = [None] * len(uris)
         files = [file or spool(number, None) for number, file in enumerate(found)]
         self._files = [file for file in files if file is not None]  # without a version, a file is always read
         return targets
@@ -147,11 +148,8 @@ def run_indexing(indexing: ContentIndexing, step: Callable[..., Any]) -> None:
         pass  # the rows of an index without a dataset are deleted by whoever comes by
 
 
-def _is_same(index: ContentIndexRecord, former: ContentIndexRecord, files: list[IndexedFile]) -> bool:
-    """Whether the former index is what these files hold: then nothing else of the dataset matters."""
-    return (
-        former.status is ContentStatus.READY
-        and (former.annotation_kind, former.purpose) == (index.annotation_kind, index.purpose)
-        and [file_name(file.url) for file in former.files] == [file_name(file.url) for file in files]
-        and [file.sha256 for file in former.files] == [file.sha256 for file in files]
-    )
+def _may_be_same(index: ContentIndexRecord, former: ContentIndexRecord, dataset: DatasetRecord) -> bool:
+    """Whether the former index is what these files hold if their bytes are the same. Problems name the files."""
+    return (former.annotation_kind, former.purpose) == (index.annotation_kind, index.purpose) and [
+        file_name(file.url) for file in former.files
+    ] == [file_name(uri) for uri in dataset.annotation_file_uris]

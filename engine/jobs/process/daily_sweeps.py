@@ -25,12 +25,15 @@ class DailySweeps:
         self._stopping.set()
 
     def sweep(self) -> None:
-        """A store that refuses is logged: the next sweep tries again."""
+        """Errors are logged: the next sweep tries again."""
         try:
             self._objects.sweep()
             deleted = self._thumbnails.sweep()
         except OSError as error:
             _log.warning("leftovers cannot be swept away: %s", error)
+        except Exception:  # noqa: BLE001 - it is logged, and the thread must live
+            if not self._stopping.is_set():  # a worker that stops closes the store
+                _log.exception("leftovers cannot be swept away")
         else:
             if deleted:
                 _log.info("%d old thumbnails were deleted", deleted)

@@ -185,7 +185,7 @@ def run_worker(settings: Settings, health_port: int | None = None) -> None:
         if health_port is not None:
             port = stack.enter_context(answering_health(settings.host, health_port, pulse))
             click.echo(f"This worker answers {base_url(settings.host, port)}/healthz")
-        worker = Worker(settings)
+        worker = Worker(settings, thumbnails=settings.studio_enabled)
         worker.start()
         _work(worker, stopping, pulse)
 

@@ -9,21 +9,25 @@ from vision_customization.engine.studio.pages import (
     datasets,
     home,
     microsoft,
+    models,
+    published,
     sign_in,
+    train,
     try_out,
 )
 
-_MODULES = (
-    sign_in,
-    microsoft,
-    home,
-    datasets,
-    dataset_tags,
-    dataset_health,
-    dataset_pictures,
-    dataset_image,
-    dataset_images,
-    try_out,
+PAGES = (
+    *sign_in.pages.pages,
+    *microsoft.pages.pages,
+    *home.pages.pages,
+    *datasets.pages.pages,
+    *dataset_images.pages.pages,
+    *dataset_pictures.pages.pages,
+    *dataset_image.pages.pages,
+    *dataset_tags.pages.pages,
+    *dataset_health.pages.pages,
+    *models.pages.pages,
+    *train.pages.pages,
+    *published.pages.pages,
+    *try_out.pages.pages,
 )
-
-PAGES = tuple(page for module in _MODULES for page in module.pages.pages)

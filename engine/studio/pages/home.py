@@ -67,5 +67,7 @@ def activity(visit: Visit) -> Response:
 def _activity(visit: Visit) -> dict[str, object]:
     models = visit.service.store.models
     running = models.newest(_SHOWN * 4, (ModelStatus.NOT_STARTED, ModelStatus.TRAINING, ModelStatus.CANCELLING))
-    failed = models.newest(_SHOWN, (ModelStatus.FAILED,))
+    failures = models.newest(_SHOWN * 4, (ModelStatus.FAILED,))
+    dismissed = visit.service.store.dismissals.of("model", [record.id for record in failures])
+    failed = [record for record in failures if record.id not in dismissed][:_SHOWN]
     return {"running": [ModelCard.of(record) for record in running], "failed": [ModelCard.of(record) for record in failed]}

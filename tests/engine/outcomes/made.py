@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -82,7 +83,11 @@ def _squares(count: int, top: int) -> NDArray[np.int64]:
     return np.stack([left, np.full(count, top), left + 60, np.full(count, top + 60)], axis=1)
 
 
-MADE = {OutcomeKind.ONE_TAG: made_outcomes, OutcomeKind.SEVERAL_TAGS: made_tags, OutcomeKind.OBJECTS: made_objects}
+MADE: Mapping[OutcomeKind, Callable[..., Outcomes]] = {
+    OutcomeKind.ONE_TAG: made_outcomes,
+    OutcomeKind.SEVERAL_TAGS: made_tags,
+    OutcomeKind.OBJECTS: made_objects,
+}
 
 
 def put_older(objects: ObjectStore, key: str, outcomes: Outcomes) -> None:

@@ -48,6 +48,13 @@ def test_a_result_that_is_too_large_is_not_kept() -> None:
     assert get.built == ["a", "large", "large", "whole", "a"]
 
 
+def test_building_may_ask_for_other_results() -> None:
+    recent = Recent(30)
+    get = Builder(recent)
+    outer = recent.get("outer", Block, lambda: Block(f"of {get('a').name}", 10))
+    assert (outer.name, get.built) == ("of a", ["a"])
+
+
 def test_threads_that_ask_for_the_same_build_it_once() -> None:
     get = Builder(Recent(100))
     with ThreadPoolExecutor(8) as threads:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, azurite
-from tests.engine.outcomes.made import TAGS, answers, made_outcomes
+from tests.engine.outcomes.made import TAGS, answers, image, made_outcomes
 from vision_customization.common.blob_container import open_container
 from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
 from vision_customization.engine.objects.blobs import BlobObjects
@@ -109,6 +109,16 @@ def test_an_image_takes_little_space(objects: FileObjects) -> None:
     assert len(objects.get("o/answers.npz")) / COUNT < 15
 
 
+def test_digests_are_those_of_the_images_whatever_a_file_is_called(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    labels, probabilities = answers(2 * CHUNK + 1)
+    names = [image(number, f'a","digest":"{number:064}","b') for number in range(len(labels))]
+    put_outcomes(objects, "o", classified(names, labels, probabilities, TAGS))
+    stored = StoredOutcomes.open(objects, "o")
+    found = [digest.hex() for digest in stored.digests().tolist()]
+    assert found == [json.loads(line)["digest"] for line in stored.read(range(stored.images))]
+
+
 def test_no_images_are_an_empty_page(tmp_path: Path) -> None:
     objects = FileObjects(tmp_path)
     put_outcomes(objects, "o", classified([], np.empty(0, np.int64), np.empty((0, 3), np.float32), TAGS))
@@ -121,5 +131,6 @@ def test_outcomes_that_are_deleted_while_a_page_is_read(tmp_path: Path) -> None:
     put_outcomes(objects, "outcomes", made_outcomes(5))
     outcomes = StoredOutcomes.open(objects, "outcomes")
     objects.delete("outcomes")
-    with pytest.raises(ObjectNotFound, match="have just been deleted"):
-        outcomes.page(0, 5)
+    for read in (lambda: outcomes.page(0, 5), outcomes.answers, outcomes.digests):
+        with pytest.raises(ObjectNotFound, match="have just been deleted"):
+            read()

@@ -25,6 +25,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "writing": lambda store: store.datasets.update("d", custom_properties={"k": "v"}),
     "ping": lambda store: store.ping(),
     "unfinished": lambda store: store.unfinished(),
+    "a look at the content": lambda store: store.content.page(store.content.look("d").record.index, 0, 9),
 }
 
 
@@ -108,6 +109,12 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
     store.runs.begin(run.id)
     assert length() == 1
     store.runs.fail(run.id, ErrorDetails(code="c", message="m"))
+    assert length() == 0
+    index = store.content.look("d").record
+    assert length() == 1
+    store.content.begin(index.id)
+    assert length() == 1
+    store.datasets.delete("d")
     assert length() == 0
 
 

@@ -27,6 +27,8 @@ def world(studio_world: World) -> World:
     with studio_world.store.database.writing() as session:
         for table in reversed(Table.metadata.sorted_tables):
             session.execute(delete(table))
+    for recorder in (studio_world.jobs, studio_world.models, studio_world.blobs):
+        recorder.__init__()  # type: ignore[misc]
     return studio_world
 
 

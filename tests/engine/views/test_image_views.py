@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from tests.engine.views.pictures import difference, encoded, opened, photo
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.engine.blobs.address import BlobErrorKind
 from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.learning.images import DecodedImage, decode_to_show
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import thumbnail_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import BlobRecord, DatasetRecord, Store
+from vision_customization.engine.views import image_views
 from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable, ViewsBusy
 from vision_customization.engine.views.image_views import ImageViews
 from vision_customization.engine.views.reencoding import Reencoded
@@ -147,6 +150,30 @@ def test_more_than_may_wait_are_refused_at_once(world: World) -> None:
         refused[0].result(0)
     go.set()
     assert all(answer.result(SECONDS).data for answer in answers if answer not in refused)
+
+
+@pytest.mark.parametrize(("threads", "at_once"), [(1, 1), (4, 1), (7, 1), (8, 2), (64, 2)])
+def test_few_images_are_decoded_at_once(threads: int, at_once: int, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding, most = 0, 0
+    lock = threading.Lock()
+
+    def decode(data: bytes, side: int) -> DecodedImage:
+        nonlocal decoding, most
+        with lock:
+            decoding += 1
+            most = max(most, decoding)
+        time.sleep(0.02)  # long enough for others to come
+        decoded = decode_to_show(data, side)
+        with lock:
+            decoding -= 1
+        return decoded
+
+    monkeypatch.setattr(image_views, "decode_to_show", decode)
+    urls = [world.blobs.put(f"/account/cats/{number}.jpg", encoded(photo(60, 60 + number))) for number in range(12)]
+    with ImageViews(world.store, world.objects, world.reader, threads) as views:
+        for answer in [views.view(world.dataset, url) for url in urls]:
+            answer.result(SECONDS)
+    assert most == at_once
 
 
 @pytest.mark.parametrize(

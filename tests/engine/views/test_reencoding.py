@@ -13,13 +13,13 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.engine.views.pictures import difference, encoded, opened, photo
 from vision_customization.common.image_metadata import upright
-from vision_customization.engine.learning import ImageError
+from vision_customization.engine.learning import ImageError, decode_image
 from vision_customization.engine.learning.errors import CodecError
 from vision_customization.engine.learning.images import ImageSizeError
 from vision_customization.engine.views.reencoding import (
     THUMBNAIL_SIDE,
     VIEW_SIDE,
-    jpeg_within,
+    jpeg,
     picture_etag,
     reencoded,
 )
@@ -83,11 +83,16 @@ def test_a_picture_looks_like_its_original(kind: str, side: int) -> None:
 
 
 def test_thumbnails_from_decoded_pixels_look_like_those_from_files() -> None:
+    """As workers make them, which decode an image for its networks."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
     original = photo(4000, 3000)
-    jpeg = jpeg_within(np.asarray(original), THUMBNAIL_SIDE)
-    assert (jpeg.width, jpeg.height) == (256, 192)
-    assert difference(opened(jpeg.data), original.resize((256, 192), Image.Resampling.LANCZOS)) < 3
-    assert_only_pixels(jpeg.data)
+    decoded = decode_image(encoded(upright(original, 8), exif=exif), small_side=THUMBNAIL_SIDE)
+    assert decoded.pixels.shape == (750, 1000, 3)
+    assert decoded.small is not None
+    shown = jpeg(decoded.small, THUMBNAIL_SIDE)
+    assert difference(opened(shown), original.resize((256, 192), Image.Resampling.LANCZOS)) < 3
+    assert_only_pixels(shown)
 
 
 INVERSE = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

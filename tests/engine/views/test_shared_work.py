@@ -1,9 +1,12 @@
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 
 import pytest
 
+from vision_customization.engine.runtime.priority import NICENESS
 from vision_customization.engine.views.errors import ViewsBusy
 from vision_customization.engine.views.shared_work import SharedWork
 
@@ -100,6 +103,12 @@ def test_what_nobody_waits_for_is_not_done(work: Work, gate: threading.Event) ->
     assert shared[1].result(10) == 2
     assert done == ["shared"]
     assert work.pending == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities per thread")
+def test_its_threads_give_way(work: Work) -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    assert ask(work, "a", lambda: os.getpriority(os.PRIO_PROCESS, 0)).result(10) == min(19, mine + NICENESS)
 
 
 def test_closing_ends_all_waits(work: Work, gate: threading.Event) -> None:

@@ -3,11 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
-from vision_customization.contract.enums import ModelKind, ModelStatus
+from tests.engine.store.indexed import index_content
+from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ModelStatus
+from vision_customization.engine.jobs.names import index_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
@@ -15,6 +19,7 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
+from vision_customization.engine.store.tables import ContentIndexRow
 
 
 @pytest.fixture
@@ -70,6 +75,42 @@ def test_a_job_that_kills_its_workers_is_given_up_however_many_there_are(
     assert record.error is not None
     assert record.error.code == "unknown"
     assert objects.names("jobs") == []
+
+
+def test_an_index_that_no_queue_has_is_queued_and_one_that_kills_its_workers_fails(
+    settings: Settings, store: Store, queue: JobQueue
+) -> None:
+    store.datasets.create("d", AnnotationKind.IMAGE_CLASSIFICATION, ["https://a.blob.core.windows.net/c/t.json"])
+    index = store.content.look("d").record
+    objects = FileObjects(settings.data_dir / "objects")
+    caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
+    caretaker.look()
+    begun = 0
+    while taken(settings, index_job(index.id), f"worker-{begun}", 1):
+        begun += 1
+        caretaker.look()
+    caretaker.look()
+    assert begun > RECOVERY_ATTEMPTS_MAX
+    record = store.content.by_id(index.id)
+    assert record.status is ContentStatus.FAILED
+    assert record.error is not None
+    assert "died on every attempt" in record.error.message
+    assert objects.names("jobs") == []
+
+
+def test_the_rows_of_a_deleted_dataset_are_deleted(settings: Settings, store: Store, queue: JobQueue) -> None:
+    store.datasets.create("d", AnnotationKind.IMAGE_CLASSIFICATION, ["https://a.blob.core.windows.net/c/t.json"])
+    index = index_content(store, "d").index
+    store.datasets.delete("d")
+    with store.database.writing() as session:
+        session.execute(update(ContentIndexRow).values(updated=datetime(2026, 1, 1, tzinfo=UTC)))
+    caretaker = Caretaker(
+        store, FileObjects(settings.data_dir / "objects"), queue, FileLocks(settings.data_dir / "workers"), "w"
+    )
+    for _ in range(20):
+        caretaker.look()
+    assert store.content.page(index, 0, 9).images == ()
+    assert store.content.image(index, 0) is None
 
 
 def test_a_sweep_deletes_the_files_of_deleted_models(settings: Settings, store: Store, queue: JobQueue) -> None:
