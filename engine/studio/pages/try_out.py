@@ -14,6 +14,7 @@ from vision_customization.contract.products import MatchedPosition, PlanogramMat
 from vision_customization.contract.studio import Role
 from vision_customization.engine.api.bodies.image import WaitingRoom, read_image
 from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, read_body
+from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import JSON, ApiError, invalid
 from vision_customization.engine.api.routes.analyze import WAITING_MAX, Findings, trained_model
 from vision_customization.engine.api.routes.outcomes import kept_of_model
@@ -114,7 +115,7 @@ async def analyze(visit: Visit) -> Response:
 async def recognize(visit: Visit) -> Response:
     """The result of a product recognition run, at once and without a run."""
     name, analyzer = _asked(visit), visit.parts.analyzer
-    await run_in_threadpool(visit.service.store.runs.check_recognizing, name)
+    await run_in_threadpool(_check_recognizing, visit.service, name)
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(visit.request)
         return Response(await analyzer.answer(name, url, image, _products_text), media_type=JSON)
@@ -145,6 +146,11 @@ def _asked(visit: Visit) -> str:
     if not name:
         raise invalid("`model` is missing: name a model that has succeeded, or a published name.", target="model")
     return name
+
+
+def _check_recognizing(service: Service, name: str) -> None:
+    trained_model(service, name)  # first: a name may have any characters here, also those that a database refuses
+    service.store.runs.check_recognizing(name)
 
 
 def _tried(visit: Visit, name: str) -> Tried:

@@ -13,7 +13,7 @@ from vision_customization.engine.studio.snippets.languages import (
     sending,
     vision,
 )
-from vision_customization.engine.studio.snippets.stacks import API, Stack, datasets_yaml
+from vision_customization.engine.studio.snippets.stacks import API, Stack, datasets_yaml, own_properties
 
 
 def dataset_snippets(origin: str, dataset: DatasetRecord, stack: Stack = API) -> list[Snippet]:
@@ -21,15 +21,22 @@ def dataset_snippets(origin: str, dataset: DatasetRecord, stack: Stack = API) ->
     name, kind = dataset.name, dataset.annotation_kind
     uris = [redacted(uri) for uri in dataset.annotation_file_uris]
     path = segments("datasets", name)
-    listed = "\n".join(f"            {literal(uri)}," for uri in uris)
+    properties = own_properties(dataset)
+    arguments = [
+        literal(name),
+        f"annotation_kind=AnnotationKind.{kind.name}",
+        f"annotation_file_uris=[{', '.join(map(literal, uris))}]",
+    ]
+    body: dict[str, object] = {"annotationKind": kind.value, "annotationFileUris": uris}
+    if properties:
+        items = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in properties.items())
+        arguments.append(f"custom_properties={{{items}}}")
+        body["customProperties"] = properties
+    listed = "\n".join(f"        {argument}," for argument in arguments)
     program = f"""\
 try:
     dataset = client.register_dataset(
-        {literal(name)},
-        annotation_kind=AnnotationKind.{kind.name},
-        annotation_file_uris=[
 {listed}
-        ],
     )
 except AlreadyExists:
     dataset = client.get_dataset({literal(name)})
@@ -46,7 +53,7 @@ print(dataset)"""
         requests(
             request(origin, path),
             "# The same on another engine",
-            request(origin, path, *sending("PUT", {"annotationKind": kind.value, "annotationFileUris": uris})),
+            request(origin, path, *sending("PUT", body)),
         ),
     ]
 

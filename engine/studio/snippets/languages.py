@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from textwrap import indent
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from vision_customization.contract.limits import API_VERSION
@@ -120,7 +121,7 @@ def stack_file(project: str, sections: Mapping[str, Mapping[str, object]]) -> Sn
     import yaml as pyyaml  # type: ignore[import-untyped]
 
     # Quotes more than PyYAML does: Pulumi's reader takes `1e3` and `0x1f` for numbers.
-    dumper = type("_Dumper", (pyyaml.SafeDumper,), {})
+    dumper: Any = type("_Dumper", (pyyaml.SafeDumper,), {})
     dumper.add_representer(
         str,
         lambda dumper, text: dumper.represent_scalar(

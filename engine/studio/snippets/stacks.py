@@ -79,9 +79,14 @@ def _dataset(dataset: DatasetRecord) -> dict[str, object]:
         "annotationKind": dataset.annotation_kind.value,
         "annotationFileUris": [redacted(uri) for uri in dataset.annotation_file_uris],
     }
-    if own := {key: value for key, value in (dataset.custom_properties or {}).items() if key != OWNER}:
-        declared["customProperties"] = own
+    if properties := own_properties(dataset):
+        declared["customProperties"] = properties
     return declared
+
+
+def own_properties(dataset: DatasetRecord) -> dict[str, str]:
+    """The custom properties that a declaration has."""
+    return {key: value for key, value in (dataset.custom_properties or {}).items() if key != OWNER}
 
 
 def _files(kind: AnnotationKind, file: str) -> dict[str, object]:

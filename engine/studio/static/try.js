@@ -92,7 +92,7 @@ class TryOut {
   async analyze(source) {
     const tried = this.tried;
     const result = new Result(source, tried, this.limits, {
-      again: (before) => this.analyze(before.source),
+      again: (before) => this.again(before),
       removed: (removed) => this.forget(removed),
       moved: (moved, threshold, settled) => this.move(moved, threshold, settled),
     });
@@ -124,6 +124,13 @@ class TryOut {
     this.offer(result);
     this.announce(result.summary);
     await this.compare(result);
+  }
+
+  /** Analyze a picture once more, with the model that is chosen now. What failed makes room. @param {Result} before */
+  again(before) {
+    if (before.problem) before.remove();
+    this.analyze(before.source);
+    this.results[0]?.article.focus();
   }
 
   /** @param {Result} result */
@@ -233,7 +240,7 @@ class TryOut {
 
   /** Put an address into its field; a press of Enter has it analyzed. @param {string} text */
   offerAddress(text) {
-    const address = words.addressIn(text);
+    const address = words.onlyAddress(text);
     if (!address) return;
     const field = byId("url", HTMLInputElement);
     field.value = address;
@@ -245,7 +252,7 @@ class TryOut {
     const field = byId("url", HTMLInputElement);
     byId("url-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      const address = words.addressIn(field.value);
+      const address = words.onlyAddress(field.value);
       field.setCustomValidity(address ? "" : "Type an address that starts with https:// or http://");
       if (!address) {
         field.reportValidity();

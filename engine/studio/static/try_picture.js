@@ -86,11 +86,11 @@ export class DrawnPicture {
     this.lines.setAttribute("viewBox", `0 0 ${width} ${height}`);
   }
 
-  /** Draw boxes, large ones first, so that each can be pointed at. @param {Mark[]} marks */
+  /** Draw boxes: gaps first, which may be where something is missing, and large ones first, so that each can be pointed at. @param {Mark[]} marks */
   draw(marks) {
     for (const { label, look } of marks) if (look === "found") hueOf(label); // colours in the order of the list
     const shown = marks.flatMap((mark) => (mark.box ? [{ ...mark, box: mark.box }] : []));
-    shown.sort((a, b) => b.box.w * b.box.h - a.box.w * a.box.h);
+    shown.sort((a, b) => Number(b.look === "gap") - Number(a.look === "gap") || b.box.w * b.box.h - a.box.w * a.box.h);
     this.drawn.clear();
     this.frame.classList.toggle("crowded", shown.length > LABELLED_MAX);
     const lines = [];

@@ -263,7 +263,7 @@ export class Result {
     const { objects, gaps } = this.counted();
     this.sliderInput.value = String(this.threshold);
     this.sliderOutput.textContent = this.threshold.toFixed(2);
-    const own = this.tried.own_threshold && this.threshold === this.tried.threshold;
+    const own = this.tried.own_threshold && Math.abs(this.threshold - (this.tried.threshold ?? 0)) < 0.005;
     this.sliderNote.textContent = own ? "The model's own: with it, its F1 was highest on the images that it was judged on." : "";
     this.line.textContent = this.counts();
     this.matched.hidden = !this.match && !this.matchProblem;

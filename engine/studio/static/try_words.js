@@ -32,7 +32,7 @@ export function seconds(milliseconds) {
 
 /** @param {number} bytes */
 export function size(bytes) {
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  return bytes < 1024 * 1024 ? `${Math.max(1, Math.round(bytes / 1024))} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
 /**
@@ -186,7 +186,7 @@ export function readPlanogram(text) {
  * The first address in a text, if it is nothing but addresses, as browsers drag and copy links.
  * @param {string} text
  */
-export function addressIn(text) {
+export function onlyAddress(text) {
   const [first, ...rest] = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line && !line.startsWith("#"));
   return first && !rest.length && /^https?:\/\/\S+$/i.test(first) ? first : null;
 }

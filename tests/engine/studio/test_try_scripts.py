@@ -20,7 +20,7 @@ def said(folder: Path, function: str, *arguments: Any) -> Any:  # noqa: ANN401 -
     [
         ("percent", {0: "0.0 %", 0.0004: "< 0.1 %", 0.5: "50.0 %", 0.9714: "97.1 %", 0.99996: "> 99.9 %", 1: "100.0 %"}),
         ("seconds", {0: "0.00 s", 312: "0.31 s", 9949: "9.95 s", 9950: "10 s", 61_000: "61 s"}),
-        ("size", {0: "1 kB", 999: "1 kB", 34_400: "34 kB", 20_971_520: "21.0 MB"}),
+        ("size", {0: "1 KiB", 1024: "1 KiB", 34_400: "34 KiB", 20_971_520: "20.0 MiB"}),
     ],
 )
 def test_numbers(tmp_path: Path, function: str, cases: dict[float, str]) -> None:
@@ -197,7 +197,7 @@ def test_planograms(tmp_path: Path, text: str, expected: dict[str, Any] | str) -
     ],
 )
 def test_addresses(tmp_path: Path, text: str, address: str | None) -> None:
-    assert said(tmp_path, "addressIn", text) == address
+    assert said(tmp_path, "onlyAddress", text) == address
 
 
 @pytest.mark.parametrize(

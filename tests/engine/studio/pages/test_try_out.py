@@ -129,6 +129,7 @@ def test_the_answer_is_the_apis(reader: Browser, model: str, by: str) -> None:
         ("?model=m", b"x", "text/plain", 400, "The content type is not supported"),
         ("?model=m", b'{"url": "http://169.254.169.254/"}', "application/json", 400, "is not on an allowed host"),
         ("?model=m", b'{"url"', "application/json", 400, "The body is not JSON"),
+        ("?model=a%00b", image_bytes(), BYTES, 404, "there is no model and no published model"),
         ("?model=nothing", image_bytes(), BYTES, 404, "there is no model and no published model 'nothing'"),
     ],
     ids=lambda value: value[:24] if isinstance(value, bytes) else value,
@@ -177,6 +178,10 @@ def test_products_are_the_result_of_a_run(reader: Browser) -> None:
         "products": [{"id": "1", "boundingBox": box, "tags": [{"name": "dög", "confidence": 0.625}]}],
         "gaps": [],
     }
+
+
+def test_a_name_that_a_database_refuses(reader: Browser) -> None:
+    assert reader.post("try/products?model=a%00b", content=image_bytes(), **AS_JSON).status_code == 404
 
 
 def test_a_classifier_recognizes_no_products(reader: Browser) -> None:

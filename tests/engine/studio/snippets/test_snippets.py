@@ -228,14 +228,18 @@ def test_nothing_has_a_key_in_it() -> None:
 
 
 @pytest.mark.parametrize("kind", AnnotationKind)
-def test_a_dataset_is_declared_as_it_is_registered(kind: AnnotationKind, tmp_path: Path) -> None:
-    record = dataset(kind=kind, custom_properties={"season": "winter: 1.10", "managedBy": "pulumi:a/dev", "empty": ""})
+@pytest.mark.parametrize("texts", [TEXTS[:9], TEXTS[9:15]])
+def test_a_dataset_is_declared_as_it_is_registered(kind: AnnotationKind, texts: list[str], tmp_path: Path) -> None:
+    properties = {"season": "1.10", **{text: f"of {text}" for text in texts}}
+    record = dataset(kind=kind, custom_properties={**properties, "managedBy": "pulumi:a/dev"})
     snippets = dataset_snippets(ORIGIN, record)
     found = declared(snippets).datasets["trees"]
     assert (found.annotation_kind, found.annotation_file_uris) == (kind, list(record.annotation_file_uris))
-    assert found.custom_properties == {"season": "winter: 1.10", "empty": ""}
+    assert found.custom_properties == properties
     (_, _, put) = calls_of(snippets)[1]
-    assert body_of(put) == {"annotationKind": kind.value, "annotationFileUris": list(record.annotation_file_uris)}
+    uris = list(record.annotation_file_uris)
+    assert body_of(put) == {"annotationKind": kind.value, "annotationFileUris": uris, "customProperties": properties}
+    assert {*properties.values(), *uris} <= set(literals(text_of(snippets, "Python")))
     shown, registered = parsed_commands(snippets, tmp_path)
     assert shown["command"] == "vision datasets show"
     assert (registered["uris"], registered["kind"]) == (record.annotation_file_uris, kind.value)
