@@ -1,5 +1,6 @@
 """A dataset's images as pages ask for them: by a filter and a number, or by their position."""
 
+import re
 import zlib
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ TAG_CHARACTERS_MAX = 4096
 UNLABELLED = "unlabelled"
 
 _POSITION_DIGITS_MAX = 9
+_DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 
 NO_SUCH_IMAGE = ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The dataset has no such image.")
 
@@ -110,6 +112,11 @@ def picture_address(dataset_name: str, image: IndexedImage | IndexedCrop, what: 
     path = link("datasets", dataset_name, "images", str(image.position), what)
     known = {} if image.sha256 is None else {"v": image.sha256}
     return f"{path}?{urlencode({**query, **known})}" if query or known else path
+
+
+def shown_problem(message: str) -> str:
+    """A problem in words. An annotation file that is named by its digest is named by the digest's beginning."""
+    return _DIGEST.sub(r"\1…", message)
 
 
 def shown_name(image: IndexedImage | IndexedCrop) -> str:

@@ -30,8 +30,9 @@ THE_API = "the API"
 class DatasetFacts:
     """A dataset as all its pages show it.
 
-    `state` is `ready`, `reading` or `failed`; `images_read` tells how far a reading is. `message` says what is wrong: why the
-    reading failed, or why the newest state of the files could not be read. `notes` are other things to know.
+    `state` is `ready`, `reading` or `failed`; `images_read` tells how far a reading is. `errors` are those of the `problems`
+    that a training refuses. `message` says what is wrong: why the reading failed, or why the newest state of the files could
+    not be read. `notes` are other things to know.
     """
 
     name: str
@@ -44,6 +45,7 @@ class DatasetFacts:
     images: int | None
     tags: int | None
     problems: int
+    errors: int
     images_read: int
     message: str | None
     notes: tuple[str, ...]
@@ -121,6 +123,7 @@ def _facts(record: DatasetRecord, content: ContentIndexRecord, since: SinceTrain
         images=content.images if ready else None,
         tags=content.tags if ready else None,
         problems=sum(problem.count for problem in content.problems) if ready else 0,
+        errors=sum(problem.count for problem in content.problems if not problem.kind.is_warning) if ready else 0,
         images_read=reading.images_read if reading is not None else 0,
         message=message,
         notes=tuple(notes),

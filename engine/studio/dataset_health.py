@@ -16,7 +16,7 @@ from vision_customization.engine.outcomes.estimates import first_estimate
 from vision_customization.engine.store import IndexedImage
 from vision_customization.engine.store.records import IndexedProblem
 from vision_customization.engine.studio.dataset_answers import named
-from vision_customization.engine.studio.dataset_contents import picture_address, shown_name
+from vision_customization.engine.studio.dataset_contents import picture_address, shown_name, shown_problem
 from vision_customization.engine.studio.dataset_facts import Looked
 from vision_customization.engine.studio.visit import Visit, link
 
@@ -143,7 +143,7 @@ def checker(health: Health) -> Section:
 
 def _problem(health: Health, row: IndexedProblem) -> Finding:
     href = "" if row.position is None else link("datasets", health.name, "images", str(row.position))
-    return Finding("checker", row.message, "warning" if row.kind.is_warning else "error", href)
+    return Finding("checker", shown_problem(row.message), "warning" if row.kind.is_warning else "error", href)
 
 
 def labels(health: Health) -> Section:

@@ -13,6 +13,7 @@ from vision_customization.engine.studio.dataset_contents import (
     images_of,
     picture_address,
     shown_name,
+    shown_problem,
     tone_of,
 )
 from vision_customization.engine.studio.dataset_facts import Looked, code, look_at
@@ -52,7 +53,7 @@ class Picture:
     labels: list[Label]
     more_labels: int
     boxes: list[list[float]]
-    problems: tuple[str, ...]
+    problems: list[str]
     likely: dict[str, str] | None
 
 
@@ -121,7 +122,7 @@ def _picture(visit: Visit, looked: Looked, image: IndexedImage) -> Picture:
         labels=[_label(name, label) for label in shown],
         more_labels=len(image.labels) - len(shown),
         boxes=[[*label.box, tone_of(label.tag)] for label in shown if label.box is not None],
-        problems=image.problems,
+        problems=[shown_problem(problem) for problem in image.problems],
         likely=likely,
     )
 

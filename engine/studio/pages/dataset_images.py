@@ -110,7 +110,7 @@ def _offered(store: Store, looked: Looked) -> list[str]:
 
 def _choices(looked: Looked) -> list[tuple[str, str]]:
     """What can be shown besides the images of a tag: values of `only`, and what they are in words."""
-    found = [("", "all images")]
+    found = [("", "any")]
     if looked.content.unlabelled:
         found.append((UNLABELLED, f"without a label ({looked.content.unlabelled:,})"))
     found += [

@@ -127,6 +127,7 @@ class Grid {
     const scrolled = this.list.scrollTop;
     const seconds = Math.max(0.001, (now - this.#last.at) / 1000);
     const fast = seconds < 0.2 && Math.abs(scrolled - this.#last.scrolled) / this.layout.view / seconds > FAST;
+    if (scrolled > this.#last.scrolled && this.#last.at) this.#follow();
     this.#last = { at: now, scrolled };
     const { first, stop } = cellsWithin(this.layout, scrolled, AROUND);
     for (const [index, cell] of this.#shown) {
@@ -196,6 +197,12 @@ class Grid {
     const body = await response.json().catch(() => null);
     place.textContent = `Some pictures cannot be shown. ${body?.error?.message ?? ""}`;
     place.hidden = false;
+  }
+
+  /** While people scroll down the grid, the page follows until the whole grid is in sight. */
+  #follow() {
+    const beyond = this.list.getBoundingClientRect().bottom + 8 - innerHeight;
+    if (beyond > 0) scrollBy({ top: beyond, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
   }
 
   #pointAtActive() {
@@ -309,6 +316,17 @@ if (list) {
     });
   }
   drawBoxes();
+
+  // A tag and a kind of problem are not asked for together.
+  const tag = input("tag");
+  const only = /** @type {HTMLSelectElement | null} */ (document.getElementById("only"));
+  tag?.addEventListener("input", () => {
+    if (only && tag.value) only.value = "";
+  });
+  only?.addEventListener("change", () => {
+    if (tag && only.value) tag.value = "";
+    only.form?.requestSubmit();
+  });
 
   document.getElementById("jump")?.addEventListener("submit", (event) => {
     event.preventDefault();
