@@ -1,67 +1,29 @@
 """One object of a picture, cut from its view: larger than in a thumbnail, and without the rest of the scene."""
 
 import io
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable
 
+import numpy as np
 from PIL import Image
 
-from vision_customization.engine.learning.images import size_within
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, Jpeg, Reencoded
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, Reencoded, jpeg
 
 MARGIN = 0.08
 """What is shown around a box, as a share of its longer side."""
-
-BYTES_MAX = 24 * 1024 * 1024
-"""Of some 80 views, which further crops of the same pictures need."""
-
-_QUALITY = 80
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height as fractions of the picture's sides."""
 
 
-def cropped(view: Reencoded, box: Box) -> Jpeg:
-    """The box with a little around it, within a square of 256 pixels. It is never empty, however small the box is."""
+def cropped(view: Reencoded, box: Box) -> bytes:
+    """The box with a little around it, as a JPEG within a square of 256 pixels. It is never empty, however small the box is."""
     with Image.open(io.BytesIO(view.data), formats=("JPEG",)) as picture:
-        left, top, width, height = (share * side for share, side in zip(box, (picture.width, picture.height) * 2, strict=True))
+        left, top, width, height = (share * side for share, side in zip(box, picture.size * 2, strict=True))
         margin = MARGIN * max(width, height)
-        corners = (
-            _whole(left - margin, left + width + margin, picture.width),
-            _whole(top - margin, top + height + margin, picture.height),
-        )
-        (start, stop), (first, last) = corners
+        start, stop = _whole(left - margin, left + width + margin, picture.width)
+        first, last = _whole(top - margin, top + height + margin, picture.height)
         part = picture.crop((start, first, stop, last))
-    part = part.resize(size_within(part.width, part.height, THUMBNAIL_SIDE), Image.Resampling.HAMMING)
-    target = io.BytesIO()
-    part.save(target, "JPEG", quality=_QUALITY)
-    return Jpeg(target.getvalue(), *part.size)
-
-
-class RecentViews:
-    """The views that crops were cut from last. Safe to use from many threads."""
-
-    def __init__(self, bytes_max: int = BYTES_MAX) -> None:
-        self._bytes_max = bytes_max
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Reencoded] = OrderedDict()
-
-    def get(self, key: Hashable) -> Reencoded | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: Hashable, view: Reencoded) -> None:
-        with self._lock:
-            replaced = self._kept.pop(key, None)
-            self._kept[key] = view
-            self._bytes += len(view.data) - (0 if replaced is None else len(replaced.data))
-            while self._bytes > self._bytes_max:
-                _, oldest = self._kept.popitem(last=False)
-                self._bytes -= len(oldest.data)
+    part.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.HAMMING)
+    return jpeg(np.asarray(part), THUMBNAIL_SIDE)
 
 
 def _whole(start: float, stop: float, side: int) -> tuple[int, int]:

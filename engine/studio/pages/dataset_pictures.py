@@ -19,7 +19,7 @@ from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.crops import Box, cropped
 from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable, ViewError, ViewsBusy
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Jpeg, Reencoded, picture_etag
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded, picture_etag
 
 pages = Pages()
 
@@ -60,9 +60,9 @@ async def crop(visit: Visit) -> Response:
     if whole is None:
         whole = await _made(visit, visit.parts.pictures.view(dataset, url))
         kept.put(key, whole)
-    part: Jpeg = await run_in_threadpool(cropped, whole, box)
+    part = await run_in_threadpool(cropped, whole, box)
     corners = "-".join(f"{side:.6f}" for side in box)
-    return _answer(visit, whole.sha256, f'W/"{whole.sha256}-{corners}"', part.data)
+    return _answer(visit, whole.sha256, f'W/"{whole.sha256}-{corners}"', part)
 
 
 def _box(text: str) -> Box:

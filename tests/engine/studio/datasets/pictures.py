@@ -8,7 +8,7 @@ import numpy as np
 from tests.support.coco_content import CONTAINER, digest_of
 from vision_customization.engine.store import DatasetRecord
 from vision_customization.engine.views.errors import ViewError
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded, jpeg_within
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded, jpeg
 
 
 class DrawnPictures:
@@ -49,5 +49,4 @@ def drawn_picture(url: str, side: int) -> Reencoded:
     colour = np.frombuffer(hashlib.sha256(url.encode()).digest()[:3], np.uint8)
     pixels = np.full((side * 3 // 4, side, 3), colour, np.uint8)
     pixels[:, : side // 2] //= 2
-    jpeg = jpeg_within(pixels, side)
-    return Reencoded(jpeg.data, jpeg.width, jpeg.height, digest_of(name), side)
+    return Reencoded(jpeg(pixels, side), side, side * 3 // 4, digest_of(name), side)

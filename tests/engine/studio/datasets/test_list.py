@@ -26,7 +26,7 @@ def test_a_row_says_what_a_dataset_is(owner: Browser, world: World) -> None:
     for part in ("Classification, one tag per image", "<dd>3</dd>", "<dd>2</dd>", "the Pulumi stack photos/local", ">m</a>"):
         assert part in pets
     assert content.digest[:12] in pets
-    for part in ("Detection, objects in boxes", "open to count", "<dd>the API</dd>", "no model"):
+    for part in ("Detection, objects in boxes", "open it to count them", "<dd>the API</dd>", "no model"):
         assert part in unseen
     assert world.jobs.indexes == [], "a list does not make workers read every dataset"
 
