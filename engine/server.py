@@ -41,6 +41,7 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.models.warming import Warming
     from vision_customization.engine.objects.opening import open_objects
     from vision_customization.engine.studio import create_studio
+    from vision_customization.engine.views.image_views import ImageViews
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     limits = Limits.of(raise_file_limit(), settings.connections)
@@ -66,11 +67,12 @@ def serve(settings: Settings) -> None:
         if prebuilt is not None:
             stack.enter_context(prebuilt)
         connections = Connections(limits.connections)
+        pictures = stack.enter_context(ImageViews(store, objects, blobs, settings.threads))
         app = create_app(
             *(settings, store, queue, models, blobs, objects),
             prebuilt=prebuilt,
             connections=connections,
-            studio=create_studio,
+            studio=partial(create_studio, pictures=pictures),
         )
         warming = Warming(store, models)
         warming.start()

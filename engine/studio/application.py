@@ -23,6 +23,7 @@ from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import ApiError, internal_error, invalid, invalid_values, store_refusal
 from vision_customization.engine.api.routes.analyze import Analyzer
+from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.orders import OrderRefused
 from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import SessionRecord, StoreError
@@ -37,7 +38,8 @@ from vision_customization.engine.studio.security import (
     no_store,
 )
 from vision_customization.engine.studio.templating import STATIC, Templates
-from vision_customization.engine.studio.visit import Parts, Visit
+from vision_customization.engine.studio.visit import Parts, Pictures, Visit
+from vision_customization.engine.views.image_views import ImageViews
 
 log = logging.getLogger("engine.studio")
 
@@ -46,10 +48,15 @@ FORM_BYTES_MAX = 65_536
 _STATIC_TYPES = {".css", ".js", ".svg"}
 
 
-def create_studio(service: Service, authenticator: Authenticator, analyzer: Analyzer) -> ASGIApp:
-    """The application, to be mounted at `/studio`."""
+def create_studio(
+    service: Service, authenticator: Authenticator, analyzer: Analyzer, pictures: Pictures | None = None
+) -> ASGIApp:
+    """The application, to be mounted at `/studio`. `pictures` makes pictures of images, by default from the service's blobs."""
     entra = EntraSignIn.open(service.settings, service.blobs.identity)
-    return Studio(Parts(service, authenticator, analyzer, Templates(), entra))
+    if pictures is None:
+        reader = cast("BlobReader", service.blobs)
+        pictures = ImageViews(service.store, service.objects, reader, service.settings.threads)
+    return Studio(Parts(service, authenticator, analyzer, Templates(), pictures, entra=entra))
 
 
 class Studio:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import quote
@@ -12,9 +13,14 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.routes.analyze import Analyzer
-from vision_customization.engine.store import SessionRecord
+from vision_customization.engine.store import DatasetRecord, SessionRecord
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.security import origin_of
+from vision_customization.engine.views.recent import RecentPictures
+from vision_customization.engine.views.reencoding import Reencoded
+
+VIEWS_BYTES_MAX = 24 * 1024 * 1024
+"""Of some 80 views, which further crops of the same pictures need."""
 
 _audit = logging.getLogger("engine.audit")
 
@@ -27,6 +33,14 @@ class Renderer(Protocol):
     def render(self, template: str, visit: "Visit", values: Mapping[str, object]) -> str: ...
 
 
+class Pictures(Protocol):
+    """Makes pictures of a dataset's images; `engine.views.image_views.ImageViews`."""
+
+    def thumbnail(self, dataset: DatasetRecord, url: str, sha256: str | None = None) -> Future[Reencoded]: ...
+
+    def view(self, dataset: DatasetRecord, url: str) -> Future[Reencoded]: ...
+
+
 @dataclass(frozen=True)
 class Parts:
     """Everything that pages use."""
@@ -35,6 +49,8 @@ class Parts:
     authenticator: Authenticator
     analyzer: Analyzer
     templates: Renderer
+    pictures: Pictures
+    recent_views: RecentPictures = field(default_factory=lambda: RecentPictures(VIEWS_BYTES_MAX))
     entra: EntraSignIn | None = None
 
 

@@ -11,15 +11,24 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from tests.engine.outcomes.made import made_outcomes
 from tests.support.api_world import KEYS, World, image_bytes
+from tests.support.judged import COUNT, train_judged
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import Artifact, ModelPerformance
+from vision_customization.contract.outcomes import OutcomeFilter
+from vision_customization.engine.objects.keys import estimate_key
+from vision_customization.engine.outcomes.cells import CellFilter
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.runtime.listening import listening
 from vision_customization.engine.store import TrainingOrder
+from vision_customization.engine.studio.judging.selection import Selection
+from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import overview_snippets
 
@@ -107,3 +116,22 @@ def test_what_exists_is_shown(language: str, world: World, endpoint: str, tmp_pa
         folder.mkdir()
         exported = ("m.onnx", "m.json") if (name, language) == ("training", "CLI") else ()
         assert says in run(snippets, language, folder, exported)
+
+
+@pytest.mark.parametrize("language", ["curl", "Python"])
+def test_outcomes_are_asked_for(language: str, world: World, endpoint: str, tmp_path: Path) -> None:
+    put_outcomes(world.objects, estimate_key(world.store.models.find("m").id), made_outcomes(COUNT))
+    train_judged(world, "n", seed=1)
+    first, second = (Source(world.store.models.find(name)) for name in ("m", "n"))
+    for number, (snippets, says) in enumerate(
+        (
+            (judge_snippets(endpoint, first), "beech"),
+            (pictures_snippets(endpoint, first, Selection(OutcomeFilter.WRONG)), "https://host/c/"),
+            (pictures_snippets(endpoint, first, Selection(cell=CellFilter("\u00f6ak", "\u00f6ak"))), "https://host/c/"),
+            (pictures_snippets(endpoint, first, Selection(OutcomeFilter.FALSE, "\u00f6ak", threshold=0.3)), "https://host/c/"),
+            (comparison_snippets(endpoint, first, second), "right" if language == "Python" else "onlyFirst"),
+        )
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert says in run(snippets, language, folder)
