@@ -12,6 +12,7 @@ COPY common/__init__.py common/__init__.py
 COPY common/cache_folder.py common/cache_folder.py
 COPY toolchain toolchain
 RUN python -m toolchain.image packages --to /opt/vision-engine
+RUN python -m toolchain.setup --only studio
 COPY README.md LICENSE NOTICE ./
 COPY src src
 COPY common common

@@ -97,6 +97,10 @@ drift-issue-close: setup ## Close the issue that drift-issue-open wrote.
 show: setup ## Print the stack's endpoint, models and datasets, and a curl command to try it.
 	@$(BIN)/python -m toolchain.stacks.stack show --stack $(STACK)
 
+.PHONY: studio
+studio: setup ## Open the stack's web pages in a browser, signed in: vision studio.
+	@$(BIN)/vision studio --stack $(STACK) $(ARGS)
+
 .PHONY: policy
 policy: setup ## List the deployed resources, and their violations of the policy pack.
 	@$(BIN)/pulumi stack export --stack $(STACK) | $(BIN)/python -m policy.report /dev/stdin --config $(POLICY_CONFIG)
@@ -118,6 +122,7 @@ image-digest: ## Print the name and digest of the image built last.
 
 .PHONY: dist release-notes
 dist: python ## Build the source archive and the wheel into dist/; TAG=v1.2.3 must be their version.
+	@$(PYTHON) -m toolchain.setup --only studio
 	@$(PYTHON) -m toolchain.publishing.release dist --tag "$(TAG)"
 release-notes: python ## Write what CHANGELOG.md says of the version that TAG names to .vision/release-notes.md.
 	@mkdir -p .vision
@@ -138,10 +143,10 @@ OR_NONE = [ $$? = 5 ]
 test: lint ## Lint, and run all tests; with CI=true also those that take minutes.
 	@$(PYTEST) $(PARALLEL) $(ARGS) || $(OR_NONE)
 	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
-test-unit: setup-all ## Run the tests that start no engine, storage, database or Pulumi.
-	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" $(ARGS)
-test-processes: setup-all ## Run the tests that start the engine, Azurite or PostgreSQL.
-	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "(process or postgresql) and not stack" $(ARGS) || $(OR_NONE)
+test-unit: setup-all ## Run the tests that start no engine, storage, database, browser or Pulumi.
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql or browser)" $(ARGS)
+test-processes: setup-all ## Run the tests that start the engine, Azurite, PostgreSQL or a browser.
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "(process or postgresql or browser) and not stack" $(ARGS) || $(OR_NONE)
 	@$(PYTEST) --alone $(ARGS) || $(OR_NONE)
 test-stacks: setup-all ## Run the tests that run the Pulumi CLI, except those of Azure.
 	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m stack $(ARGS)
@@ -152,18 +157,23 @@ test-azure: setup-all ## Run the tests of the Azure stacks, against a stand-in f
 postgresql: ## Install PostgreSQL for the tests if it is missing; needs apt-get, and root or sudo.
 	@.ci/postgresql
 
+.PHONY: browser
+browser: ## Install Chromium for the tests if it is missing; needs apt-get, and root or sudo.
+	@.ci/chromium
+
 .PHONY: lint
-lint: setup-all ## Check style, format, spelling, types and the order of imports.
+lint: setup-all ## Check style, format, spelling, types (also of the Studio's scripts) and the order of imports.
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/codespell
 	@$(BIN)/python -m toolchain.english
 	@MYPY_CACHE_DIR="$$($(BIN)/python -c 'from common.cache_folder import cache_folder; print(cache_folder() / "mypy")')" $(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/tsc --project engine/studio/static
 
 .PHONY: test-coverage
 test-coverage: setup-all ## Run the tests of test-unit, and fail where they cover less than pyproject.toml says.
-	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql)" \
+	@$(PYTEST) $(PARALLEL) --ignore tests/stacks/azure -m "not (stack or process or postgresql or browser)" \
 		--cov --cov-report=term:skip-covered --cov-report=xml:.vision/coverage.xml $(ARGS)
 
 .PHONY: docs

@@ -1,9 +1,8 @@
-"""`python -m benchmarks [accuracy | bursts | content | detection | label-issues | novelty | outcomes | outlook | speed | all]
-[options]`: exits with 1 if a goal is missed."""
+"""`python -m benchmarks [NAME | all] [options]`, of the names below: exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, bursts, content, detection, label_issues, novelty, outcomes, outlook, speed
+from benchmarks import accuracy, bursts, content, detection, label_issues, novelty, outcomes, outlook, speed, views
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -15,6 +14,7 @@ BENCHMARKS = {
     "outcomes": outcomes.main,
     "outlook": outlook.main,
     "speed": speed.main,
+    "views": views.main,
 }
 
 
@@ -24,7 +24,7 @@ def main() -> int:
     if chosen == "all" and not arguments:
         return max([run([]) for run in BENCHMARKS.values()])
     if chosen not in BENCHMARKS:
-        print(f"usage: {__doc__}", file=sys.stderr)
+        print(f"usage: python -m benchmarks [{' | '.join([*BENCHMARKS, 'all'])}] [options]", file=sys.stderr)
         return 2
     return BENCHMARKS[chosen](arguments)
 

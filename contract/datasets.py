@@ -2,10 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
 from vision_customization.contract.limits import ANNOTATION_FILES_MAX, CUSTOM_PROPERTIES_MAX
+from vision_customization.contract.owners import MANAGED_BY
 from vision_customization.contract.wire import Timestamp, Wire, casefold_choice
 
 
@@ -25,7 +26,14 @@ class Authentication(Wire):
 AnnotationFileUris = Annotated[list[str], Field(min_length=1, max_length=ANNOTATION_FILES_MAX)]
 
 
-CustomProperties = Annotated[dict[str, str], Field(max_length=CUSTOM_PROPERTIES_MAX)]
+def _few_enough(properties: dict[str, str]) -> dict[str, str]:
+    if len(properties.keys() - {MANAGED_BY}) > CUSTOM_PROPERTIES_MAX:
+        raise ValueError(f"a dataset has at most {CUSTOM_PROPERTIES_MAX} custom properties, not counting {MANAGED_BY}")
+    return properties
+
+
+CustomProperties = Annotated[dict[str, str], Field(max_length=CUSTOM_PROPERTIES_MAX + 1), AfterValidator(_few_enough)]
+"""Texts of the caller's own, and `managedBy`, which does not count."""
 
 
 class DatasetCreate(Wire):

@@ -37,5 +37,6 @@ class ErrorCode(StrEnum):
     PRODUCT_RECOGNITION_RUN_NOT_FOUND = "ProductRecognitionRunNotFound"
     PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS = "ProductRecognitionRunAlreadyExists"
     PRECONDITION_FAILED = "PreconditionFailed"
+    GATE_MISSED = "GateMissed"
     TIMEOUT = "Timeout"
     INTERNAL_SERVER_ERROR = "InternalServerError"

@@ -8,7 +8,7 @@ from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.limits import TILES_MAX
 from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.training_time import budget_range_fault
-from vision_customization.contract.wire import ErrorDetails, Name, Timestamp, Wire, casefold_choice
+from vision_customization.contract.wire import ErrorDetails, ManagedBy, Name, Timestamp, Wire, casefold_choice
 
 
 class TrainingParameters(Wire):
@@ -35,10 +35,12 @@ class EvaluationParameters(Wire):
 
 
 class ModelCreate(Wire):
-    """Body of `PUT /models/{name}`, which starts a training."""
+    """Body of `PUT /models/{name}`, which starts a training. `managed_by` is an extension; a body without it conforms to the
+    original contract."""
 
     training_parameters: TrainingParameters
     evaluation_parameters: EvaluationParameters | None = None
+    managed_by: ManagedBy | None = None
 
     @model_validator(mode="after")
     def _budget_fits_kind(self) -> Self:
@@ -46,6 +48,12 @@ class ModelCreate(Wire):
         if kind is not None and (fault := budget_range_fault(kind, hours)):
             raise ValueError(f"timeBudgetInHours {fault}")
         return self
+
+
+class ModelOwner(Wire):
+    """Extension. Body of `PUT /models/{name}/owner`."""
+
+    managed_by: ManagedBy
 
 
 class Outlook(Wire):
@@ -118,6 +126,8 @@ class Artifact(Wire):
 
 
 class Model(Wire):
+    """A model. `training_progress`, `artifact` and `managed_by` are extensions."""
+
     name: str
     created_date_time: Timestamp
     updated_date_time: Timestamp
@@ -129,3 +139,4 @@ class Model(Wire):
     error: ErrorDetails | None = None
     training_progress: TrainingProgress | None = None
     artifact: Artifact | None = None
+    managed_by: str | None = None

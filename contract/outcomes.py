@@ -34,12 +34,13 @@ class LabelledObject(Wire):
 
 class FoundObject(LabelledObject):
     """An object that the detector found. `right` if it hits an object of its tag, with an intersection over union of at least
-    0.5. `match` is the tag of the object that it hits, else of the one that it overlaps most, and `overlap` is how much; both
-    are absent if it overlaps none."""
+    0.5. `match` is the tag of the object that it hits, else of the one that it overlaps most, `match_bbox` its box, and
+    `overlap` is how much. All three are absent if it overlaps none."""
 
     confidence: float
     right: bool
     match: str | None = None
+    match_bbox: Box | None = None
     overlap: float | None = None
 
 
@@ -48,8 +49,9 @@ class Outcome(Wire):
 
     `image` is the URL without its query, `file_name` the name in the annotation file if it has one, `digest` the SHA-256 of the
     file in hex. A classifier has `labels` and `tags`: its five best tags and those of the labels, by falling confidence.
-    `likely_labels` is present if an estimate's training image is likely labelled wrongly. A detector has `objects`, those with
-    a confidence of at least 0.2, and `missed`, the objects of the labels that it did not find.
+    `likely_labels` is present if an estimate's training image is likely labelled wrongly. A detector has `objects`, those whose
+    confidence reaches the page's threshold, and `missed`, the objects of the labels that it did not find. `unsure` are objects
+    with a lower confidence, from 0.2 on, which do not count; it is absent if there are none.
     """
 
     image: str
@@ -60,15 +62,19 @@ class Outcome(Wire):
     likely_labels: list[str] | None = None
     tags: list[Tag] | None = None
     objects: list[FoundObject] | None = None
+    unsure: list[FoundObject] | None = None
     missed: list[LabelledObject] | None = None
 
 
 class OutcomePage(Page[Outcome]):
     """One page of outcomes, the worst first. `count` is the number of images that the filter selects. `threshold` is the
-    confidence from which on a detector's objects count: the one with the highest F1 on these images, at least 0.2."""
+    confidence from which on a detector's objects count: the one with the highest F1 on these images, at least 0.2.
+    `cell_count` is present if the filter names a label or an answer: the sum of these cells of the confusion. A classifier of
+    one tag per image counts images there, so it equals `count`. Others count labels and answers, a detector its objects."""
 
     count: int
     threshold: float | None = None
+    cell_count: int | None = None
 
 
 class LabelIssues(OutcomePage):
@@ -112,3 +118,12 @@ class Curves(Wire):
 
     overall: Curve | None = None
     tags: dict[str, Curve] = Field(default_factory=dict)
+
+
+def curve_area(curve: Curve) -> float:
+    """The area under the steps of a curve: the average precision, of a curve of more than 101 points about that."""
+    before, total = 0.0, 0.0
+    for precision, recall in zip(curve.precision, curve.recall, strict=True):
+        total += (recall - before) * precision
+        before = recall
+    return total

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from vision_customization.contract.limits import NAME_MAX_LENGTH, NAME_PATTERN
+from vision_customization.contract.owners import MANAGED_BY_MAX_LENGTH, MANAGED_BY_PATTERN
 
 
 def casefold_choice(choices: type[StrEnum]) -> BeforeValidator:
@@ -44,6 +45,10 @@ def _to_timestamp(value: datetime) -> str:
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=NAME_MAX_LENGTH)]
 """The name of a dataset, model, evaluation or run, as it appears in a path."""
+
+
+ManagedBy = Annotated[str, StringConstraints(pattern=MANAGED_BY_PATTERN, max_length=MANAGED_BY_MAX_LENGTH)]
+"""Extension: who manages a model or a published name, such as `pulumi:photos/dev`."""
 
 
 Timestamp = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_to_timestamp, return_type=str)]

@@ -10,7 +10,9 @@
         ├── Unreachable           no answer in time, after all retries
         ├── WaitTimedOut          the caller's timeout passed; the work continues
         ├── RequestError          the service refused the request: `status`, `code`, message
-        │   ├── BadRequest, NotAuthorized, NotFound, AlreadyExists, PreconditionFailed, TooManyRequests, ServiceFault
+        │   ├── BadRequest
+        │   │   └── GateMissed        a model does not pass the gate of a published name
+        │   └── NotAuthorized, NotFound, AlreadyExists, PreconditionFailed, TooManyRequests, ServiceFault
         ├── TrainingFailed        `model` says how it ended
         │   └── TrainingCancelled
         ├── EvaluationFailed
@@ -24,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vision_customization.common.errors import VisionError
+from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.texts import counted, listed
 
 if TYPE_CHECKING:
@@ -88,12 +91,16 @@ class RequestError(ServiceError):
     @staticmethod
     def of(method: str, path: str, status: int, code: str, message: str) -> RequestError:
         """The error class that fits `status`."""
-        error_class = ServiceFault if status >= 500 else _BY_STATUS.get(status, RequestError)
+        error_class = ServiceFault if status >= 500 else _BY_CODE.get(code) or _BY_STATUS.get(status, RequestError)
         return error_class(method, path, status, code, message)
 
 
 class BadRequest(RequestError):
     """400: the request is invalid, or not possible in the resource's current state."""
+
+
+class GateMissed(BadRequest):
+    """400: the model does not pass the gate of the published name, which stays as it was. The message has the numbers."""
 
 
 class NotAuthorized(RequestError):
@@ -129,6 +136,8 @@ _BY_STATUS: dict[int, type[RequestError]] = {
     412: PreconditionFailed,
     429: TooManyRequests,
 }
+
+_BY_CODE: dict[str, type[RequestError]] = {ErrorCode.GATE_MISSED: GateMissed}
 
 
 class TrainingFailed(ServiceError):

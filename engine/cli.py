@@ -17,7 +17,7 @@ from vision_customization.engine.settings import Settings, unknown_variables, va
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key")
+_FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key", "studio_client_secret")
 """Secrets are not flags: other users of the machine can read a process's command line."""
 
 _OF_THE_API = (
@@ -31,6 +31,8 @@ _OF_THE_API = (
     "entra_audience",
     "public_url",
     "metrics_public",
+    "studio",
+    "studio_client_id",
     "vision_endpoint",
 )
 
@@ -41,6 +43,8 @@ Set by environment variable only, because other users of the machine can read co
   VISION_ENGINE_KEYS       {keys}
   VISION_ENGINE_TOKEN_KEY  {token_key}
   VISION_ENGINE_VISION_KEY {vision_key}
+  VISION_ENGINE_STUDIO_CLIENT_SECRET
+                           {studio_client_secret}
 """
 
 
@@ -59,7 +63,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Command], Command]:
     help_text = f"{field.description} [env: {variable_of(name)}]"
     if field.default not in (None, "", (), False) and field.default_factory is None:
         help_text += f" [default: {field.default}]"
-    if field.annotation is bool:
+    if field.annotation in (bool, bool | None):
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", name, default=None, help=help_text)
     return click.option(flag, name, type=_type(field.annotation), default=None, metavar=_metavar(name), help=help_text)
 
@@ -114,7 +118,7 @@ def serve(**flags: object) -> None:
     """
     settings = _settings(flags)
     with _engine_installed():
-        from vision_customization.engine.api.server import serve as run
+        from vision_customization.engine.server import serve as run
 
     def check_and_run() -> None:
         if settings.workers:  # each of which would fetch them
@@ -155,7 +159,7 @@ def restore(**flags: object) -> None:
     """
     settings = _settings(flags)
     with _engine_installed():
-        from vision_customization.engine.api.server import alone
+        from vision_customization.engine.server import alone
         from vision_customization.engine.store.sqlite_file import restore as run
 
     def restore_alone() -> None:

@@ -14,11 +14,13 @@ EngineError
 ├── learning.LearningError       data that cannot be learnt: ImageError, CodecError, WeightsError, ArtifactError
 ├── objects.ObjectNotFound       no object has that key
 ├── objects.ObjectsUnavailable   the container of the objects refuses the engine, or does not answer
+├── outcomes.questions.InvalidQuestion  a tag, a threshold or a pair of models that outcomes can't answer
 ├── prebuilt.ResourceUnavailable the Vision resource gives no answer
 ├── serving.ModelGone            the model's file does not exist
 ├── serving.ModelTooSlow         the model takes too long for an image
 ├── store.sqlite_file.DatabaseDamaged  the engine's database cannot be read any more
-└── store.StoreError             a call that the store refuses: see store.errors
+├── store.StoreError             a call that the store refuses: see store.errors
+└── views.errors.ViewError       a picture that cannot be shown: see views.errors
 ```
 """
 

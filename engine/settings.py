@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from vision_customization.common.blob_container import ContainerUrl
 from vision_customization.common.cache_folder import cache_folder
 from vision_customization.common.errors import StorageError
+from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.engine.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "VISION_ENGINE_"
@@ -96,6 +97,9 @@ class Settings(BaseModel):
     custom_vision: bool = Field(
         False, description="Also answer the prediction calls of Custom Vision's clients, under /customvision."
     )
+    studio: bool | None = Field(
+        None, description="Serve the Studio, the web pages, under /studio. [default: only if `host` is a loopback address]"
+    )
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(default_factory=usable_cores, ge=1, le=256, description="Threads that decode and analyze images.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes that `serve` starts; 0 if `worker` runs elsewhere.")
@@ -121,10 +125,18 @@ class Settings(BaseModel):
         description="Maximum compute time for one image, in seconds; a slower model is refused for a minute.",
     )
     entra_tenant: str | None = Field(
-        None, pattern=r"^[a-zA-Z0-9.-]+$", description="ID of the Entra tenant whose bearer tokens are accepted besides keys."
+        None,
+        pattern=r"^[a-zA-Z0-9.-]+$",
+        description="ID of the Entra tenant whose bearer tokens are accepted, and whose people sign in to the Studio.",
     )
-    entra_audience: str | None = Field(
-        None, min_length=1, description="Audience (`aud`) that such a token must have; required with entra_tenant."
+    entra_audience: str | None = Field(None, min_length=1, description="Audience (`aud`) that such a token must have.")
+    studio_client_id: str | None = Field(
+        None,
+        pattern=r"^[a-zA-Z0-9-]+$",
+        description="App registration in entra_tenant with which people sign in to the Studio. [default: only keys do]",
+    )
+    studio_client_secret: SecretStr | None = Field(
+        None, description="Client secret of that app. [default: a federated credential for the engine's own identity]"
     )
     public_url: str | None = Field(
         None,
@@ -190,8 +202,12 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if (self.entra_tenant is None) != (self.entra_audience is None):
-            raise ValueError("set both entra_tenant and entra_audience, or neither")
+        if self.entra_tenant is None and (self.entra_audience or self.studio_client_id):
+            raise ValueError("entra_audience and studio_client_id need entra_tenant: set it too, or leave them out")
+        if self.entra_tenant is not None and not (self.entra_audience or self.studio_client_id):
+            raise ValueError("entra_tenant needs entra_audience or studio_client_id: set one of them too, or leave it out")
+        if self.studio_client_secret is not None and self.studio_client_id is None:
+            raise ValueError("studio_client_secret needs studio_client_id: set it too, or leave both out")
         if self.vision_key is not None and self.vision_endpoint is None:
             raise ValueError("vision_key needs vision_endpoint: set it too, or leave both out")
         if not self.database_url:
@@ -202,6 +218,11 @@ class Settings(BaseModel):
     def on_postgresql(self) -> bool:
         """Whether the database is PostgreSQL: then several processes, on several machines, may be one engine."""
         return self.database_url.startswith("postgresql")
+
+    @property
+    def studio_enabled(self) -> bool:
+        """Whether the Studio is served."""
+        return self.host in LOOPBACK_HOSTS if self.studio is None else self.studio
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, /, **overrides: Any) -> Self:  # noqa: ANN401

@@ -89,6 +89,10 @@ class AzureSettings(Settings):
     """How long deleted blobs can be restored."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
+    studio: bool = False
+    """Serve the Studio, the engine's web pages."""
+    studio_client_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F-]{36}$")] | None = None
+    """The app registration with which people sign in there; by default only the engine's key signs in."""
     private_network: bool = False
     """Make storage, database, Vision account and engine reachable only from a virtual network."""
     address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"

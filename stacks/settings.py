@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -29,6 +29,7 @@ from vision_customization.contract.limits import (
     NAME_PATTERN,
     TILES_MAX,
 )
+from vision_customization.contract.owners import MANAGED_BY, RESERVED
 from vision_customization.contract.texts import NAME_RULE
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 from vision_customization.contract.training_time import budget_range_fault
@@ -57,6 +58,13 @@ class DatasetSettings(Settings):
     custom_properties: CustomProperties = Field(default={})
     delete_images: bool = False
     """When the dataset is deleted, delete its images from storage, too."""
+
+    @field_validator("custom_properties")
+    @classmethod
+    def _owner_is_not_declared(cls, properties: dict[str, str]) -> dict[str, str]:
+        if MANAGED_BY in properties:
+            raise ValueError(RESERVED)
+        return properties
 
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> Self:
@@ -129,6 +137,11 @@ class StackSettings(Settings):
     azure: AzureSettings | None = None
     datasets: dict[DeclaredName, DatasetSettings] = Field(default={})
     models: dict[DeclaredName, ModelSettings] = Field(default={})
+
+    @property
+    def has_studio(self) -> bool:
+        """Whether the engine serves the Studio."""
+        return self.platform == "local" or (self.azure is not None and self.azure.studio)
 
     @model_validator(mode="after")
     def _models_name_datasets(self) -> Self:

@@ -20,6 +20,7 @@ from tests.support.waiting import wait_until
 from toolchain.packages import find_uv
 from toolchain.places import find_places
 from toolchain.programs.pulumi_cli import find_cli, ways_allowed
+from toolchain.programs.studio_files import FOLDER, NAMES, check_files
 from toolchain.publishing.release import build
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
@@ -100,7 +101,16 @@ def test_the_wheel_has_one_name_and_nothing_that_a_user_does_not_need(wheel: Pat
     known = subprocess.run(
         ["git", "ls-files", *packages], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout.split()
-    assert {name.partition("/")[2] for name in names if ".dist-info/" not in name} == {*known, "__init__.py", "py.typed"}
+    fetched = [f"{FOLDER}/{name}" for name in NAMES]
+    packed = {name.partition("/")[2] for name in names if ".dist-info/" not in name}
+    assert packed == {*known, *fetched, "__init__.py", "py.typed"}
+
+
+def test_the_wheel_has_what_set_up_fetches_for_the_studio(wheel: Path, tmp_path: Path) -> None:
+    """Git ignores these files, and the wheel is built from a source archive that must have them, too."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    check_files(tmp_path / "vision_customization" / FOLDER)
 
 
 @pytest.mark.parametrize("command", ["serve", "worker", "restore", "weights pull"])

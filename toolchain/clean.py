@@ -10,8 +10,9 @@ from pathlib import Path
 from toolchain.commands import say
 from toolchain.errors import ToolchainError
 from toolchain.places import Places, find_places
+from toolchain.programs.studio_files import FOLDER
 
-MADE = (".venv", ".vision", "policy/.venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "dist")
+MADE = (".venv", ".vision", "policy/.venv", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", "dist", FOLDER)
 MADE_OF_SAMPLES = tuple(
     f"examples/{example}/{made}"
     for example in ("textile", "detection")

@@ -40,6 +40,7 @@ class AzureArgs:
     `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
     `deployer_type` is `User`, `ServicePrincipal` or `Group`, where the deployer's token does not say it.
     `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
+    `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
     """
 
@@ -54,6 +55,8 @@ class AzureArgs:
     log_retention_days: int = 30
     soft_delete_days: int = 7
     custom_vision: bool = False
+    studio: bool = False
+    studio_client_id: str | None = None
     private_network: bool = False
     address_prefix: str = ADDRESS_PREFIX
     protect: bool = False

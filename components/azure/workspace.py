@@ -42,7 +42,7 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._name, self._args = name, (args := args_of(AzureArgs, args))
         self._child = pulumi.ResourceOptions(parent=self)
         config = authorization.get_client_config()
-        self._caller = Caller(config.subscription_id, config.object_id)
+        self._caller, self._tenant_id = Caller(config.subscription_id, config.object_id), config.tenant_id
         self._names = AzureNames.of(args.base, config.subscription_id, args.names)
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
         found = self._ask_first()
@@ -211,6 +211,18 @@ class AzureWorkspace(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def _studio(self) -> dict[str, pulumi.Input[str]]:
+        """The engine's settings of its web pages."""
+        if not self._args.studio:
+            return {}
+        if self._args.studio_client_id is None:
+            return {"VISION_ENGINE_STUDIO": "true"}
+        return {
+            "VISION_ENGINE_STUDIO": "true",
+            "VISION_ENGINE_ENTRA_TENANT": self._tenant_id,
+            "VISION_ENGINE_STUDIO_CLIENT_ID": self._args.studio_client_id,
+        }
+
     def _engine(
         self,
         network: PrivateNetwork | None,
@@ -247,6 +259,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                         "https://", self._names.engine, ".", environment.default_domain
                     ),
                     **({"VISION_ENGINE_CUSTOM_VISION": "true"} if self._args.custom_vision else {}),
+                    **self._studio(),
                 },
                 secrets={
                     "VISION_ENGINE_KEYS": key.value,

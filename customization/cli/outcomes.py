@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vision_customization.contract.judging import AtThreshold, ThresholdPage
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, Confusion, Outcome, OutcomeFilter, OutcomePage
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.output import performance_rows, print_table, progress_bar, say
@@ -96,6 +97,11 @@ def print_confusion(confusion: Confusion) -> None:
     columns = ("label \\ answer", *(answer or "(not found)" for answer in answers))
     rows = [(label or "(no label)", *(counts.get((label, answer), 0) for answer in answers)) for label in labels]
     print_table(columns, rows, "no tags")
+
+
+def threshold_numbers(page: ThresholdPage) -> dict[str, Any]:
+    """What counts at a threshold, as JSON values without the page's outcomes."""
+    return AtThreshold.model_validate(page.model_dump()).to_wire()
 
 
 def evaluation_report(client: VisionClient, evaluation: Evaluation, pictures: Pictures, number: int) -> str:

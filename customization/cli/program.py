@@ -22,17 +22,19 @@ from vision_customization.customization.cli.commands.new import new
 from vision_customization.customization.cli.commands.planogram import planogram
 from vision_customization.customization.cli.commands.predict import predict
 from vision_customization.customization.cli.commands.products import products
+from vision_customization.customization.cli.commands.studio import studio
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.output import say
 from vision_customization.customization.errors import (
     ConversionFailed,
     DatasetInvalid,
     EvaluationFailed,
+    GateMissed,
     RecognitionFailed,
     TrainingFailed,
 )
 
-ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed)
+ANSWERS = (DatasetInvalid, ConversionFailed, TrainingFailed, EvaluationFailed, RecognitionFailed, GateMissed)
 """Errors that report a failed check, not a failure of the service: exit code 1."""
 
 
@@ -64,6 +66,7 @@ def vision() -> None:
 
 for command in (
     init, new, check, convert, import_project, datasets, models, evaluate, compare, predict, products, planogram, export,
+    studio,
 ):  # fmt: skip
     vision.add_command(command)
 

@@ -21,14 +21,13 @@ from vision_customization.contract.enums import (
     RunStatus,
 )
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
-from vision_customization.contract.models import Artifact, EvaluationParameters, Model, ModelCreate, TrainingParameters
-from vision_customization.contract.outcomes import (
-    OUTCOMES_PAGE_MAX,
-    Confusion,
-    Curves,
-    LabelIssues,
-    OutcomeFilter,
-    OutcomePage,
+from vision_customization.contract.models import (
+    Artifact,
+    EvaluationParameters,
+    Model,
+    ModelCreate,
+    ModelOwner,
+    TrainingParameters,
 )
 from vision_customization.contract.products import (
     Planogram,
@@ -37,11 +36,13 @@ from vision_customization.contract.products import (
     ProductRecognitionResult,
     ProductRecognitionRun,
 )
-from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
+from vision_customization.contract.published_models import Publication, PublishedModel, PublishedModelPut
 from vision_customization.contract.storage_check import StorageAccess, StorageCheck
+from vision_customization.contract.studio import Role, SignInCode, SignInCodeCreate
 from vision_customization.contract.training_speed import TrainingSpeed
 from vision_customization.contract.training_time import Speed
 from vision_customization.customization.client.artifact_file import DIGEST_HEADER, write_artifact
+from vision_customization.customization.client.outcomes import OutcomeCalls
 from vision_customization.customization.client.transport import Reply, RetryPolicy, TokenCredential, Transport
 from vision_customization.customization.client.typed_calls import TypedCalls, parse
 from vision_customization.customization.client.upload_form import Form
@@ -61,8 +62,8 @@ IMPORT_SECONDS = 300.0
 """Time limits for an answer: an analysis may wait behind others; an imported model is tested before it is accepted."""
 
 
-class VisionClient:
-    """Datasets, models, evaluations, analysis and product recognition.
+class VisionClient(OutcomeCalls):
+    """Datasets, models, evaluations, their outcomes, analysis and product recognition.
 
     Args:
         endpoint: `https://{name}.cognitiveservices.azure.com`, `http://127.0.0.1:8080`, …
@@ -87,7 +88,7 @@ class VisionClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._transport = Transport(
+        transport = Transport(
             endpoint,
             credential,
             timeout_seconds=timeout_seconds,
@@ -95,7 +96,7 @@ class VisionClient:
             sleep=sleep,
             on_silence=on_silence,
         )
-        self._calls = TypedCalls(self._transport)
+        super().__init__(transport, TypedCalls(transport))
         self._sleep = sleep
         self._clock = clock
 
@@ -192,6 +193,7 @@ class VisionClient:
         model_kind: ModelKind = ModelKind.GENERIC_CLASSIFIER,
         test_dataset_name: str | None = None,
         tiles: int = 1,
+        managed_by: str | None = None,
     ) -> Model:
         """Start a training; `wait_for_model` waits until it ends.
 
@@ -199,6 +201,7 @@ class VisionClient:
             tiles: detectors only, 1 to 4: each image is enlarged this many times in both directions, as if it were cut into
                 tiles × tiles parts. Finds small objects in large images; an image takes about tiles² times as long to analyze.
                 An extension of the contract: sent only if it is more than 1.
+            managed_by: who manages the model, as `contract.owners` writes it: an extension of the contract.
 
         Raises:
             AlreadyExists: the name is taken.
@@ -212,6 +215,7 @@ class VisionClient:
                 tiles=tiles,
             ),
             evaluation_parameters=EvaluationParameters(test_dataset_name=test_dataset_name) if test_dataset_name else None,
+            managed_by=managed_by,
         )
 
         def is_ours(found: Model) -> bool:
@@ -229,6 +233,18 @@ class VisionClient:
 
     def list_models(self) -> Iterator[Model]:
         return self._calls.list(Model, "/models")
+
+    def set_model_owner(self, name: str, managed_by: str | None) -> None:
+        """Record who manages a model, as `contract.owners` writes it; None for nobody. An extension of the contract.
+
+        Raises:
+            NotFound: there is no such model, or the service does not record owners of models.
+        """
+        path = f"/models/{_segment(name)}/owner"
+        if managed_by is None:
+            self._transport.send("DELETE", path)
+        else:
+            self._transport.send("PUT", path, json=ModelOwner(managed_by=managed_by).to_wire())
 
     def cancel_model(self, name: str) -> None:
         """Request the cancellation of a training; `wait_for_model` waits until it ends."""
@@ -320,61 +336,34 @@ class VisionClient:
             raise EvaluationFailed(evaluation)
         return evaluation
 
-    # Outcomes: extensions of the contract. Without an evaluation's name, they are those that the model's own metrics are from.
-
-    def get_outcomes(
-        self,
-        model_name: str,
-        evaluation_name: str | None = None,
-        *,
-        only: OutcomeFilter | None = None,
-        tag: str | None = None,
-        skip: int = 0,
-        top: int = OUTCOMES_PAGE_MAX,
-    ) -> OutcomePage:
-        """One page of what a model answered for each image, the worst first.
-
-        Args:
-            only: wrong images only, for example.
-            tag: only images with this tag as a label or an answer.
-
-        Raises:
-            NotFound: there are none: an older engine made the evaluation, or the model was imported.
-        """
-        query = {"only": only.value if only is not None else None, "tag": tag, "skip": str(skip), "top": str(top)}
-        params = {name: value for name, value in query.items() if value is not None}
-        reply = self._transport.send("GET", _outcomes_path(model_name, evaluation_name), params=params)
-        return parse(OutcomePage, reply.json())
-
-    def get_confusion(self, model_name: str, evaluation_name: str | None = None) -> Confusion:
-        """How often each label got each answer."""
-        return self._calls.get(Confusion, f"{_outcomes_path(model_name, evaluation_name)}:confusion")
-
-    def get_curves(self, model_name: str, evaluation_name: str | None = None) -> Curves:
-        """Precision and recall at each threshold, by tag."""
-        return self._calls.get(Curves, f"{_outcomes_path(model_name, evaluation_name)}:curves")
-
-    def get_label_issues(
-        self, dataset_name: str, *, model_name: str | None = None, skip: int = 0, top: int = OUTCOMES_PAGE_MAX
-    ) -> LabelIssues:
-        """One page of a dataset's images, those with the least probable labels first.
-
-        Args:
-            model_name: a classifier that was trained from the dataset. [default: the newest one]
-
-        Raises:
-            NotFound: no such dataset, or no model that was trained from it has an estimate for its images.
-        """
-        params = {"skip": str(skip), "top": str(top), **({"model-name": model_name} if model_name is not None else {})}
-        return parse(
-            LabelIssues, self._transport.send("GET", f"/datasets/{_segment(dataset_name)}/labelissues", params=params).json()
-        )
-
     # Published models and artifacts: extensions of the contract
 
-    def publish_model(self, name: str, model_name: str) -> PublishedModel:
-        """Publish `model_name` as `name`, replacing the model that `name` answered with before."""
-        body = PublishedModelPut(model_name=model_name).to_wire()
+    def publish_model(
+        self,
+        name: str,
+        model_name: str,
+        *,
+        require: Mapping[str, float] | None = None,
+        evaluation: str | None = None,
+        managed_by: str | None = None,
+    ) -> PublishedModel:
+        """Publish `model_name` as `name`, replacing the model that `name` answered with before.
+
+        Args:
+            require: the gate that this model and all later ones must pass: metric → minimum (`calibrationECE`: maximum). None
+                keeps the gate that the name has; an empty one removes it.
+            evaluation: the model's evaluation whose metrics the gate judges. [default: the model's own metrics]
+            managed_by: who manages the name, as `contract.owners` writes it; None keeps who manages it.
+
+        Raises:
+            GateMissed: the model does not pass the gate of the name.
+        """
+        body = PublishedModelPut(
+            model_name=model_name,
+            require=dict(require) if require is not None else None,
+            evaluation=evaluation,
+            managed_by=managed_by,
+        ).to_wire()
         return parse(PublishedModel, self._transport.send("PUT", f"/publishedmodels/{_segment(name)}", json=body).json())
 
     def get_published_model(self, name: str) -> PublishedModel:
@@ -382,6 +371,10 @@ class VisionClient:
 
     def list_published_models(self) -> Iterator[PublishedModel]:
         return self._calls.list(PublishedModel, "/publishedmodels")
+
+    def publication_history(self, name: str) -> Iterator[Publication]:
+        """The models that a name answered with, the newest first; also of a name that is no longer published."""
+        return self._calls.list(Publication, f"/publishedmodels/{_segment(name)}/history")
 
     def unpublish_model(self, name: str) -> None:
         self._calls.delete(f"/publishedmodels/{_segment(name)}")
@@ -440,6 +433,13 @@ class VisionClient:
     def training_speed(self) -> Speed:
         """How fast the service trains, as it has measured so far."""
         return self._calls.get(TrainingSpeed, "/training:speed").to_speed()
+
+    # The Studio: an extension of the contract
+
+    def studio_code(self, role: Role = Role.OWNER) -> SignInCode:
+        """A one-time code that signs a browser in to the Studio, at `{endpoint}/studio/sign-in#code=…`, within a minute."""
+        body = SignInCodeCreate(role=role).to_wire()
+        return parse(SignInCode, self._transport.send("POST", "/studio/codes", json=body).json())
 
     # Analysis
 
@@ -525,11 +525,6 @@ def _segment(name: str) -> str:
 
 def _evaluation_path(model_name: str, name: str) -> str:
     return f"/models/{_segment(model_name)}/evaluations/{_segment(name)}"
-
-
-def _outcomes_path(model_name: str, evaluation_name: str | None) -> str:
-    of = f"/models/{_segment(model_name)}" if evaluation_name is None else _evaluation_path(model_name, evaluation_name)
-    return f"{of}/outcomes"
 
 
 def _run_path(model_name: str, run_name: str) -> str:

@@ -48,6 +48,7 @@ for name, declared in models.items():
 
 pulumi.export("endpoint", workspace.service.endpoint)
 pulumi.export("key", workspace.service.key)
+pulumi.export("studio", pulumi.Output.concat(workspace.service.endpoint, "/studio/"))
 '''
 
 IGNORED = ".venv/\n.vision/\n__pycache__/\n"

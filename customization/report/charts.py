@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from vision_customization.contract.outcomes import Confusion, Curve
+from vision_customization.contract.outcomes import Confusion, Curve, curve_area
 
 MATRIX_TAGS = 25
 """A larger matrix shows only the tags with the most mistakes."""
@@ -14,15 +14,6 @@ MATRIX_TAGS = 25
 _SIDE, _MARGIN = 170, 26
 _TICKS = (0.0, 0.5, 1.0)
 _NOTHING = None
-
-
-def area(curve: Curve) -> float:
-    """The area under the steps of a curve: about the average precision."""
-    before, total = 0.0, 0.0
-    for precision, recall in zip(curve.precision, curve.recall, strict=True):
-        total += (recall - before) * precision
-        before = recall
-    return total
 
 
 def curve_figure(name: str, curve: Curve) -> str:
@@ -47,7 +38,7 @@ def curve_figure(name: str, curve: Curve) -> str:
     label = escape(f"Precision and recall of {name}")
     return (
         f'<figure><svg {size} role="img" aria-label="{label}">{axes}<polyline points="{start} {line}"/>{mark}</svg>'
-        f"<figcaption><b>{escape(name)}</b> area {area(curve):.3f}{told}</figcaption></figure>"
+        f"<figcaption><b>{escape(name)}</b> area {curve_area(curve):.3f}{told}</figcaption></figure>"
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from html import escape
 
 from vision_customization.contract.coco.document import Box
-from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome
+from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome, curve_area
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.thumbnail import thumbnail
 from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
-from vision_customization.customization.report.charts import area, curve_figure, matrix_table, matrix_tags, tag_table
+from vision_customization.customization.report.charts import curve_figure, matrix_table, matrix_tags, tag_table
 
 CURVES = 24
 """Of more tags, those with the smallest areas are drawn."""
@@ -105,7 +105,7 @@ def _curves(curves: Curves) -> str:
     note = ""
     if len(tags) > CURVES:
         note = f"<p class='note'>The {CURVES} of {len(tags):,} tags with the smallest areas.</p>"
-        tags = sorted((pair for pair in tags if pair[1].threshold), key=lambda pair: area(pair[1]))[:CURVES]
+        tags = sorted((pair for pair in tags if pair[1].threshold), key=lambda pair: curve_area(pair[1]))[:CURVES]
     drawn: list[tuple[str, Curve]] = [] if curves.overall is None else [("all tags", curves.overall)]
     figures = "".join(curve_figure(name, curve) for name, curve in [*drawn, *tags])
     told = (

@@ -13,7 +13,9 @@ from pulumi import dynamic
 
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
+from vision_customization.contract.content_changes import counted_changes
 from vision_customization.contract.enums import AnnotationKind, Purpose
+from vision_customization.contract.owners import MANAGED_BY, RESERVED
 from vision_customization.contract.texts import counted
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
 from vision_customization.customization.datasets.digest_cache import DigestCache
@@ -31,6 +33,7 @@ from vision_customization.customization.datasets.upload import (
 from vision_customization.customization.errors import DatasetInvalid, NotFound
 from vision_customization.customization.resources import training_overlap
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
+from vision_customization.customization.resources.owner import this_stack
 from vision_customization.customization.resources.provider import (
     PREVIEW_LIMIT,
     Properties,
@@ -69,6 +72,7 @@ class DatasetProvider(VisionProvider):
         "uris",
         "purpose",
         "custom_properties",
+        "managed_by",
         "delete_images",
         "digest",
         "images",
@@ -129,7 +133,7 @@ class DatasetProvider(VisionProvider):
             uris,
             props["annotation_kind"],
             authentication=authentication(props),
-            custom_properties=props.get("custom_properties") or {},
+            custom_properties=custom_properties(props),
             replace=True,
         )
         self.keep(props)
@@ -137,7 +141,8 @@ class DatasetProvider(VisionProvider):
 
     def apply(self, olds: Properties, news: Properties) -> Properties:
         service = client(news)
-        outs = {**news, **registered(self._update(service, news, self._upload(news)))}
+        uris = olds["annotation_file_uris"] if self.changed(olds, news) == {"managed_by"} else self._upload(news)
+        outs = {**news, **registered(self._update(service, news, uris))}
         if olds["digest"] != news["digest"] and olds.get("uris") is None:
             retire(service, olds, keep_images=not news.get("delete_images"))
         return outs
@@ -150,8 +155,12 @@ class DatasetProvider(VisionProvider):
             seen["digest"] = CHANGED_OUTSIDE
         elif is_gone(properties):
             seen["digest"] = GONE
-        if (dataset.custom_properties or {}) != (properties.get("custom_properties") or {}):
-            seen["custom_properties"] = dataset.custom_properties or {}
+        found, recorded = dict(dataset.custom_properties or {}), properties.get("managed_by")
+        managed_by = found.pop(MANAGED_BY, None)
+        if found != (properties.get("custom_properties") or {}):
+            seen["custom_properties"] = found
+        elif recorded is not None and managed_by != recorded:  # a state from before there were owners has none
+            seen["managed_by"] = managed_by
         return seen
 
     def remove(self, properties: Properties) -> None:
@@ -201,7 +210,7 @@ class DatasetProvider(VisionProvider):
             properties["dataset_name"],
             annotation_file_uris=list(uris),
             authentication=authentication(properties),
-            custom_properties=properties.get("custom_properties") or {},
+            custom_properties=custom_properties(properties),
         )
 
 
@@ -226,6 +235,8 @@ def wrong_arguments(news: Properties) -> list[dynamic.CheckFailure]:
     for name in ("annotation_files", "uris"):
         if isinstance(news.get(name), str):
             wrong += failures(name, [f"expected a list of texts, not a text. Write [{news[name]!r}]"])
+    if is_known(news.get("custom_properties")) and MANAGED_BY in (news.get("custom_properties") or {}):
+        wrong += failures("custom_properties", [RESERVED])
     return wrong
 
 
@@ -255,6 +266,12 @@ def is_gone(properties: Mapping[str, Any]) -> bool:
 
 def registered(dataset: RegisteredDataset) -> Properties:
     return {"annotation_file_uris": dataset.annotation_file_uris}
+
+
+def custom_properties(properties: Mapping[str, Any]) -> dict[str, str]:
+    """The custom properties as the service keeps them: those that are declared, and who manages the dataset."""
+    managed_by = properties.get("managed_by")
+    return {**(properties.get("custom_properties") or {}), **({} if managed_by is None else {MANAGED_BY: managed_by})}
 
 
 def authentication(properties: Mapping[str, Any]) -> Authentication:
@@ -308,22 +325,12 @@ def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str
     before, after = find_manifest(olds["digest"], olds), find_manifest(news["digest"], news)
     if before is not None and after is not None:
         return compare(before, after).summary()
-    return counts_change(olds, news)
-
-
-def counts_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
-    """What the counts in the state show of a change. They do not show replaced images or moved boxes."""
-    kind = news.get("annotation_kind")
-    boxes = kind == AnnotationKind.IMAGE_OBJECT_DETECTION
-    several = kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
-    noun_of = "boxes of" if boxes else "images with" if several else "tag"
-    old_tags, new_tags = olds.get("tags") or {}, news.get("tags") or {}
-    counts = {f"{noun_of} '{tag}'": (old_tags.get(tag, 0), new_tags.get(tag, 0)) for tag in sorted({*old_tags, *new_tags})}
-    if boxes or several:
-        counts = {"images": (olds.get("images") or 0, news.get("images") or 0), **counts}
-    lines = [f"{noun}: {int(before):,} → {int(after):,}" for noun, (before, after) in counts.items() if before != after]
-    what = "images or boxes" if boxes else "images or tags" if several else "images"
-    return lines or [f"different {what}, but the same number as before"]
+    return counted_changes(
+        news.get("annotation_kind"),
+        (olds.get("images") or 0, news.get("images") or 0),
+        olds.get("tags") or {},
+        news.get("tags") or {},
+    )
 
 
 class Dataset(dynamic.Resource, module="vision", name="Dataset"):
@@ -376,6 +383,7 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
                 "uris": uris,
                 "purpose": purpose,
                 "custom_properties": custom_properties,
+                "managed_by": this_stack(),
                 "delete_images": delete_images,
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "digest": None,

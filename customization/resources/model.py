@@ -22,6 +22,7 @@ from vision_customization.customization.errors import AlreadyExists, NotFound, T
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, client
 from vision_customization.customization.resources.dataset import Dataset
 from vision_customization.customization.resources.engine_speed import engine_speed
+from vision_customization.customization.resources.owner import other_owner, own_model, this_stack
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.retraining import estimate, is_estimable, tiles_of, why_retrained, workload
 from vision_customization.customization.resources.row import Row, row_urn
@@ -57,6 +58,7 @@ class ModelProvider(VisionProvider):
         "tiles",
         "timeout_seconds",
         "model_name",
+        "managed_by",
     )
     identity = ("endpoint", "model_name")
 
@@ -106,9 +108,11 @@ class ModelProvider(VisionProvider):
                 time_budget_in_hours=int(props["time_budget_in_hours"]),
                 model_kind=ModelKind(props["model_kind"]),
                 tiles=tiles_of(props),
+                managed_by=props.get("managed_by"),
             )
         except AlreadyExists:
             row.say("resuming the training that an earlier update started")
+            own_model(service, name, props)
         model = service.wait_for_model(
             name,
             timeout_seconds=timeout_seconds(props),
@@ -118,8 +122,14 @@ class ModelProvider(VisionProvider):
         self.keep(props)
         return dynamic.CreateResult(name, {**props, **trained(model)})
 
+    def apply(self, olds: Properties, news: Properties) -> Properties:
+        if olds.get("managed_by") != news.get("managed_by"):
+            own_model(client(news), news["model_name"], news)
+        return {**olds, **news}
+
     def look(self, properties: Properties) -> Properties:
-        return trained(client(properties).get_model(properties["model_name"]))
+        model = client(properties).get_model(properties["model_name"])
+        return {**trained(model), **other_owner(model.managed_by, properties)}
 
     def remove(self, properties: Properties) -> None:
         client(properties).end_model(properties["model_name"])
@@ -295,6 +305,7 @@ class Model(ModelResource, dynamic.Resource, module="vision", name="Model"):
                 "time_budget_in_hours": time_budget_in_hours,
                 "tiles": tiles,
                 "timeout_seconds": timeout_seconds,
+                "managed_by": this_stack(),
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "model_name": None,
                 "status": None,

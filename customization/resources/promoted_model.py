@@ -15,6 +15,7 @@ from vision_customization.common.errors import VisionError
 from vision_customization.customization.errors import NotFound, ServiceError
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Service, Workspace, client
 from vision_customization.customization.resources.model import ModelResource, trained
+from vision_customization.customization.resources.owner import other_owner, own_model, this_stack
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
@@ -35,7 +36,7 @@ class NotPromoted(VisionError):
 
 class PromotedModelProvider(VisionProvider):
     noun = "model"
-    inputs = (*CONNECTION_PROPERTIES[:2], *SOURCE_CONNECTION, "source", "model_name", "artifact_digest")
+    inputs = (*CONNECTION_PROPERTIES[:2], *SOURCE_CONNECTION, "source", "model_name", "artifact_digest", "managed_by")
     identity = ("endpoint", "model_name")
     same_while_unknown = (*CONNECTION_PROPERTIES, *SOURCE_CONNECTION)
 
@@ -69,11 +70,18 @@ class PromotedModelProvider(VisionProvider):
         else:
             check_imported(model, props)
             row.say("an earlier update already imported this model")
+        own_model(service, model.name, props)
         self.keep(props)
         return dynamic.CreateResult(model.name, {**props, **promoted(model)})
 
+    def apply(self, olds: Properties, news: Properties) -> Properties:
+        if olds.get("managed_by") != news.get("managed_by"):
+            own_model(client(news), news["model_name"], news)
+        return {**olds, **news}
+
     def look(self, properties: Properties) -> Properties:
-        return promoted(client(properties).get_model(properties["model_name"]))
+        model = client(properties).get_model(properties["model_name"])
+        return {**promoted(model), **other_owner(model.managed_by, properties)}
 
     def remove(self, properties: Properties) -> None:
         client(properties).end_model(properties["model_name"])
@@ -168,6 +176,7 @@ class PromotedModel(ModelResource, dynamic.Resource, module="vision", name="Prom
                 "source": source,
                 "model_name": model_name,
                 "artifact_digest": artifact_digest,
+                "managed_by": this_stack(),
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
                 "model_kind": None,
                 "status": None,

@@ -8,13 +8,14 @@ from pulumi import dynamic
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
 from vision_customization.customization.resources.evaluation import Evaluation
 from vision_customization.customization.resources.model import ModelResource
+from vision_customization.customization.resources.owner import other_owner, this_stack
 from vision_customization.customization.resources.provider import Properties, VisionProvider, name_failures
 from vision_customization.customization.resources.row import Row, row_urn
 
 
 class PublishedModelProvider(VisionProvider):
     noun = "published name"
-    inputs = (*CONNECTION_PROPERTIES[:2], "published_name", "model_name")
+    inputs = (*CONNECTION_PROPERTIES[:2], "published_name", "model_name", "managed_by")
     identity = ("endpoint", "published_name")
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
@@ -36,14 +37,16 @@ class PublishedModelProvider(VisionProvider):
 
     def look(self, properties: Properties) -> Properties:
         published = client(properties).get_published_model(properties["published_name"])
-        return {"model_name": published.model_name}
+        return {"model_name": published.model_name, **other_owner(published.managed_by, properties)}
 
     def remove(self, properties: Properties) -> None:
         client(properties).unpublish_model(properties["published_name"])
 
     @staticmethod
     def _publish(properties: Properties) -> None:
-        client(properties).publish_model(properties["published_name"], properties["model_name"])
+        client(properties).publish_model(
+            properties["published_name"], properties["model_name"], managed_by=properties.get("managed_by")
+        )
         Row(properties["row_urn"]).say(f"'{properties['published_name']}' answers with {properties['model_name']}")
 
 
@@ -70,6 +73,7 @@ class PublishedModel(dynamic.Resource, module="vision", name="PublishedModel"):
                 **model.service.properties(),
                 "published_name": published_name or name,
                 "model_name": model.model_name,
+                "managed_by": this_stack(),
                 "row_urn": row_urn(name, f"pulumi-python:{self._resource_type_name}", opts),
             },
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=list(evaluations))),

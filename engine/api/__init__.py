@@ -4,6 +4,6 @@ It has no state of its own: its answers come from the store, the job queue, the 
 """
 
 from vision_customization.engine.api.application import create_app
-from vision_customization.engine.api.collaborators import Blobs, Jobs, Models
+from vision_customization.engine.api.collaborators import Blobs, Models
 
-__all__ = ["Blobs", "Jobs", "Models", "create_app"]
+__all__ = ["Blobs", "Models", "create_app"]

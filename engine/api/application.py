@@ -1,12 +1,14 @@
 """The application: all routes, behind the gateway."""
 
 import asyncio
+from collections.abc import Callable
 
 from fastapi import FastAPI
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from vision_customization.engine.api.authentication import Authenticator, EntraTokens, KeyRing, KeySource
-from vision_customization.engine.api.collaborators import Blobs, Jobs, Models, Prebuilt, Service
+from vision_customization.engine.api.collaborators import Blobs, Models, Prebuilt, Service
 from vision_customization.engine.api.connections import Connections
 from vision_customization.engine.api.document import describe
 from vision_customization.engine.api.errors import answer_errors
@@ -18,6 +20,7 @@ from vision_customization.engine.api.routes import (
     custom_vision,
     datasets,
     evaluations,
+    judging,
     label_issues,
     model_import,
     models,
@@ -26,13 +29,21 @@ from vision_customization.engine.api.routes import (
     probes,
     products,
     published_models,
+    sign_in_codes,
     storage_check,
     training_speed,
 )
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.orders import Jobs
+from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
+
+STUDIO = "/studio"
+
+StudioFactory = Callable[[Service, Authenticator, analyze.Analyzer], ASGIApp]
+"""Makes the application behind `/studio`; `engine.studio.create_studio`."""
 
 ROUTERS = (
     analyze.router,  # first: routes are tried in turn, and this one gets the most requests
@@ -41,6 +52,7 @@ ROUTERS = (
     label_issues.router,
     evaluations.router,
     outcomes.router,
+    judging.router,
     models.router,
     model_import.router,
     published_models.router,
@@ -48,6 +60,7 @@ ROUTERS = (
     planogram.router,
     storage_check.router,
     training_speed.router,
+    sign_in_codes.router,
     probes.router,
 )
 
@@ -63,6 +76,7 @@ def create_app(
     prebuilt: Prebuilt | None = None,
     connections: Connections | None = None,
     entra_keys: KeySource | None = None,
+    studio: StudioFactory | None = None,
 ) -> FastAPI:
     """The ASGI application.
 
@@ -74,8 +88,9 @@ def create_app(
         prebuilt: answers prebuilt features; without it, requests for them are refused.
         connections: the server's connections, for /metrics.
         entra_keys: source of the Entra tenant's public keys; by default Entra itself.
+        studio: makes the web pages, which are served under /studio if the settings say so.
     """
-    service = Service(settings, store, jobs, models, blobs, objects, prebuilt)
+    service = Service(settings, store, jobs, models, blobs, objects, Judge(objects), prebuilt)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store, connections)
     app = FastAPI(
@@ -98,6 +113,8 @@ def create_app(
     if settings.custom_vision:
         front = custom_vision.CustomVisionFront(app.state.analyzer, authenticator)
         app.router.routes.append(Route(f"{custom_vision.PREFIX}/{{path:path}}", front))
+    if studio is not None and settings.studio_enabled:
+        app.router.routes.append(Mount(STUDIO, studio(service, authenticator, app.state.analyzer)))
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

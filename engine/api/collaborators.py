@@ -14,27 +14,14 @@ from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.answers import Classification
 from vision_customization.engine.models.prebuilt import PrebuiltReply
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.orders import Jobs, LoadedModels
+from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
 
-class Jobs(Protocol):
-    """Queues trainings, evaluations, product recognition runs and content indexes for the workers;
-    `engine.jobs.queue.JobQueue`."""
-
-    def enqueue_training(self, model_id: str) -> object: ...
-
-    def enqueue_evaluation(self, evaluation_id: str) -> object: ...
-
-    def enqueue_recognition(self, run_id: str) -> object: ...
-
-    def enqueue_index(self, index_id: str) -> object: ...
-
-
-class Models(Protocol):
+class Models(LoadedModels, Protocol):
     """Trained models in memory; `vision_customization.engine.models.cache.ModelCache`."""
-
-    def forget(self, model_id: str) -> None: ...
 
     def load(self, model_id: str) -> object:
         """Load a model into memory before its first call. Raises `engine.models.cache.ModelGone`."""
@@ -82,4 +69,5 @@ class Service:
     models: Models
     blobs: Blobs
     objects: ObjectStore
+    judge: Judge
     prebuilt: Prebuilt | None = None

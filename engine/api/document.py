@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from vision_customization.contract.analysis import AnalyzeUrl
 from vision_customization.contract.datasets import DatasetCreate, DatasetUpdate
 from vision_customization.contract.evaluations import EvaluationCreate
-from vision_customization.contract.models import ModelCreate
+from vision_customization.contract.models import ModelCreate, ModelOwner
 from vision_customization.contract.products import PlanogramMatch
 from vision_customization.contract.published_models import PublishedModelPut
 from vision_customization.contract.storage_check import StorageCheck
@@ -23,6 +23,7 @@ REQUEST_BODIES = (
     DatasetUpdate,
     EvaluationCreate,
     ModelCreate,
+    ModelOwner,
     PlanogramMatch,
     PublishedModelPut,
     StorageCheck,

@@ -13,7 +13,16 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.limits import API_VERSION
 from vision_customization.contract.wire import ErrorDetails, ErrorResponse, InnerError, RequestError
 from vision_customization.engine.errors import EngineError
-from vision_customization.engine.store import AlreadyExists, NotFound, PreconditionFailed, StoreError, TokenNeeded, WrongState
+from vision_customization.engine.orders import OrderRefused
+from vision_customization.engine.store import (
+    AlreadyExists,
+    GateMissed,
+    NotFound,
+    PreconditionFailed,
+    StoreError,
+    TokenNeeded,
+    WrongState,
+)
 
 JSON = "application/json; charset=utf-8"
 
@@ -95,9 +104,11 @@ def store_refusal(error: StoreError) -> ApiError:
         return ApiError(412, ErrorCode.PRECONDITION_FAILED, str(error), target="If-Match")
     if isinstance(error, TokenNeeded):
         target = "authentication.sasToken"
-        return ApiError(400, ErrorCode.INVALID_REQUEST, f"{target}: {error}", target=target)
+        return invalid(f"{target}: {error}", target=target)
     if isinstance(error, WrongState):
-        return ApiError(400, ErrorCode.INVALID_REQUEST, str(error), target=error.name)
+        return invalid(str(error), target=error.name)
+    if isinstance(error, GateMissed):
+        return ApiError(400, ErrorCode.GATE_MISSED, str(error), target="require")
     raise error
 
 
@@ -130,6 +141,11 @@ def answer_errors(app: FastAPI) -> None:
     async def refuse_by_store(_: Request, error: Exception) -> Response:
         assert isinstance(error, StoreError)
         return store_refusal(error).response()
+
+    @app.exception_handler(OrderRefused)
+    async def refuse_order(_: Request, error: Exception) -> Response:
+        assert isinstance(error, OrderRefused)
+        return invalid(str(error), target=error.target).response()
 
     @app.exception_handler(RequestValidationError)
     async def refuse_values(_: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import JSON, allowed_methods
 
 R = TypeVar("R")
+G = TypeVar("G")
 
 ApiVersion = Annotated[
     Literal["2023-02-01-preview", "2023-04-01-preview"],
@@ -88,6 +89,11 @@ class LongPage(Page):
         more = {"nextLink": self._next_link(query)} if count > self.skip + self.top else {}
         rest = json.dumps({"count": count, **(facts or {}), **more}, ensure_ascii=False).encode()
         return encoded_response(b'{"value":[' + b",".join(items) + b"]," + rest[1:])
+
+
+def given(members: Mapping[str, G | None]) -> dict[str, G]:
+    """The members of a query or a reply that are not absent."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 PageQuery = Annotated[Page, Depends()]

@@ -1,9 +1,9 @@
-"""Decodes images to pixels: every format that the contract lists, upright, RGB, and no larger than the networks can use."""
+"""Decodes images to pixels: every format that the contract lists, upright, RGB, and no larger than needed."""
 
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -36,6 +36,10 @@ _BAND_PIXELS = 1024 * 1024
 _QUARTER_TURNS = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
 
+_SHOWN_SIDES = (1, 16_000)
+_SHOWN_PIXELS_MAX = 10_240**2
+"""The largest training image. Of larger images to evaluate with, people see none: it would take a gigabyte to decode them."""
+
 _large_one = threading.Lock()
 
 
@@ -46,11 +50,32 @@ class ImageSizeError(ImageError):
 @dataclass(frozen=True)
 class DecodedImage:
     """`pixels` is uint8 [h, w, 3], RGB, upright. `width` and `height` are those of the upright original: a large JPEG, and
-    any image of more than LARGE_PIXELS, may have fewer pixels, by an integer factor on each side."""
+    any image of more than LARGE_PIXELS, may have fewer pixels, by an integer factor on each side. `small` is the same picture
+    within a square, if asked for."""
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    small: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What an image's pixels are for.
+
+    Args:
+        sides: the least and the greatest length that a side may have.
+        size_of: the size at which the pixels are needed, at least, from the image's width and height.
+        pixels_max: how many pixels it may have, if that is fewer than any image may.
+        shown_side: the greatest side of the pixels, if that is limited.
+        small_side: the greatest side of `small`, if that is wanted.
+    """
+
+    sides: tuple[int, int] | None
+    size_of: Callable[[int, int], tuple[int, int]]
+    pixels_max: int | None = None
+    shown_side: int | None = None
+    small_side: int | None = None
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -97,14 +122,14 @@ def _bands(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _reduced_rgb(image: Image.Image, detail: int) -> Image.Image:
-    """`image` as RGB. A large one is reduced by an integer factor, to at least twice the size that a network sees.
+def _reduced_rgb(image: Image.Image, wanted: _Wanted) -> Image.Image:
+    """`image` as RGB. A large one is reduced by an integer factor, to at least the size that is needed.
 
     A reduced image is converted in bands, because each conversion makes a copy or two.
     """
     factor, rows = 1, image.height
     if image.width * image.height > LARGE_PIXELS:
-        width, height = _sufficient_size(image, detail)
+        width, height = wanted.size_of(image.width, image.height)
         factor = max(1, min(image.width // width, image.height // height))
         rows = factor * max(1, _BAND_PIXELS // (image.width * factor))
     low = high = 0.0
@@ -125,19 +150,29 @@ def fitting_size(width: int, height: int, side: int) -> tuple[float, float]:
     return side * ratio, side / ratio
 
 
-def _sufficient_size(image: Image.Image, detail: int) -> tuple[int, int]:
-    """Width and height of 2 · `detail` times the size that a network sees of an image of these proportions."""
-    width, height = fitting_size(image.width, image.height, _REDUCED_SIDE * detail)
-    return round(width), round(height)
+def size_within(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height of an image, in pixels, once its longer side is at most `side`; a smaller image keeps its size."""
+    factor = min(1.0, side / max(width, height))
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int = 1) -> DecodedImage:
+def _within(image: Image.Image, side: int) -> Image.Image:
+    """The image within a square of `side` pixels. Means of whole pixels first, then bicubic: for photographs of 0.3 to 12
+    megapixels at 256 px, that is 41 to 44 dB from Lanczos, in a fifth of the time."""
+    size = size_within(image.width, image.height, side)
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC, reducing_gap=1.0)
+
+
+def decode_image(
+    data: bytes, sides: tuple[int, int] | None = None, detail: int = 1, *, small_side: int | None = None
+) -> DecodedImage:
     """Decode one image file.
 
     Args:
         data: a JPEG, PNG, BMP, GIF, TIFF, WebP, ICO or MPO file; of an animation or a multi-page file, the first image.
         sides: the least and the greatest length in pixels that each side may have.
         detail: N means that the networks see the image N× as wide and high as usual, so more of a large image is kept.
+        small_side: the greatest side, in pixels, of the `small` picture, if that is wanted.
 
     Raises:
         ImageSizeError: a side is shorter or longer; checked from the file's header, before anything is decoded.
@@ -145,11 +180,34 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
             (67,108,864 as WebP). Damaged or very long metadata is ignored.
         CodecError: this installation lacks the codec.
     """
+
+    def size_of(width: int, height: int) -> tuple[int, int]:
+        wide, high = fitting_size(width, height, _REDUCED_SIDE * detail)
+        return round(wide), round(high)
+
+    return _decoded(data, _Wanted(sides, size_of, small_side=small_side))
+
+
+def decode_to_show(data: bytes, side: int) -> DecodedImage:
+    """Decode one image file for people to look at, within a square of `side` pixels. A smaller image is not enlarged.
+
+    Raises:
+        ImageSizeError: it has more than 104,857,600 pixels, or a side of more than 16,000; checked before anything is decoded.
+        ImageError, CodecError: as `decode_image`.
+    """
+
+    def size_of(width: int, height: int) -> tuple[int, int]:
+        return size_within(width, height, side)
+
+    return _decoded(data, _Wanted(_SHOWN_SIDES, size_of, _SHOWN_PIXELS_MAX, shown_side=side))
+
+
+def _decoded(data: bytes, wanted: _Wanted) -> DecodedImage:
     if not data:
         raise ImageError("the image is empty (0 bytes)")
     try:
         with needing_codecs(data, _codec_error):
-            return _opened(data, sides, detail)
+            return _opened(data, wanted)
     except (ImageError, CodecError):
         raise
     except UnidentifiedImageError as error:
@@ -162,19 +220,19 @@ def decode_image(data: bytes, sides: tuple[int, int] | None = None, detail: int 
         raise ImageError(f"the image is damaged or truncated: {error or type(error).__name__}") from error
 
 
-def _opened(data: bytes, sides: tuple[int, int] | None, detail: int) -> DecodedImage:
+def _opened(data: bytes, wanted: _Wanted) -> DecodedImage:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(image, sides)
-            return _decode(image, detail)
+            _check_size(image, wanted)
+            return _decode(image, wanted)
     except (OSError, SyntaxError, ValueError):
         # Metadata that Pillow refuses must not spoil a good image.
         essential = essential_png(data)
         if essential is None:
             raise
     with Image.open(io.BytesIO(essential), formats=FORMATS) as image:
-        _check_size(image, sides)
-        return _decode(image, detail)
+        _check_size(image, wanted)
+        return _decode(image, wanted)
 
 
 def _codec_error(message: str) -> CodecError:
@@ -187,30 +245,37 @@ def check_sides(width: int, height: int, sides: tuple[int, int]) -> None:
         raise ImageSizeError(f"the image {fault}")
 
 
-def _check_size(image: Image.Image, sides: tuple[int, int] | None) -> None:
+def _check_size(image: Image.Image, wanted: _Wanted) -> None:
     width, height = image.size
-    if sides is not None:
-        check_sides(width, height, sides)
+    if wanted.sides is not None:
+        check_sides(width, height, wanted.sides)
     if fault := pixels_fault(width, height, image.format or ""):
         raise ImageError(f"the image {fault}")
+    if wanted.pixels_max is not None and width * height > wanted.pixels_max:
+        raise ImageSizeError(
+            f"the image is {width} × {height} px, but only images of at most {wanted.pixels_max:,} pixels can be shown"
+        )
 
 
-def _decode(image: Image.Image, detail: int) -> DecodedImage:
+def _decode(image: Image.Image, wanted: _Wanted) -> DecodedImage:
     width, height = image.size
     drafted = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L")
     if drafted:
-        # Decode it at half, a quarter or an eighth of its size, if that is at least twice what a network sees. A progressive
-        # JPEG keeps all coefficients in memory meanwhile.
-        image.draft("RGB", _sufficient_size(image, detail))
+        # Decode it at half, a quarter or an eighth of its size, if that is at least what is needed. A progressive JPEG keeps
+        # all coefficients in memory meanwhile.
+        image.draft("RGB", wanted.size_of(width, height))
     hungry = width * height > LARGE_PIXELS and (not drafted or "progressive" in image.info)
     with _large_one if hungry else nullcontext():
         image.load()
-        reduced = _reduced_rgb(image, detail)
+        reduced = _reduced_rgb(image, wanted)
     # Only after loading: Pillow turns a TIFF upright, and drops its orientation, when it loads it.
     orientation = orientation_of(image)
     if orientation in _QUARTER_TURNS:
         width, height = height, width
-    return DecodedImage(np.asarray(upright(reduced, orientation), dtype=np.uint8), width, height)
+    turned = upright(reduced, orientation)
+    shown = turned if wanted.shown_side is None else _within(turned, wanted.shown_side)
+    small = None if wanted.small_side is None else np.asarray(_within(turned, wanted.small_side), dtype=np.uint8)
+    return DecodedImage(np.asarray(shown, dtype=np.uint8), width, height, small)
 
 
 ASPECT_ROOT_MAX = 2.0

@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from vision_customization.common.blob_container import CONNECTIONS
-from vision_customization.engine.objects.store import DRAFT, LEFT_BEHIND_SECONDS, ObjectNotFound, ObjectsUnavailable, check_key
+from vision_customization.engine.objects.store import (
+    DRAFT,
+    LEFT_BEHIND_SECONDS,
+    ObjectNotFound,
+    ObjectsUnavailable,
+    check_key,
+    surplus,
+)
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -123,6 +130,24 @@ class BlobObjects:
             except ResourceNotFoundError:
                 return []
         return sorted({name.removeprefix(start).rstrip("/") for name in found})
+
+    def trim(self, prefix: str, bytes_max: int) -> int:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        check_key(prefix)
+        start = f"{prefix}/"
+        with self._explained():
+            try:
+                listed = [
+                    (blob.last_modified.timestamp(), blob.size, blob.name)
+                    for blob in self._container.list_blobs(name_starts_with=start)
+                    if "/" not in blob.name.removeprefix(start)
+                ]
+            except ResourceNotFoundError:
+                return 0  # the container does not exist
+        doomed = surplus(listed, bytes_max)
+        self._each(self._delete, doomed)
+        return len(doomed)
 
     def sweep(self) -> None:
         """Delete drafts in the cache. Storage itself discards unfinished blobs of a killed process."""

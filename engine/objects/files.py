@@ -13,6 +13,7 @@ from vision_customization.engine.objects.store import (
     LEFT_BEHIND_SECONDS,
     ObjectNotFound,
     check_key,
+    surplus,
 )
 
 _DELETED = ".deleted-"
@@ -81,6 +82,13 @@ class FileObjects:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def trim(self, prefix: str, bytes_max: int) -> int:
+        doomed = surplus(_written(self._file(prefix)), bytes_max)
+        for file in doomed:
+            with contextlib.suppress(OSError):  # another process was faster
+                Path(file).unlink()
+        return len(doomed)
+
     def sweep(self) -> None:
         before = time.time() - LEFT_BEHIND_SECONDS
         for folder, folders, files in os.walk(self._root):
@@ -104,6 +112,20 @@ class FileObjects:
     def _file(self, key: str) -> Path:
         check_key(key)
         return self._root.joinpath(*key.split("/"))
+
+
+def _written(folder: Path) -> Iterator[tuple[float, int, str]]:
+    """When each file in `folder` was written, its size, and its path; drafts are left out."""
+    try:
+        entries = os.scandir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                    facts = entry.stat(follow_symlinks=False)
+                    yield facts.st_mtime, facts.st_size, entry.path
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,9 +1,15 @@
 """The keys of all objects, each defined once."""
 
+import re
+
 MODELS = "models"
 """Prefix of the models' folders."""
 JOBS = "jobs"
 """Prefix of the folders of jobs that have not ended."""
+THUMBNAILS = "thumbnails"
+"""Prefix of the thumbnails of images, in folders by the first two digits of the image's digest."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def model_key(model_id: str) -> str:
@@ -49,3 +55,10 @@ def older_curves_key(model_id: str, evaluation_id: str) -> str:
 def head_key(model_id: str) -> str:
     """Key of a model's classifier without its backbones."""
     return f"{model_key(model_id)}/head.npz"
+
+
+def thumbnail_key(sha256: str) -> str:
+    """Key of the thumbnail of an image, by the SHA-256 of its file, in hex. Raises ValueError if it is not one."""
+    if not _SHA256.fullmatch(sha256):
+        raise ValueError(f"{sha256[:80]!r} is not a SHA-256: expected 64 digits of lower-case hex")
+    return f"{THUMBNAILS}/{sha256[:2]}/{sha256}"

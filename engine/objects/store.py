@@ -4,7 +4,7 @@ A key is a relative path with `/` between its parts. A reader sees a complete ob
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -55,11 +55,32 @@ class ObjectStore(Protocol):
     def names(self, prefix: str) -> list[str]:
         """The next path part of all keys under `prefix/`."""
 
+    def trim(self, prefix: str, bytes_max: int) -> int:
+        """Delete the objects directly under `prefix/` that were written first, until the rest takes at most `bytes_max`.
+        Returns how many were deleted. Looks at each of them."""
+
     def sweep(self) -> None:
         """Delete what unfinished writes and deletions of killed processes left behind. Looks at every object."""
 
     def path(self, key: str) -> Path:
         """A local file with the object's content, which must not be changed. Raises ObjectNotFound."""
+
+
+def surplus(written: Iterable[tuple[float, int, str]], bytes_max: int) -> list[str]:
+    """The names of the oldest objects, without which the rest takes at most `bytes_max`.
+
+    Args:
+        written: when each was written, in any unit, its size in bytes, and its name.
+    """
+    ordered = sorted(written)
+    excess = sum(size for _, size, _ in ordered) - bytes_max
+    names = []
+    for _, size, name in ordered:
+        if excess <= 0:
+            break
+        names.append(name)
+        excess -= size
+    return names
 
 
 def check_key(key: str) -> None:

@@ -1,2 +1,2 @@
-"""Outcomes: what a model answered for each image of an evaluation or an estimate, stored in pages. How it answers is in
-`learning`."""
+"""Outcomes: what a model answered for each image of an evaluation or an estimate, stored in pages, and what that
+says about the model. How it answers is in `learning`."""

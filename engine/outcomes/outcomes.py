@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vision_customization.engine.learning.precision_recall import Curve
+from vision_customization.engine.outcomes.answers import Answers
 
 HIT, MISSED, FALSE = 1, 2, 4
 """A model's verdicts on a tag of an image: a label that it found, a label that it missed, an answer that is not a label. An
@@ -43,13 +44,14 @@ ConfusionCounts = Mapping[tuple[int | None, int | None], int]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of a whole evaluation. `images` are ordered from the worst to the best; `curves` are a `contract.outcomes.Curves` as JSON
-    values; `threshold` is the confidence from which on a detector's objects count."""
+    """Of a whole evaluation. `images` are ordered from the worst to the best, and `answers` say the same as arrays; `curves`
+    are a `contract.outcomes.Curves` as JSON values; `threshold` is the confidence from which on a detector's objects count."""
 
     tags: Sequence[str]
     images: Iterable[ImageOutcome]
     confusion: ConfusionCounts
     curves: Mapping[str, Curve | Mapping[str, Curve]]
+    answers: Answers
     threshold: float | None = None
 
 

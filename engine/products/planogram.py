@@ -7,7 +7,7 @@ own, and fits it to all of them. Everything is deterministic.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,12 +50,72 @@ class PlanogramError(EngineError):
         self.target = target
 
 
+@dataclass(frozen=True)
+class ShelfPosition:
+    """A position of a planogram, as the photograph shows it.
+
+    `place_xywh` is where it is, in pixels of the image, possibly outside of it. It is None if no product was matched: then the
+    camera is unknown. `found` is the expected product. Without it, `instead` is another product that stands there, if one does.
+    """
+
+    id: str
+    name: str
+    place_xywh: tuple[float, float, float, float] | None
+    found: DetectedObject | None = None
+    instead: DetectedObject | None = None
+
+
+@dataclass(frozen=True)
+class ShelfComparison:
+    """All positions of a planogram in its order, and the detected products that stand at none of them."""
+
+    positions: list[ShelfPosition]
+    extra: list[DetectedObject]
+
+
 def match_planogram(planogram: Planogram, detected: ProductRecognitionResult) -> list[MatchedPosition]:
     """The positions where the expected product was detected, in the planogram's order; the others are left out.
 
     Raises:
         PlanogramError: an id is duplicate or missing, or there are more than ITEMS_MAX items.
     """
+    _, named, shelf = _shelf(planogram, detected)
+    found = dict(shelf.match()[1])
+    return [
+        MatchedPosition(position_id=position.id, detected_object=named[found[index]])
+        for index, position in enumerate(planogram.positions)
+        if index in found
+    ]
+
+
+def compare_with_planogram(planogram: Planogram, detected: ProductRecognitionResult) -> ShelfComparison:
+    """What `match_planogram` finds, and beside it what is missing, what stands in a wrong place, and what is too much.
+
+    Raises:
+        PlanogramError: as above.
+    """
+    wanted, named, shelf = _shelf(planogram, detected)
+    placement, pairs = shelf.match()
+    found = dict(pairs)
+    instead = {} if placement is None else shelf.strangers(placement, found)
+    positions = [
+        ShelfPosition(
+            position.id,
+            product.name,
+            None if placement is None else placement.box(position.x, position.y, product.w, product.h),
+            found=named[found[index]] if index in found else None,
+            instead=named[instead[index]] if index in instead else None,
+        )
+        for index, (position, product) in enumerate(zip(planogram.positions, wanted, strict=True))
+    ]
+    placed = {*found.values(), *instead.values()}
+    return ShelfComparison(positions, [product for index, product in enumerate(named) if index not in placed])
+
+
+def _shelf(
+    planogram: Planogram, detected: ProductRecognitionResult
+) -> tuple[list[PlanogramProduct], list[DetectedObject], "_Shelf"]:
+    """The product of each position, the detected products that have a tag, and the centres and sizes of both."""
     check_planogram(planogram)
     if len(detected.products) > ITEMS_MAX:
         raise PlanogramError("detectedProducts.products", f"at most {ITEMS_MAX:,}, not {len(detected.products):,}")
@@ -80,12 +140,7 @@ def match_planogram(planogram: Planogram, detected: ProductRecognitionResult) ->
             [product.name for product in wanted], [max(one.tags, key=lambda tag: tag.confidence).name for one in named]
         ),
     )
-    found = dict(shelf.match())
-    return [
-        MatchedPosition(position_id=position.id, detected_object=named[found[index]])
-        for index, position in enumerate(planogram.positions)
-        if index in found
-    ]
+    return wanted, named, shelf
 
 
 def check_planogram(planogram: Planogram) -> None:
@@ -124,6 +179,12 @@ class _Placement:
     def __call__(self, points: Points) -> Points:
         return points * self.scale + self.shift
 
+    def box(self, x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:
+        """Left, top, width and height in pixels, of a rectangle in the planogram's units."""
+        left, top = (self.scale * (x, y) + self.shift).tolist()
+        width, height = (self.scale * (w, h)).tolist()
+        return left, top, width, height
+
 
 Pairs = list[tuple[int, int]]
 """Pairs of the index of a position and the index of a detection."""
@@ -144,9 +205,10 @@ class _Shelf:
     frame: NDArray[np.float64]
     groups: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
-    def match(self) -> Pairs:
+    def match(self) -> tuple[_Placement | None, Pairs]:
+        """The pairs of a position and its product, and where the positions are in the image; None without any pair."""
         if not self.groups:
-            return []
+            return None, []
         pairs = np.concatenate([_product(positions, detections) for positions, detections in self.groups])
         usual = np.median(self.detection_sizes[pairs[:, 1]] / self.position_sizes[pairs[:, 0]], axis=0)
         guesses = list(self._guesses(pairs, usual))[: max(3, _SCORING_WORK // len(pairs))]
@@ -155,7 +217,29 @@ class _Shelf:
         best = np.argsort(-np.round(scores, 9), kind="stable")[:fits]
         fitted = [self._fitted(guesses[index], usual) for index in best]
         placement = max(fitted, key=lambda placement: round(self._score(placement, pairs, usual), 9))
-        return self._assigned(placement, usual, NEAR)
+        found = self._assigned(placement, usual, NEAR)
+        return (placement if found else None), found
+
+    def strangers(self, placement: _Placement, found: Mapping[int, int]) -> dict[int, int]:
+        """For positions without their product, the nearest other detection that stands there; each detection once.
+
+        Args:
+            found: positions with their detections.
+        """
+        positions = np.array([index for index in range(len(self.positions)) if index not in found], np.int64)
+        taken = set(found.values())
+        detections = np.array([index for index in range(len(self.detections)) if index not in taken], np.int64)
+        off = self.detections[detections][None] - placement(self.positions)[positions][:, None]
+        distances = np.hypot(*np.moveaxis(off / (placement.scale * self.position_sizes[positions])[:, None], 2, 0))
+        rows, columns = np.nonzero(distances <= NEAR)
+        nearest = np.argsort(distances[rows, columns], kind="stable")
+        instead: dict[int, int] = {}
+        for row, column in zip(rows[nearest], columns[nearest], strict=True):
+            position, detection = int(positions[row]), int(detections[column])
+            if position not in instead and detection not in taken:
+                instead[position] = detection
+                taken.add(detection)
+        return instead
 
     def _guesses(self, pairs: NDArray[np.int64], usual: NDArray[np.float64]) -> Iterator[_Placement]:
         """Placements to try, the likeliest first; the order decides if several are equally good."""

@@ -1,5 +1,5 @@
-"""The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names, known
-blobs and speeds.
+"""The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
+their history, known blobs, speeds, dismissed failures and the Studio's sessions.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -19,8 +19,10 @@ from vision_customization.engine.store.cipher import TokenCipher, check_token_ke
 from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.datasets import DatasetStore
+from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
 from vision_customization.engine.store.errors import (
     AlreadyExists,
+    GateMissed,
     NotFound,
     PreconditionFailed,
     StoreError,
@@ -38,13 +40,17 @@ from vision_customization.engine.store.records import (
     DatasetRecord,
     EvaluationRecord,
     ModelRecord,
+    PublicationRecord,
     PublishedModelRecord,
     RunRecord,
+    SessionRecord,
+    TrainingContent,
     TrainingOrder,
     TrainingOutcome,
     Unfinished,
 )
 from vision_customization.engine.store.runs import RunStore
+from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
@@ -56,14 +62,19 @@ __all__ = [
     "ContentIndexRecord",
     "DatasetRecord",
     "EvaluationRecord",
+    "FailureKind",
+    "GateMissed",
     "ModelRecord",
     "NotFound",
     "PreconditionFailed",
+    "PublicationRecord",
     "PublishedModelRecord",
     "RunRecord",
+    "SessionRecord",
     "Store",
     "StoreError",
     "TokenNeeded",
+    "TrainingContent",
     "TrainingOrder",
     "TrainingOutcome",
     "Unfinished",
@@ -85,6 +96,8 @@ class Store:
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
+        self.dismissals = DismissalStore(self.database)
+        self.sessions = SessionStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -4,7 +4,7 @@ import uuid
 from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -12,7 +12,7 @@ from vision_customization.contract.enums import EvaluationStatus
 from vision_customization.contract.wire import ErrorDetails, Wire
 from vision_customization.engine.store.database import Database, found, status_counts
 from vision_customization.engine.store.errors import AlreadyExists, Kind, WrongState
-from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.tables import DismissalRow, EvaluationRow, ModelRow, RunRow
 from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
 
 Row = TypeVar("Row", bound=EvaluationRow | RunRow)
@@ -57,6 +57,7 @@ class AttemptStore(ABC, Generic[Row, Record, Outcome]):
             if not EvaluationStatus(row.status).final:
                 raise WrongState(self._kind, name, row.status, "it can be deleted once it has 'succeeded' or 'failed'")
             record = self._record(row, model.name)
+            session.execute(delete(DismissalRow).where(DismissalRow.id == row.id))
             session.delete(row)
             return record
 

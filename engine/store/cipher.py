@@ -55,6 +55,13 @@ class TokenCipher:
                 "or update the dataset's authentication."
             ) from None
 
+    def decrypt_recent(self, encrypted: str, seconds: int) -> SecretStr | None:
+        """What this cipher encrypted at most so many seconds ago; None otherwise."""
+        try:
+            return SecretStr(self._fernet.decrypt(encrypted, ttl=seconds).decode())
+        except InvalidToken:
+            return None
+
 
 def check_token_key(database: Database, cipher: TokenCipher, settings: Settings) -> None:
     """The first process that opens a PostgreSQL database determines its key. Raises SettingsError in one with another key.

@@ -12,7 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.enums import AnnotationKind, AuthenticationKind
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container, without_query
+from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
@@ -70,6 +72,14 @@ class DatasetStore:
             rows = session.scalars(select(DatasetRow).order_by(DatasetRow.sequence).offset(skip).limit(top))
             return [_record(row) for row in rows]
 
+    def newest(self, count: int) -> list[DatasetRecord]:
+        """Up to `count` datasets, the one changed last first."""
+        with self._database.reading() as session:
+            rows = session.scalars(
+                select(DatasetRow).order_by(DatasetRow.updated.desc(), DatasetRow.sequence.desc()).limit(count)
+            )
+            return [_record(row) for row in rows]
+
     def update(
         self,
         name: str,
@@ -120,6 +130,18 @@ class DatasetStore:
     def sas_token(self, dataset: DatasetRecord) -> SecretStr | None:
         """The decrypted token of `dataset`; None if it has none. Raises SettingsError if it was encrypted with another key."""
         return self._cipher.decrypt(dataset.sas_token_encrypted) if dataset.sas_token_encrypted else None
+
+    def access(self, dataset: DatasetRecord) -> Access:
+        """How the blobs of `dataset` are read. Raises SettingsError if its token was encrypted with another key."""
+        try:
+            token = self.sas_token(dataset)
+        except SettingsError:
+            raise SettingsError(
+                f"The SAS token of dataset '{dataset.name}' cannot be decrypted: it was encrypted with another token key. Set "
+                "the token again (PATCH the dataset's authentication)."
+            ) from None
+        identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
+        return Access(token, identity, dataset.sas_scopes)
 
 
 def _find(session: Session, name: str, if_match: frozenset[str] | None = None, *, lock: bool = False) -> DatasetRow:

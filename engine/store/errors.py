@@ -6,11 +6,13 @@ EngineError
     ├── NotFound              no dataset, model, evaluation, published name, run or content index of that name or id
     ├── AlreadyExists         the name is taken
     ├── WrongState            the status does not allow it
+    ├── GateMissed            the model's metrics do not reach what the published name requires
     ├── PreconditionFailed    `If-Match` names another version
     └── TokenNeeded           a dataset's SAS token must be given, or given again
 ```
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 from vision_customization.engine.errors import EngineError
@@ -51,6 +53,18 @@ class WrongState(StoreError):
         self.kind = kind
         self.name = name
         self.status = status
+
+
+class GateMissed(StoreError):
+    """The model's metrics do not reach what the published name requires. `misses` has a line for each."""
+
+    def __init__(self, name: str, model_name: str, judged_on: str, misses: Sequence[str]) -> None:
+        super().__init__(
+            f"The model '{model_name}' does not pass the gate of '{name}' {judged_on}: {'; '.join(misses)}. Nothing was "
+            "published. Publish a model that passes, or set another gate with `require`."
+        )
+        self.name = name
+        self.misses = tuple(misses)
 
 
 class PreconditionFailed(StoreError):

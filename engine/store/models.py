@@ -1,6 +1,7 @@
 """Models: the parameters, progress and outcome of their trainings."""
 
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import cached_property
@@ -15,8 +16,14 @@ from vision_customization.contract.models import Artifact, ModelPerformance, Tra
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.database import Database, found, status_counts
 from vision_customization.engine.store.errors import AlreadyExists, NotFound, WrongState
-from vision_customization.engine.store.records import AnswerableModel, ModelRecord, TrainingOrder, TrainingOutcome
-from vision_customization.engine.store.tables import EvaluationRow, ModelRow, PublishedModelRow, RunRow
+from vision_customization.engine.store.records import (
+    AnswerableModel,
+    ModelRecord,
+    TrainingContent,
+    TrainingOrder,
+    TrainingOutcome,
+)
+from vision_customization.engine.store.tables import DismissalRow, EvaluationRow, ModelRow, PublishedModelRow, RunRow
 from vision_customization.engine.store.transitions import ModelEvent, next_model_status
 
 
@@ -40,15 +47,17 @@ class ModelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, order: TrainingOrder) -> ModelRecord:
+    def create(self, name: str, order: TrainingOrder, *, managed_by: str | None = None) -> ModelRecord:
         """Raises AlreadyExists, also if a published model has the name: analyze could not tell the two apart."""
-        return self._insert(str(uuid.uuid4()), name, order, None)
+        return self._insert(str(uuid.uuid4()), name, order, None, managed_by)
 
     def import_trained(self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome) -> ModelRecord:
         """Add a model that was trained elsewhere and whose files exist, as succeeded. Raises AlreadyExists, as above."""
         return self._insert(model_id, name, order, outcome)
 
-    def _insert(self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome | None) -> ModelRecord:
+    def _insert(
+        self, model_id: str, name: str, order: TrainingOrder, outcome: TrainingOutcome | None, managed_by: str | None = None
+    ) -> ModelRecord:
         now = self._database.now()
         row = ModelRow(
             id=model_id,
@@ -60,6 +69,7 @@ class ModelStore:
             tiles=order.tiles,
             status=ModelStatus.NOT_STARTED.value,
             cancel_requested=False,
+            managed_by=managed_by,
             created=now,
             updated=now,
         )
@@ -94,12 +104,45 @@ class ModelStore:
                 _record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.sequence).offset(skip).limit(top))
             ]
 
+    def newest(self, count: int, statuses: Sequence[ModelStatus] = tuple(ModelStatus), skip: int = 0) -> list[ModelRecord]:
+        """Up to `count` models with one of these statuses, after the first `skip`, the newest first."""
+        wanted = ModelRow.status.in_([status.value for status in statuses])
+        with self._database.reading() as session:
+            query = select(ModelRow).where(wanted).order_by(ModelRow.sequence.desc()).offset(skip).limit(count)
+            return [_record(row) for row in session.scalars(query)]
+
+    def waiting_before(self, model: ModelRecord) -> int:
+        """How many trainings wait or run that were started before this model's."""
+        unfinished = ModelRow.status.in_([status.value for status in ModelStatus if not status.final])
+        sequence = select(ModelRow.sequence).where(ModelRow.id == model.id).scalar_subquery()
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).where(unfinished, ModelRow.sequence < sequence)) or 0
+
     def trained_from(self, dataset: str) -> list[ModelRecord]:
         """The models that were trained from a dataset and have succeeded, the newest first."""
         wanted = (ModelRow.training_dataset_name == dataset, ModelRow.status == ModelStatus.SUCCEEDED.value)
         with self._database.reading() as session:
             rows = session.scalars(select(ModelRow).where(*wanted).order_by(ModelRow.sequence.desc()))
             return [_record(row) for row in rows]
+
+    def newest_trained_from(self, dataset: str) -> ModelRecord | None:
+        """The newest model that was trained here from a dataset and has succeeded; None if there is none. An imported model was
+        trained elsewhere, from a dataset that only has the same name."""
+        wanted = (
+            ModelRow.training_dataset_name == dataset,
+            ModelRow.status == ModelStatus.SUCCEEDED.value,
+            ModelRow.progress.is_not(None),
+        )
+        with self._database.reading() as session:
+            row = session.scalar(select(ModelRow).where(*wanted).order_by(ModelRow.sequence.desc()).limit(1))
+            return _record(row) if row is not None else None
+
+    def set_owner(self, name: str, managed_by: str | None) -> ModelRecord:
+        """Record who manages a model; None for nobody. Raises NotFound."""
+        with self._database.writing() as session:
+            row = _find(session, name, lock=True)
+            row.managed_by = managed_by
+            return _record(row)
 
     def ids(self) -> set[str]:
         """The ids of all models."""
@@ -147,10 +190,13 @@ class ModelStore:
             if not ModelStatus(row.status).final:
                 raise WrongState("model", name, row.status, "cancel it first, and delete it once it is 'cancelled'")
             record = _record(row)
-            for evaluation in session.scalars(select(EvaluationRow).where(EvaluationRow.model_id == row.id)):
+            evaluations = session.scalars(select(EvaluationRow).where(EvaluationRow.model_id == row.id)).all()
+            failures = [row.id, *(evaluation.id for evaluation in evaluations)]
+            for evaluation in evaluations:
                 session.delete(evaluation)
             session.execute(delete(RunRow).where(RunRow.model_id == row.id))
             session.flush()
+            session.execute(delete(DismissalRow).where(DismissalRow.id.in_(failures)))
             session.delete(row)
             return record
 
@@ -169,6 +215,11 @@ class ModelStore:
             if not ModelStatus(row.status).final:
                 row.progress = progress.to_wire()
                 row.updated = self._database.now()
+
+    def record_content(self, model_id: str, content: TrainingContent) -> None:
+        """Store what a training has read from its dataset; a step that runs twice stores it again. Raises NotFound."""
+        with self._database.writing() as session:
+            _find_id(session, model_id, lock=True).training_content = content.to_json()
 
     def cancellation_requested(self, model_id: str) -> bool:
         """Whether a training should stop; also true for a model that was deleted."""
@@ -257,4 +308,6 @@ def _record(row: ModelRow) -> ModelRecord:
         artifact=Artifact.model_validate(row.artifact) if row.artifact is not None else None,
         cancel_requested=row.cancel_requested,
         tiles=row.tiles,
+        training_content=TrainingContent.from_json(row.training_content) if row.training_content is not None else None,
+        managed_by=row.managed_by,
     )

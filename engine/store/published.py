@@ -1,14 +1,46 @@
-"""Published models: stable names, each with the model that it points to now."""
+"""Published models: stable names, each with the model that it points to now, its gate, and the models that it pointed to."""
 
-from sqlalchemy import select
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from vision_customization.contract.enums import ModelStatus
+from vision_customization.contract.enums import EvaluationStatus, ModelStatus
+from vision_customization.contract.gate import misses
 from vision_customization.engine.store.database import Database, found
-from vision_customization.engine.store.errors import AlreadyExists, NotFound, WrongState
-from vision_customization.engine.store.records import PublishedModelRecord
-from vision_customization.engine.store.tables import ModelRow, PublishedModelRow
+from vision_customization.engine.store.errors import AlreadyExists, GateMissed, NotFound, WrongState
+from vision_customization.engine.store.records import PublicationRecord, PublishedModelRecord
+from vision_customization.engine.store.tables import (
+    WHO_MAX_LENGTH,
+    EvaluationRow,
+    ModelRow,
+    PublicationRow,
+    PublishedModelRow,
+)
+
+PUBLICATIONS_MAX = 100
+"""Publications kept of each name, the newest ones."""
+
+_PUBLICATIONS = (
+    select(PublicationRow, ModelRow.id)
+    .outerjoin(ModelRow, ModelRow.id == PublicationRow.model_id)
+    .order_by(PublicationRow.sequence.desc())
+)
+"""Publications, the newest first, each with the id of its model if that still exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """The arguments of `PublishedModelStore.publish`."""
+
+    name: str
+    model_name: str
+    by: str | None
+    require: Mapping[str, float] | None
+    evaluation: str | None
+    managed_by: str | None
 
 
 class PublishedModelStore:
@@ -17,16 +49,36 @@ class PublishedModelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def publish(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
+    def publish(
+        self,
+        name: str,
+        model_name: str,
+        *,
+        by: str | None = None,
+        require: Mapping[str, float] | None = None,
+        evaluation: str | None = None,
+        managed_by: str | None = None,
+    ) -> tuple[PublishedModelRecord, bool]:
         """Let `name` point to the model. The result is true if the name is new.
 
-        Raises AlreadyExists (a model has the name), NotFound (the model), WrongState (it has not succeeded).
+        Args:
+            by: who publishes it, for the history.
+            require: the name's gate from now on; None keeps the stored one, and an empty one removes it.
+            evaluation: the model's evaluation whose metrics the gate judges. [default: the model's own metrics]
+            managed_by: who manages the name; None keeps the stored one.
+
+        Raises:
+            AlreadyExists: a model has the name.
+            NotFound: the model or the evaluation.
+            WrongState: the model or the evaluation has not succeeded.
+            GateMissed: the metrics do not reach the gate.
         """
+        change = _Change(name, model_name, by, require, evaluation, managed_by)
         try:
-            return self._point(name, model_name)
+            return self._point(change)
         except IntegrityError:
             # Another caller has just published the same new name: update that one instead.
-            return self._point(name, model_name)
+            return self._point(change)
 
     def find(self, name: str) -> PublishedModelRecord:
         """Raises NotFound."""
@@ -39,30 +91,89 @@ class PublishedModelStore:
             query = select(PublishedModelRow).order_by(PublishedModelRow.sequence).offset(skip).limit(top)
             return [_record(row) for row in session.scalars(query)]
 
+    def history(self, name: str, skip: int = 0, top: int = PUBLICATIONS_MAX) -> list[PublicationRecord]:
+        """The models that a name pointed to, the newest first: up to `top` after the first `skip`, of the last 100. It goes on
+        after the name was unpublished and published again. Raises NotFound if nothing was ever published under the name."""
+        with self._database.reading() as session:
+            if session.scalar(select(PublicationRow.sequence).where(PublicationRow.name == name).limit(1)) is None:
+                raise NotFound("published model", name)
+            query = _PUBLICATIONS.where(PublicationRow.name == name).offset(skip).limit(top)
+            return [_publication(row, model_id) for row, model_id in session.execute(query)]
+
+    def previous(self, name: str) -> PublicationRecord | None:
+        """The model to go back to: the last other one that the name pointed to and that still exists; None if there is none.
+        Raises NotFound if the name is not published."""
+        with self._database.reading() as session:
+            now = _find(session, name).model_name
+            others = (PublicationRow.name == name, PublicationRow.model_name != now, ModelRow.id.is_not(None))
+            for row, model_id in session.execute(_PUBLICATIONS.where(*others).limit(1)):
+                return _publication(row, model_id)
+        return None
+
     def unpublish(self, name: str) -> None:
         """Raises NotFound."""
         with self._database.writing() as session:
             session.delete(_find(session, name))
 
-    def _point(self, name: str, model_name: str) -> tuple[PublishedModelRecord, bool]:
+    def _point(self, change: "_Change") -> tuple[PublishedModelRecord, bool]:
+        name = change.name
         with self._database.writing() as session:
             if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
                 raise AlreadyExists("published model", name, "model")
-            status = session.scalar(select(ModelRow.status).where(ModelRow.name == model_name))
-            if status is None:
-                raise NotFound("model", model_name)
-            if status != ModelStatus.SUCCEEDED.value:
-                raise WrongState("model", model_name, status, "only a model that has succeeded can be published")
+            model = found(session, select(ModelRow).where(ModelRow.name == change.model_name), "model", change.model_name)
+            if model.status != ModelStatus.SUCCEEDED.value:
+                raise WrongState("model", model.name, model.status, "only a model that has succeeded can be published")
             now = self._database.now()
             row = session.scalar(select(PublishedModelRow).where(PublishedModelRow.name == name).with_for_update())
             created = row is None
             if row is None:
-                row = PublishedModelRow(name=name, model_name=model_name, created=now, updated=now)
+                row = PublishedModelRow(name=name, created=now, updated=now)
                 session.add(row)
-            elif row.model_name != model_name:
-                row.model_name = model_name
+            before = (row.model_name, row.require, row.managed_by)
+            row.model_name = model.name
+            if change.require is not None:
+                row.require = dict(change.require) or None
+            row.managed_by = change.managed_by or row.managed_by
+            _judge(session, row, model, change.evaluation)
+            if before != (row.model_name, row.require, row.managed_by):
                 row.updated = now
+            publication = PublicationRow(
+                name=name,
+                model_name=model.name,
+                model_id=model.id,
+                published=now,
+                published_by=change.by and change.by[:WHO_MAX_LENGTH],
+            )
+            _remember(session, publication, new=created)
             return _record(row), created
+
+
+def _judge(session: Session, row: PublishedModelRow, model: ModelRow, evaluation: str | None) -> None:
+    """Raises GateMissed, and NotFound or WrongState for the evaluation."""
+    performance, judged_on = model.performance, "by its own estimate"
+    if evaluation is not None:
+        query = select(EvaluationRow).where(EvaluationRow.model_id == model.id, EvaluationRow.name == evaluation)
+        judged = found(session, query, "evaluation", evaluation)
+        if judged.status != EvaluationStatus.SUCCEEDED.value:
+            raise WrongState("evaluation", evaluation, judged.status, "only one that has succeeded can be held against a gate")
+        performance, judged_on = judged.performance, f"in evaluation '{evaluation}'"
+    elif model.test_dataset_name is not None:
+        judged_on = f"on its test dataset '{model.test_dataset_name}'"
+    if missed := misses(performance or {}, row.require or {}):
+        raise GateMissed(row.name, model.name, judged_on, missed)
+
+
+def _remember(session: Session, publication: PublicationRow, *, new: bool) -> None:
+    """Add the publication to the history, unless the name, which is not `new`, points to this very model already."""
+    of_name = PublicationRow.name == publication.name
+    newest_first = select(PublicationRow).where(of_name).order_by(PublicationRow.sequence.desc())
+    last = session.scalar(newest_first.limit(1))
+    if not new and last is not None and (last.model_name, last.model_id) == (publication.model_name, publication.model_id):
+        return
+    session.add(publication)
+    session.flush()
+    beyond = newest_first.with_only_columns(PublicationRow.sequence).offset(PUBLICATIONS_MAX).limit(1).scalar_subquery()
+    session.execute(delete(PublicationRow).where(of_name, PublicationRow.sequence <= beyond))
 
 
 def _find(session: Session, name: str) -> PublishedModelRow:
@@ -70,4 +181,23 @@ def _find(session: Session, name: str) -> PublishedModelRow:
 
 
 def _record(row: PublishedModelRow) -> PublishedModelRecord:
-    return PublishedModelRecord(name=row.name, model_name=row.model_name, created=row.created, updated=row.updated)
+    return PublishedModelRecord(
+        name=row.name,
+        model_name=row.model_name,
+        created=row.created,
+        updated=row.updated,
+        require=dict(row.require or {}),
+        managed_by=row.managed_by,
+    )
+
+
+def _publication(row: PublicationRow, model_id: str | None) -> PublicationRecord:
+    return PublicationRecord(
+        name=row.name,
+        model_name=row.model_name,
+        model_id=row.model_id,
+        published=row.published,
+        published_by=row.published_by,
+        reason=row.reason,
+        available=model_id is not None,
+    )

@@ -1,9 +1,9 @@
 """The records that the store returns: a frozen one for each row, with the types of the contract."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import (
@@ -18,7 +18,9 @@ from vision_customization.contract.enums import (
     RunStatus,
 )
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
+from vision_customization.contract.owners import MANAGED_BY
 from vision_customization.contract.products import ProductRecognitionResult
+from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
 
 
@@ -40,6 +42,11 @@ class DatasetRecord:
     created: datetime
     updated: datetime
     e_tag: str
+
+    @property
+    def managed_by(self) -> str | None:
+        """Who manages it, as `contract.owners` reads it."""
+        return (self.custom_properties or {}).get(MANAGED_BY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,27 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingContent:
+    """What a training read from its dataset.
+
+    `files` are the annotation files' URIs, as they were registered, each with the SHA-256 of the file in hex. `tags` has the
+    number of labels of each tag: of images or, for detection, of boxes.
+    """
+
+    annotation_kind: AnnotationKind
+    files: dict[str, str]
+    images: int
+    tags: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "annotation_kind": self.annotation_kind.value}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls(**{**value, "annotation_kind": AnnotationKind(value["annotation_kind"])})
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerableModel:
     """The fields of a model that an analyze call needs."""
 
@@ -76,7 +104,11 @@ class AnswerableModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """A model and its training. `id` is a UUID and never reused; a name may be reused after its model was deleted."""
+    """A model and its training. `id` is a UUID and never reused; a name may be reused after its model was deleted.
+
+    `training_content` is known once the training has read its annotations; never of an imported model, or of one that an older
+    engine trained.
+    """
 
     id: str
     name: str
@@ -95,6 +127,8 @@ class ModelRecord:
     artifact: Artifact | None = None
     cancel_requested: bool = False
     tiles: int = 1
+    training_content: TrainingContent | None = None
+    managed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +164,32 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class PublishedModelRecord:
-    """A stable name and the model that it answers with. The model may have been deleted since."""
+    """A stable name and the model that it answers with. The model may have been deleted since. `require` is its gate: metric →
+    the threshold that every model must reach."""
 
     name: str
     model_name: str
     created: datetime
     updated: datetime
+    require: dict[str, float] = field(default_factory=dict)
+    managed_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublicationRecord:
+    """A name answered with this model from `published` on.
+
+    `model_id` and `published_by` are None where an older engine published it: the model had been deleted, and nobody noted who
+    it was. `available` says whether this very model still exists. `reason` is why the gate was overridden, if it was.
+    """
+
+    name: str
+    model_name: str
+    model_id: str | None
+    published: datetime
+    published_by: str | None
+    reason: str | None
+    available: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +201,16 @@ class BlobRecord:
     sha256: str
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """Somebody signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one."""
+
+    role: Role
+    who: str
+    key_fingerprint: str | None
+    created: datetime
 
 
 class Unfinished(NamedTuple):

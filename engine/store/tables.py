@@ -19,8 +19,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from vision_customization.contract.owners import MANAGED_BY_MAX_LENGTH
+
 NAME = String(255)
 ID = String(36)
+
+WHO_MAX_LENGTH = 255
+"""Of the text that says who did something."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -90,6 +95,8 @@ class ModelRow(Table):
     error: Mapped[dict[str, Any] | None]
     progress: Mapped[dict[str, Any] | None]
     artifact: Mapped[dict[str, Any] | None]
+    training_content: Mapped[dict[str, Any] | None]
+    managed_by: Mapped[str | None] = mapped_column(String(MANAGED_BY_MAX_LENGTH))
     created: Mapped[datetime]
     updated: Mapped[datetime]
 
@@ -133,8 +140,36 @@ class PublishedModelRow(Table):
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column(NAME, unique=True)
     model_name: Mapped[str] = mapped_column(NAME)
+    require: Mapped[dict[str, Any] | None]
+    managed_by: Mapped[str | None] = mapped_column(String(MANAGED_BY_MAX_LENGTH))
     created: Mapped[datetime]
     updated: Mapped[datetime]
+
+
+class PublicationRow(Table):
+    """The model that a published name answered with from `published` on. Rows stay after the model, and after the name."""
+
+    __tablename__ = "publications"
+    __table_args__ = (Index(None, "name"),)
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(NAME)
+    model_name: Mapped[str] = mapped_column(NAME)
+    model_id: Mapped[str | None] = mapped_column(ID)
+    published: Mapped[datetime]
+    published_by: Mapped[str | None] = mapped_column(String(WHO_MAX_LENGTH))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class DismissalRow(Table):
+    """A failed model or evaluation that somebody has dismissed. `kind` is `model` or `evaluation`."""
+
+    __tablename__ = "dismissals"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    dismissed_by: Mapped[str] = mapped_column(String(WHO_MAX_LENGTH))
+    dismissed: Mapped[datetime]
 
 
 class TokenKeyRow(Table):
@@ -170,6 +205,32 @@ class SpeedRow(Table):
     work: Mapped[str] = mapped_column(String(32), primary_key=True)
     units: Mapped[float] = mapped_column(Double)
     seconds: Mapped[float] = mapped_column(Double)
+
+
+class SessionRow(Table):
+    """Somebody signed in to the Studio. The digest is the SHA-256 of the session's id."""
+
+    __tablename__ = "studio_sessions"
+
+    token_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(NAME, index=True)
+    key_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    created: Mapped[datetime]
+    seen: Mapped[datetime]
+    expires: Mapped[datetime]
+
+
+class SignInCodeRow(Table):
+    """A one-time code that begins a session."""
+
+    __tablename__ = "sign_in_codes"
+
+    code_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(NAME)
+    key_fingerprint: Mapped[str | None] = mapped_column(String(64))
+    expires: Mapped[datetime]
 
 
 class ContentIndexRow(Table):

@@ -116,11 +116,11 @@ def test_ci_runs_every_group_of_tests() -> None:
     assert set(matrix_targets(ci["jobs"]["test"])) == {"lint", "docs", *re.findall(r"^(test-[a-z]+):", MAKEFILE, re.MULTILINE)}
 
 
-def test_ci_has_postgresql_where_tests_need_it() -> None:
-    """With CI=true they fail without it, and what a runner brings changes."""
+def test_ci_has_postgresql_and_a_browser_where_tests_need_them() -> None:
+    """With CI=true they fail without them, and what a runner brings changes."""
     commands = [step.get("run", "") for step in steps(CHECKOUT / ".github" / "workflows" / "ci.yml")]
-    assert commands.index("make postgresql") < commands.index("make ${{ matrix.target }}")
-    assert "make postgresql\n" in (CHECKOUT / ".ci" / "run").read_text()
+    assert {"make postgresql", "make browser"} <= set(commands[: commands.index("make ${{ matrix.target }}")])
+    assert "make postgresql browser\n" in (CHECKOUT / ".ci" / "run").read_text()
 
 
 @per_workflow

@@ -59,6 +59,11 @@ def test_up_trains_gates_and_publishes(deployed: Project, picture: bytes) -> Non
     assert model["name"].startswith("shapes-")
     assert model["status"] == "succeeded"
     assert model["publishedName"] == "shapes"
+    client = client_of(deployed)
+    owner = "pulumi:vision-customization/local"
+    assert {(dataset.custom_properties or {}).get("managedBy") for dataset in client.list_datasets()} == {owner}
+    assert client.get_model(model["name"]).managed_by == client.get_published_model("shapes").managed_by == owner
+    assert next(client.publication_history("shapes")).published_by == owner
     assert model["performance"]["accuracyTop1"] >= 0.6
     answer = client_of(deployed).analyze("shapes", picture)
     assert answer.custom_model_result is not None
@@ -235,7 +240,7 @@ def test_a_dataset_changed_behind_pulumis_back_is_put_right(deployed: Project) -
     deployed.refresh().succeeded()
     deployed.up().succeeded()
     dataset = client.get_dataset("shapes-test")
-    assert not dataset.custom_properties
+    assert dataset.custom_properties == {"managedBy": "pulumi:vision-customization/local"}
     assert dataset.annotation_file_uris == before
 
 

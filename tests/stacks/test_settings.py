@@ -117,6 +117,14 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             "set source and annotationFiles, or",
         ),
         ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "set source and annotationFiles, or"),
+        (
+            {"datasets": {"train": {**DATASETS["train"], "customProperties": {"managedBy": "me"}}}},
+            "datasets.train.customProperties: 'managedBy' is set by the Dataset itself, and names its stack. Choose another",
+        ),
+        (
+            {"datasets": {"train": {**DATASETS["train"], "customProperties": {f"k{key}": "v" for key in range(11)}}}},
+            "datasets.train.customProperties: a dataset has at most 10 custom properties, not counting managedBy",
+        ),
         ({"datasets": {"-x": DATASETS["train"]}}, "vision-customization:datasets.-x: a name starts with a letter or digit"),
         (
             {"datasets": DATASETS, "models": {"m": {"trainingDataset": "trian"}}},

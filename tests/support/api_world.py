@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,12 @@ class Caller:
             async with httpx.AsyncClient(transport=transport, base_url=self._base, trust_env=False) as client:
                 return await client.request(method, url, headers=sent, **arguments)
 
-        return asyncio.run(call())
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(call())
+        with ThreadPoolExecutor(1) as thread:  # in a browser test: Playwright's loop runs in this thread
+            return thread.submit(asyncio.run, call()).result()
 
 
 @dataclass

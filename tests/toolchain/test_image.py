@@ -18,6 +18,7 @@ from tests.support.waiting import wait_until
 from tests.toolchain.dockerfile import Stage, read_dockerfile
 from toolchain.lock import NOT_OF_THE_ENGINE
 from toolchain.places import find_places
+from toolchain.programs.studio_files import FOLDER, check_files
 
 ARGUMENTS, STAGES = read_dockerfile((CHECKOUT / "Dockerfile").read_text())
 INSTALLED = "/opt/vision-engine"
@@ -129,7 +130,7 @@ def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(
-            source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "images"), dirs_exist_ok=True
+            source, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules", "images", "vendor"), dirs_exist_ok=True
         )
     else:
         shutil.copy(source, target)
@@ -144,6 +145,7 @@ def test_what_the_image_runs(root: Path) -> None:
     assert not any((packages / name).exists() for name in ("pulumi", "pulumi_azure_native", "pytest", "grpc", "pip"))
     assert list((packages / "vision_customization" / "engine").glob("__pycache__/*.pyc"))
     assert len(list((installed / "weights").glob("*.onnx"))) == 3
+    check_files(packages / "vision_customization" / FOLDER)
     for folder, _, _ in os.walk(installed):
         Path(folder).chmod(0o555)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import hashlib
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +22,8 @@ class NpmPackage:
     """A package and the files needed from it.
 
     `integrity` is that of its tarball, as npm's lock files have it (`sha512-…`, base 64). `files` are the paths inside the
-    package that are kept, `sha256` the digests in hex of those that are also checked individually. `licence` has the
-    package's licence, and what is known of the files' own origin.
+    package that are kept, or patterns such as `lib/*.d.ts`. `sha256` has the digests in hex of those that are also checked
+    individually. `licence` has the package's licence, and what is known of the files' own origin.
     """
 
     name: str
@@ -65,6 +66,18 @@ def get_tarball(package: NpmPackage, node: Node, folder: Path) -> Path:
     return tarball
 
 
+def names_for(pattern: str, names: Sequence[str], package: NpmPackage) -> list[str]:
+    """The names that a pattern matches.
+
+    Raises:
+        ToolchainError: it matches none.
+    """
+    found = [pattern] if pattern in names else fnmatch.filter(names, pattern)
+    if not found:
+        raise ToolchainError(f"{package.source} has no file {pattern}")
+    return found
+
+
 def extract(package: NpmPackage, tarball: Path, folder: Path) -> None:
     """Write the needed files into `folder`, after checking all of them.
 
@@ -78,14 +91,10 @@ def extract(package: NpmPackage, tarball: Path, folder: Path) -> None:
             "Try again. If it fails again, the registry serves a different package under that name."
         )
     with tarfile.open(tarball) as archive:
-        for name in package.files:
-            try:
-                member = archive.extractfile(f"package/{name}")
-            except KeyError:
-                member = None
-            if member is None:
-                raise ToolchainError(f"{package.source} has no file {name}")
-            data = member.read()
+        names = sorted(member.name.partition("/")[2] for member in archive.getmembers() if member.isfile())
+        for name in (name for pattern in package.files for name in names_for(pattern, names, package)):
+            content = archive.extractfile(f"package/{name}")
+            data = content.read() if content else b""
             digest = hashlib.sha256(data).hexdigest()
             if digest != package.sha256.get(name, digest):
                 raise ToolchainError(f"{name} of {package.source} has SHA-256 {digest}, expected {package.sha256[name]}")

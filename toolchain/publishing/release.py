@@ -13,6 +13,7 @@ from toolchain.commands import say
 from toolchain.errors import ToolchainError
 from toolchain.packages import NETWORK, find_uv
 from toolchain.places import Places, find_places
+from toolchain.programs.studio_files import FOLDER, check_files
 from toolchain.publishing.repository import address, with_absolute_links
 
 
@@ -34,7 +35,12 @@ def check_tag(tag: str, version: str) -> None:
 
 
 def build(places: Places, folder: Path) -> None:
-    """The source archive, and the wheel built from it, in `folder`, with the build backend that is pinned."""
+    """The source archive, and the wheel built from it, in `folder`, with the build backend that is pinned.
+
+    Raises:
+        ToolchainError: files that set-up fetches are missing, or the build failed.
+    """
+    check_files(places.checkout / FOLDER)
     shutil.rmtree(folder, ignore_errors=True)
     locked = ("--build-constraints", places.locks / "build.txt", "--require-hashes")
     find_uv(places)("build", "--quiet", *locked, "--out-dir", folder, places.checkout, advice=NETWORK)

@@ -87,6 +87,11 @@ def draw_command(model_name: str, image: Path | str, stack: str) -> str:
     return shlex.join([*arguments, "--stack", stack])
 
 
+def studio_command(stack: str) -> str:
+    """A shell command that opens the Studio in a browser, signed in, to be run in the checkout."""
+    return "make studio" if stack == "local" else shlex.join(["make", "studio", f"STACK={stack}"])
+
+
 def performance_text(performance: Mapping[str, Any] | None) -> str:
     """`accuracyTop1 0.983, averagePrecision 0.997`."""
     figures = {name: value for name, value in (performance or {}).items() if isinstance(value, (int, float))}
@@ -147,3 +152,6 @@ def show(outputs: Mapping[str, Any], places: Places, stack: str, console: Consol
                 "\nThe answer includes boxes of low confidence. This command draws the more confident ones:\n", highlight=False
             )
             console.out(draw_command(name, image, stack), highlight=False)
+    if studio := outputs.get("studio"):
+        console.out(f"\nLook at it, and try your own pictures: {studio}", highlight=False)
+        console.out(f"{studio_command(stack)} opens it, signed in.", highlight=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vision_customization.contract.owners import MANAGED_BY, owner_of
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.commands.label_issues import label_issues
 from vision_customization.customization.cli.connection import service_options
@@ -279,6 +280,8 @@ def _print_dataset(dataset: Dataset, as_json: bool) -> None:
         print_json(dataset.to_wire())
         return
     authentication = dataset.authentication.kind.value if dataset.authentication else "none"
+    properties = dict(dataset.custom_properties or {})
+    owner = owner_of(properties.pop(MANAGED_BY, None))
     rows = [
         ("name", dataset.name),
         ("kind", dataset.annotation_kind.value),
@@ -286,6 +289,7 @@ def _print_dataset(dataset: Dataset, as_json: bool) -> None:
         ("authentication", authentication),
         ("created (UTC)", f"{dataset.created_date_time:%Y-%m-%d %H:%M:%S}"),
         ("updated (UTC)", f"{dataset.updated_date_time:%Y-%m-%d %H:%M:%S}"),
-        *((f"custom property {key}", value) for key, value in (dataset.custom_properties or {}).items()),
+        *((f"custom property {key}", value) for key, value in properties.items()),
+        *([("managed by", str(owner))] if owner is not None else []),
     ]
     print_table(("", ""), rows, "")

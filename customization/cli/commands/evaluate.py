@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from vision_customization.common.errors import VisionError
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.gate import faults, misses
+from vision_customization.contract.judging_texts import threshold_text
 from vision_customization.customization.cli.commands.models import resolve
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
+from vision_customization.customization.cli.gate_argument import Requirement
 from vision_customization.customization.cli.outcomes import (
     REPORT_PICTURES,
     account_key_option,
@@ -20,6 +23,7 @@ from vision_customization.customization.cli.outcomes import (
     images_option,
     print_confusion,
     print_wrong,
+    threshold_numbers,
     with_paths,
     worst_outcomes,
 )
@@ -36,22 +40,6 @@ from vision_customization.customization.report.pictures import Pictures
 if TYPE_CHECKING:
     from vision_customization.contract.evaluations import Evaluation
     from vision_customization.customization.client.client import VisionClient
-
-
-class Requirement(click.ParamType[tuple[str, float]]):
-    """`accuracyTop1=0.9`."""
-
-    name = "metric=value"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
-        metric, _, text = str(value).partition("=")
-        try:
-            threshold = float(text)
-        except ValueError:
-            self.fail(f"{value!r}: must be like accuracyTop1=0.9", param, ctx)
-        for fault in faults({metric: threshold}):
-            self.fail(fault, param, ctx)
-        return metric, threshold
 
 
 @click.command(short_help="Evaluate a model, check it against a gate")
@@ -72,6 +60,13 @@ class Requirement(click.ParamType[tuple[str, float]]):
     help="Stop waiting after SECONDS; the evaluation continues.",
 )
 @click.option("--wrong", type=click.IntRange(0), metavar="NUMBER", help="List the pictures that are wrong, the worst first.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="CONFIDENCE",
+    help="Say what the model gets right and misses if only answers with at least this confidence count.",
+)
+@click.option("--tag", metavar="TAG", help="Count only this tag at the threshold; needed if images have several tags each.")
 @click.option("--confusion", "show_confusion", is_flag=True, help="Show how often each label got each answer.")
 @click.option(
     "--report",
@@ -91,6 +86,8 @@ def evaluate(
     require: tuple[tuple[str, float], ...],
     timeout_seconds: float | None,
     wrong: int | None,
+    threshold: float | None,
+    tag: str | None,
     show_confusion: bool,
     report: Path | None,
     images: Path | None,
@@ -105,18 +102,23 @@ def evaluate(
     Examples:
       vision evaluate trees-1 trees-test
       vision evaluate trees trees-test --require accuracyTop1=0.9 --require calibrationECE=0.1
+      vision evaluate trees-1 trees-test --threshold 0.7
       vision evaluate trees-1 trees-test --wrong 20 --confusion --report trees.html --images data
     """
     if report is not None and not report.parent.is_dir():
         raise click.UsageError(f"--report: {report.parent} is not a folder")
+    if tag is not None and threshold is None:
+        raise click.UsageError("--tag is the tag to count at a threshold: give --threshold, too")
     found = resolve(client, model)
     model_name = found.name
     kind = found.training_parameters.model_kind
-    # A classifier's metrics depend on what it is evaluated on.
-    ask = require and kind is not None and len(kind.annotation_kinds) > 1
+    # A classifier's metrics depend on what it is evaluated on, and so does whether a threshold needs a tag.
+    ask = (require or (threshold is not None and tag is None)) and kind is not None and len(kind.annotation_kinds) > 1
     annotation_kind = client.get_dataset(dataset).annotation_kind if ask else None
     for fault in faults(dict(require), kind, annotation_kind):
         raise click.UsageError(f"--require: {fault}")
+    if threshold is not None and tag is None and annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
+        raise click.UsageError(f"--threshold: images of {dataset!r} have several tags each; choose one with --tag")
     name = name or f"{dataset}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     client.create_evaluation(model_name, name, test_dataset_name=dataset)
     try:
@@ -132,16 +134,20 @@ def evaluate(
     performance = evaluation.model_performance.to_wire() if evaluation.model_performance else {}
     missed = misses(performance, dict(require))
     confusion = client.get_confusion(model_name, name) if show_confusion else None
+    at = client.get_threshold(model_name, threshold, name, tag=tag, top=1) if threshold is not None else None
     worst = worst_outcomes(client, evaluation, wrong) if wrong is not None else None
     pictures = Pictures(images, account_key)
     if as_json:
         listed = {"wrong": with_paths(worst.value, pictures)} if worst is not None else {}
         cells = {"confusion": confusion.to_wire()} if confusion is not None else {}
-        print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed, **listed, **cells})
+        counts = {"atThreshold": threshold_numbers(at)} if at is not None else {}
+        print_json({**evaluation.to_wire(), "passed": not missed, "missed": missed, **listed, **cells, **counts})
     else:
         print_table(("metric", "value"), performance_rows(performance), "no metrics")
         for line in missed:
             click.echo(f"missed: {line}")
+        if at is not None:
+            click.echo(threshold_text(at))
         if confusion is not None:
             print_confusion(confusion)
         if worst is not None:

@@ -13,9 +13,11 @@ from vision_customization.common.file_digest import file_digest
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.estimates import estimate_text, main_metric, outlook_text
 from vision_customization.contract.limits import TILES_MAX
+from vision_customization.contract.owners import owner_of
 from vision_customization.contract.training_rules import tiles_fault
 from vision_customization.contract.training_time import budget_range_fault, duration
 from vision_customization.customization.cli.connection import service_options
+from vision_customization.customization.cli.gate_argument import Requirement
 from vision_customization.customization.cli.output import (
     confirm,
     json_option,
@@ -255,20 +257,70 @@ def import_model(client: VisionClient, name: str, file: Path, metadata: Path | N
 @models.command("publish", short_help="Publish a model under a stable name")
 @click.argument("published_name")
 @click.argument("model_name")
+@click.option(
+    "--require",
+    type=Requirement(),
+    multiple=True,
+    help="The name's gate from now on: minimum value of a metric (maximum for calibrationECE). Repeatable.",
+)
+@click.option("--no-require", is_flag=True, help="Remove the gate that the name has.")
+@click.option("--evaluation", metavar="NAME", help="The model's evaluation that the gate judges. [default: its own metrics]")
 @service_options
 @json_option
-def publish_model(client: VisionClient, published_name: str, model_name: str, as_json: bool) -> None:
+def publish_model(
+    client: VisionClient,
+    published_name: str,
+    model_name: str,
+    require: tuple[tuple[str, float], ...],
+    no_require: bool,
+    evaluation: str | None,
+    as_json: bool,
+) -> None:
     """Publish model MODEL_NAME as PUBLISHED_NAME. If the name is in use, it switches to this model without downtime.
 
+    A gate stays with the name: later models must pass it, too. If the model misses it, nothing is published and the exit code
+    is 1.
+
     \b
-    Example:
+    Examples:
       vision models publish trees trees-2
+      vision models publish trees trees-2 --require accuracyTop1=0.9 --evaluation trees-test
     """
-    published = client.publish_model(published_name, model_name)
+    if require and no_require:
+        raise click.UsageError("pass either --require or --no-require")
+    gate = {} if no_require else dict(require) or None
+    published = client.publish_model(published_name, model_name, require=gate, evaluation=evaluation)
     if as_json:
         print_json(published.to_wire())
     else:
         say(f"{published.name!r} now answers with model {published.model_name!r}")
+
+
+@models.command("history", short_help="List the models a name answered with")
+@click.argument("published_name")
+@service_options
+@json_option
+def list_history(client: VisionClient, published_name: str, as_json: bool) -> None:
+    """List the models that a published name answered with, the newest first: the last 100, also if it is unpublished now.
+
+    \b
+    Example:
+      vision models history trees
+    """
+    found = list(client.publication_history(published_name))
+    if as_json:
+        print_json([publication.to_wire() for publication in found])
+        return
+    rows = [
+        (
+            publication.model_name,
+            f"{publication.published_date_time:%Y-%m-%d %H:%M}",
+            owner_of(publication.published_by),
+            publication.available,
+        )
+        for publication in found
+    ]
+    print_table(("model", "published (UTC)", "by", "exists"), rows, "")
 
 
 @models.command("unpublish", short_help="Remove a published name")
@@ -335,6 +387,8 @@ def _print_model(model: Model, as_json: bool) -> None:
         rows.append(("estimate", estimate_text(performance)))
     if outlook := outlook_text(performance):
         rows.append(("more images", outlook))
+    if owner := owner_of(model.managed_by):
+        rows.append(("managed by", str(owner)))
     if model.artifact is not None:
         rows.append(("file", f"{model.artifact.size_bytes / 1e6:.1f} MB, SHA-256 {model.artifact.digest}"))
     if model.error is not None:

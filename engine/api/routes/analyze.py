@@ -103,7 +103,7 @@ class Analyzer:
 
     async def check(self, name: str) -> None:
         """Refuses a model that cannot answer."""
-        await in_thread(self._fetches, _trained, self.service, name)
+        await in_thread(self._fetches, trained_model, self.service, name)
 
     async def custom(self, name: str, url: str | None, image: bytes, api_version: str) -> str:
         """The model's answer for the image at `url`, or for `image`."""
@@ -174,11 +174,11 @@ def asked_for(query: AnalyzeQuery, prebuilt: Prebuilt | None) -> tuple[str | Non
 
 
 def _fetch(service: Service, model_name: str, url: str) -> bytes:
-    _trained(service, model_name)  # before anything is read for a model that cannot answer
+    trained_model(service, model_name)  # before anything is read for a model that cannot answer
     return fetch_image(service.blobs, url)
 
 
-def _trained(service: Service, model_name: str) -> AnswerableModel:
+def trained_model(service: Service, model_name: str) -> AnswerableModel:
     """The model behind a name. Refuses an unknown one with 404 and one that has not succeeded with 400."""
     try:
         record = service.store.models.to_analyze(model_name)
@@ -196,7 +196,7 @@ def _unknown_model(model_name: str) -> ApiError:
 
 
 def _find(service: Service, model_name: str, image: bytes) -> Findings:
-    record = _trained(service, model_name)
+    record = trained_model(service, model_name)
     decoded = decoded_image(image, record.tiles)
     try:
         if record.model_kind is ModelKind.GENERIC_CLASSIFIER:

@@ -5,15 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.evaluations import Evaluation, EvaluationCreate
 from vision_customization.contract.models import EvaluationParameters
-from vision_customization.contract.wire import ErrorDetails, Page
+from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
-from vision_customization.engine.api.two_places import tidying, undone_by
-from vision_customization.engine.objects.keys import older_curves_key, outcomes_key
+from vision_customization.engine.orders import delete_evaluation, start_evaluation
 from vision_customization.engine.store import EvaluationRecord
 
 router = APIRouter(prefix="/computervision/models/{name}/evaluations", tags=["Evaluations"], dependencies=VERSIONED)
@@ -33,18 +31,7 @@ def create(
     evaluation_name: PathName,
     body: Annotated[EvaluationCreate, Depends(body_of(EvaluationCreate))],
 ) -> Response:
-    record = service.store.evaluations.create(
-        name, evaluation_name, test_dataset_name=body.evaluation_parameters.test_dataset_name
-    )
-
-    def withdraw() -> None:
-        message = "The evaluation could not be queued for a worker."
-        service.store.evaluations.fail(record.id, ErrorDetails(code=FailureCode.INTERNAL_SERVER_ERROR.value, message=message))
-        service.store.evaluations.delete(name, evaluation_name)
-
-    with undone_by(withdraw, "evaluation", model=name, evaluation=evaluation_name):
-        service.jobs.enqueue_evaluation(record.id)
-    return wire_response(evaluation(record), 201)
+    return wire_response(evaluation(start_evaluation(service, name, evaluation_name, body)), 201)
 
 
 @router.get(
@@ -72,11 +59,7 @@ def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
     responses=failures(400, 401, 404, 405),
 )
 def delete(service: Serving, name: PathName, evaluation_name: PathName) -> Response:
-    record = service.store.evaluations.delete(name, evaluation_name)
-    # Outcomes that remain are deleted with the model.
-    with tidying("outcomes not deleted", model=name, evaluation=evaluation_name):
-        service.objects.delete(outcomes_key(record.model_id, record.id))
-        service.objects.delete(older_curves_key(record.model_id, record.id))
+    delete_evaluation(service, name, evaluation_name)
     return Response(status_code=204)
 
 

@@ -6,20 +6,18 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import FileResponse
 
-from vision_customization.contract.enums import AnnotationKind, ModelKind, ModelStatus
+from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.errors import ErrorCode
-from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, TrainingParameters
-from vision_customization.contract.training_rules import tiles_fault
-from vision_customization.contract.training_time import budget_range_fault
+from vision_customization.contract.models import EvaluationParameters, Model, ModelCreate, ModelOwner, TrainingParameters
 from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, json_response, wire_response
-from vision_customization.engine.api.two_places import tidying, undone_by
-from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
+from vision_customization.engine.objects.keys import artifact_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.store import ModelRecord, NotFound, Store, TrainingOrder
+from vision_customization.engine.orders import cancel_training, delete_model, start_training
+from vision_customization.engine.store import ModelRecord, Store
 
 router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencies=VERSIONED)
 
@@ -33,28 +31,7 @@ router = APIRouter(prefix="/computervision/models", tags=["Models"], dependencie
     openapi_extra=json_body(ModelCreate),
 )
 def create(service: Serving, name: PathName, body: Annotated[ModelCreate, Depends(body_of(ModelCreate))]) -> Response:
-    parameters = body.training_parameters
-    evaluation = body.evaluation_parameters
-    kind = trainable_kind(parameters, service.store)
-    record = service.store.models.create(
-        name,
-        TrainingOrder(
-            training_dataset_name=parameters.training_dataset_name,
-            time_budget_in_hours=parameters.time_budget_in_hours,
-            model_kind=kind,
-            test_dataset_name=evaluation.test_dataset_name if evaluation else None,
-            tiles=parameters.tiles,
-        ),
-    )
-
-    def withdraw() -> None:
-        service.store.models.cancel(record.id)
-        service.store.models.delete(name)
-
-    # If queueing fails, the model is removed again: no worker would ever train it, and the caller can retry.
-    with undone_by(withdraw, "model", model=name, id=record.id):
-        service.jobs.enqueue_training(record.id)
-    return wire_response(model(record), 201)
+    return wire_response(model(start_training(service, name, body)), 201)
 
 
 @router.get("/{name}", summary="Get a model", response_model=Model, responses=failures(400, 401, 404, 405))
@@ -75,12 +52,7 @@ def list_all(service: Serving, page: PageQuery) -> Response:
     responses=failures(400, 401, 404, 405),
 )
 def cancel(service: Serving, name: PathName) -> Response:
-    record = service.store.models.request_cancellation(name)
-    if record.started is None:
-        # No worker has begun it, so it ends here. A worker that takes it from the queue meanwhile skips it.
-        with tidying("training not cancelled", model=name, id=record.id):
-            service.store.models.cancel(record.id)
-    return wire_response(model(record), 202)
+    return wire_response(model(cancel_training(service, name)), 202)
 
 
 @router.delete(
@@ -91,10 +63,30 @@ def cancel(service: Serving, name: PathName) -> Response:
     responses=failures(400, 401, 404, 405),
 )
 def delete(service: Serving, name: PathName) -> Response:
-    record = service.store.models.delete(name)
-    service.models.forget(record.id)
-    with tidying("artifact not deleted", model=name, id=record.id):
-        service.objects.delete(model_key(record.id))
+    delete_model(service, name)
+    return Response(status_code=204)
+
+
+@router.put(
+    "/{name}/owner",
+    summary="Record who manages a model (an extension)",
+    response_model=Model,
+    responses=failures(400, 401, 404, 405, 413),
+    openapi_extra=json_body(ModelOwner),
+)
+def own(service: Serving, name: PathName, body: Annotated[ModelOwner, Depends(body_of(ModelOwner))]) -> Response:
+    return wire_response(model(service.store.models.set_owner(name, body.managed_by)))
+
+
+@router.delete(
+    "/{name}/owner",
+    summary="Record that nobody manages a model (an extension)",
+    status_code=204,
+    response_class=Response,
+    responses=failures(400, 401, 404, 405),
+)
+def disown(service: Serving, name: PathName) -> Response:
+    service.store.models.set_owner(name, None)
     return Response(status_code=204)
 
 
@@ -171,27 +163,8 @@ def model(record: ModelRecord) -> Model:
         error=record.error,
         training_progress=record.progress,
         artifact=record.artifact,
+        managed_by=record.managed_by,
     )
-
-
-def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
-    """The kind to train: the one that the caller names, else the one that fits the dataset. Refuses with 400 a budget above the
-    kind's maximum, and tiles that the kind does not support. The training checks whether the dataset exists and fits."""
-    kind = parameters.model_kind
-    if kind is None:
-        kind = ModelKind.GENERIC_CLASSIFIER
-        try:
-            if store.datasets.find(parameters.training_dataset_name).annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
-                kind = ModelKind.GENERIC_DETECTOR
-        except NotFound:
-            pass
-    if fault := budget_range_fault(kind, parameters.time_budget_in_hours):
-        target = "trainingParameters.timeBudgetInHours"
-        raise invalid(f"{target}: {fault}.", target=target)
-    if fault := tiles_fault(kind, parameters.tiles):
-        target = "trainingParameters.tiles"
-        raise invalid(f"{target}: {fault}.", target=target)
-    return kind
 
 
 def _with_artifact(store: Store, name: str) -> ModelRecord:

@@ -2,6 +2,8 @@
 each image."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,16 +20,32 @@ from vision_customization.engine.api.parameters import (
     PathName,
     Serving,
     encoded_response,
+    given,
     json_response,
 )
 from vision_customization.engine.objects.keys import estimate_key, older_curves_key, outcomes_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound, ObjectStore
-from vision_customization.engine.outcomes.stored import StoredOutcomes
+from vision_customization.engine.outcomes.cells import CellFilter
+from vision_customization.engine.outcomes.judge import Judge
+from vision_customization.engine.outcomes.questions import InvalidQuestion
 
 router = APIRouter(prefix="/computervision/models/{name}", tags=["Outcomes"], dependencies=VERSIONED)
 
 Only = Annotated[OutcomeFilter | None, Query(description="Which images to list; by default all.")]
 TagName = Annotated[str | None, Query(description="Only images that have this tag as a label, or as an answer.")]
+Label = Annotated[str | None, Query(description="Only images in this label's row of the confusion.")]
+Answer = Annotated[str | None, Query(description="Only images in this answer's column of the confusion.")]
+Unlabelled = Annotated[bool, Query(description="Only images in the confusion's row of answers without a label.")]
+Unanswered = Annotated[bool, Query(description="Only images in the confusion's column of labels that the model missed.")]
+
+
+def cell_filter(
+    label: Label = None, answer: Answer = None, unlabelled: Unlabelled = False, unanswered: Unanswered = False
+) -> CellFilter:
+    return CellFilter(label, answer, unlabelled, unanswered)
+
+
+Cell = Annotated[CellFilter, Depends(cell_filter)]
 
 
 @dataclass(frozen=True)
@@ -36,17 +54,22 @@ class Kept:
     curves, under `older_name` if the object holds more."""
 
     objects: ObjectStore
+    judge: Judge
     key: str
     what: str
     advice: str
     older_key: str
     older_name: str | None = None
 
-    def open(self) -> StoredOutcomes:
+    @contextmanager
+    def asked(self) -> Iterator[tuple[Judge, str]]:
+        """The judge, and the key to ask it about. Its refusals become those of the API."""
         try:
-            return StoredOutcomes.open(self.objects, self.key)
+            yield self.judge, self.key
         except ObjectNotFound:
             raise self.missing from None
+        except InvalidQuestion as error:
+            raise invalid(f"{error.target}: {error}", target=error.target) from None
 
     def whole(self, file: str) -> bytes:
         try:
@@ -75,6 +98,7 @@ def kept_of_model(service: Serving, name: PathName) -> Kept:
     key = estimate_key(record.id) if record.test_dataset_name is None else outcomes_key(record.id)
     return Kept(
         service.objects,
+        service.judge,
         key,
         f"The model '{name}'",
         "It was imported, trained by an older engine, or from too few images for an estimate. Evaluate it on a dataset.",
@@ -91,6 +115,7 @@ def kept_of_evaluation(service: Serving, name: PathName, evaluation_name: PathNa
         raise invalid(message, target=evaluation_name)
     return Kept(
         service.objects,
+        service.judge,
         outcomes_key(record.model_id, record.id),
         what,
         "An older engine made it. Evaluate the model again, under another name.",
@@ -109,8 +134,8 @@ _FAILURES = failures(400, 401, 404, 405)
     response_model=OutcomePage,
     responses=_FAILURES,
 )
-def of_model(kept: OfModel, page: LongPageQuery, only: Only = None, tag: TagName = None) -> Response:
-    return _page(kept, page, only, tag)
+def of_model(kept: OfModel, page: LongPageQuery, cell: Cell, only: Only = None, tag: TagName = None) -> Response:
+    return _page(kept, page, cell, only, tag)
 
 
 @router.get(
@@ -139,8 +164,8 @@ def curves_of_model(kept: OfModel) -> Response:
     response_model=OutcomePage,
     responses=_FAILURES,
 )
-def of_evaluation(kept: OfEvaluation, page: LongPageQuery, only: Only = None, tag: TagName = None) -> Response:
-    return _page(kept, page, only, tag)
+def of_evaluation(kept: OfEvaluation, page: LongPageQuery, cell: Cell, only: Only = None, tag: TagName = None) -> Response:
+    return _page(kept, page, cell, only, tag)
 
 
 @router.get(
@@ -163,17 +188,19 @@ def curves_of_evaluation(kept: OfEvaluation) -> Response:
     return _curves(kept)
 
 
-def _page(kept: Kept, page: LongPageQuery, only: OutcomeFilter | None, tag: str | None) -> Response:
-    outcomes = kept.open()
-    if tag is not None and tag not in outcomes.tags:
-        raise invalid(f"tag: {kept.what} has no tag {tag!r}.", target="tag")
-    try:
-        count, lines = outcomes.page(page.skip, page.top, only, tag)
-    except ObjectNotFound:
-        raise kept.missing from None
-    query = {"only": None if only is None else only.value, "tag": tag}
-    facts = {} if outcomes.threshold is None else {"threshold": outcomes.threshold}
-    return page.encoded(lines, count, {name: value for name, value in query.items() if value is not None}, facts)
+def _page(kept: Kept, page: LongPageQuery, cell: CellFilter, only: OutcomeFilter | None, tag: str | None) -> Response:
+    with kept.asked() as (judge, key):
+        listed = judge.page(key, page.skip, page.top, only, tag, cell)
+    query = {
+        "only": None if only is None else only.value,
+        "tag": tag,
+        "label": cell.label,
+        "answer": cell.answer,
+        "unlabelled": "true" if cell.unlabelled else None,
+        "unanswered": "true" if cell.unanswered else None,
+    }
+    facts: dict[str, float | None] = {"threshold": listed.threshold, "cellCount": listed.cell_count}
+    return page.encoded(listed.lines, listed.count, given(query), given(facts))
 
 
 def _curves(kept: Kept) -> Response:

@@ -17,9 +17,9 @@ from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.api.threads import in_thread
-from vision_customization.engine.api.two_places import undone_by
 from vision_customization.engine.jobs.names import recognition_job
 from vision_customization.engine.objects.keys import image_key
+from vision_customization.engine.orders.two_places import undone_by
 from vision_customization.engine.store import NotFound, RunRecord
 
 PREBUILT = "ms-pretrained-product-detection"

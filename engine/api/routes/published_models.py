@@ -1,15 +1,20 @@
 """`/publishedmodels` (an extension): stable names that analyze accepts, each with the model behind it."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from vision_customization.contract.published_models import PublishedModel, PublishedModelPut
+from vision_customization.contract.published_models import Publication, PublishedModel, PublishedModelPut
 from vision_customization.contract.wire import Page
 from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
-from vision_customization.engine.store import PublishedModelRecord
+from vision_customization.engine.orders import publish as publish_model
+from vision_customization.engine.store import PublicationRecord, PublishedModelRecord
+
+API = "API"
+"""Who publishes a model by this route, for a caller that does not say so: all callers have the same keys."""
 
 router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published models"], dependencies=VERSIONED)
 
@@ -27,7 +32,7 @@ router = APIRouter(prefix="/computervision/publishedmodels", tags=["Published mo
 def publish(
     service: Serving, name: PathName, body: Annotated[PublishedModelPut, Depends(body_of(PublishedModelPut))]
 ) -> Response:
-    record, created = service.store.published.publish(name, body.model_name)
+    record, created = publish_model(service, name, body, body.managed_by or API)
     return wire_response(published_model(record), 201 if created else 200)
 
 
@@ -53,6 +58,16 @@ def unpublish(service: Serving, name: PathName) -> Response:
     return Response(status_code=204)
 
 
+@router.get(
+    "/{name}/history",
+    summary="List the models that the name pointed to, the newest first",
+    response_model=Page[Publication],
+    responses=failures(400, 401, 404, 405),
+)
+def history(service: Serving, name: PathName, page: PageQuery) -> Response:
+    return page.of(partial(service.store.published.history, name), publication)
+
+
 def published_model(record: PublishedModelRecord) -> PublishedModel:
     """A published model as callers see it."""
     return PublishedModel(
@@ -60,4 +75,17 @@ def published_model(record: PublishedModelRecord) -> PublishedModel:
         model_name=record.model_name,
         created_date_time=record.created,
         updated_date_time=record.updated,
+        require=record.require or None,
+        managed_by=record.managed_by,
+    )
+
+
+def publication(record: PublicationRecord) -> Publication:
+    """An entry of a name's history as callers see it."""
+    return Publication(
+        model_name=record.model_name,
+        published_date_time=record.published,
+        published_by=record.published_by,
+        reason=record.reason,
+        available=record.available,
     )

@@ -4,13 +4,12 @@ import io
 from collections.abc import Callable
 from typing import BinaryIO
 
-from vision_customization.contract.enums import AuthenticationKind
 from vision_customization.contract.errors import FailureCode
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobReader, NotModified
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
-from vision_customization.engine.jobs.images.plan import Access
 from vision_customization.engine.store import DatasetRecord, Store
 from vision_customization.engine.store.records import IndexedFile
 
@@ -21,15 +20,9 @@ ANNOTATION_BYTES_MAX = 512 * 1024 * 1024
 def access_of(store: Store, dataset: DatasetRecord) -> Access:
     """How the dataset's blobs are read. Raises JobFailed if its token cannot be decrypted."""
     try:
-        token = store.datasets.sas_token(dataset)
-    except SettingsError:
-        message = (
-            f"The SAS token of dataset '{dataset.name}' cannot be decrypted: it was encrypted with another token key. Set the "
-            "token again (PATCH the dataset's authentication), then start again."
-        )
-        raise JobFailed(FailureCode.DATASET_CORRUPT, message) from None
-    identity = dataset.authentication_kind in (None, AuthenticationKind.MANAGED_IDENTITY)
-    return Access(token, identity, dataset.sas_scopes)
+        return store.datasets.access(dataset)
+    except SettingsError as error:
+        raise JobFailed(FailureCode.DATASET_CORRUPT, f"{error} Then start again.") from None
 
 
 def file_name(uri: str) -> str:
@@ -39,16 +32,8 @@ def file_name(uri: str) -> str:
 
 def read_annotations(reader: BlobReader, uri: str, access: Access, on_wait: Callable[[str], None] | None) -> bytes:
     """Raises JobFailed, SourceUnreachable, and what `on_wait` raises."""
-    scope = access.scope_of(uri)
     try:
-        blob = reader.read(
-            uri,
-            sas=access.sas if scope is not None else None,
-            sas_scope=scope,
-            identity=access.identity,
-            max_bytes=ANNOTATION_BYTES_MAX,
-            on_wait=on_wait,
-        )
+        blob = access.read(reader, uri, max_bytes=ANNOTATION_BYTES_MAX, on_wait=on_wait)
     except BlobError as error:
         raise unreadable("Annotation file", uri, error) from None
     assert isinstance(blob, Blob)
@@ -67,19 +52,10 @@ def spool_annotations(
 
     Raises JobFailed, SourceUnreachable, and what `on_wait` raises.
     """
-    scope = access.scope_of(uri)
     url = without_query(uri)
+    etag = known.etag if known is not None and known.url == url else None
     try:
-        spooled = reader.spool(
-            uri,
-            target,
-            sas=access.sas if scope is not None else None,
-            sas_scope=scope,
-            identity=access.identity,
-            etag=known.etag if known is not None and known.url == url else None,
-            max_bytes=ANNOTATION_BYTES_MAX,
-            on_wait=on_wait,
-        )
+        spooled = access.spool(reader, uri, target, etag=etag, max_bytes=ANNOTATION_BYTES_MAX, on_wait=on_wait)
     except BlobError as error:
         raise unreadable("Annotation file", uri, error) from None
     if isinstance(spooled, NotModified):

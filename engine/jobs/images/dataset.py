@@ -1,6 +1,8 @@
 """Turns a registered dataset into a part of a plan: reads and checks its annotation files."""
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -9,6 +11,7 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.engine.annotations import (
     AnnotationError,
+    BoxedImage,
     MultiTaggedImage,
     TaggedImage,
     read_classification,
@@ -21,7 +24,7 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.annotation_files import access_of, file_name, read_annotations
 from vision_customization.engine.jobs.images.plan import AnnotatedImage, Part, interleaved, shuffled
 from vision_customization.engine.jobs.steps.waiting import awaited, in_thread
-from vision_customization.engine.store import DatasetRecord, NotFound, Store
+from vision_customization.engine.store import DatasetRecord, NotFound, Store, TrainingContent
 
 
 def read_dataset(
@@ -53,24 +56,41 @@ def read_dataset(
     if dataset.annotation_kind not in needed:
         raise JobFailed(FailureCode.INCORRECT_MODEL_KIND, _mismatch(dataset, kind, needed))
     access = access_of(store, dataset)
-    files = []
+    files, digests = [], {}
     for uri in dict.fromkeys(dataset.annotation_file_uris):
         check()
         data = awaited(in_thread(partial(read_annotations, reader, uri, access, on_wait)), check)
         files.append((file_name(uri), data))
+        digests[uri] = hashlib.sha256(data).hexdigest()
     limits = DATASET_LIMITS[dataset.annotation_kind.value, purpose]
     sides = (limits.side_min, limits.side_max)
     try:
         if dataset.annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
             multi_tagged = read_multi_label(files, purpose)
-            return Part(dataset.name, multi_tagged.tags, interleaved(multi_tagged.images), access, sides)
+            return Part(dataset.name, multi_tagged.tags, interleaved(multi_tagged.images), access, sides, digests)
         if dataset.annotation_kind is AnnotationKind.IMAGE_CLASSIFICATION:
             tagged = read_classification(files, purpose)
-            return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides)
+            return Part(dataset.name, tagged.tags, interleaved(tagged.images), access, sides, digests)
         boxed = read_detection(files, purpose)
-        return Part(dataset.name, boxed.tags, shuffled(boxed.images), access, sides)
+        return Part(dataset.name, boxed.tags, shuffled(boxed.images), access, sides, digests)
     except AnnotationError as error:
         raise JobFailed(FailureCode.DATASET_CORRUPT, f"Dataset '{dataset.name}': {error}") from None
+
+
+def content_of(part: Part) -> TrainingContent:
+    """What a training from these images is said to have been trained from."""
+    labels: Iterator[int]
+    if part.boxed:
+        kind = AnnotationKind.IMAGE_OBJECT_DETECTION
+        labels = (box.label for image in part.images if isinstance(image, BoxedImage) for box in image.boxes)
+    elif part.multi_label:
+        kind = AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION
+        labels = (tag for image in part.images if isinstance(image, MultiTaggedImage) for tag in image.tags)
+    else:
+        kind = AnnotationKind.IMAGE_CLASSIFICATION
+        labels = (image.tag for image in part.images if isinstance(image, TaggedImage))
+    counts = Counter(labels)
+    return TrainingContent(kind, part.files, len(part.images), {tag: counts[label] for label, tag in enumerate(part.tags)})
 
 
 def with_tags(part: Part, tags: tuple[str, ...], model_name: str) -> Part:

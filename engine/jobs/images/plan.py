@@ -8,14 +8,15 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
 from vision_customization.engine.annotations import Box, BoxedImage, MultiTaggedImage, TaggedImage
-from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container, without_query
+from vision_customization.engine.blobs.access import Access
+from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.outcomes.outcomes import ImageName
@@ -23,25 +24,6 @@ from vision_customization.engine.store.cipher import TokenCipher
 
 SHARD_IMAGES = 32
 """Images of one step: the most that is done again after a process has died."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How a dataset's blobs are read. `scopes` are the containers that the SAS token is for: those of the annotation files."""
-
-    sas: SecretStr | None
-    identity: bool
-    scopes: tuple[str, ...]
-
-    def scope_of(self, url: str) -> str | None:
-        """The container of the blob, if the token may be used there."""
-        if self.sas is None:
-            return None
-        try:
-            address = BlobAddress.parse(url)
-        except BlobError:
-            return None
-        return next((scope for scope in self.scopes if Container.of(f"{scope}/x").holds(address)), None)
 
 
 AnnotatedImage = TaggedImage | MultiTaggedImage | BoxedImage
@@ -56,13 +38,15 @@ def named(image: AnnotatedImage, sha256: str) -> ImageName:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The images of one dataset, and the side lengths in pixels that they may have."""
+    """The images of one dataset, and the side lengths in pixels that they may have. `files` are the URIs of its annotation
+    files, each with the SHA-256 of the file in hex; a plan that an older engine made has none."""
 
     dataset: str
     tags: tuple[str, ...]
     images: tuple[AnnotatedImage, ...]
     access: Access
     sides: tuple[int, int]
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def boxed(self) -> bool:
@@ -158,6 +142,7 @@ def _part(entry: dict[str, object]) -> Part:
         images=tuple(_image(image) for image in images),
         access=Access(sas, access["identity"], tuple(access["scopes"])),
         sides=tuple(entry["sides"]),  # type: ignore[arg-type]
+        files=dict(entry.get("files") or {}),  # type: ignore[call-overload]
     )
 
 

@@ -5,6 +5,7 @@ the networks run on the images before them.
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,16 +13,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import BlobAddress, without_query
 from vision_customization.engine.blobs.reader import BlobError, BlobReader, NotModified
 from vision_customization.engine.jobs.errors import JobFailed, unreadable
 from vision_customization.engine.jobs.images.image_cache import Keeping
-from vision_customization.engine.jobs.images.plan import Access, AnnotatedImage
+from vision_customization.engine.jobs.images.plan import AnnotatedImage
 from vision_customization.engine.jobs.images.working_ahead import Budget, Listed, OrderedAhead
 from vision_customization.engine.learning import decode_image
 from vision_customization.engine.learning.errors import CodecError, ImageError
 from vision_customization.engine.learning.images import check_sides
 from vision_customization.engine.store import BlobRecord
+from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, jpeg
 
 READERS = 16
 _READ_AHEAD_IMAGES = 64
@@ -29,16 +33,19 @@ _DECODED_AHEAD_IMAGES = 32
 """Images of the size for a one-tile detector. The size of an image in memory is unknown until it is decoded."""
 _AHEAD_BYTES = 192 * 1024 * 1024
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadImage:
     """An image of a job. `pixels` is None if its derived data is stored already; `read` says whether it came over the network.
-    `record` is the blob's record for the store."""
+    `record` is the blob's record for the store. `thumbnail` is an encoded one, if it was made."""
 
     image: AnnotatedImage
     record: BlobRecord
     pixels: NDArray[np.uint8] | None
     read: bool
+    thumbnail: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ class _Fetched:
     known: BlobRecord | None
     kept: bool
     """Whether the derived data is stored. The many reading threads check it, because that takes time if objects are blobs."""
+    lacks_thumbnail: bool = False
 
 
 class ImageReading:
@@ -66,6 +74,7 @@ class ImageReading:
         decoders: how many images are decoded at once.
         check: called during waits for an image; an exception that it raises ends the wait.
         on_wait: called with the reason while a blob cannot be read yet, from the thread that reads it.
+        thumbnails: those stored so far. If given, an image that is decoded and has none gets one.
     """
 
     def __init__(
@@ -80,6 +89,7 @@ class ImageReading:
         decoders: int,
         check: Callable[[], None],
         on_wait: Callable[[str], None] | None,
+        thumbnails: KeptThumbnails | None = None,
     ) -> None:
         self._reader = reader
         self._on_wait = on_wait
@@ -88,6 +98,7 @@ class ImageReading:
         self._kept = kept
         self._sides = sides
         self._detail = kept.detail
+        self._thumbnails = thumbnails
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="read-image")
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode-image")
         fetched = OrderedAhead(
@@ -118,23 +129,17 @@ class ImageReading:
         known = self._known.get(url)
         if known is not None and not self._kept.has(known.sha256):
             known = None
-        scope = self._access.scope_of(image.url)
+        etag = known.etag if known is not None else None
         try:
-            blob = self._reader.read(
-                image.url,
-                sas=self._access.sas if scope is not None else None,
-                sas_scope=scope,
-                identity=self._access.identity,
-                etag=known.etag if known is not None else None,
-                on_wait=self._on_wait,
-            )
+            blob = self._access.read(self._reader, image.url, etag=etag, on_wait=self._on_wait)
         except BlobError as error:
             raise unreadable(image.place, image.url, error) from None
         if isinstance(blob, NotModified):
             assert known is not None
             return _Fetched(image, url, known.etag, known.sha256, b"", known, kept=True)
         sha256 = hashlib.sha256(blob.data).hexdigest()
-        return _Fetched(image, url, blob.etag, sha256, blob.data, None, self._kept.has(sha256))
+        lacks_thumbnail = self._thumbnails is not None and self._thumbnails.lacks(sha256)
+        return _Fetched(image, url, blob.etag, sha256, blob.data, None, self._kept.has(sha256), lacks_thumbnail)
 
     def _decode(self, read: Future[_Fetched]) -> ReadImage:
         fetched = read.result()
@@ -142,13 +147,24 @@ class ImageReading:
             if fetched.known is not None:
                 check_sides(fetched.known.width, fetched.known.height, self._sides)
                 return ReadImage(fetched.image, fetched.known, None, read=False)
-            decoded = decode_image(fetched.data, self._sides, self._detail)
+            small_side = THUMBNAIL_SIDE if fetched.lacks_thumbnail else None
+            decoded = decode_image(fetched.data, self._sides, self._detail, small_side=small_side)
         except (ImageError, CodecError) as error:
             message = f"{fetched.image.place}, {without_query(fetched.image.url)}: {error.message}."
             raise JobFailed(error.code, message) from None
         record = BlobRecord(fetched.url, fetched.etag or "", fetched.sha256, decoded.width, decoded.height)
         pixels = None if fetched.kept else decoded.pixels
-        return ReadImage(fetched.image, record, pixels, read=True)
+        thumbnail = None if decoded.small is None else _thumbnail(decoded.small)
+        return ReadImage(fetched.image, record, pixels, read=True, thumbnail=thumbnail)
+
+
+def _thumbnail(pixels: NDArray[np.uint8]) -> bytes | None:
+    """None if it cannot be made: no job fails for that."""
+    try:
+        return jpeg(pixels, THUMBNAIL_SIDE)
+    except Exception as error:  # noqa: BLE001 - Pillow raises whatever the installation lacks
+        _log.warning("a thumbnail cannot be made: %s", error)
+        return None
 
 
 def _file_bytes(_image: AnnotatedImage, fetched: Future[_Fetched]) -> int:

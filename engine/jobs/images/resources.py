@@ -11,6 +11,7 @@ from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import Store
+from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 
 class Extractor(Protocol):
@@ -35,3 +36,5 @@ class Resources:
     decoders: int
     workers: int = 1
     """How many workers share the machine's memory."""
+    thumbnails: KeptThumbnails | None = None
+    """Where jobs store thumbnails of the images that they decode, for people to look at; None if nobody does."""

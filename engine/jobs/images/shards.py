@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import NotRequired, Self, TypedDict
 
@@ -14,6 +15,7 @@ from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import AnnotatedImage, Plan, Shard
 from vision_customization.engine.jobs.images.reading import ImageReading, ReadImage
 from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.jobs.steps.waiting import in_thread
 from vision_customization.engine.objects.keys import job_key
 from vision_customization.engine.store import BlobRecord
 
@@ -83,8 +85,10 @@ class Shards:
         read = embedded = 0
         outdated_before = self._keeping.outdated
         for images in _chunks(reading, shard.stop - shard.start, self._check):
+            thumbnails = in_thread(partial(self._keep_thumbnails, images))  # beside the networks: blobs wait for the network
             embedded += self._keeping.add({image.record.sha256: image.pixels for image in images if image.pixels is not None})
             self._resources.store.known_blobs.remember(image.record for image in images if image.read and image.record.etag)
+            thumbnails.result()
             digests += [image.record.sha256 for image in images]
             read += sum(image.read for image in images)
         self._resources.objects.put(_digests_key(self._job, shard), json.dumps(digests).encode(), durable=False)
@@ -132,8 +136,14 @@ class Shards:
             decoders=self._resources.decoders,
             check=self._check,
             on_wait=self._on_wait,
+            thumbnails=self._resources.thumbnails,
         )
         return self._reading
+
+    def _keep_thumbnails(self, images: Sequence[ReadImage]) -> None:
+        made = {image.record.sha256: image.thumbnail for image in images if image.thumbnail is not None}
+        if made and self._resources.thumbnails is not None:
+            self._resources.thumbnails.put(made)
 
     def _known(self, urls: Sequence[str]) -> Mapping[str, BlobRecord]:
         bare = []

@@ -16,7 +16,7 @@ from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.contract.training_time import Workload, budget_fault
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
-from vision_customization.engine.jobs.images.dataset import with_tags
+from vision_customization.engine.jobs.images.dataset import content_of, with_tags
 from vision_customization.engine.jobs.images.image_cache import Keeping
 from vision_customization.engine.jobs.images.plan import Plan, Plans
 from vision_customization.engine.jobs.images.resources import Resources
@@ -24,7 +24,7 @@ from vision_customization.engine.jobs.images.shards import ShardDone
 from vision_customization.engine.jobs.kinds.job import Job, Planned
 from vision_customization.engine.jobs.names import training_job
 from vision_customization.engine.objects.keys import artifact_key, model_key, sidecar_key
-from vision_customization.engine.store import ModelRecord, NotFound
+from vision_customization.engine.store import ModelRecord, NotFound, TrainingContent
 
 TRAINING, TEST = 0, 1
 """Parts of a training's plan."""
@@ -105,6 +105,7 @@ class TrainingJob(Job):
         if model.test_dataset_name is not None:
             test = self.read_dataset(model.test_dataset_name, Purpose.EVALUATION, kind, multi_label=training.multi_label)
             parts.append(with_tags(test, training.tags, model.name))
+        self._record_content(content_of(training))
         planned = self.keep_plan(Plan(tuple(parts)), time.monotonic() - started)
         return PlannedTraining(**planned, kind=kind.value, tiles=model.tiles)
 
@@ -181,6 +182,12 @@ class TrainingJob(Job):
             return self.resources.store.models.by_id(self.model_id).time_budget_in_hours * 3600.0
         except NotFound:
             return 0.0
+
+    def _record_content(self, content: TrainingContent) -> None:
+        try:
+            self.resources.store.models.record_content(self.model_id, content)
+        except NotFound:
+            raise JobCancelled from None
 
     def _begin(self) -> ModelRecord:
         try:

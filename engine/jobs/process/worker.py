@@ -28,6 +28,7 @@ from vision_customization.engine.jobs.kinds.content import contents_folder
 from vision_customization.engine.jobs.kinds.recognition import Detector
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.content_checks import ContentChecks
+from vision_customization.engine.jobs.process.daily_sweeps import DailySweeps
 from vision_customization.engine.jobs.process.health import Pulse, answering_health
 from vision_customization.engine.jobs.process.liveness import open_locks, take_name
 from vision_customization.engine.jobs.queue import (
@@ -48,6 +49,7 @@ from vision_customization.engine.runtime.listening import base_url
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.cipher import TokenCipher
+from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 LOOK_SECONDS = 1.0
 _QUEUE_POLLING_SECONDS = 0.25
@@ -63,7 +65,8 @@ class Worker:
 
     `extractor` is by default opened with the pretrained networks. `pauses_seconds` are the pauses between the attempts of a
     step. `role_wait_seconds` is how long to retry a blob that the engine's identity may not read. `detector` answers product
-    recognition runs; by default it uses the trained models.
+    recognition runs; by default it uses the trained models. `thumbnails` says whether to store thumbnails of the images that
+    jobs decode, for the Studio.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class Worker:
         pauses_seconds: Sequence[float] = PAUSES_SECONDS,
         role_wait_seconds: float = ROLE_WAIT_SECONDS,
         detector: Detector | None = None,
+        *,
+        thumbnails: bool = False,
     ) -> None:
         self._settings = settings
         self._extractor = extractor
@@ -88,6 +93,9 @@ class Worker:
         self._queue = JobQueue(settings)
         self._objects = open_objects(settings)
         self._detector = detector or ModelCache(settings, self._objects, seconds_max=DETECT_SECONDS_MAX)
+        self._thumbnails = KeptThumbnails(self._objects)
+        self._makes_thumbnails = thumbnails
+        self._sweeps = DailySweeps(self._objects, self._thumbnails)
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
         self._content_checks = ContentChecks(self._store, self._reader, self._queue, contents_folder(settings))
 
@@ -98,7 +106,14 @@ class Worker:
         extractor = self._extractor or _open_extractor(settings)
         kept = KeptFeatures(objects, extractor.key, extractor.dimensions)
         resources = Resources(
-            self._store, objects, self._reader, extractor, kept, decoders=settings.threads, workers=settings.workers
+            self._store,
+            objects,
+            self._reader,
+            extractor,
+            kept,
+            decoders=settings.threads,
+            workers=settings.workers,
+            thumbnails=self._thumbnails if self._makes_thumbnails else None,
         )
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -119,7 +134,7 @@ class Worker:
                 queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
             )
         self.caretaker.sweep()
-        threading.Thread(target=objects.sweep, name="sweep", daemon=True).start()
+        self._sweeps.start()
         _log.info("worker %s takes jobs", self.name)
 
     def look(self) -> None:
@@ -134,6 +149,7 @@ class Worker:
 
     def stop(self) -> None:
         DBOS.destroy(destroy_registry=True)
+        self._sweeps.stop()
         self._queue.close()
         self._reader.close()
         self._objects.close()
@@ -169,7 +185,7 @@ def run_worker(settings: Settings, health_port: int | None = None) -> None:
         if health_port is not None:
             port = stack.enter_context(answering_health(settings.host, health_port, pulse))
             click.echo(f"This worker answers {base_url(settings.host, port)}/healthz")
-        worker = Worker(settings)
+        worker = Worker(settings, thumbnails=settings.studio_enabled)
         worker.start()
         _work(worker, stopping, pulse)
 

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.customization.cli.answers import EVALUATION, model
+from tests.customization.cli.answers import DATASET, EVALUATION, model
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import Answer, FakeService, Received
 from tests.customization.samples import encoded
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX
 
 COUNT = 130
+AT = {
+    "kind": "oneTag", "threshold": 0.7, "lowest": 0, "images": 500, "labels": 500, "right": 350, "false": 50, "missed": 20,
+    "unanswered": 100, "precision": 0.875, "recall": 0.7, "f1": 0.7778,
+}  # fmt: skip
 CONFUSION = {
     "images": 500,
     "tags": ["ash", "oak"],
@@ -38,6 +42,16 @@ def evaluated(service: FakeService) -> FakeService:
     def handle(request: Received) -> Answer:
         last = request.path.rpartition("/")[2]
         answers = {"outcomes:confusion": CONFUSION, "outcomes:curves": CURVES, "m": model()}
+        if last == "outcomes:threshold":
+            asked = {
+                "threshold": float(request.query["threshold"]),
+                **({"tag": request.query["tag"]} if "tag" in request.query else {}),
+            }
+            return Answer(200, {**AT, **asked, "value": [outcome(0)], "count": COUNT})
+        if request.path.endswith("/datasets/several"):
+            return Answer(200, {**DATASET, "annotationKind": "imageMultiLabelClassification"})
+        if "/datasets/" in request.path and last != "labelissues":
+            return Answer(200, DATASET)
         if last == "outcomes":
             assert request.query["only"] == "wrong"
             return Answer(200, page(request))
@@ -73,6 +87,31 @@ def test_the_confusion_matrix_is_printed(vision: Vision, evaluated: FakeService)
     assert ["label", "\\", "answer", "ash", "oak"] in rows
     assert ["oak", "130", "0"] in rows
     assert vision("evaluate", "m", "t", "--confusion", "--json").json["confusion"] == CONFUSION
+
+
+def test_what_counts_at_a_threshold_is_said_in_words(vision: Vision, evaluated: FakeService) -> None:
+    said = vision("evaluate", "m", "t", "--threshold", 0.7).out.splitlines()[-1]
+    assert said.startswith("From a confidence of 0.70 on, the model answers 400 of 500 images: 350 right, 50 wrong (precision ")
+    assert said.endswith("Of the 100 images without an answer, it would be right on 20 and wrong on 80.")
+    told = vision("evaluate", "m", "t", "--threshold", 0.8, "--tag", "oak", "--json").json["atThreshold"]
+    assert told == {**AT, "threshold": 0.8, "tag": "oak"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("t", "--tag", "oak"), "give --threshold, too"),
+        (("several", "--threshold", 0.5), "images of 'several' have several tags each; choose one with --tag"),
+        (("t", "--threshold", 1.5), "1.5 is not in the range 0<=x<=1"),
+    ],
+)
+def test_a_threshold_that_can_not_be_counted_is_wrong_usage(
+    vision: Vision, evaluated: FakeService, arguments: tuple[object, ...], said: str
+) -> None:
+    ran = vision("evaluate", "m", *arguments)
+    assert (ran.code, said in " ".join(ran.err.split())) == (2, True)
+    assert not any("evaluations" in request.path for request in evaluated.received)
+    assert vision("evaluate", "m", "several", "--threshold", 0.5, "--tag", "oak").code == 0
 
 
 def test_of_many_tags_the_most_frequent_mistakes_are_printed(

@@ -17,6 +17,7 @@ from tests.customization.fake_service import KEY, Answer, FakeService, Received
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.datasets import Authentication
 from vision_customization.contract.enums import AnnotationKind, EvaluationStatus, ModelKind, ModelStatus
+from vision_customization.contract.judging import ComparisonFilter
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.contract.products import Planogram, ProductRecognitionResult
 from vision_customization.customization.client import transport
@@ -94,6 +95,14 @@ class Operation:
 
 
 OUTCOMES = {"value": [{"image": "https://x/c/a.jpg", "digest": "ab", "right": True}], "count": 1}
+AT = {
+    "kind": "oneTag", "threshold": 0.5, "lowest": 0, "images": 1, "labels": 1, "right": 1, "false": 0, "missed": 0,
+    "unanswered": 0,
+}  # fmt: skip
+COMPARISON = {
+    "kind": "oneTag", "images": 1, "bothRight": 1, "onlyFirst": 0, "onlySecond": 0, "bothWrong": 0, "onlyInFirst": 0,
+    "onlyInSecond": 0, "labelsDiffer": 0, "pValue": 1.0,
+}  # fmt: skip
 CONFUSION = {"images": 1, "tags": ["cat"], "cells": [{"label": "cat", "answer": "cat", "count": 1}]}
 
 OPERATIONS = [
@@ -133,6 +142,19 @@ OPERATIONS = [
         "/models/m", 201, model(trainingParameters=TILED), {"trainingParameters": TILED},
     ),
     Operation(lambda c: c.get_model("m"), "GET", "/models/m", 200, model("succeeded")),
+    Operation(
+        lambda c: c.create_model("m", training_dataset_name="d", managed_by="pulumi:p/s"), "PUT", "/models/m", 201,
+        model(managedBy="pulumi:p/s"),
+        {
+            "trainingParameters": {"trainingDatasetName": "d", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"},
+            "managedBy": "pulumi:p/s",
+        },
+    ),
+    Operation(
+        lambda c: c.set_model_owner("m", "pulumi:p/s"), "PUT", "/models/m/owner", 200, model(managedBy="pulumi:p/s"),
+        {"managedBy": "pulumi:p/s"},
+    ),
+    Operation(lambda c: c.set_model_owner("m", None), "DELETE", "/models/m/owner", 204, b""),
     Operation(lambda c: c.cancel_model("m"), "POST", "/models/m:cancel", 202, b""),
     Operation(lambda c: c.delete_model("m"), "DELETE", "/models/m", 204, b""),
     Operation(
@@ -145,11 +167,34 @@ OPERATIONS = [
     Operation(lambda c: c.get_outcomes("m", "e"), "GET", "/models/m/evaluations/e/outcomes", 200, OUTCOMES),
     Operation(lambda c: c.get_confusion("m", "e"), "GET", "/models/m/evaluations/e/outcomes:confusion", 200, CONFUSION),
     Operation(lambda c: c.get_curves("m"), "GET", "/models/m/outcomes:curves", 200, {"tags": {}}),
+    Operation(lambda c: c.get_threshold("m", 0.5), "GET", "/models/m/outcomes:threshold", 200, {**OUTCOMES, **AT}),
+    Operation(
+        lambda c: c.get_threshold("m", 0.5, "e"), "GET", "/models/m/evaluations/e/outcomes:threshold", 200,
+        {**OUTCOMES, **AT},
+    ),
+    Operation(
+        lambda c: c.get_calibration("m", "e"), "GET", "/models/m/evaluations/e/outcomes:calibration", 200,
+        {"kind": "oneTag", "answers": 0, "lowest": 0, "bins": []},
+    ),
+    Operation(lambda c: c.get_tag_outcomes("m"), "GET", "/models/m/outcomes:tags", 200, {"images": 0, "tags": []}),
+    Operation(
+        lambda c: c.compare_models("m", "n"), "GET", "/models/m/outcomes:compare", 200,
+        {**COMPARISON, "value": [{"first": OUTCOMES["value"][0]}], "count": 1},
+    ),
     Operation(
         lambda c: c.get_label_issues("cats"), "GET", "/datasets/cats/labelissues", 200,
         {**OUTCOMES, "modelName": "m", "likely": 0},
     ),
     Operation(lambda c: c.publish_model("live", "m"), "PUT", "/publishedmodels/live", 200, PUBLISHED, {"modelName": "m"}),
+    Operation(
+        lambda c: c.publish_model("live", "m", require={"accuracyTop1": 0.9}, evaluation="e", managed_by="pulumi:p/s"), "PUT",
+        "/publishedmodels/live", 200, {**PUBLISHED, "require": {"accuracyTop1": 0.9}, "managedBy": "pulumi:p/s"},
+        {"modelName": "m", "require": {"accuracyTop1": 0.9}, "evaluation": "e", "managedBy": "pulumi:p/s"},
+    ),
+    Operation(
+        lambda c: c.publish_model("live", "m", require={}), "PUT", "/publishedmodels/live", 200, PUBLISHED,
+        {"modelName": "m", "require": {}},
+    ),
     Operation(lambda c: c.get_published_model("live"), "GET", "/publishedmodels/live", 200, PUBLISHED),
     Operation(lambda c: c.unpublish_model("live"), "DELETE", "/publishedmodels/live", 204, b""),
     Operation(lambda c: c.artifact_metadata("m"), "GET", "/models/m/artifact:metadata", 200, {"labels": ["cat"]}),
@@ -183,14 +228,29 @@ def test_storage_that_cannot_be_read_is_an_answer(service: FakeService) -> None:
 
 
 def test_outcomes_and_label_issues_are_filtered_by_the_service(service: FakeService) -> None:
-    service.answers = [Answer(200, OUTCOMES), Answer(200, {**OUTCOMES, "modelName": "n", "likely": 0})]
+    compared = {**COMPARISON, "value": [], "count": 0}
+    service.answers = [
+        *[Answer(200, OUTCOMES)] * 2,
+        Answer(200, {**OUTCOMES, "modelName": "n", "likely": 0}),
+        Answer(200, {**OUTCOMES, **AT}),
+        Answer(200, compared),
+    ]
     service.client().get_outcomes("m", only=OutcomeFilter.MISSED, tag="a&b", skip=20, top=5)
+    service.client().get_outcomes("m", label="a&b", unanswered=True)
     service.client().get_label_issues("cats", model_name="n")
-    first, second = (
-        {name: value for name, value in request.query.items() if name != "api-version"} for request in service.received
+    service.client().get_threshold("m", 0.7, tag="a&b", only=OutcomeFilter.FALSE, skip=20, top=5)
+    service.client().compare_models(
+        "m", "n", evaluation_name="e", with_evaluation_name="f", only=ComparisonFilter.DIFFERING, top=5
     )
-    assert first == {"only": "missed", "tag": "a&b", "skip": "20", "top": "5"}
-    assert second == {"model-name": "n", "skip": "0", "top": "100"}
+    assert [
+        {name: value for name, value in request.query.items() if name != "api-version"} for request in service.received
+    ] == [
+        {"only": "missed", "tag": "a&b", "skip": "20", "top": "5"},
+        {"label": "a&b", "unanswered": "true", "skip": "0", "top": "100"},
+        {"model-name": "n", "skip": "0", "top": "100"},
+        {"threshold": "0.7", "tag": "a&b", "only": "false", "skip": "20", "top": "5"},
+        {"with-model": "n", "evaluation": "e", "with-evaluation": "f", "only": "differing", "skip": "0", "top": "5"},
+    ]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from tests.customization.samples import encoded
-from vision_customization.contract.outcomes import Confusion, ConfusionCell, Curve, Curves, Outcome
-from vision_customization.customization.report.charts import MATRIX_TAGS, area, matrix_tags
+from vision_customization.contract.outcomes import Confusion, ConfusionCell, Curve, Curves, Outcome, curve_area
+from vision_customization.customization.report.charts import MATRIX_TAGS, matrix_tags
 from vision_customization.customization.report.page import CURVES, WorstPicture, evaluation_page
 
 CURVE = Curve(precision=[1.0, 0.5], recall=[0.5, 1.0], threshold=[0.9, 0.4])
@@ -108,5 +108,5 @@ def test_of_many_tags_the_worst_are_shown() -> None:
 
 
 def test_the_area_is_that_under_the_steps() -> None:
-    assert area(CURVE) == 0.75
-    assert area(Curve(precision=[], recall=[], threshold=[])) == 0
+    assert curve_area(CURVE) == 0.75
+    assert curve_area(Curve(precision=[], recall=[], threshold=[])) == 0

@@ -94,3 +94,5 @@ def test_the_workspace_is_given_once_and_reaches_every_resource(engine: Engine) 
         assert inputs["key"]["value"] == "k", "a secret"
         assert ("container_url" in inputs, "sas_token" in inputs) == (name.startswith("Dataset"),) * 2
         assert not {"workspace", "service", "container"} & set(inputs)
+        owner = None if name.startswith("Evaluation") else "pulumi:project/stack"  # an evaluation belongs to its model
+        assert inputs.get("managed_by") == owner

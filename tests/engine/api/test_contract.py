@@ -125,6 +125,15 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
     (trained, "DELETE", "models/m", None, {}, 204, None),
     (model, "DELETE", "models/m", None, {}, 400, "InvalidRequest"),
     (nothing, "DELETE", "models/m", None, {}, 404, "ModelNotFound"),
+    # the owner of a model, an extension
+    (model, "PUT", "models/m/owner", {"managedBy": "pulumi:p/s"}, {}, 200, None),
+    (model, "PUT", "models/m/owner", {}, {}, 400, "InvalidRequest"),
+    (model, "PUT", "models/m/owner", {"managedBy": "jane"}, {}, 400, "InvalidRequest"),
+    (nothing, "PUT", "models/m/owner", {"managedBy": "pulumi:p/s"}, {}, 404, "ModelNotFound"),
+    (model, "PUT", "models/m/owner", {"managedBy": "pulumi:p/s", "pad": "p" * 1_048_576}, {}, 413, "InvalidRequest"),
+    (model, "DELETE", "models/m/owner", None, {}, 204, None),
+    (nothing, "DELETE", "models/m/owner", None, {}, 404, "ModelNotFound"),
+    (model, "GET", "models/m/owner", None, {}, 405, "InvalidRequest"),
     # create evaluations
     (trained, "PUT", "models/m/evaluations/e", EVALUATION, {}, 201, None),
     (trained, "PUT", "models/m/evaluations/e", {}, {}, 400, "InvalidRequest"),
@@ -152,6 +161,10 @@ OPERATIONS: list[tuple[Prepare, str, str, Any, dict[str, str], int, str | None]]
     (published, "GET", "publishedmodels/live", None, {}, 200, None),
     (nothing, "GET", "publishedmodels/live", None, {}, 404, "PublishedModelNotFound"),
     (published, "GET", "publishedmodels", None, {}, 200, None),
+    (trained, "PUT", "publishedmodels/live", {"modelName": "m", "require": {"accuracyTop1": 0.9}}, {}, 400, "GateMissed"),
+    (published, "GET", "publishedmodels/live/history", None, {}, 200, None),
+    (published, "GET", "publishedmodels/live/history?top=31", None, {}, 400, "InvalidRequest"),
+    (nothing, "GET", "publishedmodels/live/history", None, {}, 404, "PublishedModelNotFound"),
     (published, "DELETE", "publishedmodels/live", None, {}, 204, None),
     (nothing, "DELETE", "publishedmodels/live", None, {}, 404, "PublishedModelNotFound"),
     # artifacts, an extension

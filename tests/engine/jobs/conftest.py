@@ -46,7 +46,7 @@ def extractor(gate: Gate) -> CheapExtractor:
 @pytest.fixture(scope="module")
 def worker(engine: Engine, extractor: CheapExtractor, gate: Gate) -> Iterator[Worker]:
     """Looks after its jobs when a test says so."""
-    worker = Worker(engine.settings, extractor, pauses_seconds=(0.01,) * 7)
+    worker = Worker(engine.settings, extractor, pauses_seconds=(0.01,) * 7, thumbnails=True)
     worker.start()
     yield worker
     gate.open()

@@ -11,9 +11,10 @@ from pydantic import SecretStr
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.models import TrainingProgress
 from vision_customization.engine.annotations import TaggedImage
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import Access, Part, Plan, Plans, Shard, interleaved
+from vision_customization.engine.jobs.images.plan import Part, Plan, Plans, Shard, interleaved
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining, dataset_digest
 from vision_customization.engine.jobs.kinds.training import cost_minutes
 from vision_customization.engine.jobs.workflows import run_training

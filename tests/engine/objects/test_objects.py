@@ -105,6 +105,22 @@ def test_many_at_once(objects: ObjectStore) -> None:
     assert list(objects.get_many([])) == []
 
 
+def test_trimming_deletes_what_was_written_first(objects: ObjectStore) -> None:
+    assert objects.trim("thumbnails/00", 0) == 0  # where nothing was ever written
+    for name in "abcd":
+        objects.put(f"thumbnails/00/{name}", bytes(10))
+        time.sleep(1.1 if isinstance(objects, BlobObjects) else 0.01)  # storage tells seconds only
+    for beside in ("thumbnails/00/deep/er", "thumbnails/001/x", "thumbnails/01/x", "thumbnails/00.x"):
+        objects.put(beside, bytes(1000))
+    for bytes_max, kept in ((1000, "abcd"), (40, "abcd"), (39, "bcd"), (30, "bcd"), (11, "d"), (9, "")):
+        before = len(objects.names("thumbnails/00"))
+        deleted = objects.trim("thumbnails/00", bytes_max)
+        assert objects.names("thumbnails/00") == [*kept, "deep"]
+        assert deleted == before - len(kept) - 1
+    assert objects.names("thumbnails") == ["00", "00.x", "001", "01"]
+    assert objects.exists("thumbnails/00/deep/er")
+
+
 def test_a_path_is_of_the_version_there_is(objects: ObjectStore) -> None:
     for version in (b"one", b"two"):
         objects.put("a/b", version)

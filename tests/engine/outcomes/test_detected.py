@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -38,6 +39,7 @@ FOUND = [
 ]
 OUTCOMES = detected([image(number) for number in range(4)], [(200, 100)] * 3 + [(200, 200)], TRUTHS, FOUND, TAGS)
 IMAGES = list(OUTCOMES.images)
+OUTCOMES = replace(OUTCOMES, images=IMAGES)
 
 
 def test_images_come_by_their_missed_objects_and_false_detections() -> None:
@@ -53,8 +55,24 @@ def test_each_detection_says_what_it_overlaps_and_each_missed_object_is_listed()
         "digest": image(0).sha256,
         "right": False,
         "objects": [
-            {"tag": "cat", "bbox": [0, 0, 0.25, 0.4], "confidence": 0.9, "right": True, "match": "cat", "overlap": 0.8},
-            {"tag": "cat", "bbox": [0.5, 0, 0.25, 0.5], "confidence": 0.7, "right": False, "match": "dog", "overlap": 1.0},
+            {
+                "tag": "cat",
+                "bbox": [0, 0, 0.25, 0.4],
+                "confidence": 0.9,
+                "right": True,
+                "match": "cat",
+                "matchBbox": [0, 0, 0.25, 0.5],
+                "overlap": 0.8,
+            },
+            {
+                "tag": "cat",
+                "bbox": [0.5, 0, 0.25, 0.5],
+                "confidence": 0.7,
+                "right": False,
+                "match": "dog",
+                "matchBbox": [0.5, 0, 0.25, 0.5],
+                "overlap": 1.0,
+            },
             {"tag": "dog", "bbox": [0, 0.5, 1, 0.5], "confidence": 0.5, "right": False},
         ],
         "missed": [{"tag": "dog", "bbox": [0.5, 0, 0.25, 0.5]}],

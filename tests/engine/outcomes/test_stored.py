@@ -3,16 +3,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, azurite
-from tests.engine.outcomes.made import TAGS, answers, made_outcomes
+from tests.engine.outcomes.made import TAGS, answers, image, made_outcomes
 from vision_customization.common.blob_container import open_container
 from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
 from vision_customization.engine.objects.blobs import BlobObjects
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.outcomes.outcomes import Outcomes
+from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.stored import CHUNK, StoredOutcomes, put_outcomes
 
 COUNT = 7 * CHUNK + 3
@@ -80,7 +81,7 @@ def test_the_same_outcomes_are_the_same_bytes(tmp_path: Path) -> None:
     for key in ("a", "b"):
         put_outcomes(objects, key, made_outcomes(250, training=True))
     names = objects.names("a")
-    assert names == ["confusion.json", "curves.json", "index.npz", "rows"]
+    assert names == ["answers.npz", "confusion.json", "curves.json", "index.npz", "rows"]
     for name in names:
         assert objects.get(f"a/{name}") == objects.get(f"b/{name}")
     assert StoredOutcomes.open(objects, "a").likely > 0
@@ -105,11 +106,22 @@ def test_an_image_takes_little_space(objects: FileObjects) -> None:
     """A digest alone takes 32 bytes, and three probabilities with the tags in their order as many."""
     assert len(objects.get("o/rows")) / COUNT < 110
     assert len(objects.get("o/index.npz")) / COUNT < 12
+    assert len(objects.get("o/answers.npz")) / COUNT < 15
+
+
+def test_digests_are_those_of_the_images_whatever_a_file_is_called(tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    labels, probabilities = answers(2 * CHUNK + 1)
+    names = [image(number, f'a","digest":"{number:064}","b') for number in range(len(labels))]
+    put_outcomes(objects, "o", classified(names, labels, probabilities, TAGS))
+    stored = StoredOutcomes.open(objects, "o")
+    found = [digest.hex() for digest in stored.digests().tolist()]
+    assert found == [json.loads(line)["digest"] for line in stored.read(range(stored.images))]
 
 
 def test_no_images_are_an_empty_page(tmp_path: Path) -> None:
     objects = FileObjects(tmp_path)
-    put_outcomes(objects, "o", Outcomes(TAGS, [], {}, {"tags": {}}))
+    put_outcomes(objects, "o", classified([], np.empty(0, np.int64), np.empty((0, 3), np.float32), TAGS))
     assert StoredOutcomes.open(objects, "o").page(0, 10) == (0, [])
     assert StoredOutcomes.open(objects, "o").page(0, 10, OutcomeFilter.RIGHT) == (0, [])
 
@@ -119,5 +131,6 @@ def test_outcomes_that_are_deleted_while_a_page_is_read(tmp_path: Path) -> None:
     put_outcomes(objects, "outcomes", made_outcomes(5))
     outcomes = StoredOutcomes.open(objects, "outcomes")
     objects.delete("outcomes")
-    with pytest.raises(ObjectNotFound, match="have just been deleted"):
-        outcomes.page(0, 5)
+    for read in (lambda: outcomes.page(0, 5), outcomes.answers, outcomes.digests):
+        with pytest.raises(ObjectNotFound, match="have just been deleted"):
+            read()

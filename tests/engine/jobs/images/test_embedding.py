@@ -8,11 +8,12 @@ import pytest
 
 from tests.engine.jobs.drawn import CheapExtractor, Engine
 from vision_customization.engine.annotations import TaggedImage
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding, check_networks
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
-from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Access, Part, Plan
+from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Part, Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
 from vision_customization.engine.learning import Classifier

@@ -7,12 +7,13 @@ import pytest
 
 from tests.engine.jobs.drawn import CheapExtractor, Engine, encoded
 from vision_customization.engine.annotations import BoxedImage
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.images.found_objects import FoundObjects
 from vision_customization.engine.jobs.images.kept_features import KeptFeatures
 from vision_customization.engine.jobs.images.pictures import Pictures
-from vision_customization.engine.jobs.images.plan import Access, Part, Plan
+from vision_customization.engine.jobs.images.plan import Part, Plan
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
 from vision_customization.engine.learning.boxes import Detections

@@ -33,6 +33,7 @@ from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.process.worker import Worker
 from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import estimate_key, outcomes_key
 from vision_customization.engine.objects.opening import open_objects
@@ -78,8 +79,15 @@ def test_a_training_ends_with_a_model_and_its_numbers_on_the_test_dataset(engine
     assert model.cost_minutes == 1
     assert model.progress is not None
     assert (model.progress.images, model.progress.images_read, model.progress.images_embedded) == (46, 46, 46)
+    assert len(list((engine.settings.data_dir / "objects" / "thumbnails").glob("*/*"))) == 46
     assert (model.progress.stage, model.progress.share) == ("trained", 1.0)
     assert 0 < model.progress.seconds < 60
+
+    assert model.training_content is not None
+    assert (model.training_content.images, model.training_content.tags) == (40, {"green": 20, "red": 20})
+    assert changed_since_training(engine.store, "train", RegisteredContent(model.training_content.files)) == SinceTraining(
+        "m", changed=False
+    )
 
     objects = open_objects(engine.settings)
     onnx = objects.get(f"models/{model.id}/model.onnx")

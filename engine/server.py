@@ -40,6 +40,7 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.models.prebuilt import VisionResource
     from vision_customization.engine.models.warming import Warming
     from vision_customization.engine.objects.opening import open_objects
+    from vision_customization.engine.studio import create_studio
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     limits = Limits.of(raise_file_limit(), settings.connections)
@@ -65,7 +66,12 @@ def serve(settings: Settings) -> None:
         if prebuilt is not None:
             stack.enter_context(prebuilt)
         connections = Connections(limits.connections)
-        app = create_app(settings, store, queue, models, blobs, objects, prebuilt=prebuilt, connections=connections)
+        app = create_app(
+            *(settings, store, queue, models, blobs, objects),
+            prebuilt=prebuilt,
+            connections=connections,
+            studio=create_studio,
+        )
         warming = Warming(store, models)
         warming.start()
         stack.callback(warming.stop)

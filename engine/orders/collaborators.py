@@ -1,0 +1,41 @@
+"""Protocols of the engine's other parts, as far as orders need them. `engine.api.collaborators.Service` has all of them."""
+
+from typing import Protocol
+
+from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.store import Store
+
+
+class Jobs(Protocol):
+    """Queues trainings, evaluations, product recognition runs and content indexes for the workers;
+    `engine.jobs.queue.JobQueue`."""
+
+    def enqueue_training(self, model_id: str) -> object: ...
+
+    def enqueue_evaluation(self, evaluation_id: str) -> object: ...
+
+    def enqueue_recognition(self, run_id: str) -> object: ...
+
+    def enqueue_index(self, index_id: str) -> object: ...
+
+
+class LoadedModels(Protocol):
+    """Trained models in memory; `vision_customization.engine.models.cache.ModelCache`."""
+
+    def forget(self, model_id: str) -> None: ...
+
+
+class Collaborators(Protocol):
+    """Everything that an order touches."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+    @property
+    def models(self) -> LoadedModels: ...
+
+    @property
+    def objects(self) -> ObjectStore: ...

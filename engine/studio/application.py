@@ -1,0 +1,182 @@
+"""The application behind `/studio`: every request's way to its page, and back."""
+
+import inspect
+import logging
+import mimetypes
+import secrets
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import cast
+from urllib.parse import parse_qsl, quote
+
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.api.authentication import Authenticator
+from vision_customization.engine.api.bodies.json import read_body
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.errors import ApiError, internal_error, invalid, invalid_values, store_refusal
+from vision_customization.engine.api.routes.analyze import Analyzer
+from vision_customization.engine.orders import OrderRefused
+from vision_customization.engine.runtime.logs import request_id
+from vision_customization.engine.store import SessionRecord, StoreError
+from vision_customization.engine.studio.entra import EntraSignIn
+from vision_customization.engine.studio.pages import PAGES
+from vision_customization.engine.studio.routing import Page
+from vision_customization.engine.studio.security import (
+    HEADERS,
+    content_security_policy,
+    cookie_name,
+    is_foreign,
+    no_store,
+)
+from vision_customization.engine.studio.templating import STATIC, Templates
+from vision_customization.engine.studio.visit import Parts, Visit
+
+log = logging.getLogger("engine.studio")
+
+FORM_BYTES_MAX = 65_536
+
+_STATIC_TYPES = {".css", ".js", ".svg"}
+
+
+def create_studio(service: Service, authenticator: Authenticator, analyzer: Analyzer) -> ASGIApp:
+    """The application, to be mounted at `/studio`."""
+    entra = EntraSignIn.open(service.settings, service.blobs.identity)
+    return Studio(Parts(service, authenticator, analyzer, Templates(), entra))
+
+
+class Studio:
+    """All pages, behind the checks that each request passes: its origin, its session, its role."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        static = Route("/static/{version}/{name:path}", self._static, methods=["GET"])
+        pages = [Route(page.path, self._endpoint(page), methods=[page.method]) for page in PAGES]
+        self._router = Router([static, *pages], redirect_slashes=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = SimpleNamespace(path="/studio")
+        scope["starlette.exception_handlers"] = ({}, {})  # not the API's, which answer in JSON
+        request = Request(scope, receive)
+        try:
+            await self._router(scope, receive, send)
+        except HTTPException as error:  # the router's own: no such page
+            refusal = ApiError(error.status_code, ErrorCode.RESOURCE_NOT_FOUND, "There is no such page.")
+            await self._protected(await run_in_threadpool(self._refused, request, refusal), request)(scope, receive, send)
+
+    def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            request.scope["route"] = SimpleNamespace(path=f"/studio{page.path}")
+            return self._protected(await self._answer(page, request), request)
+
+        return answer
+
+    async def _answer(self, page: Page, request: Request) -> Response:
+        visit = Visit(request, self._parts, _nonce(request))
+        try:
+            visit.visitor = await run_in_threadpool(self._admitted, page, visit)
+            if page.role is not None and visit.visitor is None:
+                return _to_sign_in(visit)
+            if page.method == "POST" and not page.takes_uploads:
+                visit.form = await _form(request)
+            if inspect.iscoroutinefunction(page.endpoint):
+                return cast("Response", await page.endpoint(visit))
+            return cast("Response", await run_in_threadpool(page.endpoint, visit))
+        except (ApiError, StoreError, OrderRefused, ValidationError) as error:
+            return await run_in_threadpool(self._refused, request, _refusal(error), visit)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("page failed", extra={"method": request.method, "path": request.url.path})
+            return await run_in_threadpool(self._refused, request, internal_error(request_id.get() or ""), visit)
+
+    def _admitted(self, page: Page, visit: Visit) -> SessionRecord | None:
+        """Who is signed in, if anybody. Refuses with 403 a request of another origin, and one beyond the visitor's role."""
+        if is_foreign(visit.request, self._parts.service.settings):
+            message = "The request came from another page than the Studio's. Reload this page, and try again."
+            raise ApiError(403, ErrorCode.INVALID_REQUEST, message)
+        visitor = self._visitor(visit)
+        if page.role is not None and visitor is not None and not visitor.role.includes(page.role):
+            message = f"This needs the role {page.role}, and you are signed in as {visitor.role}."
+            raise ApiError(403, ErrorCode.UNAUTHORIZED, message)
+        return visitor
+
+    def _visitor(self, visit: Visit) -> SessionRecord | None:
+        """Who is signed in. A session that came from a key ends with that key."""
+        token = visit.request.cookies.get(cookie_name(visit.origin))
+        session = None if token is None else self._parts.service.store.sessions.find(token)
+        if session is None or session.key_fingerprint is None:
+            return session
+        return session if self._parts.authenticator.keys.knows(session.key_fingerprint) else None
+
+    def _refused(self, request: Request, error: ApiError, visit: Visit | None = None) -> Response:
+        visit = visit or Visit(request, self._parts, _nonce(request))
+        if "application/json" in request.headers.get("accept", ""):
+            return error.response()
+        template = "refused_fragment.html" if visit.is_fragment else "refused.html"
+        response = visit.render(template, error.status, status=error.status, message=str(error))
+        response.headers.update(error.headers)
+        return response
+
+    def _protected(self, response: Response, request: Request) -> Response:
+        response.headers.update(HEADERS)
+        response.headers["Content-Security-Policy"] = content_security_policy(_nonce(request))
+        if no_store(response.headers):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        file = (STATIC / name).resolve()
+        if not file.is_relative_to(STATIC.resolve()) or file.suffix not in _STATIC_TYPES or not file.is_file():
+            raise HTTPException(404)
+        current = request.path_params["version"] == self._parts.templates.version
+        kept = "public, max-age=31536000, immutable" if current else "no-cache"
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        return self._protected(FileResponse(file, media_type=kind, headers={"Cache-Control": kept}), request)
+
+
+def _nonce(request: Request) -> str:
+    """One for each response."""
+    if not hasattr(request.state, "nonce"):
+        request.state.nonce = secrets.token_urlsafe(16)
+    return str(request.state.nonce)
+
+
+def _refusal(error: ApiError | StoreError | OrderRefused | ValidationError) -> ApiError:
+    """What the API would answer."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, StoreError):
+        return store_refusal(error)
+    if isinstance(error, OrderRefused):
+        return invalid(str(error), target=error.target)
+    return invalid_values(error.errors(include_url=False, include_input=False), "the form")
+
+
+def _to_sign_in(visit: Visit) -> Response:
+    request = visit.request
+    if request.method != "GET" or visit.is_fragment or "application/json" in request.headers.get("accept", ""):
+        response = ApiError(401, ErrorCode.UNAUTHORIZED, "Your session has ended. Sign in again.").response()
+        response.headers["HX-Redirect"] = "/studio/sign-in"
+        return response
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return visit.redirect(f"/studio/sign-in?next={quote(asked, safe='')}")
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form; the last of several with the same name. Refuses with 413 a body that is too long."""
+    body = await read_body(request, FORM_BYTES_MAX)
+    if body is None:
+        raise ApiError(413, ErrorCode.INVALID_REQUEST, f"The form is longer than {FORM_BYTES_MAX:,} bytes.")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000))
+    except ValueError:
+        raise ApiError(400, ErrorCode.INVALID_REQUEST, "The form cannot be read.") from None

@@ -1,0 +1,57 @@
+"""Signing in with Microsoft: to its page, and back."""
+
+from datetime import timedelta
+
+from starlette.responses import RedirectResponse, Response
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.store import SessionRecord
+from vision_customization.engine.studio.entra import FLOW_SECONDS, EntraSignIn, SignInRefused
+from vision_customization.engine.studio.pages.sign_in import form_page, signed_in
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.security import cookie_name, inner_path, keeps_cookies
+from vision_customization.engine.studio.visit import Visit
+
+pages = Pages()
+
+PATH = "/studio/sign-in/microsoft"
+HOURS = 12
+"""Life of such a session: a role that was taken away in Entra counts until it ends."""
+
+
+@pages.get("/sign-in/microsoft", role=None)
+def begin(visit: Visit) -> Response:
+    next_path = inner_path(visit.query("next"))
+    if not keeps_cookies(visit.origin):
+        return form_page(visit, next_path)
+    try:
+        address, kept = _sign_in(visit).begin(f"{visit.origin}{PATH}/done", next_path)
+    except SignInRefused as refused:
+        return form_page(visit, next_path, str(refused), status=503)
+    response = RedirectResponse(address, 303)
+    response.set_cookie(_cookie(visit), kept, max_age=FLOW_SECONDS, path=PATH, secure=True, httponly=True, samesite="lax")
+    return response
+
+
+@pages.get("/sign-in/microsoft/done", role=None)
+def done(visit: Visit) -> Response:
+    kept = visit.request.cookies.get(_cookie(visit), "")
+    try:
+        role, who, next_path = _sign_in(visit).end(kept, dict(visit.request.query_params))
+    except SignInRefused as refused:
+        return form_page(visit, "", str(refused), status=403)
+    session = SessionRecord(role, who, None, visit.service.store.database.now())
+    response = signed_in(visit, session, inner_path(next_path), timedelta(hours=HOURS))
+    response.delete_cookie(_cookie(visit), path=PATH, secure=True, httponly=True, samesite="lax")
+    return response
+
+
+def _sign_in(visit: Visit) -> EntraSignIn:
+    if visit.parts.entra is None:
+        raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "This engine has no sign-in with Microsoft: sign in with a key.")
+    return visit.parts.entra
+
+
+def _cookie(visit: Visit) -> str:
+    return f"{cookie_name(visit.origin)}-microsoft"

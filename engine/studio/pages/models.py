@@ -1,0 +1,238 @@
+"""Models: their list, each with its training as it runs, and what can be done with it."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import FileResponse, Response
+
+from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.estimates import estimate_text, main_metric, outlook_text
+from vision_customization.contract.evaluations import EvaluationCreate
+from vision_customization.contract.gate import METRICS
+from vision_customization.contract.models import EvaluationParameters
+from vision_customization.contract.owners import owner_of
+from vision_customization.contract.studio import Role
+from vision_customization.contract.texts import name_fault
+from vision_customization.engine.api.errors import invalid
+from vision_customization.engine.objects.keys import artifact_key, sidecar_key
+from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.orders import cancel_training, delete_model, start_evaluation
+from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, NotFound, TrainingOrder
+from vision_customization.engine.studio.model_facts import KINDS, metrics_of, progress_facts, provenance, stage_of
+from vision_customization.engine.studio.pages.home import ModelCard
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.models import training_snippets
+from vision_customization.engine.studio.snippets.overview import models_snippets
+from vision_customization.engine.studio.snippets.stacks import stack_of_model
+from vision_customization.engine.studio.visit import Visit, link
+
+pages = Pages()
+
+PAGE = 50
+EVALUATIONS_SHOWN = 20
+CHOICES = 200
+"""Datasets that a form offers."""
+
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """An evaluation as the model's page lists it."""
+
+    name: str
+    dataset: str
+    status: str
+    told: str | None
+    why: str | None
+
+    @classmethod
+    def of(cls, record: EvaluationRecord) -> "EvaluationRow":
+        performance = record.performance
+        return cls(
+            record.name,
+            record.test_dataset_name or "",
+            record.status.value,
+            None if performance is None else main_metric(performance.to_wire()),
+            None if record.error is None else record.error.message,
+        )
+
+
+@pages.get("/models")
+def models(visit: Visit) -> Response:
+    store = visit.service.store
+    skip = visit.number("skip", 0, 0, 10_000_000)
+    records = store.models.newest(PAGE + 1, skip=skip)
+    published = store.published.page(0, CHOICES)
+    names: dict[str, list[str]] = {}
+    for each in published:
+        names.setdefault(each.model_name, []).append(each.name)
+    return visit.render(
+        "models.html",
+        models=[ModelCard.of(record) for record in records[:PAGE]],
+        names=names,
+        published=published,
+        back=max(0, skip - PAGE) if skip else None,
+        more=skip + PAGE if len(records) > PAGE else None,
+        snippets=models_snippets(visit.origin),
+    )
+
+
+@pages.get("/models/{name}")
+def model(visit: Visit) -> Response:
+    store = visit.service.store
+    record = store.models.find(visit.path("name"))
+    performance = {} if record.performance is None else record.performance.to_wire()
+    evaluations = store.evaluations.page(record.name, 0, EVALUATIONS_SHOWN)
+    return visit.render(
+        "model.html",
+        record=record,
+        kind=KINDS[record.model_kind],
+        owner=owner_of(record.managed_by),
+        metrics=metrics_of(record.performance),
+        estimate=estimate_text(performance),
+        outlook=outlook_text(performance),
+        provenance=_provenance(visit, record),
+        evaluations=[EvaluationRow.of(each) for each in evaluations],
+        running=any(not each.status.final for each in evaluations),
+        datasets=[each.name for each in store.datasets.newest(CHOICES) if fits(record.model_kind, each.annotation_kind)],
+        published=[each for each in store.published.page(0, CHOICES) if each.model_name == record.name],
+        names=[each.name for each in store.published.page(0, CHOICES) if each.managed_by is None],
+        gate_metrics=_gate_metrics(record),
+        snippets=_snippets(visit, record),
+        **_progress(visit, record),
+    )
+
+
+def _gate_metrics(record: ModelRecord) -> list[str]:
+    """The metrics of the model that a gate can require."""
+    performance = {} if record.performance is None else record.performance.to_wire()
+    return [metric for metric in METRICS if metric in performance]
+
+
+def fits(kind: ModelKind, annotation_kind: str) -> bool:
+    """Whether a model of this kind can be trained from, and judged on, a dataset of that kind."""
+    return annotation_kind in kind.annotation_kinds
+
+
+@pages.get("/models/{name}/progress")
+def progress(visit: Visit) -> Response:
+    record = visit.service.store.models.find(visit.path("name"))
+    if record.status.final:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})  # the page has more to show now
+    return visit.render("model_progress.html", record=record, **_progress(visit, record))
+
+
+@pages.get("/models/{name}/evaluations")
+def evaluations(visit: Visit) -> Response:
+    name = visit.path("name")
+    found = visit.service.store.evaluations.page(name, 0, EVALUATIONS_SHOWN)
+    rows = [EvaluationRow.of(each) for each in found]
+    return visit.render(
+        "model_evaluations.html", name=name, evaluations=rows, running=any(not each.status.final for each in found)
+    )
+
+
+@pages.get("/models/{name}/model.onnx")
+def file(visit: Visit) -> Response:
+    record = visit.service.store.models.find(visit.path("name"))
+    if record.artifact is None:
+        raise invalid(f"The model '{record.name}' is '{record.status.value}': only one that succeeded has a file.")
+    path = visit.service.objects.path(artifact_key(record.id))
+    return FileResponse(path, media_type="application/octet-stream", filename=f"{record.name}.onnx")
+
+
+@pages.post("/models/{name}/cancel", role=Role.OWNER)
+def cancel(visit: Visit) -> Response:
+    name = visit.path("name")
+    _refuse_declared(visit, name, "cancelled")
+    cancel_training(visit.service, name)
+    visit.audit("training cancelled", model=name)
+    return visit.redirect(link("models", name))
+
+
+@pages.post("/models/{name}/delete", role=Role.OWNER)
+def delete(visit: Visit) -> Response:
+    name = visit.path("name")
+    _refuse_declared(visit, name, "deleted")
+    answering = [each.name for each in visit.service.store.published.page(0, CHOICES) if each.model_name == name]
+    if answering:
+        raise invalid(f"The model '{name}' answers as {', '.join(answering)}. Publish another model there first.")
+    delete_model(visit.service, name)
+    visit.audit("model deleted", model=name)
+    return visit.redirect("/studio/models")
+
+
+@pages.post("/models/{name}/dismiss", role=Role.OWNER)
+def dismiss(visit: Visit) -> Response:
+    record = visit.service.store.models.find(visit.path("name"))
+    visit.service.store.dismissals.add("model", record.id, visit.who)
+    visit.audit("failure dismissed", model=record.name)
+    return visit.redirect("/studio/")
+
+
+@pages.post("/models/{name}/evaluate", role=Role.OWNER)
+def evaluate(visit: Visit) -> Response:
+    name, dataset = visit.path("name"), visit.form.get("dataset", "")
+    visit.service.store.datasets.find(dataset)
+    taken = {each.name for each in visit.service.store.evaluations.page(name, 0, 1000)}
+    chosen = next(f"{dataset}-{number}" for number in range(1, 1002) if f"{dataset}-{number}" not in taken)
+    order = EvaluationCreate(evaluation_parameters=EvaluationParameters(test_dataset_name=dataset))
+    start_evaluation(visit.service, name, chosen, order)
+    visit.audit("evaluation started", model=name, evaluation=chosen, dataset=dataset)
+    return visit.redirect(link("models", name) + "#evaluations")
+
+
+def _refuse_declared(visit: Visit, name: str, verb: str) -> None:
+    owner = owner_of(visit.service.store.models.find(name).managed_by)
+    if owner is not None:
+        raise invalid(f"{owner} declares the model '{name}', so it is not {verb} here. Change the stack's file instead.")
+
+
+def _progress(visit: Visit, record: ModelRecord) -> dict[str, object]:
+    """What the page says of a training that has not ended."""
+    told = record.progress
+    return {
+        "share": 0.0 if told is None else told.share,
+        "stage": stage_of(told),
+        "facts": [] if told is None else progress_facts(told),
+        "waiting": visit.service.store.models.waiting_before(record) if record.status is ModelStatus.NOT_STARTED else 0,
+    }
+
+
+def _provenance(visit: Visit, record: ModelRecord) -> list[tuple[str, str]]:
+    if record.status is not ModelStatus.SUCCEEDED:
+        return []
+    try:
+        sidecar: dict[str, Any] = json.loads(visit.service.objects.get(sidecar_key(record.id)))
+    except ObjectNotFound:
+        return []
+    return provenance(sidecar)
+
+
+def _snippets(visit: Visit, record: ModelRecord) -> list[Snippet]:
+    order = order_of(record)
+    stack = stack_of_model(record.name, record.managed_by)
+    return training_snippets(visit.origin, record.name, order, datasets_of(visit, order), stack)
+
+
+def order_of(record: ModelRecord) -> TrainingOrder:
+    """What the model was trained by."""
+    return TrainingOrder(
+        training_dataset_name=record.training_dataset_name,
+        time_budget_in_hours=record.time_budget_in_hours,
+        model_kind=record.model_kind,
+        test_dataset_name=record.test_dataset_name,
+        tiles=record.tiles,
+    )
+
+
+def datasets_of(visit: Visit, order: TrainingOrder) -> list[DatasetRecord]:
+    """Those of its datasets that are registered."""
+    found = []
+    for name in {order.training_dataset_name, order.test_dataset_name or order.training_dataset_name}:
+        if name_fault(name) is None:
+            with suppress(NotFound):
+                found.append(visit.service.store.datasets.find(name))
+    return found

@@ -1,0 +1,92 @@
+"""Signing in, by a key or by a one-time code; signing out, here or everywhere."""
+
+from datetime import timedelta
+
+from starlette.responses import Response
+
+from vision_customization.contract.studio import Role
+from vision_customization.engine.api.routes.sign_in_codes import KEY_HOLDER
+from vision_customization.engine.store import SessionRecord
+from vision_customization.engine.store.sessions import LIFE
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.security import cookie_name, inner_path, keeps_cookies
+from vision_customization.engine.studio.visit import Visit
+
+pages = Pages()
+
+
+@pages.get("/sign-in", role=None)
+def form(visit: Visit) -> Response:
+    return form_page(visit, visit.query("next"))
+
+
+@pages.post("/sign-in", role=None)
+def sign_in(visit: Visit) -> Response:
+    next_path = inner_path(visit.form.get("next"))
+    if not keeps_cookies(visit.origin):
+        return form_page(visit, next_path)
+    if code := visit.form.get("code", "").strip():
+        session = visit.service.store.sessions.redeem_code(code)
+        if session is None:
+            message = "The code was used already, or is older than a minute. Run `vision studio` again."
+            return form_page(visit, next_path, message, status=403)
+        return signed_in(visit, session, next_path)
+    fingerprint = visit.parts.authenticator.keys.fingerprint(visit.form.get("key", "").strip())
+    if fingerprint is None:
+        return form_page(
+            visit, next_path, "This is not a key of this engine. Its keys are in the stack's output `key`.", status=403
+        )
+    session = SessionRecord(Role.OWNER, KEY_HOLDER, fingerprint, visit.service.store.database.now())
+    return signed_in(visit, session, next_path)
+
+
+@pages.post("/sign-out", role=None)
+def sign_out(visit: Visit) -> Response:
+    token = visit.request.cookies.get(cookie_name(visit.origin))
+    if token is not None:
+        visit.service.store.sessions.end(token)
+        visit.audit("signed out")
+    return _without_cookie(visit)
+
+
+@pages.post("/sign-out-everywhere", role=Role.READER)
+def sign_out_everywhere(visit: Visit) -> Response:
+    visit.audit("signed out everywhere", sessions=visit.service.store.sessions.end_all(visit.who))
+    return _without_cookie(visit)
+
+
+def form_page(visit: Visit, next_path: str, message: str | None = None, status: int = 200) -> Response:
+    """The page to sign in at, with why the last attempt was refused."""
+    return visit.render(
+        "sign_in.html",
+        status,
+        next_path=inner_path(next_path),
+        message=message,
+        possible=keeps_cookies(visit.origin),
+        microsoft=visit.parts.entra is not None,
+    )
+
+
+def signed_in(visit: Visit, session: SessionRecord, next_path: str, life: timedelta = LIFE) -> Response:
+    """Begin a session, and go on to `next_path`."""
+    # Always a new session: an id that somebody else may have set before is never one of ours.
+    token = visit.service.store.sessions.begin(session.role, session.who, session.key_fingerprint, life)
+    visit.visitor = session
+    visit.audit("signed in")
+    response = visit.redirect(next_path)
+    response.set_cookie(
+        cookie_name(visit.origin),
+        token,
+        max_age=int(life.total_seconds()),
+        path="/studio",
+        secure=True,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def _without_cookie(visit: Visit) -> Response:
+    response = visit.redirect("/studio/sign-in")
+    response.delete_cookie(cookie_name(visit.origin), path="/studio", secure=True, httponly=True, samesite="lax")
+    return response

@@ -1,0 +1,151 @@
+"""Train: a form that says, while it is filled in, what the training will probably take."""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind
+from vision_customization.contract.models import EvaluationParameters, ModelCreate, TrainingParameters
+from vision_customization.contract.studio import Role
+from vision_customization.contract.texts import name_fault
+from vision_customization.contract.training_time import Workload, budget_fault, budget_range_fault, of_budget
+from vision_customization.engine.content.current import content_of
+from vision_customization.engine.orders import OrderRefused, start_training
+from vision_customization.engine.store import DatasetRecord, StoreError, TrainingOrder
+from vision_customization.engine.studio.model_facts import KINDS
+from vision_customization.engine.studio.pages.models import CHOICES, datasets_of, fits
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.models import training_snippets
+from vision_customization.engine.studio.visit import Visit, link
+
+pages = Pages()
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a form asks for. `name` is empty until one is given; `kind` is None for one that fits the dataset."""
+
+    name: str
+    dataset: str
+    kind: ModelKind | None
+    hours: int
+    test: str
+
+    @classmethod
+    def of(cls, fields: dict[str, str]) -> "Order":
+        kinds = {kind.value: kind for kind in ModelKind}
+        hours = fields.get("hours", "1")
+        return cls(
+            fields.get("name", "").strip(),
+            fields.get("dataset", ""),
+            kinds.get(fields.get("kind", "")),
+            int(hours) if hours.isdecimal() and len(hours) < 6 else 0,
+            fields.get("test", ""),
+        )
+
+
+@pages.get("/train", role=Role.OWNER)
+def form(visit: Visit) -> Response:
+    return _form(visit, Order.of(dict(visit.request.query_params)))
+
+
+@pages.get("/train/estimate", role=Role.OWNER)
+def estimate(visit: Visit) -> Response:
+    order = Order.of(dict(visit.request.query_params))
+    return visit.render("train_estimate.html", **_estimate(visit, order))
+
+
+@pages.post("/train", role=Role.OWNER)
+def train(visit: Visit) -> Response:
+    order = Order.of(dict(visit.form))
+    if fault := _fault(visit, order):
+        return _form(visit, order, fault, status=400)
+    parameters = {"training_dataset_name": order.dataset, "time_budget_in_hours": order.hours, "model_kind": order.kind}
+    evaluation = EvaluationParameters(test_dataset_name=order.test) if order.test else None
+    try:
+        body = ModelCreate(training_parameters=TrainingParameters.model_validate(parameters), evaluation_parameters=evaluation)
+        start_training(visit.service, order.name, body)
+    except ValidationError as error:
+        return _form(visit, order, str(error.errors()[0]["msg"]).removeprefix("Value error, "), status=400)
+    except (OrderRefused, StoreError) as error:
+        return _form(visit, order, str(error), status=400)
+    visit.audit("training started", model=order.name, dataset=order.dataset)
+    return visit.redirect(link("models", order.name))
+
+
+def _form(visit: Visit, order: Order, message: str | None = None, status: int = 200) -> Response:
+    datasets = visit.service.store.datasets.newest(CHOICES)
+    chosen = next((each for each in datasets if each.name == order.dataset), None)
+    kinds = list(ModelKind) if chosen is None else [kind for kind in ModelKind if fits(kind, chosen.annotation_kind)]
+    return visit.render(
+        "train.html",
+        status,
+        order=order,
+        message=message,
+        datasets=[each.name for each in datasets],
+        tests=[each.name for each in datasets if each.name != order.dataset and _same_kind(chosen, each)],
+        kinds=[(kind.value, KINDS[kind]) for kind in kinds],
+        snippets=_snippets(visit, order, chosen),
+        **_estimate(visit, order),
+    )
+
+
+def _same_kind(chosen: DatasetRecord | None, other: DatasetRecord) -> bool:
+    return chosen is None or chosen.annotation_kind is other.annotation_kind
+
+
+def _fault(visit: Visit, order: Order) -> str | None:
+    """What the form lacks."""
+    if not order.dataset:
+        return "Choose a dataset to train from."
+    if not order.name:
+        return "Give the model a name."
+    if fault := name_fault(order.name):
+        return fault[:1].upper() + fault[1:] + "."
+    if order.hours < 1:
+        return "The budget is a whole number of hours, at least 1."
+    if order.test == order.dataset:
+        return "Choose another dataset to judge it on: images that it was trained from say nothing."
+    dataset = visit.service.store.datasets.find(order.dataset)
+    if fault := budget_range_fault(_kind(order, dataset), order.hours):
+        return f"The budget {fault}."
+    return None
+
+
+def _kind(order: Order, dataset: DatasetRecord) -> ModelKind:
+    if order.kind is not None:
+        return order.kind
+    boxes = dataset.annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION
+    return ModelKind.GENERIC_DETECTOR if boxes else ModelKind.GENERIC_CLASSIFIER
+
+
+def _estimate(visit: Visit, order: Order) -> dict[str, object]:
+    """What the training will probably take, where the dataset's images have been counted."""
+    store = visit.service.store
+    content = next((each for each in store.datasets.newest(CHOICES) if each.name == order.dataset), None)
+    counted = None if content is None else content_counts(visit, content)
+    if content is None or counted is None or order.hours < 1:
+        return {"told": None, "refused": None, "counting": content is not None and counted is None}
+    work = Workload(_kind(order, content), *counted)
+    speed = store.speeds.get()
+    refused = budget_fault(work, order.hours, speed)
+    return {"told": of_budget(work, order.hours, speed), "refused": refused, "counting": False}
+
+
+def content_counts(visit: Visit, dataset: DatasetRecord) -> tuple[int, int] | None:
+    """How many images and tags a dataset has; None until a worker has counted them."""
+    index = content_of(visit.service, dataset.name)
+    return (index.images, index.tags) if index.status is ContentStatus.READY else None
+
+
+def _snippets(visit: Visit, order: Order, chosen: DatasetRecord | None) -> list[Snippet]:
+    kind = order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else _kind(order, chosen))
+    training = TrainingOrder(
+        training_dataset_name=order.dataset or "DATASET",
+        time_budget_in_hours=max(1, order.hours),
+        model_kind=kind,
+        test_dataset_name=order.test or None,
+    )
+    return training_snippets(visit.origin, order.name or "NAME", training, datasets_of(visit, training))

@@ -1,0 +1,85 @@
+"""What protects the pages in a browser: the content security policy, other headers, and the check of a change's origin."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.engine.settings import Settings
+
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+def content_security_policy(nonce: str) -> str:
+    """Scripts and styles come from this engine alone. `htmx` may write markup, of elements with the page's nonce."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'nonce-{nonce}'",
+            "style-src 'self'",
+            "img-src 'self' blob:",
+            "media-src 'self' blob:",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types htmx",
+        )
+    )
+
+
+def origin_of(request: Request, settings: Settings) -> str:
+    """Scheme, host and port that the browser sees: those of `public_url` if a proxy is in between."""
+    if settings.public_url is not None:
+        parts = urlsplit(settings.public_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+    return f"{request.url.scheme}://{request.url.netloc}".lower()
+
+
+def is_foreign(request: Request, settings: Settings) -> bool:
+    """Whether a page of another origin may have caused the request, and it is one that changes something.
+
+    Browsers send `Sec-Fetch-Site`; `same-site` is not enough, since every port of this machine is the same site. Older ones
+    send `Origin`. A request with neither comes from no browser, and so has no cookie of somebody else.
+    """
+    if request.method in _SAFE_METHODS:
+        return False
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site != "same-origin"
+    return request.headers.get("origin", "").lower() != origin_of(request, settings)
+
+
+def keeps_cookies(origin: str) -> bool:
+    """Whether browsers send a `Secure` cookie there: over https, or to this machine."""
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    return parts.scheme == "https" or host in LOOPBACK_HOSTS or host.endswith(".localhost")
+
+
+def cookie_name(origin: str) -> str:
+    """With the port, because cookies ignore it: two engines of one machine would sign each other out."""
+    parts = urlsplit(origin)
+    return f"vision-studio-{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def inner_path(path: str | None) -> str:
+    """Where to go after signing in: a page of the Studio, whatever a link says."""
+    if path is None or not path.startswith("/studio/") or "\\" in path or any(ord(character) < 0x20 for character in path):
+        return "/studio/"
+    return path
+
+
+def no_store(headers: Mapping[str, str]) -> bool:
+    """Whether a response has not said how long it may be kept."""
+    return "cache-control" not in {name.lower() for name in headers}

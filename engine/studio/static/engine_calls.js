@@ -1,0 +1,61 @@
+// Calls of the engine by a page's own scripts: JSON back, and errors in the engine's words.
+// @ts-check
+
+const PATIENCE = 8;
+const WAIT_SECONDS_MAX = 5;
+
+/** What the engine refused, or that it did not answer. `ended` if the session has. */
+export class Refused extends Error {
+  /** @param {string} message @param {number} status 0 if there was no answer */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+
+  get ended() {
+    return this.status === 401;
+  }
+}
+
+/**
+ * Call a page of the Studio that answers JSON. While the engine is busy (429), wait as long as it says, a few times.
+ * @param {string} path
+ * @param {{method?: string, body?: BodyInit, type?: string, signal?: AbortSignal}} [options]
+ * @returns {Promise<{value: any, text: string, milliseconds: number}>} the time is that of the last attempt
+ */
+export async function callEngine(path, { method = "GET", body, type, signal } = {}) {
+  const headers = { Accept: "application/json", ...(type ? { "Content-Type": type } : {}) };
+  for (let attempt = 1; ; attempt += 1) {
+    const started = performance.now();
+    const { response, text } = await answer(path, { method, headers, ...(body === undefined ? {} : { body }), ...(signal ? { signal } : {}) });
+    const milliseconds = performance.now() - started;
+    if (response.status === 429 && attempt < PATIENCE) {
+      const wait = Math.min(WAIT_SECONDS_MAX, Number(response.headers.get("Retry-After")) || 1);
+      await new Promise((resolve) => setTimeout(resolve, wait * 1000));
+      continue;
+    }
+    const value = parsed(text);
+    if (response.ok && value !== undefined) return { value, text, milliseconds };
+    throw new Refused(value?.error?.message ?? `The engine answered with status ${response.status}.`, response.status);
+  }
+}
+
+/** @param {string} path @param {RequestInit} options */
+async function answer(path, options) {
+  try {
+    const response = await fetch(path, options);
+    return { response, text: await response.text() };
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
+  }
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

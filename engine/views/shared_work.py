@@ -1,0 +1,87 @@
+"""Work that is done once for all who ask for it at the same time, in few threads, and for a bounded number of them."""
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from vision_customization.engine.runtime.priority import give_way
+from vision_customization.engine.views.errors import ViewsBusy
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
+
+
+class SharedWork(Generic[K, R]):
+    """Runs pieces of work by key, in `threads` threads that give way to the process's other threads.
+
+    At most `waiting_max` pieces wait for a thread.
+    """
+
+    def __init__(self, threads: int, waiting_max: int, name: str) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=give_way)
+        self._pending_max = threads + waiting_max
+        self._lock = threading.Lock()
+        self._askers: dict[K, list[Future[R]]] = {}
+
+    def close(self) -> None:
+        """Ends the threads after what they are doing. Answers that were not given are cancelled."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            left = [answer for answers in self._askers.values() for answer in answers]
+        for answer in left:
+            answer.cancel()
+
+    @property
+    def pending(self) -> int:
+        """How many pieces wait or run."""
+        with self._lock:
+            return len(self._askers)
+
+    def answer(self, key: K, work: Callable[[], R], answer: Future[R]) -> None:
+        """Let `answer` have the result of `work`: of the same piece that already waits or runs under `key`, or else of a new
+        one. It gets ViewsBusy instead if too many wait. A piece that waits is dropped once all of its answers are cancelled."""
+        with self._lock:
+            if (asked := self._askers.get(key)) is not None:
+                asked.append(answer)
+                return
+            pending = len(self._askers)
+            if pending < self._pending_max:
+                self._askers[key] = [answer]
+                try:
+                    self._pool.submit(self._run, key, work)
+                except RuntimeError:  # closed
+                    del self._askers[key]
+                    answer.cancel()
+                return
+        fail(answer, ViewsBusy(pending))
+
+    def _run(self, key: K, work: Callable[[], R]) -> None:
+        with self._lock:
+            if all(answer.cancelled() for answer in self._askers[key]):
+                del self._askers[key]
+                return
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - it is the askers'
+            for answer in self._ended(key):
+                fail(answer, error)
+        else:
+            for answer in self._ended(key):
+                succeed(answer, result)
+
+    def _ended(self, key: K) -> list[Future[R]]:
+        with self._lock:
+            return self._askers.pop(key)
+
+
+def succeed(answer: Future[R], result: R) -> None:
+    """Give an answer, unless it was cancelled."""
+    if answer.set_running_or_notify_cancel():
+        answer.set_result(result)
+
+
+def fail(answer: Future[R], error: BaseException) -> None:
+    """Give an error as the answer, unless it was cancelled."""
+    if answer.set_running_or_notify_cancel():
+        answer.set_exception(error)
