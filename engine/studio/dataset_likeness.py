@@ -74,11 +74,12 @@ def sides(health: Health, report: Report) -> Section:
     same, near = sum(side.same.count for side in report.sides), sum(side.near.count for side in report.sides)
     others = named([side.dataset for side in report.sides])
     if same or near:
-        parts = [counted(same, "picture")] if same else []
-        parts += [f"{near:,} that look{'s' if near == 1 else ''} nearly the same"] if near else []
+        found = [f"{counted(same, 'picture')} {'is' if same == 1 else 'are'} the same as in {others}"] if same else []
+        look = "looks" if near == 1 else "look"
+        found += [f"{counted(near, 'picture')} {look} nearly the same as one in {others}"] if near else []
         text = (
-            f"{' and '.join(parts)} of this dataset {'is' if same + near == 1 else 'are'} also in {others}. A model that has "
-            "learned from the pictures it is judged by looks better than it is. Keep each picture on one side."
+            f"{', and '.join(found)}. A model that has learned from the pictures it is judged by looks better than it is. Keep "
+            "each picture on one side."
         )
     else:
         text = f"No picture of this dataset is also in {others}."

@@ -69,15 +69,19 @@ function slide(steps) {
 }
 
 /**
- * Choose the tag before or after this one.
+ * Choose the tag before or after this one. Where the page does not list all tags, the engine says which that is.
  * @param {"before" | "after"} which
  */
 function turn(which) {
   const field = tag();
   const at = document.getElementById("at");
-  if (!field || !at) return;
-  field.value = at.dataset[which] ?? "";
-  field.dispatchEvent(new Event("change", { bubbles: true }));
+  if (field instanceof HTMLSelectElement) {
+    const count = field.options.length;
+    field.selectedIndex = (field.selectedIndex + (which === "after" ? 1 : count - 1)) % count;
+  } else if (field && at) {
+    field.value = at.dataset[which] ?? "";
+  }
+  field?.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 /**

@@ -171,7 +171,7 @@ def test_what_the_comparison_found(owner: Browser, world: World) -> None:
     assert "Model 'tested' learns from it." in shared
     assert "/studio/datasets/test/images/1/thumbnail" in shared
     assert "<form" not in shared, "the same picture on both sides is an error"
-    assert "1 picture of this dataset is also in “test”" in text
+    assert "1 picture is the same as in “test”. A model that has learned" in text
     assert "1 image was not compared, because the engine has not read it yet" in text
     assert "All images are 640 × 480 px." in text
 
