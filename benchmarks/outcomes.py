@@ -105,7 +105,7 @@ def _asked(client: VisionClient, engine: psutil.Process, times: int) -> list[Fig
     questions: dict[str, tuple[Callable[[], object], float]] = {
         "threshold": (lambda: client.get_threshold("m", next(steps), only=next(only)), FIRST_LIMIT_MS),
         "threshold, a detector": (lambda: client.get_threshold("d", next(steps), only=next(only)), FIRST_LIMIT_MS),
-        "threshold, older outcomes": (lambda: client.get_threshold("older", next(steps)), 5 * FIRST_LIMIT_MS),
+        "threshold, older outcomes": (lambda: client.get_threshold("older", next(steps)), FIRST_LIMIT_MS),
         "a cell": (lambda: client.get_outcomes("m", label="tag 7", answer="tag 7"), FIRST_LIMIT_MS),
         "a cell, a detector": (lambda: client.get_outcomes("d", label="tag 7", unanswered=True), FIRST_LIMIT_MS),
         "calibration": (lambda: client.get_calibration("m"), FIRST_LIMIT_MS),

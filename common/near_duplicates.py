@@ -42,13 +42,17 @@ def near_pairs(miniatures: Sequence[bytes], others: Sequence[bytes] | None = Non
     Args:
         miniatures: grey pictures of 32 × 32 pixels, by rows, a byte each.
     """
+    return sorted(found_pairs(miniatures, others))
+
+
+def found_pairs(miniatures: Sequence[bytes], others: Sequence[bytes] | None = None) -> Iterator[tuple[int, int]]:
+    """The same pairs as they are found, in no particular order: a caller that has enough of them can stop."""
     if not miniatures or (others is not None and not others):
-        return []
+        return
     one = _pictures(miniatures)
     two = one if others is None else _pictures(others)
     average, spread = _statistics(one if others is None else np.concatenate([one, two]))
     hashes, other_hashes = _hashes(one), _hashes(two)
-    pairs: list[tuple[int, int]] = []
     # All pairs of hashes: a billion takes a few seconds. The windows of a block of pictures need 4 MB.
     for start, first in _blocks(len(one)):
         windows = _windows(one[first], average, spread)
@@ -62,8 +66,7 @@ def near_pairs(miniatures: Sequence[bytes], others: Sequence[bytes] | None = Non
             for row in np.flatnonzero(near.any(axis=1)):
                 candidates = np.flatnonzero(near[row])
                 found = candidates[_cosines(windows[row], theirs[candidates]) >= COSINE_MIN]
-                pairs += [(start + int(row), other_start + int(column)) for column in found]
-    return sorted(pairs)
+                yield from ((start + int(row), other_start + int(column)) for column in found)
 
 
 def groups(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:

@@ -33,6 +33,7 @@ _NOT_FOUND = {
     "published model": ErrorCode.PUBLISHED_MODEL_NOT_FOUND,
     "run": ErrorCode.PRODUCT_RECOGNITION_RUN_NOT_FOUND,
     "content index": ErrorCode.RESOURCE_NOT_FOUND,
+    "inspection": ErrorCode.RESOURCE_NOT_FOUND,
 }
 _ALREADY_EXISTS = {
     "dataset": ErrorCode.DATASET_ALREADY_EXISTS,

@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from vision_customization.contract.enums import ContentStatus, EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.api.connections import Closed, Connections
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import InspectionStatus, Store
 
 _METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -71,6 +71,7 @@ class StoreCollector(Collector):
         evaluation_counts = self._store.evaluations.counts()
         run_counts = self._store.runs.counts()
         content_counts = self._store.content.counts()
+        inspection_counts = self._store.inspections.counts()
         models = GaugeMetricFamily("vision_engine_models", "Models by status.", labels=["status"])
         for status, count in model_counts.items():
             models.add_metric([status.value], count)
@@ -89,11 +90,16 @@ class StoreCollector(Collector):
         for content_status, count in content_counts.items():
             contents.add_metric([content_status.value], count)
         yield contents
+        inspections = GaugeMetricFamily("vision_engine_inspections", "Inspections of datasets by status.", labels=["status"])
+        for inspection_status, count in inspection_counts.items():
+            inspections.add_metric([inspection_status.value], count)
+        yield inspections
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
         queued += run_counts[RunStatus.NOT_STARTED] + content_counts[ContentStatus.QUEUED]
+        queued += inspection_counts[InspectionStatus.NOT_STARTED]
         yield GaugeMetricFamily(
             "vision_engine_queue_length",
-            "Trainings, evaluations, runs and content indexes that are waiting for a worker.",
+            "Trainings, evaluations, runs, content indexes and inspections that are waiting for a worker.",
             value=queued,
         )
         yield GaugeMetricFamily(

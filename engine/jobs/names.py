@@ -14,6 +14,10 @@ def index_job(index_id: str) -> str:
     return f"content-{index_id}"
 
 
+def inspection_job(inspection_id: str) -> str:
+    return f"inspection-{inspection_id}"
+
+
 def recognition_job(run_id: str) -> str:
     """Id of a run's workflow, and name of its objects."""
     return f"recognition-{run_id}"

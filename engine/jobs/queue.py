@@ -7,7 +7,7 @@ from typing import Self
 
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 
-from vision_customization.engine.jobs.names import evaluation_job, index_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
 from vision_customization.engine.settings import Settings, sqlite_url
 from vision_customization.engine.store.sqlite_file import JOBS_FILE
@@ -24,16 +24,19 @@ TRAINING_WORKFLOW = "training"
 EVALUATION_WORKFLOW = "evaluation"
 RECOGNITION_WORKFLOW = "recognition"
 INDEX_WORKFLOW = "content"
+INSPECTION_WORKFLOW = "inspection"
 TRAINING_QUEUE = "trainings"
 EVALUATION_QUEUE = "evaluations"
 RECOGNITION_QUEUE = "recognitions"
 INDEX_QUEUE = "contents"
+INSPECTION_QUEUE = "inspections"
 
 QUEUES = {
     TRAINING_WORKFLOW: TRAINING_QUEUE,
     EVALUATION_WORKFLOW: EVALUATION_QUEUE,
     RECOGNITION_WORKFLOW: RECOGNITION_QUEUE,
     INDEX_WORKFLOW: INDEX_QUEUE,
+    INSPECTION_WORKFLOW: INSPECTION_QUEUE,
 }
 """The queue of each workflow. A worker runs one job of each queue at a time."""
 
@@ -59,8 +62,8 @@ def prepare_system_database(settings: Settings) -> None:
 
 
 class JobQueue:
-    """Puts trainings, evaluations, product recognition runs and content indexes into their queues; doing it twice has no
-    further effect."""
+    """Puts trainings, evaluations, product recognition runs, content indexes and inspections into their queues; doing it twice
+    has no further effect."""
 
     def __init__(self, settings: Settings) -> None:
         prepare_system_database(settings)
@@ -79,6 +82,9 @@ class JobQueue:
 
     def enqueue_index(self, index_id: str) -> None:
         self._enqueue(INDEX_WORKFLOW, index_job(index_id), index_id)
+
+    def enqueue_inspection(self, inspection_id: str) -> None:
+        self._enqueue(INSPECTION_WORKFLOW, inspection_job(inspection_id), inspection_id)
 
     def statuses(self, jobs: list[str]) -> dict[str, WorkflowStatus]:
         """The workflows of `jobs`, by id; those that were never enqueued are left out."""

@@ -19,18 +19,21 @@ from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
 from vision_customization.engine.jobs.kinds.content import ContentIndexing, contents_folder, run_indexing
 from vision_customization.engine.jobs.kinds.detector import DetectorTraining
 from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
+from vision_customization.engine.jobs.kinds.inspection import Inspection, run_inspection
 from vision_customization.engine.jobs.kinds.job import Planned
 from vision_customization.engine.jobs.kinds.recognition import Detector, Recognition, run_recognition
 from vision_customization.engine.jobs.kinds.training import PlannedTraining, Progress, Step, Training, TrainingJob
 from vision_customization.engine.jobs.queue import (
     EVALUATION_WORKFLOW,
     INDEX_WORKFLOW,
+    INSPECTION_WORKFLOW,
     RECOGNITION_WORKFLOW,
     RECOVERY_ATTEMPTS_MAX,
     TRAINING_WORKFLOW,
 )
 from vision_customization.engine.jobs.steps.retrying import PAUSES_SECONDS, Steps
 from vision_customization.engine.settings import Settings
+from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 
 def declare_workflows(
@@ -72,6 +75,11 @@ def declare_workflows(
     def index(index_id: str) -> None:
         indexing = ContentIndexing(resources.store, resources.reader, contents_folder(settings), index_id)
         run_indexing(indexing, Steps(indexing.check, pauses_seconds))
+
+    @DBOS.workflow(name=INSPECTION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
+    def inspect(inspection_id: str) -> None:
+        inspection = Inspection(resources.store, KeptThumbnails(resources.objects), inspection_id)
+        run_inspection(inspection, Steps(inspection.check, pauses_seconds))
 
 
 def run_training(job: TrainingJob, training_of: Callable[[PlannedTraining], Training], step: Step) -> None:

@@ -7,7 +7,7 @@ from vision_customization.engine.store import Store
 
 
 class Jobs(Protocol):
-    """Queues trainings, evaluations, product recognition runs and content indexes for the workers;
+    """Queues trainings, evaluations, product recognition runs, content indexes and inspections for the workers;
     `engine.jobs.queue.JobQueue`."""
 
     def enqueue_training(self, model_id: str) -> object: ...
@@ -17,6 +17,8 @@ class Jobs(Protocol):
     def enqueue_recognition(self, run_id: str) -> object: ...
 
     def enqueue_index(self, index_id: str) -> object: ...
+
+    def enqueue_inspection(self, inspection_id: str) -> object: ...
 
 
 class LoadedModels(Protocol):

@@ -84,6 +84,16 @@ class Judge:
         """What counts from this confidence on, and on which images."""
         return self._at(key, self.open(key), threshold, tag)
 
+    def of_image(self, key: str, sha256: str) -> bytes | None:
+        """The outcome of an image, by the SHA-256 of its file: of one that was listed several times, the worst. None if no
+        image has it."""
+        outcomes = self.open(key)
+        own, digest = self._side(key, outcomes), np.frombuffer(bytes.fromhex(sha256), "S32")
+        [place] = np.searchsorted(own.digests, digest).tolist()
+        if place == len(own.digests) or own.digests[place] != digest[0]:
+            return None
+        return outcomes.read([int(own.rows[place])])[0]
+
     def at_threshold(self, key: str, threshold: float, tag: str | None = None) -> AtThreshold:
         """What the model is worth if only answers of this confidence or a higher one count."""
         return self._at(key, self.open(key), threshold, tag).numbers
@@ -142,7 +152,7 @@ class Judge:
             return outcomes.selected(only, tag), None
         label, answer = cell.positions(outcomes.tags)
         rows, cell_count = chosen_cells(self._cells(key, outcomes), label, answer)
-        selected = np.unique(rows)
+        selected = np.unique(rows).astype(np.int64)
         if only is not None or tag is not None:
             selected = np.intersect1d(selected, outcomes.selected(only, tag), assume_unique=True)
         return selected, cell_count

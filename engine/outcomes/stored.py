@@ -123,6 +123,10 @@ class StoredOutcomes:
         found = b"".join(b"".join(_DIGEST.findall(chunk)) for chunk in self._chunks())
         return np.frombuffer(bytes.fromhex(found.decode()), "S32")
 
+    def likely_wrong(self) -> NDArray[np.int64]:
+        """The rows of the images whose labels are likely wrong, the worst first."""
+        return self._index["likely"].astype(np.uint32).astype(np.int64)
+
     def right(self) -> NDArray[np.bool_]:
         """Whether nothing is missed or false on an image, bool [images]."""
         rows, _, flags = self._verdicts()

@@ -1,5 +1,6 @@
 """The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
-their history, known blobs, speeds, dismissed failures and the Studio's sessions.
+their history, known blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people
+accepted.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -15,9 +16,11 @@ from sqlalchemy.exc import OperationalError
 from vision_customization.contract.enums import EvaluationStatus, ModelStatus, RunStatus
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
+from vision_customization.engine.store.accepted_findings import AcceptedFindingStore
 from vision_customization.engine.store.cipher import TokenCipher, check_token_key
 from vision_customization.engine.store.content import ContentStore
 from vision_customization.engine.store.database import Database, unreachable
+from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
 from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
 from vision_customization.engine.store.errors import (
@@ -30,6 +33,7 @@ from vision_customization.engine.store.errors import (
     WrongState,
 )
 from vision_customization.engine.store.evaluations import EvaluationStore
+from vision_customization.engine.store.inspections import InspectionRecord, InspectionStatus, InspectionStore
 from vision_customization.engine.store.known_blobs import KnownBlobStore
 from vision_customization.engine.store.models import ModelStore
 from vision_customization.engine.store.published import PublishedModelStore
@@ -39,6 +43,10 @@ from vision_customization.engine.store.records import (
     ContentIndexRecord,
     DatasetRecord,
     EvaluationRecord,
+    IndexedCrop,
+    IndexedImage,
+    IndexedImages,
+    IndexedLabel,
     ModelRecord,
     PublicationRecord,
     PublishedModelRecord,
@@ -61,9 +69,16 @@ __all__ = [
     "BlobRecord",
     "ContentIndexRecord",
     "DatasetRecord",
+    "DatasetUse",
     "EvaluationRecord",
     "FailureKind",
     "GateMissed",
+    "IndexedCrop",
+    "IndexedImage",
+    "IndexedImages",
+    "IndexedLabel",
+    "InspectionRecord",
+    "InspectionStatus",
     "ModelRecord",
     "NotFound",
     "PreconditionFailed",
@@ -96,8 +111,11 @@ class Store:
         self.published = PublishedModelStore(self.database)
         self.known_blobs = KnownBlobStore(self.database)
         self.speeds = SpeedStore(self.database)
-        self.dismissals = DismissalStore(self.database)
         self.sessions = SessionStore(self.database)
+        self.dataset_uses = DatasetUseStore(self.database)
+        self.inspections = InspectionStore(self.database)
+        self.accepted_findings = AcceptedFindingStore(self.database)
+        self.dismissals = DismissalStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -130,7 +148,7 @@ class Store:
         self.database.close()
 
     def unfinished(self) -> Unfinished:
-        """Models, evaluations, runs and content indexes that a worker still has to finish."""
+        """Models, evaluations, runs, content indexes and inspections that a worker still has to finish."""
         ended_models = [status.value for status in ModelStatus if status.final]
         ended_evaluations = [status.value for status in EvaluationStatus if status.final]
         ended_runs = [status.value for status in RunStatus if status.final]
@@ -141,4 +159,4 @@ class Store:
             )
             runs = select(RunRow.id).where(RunRow.status.not_in(ended_runs)).order_by(RunRow.sequence)
             unfinished = Unfinished(*(tuple(session.scalars(query)) for query in (models, evaluations, runs)))
-        return unfinished._replace(content_indexes=self.content.unfinished())
+        return unfinished._replace(content_indexes=self.content.unfinished(), inspections=self.inspections.unfinished())

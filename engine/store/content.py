@@ -59,6 +59,14 @@ class ContentStore(ContentPages):
                 )
         return Look(_shown(rows, dataset_name), None)
 
+    def shown(self, dataset_name: str) -> ContentIndexRecord | None:
+        """The index that is ready, without a look: none is created or checked. None if there is none."""
+        with self._database.reading() as session:
+            dataset = session.scalar(select(DatasetRow).where(DatasetRow.name == dataset_name))
+            rows = [] if dataset is None else _rows_of(session, dataset)
+        record = _shown(rows, dataset_name) if rows else None
+        return record if record is not None and record.status is ContentStatus.READY else None
+
     def by_id(self, index_id: str) -> ContentIndexRecord:
         """Raises NotFound for an index that is gone or detached."""
         with self._database.reading() as session:

@@ -22,6 +22,7 @@ from vision_customization.engine.store.records import (
     IndexedImages,
     IndexedLabel,
     IndexedProblem,
+    IndexedSize,
     IndexedTag,
 )
 from vision_customization.engine.store.tables import (
@@ -93,6 +94,14 @@ class ContentPages:
         """The image at a position; None if there is none."""
         with self._database.reading() as session:
             return next(iter(_images(session, index, [position])), None)
+
+    def sizes_and_digests(self, index: int, start: int, count: int) -> list[IndexedSize]:
+        """Of `count` images from a position on: what is needed to compare all of a dataset, without labels."""
+        with self._database.reading() as session:
+            images = _image_rows(session, index, range(start, start + count))
+            digests = digests_of(session, [image.url for image in images.values()])
+        ordered = (images[position] for position in sorted(images))
+        return [IndexedSize(digests.get(image.url), image.width, image.height) for image in ordered]
 
     def positions(self, index: int, urls: Sequence[str]) -> dict[str, int]:
         """Where the images at `urls` are, by URL; what is not in the dataset is left out. Queries do not matter: of images that

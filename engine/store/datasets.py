@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.errors import AlreadyExists, PreconditionFailed, TokenNeeded
 from vision_customization.engine.store.records import DatasetRecord
-from vision_customization.engine.store.tables import DatasetRow
+from vision_customization.engine.store.tables import AcceptedFindingRow, DatasetRow, InspectionRow
 
 
 class DatasetStore:
@@ -72,6 +72,15 @@ class DatasetStore:
             rows = session.scalars(select(DatasetRow).order_by(DatasetRow.sequence).offset(skip).limit(top))
             return [_record(row) for row in rows]
 
+    def matching(self, text: str, skip: int, top: int) -> tuple[int, list[DatasetRecord]]:
+        """How many datasets have `text` in their names, in any case, and up to `top` of them after the first `skip`, by
+        name."""
+        wanted = func.lower(DatasetRow.name).contains(text.lower(), autoescape=True)
+        with self._database.reading() as session:
+            count = session.scalar(select(func.count()).select_from(DatasetRow).where(wanted)) or 0
+            query = select(DatasetRow).where(wanted).order_by(func.lower(DatasetRow.name), DatasetRow.name)
+            return count, [_record(row) for row in session.scalars(query.offset(skip).limit(top))]
+
     def newest(self, count: int) -> list[DatasetRecord]:
         """Up to `count` datasets, the one changed last first."""
         with self._database.reading() as session:
@@ -123,9 +132,11 @@ class DatasetStore:
         return _record(row)
 
     def delete(self, name: str, *, if_match: frozenset[str] | None = None) -> None:
-        """Raises NotFound, PreconditionFailed."""
+        """Also deletes its inspection, and which of its findings were accepted. Raises NotFound, PreconditionFailed."""
         with self._database.writing() as session:
             session.delete(_find(session, name, if_match, lock=True))
+            session.execute(delete(InspectionRow).where(InspectionRow.dataset == name))
+            session.execute(delete(AcceptedFindingRow).where(AcceptedFindingRow.dataset == name))
 
     def sas_token(self, dataset: DatasetRecord) -> SecretStr | None:
         """The decrypted token of `dataset`; None if it has none. Raises SettingsError if it was encrypted with another key."""

@@ -17,7 +17,7 @@ from typing import Literal
 
 from vision_customization.engine.errors import EngineError
 
-Kind = Literal["dataset", "model", "evaluation", "published model", "run", "content index"]
+Kind = Literal["dataset", "model", "evaluation", "published model", "run", "content index", "inspection"]
 
 
 class StoreError(EngineError):

@@ -220,6 +220,7 @@ class Unfinished(NamedTuple):
     evaluations: tuple[str, ...]
     runs: tuple[str, ...] = ()
     content_indexes: tuple[str, ...] = ()
+    inspections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +305,15 @@ class IndexedImage:
     labels: tuple[IndexedLabel, ...]
     problems: tuple[str, ...] = ()
     query_encrypted: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedSize:
+    """Digest and size of an image, as in `IndexedImage`."""
+
+    sha256: str | None
+    width: float | None
+    height: float | None
 
 
 @dataclass(frozen=True, slots=True)

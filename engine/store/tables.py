@@ -233,6 +233,34 @@ class SignInCodeRow(Table):
     expires: Mapped[datetime]
 
 
+class AcceptedFindingRow(Table):
+    """A finding of a dataset's health that a person accepted. The key depends on what was found."""
+
+    __tablename__ = "accepted_findings"
+
+    dataset: Mapped[str] = mapped_column(NAME, primary_key=True)
+    finding: Mapped[str] = mapped_column(String(16), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    who: Mapped[str] = mapped_column(NAME)
+    created: Mapped[datetime]
+
+
+class InspectionRow(Table):
+    """The newest inspection of a dataset. `inputs` are what it is made from, and `fingerprint` is their digest."""
+
+    __tablename__ = "inspections"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    dataset: Mapped[str] = mapped_column(NAME, unique=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    inputs: Mapped[dict[str, Any]]
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    report: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[dict[str, Any] | None]
+    created: Mapped[datetime]
+    updated: Mapped[datetime]
+
+
 class ContentIndexRow(Table):
     """A content index of a dataset. One without `dataset_sequence` is of no use any more: its rows in the tables below, which
     have its `sequence` as `index_sequence`, are deleted a few at a time, and then this row."""

@@ -16,7 +16,11 @@ from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.store import DatasetRecord, SessionRecord
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.security import origin_of
+from vision_customization.engine.views.recent import RecentPictures
 from vision_customization.engine.views.reencoding import Reencoded
+
+VIEWS_BYTES_MAX = 24 * 1024 * 1024
+"""Of some 80 views, which further crops of the same pictures need."""
 
 _audit = logging.getLogger("engine.audit")
 
@@ -46,6 +50,7 @@ class Parts:
     analyzer: Analyzer
     templates: Renderer
     pictures: Pictures
+    recent_views: RecentPictures = field(default_factory=lambda: RecentPictures(VIEWS_BYTES_MAX))
     entra: EntraSignIn | None = None
 
 

@@ -23,7 +23,7 @@ from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import BlobRecord, DatasetRecord, Store
 from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
-from vision_customization.engine.views.recent import RecentThumbnails
+from vision_customization.engine.views.recent import RecentPictures
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, Reencoded, picture_of
 from vision_customization.engine.views.shared_work import SharedWork, fail, succeed
 
@@ -64,7 +64,7 @@ class ImageViews:
         self._store = store
         self._reader = reader
         self._kept = KeptThumbnails(objects)
-        self._recent = RecentThumbnails()
+        self._recent = RecentPictures()
         decoders = max(1, min(_DECODED_AT_ONCE_MAX, threads // 4))
         self._decoders = threading.BoundedSemaphore(decoders)
         self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="thumbnails")
@@ -134,7 +134,7 @@ class ImageViews:
     def _stored(self, sha256: str) -> Reencoded | None:
         thumbnail = self._kept.get(sha256)
         if thumbnail is not None:
-            self._recent.put(thumbnail)
+            self._recent.put(sha256, thumbnail)
         return thumbnail
 
     def _make(self, dataset: DatasetRecord, url: str, side: int, answer: Future[Reencoded]) -> None:
@@ -154,7 +154,7 @@ class ImageViews:
         except ImageError as error:
             raise PictureInvalid(f"{without_query(url)}: {error.message}.") from error
         if side == THUMBNAIL_SIDE:
-            self._recent.put(picture)
+            self._recent.put(sha256, picture)
             self._kept.put({sha256: picture.data})
         if blob.etag:
             record = BlobRecord(BlobAddress.parse(url).url, blob.etag, sha256, decoded.width, decoded.height)

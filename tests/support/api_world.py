@@ -37,6 +37,7 @@ class RecordedJobs:
     evaluations: list[str] = field(default_factory=list)
     recognitions: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
+    inspections: list[str] = field(default_factory=list)
     broken: bool = False
 
     def enqueue_training(self, model_id: str) -> None:
@@ -48,6 +49,11 @@ class RecordedJobs:
         if self.broken:
             raise RuntimeError("no queue")
         self.evaluations.append(evaluation_id)
+
+    def enqueue_inspection(self, inspection_id: str) -> None:
+        if self.broken:
+            raise RuntimeError("no queue")
+        self.inspections.append(inspection_id)
 
     def enqueue_recognition(self, run_id: str) -> None:
         if self.broken:

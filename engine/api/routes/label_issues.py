@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from vision_customization.contract.enums import ModelKind, ModelStatus
+from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.outcomes import LabelIssues
 from vision_customization.contract.wire import Name
@@ -12,10 +12,7 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.parameters import VERSIONED, LongPageQuery, PathName, Serving
-from vision_customization.engine.objects.keys import estimate_key
-from vision_customization.engine.objects.store import ObjectNotFound
-from vision_customization.engine.outcomes.stored import StoredOutcomes
-from vision_customization.engine.store import ModelRecord
+from vision_customization.engine.outcomes.estimates import Estimate, first_estimate
 
 router = APIRouter(prefix="/computervision/datasets", tags=["Datasets"], dependencies=VERSIONED)
 
@@ -32,13 +29,14 @@ ModelName = Annotated[
 )
 def label_issues(service: Serving, name: PathName, page: LongPageQuery, model_name: ModelName = None) -> Response:
     service.store.datasets.find(name)
-    record, outcomes = _estimate(service, name, model_name)
-    count, lines = outcomes.page(page.skip, page.top)
+    estimate = _estimate(service, name, model_name)
+    model, likely = estimate.model.name, estimate.outcomes.likely
+    count, lines = estimate.outcomes.page(page.skip, page.top)
     # The next page is of the same model, even if a newer one has been trained by then.
-    return page.encoded(lines, count, {"model-name": record.name}, {"modelName": record.name, "likely": outcomes.likely})
+    return page.encoded(lines, count, {"model-name": model}, {"modelName": model, "likely": likely})
 
 
-def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[ModelRecord, StoredOutcomes]:
+def _estimate(service: Service, dataset: str, model_name: str | None) -> Estimate:
     """The newest classifier trained from the dataset (or the one named), and what it answers for images that it had not
     seen."""
     if model_name is None:
@@ -52,13 +50,9 @@ def _estimate(service: Service, dataset: str, model_name: str | None) -> tuple[M
             message = f"model-name: '{model_name}' is '{record.status.value}': only one that succeeded has an estimate."
             raise invalid(message, target="model-name")
         candidates = [record]
-    for record in candidates:
-        if record.model_kind is not ModelKind.GENERIC_CLASSIFIER:
-            continue
-        try:
-            return record, StoredOutcomes.open(service.objects, estimate_key(record.id))
-        except ObjectNotFound:
-            continue
+    estimate = first_estimate(service.objects, candidates)
+    if estimate is not None:
+        return estimate
     if not candidates:
         message = f"No model has been trained from dataset '{dataset}'. Train a Generic-Classifier from it first."
     else:

@@ -1,4 +1,4 @@
-"""Makes sure that every model, evaluation, run and content index reaches a final status, whichever process dies.
+"""Makes sure that every model, evaluation, run, content index and inspection reaches a final status, whichever process dies.
 
 Every worker has a caretaker. They need no coordination: everything here may be done twice.
 """
@@ -13,7 +13,7 @@ from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
-from vision_customization.engine.jobs.names import evaluation_job, index_job, recognition_job, training_job
+from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
@@ -75,6 +75,8 @@ class Caretaker:
                 self._objects.delete(job_key(recognition_job(run_id)))
         for index_id in unfinished.content_indexes:
             self._settle_index(index_id, statuses.get(index_job(index_id)))
+        for inspection_id in unfinished.inspections:
+            self._settle_inspection(inspection_id, statuses.get(inspection_job(inspection_id)))
 
     def rescue(self) -> list[str]:
         """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is
@@ -120,6 +122,14 @@ class Caretaker:
                 self._store.content.fail(index_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
             self._objects.delete(job_key(index_job(index_id)))
 
+    def _settle_inspection(self, inspection_id: str, status: WorkflowStatus | None) -> None:
+        if status is None:
+            self._queue.enqueue_inspection(inspection_id)
+        elif status.status in _ENDED:
+            with suppress(NotFound):
+                self._store.inspections.fail(inspection_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
+            self._objects.delete(job_key(inspection_job(inspection_id)))
+
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):
             if status is None or status.status == "ENQUEUED":
@@ -145,6 +155,7 @@ def _jobs_of(unfinished: Unfinished) -> list[str]:
         *map(evaluation_job, unfinished.evaluations),
         *map(recognition_job, unfinished.runs),
         *map(index_job, unfinished.content_indexes),
+        *map(inspection_job, unfinished.inspections),
     ]
 
 

@@ -133,3 +133,22 @@ def test_a_token_key_whose_file_was_cut_is_named_with_its_remedy(tmp_path: Path)
         with pytest.raises(SettingsError, match=rf"{file} is not a Fernet key: .* If it is lost, delete the file") as told:
             Store.open(Settings(data_dir=tmp_path))
         assert not content or content not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ["a_b", "Cats", "cats-test", "dogs"]),
+        ("CAT", ["Cats", "cats-test"]),
+        ("s-t", ["cats-test"]),
+        ("_", ["a_b"]),  # no wildcard
+        ("%", []),
+        ("x", []),
+    ],
+)
+def test_datasets_by_a_part_of_their_names(store: Store, text: str, names: list[str]) -> None:
+    for name in ("dogs", "cats-test", "Cats", "a_b"):
+        store.datasets.create(name, AnnotationKind.IMAGE_CLASSIFICATION, ["https://acct.blob.core.windows.net/c/t.json"])
+    count, found = store.datasets.matching(text, 0, 50)
+    assert (count, [record.name for record in found]) == (len(names), names)
+    assert [record.name for record in store.datasets.matching(text, 1, 2)[1]] == names[1:3]

@@ -116,6 +116,12 @@ def test_the_queue_length_counts_what_waits_and_what_runs(postgresql: PostgreSQL
     assert length() == 1
     store.datasets.delete("d")
     assert length() == 0
+    inspection, _ = store.inspections.ask("d", {"index": 1})
+    assert length() == 1
+    store.inspections.begin(inspection.id)
+    assert length() == 1
+    store.inspections.finish(inspection.id, "{}")
+    assert length() == 0
 
 
 def test_the_documented_queue_length_is_that_query() -> None:

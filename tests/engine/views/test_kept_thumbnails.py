@@ -9,7 +9,7 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import thumbnail_key
 from vision_customization.engine.objects.store import ObjectsUnavailable
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
-from vision_customization.engine.views.recent import RecentThumbnails
+from vision_customization.engine.views.recent import RecentPictures
 from vision_customization.engine.views.reencoding import Reencoded
 
 DIGEST = hashlib.sha256(b"original").hexdigest()
@@ -82,15 +82,15 @@ def of_size(digest: str, size: int) -> Reencoded:
 
 
 def test_the_least_recently_used_leaves_memory_first() -> None:
-    recent = RecentThumbnails(4 * 1000)  # each entry counts 500 bytes for itself
+    recent = RecentPictures(4 * 1000)  # each entry counts 500 bytes for itself
     for digest in "abcd":
-        recent.put(of_size(digest, 500))
+        recent.put(digest, of_size(digest, 500))
     assert recent.get("a") == of_size("a", 500)
-    recent.put(of_size("e", 500))
+    recent.put("e", of_size("e", 500))
     assert [recent.get(digest) is not None for digest in "abcde"] == [True, False, True, True, True]
-    recent.put(of_size("e", 1500))  # replaces its own
+    recent.put("e", of_size("e", 1500))  # replaces its own
     assert [recent.get(digest) is not None for digest in "acde"] == [False, True, True, True]
-    recent.put(of_size("f", 10_000))  # larger than all memory for them
+    recent.put("f", of_size("f", 10_000))  # larger than all memory for them
     assert [recent.get(digest) for digest in "acdef"] == [None] * 5
-    recent.put(of_size("g", 500))
+    recent.put("g", of_size("g", 500))
     assert recent.get("g") is not None

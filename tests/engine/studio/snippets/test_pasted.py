@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.api_world import KEYS, World, image_bytes
 from tests.support.judged import COUNT, train_judged
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.outcomes.cells import CellFilter
@@ -40,7 +42,12 @@ ORDER = TrainingOrder(training_dataset_name="1e3", time_budget_in_hours=1, model
 def endpoint(world: World) -> Iterator[str]:
     world.register("1e3")
     world.create("m", trainingDatasetName="1e3")
-    world.succeed(world.store.models.find("m").id)
+    model_id = world.store.models.find("m").id
+    world.store.models.begin(model_id)
+    world.objects.put(f"models/{model_id}/model.onnx", b"onnx")
+    world.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
+    artifact = Artifact(digest=sha256(b"onnx").hexdigest(), size_bytes=4)
+    world.store.models.finish(model_id, ModelPerformance(accuracy_top1=0.5), 1, artifact)
     world.train_detector("d", ModelKind.GENERIC_DETECTOR)
     world.blobs.content = {URL: image_bytes("JPEG"), SECRET_URL: image_bytes("JPEG")}
     with listening("127.0.0.1", 0) as listener:
@@ -53,8 +60,9 @@ def endpoint(world: World) -> Iterator[str]:
         thread.join()
 
 
-def run(snippets: list[Snippet], language: str, folder: Path) -> str:
-    """What a snippet prints where it is pasted, beside the picture; also what it says on standard error."""
+def run(snippets: list[Snippet], language: str, folder: Path, written: Sequence[str] = ()) -> str:
+    """What a snippet prints where it is pasted, beside the picture; also what it says on standard error. Fails if it leaves
+    other files than those `written`."""
     shims = folder / "bin"
     shims.mkdir()
     program = "from vision_customization.customization.cli.program import main; main()"
@@ -70,7 +78,7 @@ def run(snippets: list[Snippet], language: str, folder: Path) -> str:
         command, input=text.encode(), cwd=folder, env=environment, capture_output=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert {file.name for file in folder.iterdir()} == {PHOTO, "bin"}, "nothing but the snippet ran"
+    assert {file.name for file in folder.iterdir()} == {PHOTO, "bin", *written}, "nothing but the snippet ran"
     return done.stdout.decode() + done.stderr.decode()
 
 
@@ -106,7 +114,8 @@ def test_what_exists_is_shown(language: str, world: World, endpoint: str, tmp_pa
             continue  # its second command is for another engine: here the name is taken, which ends the shell
         folder = tmp_path / name
         folder.mkdir()
-        assert says in run(snippets, language, folder)
+        exported = ("m.onnx", "m.json") if (name, language) == ("training", "CLI") else ()
+        assert says in run(snippets, language, folder, exported)
 
 
 @pytest.mark.parametrize("language", ["curl", "Python"])

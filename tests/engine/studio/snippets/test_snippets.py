@@ -33,7 +33,7 @@ from vision_customization.engine.studio.snippets.judging import comparison_snipp
 from vision_customization.engine.studio.snippets.languages import literal, request
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import datasets_snippets, models_snippets, overview_snippets
-from vision_customization.engine.studio.snippets.stacks import Stack
+from vision_customization.engine.studio.snippets.stacks import Stack, stack_of_model
 
 ORIGIN = "http://127.0.0.1:8080"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -293,7 +293,7 @@ def test_a_model_is_declared_with_its_datasets(
     assert set(settings.datasets) == {given.training_dataset_name, given.test_dataset_name} - {None}
     assert (settings.datasets[given.training_dataset_name].annotation_file_uris is not None) == registered
     assert body_of(calls_of(snippets)[0][2])["trainingParameters"]["modelKind"] == given.model_kind.value
-    trained, _ = parsed_commands(snippets, tmp_path)
+    trained, *_ = parsed_commands(snippets, tmp_path)
     wanted = (given.training_dataset_name, given.test_dataset_name, given.time_budget_in_hours, given.tiles)
     assert (trained["dataset"], trained["test_dataset"], trained["hours"], trained["tiles"]) == wanted
 
@@ -310,6 +310,20 @@ def test_a_stack_has_its_own_names_and_its_projects() -> None:
     config = yaml.safe_load(text_of(snippets, "YAML"))["config"]
     assert set(config) == {"my-project:datasets", "my-project:models"}
     assert config["my-project:models"]["leaves"]["trainingDataset"] == "leaves-train"
+
+
+@pytest.mark.parametrize(
+    ("managed_by", "project", "name"),
+    [
+        ("pulumi:photos/dev", "photos", "leaves"),
+        (None, "vision-customization", "leaves-0f3c2a91"),
+        ("somebody", "vision-customization", "leaves-0f3c2a91"),
+    ],
+)
+def test_a_model_is_declared_by_its_owner(managed_by: str | None, project: str, name: str) -> None:
+    stack = stack_of_model("leaves-0f3c2a91", managed_by)
+    snippets = training_snippets(ORIGIN, "leaves-0f3c2a91", order(), stack=stack)
+    assert list(yaml.safe_load(text_of(snippets, "YAML"))["config"][f"{project}:models"]) == [name]
 
 
 def test_a_published_name_has_its_gate() -> None:

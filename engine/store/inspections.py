@@ -1,0 +1,151 @@
+"""Inspections: comparisons of a dataset's pictures, which a worker makes and people look at.
+
+A dataset has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a new one
+replaces it.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from vision_customization.contract.enums import EvaluationStatus
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store.database import Database, found, status_counts
+from vision_customization.engine.store.tables import InspectionRow
+from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
+
+InspectionStatus = EvaluationStatus
+"""An inspection has the statuses of an evaluation."""
+
+Inputs = Mapping[str, Any]
+"""What an inspection is made from, as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionRecord:
+    """An inspection. `report` is JSON, once it has succeeded."""
+
+    id: str
+    dataset: str
+    inputs: Inputs
+    status: InspectionStatus
+    updated: datetime
+    report: str | None = None
+    error: ErrorDetails | None = None
+
+
+class InspectionStore:
+    """Inspections by dataset, or by id. An id is never reused."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ask(self, dataset: str, inputs: Inputs, *, again: bool = False) -> tuple[InspectionRecord, bool]:
+        """The dataset's inspection from these inputs. The result is true if it is new and must be queued: there was none, or
+        only one of other inputs, which is deleted; or that one failed, and it is wanted `again`."""
+        digest = _fingerprint(inputs)
+        with self._database.reading() as session:
+            row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset))
+            if row is not None and not _is_outdated(row, digest, again=again):
+                return _record(row), False
+        try:
+            return self._renew(dataset, inputs, again=again)
+        except IntegrityError:  # somebody else has just asked for the first one
+            return self._renew(dataset, inputs, again=again)
+
+    def by_id(self, inspection_id: str) -> InspectionRecord:
+        """Raises NotFound, also for an inspection that was replaced."""
+        with self._database.reading() as session:
+            return _record(_find(session, inspection_id))
+
+    def begin(self, inspection_id: str) -> InspectionRecord:
+        """Mark an inspection as running; one that has ended stays unchanged. Raises NotFound."""
+        return self._report(inspection_id, EvaluationEvent.BEGIN)
+
+    def finish(self, inspection_id: str, report: str) -> InspectionRecord:
+        """Raises NotFound."""
+        return self._report(inspection_id, EvaluationEvent.FINISH, report=report)
+
+    def fail(self, inspection_id: str, error: ErrorDetails) -> InspectionRecord:
+        """Raises NotFound."""
+        return self._report(inspection_id, EvaluationEvent.FAIL, error=error)
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Ids of the inspections that a worker still has to make, the oldest first."""
+        ended = [status.value for status in InspectionStatus if status.final]
+        query = select(InspectionRow.id).where(InspectionRow.status.not_in(ended)).order_by(InspectionRow.created)
+        with self._database.reading() as session:
+            return tuple(session.scalars(query))
+
+    def counts(self) -> dict[InspectionStatus, int]:
+        """How many inspections have each status."""
+        with self._database.reading() as session:
+            return status_counts(session, InspectionRow.status, InspectionStatus)
+
+    def _renew(self, dataset: str, inputs: Inputs, *, again: bool) -> tuple[InspectionRecord, bool]:
+        now, digest = self._database.now(), _fingerprint(inputs)
+        with self._database.writing() as session:
+            row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset).with_for_update())
+            if row is not None and not _is_outdated(row, digest, again=again):
+                return _record(row), False
+            session.execute(delete(InspectionRow).where(InspectionRow.dataset == dataset))
+            row = InspectionRow(
+                id=str(uuid.uuid4()),
+                dataset=dataset,
+                fingerprint=digest,
+                inputs=dict(inputs),
+                status=InspectionStatus.NOT_STARTED.value,
+                created=now,
+                updated=now,
+            )
+            session.add(row)
+            session.flush()
+            return _record(row), True
+
+    def _report(
+        self, inspection_id: str, event: EvaluationEvent, report: str | None = None, error: ErrorDetails | None = None
+    ) -> InspectionRecord:
+        """Apply an event; one that comes too late changes nothing."""
+        with self._database.writing() as session:
+            row = _find(session, inspection_id, lock=True)
+            status = next_evaluation_status(EvaluationStatus(row.status), event)
+            if row.status != status.value:
+                row.status = status.value
+                row.report = report
+                row.error = None if error is None else error.to_wire()
+                row.updated = self._database.now()
+            return _record(row)
+
+
+def _find(session: Session, inspection_id: str, *, lock: bool = False) -> InspectionRow:
+    return found(
+        session, select(InspectionRow).where(InspectionRow.id == inspection_id), "inspection", inspection_id, lock=lock
+    )
+
+
+def _is_outdated(row: InspectionRow, digest: str, *, again: bool) -> bool:
+    return row.fingerprint != digest or (again and row.status == InspectionStatus.FAILED.value)
+
+
+def _fingerprint(inputs: Inputs) -> str:
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def _record(row: InspectionRow) -> InspectionRecord:
+    return InspectionRecord(
+        id=row.id,
+        dataset=row.dataset,
+        inputs=row.inputs,
+        status=InspectionStatus(row.status),
+        updated=row.updated,
+        report=row.report,
+        error=None if row.error is None else ErrorDetails.model_validate(row.error),
+    )

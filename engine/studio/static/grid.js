@@ -1,0 +1,352 @@
+// The windowed grid of a dataset's images: a listbox of any length, of which only what is in sight is in the page.
+// @ts-check
+
+import { GridCell } from "./grid_cell.js";
+import { cellByKey, cellsWithin, layOut, placeOf, scrolledToShow } from "./grid_geometry.js";
+import { GridPages } from "./grid_pages.js";
+import { NOTHING, countOf, firstSelected, isSelected, toggled, withRange } from "./grid_selection.js";
+import { isForField, say } from "./studio.js";
+
+/** @typedef {import("./grid_selection.js").Selection} Selection */
+
+const GAP = 12;
+const CAPTION = 28;
+const AROUND = { before: 0.5, after: 0.5 };
+const COPIED_MAX = 1000;
+/** Faster than this, in screens a second, nothing is asked for: nobody sees it. */
+const FAST = 4;
+const SETTLED_MS = 60;
+const SIZE = "vision-studio-cell-size";
+const BOXES_OFF = "vision-studio-boxes-off";
+
+class Grid {
+  /** @type {Map<number, GridCell>} */
+  #shown = new Map();
+  /** @type {GridCell[]} */
+  #spare = [];
+  /** @type {Selection} */
+  #selection = NOTHING;
+  /** @type {Selection} */
+  #base = NOTHING;
+  #anchor = 0;
+  #active = -1;
+  #count;
+  #size = 168;
+  #drawing = 0;
+  #settling = 0;
+  #last = { at: 0, scrolled: 0 };
+  #told = false;
+
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    this.list = list;
+    this.sizer = /** @type {HTMLElement} */ (list.firstElementChild);
+    this.#count = Number(list.dataset.count);
+    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page));
+    this.layout = this.#laidOut();
+    list.addEventListener("scroll", () => this.#plan(), { passive: true });
+    list.addEventListener("keydown", (event) => this.#key(event));
+    list.addEventListener("click", (event) => this.#click(event));
+    list.addEventListener("focus", () => this.#activate(Math.max(0, this.#active)));
+    new ResizeObserver(() => this.#relaid()).observe(list);
+    const at = Number(history.state?.at ?? list.dataset.at ?? 0);
+    this.#relaid();
+    if (at > 0 && at < this.#count) this.#activate(at);
+  }
+
+  get selected() {
+    return countOf(this.#selection);
+  }
+
+  get size() {
+    return this.#size;
+  }
+
+  /** @param {number} size Of a cell, about, in pixels. */
+  set size(size) {
+    this.#size = size;
+    this.#relaid();
+  }
+
+  /** @param {number} index */
+  goTo(index) {
+    this.#activate(Math.min(this.#count - 1, Math.max(0, index)));
+    this.list.focus();
+  }
+
+  open() {
+    const index = firstSelected(this.#selection, 1)[0] ?? this.#active;
+    const data = this.pages.at(index) ?? this.#shown.get(index)?.data;
+    if (data) {
+      history.replaceState({ ...history.state, at: index }, "");
+      location.assign(data.page);
+    }
+  }
+
+  async copyNames() {
+    const chosen = firstSelected(this.#selection, COPIED_MAX);
+    try {
+      const cells = await this.pages.all(chosen);
+      await navigator.clipboard.writeText(cells.map((cell) => cell.name).join("\n"));
+      const left = this.selected - chosen.length;
+      say(`Copied ${cells.length.toLocaleString("en")} names${left ? `; ${left.toLocaleString("en")} further ones were left out` : ""}`);
+    } catch {
+      say("The names could not be copied. The browser may not allow it here.");
+    }
+  }
+
+  clear() {
+    this.#select(NOTHING);
+  }
+
+  #laidOut() {
+    const style = getComputedStyle(this.list);
+    const width = this.list.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const view = Math.max(1, this.list.clientHeight);
+    return layOut({ count: this.#count, width, view, size: this.#size, gap: GAP, caption: CAPTION });
+  }
+
+  #relaid() {
+    const seen = this.#shown.size ? Math.min(...this.#shown.keys()) : 0;
+    const kept = this.#active >= 0 ? this.#active : seen;
+    this.layout = this.#laidOut();
+    this.sizer.style.height = `${this.layout.height}px`;
+    this.list.scrollTop = scrolledToShow(this.layout, this.list.scrollTop, kept);
+    this.#plan();
+  }
+
+  #plan() {
+    this.#drawing ||= requestAnimationFrame((now) => {
+      this.#drawing = 0;
+      this.#draw(now);
+    });
+  }
+
+  /** @param {number} now */
+  #draw(now) {
+    const scrolled = this.list.scrollTop;
+    const seconds = Math.max(0.001, (now - this.#last.at) / 1000);
+    const fast = seconds < 0.2 && Math.abs(scrolled - this.#last.scrolled) / this.layout.view / seconds > FAST;
+    if (scrolled > this.#last.scrolled && this.#last.at) this.#follow();
+    this.#last = { at: now, scrolled };
+    const { first, stop } = cellsWithin(this.layout, scrolled, AROUND);
+    for (const [index, cell] of this.#shown) {
+      if (index < first || index >= stop) {
+        cell.leave();
+        this.#shown.delete(index);
+        this.#spare.push(cell);
+      }
+    }
+    if (!fast) this.pages.want(first, stop);
+    for (let index = first; index < stop; index += 1) this.#place(index, scrolled, !fast);
+    this.list.setAttribute("aria-busy", String(!this.#shown.size));
+    this.#pointAtActive();
+    clearTimeout(this.#settling);
+    if (fast) this.#settling = setTimeout(() => this.#plan(), SETTLED_MS);
+  }
+
+  /**
+   * @param {number} index
+   * @param {number} scrolled
+   * @param {boolean} asks
+   */
+  #place(index, scrolled, asks) {
+    let cell = this.#shown.get(index);
+    if (!cell) {
+      cell = this.#spare.pop() ?? new GridCell((data) => this.#tellWhy(data.picture));
+      cell.take(index, this.#count);
+      this.#shown.set(index, cell);
+      this.sizer.append(cell.element);
+    }
+    const { x, y } = placeOf(this.layout, scrolled, index);
+    cell.element.style.width = `${this.layout.cell}px`;
+    cell.element.style.transform = `translate(${x}px, ${y}px)`;
+    const data = this.pages.at(index);
+    if (data && !cell.data) cell.fill(data);
+    if (asks) cell.show();
+    this.#mark(cell);
+  }
+
+  /** @param {GridCell} cell */
+  #mark(cell) {
+    cell.element.setAttribute("aria-selected", String(isSelected(this.#selection, cell.index)));
+    cell.element.classList.toggle("active", cell.index === this.#active);
+  }
+
+  /** @param {import("./grid_pages.js").Page | null} page */
+  #arrived(page) {
+    if (!page) {
+      say("The engine does not answer. Scroll to try again.");
+    } else if (page.count !== this.#count) {
+      location.reload(); // the dataset has changed
+    } else {
+      this.#plan();
+    }
+  }
+
+  /**
+   * Say once above the grid why pictures are missing.
+   * @param {string} address
+   */
+  async #tellWhy(address) {
+    if (this.#told) return;
+    this.#told = true;
+    const place = document.getElementById("grid-problem");
+    const response = await fetch(address, { headers: { Accept: "application/json" } });
+    if (response.ok || !place) return;
+    const body = await response.json().catch(() => null);
+    place.textContent = `Some pictures cannot be shown. ${body?.error?.message ?? ""}`;
+    place.hidden = false;
+  }
+
+  /** While people scroll down the grid, the page follows until the whole grid is in sight. */
+  #follow() {
+    const beyond = this.list.getBoundingClientRect().bottom + 8 - innerHeight;
+    if (beyond > 0) scrollBy({ top: beyond, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
+  }
+
+  #pointAtActive() {
+    if (this.#shown.has(this.#active)) this.list.setAttribute("aria-activedescendant", `cell-${this.#active}`);
+    else this.list.removeAttribute("aria-activedescendant");
+  }
+
+  /** @param {number} index */
+  #activate(index) {
+    if (!this.#count) return;
+    this.#active = index;
+    this.list.scrollTop = scrolledToShow(this.layout, this.list.scrollTop, index);
+    history.replaceState({ ...history.state, at: index }, "");
+    this.#plan();
+  }
+
+  /** @param {Selection} selection */
+  #select(selection) {
+    this.#selection = selection;
+    this.#base = selection;
+    this.#anchor = Math.max(0, this.#active);
+    this.#selectionChanged();
+  }
+
+  /** @param {number} index */
+  #extendTo(index) {
+    this.#activate(index);
+    this.#selection = withRange(this.#base, Math.min(this.#anchor, index), Math.max(this.#anchor, index) + 1);
+    this.#selectionChanged();
+  }
+
+  #selectionChanged() {
+    for (const cell of this.#shown.values()) this.#mark(cell);
+    this.list.dispatchEvent(new Event("selection"));
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.altKey || event.metaKey) return;
+    const next = cellByKey(this.layout, Math.max(0, this.#active), event.key, event.ctrlKey);
+    if (next !== null) {
+      if (event.shiftKey) {
+        this.#extendTo(next);
+      } else {
+        this.#activate(next);
+        this.#base = this.#selection;
+        this.#anchor = next;
+      }
+    } else if (event.key === " ") {
+      this.#select(toggled(this.#selection, this.#active));
+    } else if (event.key === "Enter") {
+      this.open();
+    } else if (event.key === "a" && event.ctrlKey) {
+      this.#select(withRange(NOTHING, 0, this.#count));
+    } else if (event.key === "Escape" && this.selected) {
+      this.#select(NOTHING);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
+
+  /** @param {MouseEvent} event */
+  #click(event) {
+    const target = event.target instanceof Element ? event.target : null;
+    const id = target?.closest("[role=option]")?.id;
+    if (!id) return;
+    const index = Number(id.slice("cell-".length));
+    if (event.shiftKey) {
+      this.#extendTo(index);
+      return;
+    }
+    this.#activate(index);
+    if (event.ctrlKey || event.metaKey || target?.closest(".mark")) {
+      this.#select(toggled(this.#selection, index));
+    } else {
+      this.#base = NOTHING;
+      const data = this.pages.at(index);
+      if (data) location.assign(data.page);
+    }
+  }
+}
+
+/** @param {string} id */
+function input(id) {
+  return /** @type {HTMLInputElement | null} */ (document.getElementById(id));
+}
+
+const list = document.getElementById("grid");
+if (list) {
+  const grid = new Grid(list);
+
+  const size = input("cell-size");
+  if (size) {
+    size.value = localStorage.getItem(SIZE) ?? size.value;
+    grid.size = Number(size.value);
+    size.addEventListener("input", () => {
+      grid.size = Number(size.value);
+      localStorage.setItem(SIZE, size.value);
+    });
+  }
+
+  const boxes = input("show-boxes");
+  const drawBoxes = () => list.classList.toggle("without-boxes", boxes ? !boxes.checked : false);
+  if (boxes) {
+    boxes.checked = !localStorage.getItem(BOXES_OFF);
+    boxes.addEventListener("change", () => {
+      if (boxes.checked) localStorage.removeItem(BOXES_OFF);
+      else localStorage.setItem(BOXES_OFF, "1");
+      drawBoxes();
+    });
+  }
+  drawBoxes();
+
+  // A tag and a kind of problem are not asked for together.
+  const tag = input("tag");
+  const only = /** @type {HTMLSelectElement | null} */ (document.getElementById("only"));
+  tag?.addEventListener("input", () => {
+    if (only && tag.value) only.value = "";
+  });
+  only?.addEventListener("change", () => {
+    if (tag && only.value) tag.value = "";
+    only.form?.requestSubmit();
+  });
+
+  document.getElementById("jump")?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const number = Number(input("jump-to")?.value);
+    if (number > 0) grid.goTo(number - 1);
+  });
+
+  const bar = document.getElementById("selection");
+  list.addEventListener("selection", () => {
+    bar?.toggleAttribute("hidden", !grid.selected);
+    const told = document.getElementById("selected");
+    if (told) told.textContent = `${grid.selected.toLocaleString("en")} selected`;
+  });
+  document.getElementById("open-selected")?.addEventListener("click", () => grid.open());
+  document.getElementById("copy-names")?.addEventListener("click", () => grid.copyNames());
+  document.getElementById("clear-selection")?.addEventListener("click", () => grid.clear());
+
+  document.addEventListener("keydown", (event) => {
+    if (isForField(event)) return;
+    if (event.key === "b") boxes?.click();
+    else if (event.key === "c" && grid.selected) grid.copyNames();
+  });
+}

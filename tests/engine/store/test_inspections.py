@@ -1,0 +1,51 @@
+import pytest
+
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.store import NotFound, Store
+from vision_customization.engine.store.inspections import InspectionStatus
+
+INPUTS = {"index": 7, "opposites": {"test": {"index": 3, "why": "m"}}}
+ERROR = ErrorDetails(code="unknown", message="no")
+
+
+def test_the_same_inputs_give_the_same_inspection(store: Store) -> None:
+    first, created = store.inspections.ask("cats", INPUTS)
+    assert (created, first.status, first.inputs) == (True, InspectionStatus.NOT_STARTED, INPUTS)
+    same, created = store.inspections.ask("cats", {**INPUTS})
+    assert (created, same.id) == (False, first.id)
+    assert store.inspections.unfinished() == (first.id,)
+    store.inspections.begin(first.id)
+    assert store.inspections.finish(first.id, "{}").report == "{}"
+    assert store.inspections.ask("cats", INPUTS)[0].report == "{}"
+    assert store.inspections.ask("cats", INPUTS, again=True)[1] is False
+    assert store.inspections.unfinished() == ()
+
+
+def test_other_inputs_replace_it(store: Store) -> None:
+    first, _ = store.inspections.ask("cats", INPUTS)
+    store.inspections.ask("dogs", INPUTS)
+    second, created = store.inspections.ask("cats", {**INPUTS, "index": 8})
+    assert created
+    assert second.id != first.id
+    with pytest.raises(NotFound):
+        store.inspections.finish(first.id, "{}")
+    assert len(store.inspections.unfinished()) == 2
+
+
+def test_one_that_failed_is_made_again_only_if_somebody_asks(store: Store) -> None:
+    first, _ = store.inspections.ask("cats", INPUTS)
+    assert store.inspections.fail(first.id, ERROR).error == ERROR
+    assert store.inspections.finish(first.id, "{}").status is InspectionStatus.FAILED  # too late
+    assert store.inspections.ask("cats", INPUTS) == (store.inspections.by_id(first.id), False)
+    second, created = store.inspections.ask("cats", INPUTS, again=True)
+    assert created
+    assert second.status is InspectionStatus.NOT_STARTED
+
+
+def test_it_goes_with_its_dataset(store: Store) -> None:
+    store.datasets.create("cats", AnnotationKind.IMAGE_CLASSIFICATION, ["https://acct.blob.core.windows.net/c/t.json"])
+    record, _ = store.inspections.ask("cats", INPUTS)
+    store.datasets.delete("cats")
+    with pytest.raises(NotFound):
+        store.inspections.by_id(record.id)
