@@ -30,7 +30,7 @@ SLOW_MS = 60_000
 
 
 def copy_part(folder: Path, name: str, images_per_tag: int, wrong: int) -> str:
-    """Copy the first images of each tag, and give the first `wrong` of them the next tag. Returns the name of the first."""
+    """Copy the first images of each tag, and give the first `wrong` of them the last tag. Returns the name of the first."""
     document = json.loads((TEXTILE / name).read_text())
     tags = [category["id"] for category in document["categories"]]
     kept = [
@@ -45,7 +45,7 @@ def copy_part(folder: Path, name: str, images_per_tag: int, wrong: int) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TEXTILE / image["file_name"], target)
     for annotation in kept[:wrong]:
-        annotation["category_id"] = tags[(tags.index(annotation["category_id"]) + 1) % len(tags)]
+        annotation["category_id"] = tags[-1]
     names = {image["id"]: str(image["file_name"]) for image in images}
     first = names[kept[0]["image_id"]]
     number = {image["id"]: index for index, image in enumerate(images, 1)}  # a dataset's ids have no gaps
