@@ -13,6 +13,7 @@ from vision_customization.engine.store import (
     NotFound,
     Store,
     TrainingOrder,
+    Unfinished,
     WrongState,
 )
 
@@ -172,7 +173,7 @@ def test_what_is_unfinished(store: Store) -> None:
     store.models.request_cancellation("stopping")
     train(store, "done")
     evaluation = store.evaluations.create("done", "e", test_dataset_name="t")
-    assert store.unfinished() == ((waiting.id, begun.id, stopping.id), (evaluation.id,), (), ())
+    assert store.unfinished() == Unfinished((waiting.id, begun.id, stopping.id), (evaluation.id,))
     assert store.models.counts()[ModelStatus.SUCCEEDED] == 1
     assert sum(store.models.counts().values()) == 4
 
