@@ -16,10 +16,9 @@ from sqlalchemy.orm import Session
 
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ProblemKind, Purpose
 from vision_customization.contract.wire import ErrorDetails
-from vision_customization.engine.store.cipher import TokenCipher
 from vision_customization.engine.store.content_pages import ContentPages
 from vision_customization.engine.store.content_rows import ContentWriter, delete_rows
-from vision_customization.engine.store.database import Database, found, status_counts
+from vision_customization.engine.store.database import found, status_counts
 from vision_customization.engine.store.records import ContentIndexRecord, IndexedFile, ProblemCount
 from vision_customization.engine.store.tables import ContentIndexRow, DatasetRow, EvaluationRow, ModelRow
 
@@ -39,10 +38,6 @@ class Look(NamedTuple):
 
 class ContentStore(ContentPages):
     """Content indexes by dataset, or by id."""
-
-    def __init__(self, database: Database, cipher: TokenCipher) -> None:
-        super().__init__(database, cipher)
-        self._cipher = cipher
 
     def look(self, dataset_name: str) -> Look:
         """The newest index that is ready, else the newest one. Creates one if there is none of the dataset's eTag, and asks for
@@ -124,7 +119,7 @@ class ContentStore(ContentPages):
             ]
             row.files = _files_as_json(files)
             row.error = row.message = None
-            row.checked = self._database.now()
+            row.checked = row.updated = self._database.now()
             self._detach(session, row, ContentIndexRow.sequence < row.sequence)
             return self._record(session, row)
 

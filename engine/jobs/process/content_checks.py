@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from vision_customization.contract.enums import ContentStatus
+from vision_customization.contract.enums import ContentStatus, Purpose
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.jobs.errors import JobFailed, SourceUnreachable
@@ -56,9 +56,7 @@ class ContentChecks:
         except (JobFailed, SourceUnreachable) as error:
             content.checked(index.id, str(error))
             return
-        known = [file.sha256 for file in index.files]
-        changed = [file.sha256 for file in files] != known or content.purpose_of(dataset.name) is not index.purpose
-        if changed or _may_succeed(index):
+        if is_outdated(index, files, content.purpose_of(dataset.name)):
             created = content.renew(index.id)
             if created is not None:
                 self._queue.enqueue_index(created)
@@ -89,8 +87,11 @@ class ContentChecks:
         return [file for file in files if file is not None]
 
 
-def _may_succeed(index: ContentIndexRecord) -> bool:
-    """Whether another attempt at the same files makes sense."""
-    if index.status is not ContentStatus.FAILED:
-        return False
-    return index.error is None or index.error.code != FailureCode.DATASET_CORRUPT.value or not index.files
+def is_outdated(index: ContentIndexRecord, files: Sequence[IndexedFile], purpose: Purpose) -> bool:
+    """Whether these files, which can be read now, make another index than the one that is ready, or may make one at last."""
+    if index.status is ContentStatus.FAILED and not index.files:
+        # It ended before the files were read. What killed its workers would kill them again.
+        return index.error is None or index.error.code != FailureCode.INTERNAL_SERVER_ERROR.value
+    if index.status is ContentStatus.FAILED and index.error is not None and index.error.code == FailureCode.UNKNOWN.value:
+        return True  # the cause was not the files
+    return [file.sha256 for file in files] != [file.sha256 for file in index.files] or purpose is not index.purpose

@@ -328,12 +328,23 @@ def test_a_broken_file_is_read_again_once_it_was_mended(engine: Engine, then: by
     assert (record.id == first.id) == (then == b"{")
 
 
-def test_what_failed_for_another_reason_is_tried_again(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (FailureCode.UNKNOWN, ContentStatus.READY),
+        (FailureCode.DATASET_CORRUPT, ContentStatus.READY),
+        (FailureCode.INTERNAL_SERVER_ERROR, ContentStatus.FAILED),
+    ],
+    ids=["the disk was full", "the file was not there", "it killed its workers"],
+)
+def test_what_failed_before_the_files_were_read_is_tried_again_unless_it_kills_workers(
+    engine: Engine, code: FailureCode, status: ContentStatus
+) -> None:
     engine.register((TRAIN, FILE))
-    engine.store.content.fail(engine.look().id, JobFailed(FailureCode.UNKNOWN, "The disk is full.").details())
+    engine.store.content.fail(engine.look().id, JobFailed(code, "No.").details())
     engine.jobs.ids.clear()
     assert engine.look().status is ContentStatus.FAILED
-    assert engine.check().status is ContentStatus.READY
+    assert engine.check().status is status
 
 
 def test_a_check_runs_beside_the_worker(engine: Engine) -> None:
