@@ -1,9 +1,8 @@
-"""Code of evaluations, and of what a model answered for each image."""
+"""Code of evaluations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.store import DatasetRecord, TrainingOrder
 from vision_customization.engine.studio.snippets.languages import (
     Snippet,
@@ -17,8 +16,6 @@ from vision_customization.engine.studio.snippets.languages import (
     vision,
 )
 from vision_customization.engine.studio.snippets.stacks import API, Stack, model_yaml
-
-WRONG_SHOWN = 20
 
 
 def evaluation_snippets(
@@ -52,39 +49,4 @@ print(evaluation.model_performance)"""
         client_program(origin, program, names=("AlreadyExists",)),
         commands(origin, vision("evaluate", model_name, dataset_name, *gate)),
         requests(request(origin, path, *sending("PUT", body)), request(origin, path)),
-    ]
-
-
-def outcome_snippets(
-    origin: str,
-    model_name: str,
-    evaluation_name: str | None = None,
-    dataset_name: str | None = None,
-    *,
-    only: OutcomeFilter | None = None,
-    tag: str | None = None,
-) -> list[Snippet]:
-    """What a model answered for each image of an evaluation, or of its own estimate.
-
-    Args:
-        dataset_name: the evaluation's dataset. The command line evaluates again to list pictures, so that it needs one.
-    """
-    place = [literal(model_name), *([literal(evaluation_name)] if evaluation_name is not None else [])]
-    selection = [
-        *([f"only=OutcomeFilter.{only.name}"] if only is not None else []),
-        *([f"tag={literal(tag)}"] if tag is not None else []),
-    ]
-    program = f"""\
-page = client.get_outcomes({", ".join([*place, *selection])})
-print(page.count, "images")
-for outcome in page.value:
-    print(outcome.file_name or outcome.image, "right" if outcome.right else "wrong")"""
-    own = ["from vision_customization.contract.outcomes import OutcomeFilter"] if only is not None else []
-    evaluation = () if evaluation_name is None else ("evaluations", evaluation_name)
-    path = segments("models", model_name, *evaluation, "outcomes")
-    listed = ("evaluate", model_name, dataset_name or "", "--wrong", str(WRONG_SHOWN), "--confusion")
-    return [
-        client_program(origin, program, own=own),
-        *([commands(origin, vision(*listed))] if dataset_name is not None else []),
-        requests(request(origin, path, only=None if only is None else only.value, tag=tag)),
     ]
