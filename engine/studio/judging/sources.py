@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vision_customization.contract.models import ModelPerformance
 from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.routes.outcomes import Kept, kept_of_evaluation, kept_of_model
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, NotFound
@@ -69,6 +70,14 @@ class Source:
             return kept_of_model(service, self.model.name)
         return kept_of_evaluation(service, self.model.name, self.evaluation.name)
 
+    def has_outcomes(self, service: Service) -> bool:
+        try:
+            with self.asked(service) as (judge, key):
+                judge.open(key)
+        except ApiError:
+            return False
+        return True
+
     @contextmanager
     def asked(self, service: Service) -> Iterator[tuple[Judge, str]]:
         """The judge, and the key to ask it about. Raises ApiError if there are no outcomes, or if they can't answer."""
@@ -98,11 +107,13 @@ def registered(service: Service, name: str) -> DatasetRecord | None:
         return None
 
 
-def same_images(first: Sequence[Source], second: Sequence[Source]) -> tuple[Source, Source] | None:
-    """The first sources of two models whose images are those of one dataset, but not one and the same source."""
-    for ours in first:
-        for theirs in second:
-            same = ours.model.id == theirs.model.id and ours.name == theirs.name
-            if ours.dataset == theirs.dataset and not same:
-                return ours, theirs
-    return None
+def same_images(service: Service, first: Sequence[Source], second: Sequence[Source]) -> tuple[Source, Source] | None:
+    """The first sources of two models whose images are those of one dataset, but not one and the same source. Those that have
+    outcomes come before those that do not."""
+    pairs = [
+        (ours, theirs)
+        for ours in first
+        for theirs in second
+        if ours.dataset == theirs.dataset and (ours.model.id, ours.name) != (theirs.model.id, theirs.name)
+    ]
+    return next((pair for pair in pairs if all(source.has_outcomes(service) for source in pair)), next(iter(pairs), None))

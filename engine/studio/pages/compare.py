@@ -57,6 +57,8 @@ class Compared:
 
 @dataclass(frozen=True)
 class MetricRow:
+    """A metric of both models; None for a model that does not have it."""
+
     name: str
     meaning: str
     first: float | None
@@ -75,7 +77,7 @@ def compare(visit: Visit) -> Response:
     if not other:
         return visit.render("compare_choose.html", why=None, snippets=commands, **values)
     ours, theirs = sources_of(service, model), sources_of(service, service.store.models.find(other))
-    pair = _asked_for(visit, name, other) or same_images(ours, theirs)
+    pair = _asked_for(visit, name, other) or same_images(service, ours, theirs)
     if pair is None:
         why = f"{name} and {other} were not judged on the same dataset. Evaluate both on one, then compare them."
         return visit.render("compare_choose.html", why=why, snippets=commands, **values)

@@ -35,7 +35,6 @@ SHOWN = 12
 START = 0.5
 """The threshold at first, of a model that has none of its own."""
 
-
 SEARCHED_FROM = 12
 """A table of more tags can be searched."""
 
@@ -55,19 +54,21 @@ def judge(visit: Visit) -> Response:
     source = _source(visit)
     try:
         with source.asked(visit.service) as (asked, key):
-            outcomes = asked.open(key)
-            readable = registered(visit.service, source.dataset) is not None
-            values = {
-                **_threshold(visit, source, asked, key, outcomes, readable=readable),
-                **_matrix(visit, source, asked, key, outcomes),
-                **_tags(visit, asked, key),
-                "verdict": verdict_of(source, outcomes.images),
-                "worst": _worst(source, outcomes, readable=readable),
-                "reliability": reliability(asked.calibration(key)),
-                "images": outcomes.images,
-            }
-    except ApiError as error:
+            asked.open(key)
+    except ApiError as error:  # a wrong tag is refused below: it does not mean that there is nothing to judge
         return _nothing(visit, source, error)
+    readable = registered(visit.service, source.dataset) is not None
+    with source.asked(visit.service) as (asked, key):
+        outcomes = asked.open(key)
+        values = {
+            **_threshold(visit, source, asked, key, outcomes, readable=readable),
+            **_matrix(visit, source, asked, key, outcomes),
+            **_tags(visit, asked, key),
+            "verdict": verdict_of(source, outcomes.images),
+            "worst": _worst(source, outcomes, readable=readable),
+            "reliability": reliability(asked.calibration(key)),
+            "images": outcomes.images,
+        }
     return visit.render(
         "judge.html",
         source=source,
@@ -143,10 +144,10 @@ def _threshold(
     least = math.ceil(100 * asked.answers(key).lowest) / 100
     chosen = _share(visit.query("threshold"), START if own is None else own, least)
     at = asked.at(key, chosen, tag)
-    found = {
-        only: _at_threshold(source, outcomes, at.numbers, at.rows(only).tolist(), only, readable=readable)
+    galleries = [
+        _at_threshold(source, outcomes, at.numbers, at.rows(only).tolist(), only, readable=readable)
         for only in (OutcomeFilter.MISSED, OutcomeFilter.FALSE)
-    }
+    ]
     before, after = neighbours(outcomes.tags, tag, all_tags=outcomes.kind is not OutcomeKind.SEVERAL_TAGS)
     return {
         "at": at.numbers,
@@ -160,13 +161,13 @@ def _threshold(
         "choices": choices(outcomes.tags),
         "before": before,
         "after": after,
-        "galleries": [gallery for gallery in found.values() if gallery is not None],
+        "galleries": galleries,
     }
 
 
 def _at_threshold(
     source: Source, outcomes: StoredOutcomes, at: AtThreshold, rows: list[int], only: OutcomeFilter, *, readable: bool
-) -> Gallery | None:
+) -> Gallery:
     titles = {
         (OutcomeKind.ONE_TAG, OutcomeFilter.MISSED): "Would be right, but is less sure than the threshold",
         (OutcomeKind.ONE_TAG, OutcomeFilter.FALSE): "Answered wrongly",

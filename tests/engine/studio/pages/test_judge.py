@@ -14,8 +14,8 @@ from tests.engine.outcomes.made import MADE, MANY_TAGS, answers, image, put_olde
 from tests.support.api_world import KEYS, World, build
 from tests.support.judged import COUNT, DrawnPictures, evaluate_judged, train_judged
 from tests.support.studio import Browser
-from vision_customization.contract.judging import OutcomeKind, ThresholdPage
-from vision_customization.contract.judging_texts import threshold_text
+from vision_customization.contract.judging import Comparison, OutcomeKind, ThresholdPage
+from vision_customization.contract.judging_texts import comparison_text, threshold_text
 from vision_customization.contract.models import Estimate, ModelPerformance, Outlook
 from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.outcomes.classified import classified
@@ -131,6 +131,8 @@ def test_a_tag_that_was_mistyped_is_refused_in_its_place(world: World, owner: Br
     answer = owner.get("models/m/judge/threshold?tag=elm", hx_request="true")
     assert answer.text.startswith('<div id="at"')
     assert "The model has no tag 'elm'." in text_of(answer.text)
+    whole = owner.get("models/m/judge?tag=elm")
+    assert (whole.status_code, "The model has no tag 'elm'." in text_of(whole.text)) == (400, True)
 
 
 def test_a_detector_begins_where_its_objects_count_and_several_tags_at_their_own(world: World, owner: Browser) -> None:
@@ -371,3 +373,51 @@ def test_outcomes_of_an_older_engine_are_judged_too(world: World, owner: Browser
         put_older(world.objects, estimate_key(world.train(name)), MADE[kind](COUNT))
         for path in ("judge", "judge/threshold?threshold=0", "outcomes/-"):
             assert owner.get(f"models/{name}/{path}").status_code == 200
+
+
+def test_two_models_are_compared_on_the_images_that_both_have(world: World, owner: Browser) -> None:
+    train_judged(world)
+    train_judged(world, "n", seed=1)
+    numbers = world.call("GET", "models/m/outcomes:compare?with-model=n&only=first&top=100").json()
+    page = owner.get("models/m/compare?with=n").text
+    assert comparison_text(Comparison.model_validate(numbers), "m", "n") in text_of(page)
+    choices = re.findall(r'>(Only \w is right|Both wrong|Both right) <span class="count">(\d+)', page)
+    assert dict(choices) == {
+        "Only m is right": str(numbers["onlyFirst"]),
+        "Only n is right": str(numbers["onlySecond"]),
+        "Both wrong": str(numbers["bothWrong"]),
+        "Both right": str(numbers["bothRight"]),
+    }
+    shown = re.findall(r"models/m/outcomes/-/\d+/thumbnail\?v=([0-9a-f]{64})", page)
+    assert shown == [image["first"]["digest"] for image in numbers["value"]]
+    both = owner.get("models/m/compare?with=n&only=both&skip=60", hx_request="true").text
+    assert both.lstrip().startswith("<li")
+    assert both.count('<li class="shot both">') == min(60, numbers["bothRight"] - 60)
+
+
+def test_outcomes_on_the_same_images_are_found(world: World, owner: Browser) -> None:
+    train_judged(world)
+    world.train("imported")
+    answer = owner.get("models/m/compare?with=imported")
+    assert "The model 'imported' has no outcomes." in text_of(answer.text)
+    for name in ("m", "imported"):
+        evaluate_judged(world, name, "e")
+    said = text_of(owner.get("models/m/compare?with=imported").text)
+    assert "evaluation 'e' on cats-test" in said
+    assert "'m' and 'imported' are right on the same" in said
+    own = text_of(owner.get("models/m/compare?with=m&evaluation=-&with_evaluation=e").text)
+    assert "m (estimate on training images of cats)" in own
+
+
+def test_models_without_a_dataset_in_common_say_what_to_do(world: World, owner: Browser) -> None:
+    train_judged(world)
+    alone = text_of(owner.get("models/m/compare").text)
+    assert "There is no other model that has succeeded." in alone
+    world.register("dogs")
+    assert world.create("n", trainingDatasetName="dogs").status_code == 201
+    world.succeed(world.store.models.find("n").id)
+    said = text_of(owner.get("models/m/compare?with=n").text)
+    assert "m and n were not judged on the same dataset. Evaluate both on one, then compare them." in said
+    assert "vision evaluate n TEST-DATASET" in said
+    train_judged(world, "boxes", OutcomeKind.OBJECTS)
+    assert "Compare models of one kind." in text_of(owner.get("models/m/compare?with=boxes").text)

@@ -195,6 +195,7 @@ ALL: dict[str, Callable[[str], list[Snippet]]] = {
     "training": lambda name: training_snippets(ORIGIN, name, order(name, f"{name}.test"[:NAME_MAX_LENGTH])),
     "published": lambda name: published_snippets(ORIGIN, name, f"{name}-1"[:NAME_MAX_LENGTH], order(name)),
     "judge": lambda name: judge_snippets(ORIGIN, source(name)),
+    "judge on a test dataset": lambda name: judge_snippets(ORIGIN, source(name, test=name)),
     "analyze": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_CLASSIFIER),
     "detect": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_DETECTOR, threshold=0.43),
     "products": lambda name: analyze_snippets(ORIGIN, name, ModelKind.PRODUCT_RECOGNIZER),
