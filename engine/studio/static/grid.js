@@ -42,7 +42,8 @@ class Grid {
     this.list = list;
     this.sizer = /** @type {HTMLElement} */ (list.firstElementChild);
     this.#count = Number(list.dataset.count);
-    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page));
+    const first = document.getElementById("first-cells")?.textContent;
+    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page), first ? JSON.parse(first) : undefined);
     this.layout = this.#laidOut();
     list.addEventListener("scroll", () => this.#plan(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
