@@ -1,13 +1,13 @@
-"""`python -m benchmarks [accuracy | bursts | detection | label-issues | novelty | outcomes | outlook | speed | views | all]
-[options]`: exits with 1 if a goal is missed."""
+"""`python -m benchmarks [NAME | all] [options]`, of the names below: exits with 1 if a goal is missed."""
 
 import sys
 
-from benchmarks import accuracy, bursts, detection, label_issues, novelty, outcomes, outlook, speed, views
+from benchmarks import accuracy, bursts, content, detection, label_issues, novelty, outcomes, outlook, speed, views
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
     "bursts": bursts.main,
+    "content": content.main,
     "detection": detection.main,
     "label-issues": label_issues.main,
     "novelty": novelty.main,
@@ -24,7 +24,7 @@ def main() -> int:
     if chosen == "all" and not arguments:
         return max([run([]) for run in BENCHMARKS.values()])
     if chosen not in BENCHMARKS:
-        print(f"usage: {__doc__}", file=sys.stderr)
+        print(f"usage: python -m benchmarks [{' | '.join([*BENCHMARKS, 'all'])}] [options]", file=sys.stderr)
         return 2
     return BENCHMARKS[chosen](arguments)
 

@@ -33,7 +33,7 @@ def _few_enough(properties: dict[str, str]) -> dict[str, str]:
 
 
 CustomProperties = Annotated[dict[str, str], Field(max_length=CUSTOM_PROPERTIES_MAX + 1), AfterValidator(_few_enough)]
-"""Texts of the owner's own, and `managedBy`, which does not count."""
+"""Texts of the caller's own, and `managedBy`, which does not count."""
 
 
 class DatasetCreate(Wire):

@@ -7,6 +7,6 @@ QUEUE_LENGTH_QUERY = (
     " + (SELECT count(*) FROM content_indexes WHERE status IN ('queued', 'reading') AND dataset_sequence IS NOT NULL)"
     " + (SELECT count(*) FROM inspections WHERE status IN ('notStarted', 'running'))"
 )
-"""The number of trainings, evaluations, product recognition runs, content indexes and inspections that wait or run. Running ones
-count, too: otherwise the autoscaler would remove the last worker during its job, and a job whose worker died would wait until the next job
-arrives."""
+"""The number of trainings, evaluations, product recognition runs, content indexes and inspections that wait or run. Running
+ones count, too: otherwise the autoscaler would remove the last worker during its job, and a job whose worker died would wait
+until the next job arrives."""

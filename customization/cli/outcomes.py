@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vision_customization.contract.judging import AtThreshold, ThresholdPage
+from vision_customization.contract.outcome_texts import answered, counted_from, labelled, picture_name
 from vision_customization.contract.outcomes import OUTCOMES_PAGE_MAX, Confusion, Outcome, OutcomeFilter, OutcomePage
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.output import performance_rows, print_table, progress_bar, say
-from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
 
 if TYPE_CHECKING:
     from vision_customization.contract.evaluations import Evaluation

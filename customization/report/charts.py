@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from html import escape
 
+from vision_customization.contract.confusion_matrix import matrix_of, worst_tags
+from vision_customization.contract.curve_plot import Plot, curve_line, curve_point
 from vision_customization.contract.outcomes import Confusion, Curve, curve_area
 
 MATRIX_TAGS = 25
 """A larger matrix shows only the tags with the most mistakes."""
 
 _SIDE, _MARGIN = 170, 26
+_PLOT = Plot(_SIDE, _MARGIN, 8)
 _TICKS = (0.0, 0.5, 1.0)
-_NOTHING = None
 
 
 def curve_figure(name: str, curve: Curve) -> str:
@@ -21,54 +21,30 @@ def curve_figure(name: str, curve: Curve) -> str:
     if not curve.threshold:
         return f"<figure><p class='empty'>no label or no answer</p><figcaption>{escape(name)}</figcaption></figure>"
 
-    def point(recall: float, precision: float) -> str:
-        return f"{_MARGIN + recall * _SIDE:.1f},{8 + (1 - precision) * _SIDE:.1f}"
-
-    line = " ".join(point(*pair) for pair in zip(curve.recall, curve.precision, strict=True))
     axes = "".join(_tick(tick) for tick in _TICKS)
-    counted = [index for index, threshold in enumerate(curve.threshold) if threshold >= 0.5]
     mark, told = "", ""
-    if counted:
-        precision, recall = curve.precision[counted[-1]], curve.recall[counted[-1]]
-        x, y = point(recall, precision).split(",")
-        mark = f'<circle cx="{x}" cy="{y}" r="4"/>'
+    if (at := curve_point(curve, 0.5)) is not None:
+        precision, recall = at
+        mark = f'<circle cx="{_PLOT.x(recall):.1f}" cy="{_PLOT.y(precision):.1f}" r="4"/>'
         told = f"<br>at 0.5: precision {precision:.2f}, recall {recall:.2f}"
-    start = point(0, curve.precision[0])
     size = f'viewBox="0 0 {_MARGIN + _SIDE + 8} {_SIDE + 34}" width="{_MARGIN + _SIDE + 8}" height="{_SIDE + 34}"'
     label = escape(f"Precision and recall of {name}")
     return (
-        f'<figure><svg {size} role="img" aria-label="{label}">{axes}<polyline points="{start} {line}"/>{mark}</svg>'
+        f'<figure><svg {size} role="img" aria-label="{label}">{axes}<polyline points="{curve_line(_PLOT, curve)}"/>{mark}</svg>'
         f"<figcaption><b>{escape(name)}</b> area {curve_area(curve):.3f}{told}</figcaption></figure>"
     )
 
 
 def matrix_table(confusion: Confusion) -> str:
     """Labels as rows, answers as columns. Each row's cells are shaded by their share of the row."""
-    counts = {(cell.label, cell.answer): cell.count for cell in confusion.cells}
-    shown = matrix_tags(confusion)
-    rows: list[str | None] = list(shown)
-    columns: list[str | None] = list(shown)
-    rows += [_NOTHING] if any(label is None for label, _ in counts) else []
-    columns += [_NOTHING] if any(answer is None for _, answer in counts) else []
-    head = "".join(f"<th scope='col'><span>{escape(name or 'not found')}</span></th>" for name in columns)
+    matrix = matrix_of(confusion, worst_tags(confusion, MATRIX_TAGS))
+    head = "".join(f"<th scope='col'><span>{escape(name or 'not found')}</span></th>" for name in matrix.answers)
     body = []
-    for label in rows:
-        total = sum(count for (of, _), count in counts.items() if of == label)
-        cells = "".join(_cell(counts.get((label, answer), 0), total, right=label == answer) for answer in columns)
-        body.append(f"<tr><th scope='row'>{escape(label or 'no label')}</th>{cells}<td class='sum'>{total:,}</td></tr>")
+    for row in matrix.rows:
+        pairs = zip(matrix.answers, row.counts, strict=True)
+        cells = "".join(_cell(count, row.total, right=row.label == answer) for answer, count in pairs)
+        body.append(f"<tr><th scope='row'>{escape(row.label or 'no label')}</th>{cells}<td class='sum'>{row.total:,}</td></tr>")
     return f"<table class='matrix'><tr><th>label \\ answer</th>{head}<th>all</th></tr>{''.join(body)}</table>"
-
-
-def matrix_tags(confusion: Confusion) -> Sequence[str]:
-    """The tags of the matrix: all, or those with the most mistakes, in their order."""
-    if len(confusion.tags) <= MATRIX_TAGS:
-        return confusion.tags
-    mistakes: Counter[str] = Counter()
-    for cell in confusion.cells:
-        if cell.label != cell.answer:
-            mistakes.update({name: cell.count for name in (cell.label, cell.answer) if name is not None})
-    worst = {tag for tag, _ in mistakes.most_common(MATRIX_TAGS)}
-    return [tag for tag in confusion.tags if tag in worst]
 
 
 def tag_table(confusion: Confusion) -> str:
@@ -84,7 +60,7 @@ def tag_table(confusion: Confusion) -> str:
 
 
 def _tick(tick: float) -> str:
-    x, y = _MARGIN + tick * _SIDE, 8 + (1 - tick) * _SIDE
+    x, y = _PLOT.x(tick), _PLOT.y(tick)
     lines = f'<path d="M{_MARGIN} {y:.1f}h{_SIDE}M{x:.1f} 8v{_SIDE}"/>'
     numbers = f'<text x="{_MARGIN - 4}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
     return f'{lines}{numbers}<text x="{x:.1f}" y="{_SIDE + 24}" text-anchor="middle">{tick:g}</text>'

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from vision_customization.contract.coco.document import Box
+from vision_customization.contract.confusion_matrix import confuses_tags, worst_tags
+from vision_customization.contract.outcome_texts import DrawnBox, answered, counted_from, drawn_boxes, labelled, picture_name
 from vision_customization.contract.outcomes import Confusion, Curve, Curves, Outcome, curve_area
 from vision_customization.contract.texts import counted
 from vision_customization.customization.convert.images.thumbnail import thumbnail
-from vision_customization.customization.report.answers import answered, counted_from, labelled, picture_name
-from vision_customization.customization.report.charts import curve_figure, matrix_table, matrix_tags, tag_table
+from vision_customization.customization.report.charts import MATRIX_TAGS, curve_figure, matrix_table, tag_table
 
 CURVES = 24
 """Of more tags, those with the smallest areas are drawn."""
@@ -90,10 +90,9 @@ def evaluation_page(
 
 def _confusion(confusion: Confusion) -> str:
     told = "" if confusion.threshold is None else f"<p>{counted_from(confusion.threshold)}</p>"
-    between = any(cell.label != cell.answer and None not in (cell.label, cell.answer) for cell in confusion.cells)
-    if not between and any(None in (cell.label, cell.answer) for cell in confusion.cells):
+    if not confuses_tags(confusion):
         return f"{told}<div class='scroll'>{tag_table(confusion)}</div>"
-    shown = len(matrix_tags(confusion))
+    shown = len(worst_tags(confusion, MATRIX_TAGS))
     note = ""
     if shown < len(confusion.tags):
         note = f"<p class='note'>The {shown} of {len(confusion.tags):,} tags with the most mistakes.</p>"
@@ -141,18 +140,13 @@ def _shown(worst: WorstPicture) -> str:
         width, height, source = thumbnail(worst.picture)
     except Exception as error:  # noqa: BLE001 - whatever Pillow raises for a file that it can't read
         return f"<p class='unread'>The picture can't be decoded ({escape(type(error).__name__)}).</p>"
-    objects = outcome.objects or []
-    boxes = [
-        *(_rectangle(item.bbox, "false", item.tag) for item in objects if not item.right),
-        *(_rectangle(item.bbox, "missed", item.tag) for item in outcome.missed or []),
-        *(_rectangle(item.bbox, "right", item.tag) for item in objects if item.right),  # on top
-    ]
+    boxes = [_rectangle(box) for box in drawn_boxes(outcome)]
     drawn = f'<svg viewBox="0 0 1 1" preserveAspectRatio="none">{"".join(boxes)}</svg>' if boxes else ""
     alt = escape(picture_name(outcome))
     return f'<div class="picture"><img width="{width}" height="{height}" alt="{alt}" src="{source}">{drawn}</div>'
 
 
-def _rectangle(box: Box, verdict: str, tag: str) -> str:
-    left, top, width, height = box
+def _rectangle(drawn: DrawnBox) -> str:
+    left, top, width, height = drawn.box
     place = f'x="{left:g}" y="{top:g}" width="{width:g}" height="{height:g}"'
-    return f'<rect class="{verdict}" {place}><title>{escape(f"{verdict}: {tag}")}</title></rect>'
+    return f'<rect class="{drawn.look}" {place}><title>{escape(drawn.text)}</title></rect>'

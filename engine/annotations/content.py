@@ -90,9 +90,10 @@ class DatasetContent:
 
     def images(self) -> Iterator[FoundImage]:
         """All images by position, each with its labels by tag. Iterate once, after the last file."""
-        position_of = {number: position for position, (number, _) in enumerate(self._scratch.tags_by_name())}
-        zeros = bytes(array("q").itemsize * len(position_of))
-        self._images_of, self._labels_of = array("q", zeros), array("q", zeros)
+        position_of = array("q", [0]) * (self._scratch.tags + 1)
+        for position, (number, _) in enumerate(self._scratch.tags_by_name()):
+            position_of[number] = position
+        self._images_of, self._labels_of = (array("q", [0]) * self._scratch.tags for _ in range(2))
         labels, faults = self._scratch.all_labels(), self._scratch.all_faults()
         label, fault = next(labels, None), next(faults, None)
         for row in self._scratch.all_images():

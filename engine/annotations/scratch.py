@@ -89,6 +89,8 @@ class Scratch:
         finally:
             file.unlink()
         self.images = 0
+        self.tags = 0
+        """Their numbers are 1 to this."""
 
     def close(self) -> None:
         self._connection.close()
@@ -115,8 +117,12 @@ class Scratch:
         return position
 
     def add_tag(self, name: str) -> int:
-        self._execute("INSERT OR IGNORE INTO tags (name) VALUES (?)", (name,))
-        return int(self._execute("SELECT number FROM tags WHERE name = ?", (name,)).fetchone()[0])
+        found = self._execute("SELECT number FROM tags WHERE name = ?", (name,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        self.tags += 1
+        self._execute("INSERT INTO tags VALUES (?, ?)", (self.tags, name))
+        return self.tags
 
     def tag_name(self, tag: int) -> str:
         return str(self._execute("SELECT name FROM tags WHERE number = ?", (tag,)).fetchone()[0])

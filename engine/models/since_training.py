@@ -50,7 +50,11 @@ def changed_since_training(store: Store, dataset_name: str, content: RegisteredC
     content = content or RegisteredContent()
     changed = _changed(dataset, model, content.digests)
     trained = model.training_content
-    if not changed or trained is None or content.images is None or content.tags is None:
+    if not changed or trained is None:
+        return SinceTraining(model.name, changed)
+    if dataset.annotation_kind is not trained.annotation_kind:
+        return SinceTraining(model.name, changed, (f"annotation kind {trained.annotation_kind} → {dataset.annotation_kind}",))
+    if content.images is None or content.tags is None:
         return SinceTraining(model.name, changed)
     words = counted_changes(trained.annotation_kind, (trained.images, content.images), trained.tags, content.tags)
     return SinceTraining(model.name, changed, tuple(words))

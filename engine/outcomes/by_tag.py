@@ -4,10 +4,11 @@ from collections import Counter
 
 from vision_customization.contract.judging import TagOutcome, TagOutcomes
 from vision_customization.contract.outcomes import Confusion, Curves, curve_area
+from vision_customization.engine.outcomes.cells import CountedCells
 from vision_customization.engine.outcomes.ratios import ratios
 
 
-def by_tag(confusion: Confusion, curves: Curves) -> TagOutcomes:
+def by_tag(confusion: Confusion | CountedCells, curves: Curves) -> TagOutcomes:
     """Every tag's numbers, from the cells of the confusion and the area under the tag's curve."""
     right: Counter[str] = Counter()
     missed: Counter[str] = Counter()

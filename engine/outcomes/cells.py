@@ -6,10 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vision_customization.contract.confusion_matrix import Cell
 from vision_customization.contract.judging import OutcomeKind
 from vision_customization.engine.outcomes.answers import ABSENT, Cells
 from vision_customization.engine.outcomes.outcomes import FALSE, HIT, MISSED
 from vision_customization.engine.outcomes.questions import InvalidQuestion, position
+
+_BITS = 16
+"""Of a tag's position, and of ABSENT."""
+
+
+@dataclass(frozen=True)
+class CountedCells:
+    """A `contract.outcomes.Confusion` that is counted from the cells of all images."""
+
+    images: int
+    tags: Sequence[str]
+    threshold: float | None
+    cells: Sequence[Cell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +83,13 @@ def cells_of_verdicts(
         return Cells.of(np.arange(images), labels, answers, np.ones(images))
     labels, answers = np.where(false, ABSENT, tags), np.where(missed, ABSENT, tags)
     return Cells.of(rows, labels, answers, np.ones(len(rows)))
+
+
+def counted(cells: Cells, tags: Sequence[str]) -> list[Cell]:
+    """The cells with their counts on all images, by label and answer, those without last."""
+    places = cells.labels.astype(np.int64) << _BITS | cells.answers
+    unique, images = np.unique(places, return_inverse=True)
+    counts = np.bincount(images, cells.counts, len(unique)).astype(np.int64)
+    names = {**dict(enumerate(tags)), ABSENT: None}
+    pairs = zip((unique >> _BITS).tolist(), (unique & ABSENT).tolist(), counts.tolist(), strict=True)
+    return [Cell(names[label], names[answer], count) for label, answer, count in pairs]

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vision_customization.contract.judging import (
     AtThreshold,
@@ -14,12 +15,12 @@ from vision_customization.contract.judging import (
     OutcomeKind,
     TagOutcomes,
 )
-from vision_customization.contract.outcomes import Confusion, Curves, OutcomeFilter
+from vision_customization.contract.outcomes import Curves, OutcomeFilter
 from vision_customization.engine.objects.store import ObjectStore
-from vision_customization.engine.outcomes.answers import Answers
+from vision_customization.engine.outcomes.answers import Answers, Cells
 from vision_customization.engine.outcomes.by_tag import by_tag
 from vision_customization.engine.outcomes.calibration import calibration
-from vision_customization.engine.outcomes.cells import CellFilter, chosen_cells
+from vision_customization.engine.outcomes.cells import CellFilter, CountedCells, chosen_cells, counted
 from vision_customization.engine.outcomes.comparison import Pairs, Side, paired, side
 from vision_customization.engine.outcomes.questions import InvalidQuestion
 from vision_customization.engine.outcomes.recent import Recent
@@ -66,17 +67,22 @@ class Judge:
     ) -> Listed:
         """`top` images, after the first `skip`, of those that all filters select, the worst first."""
         outcomes = self.open(key)
-        if not cell:
-            return Listed(*outcomes.page(skip, top, only, tag), outcomes.threshold)
-        label, answer = cell.positions(outcomes.tags)
-        cells = self._answers(key, outcomes).cells if outcomes.kind is OutcomeKind.OBJECTS else outcomes.cells()
-        assert cells is not None
-        rows, cell_count = chosen_cells(cells, label, answer)
-        selected = np.unique(rows)
-        if only is not None or tag is not None:
-            selected = np.intersect1d(selected, outcomes.selected(only, tag), assume_unique=True)
-        lines = outcomes.read(selected[skip : skip + top].tolist())
-        return Listed(len(selected), lines, outcomes.threshold, cell_count)
+        rows, cell_count = self._rows(key, outcomes, only, tag, cell)
+        return Listed(len(rows), outcomes.read(rows[skip : skip + top].tolist()), outcomes.threshold, cell_count)
+
+    def rows(
+        self, key: str, only: OutcomeFilter | None = None, tag: str | None = None, cell: CellFilter | None = None
+    ) -> tuple[NDArray[np.int64], int | None]:
+        """The rows of all these images, int64 [n], rising, and the cell's count."""
+        return self._rows(key, self.open(key), only, tag, cell)
+
+    def answers(self, key: str) -> Answers:
+        """All answers as arrays."""
+        return self._answers(key, self.open(key))
+
+    def at(self, key: str, threshold: float, tag: str | None = None) -> ThresholdOutcomes:
+        """What counts from this confidence on, and on which images."""
+        return self._at(key, self.open(key), threshold, tag)
 
     def of_image(self, key: str, sha256: str) -> bytes | None:
         """The outcome of an image, by the SHA-256 of its file: of one that was listed several times, the worst. None if no
@@ -109,8 +115,14 @@ class Judge:
 
     def tags(self, key: str) -> TagOutcomes:
         """Every tag's numbers at the model's own decision rule."""
-        confusion, curves = (json.loads(self._objects.get(f"{key}/{name}.json")) for name in ("confusion", "curves"))
-        return by_tag(Confusion.model_validate(confusion), Curves.model_validate(curves))
+        curves = json.loads(self._objects.get(f"{key}/curves.json"))
+        return by_tag(self.confusion(key), Curves.model_validate(curves))
+
+    def confusion(self, key: str) -> CountedCells:
+        """How often each label got each answer, counted from the arrays: to read the JSON of 50,000 cells takes longer."""
+        outcomes = self.open(key)
+        cells = counted(self._cells(key, outcomes), outcomes.tags)
+        return CountedCells(outcomes.images, outcomes.tags, outcomes.threshold, cells)
 
     def compare(self, first: str, second: str) -> Comparison:
         """Two models, or two evaluations, on the images that both have answered."""
@@ -128,6 +140,27 @@ class Judge:
         sides = [_read(outcomes, column) for outcomes, column in zip(opened, page, strict=True)]
         lines = [_compared(*lines) for lines in zip(*sides, strict=True)]
         return pairs.numbers, len(rows), lines
+
+    def pairs(self, first: str, second: str) -> Pairs:
+        """The same, with the rows of the images."""
+        return self._pairs(first, second, self.open(first), self.open(second))
+
+    def _rows(
+        self, key: str, outcomes: StoredOutcomes, only: OutcomeFilter | None, tag: str | None, cell: CellFilter | None
+    ) -> tuple[NDArray[np.int64], int | None]:
+        if not cell:
+            return outcomes.selected(only, tag), None
+        label, answer = cell.positions(outcomes.tags)
+        rows, cell_count = chosen_cells(self._cells(key, outcomes), label, answer)
+        selected = np.unique(rows).astype(np.int64)
+        if only is not None or tag is not None:
+            selected = np.intersect1d(selected, outcomes.selected(only, tag), assume_unique=True)
+        return selected, cell_count
+
+    def _cells(self, key: str, outcomes: StoredOutcomes) -> Cells:
+        cells = self._answers(key, outcomes).cells if outcomes.kind is OutcomeKind.OBJECTS else outcomes.cells()
+        assert cells is not None
+        return cells
 
     def _at(self, key: str, outcomes: StoredOutcomes, threshold: float, tag: str | None) -> ThresholdOutcomes:
         return at_threshold(self._answers(key, outcomes), outcomes.tags, threshold, tag)

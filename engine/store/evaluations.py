@@ -26,6 +26,14 @@ class EvaluationStore(AttemptStore[EvaluationRow, EvaluationRecord, ModelPerform
         """Raises NotFound (the model), WrongState (it has not succeeded), AlreadyExists."""
         return self._create(model_name, name, test_dataset_name=test_dataset_name)
 
+    def succeeded(self, model_name: str, count: int) -> list[EvaluationRecord]:
+        """Up to `count` evaluations of a model that have succeeded, the newest first. Raises NotFound (the model)."""
+        with self._database.reading() as session:
+            model = self._model(session, model_name)
+            done = self._of(model).where(EvaluationRow.status == EvaluationStatus.SUCCEEDED.value)
+            rows = session.scalars(done.order_by(EvaluationRow.sequence.desc()).limit(count))
+            return [self._record(row, model.name) for row in rows]
+
     def _model(self, session: Session, name: str, *, lock: bool = False) -> ModelRow:
         return found(session, select(ModelRow).where(ModelRow.name == name), "model", name, lock=lock)
 

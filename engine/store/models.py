@@ -192,11 +192,11 @@ class ModelStore:
             record = _record(row)
             evaluations = session.scalars(select(EvaluationRow).where(EvaluationRow.model_id == row.id)).all()
             failures = [row.id, *(evaluation.id for evaluation in evaluations)]
-            session.execute(delete(DismissalRow).where(DismissalRow.id.in_(failures)))
             for evaluation in evaluations:
                 session.delete(evaluation)
             session.execute(delete(RunRow).where(RunRow.model_id == row.id))
             session.flush()
+            session.execute(delete(DismissalRow).where(DismissalRow.id.in_(failures)))
             session.delete(row)
             return record
 

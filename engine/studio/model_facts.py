@@ -28,17 +28,18 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a model: its name, its value, and what it means."""
+    """A number of a model: its name, its value, what it means, and its name in the contract."""
 
     name: str
     value: float
     meaning: str
+    key: str
 
 
 def metrics_of(performance: ModelPerformance | None) -> list[Metric]:
     """The metrics of the whole model, in the contract's order."""
     values: Mapping[str, Any] = {} if performance is None else performance.to_wire()
-    return [Metric(name, values[key], meaning) for key, (name, meaning) in _MEANINGS.items() if key in values]
+    return [Metric(name, values[key], meaning, key) for key, (name, meaning) in _MEANINGS.items() if key in values]
 
 
 def stage_of(progress: TrainingProgress | None) -> str:

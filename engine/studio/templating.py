@@ -36,7 +36,7 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            number=number, share=share, score=score, moment=moment, counted=counted, code_marks=code_marks
+            number=number, share=share, score=score, moment=moment, counted=counted, code_marks=code_marks, sentence=sentence
         )
         self._environment.globals.update(link=link, static=self.static, engine_version=engine_version())
         self._environment.globals["ui"] = self._environment.get_template("macros.html").module
@@ -70,6 +70,12 @@ def share(value: float | None) -> str:
 def score(value: float | None) -> str:
     """`0.931`."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def sentence(text: object) -> str:
+    """With a capital at its start."""
+    words = str(text)
+    return words[:1].upper() + words[1:]
 
 
 def code_marks(text: object) -> Markup:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from vision_customization.contract.outcome_texts import labelled
 from vision_customization.contract.outcomes import LabelIssues
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.outcomes import images_option, pages, shown_path, with_paths
 from vision_customization.customization.cli.output import json_option, print_json, print_table, say
-from vision_customization.customization.report.answers import labelled
 from vision_customization.customization.report.pictures import Pictures
 
 if TYPE_CHECKING:

@@ -145,7 +145,7 @@ def run_indexing(indexing: ContentIndexing, step: Callable[..., Any]) -> None:
     except JobFailed as failure:
         step("fail", indexing.fail, failure)
     except JobCancelled:
-        pass  # the rows of an index without a dataset are deleted by whoever comes by
+        pass  # the workers delete the rows of an index without a dataset
 
 
 def _may_be_same(index: ContentIndexRecord, former: ContentIndexRecord, dataset: DatasetRecord) -> bool:

@@ -104,7 +104,7 @@ class Inspection:
                 yield Judge(name, opposite["why"], self._images(opposite["index"])[0])
 
     def _miniatures(self, digests: Sequence[str]) -> Mapping[str, bytes]:
-        found = {}
+        found: dict[str, bytes | None] = {}
         with ThreadPoolExecutor(_READERS, thread_name_prefix="miniatures") as readers:
             for start in range(0, len(digests), _AT_ONCE):
                 self.check()

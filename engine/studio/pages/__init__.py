@@ -1,6 +1,7 @@
 """The pages, by what they show. Each module has its pages' paths, roles and data; their markup is in `templates/`."""
 
 from vision_customization.engine.studio.pages import (
+    compare,
     dataset_health,
     dataset_image,
     dataset_images,
@@ -8,8 +9,10 @@ from vision_customization.engine.studio.pages import (
     dataset_tags,
     datasets,
     home,
+    judge,
     microsoft,
     models,
+    outcome_pictures,
     published,
     sign_in,
     train,
@@ -29,5 +32,8 @@ PAGES = (
     *models.pages.pages,
     *train.pages.pages,
     *published.pages.pages,
+    *judge.pages.pages,
+    *outcome_pictures.pages.pages,
+    *compare.pages.pages,
     *try_out.pages.pages,
 )

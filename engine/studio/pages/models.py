@@ -1,6 +1,7 @@
 """Models: their list, each with its training as it runs, and what can be done with it."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +14,19 @@ from vision_customization.contract.gate import METRICS
 from vision_customization.contract.models import EvaluationParameters
 from vision_customization.contract.owners import owner_of
 from vision_customization.contract.studio import Role
+from vision_customization.contract.texts import name_fault
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.objects.keys import artifact_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.orders import cancel_training, delete_model, start_evaluation
-from vision_customization.engine.store import EvaluationRecord, ModelRecord
+from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, NotFound, TrainingOrder
 from vision_customization.engine.studio.model_facts import KINDS, metrics_of, progress_facts, provenance, stage_of
 from vision_customization.engine.studio.pages.home import ModelCard
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets import cli, curl, python, yaml
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.models import training_snippets
+from vision_customization.engine.studio.snippets.overview import models_snippets
+from vision_customization.engine.studio.snippets.stacks import stack_of_model
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -70,7 +75,7 @@ def models(visit: Visit) -> Response:
         published=published,
         back=max(0, skip - PAGE) if skip else None,
         more=skip + PAGE if len(records) > PAGE else None,
-        snippets=[cli("vision models list"), curl(visit.origin, "models")],
+        snippets=models_snippets(visit.origin),
     )
 
 
@@ -206,30 +211,28 @@ def _provenance(visit: Visit, record: ModelRecord) -> list[tuple[str, str]]:
     return provenance(sidecar)
 
 
-def _snippets(visit: Visit, record: ModelRecord) -> list[tuple[str, str]]:
-    dataset, hours = record.training_dataset_name, record.time_budget_in_hours
-    test = [f"      evaluationDataset: {record.test_dataset_name}"] if record.test_dataset_name else []
-    declared = [
-        "config:",
-        "  vision-customization:models:",
-        f"    {record.name}:",
-        f"      modelKind: {record.model_kind.value}",
-        f"      trainingDataset: {dataset}",
-        *test,
-        f"      timeBudgetInHours: {hours}",
-    ]
-    program = f"""import os
+def _snippets(visit: Visit, record: ModelRecord) -> list[Snippet]:
+    order = order_of(record)
+    stack = stack_of_model(record.name, record.managed_by)
+    return training_snippets(visit.origin, record.name, order, datasets_of(visit, order), stack)
 
-from vision_customization import VisionClient
 
-with VisionClient(os.environ["VISION_ENDPOINT"], os.environ["VISION_KEY"]) as client:
-    model = client.get_model("{record.name}")
+def order_of(record: ModelRecord) -> TrainingOrder:
+    """What the model was trained by."""
+    return TrainingOrder(
+        training_dataset_name=record.training_dataset_name,
+        time_budget_in_hours=record.time_budget_in_hours,
+        model_kind=record.model_kind,
+        test_dataset_name=record.test_dataset_name,
+        tiles=record.tiles,
+    )
 
-print(model.status, model.model_performance)
-"""
-    return [
-        yaml("\n".join(declared) + "\n"),
-        python(program),
-        cli(f"vision models show {record.name}", f"vision export {record.name}"),
-        curl(visit.origin, f"models/{record.name}"),
-    ]
+
+def datasets_of(visit: Visit, order: TrainingOrder) -> list[DatasetRecord]:
+    """Those of its datasets that are registered."""
+    found = []
+    for name in {order.training_dataset_name, order.test_dataset_name or order.training_dataset_name}:
+        if name_fault(name) is None:
+            with suppress(NotFound):
+                found.append(visit.service.store.datasets.find(name))
+    return found

@@ -9,9 +9,13 @@ from vision_customization.contract.studio import Role
 from vision_customization.contract.texts import name_fault
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.orders import publish
-from vision_customization.engine.store import NotFound
+from vision_customization.engine.store import NotFound, PublishedModelRecord
+from vision_customization.engine.studio.pages.models import datasets_of, order_of
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets import cli, curl, yaml
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.languages import commands, request, requests, segments, vision
+from vision_customization.engine.studio.snippets.models import published_snippets
+from vision_customization.engine.studio.snippets.stacks import stack_of_model
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -27,11 +31,7 @@ def published(visit: Visit) -> Response:
         owner=owner_of(record.managed_by),
         history=store.published.history(record.name),
         previous=store.published.previous(record.name),
-        snippets=[
-            yaml(f"config:\n  vision-customization:models:\n    {record.name}:\n      publish: true\n"),
-            cli(f"vision models publish {record.name} {record.model_name}", f"vision predict {record.name} photo.jpg"),
-            curl(visit.origin, f"publishedmodels/{record.name}"),
-        ],
+        snippets=_snippets(visit, record),
     )
 
 
@@ -87,3 +87,17 @@ def _refuse_declared(visit: Visit, name: str) -> None:
         return
     if owner is not None:
         raise invalid(f"{owner} declares the name '{name}', so it is not changed here. Change the stack's file instead.")
+
+
+def _snippets(visit: Visit, record: PublishedModelRecord) -> list[Snippet]:
+    try:
+        model = visit.service.store.models.find(record.model_name)
+    except NotFound:
+        return [
+            commands(visit.origin, vision("models", "list")),
+            requests(request(visit.origin, segments("publishedmodels", record.name))),
+        ]
+    order, stack = order_of(model), stack_of_model(record.name, record.managed_by)
+    return published_snippets(
+        visit.origin, record.name, record.model_name, order, datasets_of(visit, order), record.require, stack
+    )

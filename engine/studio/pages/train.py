@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind
 from vision_customization.contract.models import EvaluationParameters, ModelCreate, TrainingParameters
 from vision_customization.contract.studio import Role
 from vision_customization.contract.texts import name_fault
 from vision_customization.contract.training_time import Workload, budget_fault, budget_range_fault, of_budget
+from vision_customization.engine.content.current import content_of
 from vision_customization.engine.orders import OrderRefused, start_training
-from vision_customization.engine.store import DatasetRecord, StoreError
+from vision_customization.engine.store import DatasetRecord, StoreError, TrainingOrder
 from vision_customization.engine.studio.model_facts import KINDS
-from vision_customization.engine.studio.pages.models import CHOICES, fits
+from vision_customization.engine.studio.pages.models import CHOICES, datasets_of, fits
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets import cli, curl, yaml
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.models import training_snippets
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -85,7 +87,7 @@ def _form(visit: Visit, order: Order, message: str | None = None, status: int = 
         datasets=[each.name for each in datasets],
         tests=[each.name for each in datasets if each.name != order.dataset and _same_kind(chosen, each)],
         kinds=[(kind.value, KINDS[kind]) for kind in kinds],
-        snippets=_snippets(visit, order),
+        snippets=_snippets(visit, order, chosen),
         **_estimate(visit, order),
     )
 
@@ -125,32 +127,25 @@ def _estimate(visit: Visit, order: Order) -> dict[str, object]:
     content = next((each for each in store.datasets.newest(CHOICES) if each.name == order.dataset), None)
     counted = None if content is None else content_counts(visit, content)
     if content is None or counted is None or order.hours < 1:
-        return {"told": None, "refused": None}
+        return {"told": None, "refused": None, "counting": content is not None and counted is None}
     work = Workload(_kind(order, content), *counted)
     speed = store.speeds.get()
-    return {"told": of_budget(work, order.hours, speed), "refused": budget_fault(work, order.hours, speed)}
+    refused = budget_fault(work, order.hours, speed)
+    return {"told": of_budget(work, order.hours, speed), "refused": refused, "counting": False}
 
 
 def content_counts(visit: Visit, dataset: DatasetRecord) -> tuple[int, int] | None:
-    """How many images and tags a dataset has; None while nobody has counted them."""
-    del visit, dataset
-    return None
+    """How many images and tags a dataset has; None until a worker has counted them."""
+    index = content_of(visit.service, dataset.name)
+    return (index.images, index.tags) if index.status is ContentStatus.READY else None
 
 
-def _snippets(visit: Visit, order: Order) -> list[tuple[str, str]]:
-    name, dataset, hours = order.name or "NAME", order.dataset or "DATASET", max(1, order.hours)
-    test = f" --test-dataset {order.test}" if order.test else ""
-    return [
-        yaml(
-            "config:\n  vision-customization:models:\n"
-            f"    {name}:\n      trainingDataset: {dataset}\n      timeBudgetInHours: {hours}\n"
-            + (f"      evaluationDataset: {order.test}\n" if order.test else "")
-        ),
-        cli(f"vision models train {name} --dataset {dataset} --hours {hours}{test}"),
-        curl(
-            visit.origin,
-            f"models/{name}",
-            "-X PUT -H 'Content-Type: application/json'",
-            f'-d \'{{"trainingParameters": {{"trainingDatasetName": "{dataset}", "timeBudgetInHours": {hours}}}}}\'',
-        ),
-    ]
+def _snippets(visit: Visit, order: Order, chosen: DatasetRecord | None) -> list[Snippet]:
+    kind = order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else _kind(order, chosen))
+    training = TrainingOrder(
+        training_dataset_name=order.dataset or "DATASET",
+        time_budget_in_hours=max(1, order.hours),
+        model_kind=kind,
+        test_dataset_name=order.test or None,
+    )
+    return training_snippets(visit.origin, order.name or "NAME", training, datasets_of(visit, training))

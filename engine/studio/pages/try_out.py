@@ -26,6 +26,7 @@ from vision_customization.engine.products.planogram import (
     compare_with_planogram,
 )
 from vision_customization.engine.products.recognition import recognized
+from vision_customization.engine.studio.model_facts import KINDS
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
@@ -43,12 +44,6 @@ URL_LENGTH_MAX = 4096
 
 _matching = WaitingRoom()
 """A planogram may take seconds: one at a time."""
-
-_KINDS = {
-    ModelKind.GENERIC_CLASSIFIER: "Classifier",
-    ModelKind.GENERIC_DETECTOR: "Detector",
-    ModelKind.PRODUCT_RECOGNIZER: "Product recognizer",
-}
 
 
 @dataclass(frozen=True)
@@ -163,7 +158,7 @@ def _tried(visit: Visit, name: str) -> Tried:
         name,
         answering.name,
         kind.value,
-        _KINDS[kind],
+        KINDS[kind],
         record.training_dataset_name,
         None if record.performance is None else main_metric(record.performance.to_wire()),
         link("models", answering.name),
@@ -175,7 +170,8 @@ def _tried(visit: Visit, name: str) -> Tried:
 
 def _own_threshold(visit: Visit, model_name: str) -> float | None:
     try:
-        return kept_of_model(visit.service, model_name).open().threshold
+        with kept_of_model(visit.service, model_name).asked() as (judge, key):
+            return judge.open(key).threshold
     except ApiError:  # it has no outcomes
         return None
 

@@ -20,7 +20,7 @@ from vision_customization.engine.studio.snippets.stacks import API, Stack, model
 def training_snippets(
     origin: str, name: str, order: TrainingOrder, datasets: Sequence[DatasetRecord] = (), stack: Stack = API
 ) -> list[Snippet]:
-    """Train a model, or wait for the same training if it exists, and show it.
+    """Train a model, or wait for the same training if it exists; show it, and download its file.
 
     Args:
         datasets: those of the order that are registered, to declare them, too.
@@ -63,7 +63,7 @@ print(model.model_performance)"""
     return [
         model_yaml(stack, name, order, datasets),
         client_program(origin, program, names=("AlreadyExists", "ModelKind")),
-        commands(origin, vision("models", "train", name, *options), vision("models", "show", name)),
+        commands(origin, vision("models", "train", name, *options), vision("models", "show", name), vision("export", name)),
         requests(request(origin, path, *sending("PUT", body)), request(origin, path)),
     ]
 

@@ -1,16 +1,15 @@
 """What a stack's file says of datasets and models, to declare what the engine has."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vision_customization.common.redaction import redacted
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH
+from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
+from vision_customization.contract.owners import MANAGED_BY, owner_of
 from vision_customization.engine.store import DatasetRecord, TrainingOrder
 from vision_customization.engine.studio.snippets.languages import Snippet, stack_file
-
-OWNER = "managedBy"
-"""The custom property that names who declares a dataset; it is not declared itself."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,16 @@ class Stack:
 
 API = Stack()
 """Nobody's: what was registered or trained by the API or the Studio, as the project's own program would declare it."""
+
+_DIGEST = re.compile(f"-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}$")
+
+
+def stack_of_model(name: str, managed_by: str | None) -> Stack:
+    """How the stack that manages a model declares it: under its name without the digest."""
+    owner = owner_of(managed_by)
+    if owner is None or not owner.stack:
+        return API
+    return Stack(owner.project, {name: _DIGEST.sub("", name)})
 
 
 def datasets_yaml(stack: Stack, datasets: Sequence[DatasetRecord]) -> Snippet:
@@ -86,7 +95,7 @@ def _dataset(dataset: DatasetRecord) -> dict[str, object]:
 
 def own_properties(dataset: DatasetRecord) -> dict[str, str]:
     """The custom properties that a declaration has."""
-    return {key: value for key, value in (dataset.custom_properties or {}).items() if key != OWNER}
+    return {key: value for key, value in (dataset.custom_properties or {}).items() if key != MANAGED_BY}
 
 
 def _files(kind: AnnotationKind, file: str) -> dict[str, object]:

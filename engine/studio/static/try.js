@@ -7,6 +7,7 @@ import { callEngine } from "./engine_calls.js";
 import { InTurn } from "./in_turn.js";
 import { isForField, say } from "./studio.js";
 import { Camera } from "./try_camera.js";
+import { Planogram } from "./try_planogram.js";
 import { Result } from "./try_result.js";
 import * as words from "./try_words.js";
 
@@ -25,18 +26,17 @@ class TryOut {
     this.tried = tried;
     this.limits = limits;
     this.turns = new InTurn(AT_ONCE);
-    this.matching = new InTurn(1);
     /** @type {Result[]} the newest first */
     this.results = [];
-    /** @type {object | null} */
-    this.planogram = null;
+    this.planogram = new Planogram((chosen) => {
+      for (const result of this.results) chosen ? this.compare(result) : result.setMatch(null);
+    });
     this.list = byId("results", HTMLOListElement);
     this.camera = new Camera((picture, name) => this.add([{ name, file: "", picture }]));
     this.takeFiles();
     this.takeDrops();
     this.takePastes();
     this.takeAddresses();
-    this.takePlanograms();
     this.takeKeys();
     byId("model", HTMLSelectElement).addEventListener("change", (event) => this.choose(/** @type {HTMLSelectElement} */ (event.target).value));
     byId("clear", HTMLButtonElement).addEventListener("click", () => this.clear());
@@ -67,7 +67,7 @@ class TryOut {
   }
 
   showModel() {
-    byId("planogram", HTMLElement).hidden = this.tried.kind !== "Product-Recognizer";
+    this.planogram.place.hidden = this.tried.kind !== "Product-Recognizer";
     for (const result of this.results) this.offer(result);
   }
 
@@ -188,7 +188,8 @@ class TryOut {
   /** @param {File[]} files @param {boolean} named whether their names are those of files of the visitor's */
   addFiles(files, named) {
     const plan = files.find((file) => file.name.toLowerCase().endsWith(".json"));
-    if (plan) this.readPlanogramFile(plan);
+    if (plan && !this.planogram.place.hidden) this.planogram.read(plan);
+    else if (plan) say("Choose a product recognizer to compare with a planogram");
     const pictures = files.filter((file) => file !== plan);
     this.add(pictures.map((file, index) => ({
       name: named ? file.name : `Pasted picture${pictures.length > 1 ? ` ${index + 1}` : ""}`,
@@ -264,95 +265,20 @@ class TryOut {
     field.addEventListener("input", () => field.setCustomValidity(""));
   }
 
-  // Planograms
-
-  takePlanograms() {
-    const text = byId("planogram-text", HTMLTextAreaElement);
-    const input = byId("planogram-file", HTMLInputElement);
-    byId("planogram-choose", HTMLButtonElement).addEventListener("click", () => input.click());
-    input.addEventListener("change", () => {
-      const file = input.files?.[0];
-      if (file) this.readPlanogramFile(file);
-      input.value = "";
-    });
-    byId("planogram-form", HTMLFormElement).addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.setPlanogram(text.value);
-    });
-    byId("planogram-remove", HTMLButtonElement).addEventListener("click", () => {
-      text.value = "";
-      this.planogram = null;
-      this.planogramState("");
-      this.planogramProblem("");
-      for (const result of this.results) result.setMatch(null);
-      text.focus();
-    });
-  }
-
-  /** @param {File} file */
-  async readPlanogramFile(file) {
-    const text = await file.text();
-    byId("planogram-text", HTMLTextAreaElement).value = text;
-    const details = byId("planogram", HTMLElement).querySelector("details");
-    if (details) details.open = true;
-    if (this.tried.kind === "Product-Recognizer") await this.setPlanogram(text);
-    else say("Choose a product recognizer to compare with a planogram");
-  }
-
-  /** @param {string} text */
-  async setPlanogram(text) {
-    const read = words.readPlanogram(text);
-    this.planogram = "planogram" in read ? read.planogram : null;
-    this.planogramProblem("problem" in read ? read.problem : "");
-    this.planogramState("");
-    if (!this.planogram) return;
-    // The engine checks it even if there is no picture yet.
-    const nothing = { imageMetadata: { width: 1, height: 1 }, products: [], gaps: [] };
-    try {
-      const match = await this.match(nothing);
-      this.planogramState(words.counted(match.positions.length, "position"));
-    } catch (error) {
-      this.planogram = null;
-      this.planogramProblem(error instanceof Error ? error.message : String(error));
-      return;
-    }
-    await Promise.all(this.results.map((result) => this.compare(result)));
-  }
-
-  /** @param {object} detectedProducts @returns {Promise<import("./try_words.js").Match>} */
-  async match(detectedProducts) {
-    const body = JSON.stringify({ detectedProducts, planogram: this.planogram });
-    const call = () => callEngine("/studio/try/planogram", { method: "POST", body, type: "application/json" });
-    return (await this.matching.run(call)).value;
-  }
-
-  /** @param {Result} result */
+  /** Compare a result's products, as far as they are shown, with the planogram. @param {Result} result */
   async compare(result) {
-    if (!this.planogram || !result.value || !result.findsProducts) return;
-    const { planogram } = this;
+    if (!this.planogram.chosen || !result.value || !result.findsProducts) return;
+    const { chosen } = this.planogram;
     const { objects, gaps } = result.counted();
     const { threshold } = result;
     try {
-      const match = await this.match({ imageMetadata: result.value.imageMetadata, products: objects, gaps });
-      if (planogram !== this.planogram || threshold !== result.threshold) return;
+      const match = await this.planogram.match({ imageMetadata: result.value.imageMetadata, products: objects, gaps });
+      if (chosen !== this.planogram.chosen || threshold !== result.threshold) return;
       result.setMatch(match);
       this.announce(`${result.source.name}: ${words.matchWords(match)}`);
     } catch (error) {
       result.setMatch(null, error instanceof Error ? error.message : String(error));
     }
-  }
-
-  /** @param {string} text */
-  planogramProblem(text) {
-    const problem = byId("planogram-problem", HTMLElement);
-    problem.textContent = text;
-    problem.hidden = !text;
-  }
-
-  /** @param {string} text */
-  planogramState(text) {
-    byId("planogram-state", HTMLElement).textContent = text;
-    byId("planogram-remove", HTMLButtonElement).hidden = !this.planogram;
   }
 
   // Keys

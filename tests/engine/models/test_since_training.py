@@ -93,7 +93,8 @@ def test_another_kind_is_a_change(store: Store) -> None:
     store.datasets.create("cats", CLASSES, [NAMED_A])
     train(store, "m", {NAMED_A: A})
     store.datasets.update("cats", annotation_kind=AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION)
-    assert changed_since_training(store, "cats") == SinceTraining("m", True)
+    said = "annotation kind imageClassification → imageMultiLabelClassification"
+    assert changed_since_training(store, "cats") == SinceTraining("m", True, (said,))
 
 
 def test_the_newest_model_that_was_trained_here_counts(store: Store) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from tests.engine.outcomes.made import MADE, TAGS, image, put_older
 from tests.engine.outcomes.test_detected import OUTCOMES
+from vision_customization.contract.confusion_matrix import Cell
 from vision_customization.contract.judging import OutcomeKind
-from vision_customization.contract.outcomes import OutcomeFilter
+from vision_customization.contract.outcomes import Confusion, OutcomeFilter
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.outcomes.cells import CellFilter
 from vision_customization.engine.outcomes.classified import multi_classified
@@ -129,3 +130,13 @@ def test_a_cell_that_does_not_exist_is_refused(cell: CellFilter, target: str, sa
     with pytest.raises(InvalidQuestion, match=said) as caught:
         Judge(objects).page("o", 0, 10, cell=cell)
     assert caught.value.target == target
+
+
+@pytest.mark.parametrize("kind", list(OutcomeKind))
+def test_the_confusion_is_the_same_from_the_arrays(kind: OutcomeKind, tmp_path: Path) -> None:
+    objects = FileObjects(tmp_path)
+    put_outcomes(objects, "o", MADE[kind](200))
+    found = Judge(objects).confusion("o")
+    stored = Confusion.model_validate_json(objects.get("o/confusion.json"))
+    assert (found.images, list(found.tags), found.threshold) == (stored.images, stored.tags, stored.threshold)
+    assert list(found.cells) == [Cell(cell.label, cell.answer, cell.count) for cell in stored.cells]

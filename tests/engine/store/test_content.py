@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.event import listen
 
 from tests.engine.store.indexed import FILES, TAGS, filled, index_content, new_images
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ProblemKind, Purpose
@@ -357,3 +359,31 @@ def test_the_purpose_is_what_models_use_the_dataset_for(store: Store) -> None:
     assert store.content.look("d").record.purpose is Purpose.EVALUATION
     train("n", "d", None)
     assert store.content.purpose_of("d") is Purpose.TRAINING
+
+
+def test_no_page_reads_more_than_its_rows(settings: Settings, store: Store) -> None:
+    """SQLite believes that a key which begins with `index_sequence` finds ten rows, however many there are."""
+    if settings.on_postgresql:
+        pytest.skip("SQLite's planner alone is so easily misled")
+    index = index_content(store, "d").index
+    asked: list[tuple[str, Any]] = []
+    listen(store.database.engine, "before_cursor_execute", lambda *call: asked.append((call[2], call[3])))
+    content = store.content
+    content.page(index, 0, 9)
+    content.page(index, 0, 9, tag="ash")
+    content.page(index, 0, 9, problem=ProblemKind.SIZE)
+    content.crops(index, "ash", 0, 9)
+    content.positions(index, ["https://h/c/1.png", "https://h/c/2.png"])
+    content.image(index, 3)
+    content.tags(index, 0, 9)
+    content.problems(index, 0, 9)
+    plans = []
+    with store.database.engine.connect() as connection:
+        for statement, parameters in [call for call in asked if call[0].startswith("SELECT")]:
+            plans += [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    assert len(plans) > 20
+    # Of problems there are a thousand at most.
+    assert [plan for plan in plans if "SCAN" in plan or plan.endswith("(index_sequence=?)")] == [
+        plan for plan in plans if "content_problems" in plan and plan.endswith("(index_sequence=?)")
+    ]
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]

@@ -1,5 +1,9 @@
 """The pages of models: their list, trainings as they run, what can be done with them, and published names."""
 
+import shlex
+from html import unescape
+from urllib.parse import quote
+
 import pytest
 
 from tests.support.api_world import World
@@ -9,6 +13,7 @@ from vision_customization.contract.models import TrainingProgress
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store import TrainingOrder
+from vision_customization.engine.store.tables import ContentIndexRow
 
 STACK = "pulumi:photos/dev"
 
@@ -165,7 +170,7 @@ def test_what_a_stack_declares_is_not_changed_here(world: World, owner: Browser)
     world.store.published.publish("trees", "declared", managed_by=STACK)
     world.train("mine")
     page = owner.get("models/declared").text
-    assert "the Pulumi stack <code>photos/dev</code> declares this model" in page
+    assert "The Pulumi stack <code>photos/dev</code> declares this model" in page
     assert "Delete this model" not in page
     for path, form in (
         ("models/declared/delete", {}),
@@ -190,6 +195,19 @@ def test_a_training_is_started(world: World, owner: Browser) -> None:
     record = world.store.models.find("m")
     assert (record.time_budget_in_hours, record.model_kind) == (2, ModelKind.GENERIC_CLASSIFIER)
     assert world.jobs.trainings == [record.id]
+
+
+def test_the_form_says_what_the_training_will_take(world: World, owner: Browser) -> None:
+    world.register("cats")
+    assert "A worker counts" in owner.get("train/estimate?dataset=cats&hours=1").text
+    index = world.store.content.look("cats")[0]
+    with world.store.database.writing() as session:
+        row = session.query(ContentIndexRow).filter_by(sequence=index.index).one()
+        row.status, row.images, row.tags = "ready", 300, 3
+    told = owner.get("train/estimate?dataset=cats&hours=1").text
+    assert "Will probably take about 62 s of 1 h." in told
+    row_of_many = owner.get("train/estimate?dataset=cats&hours=0").text
+    assert "Choose a dataset" in row_of_many
 
 
 @pytest.mark.parametrize(
@@ -225,3 +243,11 @@ def test_changes_are_in_the_audit(world: World, owner: Browser, caplog: pytest.L
     owner.post("models/m/publish", {"new": "trees"})
     [record] = [record for record in caplog.records if record.getMessage() == "model published"]
     assert (record.__dict__["who"], record.__dict__["role"], record.__dict__["model"]) == ("a key", "owner", "m")
+
+
+def test_code_quotes_what_is_typed_into_the_form(owner: Browser) -> None:
+    typed = "$(touch hacked) <b>'\"`"
+    page = unescape(owner.get(f"train?name={quote(typed)}&dataset={quote(typed)}").text)
+    assert f"--dataset {shlex.quote(typed)}" in page
+    assert f"vision models train {shlex.quote(typed)}" in page
+    assert "models/%24%28touch%20hacked%29" in page

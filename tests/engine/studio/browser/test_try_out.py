@@ -326,7 +326,7 @@ def test_another_model_keeps_the_results(open_try: Callable[..., Page]) -> None:
     choose(page, picture("a.png", size=(1000, 200)))
     expect(facts(page, "a.png")).to_contain_text("textile answered in")
     page.get_by_label("Model").select_option("d")
-    expect(page.locator("#about")).to_contain_text("Detector d, trained from shelves")
+    expect(page.locator("#about")).to_contain_text("Object detector d, trained from shelves")
     assert page.url.endswith("/studio/try?model=d")
     page.get_by_text("Code", exact=True).click()
     expect(page.locator("#code").get_by_role("tabpanel").first).to_contain_text("model-name=d")

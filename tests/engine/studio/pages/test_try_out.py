@@ -11,8 +11,10 @@ import pytest
 from tests.support.api_world import KEYS, World, image_bytes
 from tests.support.studio import Browser
 from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.judging import OutcomeKind
 from vision_customization.contract.studio import Role
 from vision_customization.engine.objects.keys import estimate_key
+from vision_customization.engine.outcomes.answers import Answers, Cells, Marks
 from vision_customization.engine.outcomes.outcomes import Outcomes
 from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.studio.pages import try_out
@@ -92,7 +94,9 @@ def test_a_model_that_is_not_listed_can_be_tried(reader: Browser, monkeypatch: p
 def test_a_detectors_threshold_is_its_own_or_a_half(reader: Browser, own: float | None, shown: tuple[float, bool]) -> None:
     record = reader.world.store.models.find("d")
     if own is not None:
-        put_outcomes(reader.world.objects, estimate_key(record.id), Outcomes(("dög",), iter(()), {}, {}, own))
+        nothing = Marks.of([], [], [])
+        answers = Answers(OutcomeKind.OBJECTS, 0, nothing, nothing, 0.2, Cells.of([], [], [], []))
+        put_outcomes(reader.world.objects, estimate_key(record.id), Outcomes(("dög",), (), {}, {}, answers, own))
     facts = reader.get("try/model?model=d").json()
     assert (facts["threshold"], facts["own_threshold"]) == shown
 

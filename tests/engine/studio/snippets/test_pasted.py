@@ -4,20 +4,31 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import uvicorn
 
+from tests.engine.outcomes.made import made_outcomes
 from tests.support.api_world import KEYS, World, image_bytes
+from tests.support.judged import COUNT, train_judged
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.models import Artifact, ModelPerformance
+from vision_customization.contract.outcomes import OutcomeFilter
+from vision_customization.engine.objects.keys import estimate_key
+from vision_customization.engine.outcomes.cells import CellFilter
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.runtime.listening import listening
 from vision_customization.engine.store import TrainingOrder
+from vision_customization.engine.studio.judging.selection import Selection
+from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import overview_snippets
 
@@ -31,7 +42,12 @@ ORDER = TrainingOrder(training_dataset_name="1e3", time_budget_in_hours=1, model
 def endpoint(world: World) -> Iterator[str]:
     world.register("1e3")
     world.create("m", trainingDatasetName="1e3")
-    world.succeed(world.store.models.find("m").id)
+    model_id = world.store.models.find("m").id
+    world.store.models.begin(model_id)
+    world.objects.put(f"models/{model_id}/model.onnx", b"onnx")
+    world.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
+    artifact = Artifact(digest=sha256(b"onnx").hexdigest(), size_bytes=4)
+    world.store.models.finish(model_id, ModelPerformance(accuracy_top1=0.5), 1, artifact)
     world.train_detector("d", ModelKind.GENERIC_DETECTOR)
     world.blobs.content = {URL: image_bytes("JPEG"), SECRET_URL: image_bytes("JPEG")}
     with listening("127.0.0.1", 0) as listener:
@@ -44,8 +60,9 @@ def endpoint(world: World) -> Iterator[str]:
         thread.join()
 
 
-def run(snippets: list[Snippet], language: str, folder: Path) -> str:
-    """What a snippet prints where it is pasted, beside the picture; also what it says on standard error."""
+def run(snippets: list[Snippet], language: str, folder: Path, written: Sequence[str] = ()) -> str:
+    """What a snippet prints where it is pasted, beside the picture; also what it says on standard error. Fails if it leaves
+    other files than those `written`."""
     shims = folder / "bin"
     shims.mkdir()
     program = "from vision_customization.customization.cli.program import main; main()"
@@ -61,7 +78,7 @@ def run(snippets: list[Snippet], language: str, folder: Path) -> str:
         command, input=text.encode(), cwd=folder, env=environment, capture_output=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr.decode()
-    assert {file.name for file in folder.iterdir()} == {PHOTO, "bin"}, "nothing but the snippet ran"
+    assert {file.name for file in folder.iterdir()} == {PHOTO, "bin", *written}, "nothing but the snippet ran"
     return done.stdout.decode() + done.stderr.decode()
 
 
@@ -96,5 +113,25 @@ def test_what_exists_is_shown(language: str, world: World, endpoint: str, tmp_pa
         if name == "dataset" and language == "CLI":
             continue  # its second command is for another engine: here the name is taken, which ends the shell
         folder = tmp_path / name
+        folder.mkdir()
+        exported = ("m.onnx", "m.json") if (name, language) == ("training", "CLI") else ()
+        assert says in run(snippets, language, folder, exported)
+
+
+@pytest.mark.parametrize("language", ["curl", "Python"])
+def test_outcomes_are_asked_for(language: str, world: World, endpoint: str, tmp_path: Path) -> None:
+    put_outcomes(world.objects, estimate_key(world.store.models.find("m").id), made_outcomes(COUNT))
+    train_judged(world, "n", seed=1)
+    first, second = (Source(world.store.models.find(name)) for name in ("m", "n"))
+    for number, (snippets, says) in enumerate(
+        (
+            (judge_snippets(endpoint, first), "beech"),
+            (pictures_snippets(endpoint, first, Selection(OutcomeFilter.WRONG)), "https://host/c/"),
+            (pictures_snippets(endpoint, first, Selection(cell=CellFilter("\u00f6ak", "\u00f6ak"))), "https://host/c/"),
+            (pictures_snippets(endpoint, first, Selection(OutcomeFilter.FALSE, "\u00f6ak", threshold=0.3)), "https://host/c/"),
+            (comparison_snippets(endpoint, first, second), "right" if language == "Python" else "onlyFirst"),
+        )
+    ):
+        folder = tmp_path / str(number)
         folder.mkdir()
         assert says in run(snippets, language, folder)

@@ -16,19 +16,24 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from stacks.settings import ModelSettings, StackSettings, read_settings
-from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, ModelKind
+from vision_customization.contract.enums import AnnotationKind, AuthenticationKind, EvaluationStatus, ModelKind, ModelStatus
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_MAX_LENGTH
+from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.customization.cli.program import vision
-from vision_customization.engine.store import DatasetRecord, TrainingOrder
+from vision_customization.engine.outcomes.cells import CellFilter
+from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, TrainingOrder
+from vision_customization.engine.studio.judging.selection import Selection
+from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets, label_issue_snippets
 from vision_customization.engine.studio.snippets.evaluations import evaluation_snippets, outcome_snippets
+from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.languages import literal, request
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import datasets_snippets, models_snippets, overview_snippets
-from vision_customization.engine.studio.snippets.stacks import Stack
+from vision_customization.engine.studio.snippets.stacks import Stack, stack_of_model
 
 ORIGIN = "http://127.0.0.1:8080"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -166,6 +171,25 @@ def parsed_commands(snippets: Iterable[Snippet], folder: Path) -> list[dict[str,
     return found
 
 
+def source(name: str = "m", evaluation: str | None = None, test: str | None = None) -> Source:
+    """A model that was trained from `trees`, and its outcomes."""
+    shared: dict[str, Any] = {"created": NOW, "updated": NOW, "performance": ModelPerformance(accuracy_top1=0.9189)}
+    model = ModelRecord(
+        id="1",
+        name=name,
+        training_dataset_name="trees",
+        time_budget_in_hours=1,
+        model_kind=ModelKind.GENERIC_CLASSIFIER,
+        test_dataset_name=test,
+        status=ModelStatus.SUCCEEDED,
+        **shared,
+    )
+    if evaluation is None:
+        return Source(model)
+    done = EvaluationRecord("2", evaluation, "1", name, "test", EvaluationStatus.SUCCEEDED, **shared)
+    return Source(model, done)
+
+
 ALL: dict[str, Callable[[str], list[Snippet]]] = {
     "dataset": lambda name: dataset_snippets(ORIGIN, dataset(name)),
     "labelissues": lambda name: label_issue_snippets(ORIGIN, name, name),
@@ -173,6 +197,7 @@ ALL: dict[str, Callable[[str], list[Snippet]]] = {
     "published": lambda name: published_snippets(ORIGIN, name, f"{name}-1"[:NAME_MAX_LENGTH], order(name)),
     "evaluation": lambda name: evaluation_snippets(ORIGIN, name, name, name, order("t"), require={"accuracyTop1": 0.9}),
     "outcomes": lambda name: outcome_snippets(ORIGIN, name, name, name),
+    "judge": lambda name: judge_snippets(ORIGIN, source(name)),
     "analyze": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_CLASSIFIER),
     "detect": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_DETECTOR, threshold=0.43),
     "products": lambda name: analyze_snippets(ORIGIN, name, ModelKind.PRODUCT_RECOGNIZER),
@@ -268,7 +293,7 @@ def test_a_model_is_declared_with_its_datasets(
     assert set(settings.datasets) == {given.training_dataset_name, given.test_dataset_name} - {None}
     assert (settings.datasets[given.training_dataset_name].annotation_file_uris is not None) == registered
     assert body_of(calls_of(snippets)[0][2])["trainingParameters"]["modelKind"] == given.model_kind.value
-    trained, _ = parsed_commands(snippets, tmp_path)
+    trained, *_ = parsed_commands(snippets, tmp_path)
     wanted = (given.training_dataset_name, given.test_dataset_name, given.time_budget_in_hours, given.tiles)
     assert (trained["dataset"], trained["test_dataset"], trained["hours"], trained["tiles"]) == wanted
 
@@ -285,6 +310,20 @@ def test_a_stack_has_its_own_names_and_its_projects() -> None:
     config = yaml.safe_load(text_of(snippets, "YAML"))["config"]
     assert set(config) == {"my-project:datasets", "my-project:models"}
     assert config["my-project:models"]["leaves"]["trainingDataset"] == "leaves-train"
+
+
+@pytest.mark.parametrize(
+    ("managed_by", "project", "name"),
+    [
+        ("pulumi:photos/dev", "photos", "leaves"),
+        (None, "vision-customization", "leaves-0f3c2a91"),
+        ("somebody", "vision-customization", "leaves-0f3c2a91"),
+    ],
+)
+def test_a_model_is_declared_by_its_owner(managed_by: str | None, project: str, name: str) -> None:
+    stack = stack_of_model("leaves-0f3c2a91", managed_by)
+    snippets = training_snippets(ORIGIN, "leaves-0f3c2a91", order(), stack=stack)
+    assert list(yaml.safe_load(text_of(snippets, "YAML"))["config"][f"{project}:models"]) == [name]
 
 
 def test_a_published_name_has_its_gate() -> None:
@@ -317,6 +356,50 @@ def test_a_tag_may_be_any_text(tag: str) -> None:
     compile(program, "pasted.py", "exec")
     assert tag in literals(program)
     assert all(line.isprintable() for line in program.splitlines()), "nothing that a reader does not see"
+
+
+@pytest.mark.parametrize("tag", [text for text in TEXTS if text])
+@pytest.mark.parametrize(
+    ("selection", "path", "says"),
+    [
+        (lambda tag: Selection(OutcomeFilter.WRONG, tag), "outcomes", {"only": ["wrong"], "tag": 1}),
+        (lambda tag: Selection(cell=CellFilter(tag, tag)), "outcomes", {"label": 1, "answer": 1}),
+        (lambda tag: Selection(cell=CellFilter(tag, unanswered=True)), "outcomes", {"label": 1, "unanswered": ["true"]}),
+        (
+            lambda tag: Selection(cell=CellFilter(answer=tag, unlabelled=True)),
+            "outcomes",
+            {"answer": 1, "unlabelled": ["true"]},
+        ),
+        (
+            lambda tag: Selection(OutcomeFilter.MISSED, tag, threshold=0.65),
+            "outcomes:threshold",
+            {"only": ["missed"], "tag": 1, "threshold": ["0.65"]},
+        ),
+    ],
+)
+def test_pictures_of_any_tag(selection: Callable[[str], Selection], path: str, says: dict[str, Any], tag: str) -> None:
+    snippets = pictures_snippets(ORIGIN, source("m", "e"), selection(tag))
+    [(asked, query, _)] = calls_of(snippets)
+    del query["api-version"]
+    assert asked == f"models/m/evaluations/e/{path}"
+    assert query == {name: [tag] if value == 1 else value for name, value in says.items()}
+    program = text_of(snippets, "Python")
+    compile(program, "pasted.py", "exec")
+    assert tag in literals(program)
+    assert all(line.isprintable() for line in program.splitlines())
+
+
+def test_a_model_is_judged_behind_a_gate_at_what_it_reaches() -> None:
+    found = declared(judge_snippets(ORIGIN, source("m", test="test"))).models["m"]
+    assert (found.evaluation_dataset, found.require, found.publish) == ("test", {"accuracyTop1": 0.91}, True)
+
+
+def test_two_models_are_compared_by_their_evaluations() -> None:
+    snippets = comparison_snippets(ORIGIN, source("a", "e"), source("b"))
+    [(path, query, _)] = calls_of(snippets)
+    assert (path, query["with-model"], query["evaluation"]) == ("models/a/outcomes:compare", ["b"], ["e"])
+    assert "with-evaluation" not in query
+    assert 'client.compare_models("a", "b", evaluation_name="e")' in text_of(snippets, "Python")
 
 
 def test_without_a_dataset_the_command_line_cannot_list_pictures() -> None:

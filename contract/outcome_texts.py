@@ -1,12 +1,52 @@
-"""An outcome in words."""
+"""An outcome in words, and the boxes to draw on its picture: the same in the CLI, in reports and in the Studio."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
 from vision_customization.contract.analysis import Tag
+from vision_customization.contract.coco.document import Box
 from vision_customization.contract.outcomes import Outcome
+
+
+class BoxLook(StrEnum):
+    """How a box is drawn: an object that was found, a detection that is not an object, an object that was not found."""
+
+    RIGHT = "right"
+    FALSE = "false"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True)
+class DrawnBox:
+    """A box on a picture. `box` is left, top, width and height as fractions of the picture's sides."""
+
+    look: BoxLook
+    tag: str
+    box: Box
+    confidence: float | None = None
+
+    @property
+    def text(self) -> str:
+        """`right: cup 0.91`."""
+        return f"{self.look}: {self.tag}" + ("" if self.confidence is None else f" {self.confidence:.2f}")
+
+
+def drawn_boxes(outcome: Outcome) -> list[DrawnBox]:
+    """The boxes of a detector's outcome, those that lie on top last: the ones that are right."""
+    found = [
+        DrawnBox(BoxLook.RIGHT if item.right else BoxLook.FALSE, item.tag, item.bbox, item.confidence)
+        for item in outcome.objects or []
+    ]
+    missed = [DrawnBox(BoxLook.MISSED, item.tag, item.bbox) for item in outcome.missed or []]
+    return [
+        *(box for box in found if box.look is BoxLook.FALSE),
+        *missed,
+        *(box for box in found if box.look is BoxLook.RIGHT),
+    ]
 
 
 def counted_from(threshold: float) -> str:

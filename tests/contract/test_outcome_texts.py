@@ -1,7 +1,7 @@
 import pytest
 
+from vision_customization.contract.outcome_texts import answered, drawn_boxes, labelled, picture_name
 from vision_customization.contract.outcomes import Outcome
-from vision_customization.customization.report.answers import answered, labelled, picture_name
 
 BOX = [0.0, 0.0, 0.5, 0.5]
 CAT = {"tag": "cat", "bbox": BOX, "confidence": 0.912, "right": True, "match": "cat", "overlap": 0.8}
@@ -38,3 +38,19 @@ def test_a_picture_is_called_as_in_its_dataset() -> None:
     outcome = Outcome(image="https://x/c/1.png", digest="ab", right=True)
     assert picture_name(outcome) == "https://x/c/1.png"
     assert picture_name(outcome.model_copy(update={"file_name": "ash/1.png"})) == "ash/1.png"
+
+
+@pytest.mark.parametrize(
+    ("fields", "texts"),
+    [
+        (
+            {"objects": [CAT, FALSE], "missed": [{"tag": "cat", "bbox": BOX}]},
+            ["false: dog 0.40", "missed: cat", "right: cat 0.91"],
+        ),
+        ({"objects": [], "missed": []}, []),
+        ({"labels": ["ash"], "tags": tags(("oak", 0.6))}, []),
+    ],
+)
+def test_the_boxes_that_are_right_lie_on_top(fields: dict[str, object], texts: list[str]) -> None:
+    outcome = Outcome.model_validate({"image": "https://x/c/1.png", "digest": "ab", "right": False, **fields})
+    assert [box.text for box in drawn_boxes(outcome)] == texts

@@ -1,0 +1,61 @@
+"""Pictures of images as responses: thumbnails and views, encoded from pixels, which browsers may keep."""
+
+import asyncio
+from concurrent.futures import Future
+
+from starlette.responses import Response
+
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.studio.visit import Visit
+from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable, ViewError, ViewsBusy
+from vision_customization.engine.views.reencoding import Reencoded, picture_etag
+
+KEPT = "private, max-age=31536000, immutable"
+"""Of a picture whose address names the digest of its image."""
+
+_GONE_SECONDS = 0.25
+"""How often it is looked whether the browser still waits for a picture that is being made."""
+
+
+async def made(visit: Visit, answer: "Future[Reencoded]") -> Reencoded:
+    """The picture, once it is made. If the browser does not wait for it any more, it is not made. Raises ApiError."""
+    try:
+        while True:
+            try:
+                return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(answer)), _GONE_SECONDS)
+            except TimeoutError:
+                if await visit.request.is_disconnected():
+                    raise ApiError(408, ErrorCode.TIMEOUT, "The browser did not wait.") from None
+    except ViewError as error:
+        raise _refusal(error) from None
+    finally:
+        answer.cancel()
+
+
+def picture_response(picture: Reencoded) -> Response:
+    """A picture that was made, at an address that names its image's digest."""
+    return Response(picture.data, headers=_headers(picture.etag), media_type=picture.media_type)
+
+
+def unchanged(visit: Visit, sha256: str, side: int) -> Response | None:
+    """304 if the browser has the picture of this image already."""
+    etag = picture_etag(sha256, side)
+    if etag not in {each.strip() for each in visit.request.headers.get("if-none-match", "").split(",")}:
+        return None
+    return Response(status_code=304, headers=_headers(etag))
+
+
+def _headers(etag: str) -> dict[str, str]:
+    return {"ETag": etag, "Cache-Control": KEPT}
+
+
+def _refusal(error: ViewError) -> ApiError:
+    if isinstance(error, ViewsBusy):
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+        return ApiError(503, ErrorCode.TIMEOUT, str(error), headers=headers)
+    if isinstance(error, PictureUnreadable):
+        return ApiError(502, ErrorCode.FAILED_TO_PROCESS, str(error))
+    if isinstance(error, PictureInvalid | CodecMissing):
+        return ApiError(422, ErrorCode.INVALID_IMAGE_FORMAT, str(error))
+    return ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, str(error))
