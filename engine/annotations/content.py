@@ -21,6 +21,9 @@ from vision_customization.engine.annotations.multi_label import on_every_image
 from vision_customization.engine.annotations.problems import Problems
 from vision_customization.engine.annotations.scratch import Box4, ImageRow, Scratch
 
+LABELS_PER_IMAGE_MAX = 2500
+"""How many labels of an image are kept: the rules allow 1,000 boxes, or all of 2,500 tags."""
+
 
 class FoundLabel(NamedTuple):
     """`tag` is a position in `DatasetContent.tags`; `box` is left, top, width and height as fractions, for detection."""
@@ -100,8 +103,11 @@ class DatasetContent:
             if row.position % TOLD_ENTRIES == 0:
                 self._told(self._scratch.images)
             own: list[FoundLabel] = []
+            count = 0
             while label is not None and label.position == row.position:
-                own.append(FoundLabel(position_of[label.tag], label.box))
+                count += 1
+                if count <= LABELS_PER_IMAGE_MAX:
+                    own.append(FoundLabel(position_of[label.tag], label.box))
                 label = next(labels, None)
             problems: list[ProblemKind] = []
             while fault is not None and fault[0] == row.position:
@@ -109,7 +115,7 @@ class DatasetContent:
                 fault = next(faults, None)
             own.sort()
             self._count(own)
-            self._check_image(row, own, problems)
+            self._check_image(row, count, problems)
             yield FoundImage(row.position, row.url, row.file_name, row.width, row.height, own, problems)
 
     def tags(self) -> Iterator[FoundTag]:
@@ -152,12 +158,12 @@ class DatasetContent:
             counts = ((tag.name, tag.images) for tag in self.tags() if tag.labels)
             self.problems.add_all(ProblemKind.ON_EVERY_IMAGE, on_every_image(images, counts, limits, purpose))
 
-    def _check_image(self, row: ImageRow, labels: list[FoundLabel], problems: list[ProblemKind]) -> None:
+    def _check_image(self, row: ImageRow, labels: int, problems: list[ProblemKind]) -> None:
         if self._single and not labels:
             violation = Violation(row.place, "has no tag, so trainings leave it out")
             self.problems.add(ProblemKind.UNLABELLED, violation, row.position)
             problems.append(ProblemKind.UNLABELLED)
-        if self._boxed and (fault := box_count_fault(len(labels))) is not None:
+        if self._boxed and (fault := box_count_fault(labels)) is not None:
             self.problems.add(ProblemKind.LIMIT, Violation(row.place, fault), row.position)
             problems.append(ProblemKind.LIMIT)
 

@@ -1,6 +1,8 @@
-"""Pictures of images as responses: thumbnails and views, encoded from pixels, which browsers may keep."""
+"""Pictures of images as responses: thumbnails and views, encoded from pixels. A browser may keep a picture whose address names
+the image's digest, as `v`."""
 
 import asyncio
+import re
 from concurrent.futures import Future
 
 from starlette.responses import Response
@@ -9,11 +11,12 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable, ViewError, ViewsBusy
-from vision_customization.engine.views.reencoding import Reencoded, picture_etag
+from vision_customization.engine.views.reencoding import MEDIA_TYPE, Reencoded, picture_etag
 
 KEPT = "private, max-age=31536000, immutable"
-"""Of a picture whose address names the digest of its image."""
+CHECKED = "private, no-cache"
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _GONE_SECONDS = 0.25
 """How often it is looked whether the browser still waits for a picture that is being made."""
 
@@ -33,9 +36,9 @@ async def made(visit: Visit, answer: "Future[Reencoded]") -> Reencoded:
         answer.cancel()
 
 
-def picture_response(picture: Reencoded) -> Response:
-    """A picture that was made, at an address that names its image's digest."""
-    return Response(picture.data, headers=_headers(picture.etag), media_type=picture.media_type)
+def picture_response(visit: Visit, sha256: str, etag: str, data: bytes) -> Response:
+    """A picture that was made from the image of this digest: a JPEG."""
+    return Response(data, headers=_headers(visit, sha256, etag), media_type=MEDIA_TYPE)
 
 
 def unchanged(visit: Visit, sha256: str, side: int) -> Response | None:
@@ -43,11 +46,13 @@ def unchanged(visit: Visit, sha256: str, side: int) -> Response | None:
     etag = picture_etag(sha256, side)
     if etag not in {each.strip() for each in visit.request.headers.get("if-none-match", "").split(",")}:
         return None
-    return Response(status_code=304, headers=_headers(etag))
+    return Response(status_code=304, headers=_headers(visit, sha256, etag))
 
 
-def _headers(etag: str) -> dict[str, str]:
-    return {"ETag": etag, "Cache-Control": KEPT}
+def _headers(visit: Visit, sha256: str, etag: str) -> dict[str, str]:
+    version = visit.query("v")
+    kept = _SHA256.fullmatch(version) is not None and version == sha256
+    return {"ETag": etag, "Cache-Control": KEPT if kept else CHECKED}
 
 
 def _refusal(error: ViewError) -> ApiError:

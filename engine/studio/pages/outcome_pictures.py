@@ -123,7 +123,7 @@ async def _shown(visit: Visit, chosen: _Chosen, answer: "Future[Reencoded]") -> 
     picture = await made(visit, answer)
     if picture.sha256 != chosen.digest:
         raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The image has changed since the model was judged on it.")
-    return picture_response(picture)
+    return picture_response(visit, picture.sha256, picture.etag, picture.data)
 
 
 def _source(visit: Visit) -> Source:

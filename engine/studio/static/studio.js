@@ -22,7 +22,9 @@ export function say(text) {
  * @param {KeyboardEvent} event
  */
 export function isForField(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return true;
+  // Many keyboards write [ and ] with AltGr, which some systems report as Ctrl and Alt.
+  const modified = (event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph");
+  if (modified || event.metaKey || event.isComposing) return true;
   if (localStorage.getItem(KEYS_OFF)) return true;
   const target = event.target;
   return target instanceof HTMLElement && (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vision_customization.contract.coco.boxes import cut_to_image
 from vision_customization.contract.enums import AnnotationKind, ProblemKind, Purpose
 from vision_customization.engine.annotations import AnnotationError, read_classification, read_detection, read_multi_label
-from vision_customization.engine.annotations.content import DatasetContent, FoundImage
+from vision_customization.engine.annotations.content import LABELS_PER_IMAGE_MAX, DatasetContent, FoundImage
 from vision_customization.engine.annotations.problems import PROBLEMS_MAX
 
 SINGLE = AnnotationKind.IMAGE_CLASSIFICATION
@@ -446,6 +446,15 @@ def test_all_problems_are_counted_and_each_kind_keeps_some_in_words(tmp_path: Pa
         "limit": 1, "reference": 332, "size": 332, "unlabelled": 333, "unusedTag": 2
     }  # fmt: skip
     assert max(len(message) for _, _, message in content.problems) < 1000
+
+
+def test_of_very_many_boxes_on_an_image_some_are_kept(tmp_path: Path) -> None:
+    count = LABELS_PER_IMAGE_MAX + 500
+    boxes = [(3, 1, [index / 10_000, 0, 0.5, 1]) for index in range(count)]
+    content = Content(encoded(boxed((1, 2, BBOX), (4, 2, BBOX), *boxes)), BOXES, tmp_path)
+    assert content.problems[0].message == "0.json: images[2] (id 3): has 3,000 boxes, but at most 1,000 are allowed"
+    assert [len(image.labels) for image in content.images] == [1, 0, LABELS_PER_IMAGE_MAX, 1]
+    assert content.tags == [("green", 2, 2), ("red", 1, LABELS_PER_IMAGE_MAX)]
 
 
 def test_it_can_be_stopped(tmp_path: Path) -> None:

@@ -28,7 +28,6 @@ from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets, label_issue_snippets
-from vision_customization.engine.studio.snippets.evaluations import evaluation_snippets, outcome_snippets
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.languages import literal, request
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
@@ -195,8 +194,6 @@ ALL: dict[str, Callable[[str], list[Snippet]]] = {
     "labelissues": lambda name: label_issue_snippets(ORIGIN, name, name),
     "training": lambda name: training_snippets(ORIGIN, name, order(name, f"{name}.test"[:NAME_MAX_LENGTH])),
     "published": lambda name: published_snippets(ORIGIN, name, f"{name}-1"[:NAME_MAX_LENGTH], order(name)),
-    "evaluation": lambda name: evaluation_snippets(ORIGIN, name, name, name, order("t"), require={"accuracyTop1": 0.9}),
-    "outcomes": lambda name: outcome_snippets(ORIGIN, name, name, name),
     "judge": lambda name: judge_snippets(ORIGIN, source(name)),
     "analyze": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_CLASSIFIER),
     "detect": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_DETECTOR, threshold=0.43),
@@ -339,25 +336,6 @@ def test_a_published_name_has_its_gate() -> None:
     ), "a gate needs a dataset to evaluate on"
 
 
-def test_an_evaluation_has_its_gate(tmp_path: Path) -> None:
-    snippets = evaluation_snippets(ORIGIN, "m", "e", "test", order(), require={"accuracyTop1": 0.9, "calibrationECE": 0.05})
-    found = declared(snippets).models["m"]
-    assert (found.evaluation_dataset, found.require) == ("test", {"accuracyTop1": 0.9, "calibrationECE": 0.05})
-    [evaluated] = parsed_commands(snippets, tmp_path)
-    assert evaluated["require"] == (("accuracyTop1", 0.9), ("calibrationECE", 0.05))
-
-
-@pytest.mark.parametrize("tag", TEXTS)
-def test_a_tag_may_be_any_text(tag: str) -> None:
-    snippets = outcome_snippets(ORIGIN, "m", only=OutcomeFilter.MISSED, tag=tag)
-    [(path, query, _)] = calls_of(snippets)
-    assert (path, query["only"], query["tag"]) == ("models/m/outcomes", ["missed"], [tag])
-    program = text_of(snippets, "Python")
-    compile(program, "pasted.py", "exec")
-    assert tag in literals(program)
-    assert all(line.isprintable() for line in program.splitlines()), "nothing that a reader does not see"
-
-
 @pytest.mark.parametrize("tag", [text for text in TEXTS if text])
 @pytest.mark.parametrize(
     ("selection", "path", "says"),
@@ -400,10 +378,6 @@ def test_two_models_are_compared_by_their_evaluations() -> None:
     assert (path, query["with-model"], query["evaluation"]) == ("models/a/outcomes:compare", ["b"], ["e"])
     assert "with-evaluation" not in query
     assert 'client.compare_models("a", "b", evaluation_name="e")' in text_of(snippets, "Python")
-
-
-def test_without_a_dataset_the_command_line_cannot_list_pictures() -> None:
-    assert "CLI" not in dict(outcome_snippets(ORIGIN, "m"))
 
 
 @pytest.mark.parametrize("kind", ModelKind)
