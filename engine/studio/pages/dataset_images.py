@@ -1,12 +1,13 @@
 """A dataset's images: the windowed grid, and the cells that it asks for."""
 
+import json
 from collections import Counter
 from typing import Any
 
 from starlette.responses import Response
 
 from vision_customization.contract.enums import ProblemKind
-from vision_customization.engine.store import IndexedCrop, IndexedImage, Store
+from vision_customization.engine.store import ContentIndexRecord, IndexedCrop, IndexedImage, Store
 from vision_customization.engine.studio.dataset_contents import (
     PROBLEMS,
     UNLABELLED,
@@ -26,6 +27,9 @@ CELLS_MAX = 120
 """Cells of one answer."""
 
 _CELLS = 60
+_FIRST_BYTES_MAX = 60_000
+"""Of the first cells, which come with the page to be there sooner. With many boxes, they would make it too large."""
+
 _BOXES_MAX = 100
 """Boxes drawn over a thumbnail: more cannot be told apart."""
 _TAGS_MAX = 5
@@ -43,7 +47,7 @@ def images(visit: Visit) -> Response:
     store, content = visit.service.store, looked.content
     if chosen.crops and not looked.detection:
         chosen = Filter(tag=chosen.tag)
-    count = _count(store, looked, chosen)
+    count, first = _cells_of(store, content, chosen, 0, _CELLS)
     return visit.render(
         "dataset_images.html",
         dataset=looked.facts,
@@ -54,6 +58,7 @@ def images(visit: Visit) -> Response:
         count=count,
         at=visit.number("at", 0, 0, max(0, count - 1)),
         cells=chosen.address(link("datasets", content.dataset_name, "cells")),
+        first=first if len(json.dumps(first)) <= _FIRST_BYTES_MAX else None,
         nothing=_nothing(chosen),
         snippets=snippets,
     )
@@ -72,25 +77,24 @@ def state(visit: Visit) -> Response:
 def cells(visit: Visit) -> Response:
     """Cells `start` to `start + count` of those that the filter selects, as JSON, and how many there are in all."""
     store = visit.service.store
-    name = visit.path("name")
-    chosen = Filter.asked(visit)
     start, count = visit.number("start", 0, 0, _START_MAX), visit.number("count", _CELLS, 1, CELLS_MAX)
-    content = store.content.shown(store.datasets.find(name).name)
+    content = store.content.shown(store.datasets.find(visit.path("name")).name)
     if content is None:
         return visit.json({"count": 0, "cells": []})
+    total, found = _cells_of(store, content, Filter.asked(visit), start, count)
+    return visit.json({"count": total, "cells": found})
+
+
+def _cells_of(
+    store: Store, content: ContentIndexRecord, chosen: Filter, start: int, count: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many cells the filter selects, and those from `start` on."""
+    name = content.dataset_name
     if chosen.crops:
         crops = store.content.crops(content.index, chosen.tag, start, count)
-        found = [_crop_cell(name, crop, chosen, start + number) for number, crop in enumerate(crops.crops)]
-        return visit.json({"count": crops.total, "cells": found})
+        return crops.total, [_crop_cell(name, crop, chosen, start + number) for number, crop in enumerate(crops.crops)]
     page = images_of(store, content, chosen, start, count)
-    found = [_cell(name, image, chosen, start + number) for number, image in enumerate(page.images)]
-    return visit.json({"count": page.total, "cells": found})
-
-
-def _count(store: Store, looked: Looked, chosen: Filter) -> int:
-    if chosen.crops:
-        return store.content.crops(looked.content.index, chosen.tag, 0, 1).total
-    return images_of(store, looked.content, chosen, 0, 1).total
+    return page.total, [_cell(name, image, chosen, start + number) for number, image in enumerate(page.images)]
 
 
 def _whole_address(looked: Looked, chosen: Filter) -> str | None:

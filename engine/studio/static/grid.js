@@ -16,6 +16,8 @@ const COPIED_MAX = 1000;
 /** Faster than this, in screens a second, nothing is asked for: nobody sees it. */
 const FAST = 4;
 const SETTLED_MS = 60;
+const FOLLOW_MS = 600;
+const RELOAD_MS = 5000;
 const SIZE = "vision-studio-cell-size";
 const BOXES_OFF = "vision-studio-boxes-off";
 
@@ -36,18 +38,20 @@ class Grid {
   #settling = 0;
   #last = { at: 0, scrolled: 0 };
   #told = false;
+  #followed = -Infinity;
 
   /** @param {HTMLElement} list */
   constructor(list) {
     this.list = list;
     this.sizer = /** @type {HTMLElement} */ (list.firstElementChild);
     this.#count = Number(list.dataset.count);
-    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page));
+    const first = document.getElementById("first-cells")?.textContent;
+    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page), first ? JSON.parse(first) : undefined);
     this.layout = this.#laidOut();
     list.addEventListener("scroll", () => this.#plan(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
     list.addEventListener("click", (event) => this.#click(event));
-    list.addEventListener("focus", () => this.#activate(Math.max(0, this.#active)));
+    list.addEventListener("focus", () => this.#focused());
     new ResizeObserver(() => this.#relaid()).observe(list);
     const at = Number(history.state?.at ?? list.dataset.at ?? 0);
     this.#relaid();
@@ -178,9 +182,19 @@ class Grid {
     if (!page) {
       say("The engine does not answer. Scroll to try again.");
     } else if (page.count !== this.#count) {
-      location.reload(); // the dataset has changed
+      this.#reload();
     } else {
       this.#plan();
+    }
+  }
+
+  /** The dataset has changed: show it as it is now. */
+  #reload() {
+    if (Date.now() < (history.state?.reloaded ?? 0) + RELOAD_MS) {
+      say("The dataset is changing. Reload the page in a moment.");
+    } else {
+      history.replaceState({ ...history.state, reloaded: Date.now() }, "");
+      location.reload();
     }
   }
 
@@ -202,12 +216,23 @@ class Grid {
   /** While people scroll down the grid, the page follows until the whole grid is in sight. */
   #follow() {
     const beyond = this.list.getBoundingClientRect().bottom + 8 - innerHeight;
-    if (beyond > 0) scrollBy({ top: beyond, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
+    if (beyond <= 0 || performance.now() < this.#followed + FOLLOW_MS) return;
+    this.#followed = performance.now();
+    scrollBy({ top: beyond, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth" });
   }
 
   #pointAtActive() {
     if (this.#shown.has(this.#active)) this.list.setAttribute("aria-activedescendant", `cell-${this.#active}`);
     else this.list.removeAttribute("aria-activedescendant");
+  }
+
+  /** The active cell must be in sight. Nothing moves meanwhile: it may be a click that gives the focus. */
+  #focused() {
+    const { first, stop } = cellsWithin(this.layout, this.list.scrollTop, { before: 0, after: 0 });
+    if (this.#active >= first && this.#active < stop) return;
+    const cut = placeOf(this.layout, this.list.scrollTop, first).y < this.list.scrollTop;
+    this.#active = Math.min(this.#count - 1, cut ? first + this.layout.columns : first);
+    this.#plan();
   }
 
   /** @param {number} index */

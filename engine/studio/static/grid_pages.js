@@ -31,10 +31,12 @@ export class GridPages {
   /**
    * @param {string} address Of the cells, with the filter in its query.
    * @param {(page: Page | null) => void} arrived Called when a page has come, or could not be had.
+   * @param {Cell[]} [first] The first page, if it is known already.
    */
-  constructor(address, arrived) {
+  constructor(address, arrived, first) {
     this.#address = new URL(address, location.href);
     this.#arrived = arrived;
+    if (first) this.#kept.set(0, first);
   }
 
   /**

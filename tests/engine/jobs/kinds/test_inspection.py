@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.engine.jobs.drawn import Engine
 from tests.support.coco_content import coco, digest_of, read, register
+from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.inspection.report import Found, Report
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.kinds import inspection as module
 from vision_customization.engine.jobs.kinds.inspection import Inspection, inputs_of, run_inspection
+from vision_customization.engine.jobs.process.worker import Worker
+from vision_customization.engine.jobs.queue import JobQueue
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
@@ -167,3 +171,17 @@ def test_a_failure_is_stored_in_words(store: Store, thumbnails: KeptThumbnails, 
     failed = store.inspections.by_id(record.id)
     assert failed.error is not None
     assert failed.error.message == "The objects do not answer."
+
+
+def test_a_worker_takes_it_from_its_queue(engine: Engine, queue: JobQueue, worker: Worker) -> None:
+    assert worker.name
+    register(engine.store, "queued", coco({"1.jpg": ["cat"], "2.jpg": ["cat"]}))
+    read(engine.store, "1.jpg")
+    inputs = inputs_of(engine.store, "queued")
+    assert inputs is not None
+    record, _ = engine.store.inspections.ask("queued", inputs)
+    queue.enqueue_inspection(record.id)
+    wait_until(lambda: engine.store.inspections.by_id(record.id).status.final, "the inspection ends", 30)
+    ended = engine.store.inspections.by_id(record.id)
+    assert ended.status is InspectionStatus.SUCCEEDED
+    assert '"read":1' in (ended.report or "")

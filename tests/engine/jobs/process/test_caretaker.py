@@ -11,14 +11,14 @@ from sqlalchemy import update
 
 from tests.engine.store.indexed import index_content
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ModelStatus
-from vision_customization.engine.jobs.names import index_job
+from vision_customization.engine.jobs.names import index_job, inspection_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store, TrainingOrder
+from vision_customization.engine.store import InspectionStatus, Store, TrainingOrder
 from vision_customization.engine.store.tables import ContentIndexRow
 
 
@@ -95,6 +95,27 @@ def test_an_index_that_no_queue_has_is_queued_and_one_that_kills_its_workers_fai
     assert record.status is ContentStatus.FAILED
     assert record.error is not None
     assert "died on every attempt" in record.error.message
+    assert objects.names("jobs") == []
+
+
+def test_an_inspection_that_no_queue_has_is_queued_and_one_that_kills_its_workers_fails(
+    settings: Settings, store: Store, queue: JobQueue
+) -> None:
+    objects = FileObjects(settings.data_dir / "objects")
+    caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
+    inspection, _ = store.inspections.ask("d", {"index": 1})
+    caretaker.look()
+    begun = 0
+    while taken(settings, inspection_job(inspection.id), f"worker-{begun}", 1):
+        begun += 1
+        assert begun <= RECOVERY_ATTEMPTS_MAX + 1
+        caretaker.look()
+    caretaker.look()
+    record = store.inspections.by_id(inspection.id)
+    assert begun > RECOVERY_ATTEMPTS_MAX
+    assert record.status is InspectionStatus.FAILED
+    assert record.error is not None
+    assert "The worker died on every attempt" in (record.error.message or "")
     assert objects.names("jobs") == []
 
 

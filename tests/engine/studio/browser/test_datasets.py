@@ -111,6 +111,25 @@ def test_the_grid_holds_only_what_is_in_sight(sign_in: SignIn, page: Page, addre
     expect(page.get_by_role("option", name="1000.jpg: dog")).to_be_in_viewport()
 
 
+def test_a_click_after_scrolling_opens_what_was_clicked(sign_in: SignIn, page: Page, address: str, many: DrawnPictures) -> None:
+    sign_in(page)
+    page.goto(f"{address}/studio/datasets/pets")
+    expect(page.get_by_role("option", name="0.jpg: cat", exact=True)).to_be_visible()
+    page.get_by_role("listbox", name="Images").hover()
+    page.mouse.wheel(0, 5000)
+    expect(page.get_by_role("option", name="0.jpg: cat", exact=True)).to_have_count(0)
+    page.wait_for_timeout(700)
+    bounds = page.get_by_role("listbox", name="Images").bounding_box()
+    assert bounds is not None
+    assert bounds["y"] + bounds["height"] <= 720, "the page has followed, so that the whole grid is in sight"
+    page.mouse.move(bounds["x"] + 300, bounds["y"] + 250)
+    under = page.locator("#grid .cell:hover")
+    name = under.get_attribute("title")
+    under.click(position={"x": 60, "y": 60})
+    page.wait_for_url("**/pets/images/*")
+    expect(page.get_by_role("heading", name=name or "", exact=True)).to_be_visible()
+
+
 def test_a_selection_by_keyboard(sign_in: SignIn, page: Page, address: str, many: DrawnPictures) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     sign_in(page)

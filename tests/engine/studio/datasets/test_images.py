@@ -203,3 +203,16 @@ def test_addresses_have_no_query_of_a_url(owner: Browser, world: World) -> None:
     for path in ("datasets/pets", "datasets/pets/cells", "datasets/pets/images/0"):
         assert "Secret" not in owner.get(path).text
     assert json.dumps(url_of("1.jpg"))[1:-1] in owner.get("datasets/pets/images/0").text
+
+
+def test_the_first_cells_come_with_the_page_unless_they_are_many_boxes(owner: Browser, world: World) -> None:
+    boxes = [("cup", [0.001 * number, 0.25, 0.125, 0.125]) for number in range(200)]
+    for name, images in (("few", SHELF), ("crowded", {f"{number}.jpg": boxes for number in range(60)})):
+        register(world.store, name, coco(images), AnnotationKind.IMAGE_OBJECT_DETECTION)
+    text = owner.get("datasets/few").text
+    first = json.loads(text.partition('id="first-cells">')[2].partition("</script>")[0])
+    assert first == cells(owner, "datasets/few/cells")["cells"]
+    crowded = owner.get("datasets/crowded").text
+    assert "first-cells" not in crowded
+    assert len(crowded) < 200_000
+    assert len(cells(owner, "datasets/crowded/cells?count=1")["cells"][0]["boxes"]) == 100
