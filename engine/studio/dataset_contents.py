@@ -20,8 +20,6 @@ UNLABELLED = "unlabelled"
 _POSITION_DIGITS_MAX = 9
 _DIGEST = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{56}\b")
 
-NO_SUCH_IMAGE = ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The dataset has no such image.")
-
 PROBLEMS = {
     ProblemKind.LIMIT: "outside the limits",
     ProblemKind.FEW_LABELS: "too few labels",
@@ -95,6 +93,10 @@ def image_at(store: Store, dataset_name: str, position: str) -> IndexedImage | N
     number = position_in(position)
     content = store.content.shown(dataset_name)
     return None if number is None or content is None else store.content.image(content.index, number)
+
+
+def no_such_image() -> ApiError:
+    return ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, "The dataset has no such image.")
 
 
 def position_in(text: str) -> int | None:

@@ -7,10 +7,10 @@ from starlette.responses import Response
 from vision_customization.engine.store import IndexedImage, IndexedLabel, Store
 from vision_customization.engine.studio.dataset_answers import Answer, answer_for, likely_wrong
 from vision_customization.engine.studio.dataset_contents import (
-    NO_SUCH_IMAGE,
     Filter,
     image_at,
     images_of,
+    no_such_image,
     picture_address,
     shown_name,
     shown_problem,
@@ -74,7 +74,7 @@ def image(visit: Visit) -> Response:
     store, name = visit.service.store, looked.record.name
     found = image_at(store, name, visit.path("position"))
     if found is None:
-        raise NO_SUCH_IMAGE
+        raise no_such_image()
     chosen = Filter.asked(visit)
     place = _place(visit, looked, found, chosen)
     return visit.render(
@@ -99,7 +99,7 @@ def answer(visit: Visit) -> Response:
     dataset = store.datasets.find(visit.path("name"))
     found = image_at(store, dataset.name, visit.path("position"))
     if found is None:
-        raise NO_SUCH_IMAGE
+        raise no_such_image()
     said = answer_for(visit.service, dataset, found.sha256)
     shown = said if isinstance(said, Answer) else None
     return visit.render("dataset_answer.html", answer=shown, why_none="" if shown else said)

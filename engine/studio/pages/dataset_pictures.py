@@ -10,7 +10,7 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.store import DatasetRecord, IndexedImage
-from vision_customization.engine.studio.dataset_contents import NO_SUCH_IMAGE, image_at
+from vision_customization.engine.studio.dataset_contents import image_at, no_such_image
 from vision_customization.engine.studio.pictures import made, picture_response, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
@@ -71,7 +71,7 @@ def _found(visit: Visit) -> tuple[DatasetRecord, IndexedImage, str]:
     dataset = visit.service.store.datasets.find(visit.path("name"))
     image = image_at(visit.service.store, dataset.name, visit.path("position"))
     if image is None:
-        raise NO_SUCH_IMAGE
+        raise no_such_image()
     try:
         return dataset, image, visit.service.store.content.address(image).get_secret_value()
     except SettingsError as error:

@@ -73,6 +73,8 @@ def test_the_first_look_makes_a_worker_read_the_dataset(owner: Browser, world: W
     world.store.content.report(index_id, images_read=12_000)
     state = owner.get("datasets/pets/state", **{"hx-request": "true"})
     assert "12,000 images read so far" in state.text
+    world.store.content.report(index_id, message="The identity may not read the container yet.")
+    assert "The identity may not read the container yet." in owner.get("datasets/pets/state").text
     assert 'hx-trigger="every 2s"' in state.text
     assert "<html" not in state.text
     assert cells(owner, "datasets/pets/cells") == {"count": 0, "cells": []}
