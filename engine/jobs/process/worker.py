@@ -33,6 +33,8 @@ from vision_customization.engine.jobs.process.health import Pulse, answering_hea
 from vision_customization.engine.jobs.process.liveness import open_locks, take_name
 from vision_customization.engine.jobs.queue import (
     APPLICATION,
+    INDEX_QUEUE,
+    INSPECTION_QUEUE,
     QUEUES,
     WORKFLOWS_VERSION,
     JobQueue,
@@ -53,6 +55,8 @@ from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 LOOK_SECONDS = 1.0
 _QUEUE_POLLING_SECONDS = 0.25
+_RELAXED_POLLING_SECONDS = 1.0
+"""Of queues that only people at the Studio's pages wait for: each look at a queue costs an idle worker time."""
 _log = logging.getLogger(__name__)
 
 
@@ -130,8 +134,12 @@ class Worker:
         declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
         DBOS.launch()
         for queue in QUEUES.values():
+            relaxed = queue in (INDEX_QUEUE, INSPECTION_QUEUE)
             DBOS.register_queue(
-                queue, worker_concurrency=1, polling_interval_sec=_QUEUE_POLLING_SECONDS, on_conflict="always_update"
+                queue,
+                worker_concurrency=1,
+                polling_interval_sec=_RELAXED_POLLING_SECONDS if relaxed else _QUEUE_POLLING_SECONDS,
+                on_conflict="always_update",
             )
         self.caretaker.sweep()
         self._sweeps.start()
