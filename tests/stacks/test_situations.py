@@ -117,7 +117,12 @@ def test_a_renamed_stack_takes_its_data_along(checkout: Checkout) -> None:
     for service in ("storage", "engine"):
         assert f"its data moves from .vision/local/{service} to .vision/renamed/{service}" in preview
     checkout.up().succeeded()
-    assert checkout.client().get_dataset("shapes").to_wire() == before
+    after = checkout.client().get_dataset("shapes").to_wire()
+    assert after["customProperties"] == {"managedBy": "pulumi:vision-customization/renamed"}  # the owner's new name
+    changed = {"customProperties", "eTag", "updatedDateTime"}
+    assert {name: value for name, value in after.items() if name not in changed} == {
+        name: value for name, value in before.items() if name not in changed
+    }
     assert not (checkout.folder / ".vision" / "local").exists()
     checkout.refresh("--preview-only", "--expect-no-changes").succeeded()
 
