@@ -1,6 +1,8 @@
 """The metrics that Prometheus reads at /metrics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,6 +12,8 @@ from vision_customization.contract.enums import ContentStatus, EvaluationStatus,
 from vision_customization.contract.limits import NOVEL
 from vision_customization.engine.api.connections import Closed, Connections
 from vision_customization.engine.store import InspectionStatus, Store
+
+S = TypeVar("S", bound=StrEnum)
 
 _METHODS = frozenset({"GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -72,28 +76,11 @@ class StoreCollector(Collector):
         run_counts = self._store.runs.counts()
         content_counts = self._store.content.counts()
         inspection_counts = self._store.inspections.counts()
-        models = GaugeMetricFamily("vision_engine_models", "Models by status.", labels=["status"])
-        for status, count in model_counts.items():
-            models.add_metric([status.value], count)
-        yield models
-        evaluations = GaugeMetricFamily("vision_engine_evaluations", "Evaluations by status.", labels=["status"])
-        for evaluation_status, count in evaluation_counts.items():
-            evaluations.add_metric([evaluation_status.value], count)
-        yield evaluations
-        runs = GaugeMetricFamily(
-            "vision_engine_product_recognition_runs", "Product recognition runs by status.", labels=["status"]
-        )
-        for run_status, count in run_counts.items():
-            runs.add_metric([run_status.value], count)
-        yield runs
-        contents = GaugeMetricFamily("vision_engine_content_indexes", "Content indexes by status.", labels=["status"])
-        for content_status, count in content_counts.items():
-            contents.add_metric([content_status.value], count)
-        yield contents
-        inspections = GaugeMetricFamily("vision_engine_inspections", "Inspections of datasets by status.", labels=["status"])
-        for inspection_status, count in inspection_counts.items():
-            inspections.add_metric([inspection_status.value], count)
-        yield inspections
+        yield _by_status("vision_engine_models", "Models", model_counts)
+        yield _by_status("vision_engine_evaluations", "Evaluations", evaluation_counts)
+        yield _by_status("vision_engine_product_recognition_runs", "Product recognition runs", run_counts)
+        yield _by_status("vision_engine_content_indexes", "Content indexes", content_counts)
+        yield _by_status("vision_engine_inspections", "Inspections of datasets", inspection_counts)
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
         queued += run_counts[RunStatus.NOT_STARTED] + content_counts[ContentStatus.QUEUED]
         queued += inspection_counts[InspectionStatus.NOT_STARTED]
@@ -107,6 +94,13 @@ class StoreCollector(Collector):
             "Compute time of the trainings of all existing models, in seconds.",
             value=self._store.models.training_seconds(),
         )
+
+
+def _by_status(name: str, things: str, counts: Mapping[S, int]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, f"{things} by status.", labels=["status"])
+    for status, count in counts.items():
+        gauge.add_metric([status.value], count)
+    return gauge
 
 
 class ConnectionCollector(Collector):

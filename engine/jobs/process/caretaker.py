@@ -5,7 +5,9 @@ Every worker has a caretaker. They need no coordination: everything here may be 
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from dbos import WorkflowStatus
 
@@ -57,26 +59,16 @@ class Caretaker:
         statuses = self._queue.statuses(_jobs_of(unfinished))
         for model_id in unfinished.models:
             self._settle_training(model_id, statuses.get(training_job(model_id)))
-        for evaluation_id in unfinished.evaluations:
-            status = statuses.get(evaluation_job(evaluation_id))
-            if status is None:
-                self._queue.enqueue_evaluation(evaluation_id)
-            elif status.status in _ENDED:
-                with suppress(NotFound):
-                    self._store.evaluations.fail(evaluation_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
-                self._objects.delete(job_key(evaluation_job(evaluation_id)))
-        for run_id in unfinished.runs:
-            status = statuses.get(recognition_job(run_id))
-            if status is None:
-                settle_unqueued(self._store, self._objects, run_id, self._queue.enqueue_recognition)
-            elif status.status in _ENDED:
-                with suppress(NotFound):
-                    self._store.runs.fail(run_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
-                self._objects.delete(job_key(recognition_job(run_id)))
-        for index_id in unfinished.content_indexes:
-            self._settle_index(index_id, statuses.get(index_job(index_id)))
-        for inspection_id in unfinished.inspections:
-            self._settle_inspection(inspection_id, statuses.get(inspection_job(inspection_id)))
+        store, queue = self._store, self._queue
+        settle_run = partial(settle_unqueued, store, self._objects, enqueue=queue.enqueue_recognition)
+        for ids, job_of, settle_unknown, fail in (
+            (unfinished.evaluations, evaluation_job, queue.enqueue_evaluation, store.evaluations.fail),
+            (unfinished.runs, recognition_job, settle_run, store.runs.fail),
+            (unfinished.content_indexes, index_job, queue.enqueue_index, store.content.fail),
+            (unfinished.inspections, inspection_job, queue.enqueue_inspection, store.inspections.fail),
+        ):
+            for id_ in ids:
+                self._settle(id_, job_of(id_), statuses, settle_unknown, fail)
 
     def rescue(self) -> list[str]:
         """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is
@@ -114,21 +106,23 @@ class Caretaker:
         self._objects.put(key, str(begun).encode())
         return begun > RECOVERY_ATTEMPTS_MAX
 
-    def _settle_index(self, index_id: str, status: WorkflowStatus | None) -> None:
+    def _settle(
+        self,
+        id_: str,
+        job: str,
+        statuses: Mapping[str, WorkflowStatus],
+        settle_unknown: Callable[[str], object],
+        fail: Callable[[str, ErrorDetails], object],
+    ) -> None:
+        """Settle a row that is not a training's: `settle_unknown` if the queue does not know its job, and `fail` if that has
+        ended."""
+        status = statuses.get(job)
         if status is None:
-            self._queue.enqueue_index(index_id)
+            settle_unknown(id_)
         elif status.status in _ENDED:
             with suppress(NotFound):
-                self._store.content.fail(index_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
-            self._objects.delete(job_key(index_job(index_id)))
-
-    def _settle_inspection(self, inspection_id: str, status: WorkflowStatus | None) -> None:
-        if status is None:
-            self._queue.enqueue_inspection(inspection_id)
-        elif status.status in _ENDED:
-            with suppress(NotFound):
-                self._store.inspections.fail(inspection_id, _died(FailureCode.INTERNAL_SERVER_ERROR))
-            self._objects.delete(job_key(inspection_job(inspection_id)))
+                fail(id_, _died(FailureCode.INTERNAL_SERVER_ERROR))
+            self._objects.delete(job_key(job))
 
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):
