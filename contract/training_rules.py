@@ -47,6 +47,11 @@ def kind_mismatch(
     )
 
 
+def usual_kind(annotation_kind: str) -> ModelKind:
+    """The kind of model to train from a dataset of this kind where none is named."""
+    return next(kind for kind in ModelKind if annotation_kind in kind.annotation_kinds)
+
+
 def tiles_fault(kind: ModelKind, tiles: object) -> str | None:
     """Why a model of this kind can't have these `tiles`; None if it can."""
     if tiles not in range(1, TILES_MAX + 1):

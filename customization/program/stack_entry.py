@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.training_rules import usual_kind
 from vision_customization.contract.training_time import ASSUMED_SPEED, Workload, hours_for
 
 PROJECT = "vision-customization"
@@ -36,7 +36,7 @@ def stack_entry(
         evaluation: the same of the images to evaluate on.
         require: the gate, which needs `evaluation`.
     """
-    model_kind = ModelKind.GENERIC_DETECTOR if kind == AnnotationKind.IMAGE_OBJECT_DETECTION else ModelKind.GENERIC_CLASSIFIER
+    model_kind = usual_kind(kind)
     datasets = {f"{name}-train": {"annotationKind": str(kind), **training}}
     model: dict[str, Any] = {"modelKind": model_kind.value, "trainingDataset": f"{name}-train"}
     if evaluation is not None:

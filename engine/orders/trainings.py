@@ -1,8 +1,8 @@
 """Trainings: started, cancelled, and deleted with their models."""
 
-from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import ModelCreate, TrainingParameters
-from vision_customization.contract.training_rules import tiles_fault
+from vision_customization.contract.training_rules import tiles_fault, usual_kind
 from vision_customization.contract.training_time import budget_range_fault
 from vision_customization.engine.objects.keys import model_key
 from vision_customization.engine.orders.collaborators import Collaborators
@@ -68,12 +68,10 @@ def trainable_kind(parameters: TrainingParameters, store: Store) -> ModelKind:
     dataset exists and fits. Raises OrderRefused for a budget above the kind's maximum, and tiles that it does not support."""
     kind = parameters.model_kind
     if kind is None:
-        kind = ModelKind.GENERIC_CLASSIFIER
         try:
-            if store.datasets.find(parameters.training_dataset_name).annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
-                kind = ModelKind.GENERIC_DETECTOR
+            kind = usual_kind(store.datasets.find(parameters.training_dataset_name).annotation_kind)
         except NotFound:
-            pass
+            kind = ModelKind.GENERIC_CLASSIFIER
     if fault := budget_range_fault(kind, parameters.time_budget_in_hours):
         raise OrderRefused("trainingParameters.timeBudgetInHours", f"{fault}.")
     if fault := tiles_fault(kind, parameters.tiles):
