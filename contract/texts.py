@@ -22,6 +22,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """With a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(title: str, lines: Sequence[object]) -> str:
     """A title and the first lines under it, with the number of those left out."""
     shown = [f"  {printable(str(line))}" for line in lines[:VIOLATIONS_SHOWN]]

@@ -113,6 +113,11 @@ def store_refusal(error: StoreError) -> ApiError:
     raise error
 
 
+def order_refusal(error: OrderRefused) -> ApiError:
+    """The API's answer to an order that is refused."""
+    return invalid(str(error), target=error.target)
+
+
 def internal_error(request_id: str) -> ApiError:
     """500, which only says where to look."""
     message = f"Something went wrong inside the engine. See its log at apim-request-id {request_id}."
@@ -146,7 +151,7 @@ def answer_errors(app: FastAPI) -> None:
     @app.exception_handler(OrderRefused)
     async def refuse_order(_: Request, error: Exception) -> Response:
         assert isinstance(error, OrderRefused)
-        return invalid(str(error), target=error.target).response()
+        return order_refusal(error).response()
 
     @app.exception_handler(RequestValidationError)
     async def refuse_values(_: Request, error: Exception) -> Response:

@@ -21,7 +21,7 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.errors import ApiError, internal_error, invalid, invalid_values, store_refusal
+from vision_customization.engine.api.errors import ApiError, internal_error, invalid_values, order_refusal, store_refusal
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.orders import OrderRefused
@@ -30,13 +30,7 @@ from vision_customization.engine.store import SessionRecord, StoreError
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.pages import PAGES
 from vision_customization.engine.studio.routing import Page
-from vision_customization.engine.studio.security import (
-    HEADERS,
-    content_security_policy,
-    cookie_name,
-    is_foreign,
-    no_store,
-)
+from vision_customization.engine.studio.security import HEADERS, content_security_policy, cookie_name, is_foreign
 from vision_customization.engine.studio.templating import STATIC, Templates
 from vision_customization.engine.studio.visit import Parts, Pictures, Visit
 from vision_customization.engine.views.image_views import ImageViews
@@ -125,7 +119,7 @@ class Studio:
 
     def _refused(self, request: Request, error: ApiError, visit: Visit | None = None) -> Response:
         visit = visit or Visit(request, self._parts, _nonce(request))
-        if "application/json" in request.headers.get("accept", ""):
+        if visit.wants_json:
             return error.response()
         template = "refused_fragment.html" if visit.is_fragment else "refused.html"
         response = visit.render(template, error.status, status=error.status, message=str(error))
@@ -135,8 +129,7 @@ class Studio:
     def _protected(self, response: Response, request: Request) -> Response:
         response.headers.update(HEADERS)
         response.headers["Content-Security-Policy"] = content_security_policy(_nonce(request))
-        if no_store(response.headers):
-            response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     async def _static(self, request: Request) -> Response:
@@ -164,13 +157,13 @@ def _refusal(error: ApiError | StoreError | OrderRefused | ValidationError) -> A
     if isinstance(error, StoreError):
         return store_refusal(error)
     if isinstance(error, OrderRefused):
-        return invalid(str(error), target=error.target)
+        return order_refusal(error)
     return invalid_values(error.errors(include_url=False, include_input=False), "the form")
 
 
 def _to_sign_in(visit: Visit) -> Response:
     request = visit.request
-    if request.method != "GET" or visit.is_fragment or "application/json" in request.headers.get("accept", ""):
+    if request.method != "GET" or visit.is_fragment or visit.wants_json:
         response = ApiError(401, ErrorCode.UNAUTHORIZED, "Your session has ended. Sign in again.").response()
         response.headers["HX-Redirect"] = "/studio/sign-in"
         return response

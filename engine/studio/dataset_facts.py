@@ -6,9 +6,11 @@ from datetime import datetime
 
 from vision_customization.contract.enums import AnnotationKind, ContentStatus
 from vision_customization.contract.owners import MANAGED_BY, owner_of
+from vision_customization.contract.texts import name_fault
+from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.content.current import content_of
 from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
-from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse
+from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse, NotFound
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
 from vision_customization.engine.studio.snippets.stacks import API, Stack
@@ -74,6 +76,16 @@ def owner_text(record: DatasetRecord) -> str:
     """Who owns a dataset: ``the Pulumi stack `photos/dev` ``, or the API."""
     owner = owner_of((record.custom_properties or {}).get(MANAGED_BY))
     return THE_API if owner is None else str(owner).replace("`", "")
+
+
+def registered(service: Service, name: str) -> DatasetRecord | None:
+    """The dataset, if it is registered. A name may be one that somebody typed, and that a database refuses to look for."""
+    if name_fault(name) is not None:
+        return None
+    try:
+        return service.store.datasets.find(name)
+    except NotFound:
+        return None
 
 
 def look_at(visit: Visit) -> Looked:

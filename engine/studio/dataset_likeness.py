@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from vision_customization.contract.texts import counted
+from vision_customization.contract.texts import counted, sentence
 from vision_customization.engine.inspection.report import Found, Group, OtherSide, Report
 from vision_customization.engine.jobs.kinds.inspection import inputs_of
 from vision_customization.engine.store import InspectionStatus
@@ -103,7 +103,7 @@ def _shared(health: Health, side: OtherSide, group: Group, *, nearly: bool) -> F
     pictures = [thumb(health.name, ours, "here"), thumb(side.dataset, theirs, side.dataset)]
     what = "looks nearly the same as" if nearly else "is the same picture as"
     title = f"{shown_name(ours)} {what} {shown_name(theirs)} of {side.dataset}"
-    return Finding("sides", title, f"{side.why[0].upper()}{side.why[1:]}.", pictures[0].href, pictures)
+    return Finding("sides", title, f"{sentence(side.why)}.", pictures[0].href, pictures)
 
 
 def _groups(health: Health, kind: str, title: str, text: str, found: Found, notes: Sequence[str]) -> Section:

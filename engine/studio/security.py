@@ -1,6 +1,5 @@
 """What protects the pages in a browser: the content security policy, other headers, and the check of a change's origin."""
 
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -78,8 +77,3 @@ def inner_path(path: str | None) -> str:
     if path is None or not path.startswith("/studio/") or "\\" in path or any(ord(character) < 0x20 for character in path):
         return "/studio/"
     return path
-
-
-def no_store(headers: Mapping[str, str]) -> bool:
-    """Whether a response has not said how long it may be kept."""
-    return "cache-control" not in {name.lower() for name in headers}

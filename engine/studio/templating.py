@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from vision_customization.contract.studio import Role
-from vision_customization.contract.texts import counted
+from vision_customization.contract.texts import counted, sentence
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.studio.visit import Visit, link
 
@@ -70,12 +70,6 @@ def share(value: float | None) -> str:
 def score(value: float | None) -> str:
     """`0.931`."""
     return "–" if value is None else f"{value:.3f}"
-
-
-def sentence(text: object) -> str:
-    """With a capital at its start."""
-    words = str(text)
-    return words[:1].upper() + words[1:]
 
 
 def code_marks(text: object) -> Markup:

@@ -84,6 +84,11 @@ class Visit:
         """Whether a script asks, for a part of a page."""
         return "hx-request" in self.request.headers
 
+    @property
+    def wants_json(self) -> bool:
+        """Whether a script asks for data."""
+        return "application/json" in self.request.headers.get("accept", "")
+
     def path(self, name: str) -> str:
         """A parameter of the path."""
         return str(self.request.path_params[name])

@@ -9,7 +9,7 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.routes.outcomes import Kept, kept_of_evaluation, kept_of_model
 from vision_customization.engine.outcomes.judge import Judge
-from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, NotFound
+from vision_customization.engine.store import EvaluationRecord, ModelRecord
 from vision_customization.engine.studio.visit import link
 
 OWN = "-"
@@ -97,14 +97,6 @@ def sources_of(service: Service, model: ModelRecord) -> Sequence[Source]:
     """Everything that a model can be judged by: its own outcomes, then its evaluations that succeeded, the newest first."""
     evaluations = service.store.evaluations.succeeded(model.name, EVALUATIONS_SHOWN)
     return [Source(model), *(Source(model, evaluation) for evaluation in evaluations)]
-
-
-def registered(service: Service, name: str) -> DatasetRecord | None:
-    """The dataset, if it is still registered: its access reads the pictures."""
-    try:
-        return service.store.datasets.find(name)
-    except NotFound:
-        return None
 
 
 def same_images(service: Service, first: Sequence[Source], second: Sequence[Source]) -> tuple[Source, Source] | None:

@@ -13,8 +13,9 @@ from vision_customization.contract.limits import SKIP_MAX
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import NotFound
+from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.judging.pictures import PAGE, Shot, shots
-from vision_customization.engine.studio.judging.sources import Source, registered, same_images, source_of, sources_of
+from vision_customization.engine.studio.judging.sources import Source, same_images, source_of, sources_of
 from vision_customization.engine.studio.model_facts import metrics_of
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, evaluation_commands

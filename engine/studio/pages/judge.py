@@ -16,11 +16,12 @@ from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.outcomes.stored import StoredOutcomes
 from vision_customization.engine.store import DatasetRecord
+from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.judging.charts import PLOT, TICKS, curve_chart, reliability
 from vision_customization.engine.studio.judging.matrix import matrix_table
 from vision_customization.engine.studio.judging.pictures import Shot, shots
 from vision_customization.engine.studio.judging.selection import lines_at
-from vision_customization.engine.studio.judging.sources import Source, registered, source_of, sources_of
+from vision_customization.engine.studio.judging.sources import Source, source_of, sources_of
 from vision_customization.engine.studio.judging.tags import COLUMNS, WORST_FIRST, choices, neighbours, tag_rows
 from vision_customization.engine.studio.judging.verdict import verdict_of
 from vision_customization.engine.studio.routing import Pages

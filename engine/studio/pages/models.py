@@ -1,7 +1,6 @@
 """Models: their list, each with its training as it runs, and what can be done with it."""
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +13,12 @@ from vision_customization.contract.gate import METRICS
 from vision_customization.contract.models import EvaluationParameters
 from vision_customization.contract.owners import owner_of
 from vision_customization.contract.studio import Role
-from vision_customization.contract.texts import name_fault
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.objects.keys import artifact_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.orders import cancel_training, delete_model, start_evaluation
-from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, NotFound, TrainingOrder
+from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, TrainingOrder
+from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.model_facts import KINDS, metrics_of, progress_facts, provenance, stage_of
 from vision_customization.engine.studio.pages.home import ModelCard
 from vision_customization.engine.studio.routing import Pages
@@ -85,6 +84,7 @@ def model(visit: Visit) -> Response:
     record = store.models.find(visit.path("name"))
     performance = {} if record.performance is None else record.performance.to_wire()
     evaluations = store.evaluations.page(record.name, 0, EVALUATIONS_SHOWN)
+    published = store.published.page(0, CHOICES)
     return visit.render(
         "model.html",
         record=record,
@@ -97,8 +97,8 @@ def model(visit: Visit) -> Response:
         evaluations=[EvaluationRow.of(each) for each in evaluations],
         running=any(not each.status.final for each in evaluations),
         datasets=[each.name for each in store.datasets.newest(CHOICES) if fits(record.model_kind, each.annotation_kind)],
-        published=[each for each in store.published.page(0, CHOICES) if each.model_name == record.name],
-        names=[each.name for each in store.published.page(0, CHOICES) if each.managed_by is None],
+        published=[each for each in published if each.model_name == record.name],
+        names=[each.name for each in published if each.managed_by is None],
         gate_metrics=_gate_metrics(record),
         snippets=_snippets(visit, record),
         **_progress(visit, record),
@@ -230,9 +230,5 @@ def order_of(record: ModelRecord) -> TrainingOrder:
 
 def datasets_of(visit: Visit, order: TrainingOrder) -> list[DatasetRecord]:
     """Those of its datasets that are registered."""
-    found = []
-    for name in {order.training_dataset_name, order.test_dataset_name or order.training_dataset_name}:
-        if name_fault(name) is None:
-            with suppress(NotFound):
-                found.append(visit.service.store.datasets.find(name))
-    return found
+    names = {order.training_dataset_name, order.test_dataset_name or order.training_dataset_name}
+    return [found for name in names if (found := registered(visit.service, name)) is not None]

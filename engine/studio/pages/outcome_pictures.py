@@ -13,9 +13,10 @@ from vision_customization.contract.outcomes import Outcome
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.outcomes.judge import Judge
 from vision_customization.engine.store import DatasetRecord
+from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.judging.pictures import PAGE, shot, shots
 from vision_customization.engine.studio.judging.selection import Selection
-from vision_customization.engine.studio.judging.sources import Source, registered, source_of
+from vision_customization.engine.studio.judging.sources import Source, source_of
 from vision_customization.engine.studio.judging.tags import choices, suggested
 from vision_customization.engine.studio.pictures import made, picture_response, unchanged
 from vision_customization.engine.studio.routing import Pages

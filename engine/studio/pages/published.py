@@ -6,7 +6,7 @@ from vision_customization.contract.gate import METRICS
 from vision_customization.contract.owners import owner_of
 from vision_customization.contract.published_models import PublishedModelPut
 from vision_customization.contract.studio import Role
-from vision_customization.contract.texts import name_fault
+from vision_customization.contract.texts import name_fault, sentence
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.orders import publish
 from vision_customization.engine.store import NotFound, PublishedModelRecord
@@ -39,7 +39,7 @@ def published(visit: Visit) -> Response:
 def publish_model(visit: Visit) -> Response:
     model, name = visit.path("name"), (visit.form.get("new") or visit.form.get("published") or "").strip()
     if fault := name_fault(name):
-        raise invalid(f"{fault[:1].upper()}{fault[1:]}.", target="name")
+        raise invalid(f"{sentence(fault)}.", target="name")
     _refuse_declared(visit, name)
     order = PublishedModelPut(model_name=model, require=_gate(visit), evaluation=visit.form.get("evaluation") or None)
     publish(visit.service, name, order, by=visit.who)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind
+from vision_customization.contract.enums import ContentStatus, ModelKind
 from vision_customization.contract.models import EvaluationParameters, ModelCreate, TrainingParameters
 from vision_customization.contract.studio import Role
-from vision_customization.contract.texts import name_fault
+from vision_customization.contract.texts import name_fault, sentence
+from vision_customization.contract.training_rules import usual_kind
 from vision_customization.contract.training_time import Workload, budget_fault, budget_range_fault, of_budget
 from vision_customization.engine.content.current import content_of
 from vision_customization.engine.orders import OrderRefused, start_training
 from vision_customization.engine.store import DatasetRecord, StoreError, TrainingOrder
+from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.model_facts import KINDS
 from vision_customization.engine.studio.pages.models import CHOICES, datasets_of, fits
 from vision_customization.engine.studio.routing import Pages
@@ -54,7 +56,7 @@ def form(visit: Visit) -> Response:
 @pages.get("/train/estimate", role=Role.OWNER)
 def estimate(visit: Visit) -> Response:
     order = Order.of(dict(visit.request.query_params))
-    return visit.render("train_estimate.html", **_estimate(visit, order))
+    return visit.render("train_estimate.html", **_estimate(visit, order, registered(visit.service, order.dataset)))
 
 
 @pages.post("/train", role=Role.OWNER)
@@ -76,8 +78,7 @@ def train(visit: Visit) -> Response:
 
 
 def _form(visit: Visit, order: Order, message: str | None = None, status: int = 200) -> Response:
-    datasets = visit.service.store.datasets.newest(CHOICES)
-    chosen = next((each for each in datasets if each.name == order.dataset), None)
+    datasets, chosen = visit.service.store.datasets.newest(CHOICES), registered(visit.service, order.dataset)
     kinds = list(ModelKind) if chosen is None else [kind for kind in ModelKind if fits(kind, chosen.annotation_kind)]
     return visit.render(
         "train.html",
@@ -88,7 +89,7 @@ def _form(visit: Visit, order: Order, message: str | None = None, status: int = 
         tests=[each.name for each in datasets if each.name != order.dataset and _same_kind(chosen, each)],
         kinds=[(kind.value, KINDS[kind]) for kind in kinds],
         snippets=_snippets(visit, order, chosen),
-        **_estimate(visit, order),
+        **_estimate(visit, order, chosen),
     )
 
 
@@ -103,45 +104,31 @@ def _fault(visit: Visit, order: Order) -> str | None:
     if not order.name:
         return "Give the model a name."
     if fault := name_fault(order.name):
-        return fault[:1].upper() + fault[1:] + "."
+        return f"{sentence(fault)}."
     if order.hours < 1:
         return "The budget is a whole number of hours, at least 1."
     if order.test == order.dataset:
         return "Choose another dataset to judge it on: images that it was trained from say nothing."
     dataset = visit.service.store.datasets.find(order.dataset)
-    if fault := budget_range_fault(_kind(order, dataset), order.hours):
+    if fault := budget_range_fault(order.kind or usual_kind(dataset.annotation_kind), order.hours):
         return f"The budget {fault}."
     return None
 
 
-def _kind(order: Order, dataset: DatasetRecord) -> ModelKind:
-    if order.kind is not None:
-        return order.kind
-    boxes = dataset.annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION
-    return ModelKind.GENERIC_DETECTOR if boxes else ModelKind.GENERIC_CLASSIFIER
-
-
-def _estimate(visit: Visit, order: Order) -> dict[str, object]:
-    """What the training will probably take, where the dataset's images have been counted."""
-    store = visit.service.store
-    content = next((each for each in store.datasets.newest(CHOICES) if each.name == order.dataset), None)
-    counted = None if content is None else content_counts(visit, content)
-    if content is None or counted is None or order.hours < 1:
-        return {"told": None, "refused": None, "counting": content is not None and counted is None}
-    work = Workload(_kind(order, content), *counted)
-    speed = store.speeds.get()
+def _estimate(visit: Visit, order: Order, chosen: DatasetRecord | None) -> dict[str, object]:
+    """What the training will probably take, once a worker has counted the dataset's images and tags."""
+    index = None if chosen is None else content_of(visit.service, chosen.name)
+    counting = index is not None and index.status is not ContentStatus.READY
+    if chosen is None or index is None or counting or order.hours < 1:
+        return {"told": None, "refused": None, "counting": counting}
+    work = Workload(order.kind or usual_kind(chosen.annotation_kind), index.images, index.tags)
+    speed = visit.service.store.speeds.get()
     refused = budget_fault(work, order.hours, speed)
     return {"told": of_budget(work, order.hours, speed), "refused": refused, "counting": False}
 
 
-def content_counts(visit: Visit, dataset: DatasetRecord) -> tuple[int, int] | None:
-    """How many images and tags a dataset has; None until a worker has counted them."""
-    index = content_of(visit.service, dataset.name)
-    return (index.images, index.tags) if index.status is ContentStatus.READY else None
-
-
 def _snippets(visit: Visit, order: Order, chosen: DatasetRecord | None) -> list[Snippet]:
-    kind = order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else _kind(order, chosen))
+    kind = order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else usual_kind(chosen.annotation_kind))
     training = TrainingOrder(
         training_dataset_name=order.dataset or "DATASET",
         time_budget_in_hours=max(1, order.hours),
