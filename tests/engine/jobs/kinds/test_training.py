@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import asdict, dataclass
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -631,7 +632,8 @@ def test_nothing_is_left_of_jobs_that_their_caretaker_ends(engine: Engine, queue
     engine.store.models.request_cancellation("ended-cancelled")
     workflows = {f"training-{failed.id}": "ERROR", f"evaluation-{evaluation.id}": "ERROR"}
     status = queue.statuses([f"training-{good.id}"])[f"training-{good.id}"]
-    caretaker = Caretaker(engine.store, objects, Told(status, workflows), FileLocks(engine.settings.data_dir), "w")  # type: ignore[arg-type]
+    told = Mock(wraps=queue, statuses=Told(status, workflows).statuses)
+    caretaker = Caretaker(engine.store, objects, told, FileLocks(engine.settings.data_dir), "w")
     caretaker.settle()
     caretaker.sweep()
     assert engine.store.models.by_id(failed.id).status is ModelStatus.FAILED
@@ -645,7 +647,7 @@ def test_nothing_is_left_of_jobs_that_their_caretaker_ends(engine: Engine, queue
 
 @dataclass
 class Told:
-    """A queue whose workflows have the statuses it is told."""
+    """The statuses of workflows, as it is told."""
 
     example: WorkflowStatus
     workflows: dict[str, str]
