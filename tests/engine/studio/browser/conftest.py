@@ -7,11 +7,11 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page
 
-from tests.engine.studio.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
 from tests.engine.studio.browser.watch import Watch, settle
 from tests.support.api_world import World
 from tests.support.ci import IN_CI
 from tests.support.waiting import wait_until
+from toolchain.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
 from vision_customization.contract.studio import Role
 from vision_customization.engine.runtime.listening import listening
 

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.axe import axe_violations
-from tests.engine.studio.browser.screenshots import SCHEMES, WIDTHS
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.datasets.test_health import compared
 from tests.engine.studio.datasets.test_image import NAMES, TAGS, estimate
 from tests.support.api_world import KEYS, World, build
 from tests.support.coco_content import coco, read, register, url_of
+from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.blobs.address import BlobErrorKind
 from vision_customization.engine.settings import Settings

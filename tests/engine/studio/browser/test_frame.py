@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.axe import axe_violations
-from tests.engine.studio.browser.screenshots import SCHEMES
 from tests.support.api_world import World
+from toolchain.browser.screenshots import SCHEMES
 
 pytestmark = pytest.mark.browser
 

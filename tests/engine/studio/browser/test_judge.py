@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.axe import axe_violations
-from tests.engine.studio.browser.screenshots import SCHEMES, WIDTHS
 from tests.engine.studio.browser.watch import Watch
 from tests.support.api_world import KEYS, World, build
 from tests.support.judged import DrawnPictures, evaluate_judged, train_judged
+from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.judging import OutcomeKind
 from vision_customization.contract.studio import Role
 from vision_customization.engine.settings import Settings

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.engine.studio.browser.axe import axe_violations
-from tests.engine.studio.browser.screenshots import SCHEMES, WIDTHS
 from tests.engine.studio.browser.watch import Watch
 from tests.support.api_world import KEYS, World, image_bytes
+from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.studio import Role

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 
 from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.ground.strict_pages import StrictPages, document
-from tests.engine.studio.browser.screenshots import screenshots
 from tests.engine.studio.browser.watch import Watch, settle
+from toolchain.browser.screenshots import screenshots
 from toolchain.programs.icon_sprite import ICONS
 
 pytestmark = pytest.mark.browser

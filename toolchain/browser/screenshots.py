@@ -5,9 +5,9 @@ from typing import Literal
 
 from playwright.sync_api import Page
 
-from tests.support.places import CHECKOUT
+from toolchain.places import find_places
 
-FOLDER = CHECKOUT / ".vision" / "screenshots"
+FOLDER = find_places().state / "screenshots"
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = {"wide": (1280, 800), "narrow": (390, 844)}
 """Width and height of the window in CSS pixels."""

@@ -1,0 +1,1 @@
+"""The machine's Chromium, for the Studio's tests, benchmarks and pictures."""
