@@ -1,6 +1,6 @@
 """The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
 their history, known blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people
-accepted.
+accepted; drafts of datasets, and the versions saved from them.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -23,9 +23,12 @@ from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
 from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
+from vision_customization.engine.store.draft_records import DraftImageRecord, DraftRecord, VersionRecord
+from vision_customization.engine.store.drafts import DraftStore
 from vision_customization.engine.store.errors import (
     AlreadyExists,
     GateMissed,
+    ImagesElsewhere,
     NotFound,
     PreconditionFailed,
     StoreError,
@@ -62,6 +65,7 @@ from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
 from vision_customization.engine.store.tables import EvaluationRow, ModelRow, RunRow
+from vision_customization.engine.store.versions import VersionStore
 
 __all__ = [
     "AlreadyExists",
@@ -70,9 +74,12 @@ __all__ = [
     "ContentIndexRecord",
     "DatasetRecord",
     "DatasetUse",
+    "DraftImageRecord",
+    "DraftRecord",
     "EvaluationRecord",
     "FailureKind",
     "GateMissed",
+    "ImagesElsewhere",
     "IndexedCrop",
     "IndexedImage",
     "IndexedImages",
@@ -93,6 +100,7 @@ __all__ = [
     "TrainingOrder",
     "TrainingOutcome",
     "Unfinished",
+    "VersionRecord",
     "WrongState",
 ]
 
@@ -116,6 +124,8 @@ class Store:
         self.inspections = InspectionStore(self.database)
         self.accepted_findings = AcceptedFindingStore(self.database)
         self.dismissals = DismissalStore(self.database)
+        self.drafts = DraftStore(self.database)
+        self.versions = VersionStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

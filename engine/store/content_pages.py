@@ -157,7 +157,7 @@ class ContentPages:
         for position, *box in labels:
             image = images[position]
             crops.append(
-                IndexedCrop(position, image.url, image.file_name, digests.get(image.url), _box(*box), image.query_encrypted)
+                IndexedCrop(position, image.url, image.file_name, digests.get(image.url), box_of(*box), image.query_encrypted)
             )
         return IndexedCrops(total, tuple(crops))
 
@@ -220,7 +220,7 @@ def _labels(session: Session, index: int, positions: Sequence[int]) -> dict[int,
     for start in range(0, len(positions), _BATCH):
         query = select(*columns).where(row.index_sequence == index, row.position.in_(positions[start : start + _BATCH]))
         for position, tag, *sides in session.execute(query.order_by(row.position, row.number)):
-            rows.append((position, tag, _box(*sides)))
+            rows.append((position, tag, box_of(*sides)))
     names = _names(session, index, {tag for _, tag, _ in rows})
     labels: defaultdict[int, list[IndexedLabel]] = defaultdict(list)
     for position, tag, box in rows:
@@ -250,7 +250,7 @@ def _messages(session: Session, index: int, positions: Sequence[int]) -> dict[in
     return messages
 
 
-def _box(left: float | None, top: float | None, width: float | None, height: float | None) -> Box | None:
+def box_of(left: float | None, top: float | None, width: float | None, height: float | None) -> Box | None:
     if left is None or top is None or width is None or height is None:
         return None
     return left, top, width, height

@@ -3,12 +3,13 @@
 ```
 EngineError
 └── StoreError
-    ├── NotFound              no dataset, model, evaluation, published name, run or content index of that name or id
+    ├── NotFound              nothing has that name or id
     ├── AlreadyExists         the name is taken
     ├── WrongState            the status does not allow it
     ├── GateMissed            the model's metrics do not reach what the published name requires
     ├── PreconditionFailed    `If-Match` names another version
-    └── TokenNeeded           a dataset's SAS token must be given, or given again
+    ├── TokenNeeded           a dataset's SAS token must be given, or given again
+    └── ImagesElsewhere       a draft can't have images that are not in its container
 ```
 """
 
@@ -17,7 +18,9 @@ from typing import Literal
 
 from vision_customization.engine.errors import EngineError
 
-Kind = Literal["dataset", "model", "evaluation", "published model", "run", "content index", "inspection"]
+Kind = Literal[
+    "dataset", "model", "evaluation", "published model", "run", "content index", "inspection", "draft", "tag", "version"
+]
 
 
 class StoreError(EngineError):
@@ -78,3 +81,15 @@ class PreconditionFailed(StoreError):
 
 class TokenNeeded(StoreError):
     """A dataset needs a SAS token, but has none, or has one for another container than that of its files."""
+
+
+class ImagesElsewhere(StoreError):
+    """An image of the dataset is not in the container of the Studio under the name of its content."""
+
+    def __init__(self, dataset: str, url: str, container: str) -> None:
+        super().__init__(
+            f"The dataset '{dataset}' can't be changed in the Studio: its image {url} is not one of {container}/images/, named "
+            f"by its content. Copy it there first: vision datasets copy {dataset}."
+        )
+        self.dataset = dataset
+        self.url = url

@@ -1,0 +1,149 @@
+"""Pages of the images of a draft."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from vision_customization.contract.drafts import ImageChoice, ImageState
+from vision_customization.engine.store.content_pages import box_of
+from vision_customization.engine.store.content_rows import name_digest
+from vision_customization.engine.store.database import Database
+from vision_customization.engine.store.draft_records import (
+    DraftImageRecord,
+    DraftImages,
+    DraftLabel,
+    labels_from_json,
+)
+from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftTagRow
+
+_BATCH = 500  # below SQLite's limit on parameters of a statement
+_LEFT = DraftImageRow.state != ImageState.REMOVED.value
+_CHOICES: dict[ImageChoice | None, tuple[ColumnElement[bool], ...]] = {
+    None: (_LEFT,),
+    ImageChoice.UNLABELLED: (DraftImageRow.settled.is_(False), _LEFT),
+    ImageChoice.CHANGED: (DraftImageRow.state != ImageState.SAME.value,),
+    ImageChoice.NEW: (DraftImageRow.state == ImageState.NEW.value,),
+    ImageChoice.REMOVED: (DraftImageRow.state == ImageState.REMOVED.value,),
+    ImageChoice.CONFLICTS: (DraftImageRow.theirs.is_not(None),),
+}
+
+
+class DraftPages:
+    """The queries on the images of a draft. `draft` is the number in its record; of one that is gone, everything is empty."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, draft: int, start: int, count: int, *, tag: str | None = None, choice: ImageChoice | None = None
+    ) -> DraftImages:
+        """Images `start` to `start + count` of those that the filters select, by number."""
+        row = DraftImageRow
+        with self._database.reading() as session:
+            chosen = [row.draft_sequence == draft, *_CHOICES[choice]]
+            if tag is not None:
+                chosen.append(_with_tag(draft, _number_of(session, draft, tag)))
+            total = session.scalar(select(func.count()).select_from(row).where(*chosen)) or 0
+            numbers = session.scalars(select(row.number).where(*chosen).order_by(row.number).offset(start).limit(count)).all()
+            return DraftImages(total, images_of(session, draft, numbers))
+
+    def image(self, draft: int, number: int) -> DraftImageRecord | None:
+        """The image with this number, also one that was removed; None if there is none."""
+        with self._database.reading() as session:
+            return next(iter(images_of(session, draft, [number])), None)
+
+    def next_unlabelled(self, draft: int, after: int) -> int | None:
+        """The number of the next image that nobody has labelled, beginning again at the first; None if there is none."""
+        row = DraftImageRow
+        chosen = (row.draft_sequence == draft, *_CHOICES[ImageChoice.UNLABELLED])
+        with self._database.reading() as session:
+            for more in ((row.number > after,), ()):
+                number = session.scalar(select(row.number).where(*chosen, *more).order_by(row.number).limit(1))
+                if number is not None:
+                    return number
+        return None
+
+    def known(self, draft: int, digests: Sequence[str]) -> dict[str, int]:
+        """The number of each of these images that the draft has, by SHA-256, also of those that were removed."""
+        row = DraftImageRow
+        found: dict[str, int] = {}
+        with self._database.reading() as session:
+            for start in range(0, len(digests), _BATCH):
+                query = select(row.sha256, row.number).where(
+                    row.draft_sequence == draft, row.sha256.in_(digests[start : start + _BATCH])
+                )
+                found |= {sha256: number for sha256, number in session.execute(query.order_by(row.number.desc()))}  # noqa: C416 - rows are tuples only by shape
+        return found
+
+    def all_images(self, draft: int, *, removed: bool = False) -> Iterator[DraftImageRecord]:
+        """All images by number, a thousand at a time; those that were removed only if asked for."""
+        row, last = DraftImageRow, -1
+        while True:
+            chosen = [row.draft_sequence == draft, row.number > last, *([] if removed else [_LEFT])]
+            with self._database.reading() as session:
+                numbers = session.scalars(select(row.number).where(*chosen).order_by(row.number).limit(1000)).all()
+                images = images_of(session, draft, numbers)
+            if not images:
+                return
+            yield from images
+            last = images[-1].number
+
+
+def images_of(session: Session, draft: int, numbers: Sequence[int]) -> tuple[DraftImageRecord, ...]:
+    """The images with these numbers, in this order."""
+    row, found = DraftImageRow, dict[int, DraftImageRow]()
+    for start in range(0, len(numbers), _BATCH):
+        query = select(row).where(row.draft_sequence == draft, row.number.in_(numbers[start : start + _BATCH]))
+        found |= {image.number: image for image in session.scalars(query)}
+    labels = labels_of(session, draft, list(found))
+    return tuple(record(found[number], labels.get(number, ())) for number in numbers if number in found)
+
+
+def record(row: DraftImageRow, labels: Sequence[DraftLabel]) -> DraftImageRecord:
+    return DraftImageRecord(
+        number=row.number,
+        sha256=row.sha256,
+        extension=row.extension,
+        file_name=row.file_name,
+        width=row.width,
+        height=row.height,
+        labels=tuple(labels),
+        settled=row.settled,
+        state=ImageState(row.state),
+        revision=row.revision,
+        base=None if row.base is None else labels_from_json(row.base),
+        theirs=None if row.theirs is None else labels_from_json(row.theirs),
+        changed_by=row.changed_by,
+        changed=row.changed,
+    )
+
+
+def labels_of(session: Session, draft: int, numbers: Sequence[int], *, in_base: bool = False) -> dict[int, list[DraftLabel]]:
+    """The labels by number of their image, in the order that people gave them; with `in_base`, with the names that their tags
+    have in the dataset that the draft began with."""
+    row, tag = DraftLabelRow, DraftTagRow
+    name = func.coalesce(tag.base_name, tag.name) if in_base else tag.name
+    found = defaultdict[int, list[DraftLabel]](list)
+    for start in range(0, len(numbers), _BATCH):
+        query = (
+            select(row.number, name, row.left, row.top, row.width, row.height)
+            .join(tag, (tag.draft_sequence == row.draft_sequence) & (tag.number == row.tag))
+            .where(row.draft_sequence == draft, row.number.in_(numbers[start : start + _BATCH]))
+            .order_by(row.number, row.ordinal)
+        )
+        for number, name_, *sides in session.execute(query):
+            found[number].append(DraftLabel(name_, box_of(*sides)))
+    return found
+
+
+def _number_of(session: Session, draft: int, tag: str) -> int:
+    row = DraftTagRow
+    number = session.scalar(select(row.number).where(row.draft_sequence == draft, row.name_digest == name_digest(tag)))
+    return -1 if number is None else number
+
+
+def _with_tag(draft: int, tag: int) -> ColumnElement[bool]:
+    row = DraftLabelRow
+    return DraftImageRow.number.in_(select(row.number).where(row.draft_sequence == draft, row.tag == tag))

@@ -1,0 +1,317 @@
+"""Drafts of datasets: images and labels that people change, apart from the dataset itself.
+
+A draft has all images of the dataset that it began with as rows of its own. So each page and each count comes from one table,
+and the dataset's own content index may come and go (docs/decisions/0013).
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, true
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from vision_customization.contract.drafts import ImageState
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.engine.store.database import found
+from vision_customization.engine.store.draft_edit import DraftEdit
+from vision_customization.engine.store.draft_pages import DraftPages, images_of
+from vision_customization.engine.store.draft_records import (
+    DraftImageRecord,
+    DraftRecord,
+    DraftTagRecord,
+    LabelChange,
+    NewDraftImage,
+)
+from vision_customization.engine.store.errors import AlreadyExists, ImagesElsewhere, NotFound
+from vision_customization.engine.store.tables import (
+    ContentImageRow,
+    ContentIndexRow,
+    ContentLabelRow,
+    ContentTagRow,
+    DraftImageRow,
+    DraftLabelRow,
+    DraftRow,
+    DraftTagRow,
+)
+
+_CONTENT_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,7}")
+_SHA256_LENGTH = 64
+_ADDRESSES = 2000
+
+
+class DraftStore(DraftPages):
+    """Drafts by name."""
+
+    def create(
+        self,
+        name: str,
+        annotation_kind: AnnotationKind,
+        dataset_name: str,
+        container: str,
+        who: str,
+        *,
+        base: tuple[str, Sequence[str], int] | None = None,
+        tags: Sequence[str] = (),
+    ) -> DraftRecord:
+        """Create a draft.
+
+        Args:
+            dataset_name: the dataset that its versions are of.
+            container: URL of the container of its images.
+            base: name and annotation files of the dataset that it begins with, and the number of that dataset's content index,
+                which is ready.
+            tags: further tags.
+
+        Raises:
+            AlreadyExists: a draft has the name.
+            ImagesElsewhere: an image of the dataset is not in `container`, under the name of its content.
+        """
+        now = self._database.now()
+        row = DraftRow(
+            id=str(uuid.uuid4()),
+            name=name,
+            annotation_kind=annotation_kind.value,
+            dataset_name=dataset_name,
+            base_dataset=None if base is None else base[0],
+            base_uris=None if base is None else list(base[1]),
+            container=container,
+            images=0,
+            unlabelled=0,
+            changed=0,
+            conflicts=0,
+            labels=0,
+            next_number=0,
+            next_tag=0,
+            created_by=who,
+            created=now,
+            updated=now,
+        )
+        try:
+            with self._database.writing() as session:
+                session.add(row)
+                session.flush()
+                if base is not None:
+                    _check_addresses(session, base[2], container, base[0])
+                    _copy(session, row, base[2])
+                edit = DraftEdit(session, row, who, now)
+                for tag in tags:
+                    edit.tag(tag)
+        except IntegrityError:
+            raise AlreadyExists("draft", name) from None
+        return _record(row)
+
+    def find(self, name: str) -> DraftRecord:
+        """Raises NotFound."""
+        with self._database.reading() as session:
+            return _record(_find(session, name))
+
+    def newest(self, skip: int, top: int) -> list[DraftRecord]:
+        """Up to `top` drafts after the first `skip`, the one changed last first."""
+        return self._records(select(DraftRow).order_by(DraftRow.updated.desc(), DraftRow.sequence).offset(skip).limit(top))
+
+    def of_dataset(self, dataset_name: str) -> list[DraftRecord]:
+        """The drafts whose versions are of a dataset, the one changed last first."""
+        return self._records(
+            select(DraftRow).where(DraftRow.dataset_name == dataset_name).order_by(DraftRow.updated.desc(), DraftRow.sequence)
+        )
+
+    def delete(self, name: str) -> DraftRecord:
+        """Delete a draft, with everything that was not saved as a version. Raises NotFound."""
+        with self._database.writing() as session:
+            row = _find(session, name, lock=True)
+            record = _record(row)
+            for table in (DraftLabelRow, DraftImageRow, DraftTagRow):
+                session.execute(delete(table).where(table.draft_sequence == row.sequence))
+            session.delete(row)
+        return record
+
+    def tags(self, draft: int) -> Sequence[DraftTagRecord]:
+        """All tags, in the order in which they were added; a dataset's own are sorted by name."""
+        row = DraftTagRow
+        with self._database.reading() as session:
+            rows = session.scalars(select(row).where(row.draft_sequence == draft).order_by(row.number)).all()
+        return [DraftTagRecord(each.number, each.name, each.base_name, each.images, each.labels) for each in rows]
+
+    def label(self, name: str, changes: Sequence[LabelChange], who: str) -> Sequence[tuple[bool, DraftImageRecord | None]]:
+        """Set the labels of images. For each, the result says whether it was saved, and how the image is now; None if there is
+        no such image.
+
+        An image is not saved if its eTag is another one, unless it has exactly these labels already: then this call was made
+        before, and only its answer was lost. An image that was removed is not saved either. Raises NotFound.
+        """
+        with self._editing(name, who) as (session, row, edit):
+            saved = [_save(edit, change) for change in changes]
+            session.flush()
+            images = {image.number: image for image in images_of(session, row.sequence, [each.number for each in changes])}
+        return [(done, images.get(change.number)) for done, change in zip(saved, changes, strict=True)]
+
+    def add(self, name: str, images: Iterable[NewDraftImage], who: str) -> Sequence[tuple[int, bool]]:
+        """Add images. For each, the result is its number, and whether it is new: an image that the draft has already stays as
+        it is, and one that was removed is restored. Raises NotFound."""
+        results = []
+        with self._editing(name, who) as (session, row, edit):
+            for image in images:
+                query = select(DraftImageRow).where(
+                    DraftImageRow.draft_sequence == row.sequence, DraftImageRow.sha256 == image.sha256
+                )
+                known = session.scalar(query.order_by(DraftImageRow.number).limit(1))
+                if known is None:
+                    results.append((edit.add(image), True))
+                else:
+                    edit.restore(known)
+                    results.append((known.number, False))
+        return results
+
+    def remove(self, name: str, numbers: Sequence[int], who: str, *, restore: bool = False) -> int:
+        """Remove images from a draft, or restore them; returns how many there are of them. Raises NotFound."""
+        with self._editing(name, who) as (_, _row, edit):
+            rows = [row for number in dict.fromkeys(numbers) if (row := edit.image(number)) is not None]
+            for row in rows:
+                (edit.restore if restore else edit.remove)(row)
+        return len(rows)
+
+    def add_tag(self, name: str, tag: str, who: str) -> None:
+        """Nothing if there is such a tag. Raises NotFound."""
+        with self._editing(name, who) as (_, _row, edit):
+            edit.tag(tag)
+
+    def rename_tag(self, name: str, tag: str, new: str, who: str, *, merge: bool = False) -> int:
+        """Give a tag another name; with `merge`, its labels become those of the tag that has the name. Returns the number of
+        images that have it.
+
+        Raises:
+            NotFound: there is no such draft, or no such tag.
+            AlreadyExists: another tag has the name, and `merge` is false.
+        """
+        with self._editing(name, who) as (_, row, edit):
+            old, other = _tag(edit, tag), edit.find_tag(new)
+            if other is old:
+                return old.images
+            if other is None:
+                edit.rename(old, new)
+                return old.images
+            if not merge:
+                raise AlreadyExists("tag", new)
+            single = AnnotationKind(row.annotation_kind) is not AnnotationKind.IMAGE_OBJECT_DETECTION
+            return edit.replace_tag(old, other, single=single)
+
+    def delete_tag(self, name: str, tag: str, who: str) -> int:
+        """Delete a tag and all its labels; returns the number of images that had it. Raises NotFound."""
+        with self._editing(name, who) as (_, _row, edit):
+            return edit.replace_tag(_tag(edit, tag), None, single=False)
+
+    @contextmanager
+    def _editing(self, name: str, who: str) -> Iterator[tuple[Session, DraftRow, DraftEdit]]:
+        """A transaction in which nobody else changes the draft."""
+        with self._database.writing() as session:
+            row = _find(session, name, lock=True)
+            yield session, row, DraftEdit(session, row, who, self._database.now())
+
+    def _records(self, query: Select[DraftRow]) -> list[DraftRecord]:
+        with self._database.reading() as session:
+            return [_record(row) for row in session.scalars(query)]
+
+
+def _save(edit: DraftEdit, change: LabelChange) -> bool:
+    row = edit.image(change.number)
+    if row is None or row.state == ImageState.REMOVED.value:
+        return False
+    settled = bool(change.labels) or change.empty
+    if edit.labels(row.number) == change.labels and row.settled == settled and row.theirs is None:
+        return True
+    if change.e_tag is not None and change.e_tag != str(row.revision):
+        return False
+    edit.set_labels(row, change.labels, settled=settled)
+    return True
+
+
+def _tag(edit: DraftEdit, name: str) -> DraftTagRow:
+    tag = edit.find_tag(name)
+    if tag is None:
+        raise NotFound("tag", name)
+    return tag
+
+
+def _find(session: Session, name: str, *, lock: bool = False) -> DraftRow:
+    return found(session, select(DraftRow).where(DraftRow.name == name), "draft", name, lock=lock)
+
+
+def _check_addresses(session: Session, index: int, container: str, dataset: str) -> None:
+    """Raises ImagesElsewhere for the first image whose address does not name its content in the container."""
+    row, start, last = ContentImageRow, f"{container}/images/", -1
+    columns = select(row.position, row.url, row.query_encrypted).where(row.index_sequence == index).order_by(row.position)
+    while addresses := session.execute(columns.where(row.position > last).limit(_ADDRESSES)).all():
+        for _, url, query in addresses:
+            if query is not None or not url.startswith(start) or not _CONTENT_NAME.fullmatch(url, len(start)):
+                raise ImagesElsewhere(dataset, url, container)
+        last = addresses[-1].position
+
+
+def _copy(session: Session, draft: DraftRow, index: int) -> None:
+    """Copy the content of an index into a new draft, in the database itself: 100,000 images take a second."""
+    image, label, tag = ContentImageRow, ContentLabelRow, ContentTagRow
+    sequence, place = literal(draft.sequence), len(f"{draft.container}/images/")
+    counts = session.scalars(select(ContentIndexRow).where(ContentIndexRow.sequence == index)).one()
+    single = draft.annotation_kind == AnnotationKind.IMAGE_CLASSIFICATION.value
+    settled: ColumnElement[bool] = true()
+    if single:  # an image without a tag shows nothing in the other kinds
+        settled = select(label.number).where(label.index_sequence == index, label.position == image.position).exists()
+    images = select(
+        sequence,
+        image.position,
+        func.substr(image.url, place + 1, _SHA256_LENGTH),
+        func.substr(image.url, place + 1 + _SHA256_LENGTH),
+        image.file_name,
+        image.width,
+        image.height,
+        literal(ImageState.SAME.value),
+        settled,
+        literal(1),
+    ).where(image.index_sequence == index)
+    to_images = (
+        "draft_sequence",
+        "number",
+        "sha256",
+        "extension",
+        "file_name",
+        "width",
+        "height",
+        "state",
+        "settled",
+        "revision",
+    )
+    session.execute(insert(DraftImageRow).from_select(to_images, images))
+    sides = ("left", "top", "width", "height")
+    labels = select(sequence, label.position, label.number, label.tag, *(getattr(label, side) for side in sides))
+    to_labels = ("draft_sequence", "number", "ordinal", "tag", *sides)
+    session.execute(insert(DraftLabelRow).from_select(to_labels, labels.where(label.index_sequence == index)))
+    tags = select(sequence, tag.number, tag.name, tag.name_digest, tag.name, tag.images, tag.labels)
+    to_tags = ("draft_sequence", "number", "name", "name_digest", "base_name", "images", "labels")
+    session.execute(insert(DraftTagRow).from_select(to_tags, tags.where(tag.index_sequence == index)))
+    draft.images = draft.next_number = counts.images
+    draft.next_tag, draft.labels = counts.tags, counts.labels
+    draft.unlabelled = counts.unlabelled if single else 0
+
+
+def _record(row: DraftRow) -> DraftRecord:
+    return DraftRecord(
+        sequence=row.sequence,
+        id=row.id,
+        name=row.name,
+        annotation_kind=AnnotationKind(row.annotation_kind),
+        dataset_name=row.dataset_name,
+        base_dataset=row.base_dataset,
+        base_uris=tuple(row.base_uris or ()),
+        container=row.container,
+        images=row.images,
+        unlabelled=row.unlabelled,
+        changed=row.changed,
+        conflicts=row.conflicts,
+        labels=row.labels,
+        created_by=row.created_by,
+        created=row.created,
+        updated=row.updated,
+    )
