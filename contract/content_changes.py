@@ -1,4 +1,4 @@
-"""What changed in a dataset, in words, from its counts alone. `customization.datasets.manifest` compares whole contents."""
+"""What changed in a dataset, in words, from its counts alone. `common.dataset_content.manifest` compares whole contents."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS, FORMATS
 from vision_customization.common.errors import VisionError
 from vision_customization.common.loopback import is_loopback
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
@@ -30,7 +31,7 @@ from vision_customization.customization.client.transport import (
 )
 from vision_customization.customization.customvision.wire import Image
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS, FORMATS, ReadImage, read_image
+from vision_customization.customization.datasets.image_facts import ReadImage, read_image
 from vision_customization.customization.errors import ImageUnreadable, Unreachable
 
 LOADS_AT_ONCE = 8

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypedDict
 
+from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
 from vision_customization.contract.coco.document import CocoFile, Severity, Violation
 from vision_customization.contract.coco.rules import check_coco, check_together
 from vision_customization.contract.limits import DATASET_LIMITS
 from vision_customization.customization.datasets.content_rules import contradictions, crowded, unturned
 from vision_customization.customization.datasets.labelled_file import ContentEntry, LabelledFile
-from vision_customization.customization.datasets.manifest import Manifest, manifest_of
 from vision_customization.customization.datasets.near_names import NearNames
 from vision_customization.customization.datasets.source import DatasetFiles
 from vision_customization.customization.errors import DatasetInvalid

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vision_customization.common.dataset_content.image_formats import FORMATS
 from vision_customization.common.image_codecs import needing_codecs
 from vision_customization.common.image_metadata import essential_png, orientation_of
 from vision_customization.common.miniatures import miniature
@@ -29,28 +29,6 @@ _OPENED_AS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "ICO")
 
 _ROTATED = (5, 6, 7, 8)
 """EXIF orientations that swap width and height."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFormat:
-    extension: str
-    content_type: str
-
-
-FORMATS: Mapping[str, ImageFormat] = {
-    "JPEG": ImageFormat(".jpg", "image/jpeg"),
-    "MPO": ImageFormat(".jpg", "image/jpeg"),
-    "PNG": ImageFormat(".png", "image/png"),
-    "BMP": ImageFormat(".bmp", "image/bmp"),
-    "GIF": ImageFormat(".gif", "image/gif"),
-    "TIFF": ImageFormat(".tiff", "image/tiff"),
-    "WEBP": ImageFormat(".webp", "image/webp"),
-    "ICO": ImageFormat(".ico", "image/x-icon"),
-}
-
-
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".mpo", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ico"})
-"""The file extensions of such images, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vision_customization.common.dataset_content.blob_names import image_name
+from vision_customization.common.dataset_content.image_formats import FORMATS
 from vision_customization.contract.coco.document import CocoFile
-from vision_customization.customization.datasets.image_facts import FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class ContentEntry:
     @property
     def blob_name(self) -> str:
         """The image's name in a container: its content's digest, so that it is uploaded once."""
-        return f"images/{self.sha256}{FORMATS[self.format].extension}"
+        return image_name(self.sha256, FORMATS[self.format].extension)
 
     @property
     def content_type(self) -> str:

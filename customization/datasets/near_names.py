@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 
 
 class NearNames:

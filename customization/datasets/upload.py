@@ -1,13 +1,4 @@
-"""Uploading a dataset's content to a blob container, and deleting it.
-
-    images/<sha256>.<ext>             each image content once, even if several datasets have it
-    annotations/<sha256>.json         the COCO files that the service reads
-    manifests/<digest>.json           the dataset's content, to show later what changed; written last
-    manifests/<digest>/<sha256>       which annotation files came with it
-
-Every blob is named by its content and written only if it does not exist yet. So an interrupted upload can be continued, and
-two uploads at a time do not disturb each other.
-"""
+"""Uploading a dataset's content to a blob container, and deleting it. `common.dataset_content.blob_names` has the layout."""
 
 from __future__ import annotations
 
@@ -28,10 +19,20 @@ from vision_customization.common.blob_container import (
     open_container,
     storage_errors,
 )
+from vision_customization.common.dataset_content.blob_names import (
+    IMAGES,
+    MANIFESTS,
+    annotation_name,
+    draft_of,
+    manifest_name,
+    marker_name,
+    sha256_of_image,
+    write_new,
+)
+from vision_customization.common.dataset_content.manifest import Manifest
 from vision_customization.common.errors import StorageError
 from vision_customization.customization.datasets.content import Content
 from vision_customization.customization.datasets.labelled_file import ContentEntry
-from vision_customization.customization.datasets.manifest import Manifest
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -122,10 +123,10 @@ def upload_content(
             document = file.to_coco([f"{root}/{entry.blob_name}" for entry in file.entries])
             data = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
             sha256 = hashlib.sha256(data).hexdigest()
-            names.append(f"annotations/{sha256}.json")
-            _write_new(container, names[-1], data, "application/json")
-            _write_new(container, f"manifests/{content.digest}/{sha256}", b"", "application/octet-stream")
-        _write_new(container, f"manifests/{content.digest}.json", content.manifest.to_bytes(), "application/json")
+            names.append(annotation_name(sha256))
+            write_new(container, names[-1], data, "application/json")
+            write_new(container, marker_name(content.digest, sha256), b"", "application/octet-stream")
+        write_new(container, manifest_name(content.digest), content.manifest.to_bytes(), "application/json")
     return UploadedDataset([f"{root}/{name}" for name in names], images, image_bytes)
 
 
@@ -163,15 +164,17 @@ def delete_content(
     account_key: str | None = None,
     credential: TokenCredential | None = None,
     registered_uris: Collection[str] = (),
+    open_drafts: Collection[str] | None = None,
     keep_images: bool = False,
 ) -> DeletedContent:
-    """Delete those blobs of a content that no other content's manifest names.
+    """Delete those blobs of a content that no other content's manifest names, and no draft.
 
     With `keep_images`, delete only its manifest: its images and annotation files stay, but no longer protect blobs that it
     shares with others.
 
     Two datasets with the same content share all blobs: pass the annotation URIs of the datasets that stay registered as
-    `registered_uris`, so that nothing they need is deleted. After an interruption, call it again to continue.
+    `registered_uris`, so that nothing they need is deleted. `open_drafts` are the ids of the drafts that exist; without them,
+    everything that any draft ever had stays. After an interruption, call it again to continue.
 
     Raises:
         StorageError: the storage can't be reached, or refuses.
@@ -180,17 +183,21 @@ def delete_content(
         storage_errors(f"deletion in {container_url}"),
         open_container(container_url, account_key=account_key, credential=credential) as container,
     ):
-        names = set(container.list_blob_names(name_starts_with="manifests/"))
-        if f"manifests/{digest}.json" not in names:
+        names = set(container.list_blob_names(name_starts_with=MANIFESTS))
+        if manifest_name(digest) not in names:
             return DeletedContent(0, 0)
-        markers = [name for name in names if name.startswith(f"manifests/{digest}/")]
+        if open_drafts is not None:
+            closed = {name for name in names if (draft := draft_of(name)) is not None and draft[0] not in open_drafts}
+            _delete(container, sorted(closed))
+            names -= closed
+        markers = [name for name in names if name.startswith(marker_name(digest, ""))]
         registered = {uri.rpartition("/")[2].removesuffix(".json") for uri in registered_uris}
         if any(marker.rpartition("/")[2] in registered for marker in markers):
             return DeletedContent(0, 0)
         images, files = ([], []) if keep_images else _needed_by_no_other(container, digest, names)
         _delete(container, [*files, *images, *markers])
         # Last, because it lists what belongs to this content.
-        _delete(container, [f"manifests/{digest}.json"])
+        _delete(container, [manifest_name(digest)])
     return DeletedContent(len(images), len(files))
 
 
@@ -199,15 +206,19 @@ def _needed_by_no_other(container: ContainerClient, digest: str, names: Collecti
     unneeded = set(_read_manifest(container, digest).images)
     annotation_files, needed_files = set[str](), set[str]()
     for name in names:
-        if name.endswith(".json"):
-            other = name.removeprefix("manifests/").removesuffix(".json")
+        if draft_of(name) is not None and name.endswith(".json"):
+            unneeded -= Manifest.from_bytes(container.download_blob(name).readall()).images.keys()
+        elif name.endswith(".json"):
+            other = name.removeprefix(MANIFESTS).removesuffix(".json")
             if other != digest:
                 unneeded -= _read_manifest(container, other).images.keys()
         else:
-            of_this = name.startswith(f"manifests/{digest}/")
-            (annotation_files if of_this else needed_files).add(name.rpartition("/")[2])
-    images = [name for name in container.list_blob_names(name_starts_with="images/") if _sha256_of(name) in unneeded]
-    return images, [f"annotations/{sha256}.json" for sha256 in sorted(annotation_files - needed_files)]
+            named, of_this = name.rpartition("/")[2], name.startswith(marker_name(digest, ""))
+            (annotation_files if of_this else needed_files).add(named)
+            if draft_of(name) is not None:
+                unneeded.discard(named)
+    images = [name for name in container.list_blob_names(name_starts_with=IMAGES) if sha256_of_image(name) in unneeded]
+    return images, [annotation_name(sha256) for sha256 in sorted(annotation_files - needed_files)]
 
 
 def digest_uris(
@@ -240,7 +251,7 @@ def _upload_images(
     def upload(entry: ContentEntry) -> bool:
         if not all_listed and container.get_blob_client(entry.blob_name).exists():
             return False
-        return _write_new(container, entry.blob_name, _read_unchanged(entry), entry.content_type)
+        return write_new(container, entry.blob_name, _read_unchanged(entry), entry.content_type)
 
     pool = ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="upload")
     try:
@@ -261,23 +272,11 @@ def _upload_images(
 def _present(container: ContainerClient, wanted: int) -> tuple[set[str], bool]:
     """The images in the container, and whether the list is complete."""
     names: set[str] = set()
-    for name in container.list_blob_names(name_starts_with="images/"):
+    for name in container.list_blob_names(name_starts_with=IMAGES):
         names.add(name)
         if len(names) > max(LISTED_MAX, LISTED_MAX_PER_IMAGE * wanted):
             return names, False
     return names, True
-
-
-def _write_new(container: ContainerClient, name: str, data: bytes, content_type: str) -> bool:
-    """Write a blob unless its name exists, which means that its content does; returns whether it was written."""
-    from azure.core.exceptions import ResourceExistsError
-    from azure.storage.blob import ContentSettings
-
-    try:
-        container.upload_blob(name, data, overwrite=False, content_settings=ContentSettings(content_type=content_type))
-    except ResourceExistsError:
-        return False
-    return True
 
 
 def _read_unchanged(entry: ContentEntry) -> bytes:
@@ -291,7 +290,7 @@ def _read_unchanged(entry: ContentEntry) -> bytes:
 
 
 def _read_manifest(container: ContainerClient, digest: str) -> Manifest:
-    manifest = Manifest.from_bytes(container.download_blob(f"manifests/{digest}.json").readall())
+    manifest = Manifest.from_bytes(container.download_blob(manifest_name(digest)).readall())
     if manifest.digest != digest:
         raise StorageError(f"manifests/{digest}.json: does not match its digest, so it was changed after the upload")
     return manifest
@@ -309,7 +308,3 @@ def _delete(container: ContainerClient, names: Sequence[str]) -> None:
 
     with ThreadPoolExecutor(max_workers=CONNECTIONS, thread_name_prefix="delete") as pool:
         list(pool.map(delete, names))
-
-
-def _sha256_of(image_name: str) -> str:
-    return image_name.removeprefix("images/").partition(".")[0]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from vision_customization.common.blob_container import AZURE_BLOB_SUFFIXES, open_blob, storage_errors
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.file_digest import file_digest
 from vision_customization.common.loopback import LOOPBACK_HOSTS
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
+from vision_customization.common.dataset_content.manifest import Manifest, compare
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
 from vision_customization.contract.content_changes import counted_changes
@@ -19,7 +20,6 @@ from vision_customization.contract.owners import MANAGED_BY, RESERVED
 from vision_customization.contract.texts import counted
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.manifest import Manifest, compare
 from vision_customization.customization.datasets.registration import reading_with, register_dataset
 from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.datasets.upload import (

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import click
 
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.limits import NOVEL
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.image_argument import is_url, without_query
 from vision_customization.customization.cli.output import json_option, print_json, print_table, progress_bar
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import BadRequest
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 
 HEAD_BYTES = 64
 

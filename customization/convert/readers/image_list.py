@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 from vision_customization.customization.convert.images.content import PHOTO_EXTENSIONS
 from vision_customization.customization.convert.labelled import LabelledImages, Progress
 from vision_customization.customization.convert.readers.annotations import Annotations, tags_in
 from vision_customization.customization.convert.remarks import What
 from vision_customization.customization.convert.sources.label_text import read_lines, read_text
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 
 CLASS_FILES = ("classes.txt", "labels.txt", "class_names.txt")
 """Lists of the classes' names, by the number of their line from 0; beside the list of images."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 from vision_customization.customization.convert.labelled import FoundImage, LabelledImages, Progress
 from vision_customization.customization.convert.masks import (
     Edges,
@@ -29,7 +30,6 @@ from vision_customization.customization.convert.readers.annotations import (
 )
 from vision_customization.customization.convert.remarks import What
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
 
 SHAPES = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")

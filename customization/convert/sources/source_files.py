@@ -6,9 +6,9 @@ import os
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
+from vision_customization.common.dataset_content.image_formats import EXTENSIONS
 from vision_customization.customization.convert.images.content import is_image, other_file
 from vision_customization.customization.convert.remarks import Remarks, What
-from vision_customization.customization.datasets.image_facts import EXTENSIONS
 from vision_customization.customization.errors import ConversionFailed
 
 CONTACT_SHEET = "contact-sheet.html"

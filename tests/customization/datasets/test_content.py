@@ -14,10 +14,10 @@ from PIL import Image
 
 from tests.customization.samples import DatasetFolder, MakeFolder, encoded
 from tests.support.places import LABELLED_DATA
+from vision_customization.common.dataset_content.manifest import Manifest
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.customization.datasets.content import Content, check_dataset, describe
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.manifest import Manifest
 from vision_customization.customization.datasets.source import DatasetSource, read_dataset
 from vision_customization.customization.errors import DatasetInvalid
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.customization.samples import encoded
-from vision_customization.customization.datasets.image_facts import FORMATS, read_image
+from vision_customization.common.dataset_content.image_formats import FORMATS
+from vision_customization.customization.datasets.image_facts import read_image
 from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.errors import CodecMissing, ImageUnreadable
 

@@ -15,6 +15,9 @@ import pytest
 
 from tests.customization.azurite import ACCOUNT_KEY, PROGRAM, Azurite, azurite
 from tests.customization.samples import DatasetFolder, MakeFolder, encoded
+from vision_customization.common.blob_container import open_container
+from vision_customization.common.dataset_content.blob_names import draft_base_name, draft_image_name, write_new
+from vision_customization.common.dataset_content.manifest import Manifest
 from vision_customization.common.errors import StorageError
 from vision_customization.contract.coco.rules import check_coco
 from vision_customization.contract.enums import AnnotationKind
@@ -191,6 +194,27 @@ def test_a_content_that_is_forgotten_keeps_no_images_of_others(dataset_folder: M
     assert forgotten == DeletedContent(0, 0)
     assert upload(now, container).uploaded_images == 0
     assert delete_content(container, now.digest, account_key=ACCOUNT_KEY) == DeletedContent(9, 1)
+
+
+def test_what_a_draft_has_stays_for_as_long_as_the_draft(dataset_folder: MakeFolder, container: str) -> None:
+    content, draft = content_of(dataset_folder({"a": 3, "b": 3})), "0a-1b"
+    uris = upload(content, container).annotation_uris
+    base, *others = content.manifest.images
+    file = uris[0].rpartition("/")[2].removesuffix(".json")
+    pinned = Manifest(content.kind, {base: content.manifest.images[base]})
+    with open_container(container, account_key=ACCOUNT_KEY) as client:
+        write_new(client, draft_base_name(draft), pinned.to_bytes(), "application/json")
+        write_new(client, draft_image_name(draft, others[0]), b"", "application/octet-stream")
+        write_new(client, draft_image_name(draft, file), b"", "application/octet-stream")
+    # The draft has two of the images, and the file.
+    assert delete_content(container, content.digest, account_key=ACCOUNT_KEY, open_drafts=[draft]) == DeletedContent(4, 0)
+    assert is_there(uris[0], container)
+    upload(content, container)
+    assert delete_content(container, content.digest, account_key=ACCOUNT_KEY) == DeletedContent(4, 0), "no drafts are known"
+    upload(content, container)
+    assert delete_content(container, content.digest, account_key=ACCOUNT_KEY, open_drafts=[]) == DeletedContent(6, 1)
+    with open_container(container, account_key=ACCOUNT_KEY) as client:
+        assert [name for name in client.list_blob_names() if draft in name] == []
 
 
 def test_blobs_that_lie_there_already_have_a_digest(dataset_folder: MakeFolder, container: str) -> None:

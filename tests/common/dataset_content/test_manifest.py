@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vision_customization.common.dataset_content.manifest import Manifest, compare, manifest_of
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.datasets.manifest import Manifest, compare, manifest_of
 
 BOX: Box = (0.0, 0.0, 0.5, 0.5)
 MOVED: Box = (0.1, 0.0, 0.5, 0.5)
