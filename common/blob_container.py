@@ -65,14 +65,24 @@ def _is_path_style(host: str) -> bool:
     return "." not in host or host.replace(".", "").isdigit()
 
 
-def open_container(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> ContainerClient:
-    """A client of the container, with the account key, else with `credential`, else with the caller's Entra identity."""
+def open_container(
+    url: str,
+    *,
+    account_key: str | None = None,
+    credential: TokenCredential | None = None,
+    sas_token: str | None = None,
+) -> ContainerClient:
+    """A client of the container, with the account key or the SAS token (a query string), else with `credential`, else with the
+    caller's Entra identity."""
+    from azure.core.credentials import AzureSasCredential
     from azure.storage.blob import ContainerClient
 
     parsed = ContainerUrl.parse(url)
-    return ContainerClient.from_container_url(
-        parsed.url, credential=_credential(parsed.account, account_key, credential), **_options(parsed.loopback)
-    )
+    if sas_token is not None:
+        given: Any = AzureSasCredential(sas_token)
+    else:
+        given = _credential(parsed.account, account_key, credential)
+    return ContainerClient.from_container_url(parsed.url, credential=given, **_options(parsed.loopback))
 
 
 def open_blob(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> BlobClient:
@@ -172,8 +182,9 @@ def ensure_container(url: str, *, account_key: str | None = None, credential: To
                 raise
 
 
-def container_sas(url: str, account_key: str, expiry: datetime) -> str:
-    """A SAS token (a query string) to read and list the container until `expiry`; over TLS only if its URL is https."""
+def container_sas(url: str, account_key: str, expiry: datetime, *, create: bool = False) -> str:
+    """A SAS token (a query string) to read and list the container until `expiry`; over TLS only if its URL is https. With
+    `create`, also to write blobs that do not exist yet: never to replace or delete one."""
     from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
     parsed = ContainerUrl.parse(url)
@@ -182,7 +193,7 @@ def container_sas(url: str, account_key: str, expiry: datetime) -> str:
             account_name=parsed.account,
             container_name=parsed.container,
             account_key=account_key,
-            permission=ContainerSasPermissions(read=True, list=True),
+            permission=ContainerSasPermissions(read=True, list=True, create=create),
             expiry=expiry,
             protocol="https" if parsed.url.startswith("https:") else None,
         )

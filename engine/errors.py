@@ -7,6 +7,7 @@ EngineError
 ├── api.errors.ApiError          a request that the API refuses
 ├── blob_address.BlobError       a blob that was not read
 ├── identity.NoToken             the engine's identity gives no token
+├── drafts.errors.DraftError     something that can't be done with a draft: see drafts.errors
 ├── jobs.errors                  a job that ends early
 │   ├── JobError: JobFailed, JobCancelled
 │   └── SourceUnreachable        a host of blobs does not answer

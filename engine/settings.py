@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -100,6 +101,10 @@ class Settings(BaseModel):
     studio: bool | None = Field(
         None, description="Serve the Studio, the web pages, under /studio. [default: only if `host` is a loopback address]"
     )
+    studio_container: SecretStr | None = Field(
+        None,
+        description="Blob container, with a SAS token or for the engine's identity, for what people label. [default: none do]",
+    )
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(default_factory=usable_cores, ge=1, le=256, description="Threads that decode and analyze images.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes that `serve` starts; 0 if `worker` runs elsewhere.")
@@ -191,6 +196,22 @@ class Settings(BaseModel):
                 "http is allowed for this machine only"
             )
         return url.rstrip("/").removesuffix("/computervision")
+
+    @field_validator("studio_container", mode="after")
+    @classmethod
+    def _studio_container_is_one(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is None:
+            return None
+        url, _, token = given.get_secret_value().partition("?")
+        if not url.startswith("https://") and urlsplit(url).hostname not in LOOPBACK_HOSTS:
+            raise ValueError("must be an https address of a container; http is allowed for this machine only")
+        try:
+            ContainerUrl.parse(url)
+        except StorageError as error:
+            raise ValueError(str(error)) from None
+        if token and "sig=" not in token:
+            raise ValueError("what follows the '?' is not a SAS token: expected a query string such as sv=…&sr=c&sp=rcl&sig=…")
+        return SecretStr(f"{url.rstrip('/')}?{token}" if token else url.rstrip("/"))
 
     @field_validator("allowed_hosts", "identity_hosts", mode="after")
     @classmethod

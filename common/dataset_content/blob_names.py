@@ -4,8 +4,8 @@
     annotations/<sha256>.json         the COCO files that the service reads
     manifests/<digest>.json           the dataset's content, to show later what changed; written last
     manifests/<digest>/<sha256>       which annotation files came with it
-    manifests/draft-<id>.json         the content that a draft began with: its images stay for as long as the draft exists
-    manifests/draft-<id>/<sha256>     an image that was added to the draft
+    manifests/draft-<id>/<digest>.json  a content that a draft began with: its images stay for as long as the draft exists
+    manifests/draft-<id>/<sha256>     an image that was added to the draft, or an annotation file that it began with
 
 Every blob is named by its content and written only if it does not exist yet. So an interrupted upload can be continued, and
 two uploads at a time do not disturb each other.
@@ -14,7 +14,7 @@ two uploads at a time do not disturb each other.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MANIFESTS = "manifests/"
 IMAGES = "images/"
 
-_DRAFT = re.compile(r"manifests/draft-([0-9a-f-]+)(?:\.json|/([0-9a-f]{64}))")
+_DRAFT = re.compile(r"manifests/draft-([0-9a-f-]+)/(?:[0-9a-f]{64}\.json|([0-9a-f]{64}))")
 
 
 def image_name(sha256: str, extension: str) -> str:
@@ -42,16 +42,17 @@ def marker_name(digest: str, annotation_sha256: str) -> str:
     return f"{MANIFESTS}{digest}/{annotation_sha256}"
 
 
-def draft_base_name(draft_id: str) -> str:
-    return f"{MANIFESTS}draft-{draft_id}.json"
+def draft_base_name(draft_id: str, digest: str) -> str:
+    return f"{MANIFESTS}draft-{draft_id}/{digest}.json"
 
 
-def draft_image_name(draft_id: str, sha256: str) -> str:
+def draft_pin_name(draft_id: str, sha256: str) -> str:
+    """For an image or an annotation file."""
     return f"{MANIFESTS}draft-{draft_id}/{sha256}"
 
 
 def draft_of(name: str) -> tuple[str, str | None] | None:
-    """The draft that a blob below `manifests/` belongs to, and the digest of the image that it names if it names one."""
+    """The draft that a blob below `manifests/` belongs to, and the digest of the file that it names if it names one."""
     match = _DRAFT.fullmatch(name)
     return None if match is None else (match[1], match[2])
 
@@ -61,7 +62,7 @@ def sha256_of_image(name: str) -> str:
     return name.removeprefix(IMAGES).partition(".")[0]
 
 
-def write_new(container: ContainerClient, name: str, data: bytes, content_type: str) -> bool:
+def write_new(container: ContainerClient, name: str, data: bytes | BinaryIO, content_type: str) -> bool:
     """Write a blob unless its name exists, which means that its content does; returns whether it was written."""
     from azure.core.exceptions import ResourceExistsError
     from azure.storage.blob import ContentSettings

@@ -47,7 +47,14 @@ class DraftEdit:
         self._set_state(row, self._state_with(row, labels))
 
     def add(self, image: NewDraftImage) -> int:
-        """Add an image; returns its number."""
+        """Add an image that the dataset does not have; returns its number."""
+        return self._add(image, image.labels, ImageState.NEW)
+
+    def add_base(self, image: NewDraftImage, labels: Sequence[DraftLabel]) -> int:
+        """Add an image that the dataset has, with these labels; returns its number."""
+        return self._add(image, labels, ImageState.SAME)
+
+    def _add(self, image: NewDraftImage, labels: Sequence[DraftLabel], state: ImageState) -> int:
         draft = self._draft
         row = DraftImageRow(
             draft_sequence=draft.sequence,
@@ -57,8 +64,8 @@ class DraftEdit:
             file_name=image.file_name,
             width=image.width,
             height=image.height,
-            state=ImageState.NEW.value,
-            settled=image.settled or bool(image.labels),
+            state=state.value,
+            settled=image.settled or bool(labels),
             revision=1,
             base=None,
             theirs=None,
@@ -67,12 +74,12 @@ class DraftEdit:
         )
         draft.next_number += 1
         draft.images += 1
-        draft.changed += 1
+        draft.changed += state is not ImageState.SAME
         draft.unlabelled += not row.settled
         self._session.add(row)
         self._session.flush()
-        self._write_labels(row.number, image.labels)
-        self._count_labels(image.labels, +1)
+        self._write_labels(row.number, labels)
+        self._count_labels(labels, +1)
         return row.number
 
     def remove(self, row: DraftImageRow) -> None:

@@ -80,6 +80,11 @@ class DraftImageRecord:
     def e_tag(self) -> str:
         return str(self.revision)
 
+    @property
+    def in_base(self) -> bool:
+        """Whether the dataset has the image that the draft began with, or was merged with last."""
+        return self.state is ImageState.SAME or self.base is not None
+
 
 @dataclass(frozen=True, slots=True)
 class DraftImages:

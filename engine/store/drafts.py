@@ -17,6 +17,7 @@ from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.database import found
 from vision_customization.engine.store.draft_edit import DraftEdit
+from vision_customization.engine.store.draft_merge import Merge, MergeCounts
 from vision_customization.engine.store.draft_pages import DraftPages, images_of
 from vision_customization.engine.store.draft_records import (
     DraftImageRecord,
@@ -202,6 +203,26 @@ class DraftStore(DraftPages):
         """Delete a tag and all its labels; returns the number of images that had it. Raises NotFound."""
         with self._editing(name, who) as (_, _row, edit):
             return edit.replace_tag(_tag(edit, tag), None, single=False)
+
+    def merge(self, name: str, base_uris: Sequence[str], theirs: Iterable[NewDraftImage], who: str) -> MergeCounts:
+        """Merge with what the dataset has now, which the draft then is based on. Raises NotFound.
+
+        Args:
+            base_uris: the dataset's annotation files now.
+            theirs: all images of the dataset, with their labels.
+        """
+        with self._editing(name, who) as (session, row, edit):
+            tags = session.scalars(select(DraftTagRow).where(DraftTagRow.draft_sequence == row.sequence)).all()
+            merge = Merge(edit, {tag.name: tag.base_name or tag.name for tag in tags}, theirs)
+            images = self.all_images(row.sequence, removed=True)  # as they were before
+            for image in images:
+                merge.of(image)
+            merge.add_rest()
+            row.base_uris = list(base_uris)
+            for tag in session.scalars(select(DraftTagRow).where(DraftTagRow.draft_sequence == row.sequence)):
+                if tag.base_name is None and tag.name in merge.their_tags:
+                    tag.base_name = tag.name
+            return merge.counts
 
     @contextmanager
     def _editing(self, name: str, who: str) -> Iterator[tuple[Session, DraftRow, DraftEdit]]:

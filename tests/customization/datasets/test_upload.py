@@ -16,7 +16,7 @@ import pytest
 from tests.customization.azurite import ACCOUNT_KEY, PROGRAM, Azurite, azurite
 from tests.customization.samples import DatasetFolder, MakeFolder, encoded
 from vision_customization.common.blob_container import open_container
-from vision_customization.common.dataset_content.blob_names import draft_base_name, draft_image_name, write_new
+from vision_customization.common.dataset_content.blob_names import draft_base_name, draft_pin_name, write_new
 from vision_customization.common.dataset_content.manifest import Manifest
 from vision_customization.common.errors import StorageError
 from vision_customization.contract.coco.rules import check_coco
@@ -203,9 +203,9 @@ def test_what_a_draft_has_stays_for_as_long_as_the_draft(dataset_folder: MakeFol
     file = uris[0].rpartition("/")[2].removesuffix(".json")
     pinned = Manifest(content.kind, {base: content.manifest.images[base]})
     with open_container(container, account_key=ACCOUNT_KEY) as client:
-        write_new(client, draft_base_name(draft), pinned.to_bytes(), "application/json")
-        write_new(client, draft_image_name(draft, others[0]), b"", "application/octet-stream")
-        write_new(client, draft_image_name(draft, file), b"", "application/octet-stream")
+        write_new(client, draft_base_name(draft, pinned.digest), pinned.to_bytes(), "application/json")
+        write_new(client, draft_pin_name(draft, others[0]), b"", "application/octet-stream")
+        write_new(client, draft_pin_name(draft, file), b"", "application/octet-stream")
     # The draft has two of the images, and the file.
     assert delete_content(container, content.digest, account_key=ACCOUNT_KEY, open_drafts=[draft]) == DeletedContent(4, 0)
     assert is_there(uris[0], container)

@@ -1,0 +1,73 @@
+"""How a draft begins: with the content of a dataset, or with nothing."""
+
+import re
+
+from vision_customization.common.dataset_content.blob_names import draft_base_name, draft_pin_name
+from vision_customization.contract.drafts import DraftCreate
+from vision_customization.contract.enums import ContentStatus
+from vision_customization.engine.content.current import Service as Contents
+from vision_customization.engine.content.current import content_of
+from vision_customization.engine.drafts.container import Container
+from vision_customization.engine.drafts.errors import BaseNotReady, DraftError
+from vision_customization.engine.drafts.labels import tag_fault
+from vision_customization.engine.drafts.saving import manifest_of_draft
+from vision_customization.engine.store import DraftRecord, Store
+
+_CONTENT_NAME = re.compile(r"([0-9a-f]{64})\.json")
+
+
+def open_draft(service: Contents, container: Container, name: str, order: DraftCreate, who: str) -> DraftRecord:
+    """Create the draft `name`.
+
+    What it begins with is noted in the container, so that its images and annotation files stay there for as long as the draft
+    exists.
+
+    Raises:
+        AlreadyExists: a draft has the name.
+        NotFound: there is no such dataset.
+        BaseNotReady: the dataset's content is not read yet.
+        ImagesElsewhere: the dataset's images are not in `container`.
+        DraftError: the order contradicts itself.
+        ContainerRefuses: there is no draft then.
+    """
+    drafts = service.store.drafts
+    for tag in order.tags:
+        if fault := tag_fault(tag):
+            raise DraftError(f"tags: {fault}.")
+    if order.base_dataset is None:
+        if order.annotation_kind is None:
+            raise DraftError("annotationKind is missing: a draft without a base dataset needs it.")
+        target = order.dataset_name or name
+        return drafts.create(name, order.annotation_kind, target, container.url, who, tags=order.tags)
+    dataset = service.store.datasets.find(order.base_dataset)
+    if order.annotation_kind not in (None, dataset.annotation_kind):
+        raise DraftError(f"annotationKind: the dataset '{dataset.name}' is of kind {dataset.annotation_kind}.")
+    content = content_of(service, dataset.name)
+    if content.status is not ContentStatus.READY or content.successor is not None:
+        failed = content.status is ContentStatus.FAILED and content.error is not None
+        why = content.error.message if failed and content.error is not None else "is not read yet. Try again in a moment."
+        raise BaseNotReady(f"The content of the dataset '{dataset.name}' {'cannot be read: ' if failed else ''}{why}")
+    draft = drafts.create(
+        name,
+        dataset.annotation_kind,
+        order.dataset_name or dataset.name,
+        container.url,
+        who,
+        base=(dataset.name, dataset.annotation_file_uris, content.index),
+        tags=order.tags,
+    )
+    try:
+        pin_base(service.store, container, draft)
+    except BaseException:
+        drafts.delete(name)
+        raise
+    return draft
+
+
+def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:
+    """Note in the container what the draft begins with. Raises ContainerRefuses."""
+    manifest = manifest_of_draft(store, draft)
+    container.write(draft_base_name(draft.id, manifest.digest), manifest.to_bytes(), "application/json")
+    for uri in draft.base_uris:
+        if (named := _CONTENT_NAME.fullmatch(uri.rpartition("/")[2])) is not None:
+            container.write(draft_pin_name(draft.id, named[1]), b"", "application/octet-stream")
