@@ -81,9 +81,10 @@ class DraftBase(Wire):
 
 
 class Draft(Wire):
-    """A draft, with its counts."""
+    """A draft, with its counts. `id` is in the names of the blobs that keep its images."""
 
     name: str
+    id: str
     annotation_kind: AnnotationKind
     dataset_name: str
     base: DraftBase | None = None

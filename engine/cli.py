@@ -17,7 +17,7 @@ from vision_customization.engine.settings import Settings, unknown_variables, va
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key", "studio_client_secret")
+_FROM_ENVIRONMENT_ONLY = ("keys", "token_key", "vision_key", "studio_container", "studio_client_secret")
 """Secrets are not flags: other users of the machine can read a process's command line."""
 
 _OF_THE_API = (
@@ -43,6 +43,8 @@ Set by environment variable only, because other users of the machine can read co
   VISION_ENGINE_KEYS       {keys}
   VISION_ENGINE_TOKEN_KEY  {token_key}
   VISION_ENGINE_VISION_KEY {vision_key}
+  VISION_ENGINE_STUDIO_CONTAINER
+                           {studio_container}
   VISION_ENGINE_STUDIO_CLIENT_SECRET
                            {studio_client_secret}
 """

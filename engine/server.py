@@ -34,6 +34,7 @@ log = logging.getLogger("engine.server")
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in progress and stop the workers. Raises SettingsError."""
     from vision_customization.engine.blobs.reader import BlobReader
+    from vision_customization.engine.drafts.container import StudioContainer
     from vision_customization.engine.jobs.process.worker_processes import WorkerProcesses
     from vision_customization.engine.jobs.queue import JobQueue
     from vision_customization.engine.models.cache import ModelCache
@@ -66,11 +67,15 @@ def serve(settings: Settings) -> None:
         prebuilt = VisionResource.open(settings)
         if prebuilt is not None:
             stack.enter_context(prebuilt)
+        container = StudioContainer.open(settings)
+        if container is not None:
+            stack.callback(container.close)
         connections = Connections(limits.connections)
         pictures = stack.enter_context(ImageViews(store, objects, blobs, settings.threads))
         app = create_app(
             *(settings, store, queue, models, blobs, objects),
             prebuilt=prebuilt,
+            studio_container=container,
             connections=connections,
             studio=partial(create_studio, pictures=pictures),
         )

@@ -19,6 +19,8 @@ from vision_customization.engine.api.routes import (
     content,
     custom_vision,
     datasets,
+    draft_images,
+    drafts,
     evaluations,
     judging,
     label_issues,
@@ -32,8 +34,10 @@ from vision_customization.engine.api.routes import (
     sign_in_codes,
     storage_check,
     training_speed,
+    versions,
 )
 from vision_customization.engine.api.routes.probes import engine_version
+from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.orders import Jobs
 from vision_customization.engine.outcomes.judge import Judge
@@ -50,6 +54,9 @@ ROUTERS = (
     datasets.router,
     content.router,
     label_issues.router,
+    versions.router,
+    drafts.router,
+    draft_images.router,
     evaluations.router,
     outcomes.router,
     judging.router,
@@ -74,6 +81,7 @@ def create_app(
     objects: ObjectStore,
     *,
     prebuilt: Prebuilt | None = None,
+    studio_container: Container | None = None,
     connections: Connections | None = None,
     entra_keys: KeySource | None = None,
     studio: StudioFactory | None = None,
@@ -86,11 +94,12 @@ def create_app(
         blobs: reads images by URL.
         objects: holds the artifacts.
         prebuilt: answers prebuilt features; without it, requests for them are refused.
+        studio_container: where drafts and versions are written; without it, there are none.
         connections: the server's connections, for /metrics.
         entra_keys: source of the Entra tenant's public keys; by default Entra itself.
         studio: makes the web pages, which are served under /studio if the settings say so.
     """
-    service = Service(settings, store, jobs, models, blobs, objects, Judge(objects), prebuilt)
+    service = Service(settings, store, jobs, models, blobs, objects, Judge(objects), prebuilt, studio_container)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store, connections)
     app = FastAPI(

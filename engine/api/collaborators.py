@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import DetectedObject
+from vision_customization.engine.blobs.access import Reader
 from vision_customization.engine.blobs.identity import Identity
-from vision_customization.engine.blobs.reader import Blob, NotModified
+from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.answers import Classification
 from vision_customization.engine.models.prebuilt import PrebuiltReply
@@ -36,12 +37,8 @@ class Models(LoadedModels, Protocol):
         ...
 
 
-class Blobs(Protocol):
+class Blobs(Reader, Protocol):
     """Reads images from allowed hosts; `vision_customization.engine.blobs.reader.BlobReader`."""
-
-    def read(self, url: str, *, max_bytes: int = ..., limit_seconds: float | None = ...) -> Blob | NotModified:
-        """Raises `vision_customization.engine.blobs.reader.BlobError`."""
-        ...
 
     @property
     def identity(self) -> Identity:
@@ -71,3 +68,4 @@ class Service:
     objects: ObjectStore
     judge: Judge
     prebuilt: Prebuilt | None = None
+    studio_container: Container | None = None

@@ -9,6 +9,16 @@ from pydantic.json_schema import models_json_schema
 
 from vision_customization.contract.analysis import AnalyzeUrl
 from vision_customization.contract.datasets import DatasetCreate, DatasetUpdate
+from vision_customization.contract.drafts import (
+    DraftCreate,
+    ImageNumbers,
+    LabelsBatch,
+    LabelsPut,
+    TagCreate,
+    TagDelete,
+    TagRename,
+    VersionSave,
+)
 from vision_customization.contract.evaluations import EvaluationCreate
 from vision_customization.contract.models import ModelCreate, ModelOwner
 from vision_customization.contract.products import PlanogramMatch
@@ -21,12 +31,20 @@ REQUEST_BODIES = (
     AnalyzeUrl,
     DatasetCreate,
     DatasetUpdate,
+    DraftCreate,
     EvaluationCreate,
+    ImageNumbers,
+    LabelsBatch,
+    LabelsPut,
     ModelCreate,
     ModelOwner,
     PlanogramMatch,
     PublishedModelPut,
     StorageCheck,
+    TagCreate,
+    TagDelete,
+    TagRename,
+    VersionSave,
 )
 
 _FAILURES = {
@@ -38,7 +56,7 @@ _FAILURES = {
     412: "The resource's eTag is not the one in If-Match.",
     413: "The body is too long.",
     429: "Too many requests are waiting; try again after Retry-After seconds.",
-    502: "The Vision resource that answers `features` does not respond, or refuses the engine.",
+    502: "What the engine needs for the answer does not respond, or refuses it: the Vision resource, or a container.",
     503: "The database does not answer.",
 }
 

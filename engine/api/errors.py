@@ -12,11 +12,13 @@ from starlette.exceptions import HTTPException
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.limits import API_VERSION
 from vision_customization.contract.wire import ErrorDetails, ErrorResponse, InnerError, RequestError
+from vision_customization.engine.drafts.errors import ContainerRefuses, DraftError, LabelsInvalid, PictureRefused
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.orders import OrderRefused
 from vision_customization.engine.store import (
     AlreadyExists,
     GateMissed,
+    ImagesElsewhere,
     NotFound,
     PreconditionFailed,
     StoreError,
@@ -34,6 +36,10 @@ _NOT_FOUND = {
     "run": ErrorCode.PRODUCT_RECOGNITION_RUN_NOT_FOUND,
     "content index": ErrorCode.RESOURCE_NOT_FOUND,
     "inspection": ErrorCode.RESOURCE_NOT_FOUND,
+    "draft": ErrorCode.DRAFT_NOT_FOUND,
+    "tag": ErrorCode.RESOURCE_NOT_FOUND,
+    "version": ErrorCode.RESOURCE_NOT_FOUND,
+    "image": ErrorCode.RESOURCE_NOT_FOUND,
 }
 _ALREADY_EXISTS = {
     "dataset": ErrorCode.DATASET_ALREADY_EXISTS,
@@ -41,6 +47,8 @@ _ALREADY_EXISTS = {
     "evaluation": ErrorCode.MODEL_EVALUATION_ALREADY_EXISTS,
     "published model": ErrorCode.MODEL_ALREADY_EXISTS,
     "run": ErrorCode.PRODUCT_RECOGNITION_RUN_ALREADY_EXISTS,
+    "draft": ErrorCode.DRAFT_ALREADY_EXISTS,
+    "tag": ErrorCode.TAG_ALREADY_EXISTS,
 }
 
 
@@ -108,6 +116,8 @@ def store_refusal(error: StoreError) -> ApiError:
         return invalid(f"{target}: {error}", target=target)
     if isinstance(error, WrongState):
         return invalid(str(error), target=error.name)
+    if isinstance(error, ImagesElsewhere):
+        return invalid(str(error), target="baseDataset")
     if isinstance(error, GateMissed):
         return ApiError(400, ErrorCode.GATE_MISSED, str(error), target="require")
     raise error
@@ -116,6 +126,15 @@ def store_refusal(error: StoreError) -> ApiError:
 def order_refusal(error: OrderRefused) -> ApiError:
     """The API's answer to an order that is refused."""
     return invalid(str(error), target=error.target)
+
+
+def draft_refusal(error: DraftError) -> ApiError:
+    """The API's answer to what can't be done with a draft."""
+    if isinstance(error, ContainerRefuses):
+        return ApiError(502, ErrorCode.FAILED_TO_PROCESS, str(error))
+    if isinstance(error, PictureRefused):
+        return invalid(str(error), inner=ErrorCode.INVALID_IMAGE_FORMAT)
+    return invalid(str(error), target=error.target if isinstance(error, LabelsInvalid) else None)
 
 
 def internal_error(request_id: str) -> ApiError:
@@ -152,6 +171,11 @@ def answer_errors(app: FastAPI) -> None:
     async def refuse_order(_: Request, error: Exception) -> Response:
         assert isinstance(error, OrderRefused)
         return order_refusal(error).response()
+
+    @app.exception_handler(DraftError)
+    async def refuse_draft(_: Request, error: Exception) -> Response:
+        assert isinstance(error, DraftError)
+        return draft_refusal(error).response()
 
     @app.exception_handler(RequestValidationError)
     async def refuse_values(_: Request, error: Exception) -> Response:

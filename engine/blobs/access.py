@@ -3,7 +3,7 @@ identity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from pydantic import SecretStr
 
@@ -12,6 +12,23 @@ from vision_customization.engine.blobs.address import BlobAddress, BlobError, Co
 
 if TYPE_CHECKING:
     from vision_customization.engine.blobs.reader import Blob, BlobReader, NotModified, Spooled
+
+
+class Reader(Protocol):
+    """What reads a blob; `BlobReader`."""
+
+    def read(
+        self,
+        url: str,
+        *,
+        sas: SecretStr | None = ...,
+        sas_scope: str | None = ...,
+        identity: bool = ...,
+        etag: str | None = ...,
+        max_bytes: int = ...,
+        limit_seconds: float | None = ...,
+        on_wait: Callable[[str], None] | None = ...,
+    ) -> "Blob | NotModified": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +51,7 @@ class Access:
 
     def read(
         self,
-        reader: "BlobReader",
+        reader: "Reader",
         url: str,
         *,
         etag: str | None = None,

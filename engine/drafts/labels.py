@@ -1,6 +1,6 @@
 """Which labels an image can have, by the kind of its dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vision_customization.contract.coco.boxes import bbox_problem, cut_to_image
 from vision_customization.contract.coco.document import Box
@@ -13,7 +13,7 @@ from vision_customization.engine.drafts.errors import LabelsInvalid
 from vision_customization.engine.store.draft_records import DraftLabel
 
 
-def checked_labels(kind: AnnotationKind, labels: Sequence[ImageLabel], known: Sequence[str] = ()) -> tuple[DraftLabel, ...]:
+def checked_labels(kind: AnnotationKind, labels: Sequence[ImageLabel], known: Collection[str] = ()) -> tuple[DraftLabel, ...]:
     """The labels as a draft of this kind keeps them: of several with the same tag and no box, one.
 
     Args:
@@ -33,7 +33,7 @@ def checked_labels(kind: AnnotationKind, labels: Sequence[ImageLabel], known: Se
             raise LabelsInvalid(f"{place}.bbox", "is missing: a label of an object has [left, top, width, height]")
         if not boxed and label.bbox is not None:
             raise LabelsInvalid(f"{place}.bbox", "only a dataset for object detection has boxes")
-        if label.bbox is not None and (problem := bbox_problem(cut_to_image(label.bbox))):
+        if label.bbox is not None and (problem := bbox_problem(cut_to_image(list(label.bbox)))):
             raise LabelsInvalid(f"{place}.bbox", problem)
     found = [DraftLabel(label.tag, _box(label)) for label in labels]
     if not boxed:
@@ -47,7 +47,7 @@ def checked_labels(kind: AnnotationKind, labels: Sequence[ImageLabel], known: Se
 def tag_fault(name: str) -> str | None:
     """Why a tag can't have this name; None if it can."""
     if not name or name != name.strip():
-        return f"{name!r} is no name for a tag: it is empty, or has blanks around it"
+        return f"{name!r} is not a tag's name: it is empty, or has blanks around it"
     if len(name) > TAG_MAX_LENGTH:
         return f"the name has {len(name):,} characters; at most {TAG_MAX_LENGTH} are allowed"
     fault = name_text_fault(name)
@@ -57,7 +57,7 @@ def tag_fault(name: str) -> str | None:
 def _box(label: ImageLabel) -> Box | None:
     if label.bbox is None:
         return None
-    cut = cut_to_image(label.bbox)
-    assert isinstance(cut, tuple | list), "a box in, a box out"
+    cut = cut_to_image(list(label.bbox))
+    assert isinstance(cut, list), "a box in, a box out"
     left, top, width, height = cut
     return left, top, width, height

@@ -11,7 +11,7 @@ from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import BaseNotReady, DraftError
 from vision_customization.engine.drafts.labels import tag_fault
 from vision_customization.engine.drafts.saving import manifest_of_draft
-from vision_customization.engine.store import DraftRecord, Store
+from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DraftRecord, Store
 
 _CONTENT_NAME = re.compile(r"([0-9a-f]{64})\.json")
 
@@ -39,14 +39,9 @@ def open_draft(service: Contents, container: Container, name: str, order: DraftC
             raise DraftError("annotationKind is missing: a draft without a base dataset needs it.")
         target = order.dataset_name or name
         return drafts.create(name, order.annotation_kind, target, container.url, who, tags=order.tags)
-    dataset = service.store.datasets.find(order.base_dataset)
+    dataset, content = ready_content(service, order.base_dataset)
     if order.annotation_kind not in (None, dataset.annotation_kind):
         raise DraftError(f"annotationKind: the dataset '{dataset.name}' is of kind {dataset.annotation_kind}.")
-    content = content_of(service, dataset.name)
-    if content.status is not ContentStatus.READY or content.successor is not None:
-        failed = content.status is ContentStatus.FAILED and content.error is not None
-        why = content.error.message if failed and content.error is not None else "is not read yet. Try again in a moment."
-        raise BaseNotReady(f"The content of the dataset '{dataset.name}' {'cannot be read: ' if failed else ''}{why}")
     draft = drafts.create(
         name,
         dataset.annotation_kind,
@@ -62,6 +57,18 @@ def open_draft(service: Contents, container: Container, name: str, order: DraftC
         drafts.delete(name)
         raise
     return draft
+
+
+def ready_content(service: Contents, dataset_name: str) -> tuple[DatasetRecord, ContentIndexRecord]:
+    """A dataset and its content, which a worker has read. Raises NotFound, BaseNotReady."""
+    dataset = service.store.datasets.find(dataset_name)
+    content = content_of(service, dataset_name)
+    newest = content.successor or content
+    if newest.status is ContentStatus.FAILED and newest.error is not None:
+        raise BaseNotReady(f"The content of the dataset '{dataset_name}' cannot be read: {newest.error.message}")
+    if newest.status is not ContentStatus.READY:
+        raise BaseNotReady(f"The content of the dataset '{dataset_name}' is not read yet. Try again in a moment.")
+    return dataset, content
 
 
 def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:

@@ -13,6 +13,7 @@ from vision_customization.contract.limits import DATASET_LIMITS, IMAGE_BYTES_MAX
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import PictureRefused
 from vision_customization.engine.learning.errors import CodecError, ImageError
+from vision_customization.engine.learning.images import FORMATS as READABLE
 from vision_customization.engine.learning.images import decode_image
 from vision_customization.engine.store.draft_records import DraftRecord, NewDraftImage
 
@@ -34,7 +35,7 @@ def read_picture(data: bytes, file_name: str, kind: AnnotationKind) -> NewDraftI
         raise
     except ImageError as error:
         raise PictureRefused(f"{file_name}: {error}.") from None
-    with Image.open(io.BytesIO(data), formats=tuple(FORMATS)) as image:
+    with Image.open(io.BytesIO(data), formats=READABLE) as image:
         extension = FORMATS[image.format or ""].extension
     return NewDraftImage(
         sha256=hashlib.sha256(data).hexdigest(),

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from vision_customization.common.dataset_content.blob_names import annotation_name, manifest_name, marker_name
 from vision_customization.common.dataset_content.manifest import Manifest, compare, manifest_of
+from vision_customization.contract.texts import counted
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NotSaved
 from vision_customization.engine.store import DraftImageRecord, DraftRecord, Store, VersionRecord
@@ -28,7 +29,8 @@ def save_version(store: Store, container: Container, draft: DraftRecord, who: st
     """
     draft = store.drafts.find(draft.name)
     if draft.conflicts:
-        raise NotSaved(f"The draft '{draft.name}' has {draft.conflicts} images that both sides changed: settle them first.")
+        which, them = counted(draft.conflicts, "image"), "it" if draft.conflicts == 1 else "them"
+        raise NotSaved(f"The draft '{draft.name}' has {which} that both sides changed. Settle {them} first.")
     if not draft.images:
         raise NotSaved(f"The draft '{draft.name}' has no images: add some first.")
     with tempfile.TemporaryFile() as file:

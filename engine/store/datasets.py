@@ -142,6 +142,29 @@ class DatasetStore:
         """The decrypted token of `dataset`; None if it has none. Raises SettingsError if it was encrypted with another key."""
         return self._cipher.decrypt(dataset.sas_token_encrypted) if dataset.sas_token_encrypted else None
 
+    def unregistered(
+        self,
+        name: str,
+        annotation_kind: AnnotationKind,
+        uris: Sequence[str],
+        authentication_kind: AuthenticationKind,
+        sas_token: SecretStr | None,
+    ) -> DatasetRecord:
+        """A dataset that is not registered, to read its blobs with `access`. Its eTag is its name."""
+        now = self._database.now()
+        return DatasetRecord(
+            name=name,
+            annotation_kind=annotation_kind,
+            annotation_file_uris=tuple(uris),
+            authentication_kind=authentication_kind,
+            sas_token_encrypted=self._cipher.encrypt(sas_token) if sas_token else None,
+            sas_scopes=tuple(_containers(uris)) if sas_token else (),
+            custom_properties=None,
+            created=now,
+            updated=now,
+            e_tag=name,
+        )
+
     def access(self, dataset: DatasetRecord) -> Access:
         """How the blobs of `dataset` are read. Raises SettingsError if its token was encrypted with another key."""
         try:

@@ -19,7 +19,17 @@ from typing import Literal
 from vision_customization.engine.errors import EngineError
 
 Kind = Literal[
-    "dataset", "model", "evaluation", "published model", "run", "content index", "inspection", "draft", "tag", "version"
+    "dataset",
+    "model",
+    "evaluation",
+    "published model",
+    "run",
+    "content index",
+    "inspection",
+    "draft",
+    "tag",
+    "version",
+    "image",
 ]
 
 

@@ -25,7 +25,7 @@ def test_help_shows_the_commands_and_how_to_begin(flag: str) -> None:
         assert expected in text
 
 
-SECRETS = ("keys", "token_key", "vision_key", "studio_client_secret")
+SECRETS = ("keys", "token_key", "vision_key", "studio_container", "studio_client_secret")
 OF_THE_WORKER = ("health_port",)
 
 # How `--help` shows each setting: what stands after its flag.

@@ -6,19 +6,22 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import numpy as np
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import SecretStr
 
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
-from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.enums import AuthenticationKind, ModelKind
 from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.engine.api import create_app
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
+from vision_customization.engine.drafts.container import Authentication
+from vision_customization.engine.drafts.errors import ContainerRefuses
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.answers import Classification, TagProbability
 from vision_customization.engine.objects.files import FileObjects
@@ -112,12 +115,12 @@ class FixedBlobs:
     identity: FixedIdentity = field(default_factory=FixedIdentity)
     before_reply: Callable[[], object] = lambda: None
 
-    def read(self, url: str, *, max_bytes: int = 0, limit_seconds: float | None = None) -> Blob:
+    def read(self, url: str, *, max_bytes: int = 0, limit_seconds: float | None = None, **_: object) -> Blob:
         assert limit_seconds is not None
         self.before_reply()
         if url not in self.content:
             raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
-        assert max_bytes == 20_971_520
+        assert max_bytes >= 20_971_520
         return Blob(self.content[url], None)
 
     def check(self, url: str, limit_seconds: float) -> None:
@@ -125,6 +128,25 @@ class FixedBlobs:
             raise BlobError(self.denied[url], f"{url} may not be read.")
         if url not in self.content:
             raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
+
+
+@dataclass
+class RecordedContainer:
+    """The container of the Studio, in memory; `refusing` is why it takes nothing."""
+
+    url: str = "https://account.blob.core.windows.net/training"
+    authentication: Authentication = (AuthenticationKind.SAS, SecretStr("sv=1&sp=rcl&sig=SECRET"))
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    refusing: str = ""
+
+    def write(self, name: str, data: bytes | BinaryIO, content_type: str) -> bool:
+        assert content_type
+        if self.refusing:
+            raise ContainerRefuses(self.refusing)
+        if name in self.blobs:
+            return False
+        self.blobs[name] = data if isinstance(data, bytes) else data.read()
+        return True
 
 
 class Caller:
@@ -174,6 +196,7 @@ class World:
     blobs: FixedBlobs
     objects: FileObjects
     call: Caller
+    container: RecordedContainer
 
     @property
     def shelf_image(self) -> bytes:
@@ -219,8 +242,10 @@ class World:
 
 def build(settings: Settings, store: Store, **arguments: Any) -> World:  # noqa: ANN401 - handed on
     jobs, models, blobs, objects = RecordedJobs(), FixedModels(), FixedBlobs(), FileObjects(settings.data_dir / "objects")
-    app = create_app(settings, store, jobs, models, blobs, objects, **arguments)
-    return World(settings, store, jobs, models, blobs, objects, Caller(app))
+    container = RecordedContainer()
+    options = {"studio_container": container, **arguments}
+    app = create_app(settings, store, jobs, models, blobs, objects, **options)
+    return World(settings, store, jobs, models, blobs, objects, Caller(app), container)
 
 
 def image_bytes(kind: str = "PNG", size: tuple[int, int] = (60, 80), **options: object) -> bytes:

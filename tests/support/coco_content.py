@@ -68,8 +68,13 @@ def index(store: Store, name: str, document: Mapping[str, Any]) -> ContentIndexR
     """Read the annotation file of a dataset whose content was not looked at yet, or has changed."""
     look = store.content.look(name)
     assert look.created is not None
-    begun, data = store.content.begin(look.created), json.dumps(document).encode()
-    writer = store.content.writer(look.created)
+    return fill(store, look.created, name, document)
+
+
+def fill(store: Store, index_id: str, name: str, document: Mapping[str, Any]) -> ContentIndexRecord:
+    """Read the annotation file of the dataset `name` into an index that waits for a worker."""
+    begun, data = store.content.begin(index_id), json.dumps(document).encode()
+    writer = store.content.writer(index_id)
     with tempfile.TemporaryDirectory() as folder, DatasetContent(Path(folder), begun.annotation_kind, begun.purpose) as content:
         content.add(io.BytesIO(data), f"{name}.json")
         writer.add_images(NewImage(*image) for image in content.images())
@@ -83,7 +88,7 @@ def index(store: Store, name: str, document: Mapping[str, Any]) -> ContentIndexR
             if content.problems.counts[each]
         ]
     file = IndexedFile(f"{CONTAINER}/{name}.json", hashlib.sha256(data).hexdigest(), len(data), '"v1"')
-    return store.content.finish(look.created, writer, [file], counts)
+    return store.content.finish(index_id, writer, [file], counts)
 
 
 def read(store: Store, *names: str) -> None:

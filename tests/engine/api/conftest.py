@@ -38,7 +38,7 @@ def world(shared_world: World) -> World:
             session.execute(delete(table))
     for folder in ("models", "jobs", "imports"):
         shared_world.objects.delete(folder)
-    for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs):
+    for recorder in (shared_world.jobs, shared_world.models, shared_world.blobs, shared_world.container):
         recorder.__init__()  # type: ignore[misc]
     return shared_world
 

@@ -1,0 +1,122 @@
+"""`/datasets/{name}/versions` (an extension): what was saved from drafts, and the files behind it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+
+from vision_customization.common.dataset_content.blob_names import IMAGES
+from vision_customization.common.dataset_content.image_formats import FORMATS
+from vision_customization.contract.drafts import DIGEST_PATTERN, DatasetVersion
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.limits import IMAGE_BYTES_MAX
+from vision_customization.contract.wire import Page
+from vision_customization.engine.api.collaborators import Service
+from vision_customization.engine.api.document import failures
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
+from vision_customization.engine.drafts.errors import NoStudioContainer
+from vision_customization.engine.store import NotFound, VersionRecord
+
+ANNOTATIONS_BYTES_MAX = 512 * 1024 * 1024
+"""Of some 800,000 images. `vision datasets copy` reads larger files from storage itself."""
+READ_SECONDS_MAX = 120.0
+
+Digest = Annotated[str, Path(pattern=DIGEST_PATTERN, description="Digest of the version.")]
+_EXTENSIONS = "|".join(sorted({each.extension.removeprefix(".") for each in FORMATS.values()}))
+ImageFile = Annotated[
+    str, Path(pattern=rf"^[0-9a-f]{{64}}\.({_EXTENSIONS})$", description="The image's SHA-256 and its extension.")
+]
+
+router = APIRouter(prefix="/computervision/datasets/{name}/versions", tags=["Drafts"], dependencies=VERSIONED)
+
+
+@router.get(
+    "",
+    summary="List the versions of a dataset, the newest first (an extension)",
+    response_model=Page[DatasetVersion],
+    responses=failures(400, 401, 404, 405),
+)
+def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
+    versions = service.store.versions
+    return page.of(lambda skip, top: versions.page(name, skip, top), lambda record: version_shown(service, record))
+
+
+@router.get(
+    "/{digest}",
+    summary="Get a version of a dataset (an extension)",
+    response_model=DatasetVersion,
+    responses=failures(400, 401, 404, 405),
+)
+def get(service: Serving, name: PathName, digest: Digest) -> Response:
+    return wire_response(version_shown(service, service.store.versions.find(name, digest)))
+
+
+@router.get(
+    "/{digest}/annotations",
+    summary="Get the COCO file of a version (an extension)",
+    response_class=Response,
+    responses=failures(400, 401, 404, 405, 502),
+)
+def annotations(service: Serving, name: PathName, digest: Digest) -> Response:
+    version = service.store.versions.find(name, digest)
+    data = _read(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
+    return Response(data, media_type="application/json")
+
+
+@router.get(
+    "/{digest}/images/{file}",
+    summary="Get an image of a version, as it was uploaded (an extension)",
+    response_class=Response,
+    responses=failures(400, 401, 404, 405, 502),
+)
+def image(service: Serving, name: PathName, digest: Digest, file: ImageFile) -> Response:
+    version = service.store.versions.find(name, digest)
+    data = _read(service, version, f"{_container_of(version)}/{IMAGES}{file}")
+    # The original: a browser must never show it, because it would believe what the file says of itself.
+    headers = {"Content-Disposition": f'attachment; filename="{file}"', "X-Content-Type-Options": "nosniff"}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
+    """A version as callers see it."""
+    try:
+        registered = service.store.datasets.find(record.dataset_name).annotation_file_uris == (record.annotation_file_uri,)
+    except NotFound:
+        registered = False
+    return DatasetVersion(
+        digest=record.digest,
+        dataset_name=record.dataset_name,
+        annotation_kind=record.annotation_kind,
+        annotation_file_uri=record.annotation_file_uri,
+        images=record.images,
+        labels=record.labels,
+        tags=record.tags,
+        changes=list(record.changes),
+        message=record.message,
+        saved_by=record.saved_by,
+        saved_date_time=record.saved,
+        registered=record.dataset_name if registered else None,
+    )
+
+
+def _read(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
+    """A blob of a version. Raises NotFound, NoStudioContainer; refuses with 502 what can't be read."""
+    if service.studio_container is None:
+        raise NoStudioContainer
+    kind, token = service.studio_container.authentication
+    record = service.store.datasets.unregistered(version.dataset_name, version.annotation_kind, [url], kind, token)
+    try:
+        blob = service.store.datasets.access(record).read(
+            service.blobs, url, max_bytes=max_bytes, limit_seconds=READ_SECONDS_MAX
+        )
+    except BlobError as error:
+        if error.kind is BlobErrorKind.NOT_FOUND:
+            raise NotFound("version", f"{version.digest}: {url.rpartition('/')[2]}") from None
+        raise ApiError(502, ErrorCode.FAILED_TO_PROCESS, error.message) from None
+    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
+    return blob.data
+
+
+def _container_of(version: VersionRecord) -> str:
+    return version.annotation_file_uri.rpartition("/annotations/")[0]

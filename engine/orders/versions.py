@@ -1,0 +1,70 @@
+"""Versions that become registered datasets."""
+
+from vision_customization.contract.owners import MANAGED_BY, PULUMI, owner_of
+from vision_customization.engine.drafts.container import Container
+from vision_customization.engine.drafts.saving import save_version
+from vision_customization.engine.orders.collaborators import Collaborators
+from vision_customization.engine.store import AlreadyExists, DatasetRecord, DraftRecord, NotFound, VersionRecord
+
+STUDIO = "studio"
+"""`managedBy` of a dataset that the Studio registers."""
+DIGITS = 8
+"""Of a version's digest, in the name of a dataset that has its content beside the one that is declared."""
+
+
+def save_and_register(
+    service: Collaborators, container: Container, draft: DraftRecord, who: str, message: str | None
+) -> tuple[VersionRecord, DatasetRecord | None]:
+    """Save a version. Its dataset gets the content, unless a stack declares that dataset: then the version waits for its way
+    back to git, and there is no dataset in the result.
+
+    Raises:
+        NotSaved: the draft is empty or has conflicts.
+        ContainerRefuses: nothing is recorded then.
+    """
+    version = save_version(service.store, container, draft, who, message)
+    dataset = None if is_declared(service, version.dataset_name) else register_version(service, container, version)
+    return version, dataset
+
+
+def is_declared(service: Collaborators, dataset_name: str) -> bool:
+    """Whether a Pulumi stack declares the dataset."""
+    try:
+        owner = owner_of(service.store.datasets.find(dataset_name).managed_by)
+    except NotFound:
+        return False
+    return owner is not None and owner.tool == PULUMI
+
+
+def register_version(
+    service: Collaborators, container: Container, version: VersionRecord, name: str | None = None
+) -> DatasetRecord:
+    """Register the content of a version as the dataset `name`, by default its own; one that is registered gets the content.
+
+    Raises:
+        AlreadyExists: the dataset that has the name is of another kind.
+    """
+    datasets, name = service.store.datasets, name or version.dataset_name
+    kind, token = container.authentication
+    uris = [version.annotation_file_uri]
+    try:
+        found = datasets.find(name)
+    except NotFound:
+        return datasets.create(
+            name,
+            version.annotation_kind,
+            uris,
+            authentication_kind=kind,
+            sas_token=token,
+            custom_properties={MANAGED_BY: STUDIO},
+        )
+    if found.annotation_kind is not version.annotation_kind:
+        raise AlreadyExists("dataset", name)
+    if found.annotation_file_uris == tuple(uris):
+        return found
+    return datasets.update(name, annotation_file_uris=uris, authentication=(kind, token))
+
+
+def dataset_beside(service: Collaborators, container: Container, version: VersionRecord) -> DatasetRecord:
+    """A dataset to train from with the content of a version, beside the one that a stack declares: `shelf-1a2b3c4d`."""
+    return register_version(service, container, version, f"{version.dataset_name}-{version.digest[:DIGITS]}")
