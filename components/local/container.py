@@ -1,4 +1,4 @@
-"""The LocalContainer resource: a blob container in Azurite, and the SAS token that the engine reads it with."""
+"""The LocalContainer resource: a blob container in Azurite, and the SAS tokens that the engine reads it and adds to it with."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,15 @@ from vision_customization.common.errors import StorageError
 from vision_customization.customization.resources.provider import DeclaredProvider, Properties, is_known
 
 SAS_LIFETIME = timedelta(days=3650)
-"""Long enough for any local stack: the token is valid only on this machine, for one container, to read and list."""
+"""Long enough for any local stack: the tokens are valid only on this machine, for one container."""
+
+
+RIGHTS = "read, list; read, list, add"
+"""Of the two tokens. A state with other ones gets new tokens."""
 
 
 class LocalContainerProvider(DeclaredProvider):
-    inputs = ("blob_endpoint", "account", "account_key", "container", "url")
+    inputs = ("blob_endpoint", "account", "account_key", "container", "url", "rights")
     same_while_unknown = inputs
 
     def check(self, _olds: Properties, news: Properties) -> dynamic.CheckResult:
@@ -43,14 +47,19 @@ class LocalContainerProvider(DeclaredProvider):
     def _ensured(properties: Properties) -> Properties:
         ensure_container(properties["url"], account_key=properties["account_key"])
         expiry = datetime.now(UTC) + SAS_LIFETIME
-        return {**properties, "sas_token": container_sas(properties["url"], properties["account_key"], expiry)}
+        url, key = properties["url"], properties["account_key"]
+        adding = container_sas(url, key, expiry, create=True)
+        return {**properties, "sas_token": container_sas(url, key, expiry), "adding_url": f"{url}?{adding}"}
 
 
 class LocalContainer(dynamic.Resource, module="vision", name="LocalContainer"):
-    """`url` of the container and `sas_token`, a secret. Blobs stay where they are when the resource is deleted."""
+    """Blobs stay where they are when the resource is deleted."""
 
     url: pulumi.Output[str]
     sas_token: pulumi.Output[str]
+    """To read and list; a secret."""
+    adding_url: pulumi.Output[str]
+    """`url` with a token that also allows to add blobs, but neither to replace nor to delete one; a secret."""
 
     def __init__(
         self,
@@ -70,8 +79,10 @@ class LocalContainer(dynamic.Resource, module="vision", name="LocalContainer"):
                 "account": account,
                 "account_key": pulumi.Output.secret(account_key),
                 "container": container,
+                "rights": RIGHTS,
                 "url": None,
                 "sas_token": None,
+                "adding_url": None,
             },
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["sas_token"])),
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["sas_token", "adding_url"])),
         )

@@ -75,6 +75,7 @@ class LocalWorkspace(pulumi.ComponentResource):
             environment={
                 "VISION_ENGINE_KEYS": engine_key.value,
                 "VISION_ENGINE_ALLOWED_HOSTS": storage.endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc),
+                "VISION_ENGINE_STUDIO_CONTAINER": container.adding_url,
                 **({"VISION_ENGINE_CUSTOM_VISION": "true"} if args.custom_vision else {}),
             },
             data_dir=str(PurePath(args.data_dir, "engine")),

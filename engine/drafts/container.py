@@ -67,8 +67,16 @@ class StudioContainer:
         self._container.close()
 
     def write(self, name: str, data: bytes | BinaryIO, content_type: str) -> bool:
+        from azure.core.exceptions import HttpResponseError
+
         with self._explained(name):
-            return write_new(self._container, name, data, content_type)
+            try:
+                return write_new(self._container, name, data, content_type)
+            except HttpResponseError as error:
+                # A right to create alone does not cover a blob that exists, not even to be told so.
+                if error.status_code == 403 and self._container.get_blob_client(name).exists():
+                    return False
+                raise
 
     @contextmanager
     def _explained(self, name: str) -> Iterator[None]:
