@@ -69,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if program is None:
         console.print(NOT_INSTALLED)
         return 1
-    stored, unmade = choose_places(options.images, options.jumps)
+    try:
+        stored, unmade = choose_places(options.images, options.jumps)
+    except ValueError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory(prefix="vision-studio-") as work:
         bench = Bench(Path(work), program, options.images, options.rounds, console)
         figures = bench.measure(photo_sources(options.data), stored, unmade)
@@ -115,7 +118,13 @@ class Bench:
                 seconds = self._index(blobs, host, looks)
                 figures = [Figure("indexing, first look to ready", "s", (seconds,), _load())]
                 figures.append(
-                    Figure("memory of the worker, greatest", "GB", (engine.worker_peak_gigabytes(),), _load(), MEMORY_LIMIT_GB)
+                    Figure(
+                        "memory of the worker that read it, greatest",
+                        "GB",
+                        (engine.worker_peak_gigabytes(),),
+                        _load(),
+                        MEMORY_LIMIT_GB,
+                    )
                 )
                 self._train(engine, samples, host)
                 self._store_thumbnails(engine, blobs, host, stored)

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import psutil
 from playwright.sync_api import Browser, Page
@@ -151,7 +151,7 @@ def scrolling_visitor(program: str, engine: Engine, dataset: str) -> Iterator[Vi
         yield visitor
 
 
-def _give_way(process: Any) -> None:  # noqa: ANN401 - psutil has no types
+def _give_way(process: psutil.Process) -> None:
     """Chromium has a session of its own. Where the kernel groups processes by session, the group has a niceness, too."""
     with suppress(psutil.Error, OSError):
         process.nice(_LEAST_NICENESS)
