@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -24,13 +25,18 @@ class AnyPicture:
 
 
 def picture_of(folder: Path, name: str) -> AnyPicture:
-    """The picture at this name: always the same one of the folder's JPEGs."""
-    files = sorted(folder.glob("*.jpg"))
+    """The picture at this name: always the same one of the folder's JPEGs, which do not change."""
+    jpegs = _jpegs(folder)
     number = zlib.crc32(name.encode())
-    file = files[number % len(files)]
-    jpeg, comment = file.read_bytes(), name.encode()
+    file, jpeg = jpegs[number % len(jpegs)]
+    comment = name.encode()
     segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
     return AnyPicture(file, jpeg[:2] + segment + jpeg[2:], f'"{number:08x}"')
+
+
+@cache
+def _jpegs(folder: Path) -> list[tuple[Path, bytes]]:
+    return [(file, file.read_bytes()) for file in sorted(folder.glob("*.jpg"))]
 
 
 class Server(ThreadingHTTPServer):

@@ -1,6 +1,8 @@
 """A visitor who looks at the grid of a dataset in Chromium, and how long they wait for what they see."""
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ SCREENS_PER_SECOND = 2.0
 """How fast the visitor scrolls: slowly enough for the grid to ask for each picture."""
 _LOADED_MS_MAX = 120_000
 _LEAST_NICENESS = 19
+_BETWEEN_SESSIONS_SECONDS = 0.2
+"""Linux refuses the niceness of a second session within 0.1 s."""
 
 # A callback of requestAnimationFrame runs before its frame is painted, so a time is taken in the frame after.
 _WHEN_FIRST_CELLS = """
@@ -146,13 +150,19 @@ def scrolling_visitor(program: str, engine: Engine, dataset: str) -> Iterator[Vi
     before = set(me.children(recursive=True))
     with running_chromium(program) as browser, Visitor(browser, engine, dataset) as visitor:
         visitor.open_grid()
-        for process in set(me.children(recursive=True)) - before:
-            _give_way(process)
+        _give_way(set(me.children(recursive=True)) - before)
         yield visitor
 
 
-def _give_way(process: psutil.Process) -> None:
-    """Chromium has a session of its own. Where the kernel groups processes by session, the group has a niceness, too."""
-    with suppress(psutil.Error, OSError):
-        process.nice(_LEAST_NICENESS)
-        Path(f"/proc/{process.pid}/autogroup").write_text(str(_LEAST_NICENESS))
+def _give_way(processes: Iterable[psutil.Process]) -> None:
+    """Lower the priority of processes. Chromium has a session of its own, which Linux ranks by a niceness of its own, too."""
+    sessions = {}
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            process.nice(_LEAST_NICENESS)
+            sessions[os.getsid(process.pid)] = process.pid
+    sessions.pop(os.getsid(0), None)  # Playwright's driver is in this one, and the engine too
+    for pid in sessions.values():
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text(str(_LEAST_NICENESS))
+        time.sleep(_BETWEEN_SESSIONS_SECONDS)
