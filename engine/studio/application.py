@@ -21,9 +21,17 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.errors import ApiError, internal_error, invalid_values, order_refusal, store_refusal
+from vision_customization.engine.api.errors import (
+    ApiError,
+    draft_refusal,
+    internal_error,
+    invalid_values,
+    order_refusal,
+    store_refusal,
+)
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.blobs.reader import BlobReader
+from vision_customization.engine.drafts.errors import DraftError
 from vision_customization.engine.orders import OrderRefused
 from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import SessionRecord, StoreError
@@ -90,7 +98,7 @@ class Studio:
             if inspect.iscoroutinefunction(page.endpoint):
                 return cast("Response", await page.endpoint(visit))
             return cast("Response", await run_in_threadpool(page.endpoint, visit))
-        except (ApiError, StoreError, OrderRefused, ValidationError) as error:
+        except (ApiError, DraftError, StoreError, OrderRefused, ValidationError) as error:
             return await run_in_threadpool(self._refused, request, _refusal(error), visit)
         except ClientDisconnect:
             raise
@@ -150,12 +158,14 @@ def _nonce(request: Request) -> str:
     return str(request.state.nonce)
 
 
-def _refusal(error: ApiError | StoreError | OrderRefused | ValidationError) -> ApiError:
+def _refusal(error: ApiError | DraftError | StoreError | OrderRefused | ValidationError) -> ApiError:
     """What the API would answer."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, StoreError):
         return store_refusal(error)
+    if isinstance(error, DraftError):
+        return draft_refusal(error)
     if isinstance(error, OrderRefused):
         return order_refusal(error)
     return invalid_values(error.errors(include_url=False, include_input=False), "the form")

@@ -27,7 +27,7 @@ def world(studio_world: World) -> World:
     with studio_world.store.database.writing() as session:
         for table in reversed(Table.metadata.sorted_tables):
             session.execute(delete(table))
-    for recorder in (studio_world.jobs, studio_world.models, studio_world.blobs):
+    for recorder in (studio_world.jobs, studio_world.models, studio_world.blobs, studio_world.container):
         recorder.__init__()  # type: ignore[misc]
     return studio_world
 

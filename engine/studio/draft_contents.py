@@ -1,0 +1,47 @@
+"""What the pages of a draft have in common: the draft, its images as scripts see them, and their pictures' addresses."""
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from vision_customization.contract.enums import AuthenticationKind
+from vision_customization.engine.api.routes.draft_images import draft_image
+from vision_customization.engine.drafts.container import Container
+from vision_customization.engine.drafts.errors import NoStudioContainer
+from vision_customization.engine.store import DatasetRecord, DraftImageRecord, DraftRecord
+from vision_customization.engine.studio.visit import Visit, link
+
+IMAGES_MAX = 120
+"""Images of one answer."""
+
+
+def draft_of(visit: Visit) -> DraftRecord:
+    """The draft of the path's `draft`. Raises NotFound."""
+    return visit.service.store.drafts.find(visit.path("draft"))
+
+
+def container_of(visit: Visit) -> Container:
+    """Where the Studio writes. Raises NoStudioContainer."""
+    if visit.service.studio_container is None:
+        raise NoStudioContainer
+    return visit.service.studio_container
+
+
+def readable(visit: Visit, draft: DraftRecord, url: str) -> DatasetRecord:
+    """A dataset that is not registered, through which a picture of a draft is read."""
+    container = visit.service.studio_container
+    kind: AuthenticationKind = AuthenticationKind.MANAGED_IDENTITY
+    token: SecretStr | None = None
+    if container is not None and draft.container == container.url:  # else the setting was changed since the draft began
+        kind, token = container.authentication
+    return visit.service.store.datasets.unregistered(draft.id, draft.annotation_kind, [url], kind, token)
+
+
+def image_shown(draft: DraftRecord, image: DraftImageRecord) -> dict[str, Any]:
+    """An image as the API shows it, with the addresses of its pictures in the Studio, and who changed it last in words."""
+    path = link("drafts", draft.name, "images", str(image.number))
+    return {
+        **draft_image(draft, image).to_wire(),
+        "thumbnail": f"{path}/thumbnail?v={image.sha256}",
+        "view": f"{path}/view?v={image.sha256}",
+    }

@@ -1,0 +1,141 @@
+"""What the scripts of a draft's pages ask for: images with their labels, labels to save, and pictures."""
+
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vision_customization.contract.drafts import BatchResults, ImageChoice, ImageNumbers, LabelsBatch
+from vision_customization.contract.studio import Role
+from vision_customization.contract.wire import Wire
+from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, read_body
+from vision_customization.engine.api.errors import invalid
+from vision_customization.engine.api.routes.draft_images import found_image, label_images
+from vision_customization.engine.store import DraftImageRecord, DraftRecord
+from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, readable
+from vision_customization.engine.studio.pictures import made, picture_response, unchanged
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.visit import Visit
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE
+
+pages = Pages()
+
+_START_MAX = 100_000_000
+
+W = TypeVar("W", bound=Wire)
+
+
+@pages.get("/drafts/{draft}/images")
+def images(visit: Visit) -> Response:
+    """Images `start` to `start + count` of those that `tag` and `only` select, as JSON, with the draft's counts."""
+    draft = draft_of(visit)
+    start, count = visit.number("start", 0, 0, _START_MAX), visit.number("count", 60, 1, IMAGES_MAX)
+    page = visit.service.store.drafts.page(
+        draft.sequence, start, count, tag=visit.query("tag") or None, choice=_choice(visit.query("only"))
+    )
+    return visit.json({"count": page.total, "images": [image_shown(draft, image) for image in page.images]})
+
+
+@pages.get("/drafts/{draft}/counts")
+def counts(visit: Visit) -> Response:
+    """How many images and labels there are, and of each tag, as JSON."""
+    draft = draft_of(visit)
+    tags = visit.service.store.drafts.tags(draft.sequence)
+    return visit.json(
+        {
+            "images": draft.images,
+            "unlabelled": draft.unlabelled,
+            "changed": draft.changed,
+            "conflicts": draft.conflicts,
+            "tags": [{"name": tag.name, "images": tag.images, "labels": tag.labels} for tag in tags],
+        }
+    )
+
+
+@pages.get("/drafts/{draft}/images/{number}")
+def image(visit: Visit) -> Response:
+    draft, found = _found(visit)
+    return visit.json(image_shown(draft, found))
+
+
+@pages.post("/drafts/{draft}/labels", role=Role.LABELER, takes_uploads=True)
+async def label(visit: Visit) -> Response:
+    """Save the labels of images: a `LabelsBatch` as JSON, answered by `BatchResults`, each image with its pictures."""
+    batch = await _body(visit.request, LabelsBatch)
+
+    def work() -> Response:
+        draft = draft_of(visit)
+        results: BatchResults = label_images(visit.service.store, draft.name, batch, visit.who)
+        saved = sum(result.saved for result in results.value)
+        visit.audit("labelled", draft=draft.name, images=saved)
+        return visit.json(results.to_wire())
+
+    return await run_in_threadpool(work)
+
+
+@pages.post("/drafts/{draft}/remove", role=Role.LABELER, takes_uploads=True)
+async def remove(visit: Visit) -> Response:
+    """Remove images from the draft: `ImageNumbers` as JSON."""
+    return await _removed(visit, restore=False)
+
+
+@pages.post("/drafts/{draft}/restore", role=Role.LABELER, takes_uploads=True)
+async def restore(visit: Visit) -> Response:
+    """Restore images that were removed: `ImageNumbers` as JSON."""
+    return await _removed(visit, restore=True)
+
+
+@pages.get("/drafts/{draft}/images/{number}/thumbnail")
+async def thumbnail(visit: Visit) -> Response:
+    draft, found = await run_in_threadpool(_found, visit)
+    if (known := unchanged(visit, found.sha256, THUMBNAIL_SIDE)) is not None:
+        return known
+    url = draft.url_of(found.sha256, found.extension)
+    dataset = await run_in_threadpool(readable, visit, draft, url)
+    picture = await made(visit, visit.parts.pictures.thumbnail(dataset, url, found.sha256))
+    return picture_response(visit, picture.sha256, picture.etag, picture.data)
+
+
+@pages.get("/drafts/{draft}/images/{number}/view")
+async def view(visit: Visit) -> Response:
+    draft, found = await run_in_threadpool(_found, visit)
+    if (known := unchanged(visit, found.sha256, VIEW_SIDE)) is not None:
+        return known
+    url = draft.url_of(found.sha256, found.extension)
+    dataset = await run_in_threadpool(readable, visit, draft, url)
+    picture = await made(visit, visit.parts.pictures.view(dataset, url))
+    return picture_response(visit, picture.sha256, picture.etag, picture.data)
+
+
+async def _removed(visit: Visit, *, restore: bool) -> Response:
+    order = await _body(visit.request, ImageNumbers)
+
+    def work() -> Response:
+        draft = draft_of(visit)
+        count = visit.service.store.drafts.remove(draft.name, order.numbers, visit.who, restore=restore)
+        visit.audit("restored images" if restore else "removed images", draft=draft.name, images=count)
+        return visit.json({"images": count})
+
+    return await run_in_threadpool(work)
+
+
+async def _body(request: Request, kind: type[W]) -> W:
+    return parse(kind, await read_body(request, JSON_BYTES_MAX))
+
+
+def _found(visit: Visit) -> tuple[DraftRecord, DraftImageRecord]:
+    """The draft and the image of the path. Raises NotFound."""
+    draft = draft_of(visit)
+    try:
+        number = int(visit.path("number"))
+    except ValueError:
+        raise invalid("number: expected the number of an image.") from None
+    return draft, found_image(visit.service.store, draft, min(max(number, -1), _START_MAX))
+
+
+def _choice(text: str) -> ImageChoice | None:
+    try:
+        return ImageChoice(text) if text else None
+    except ValueError:
+        raise invalid(f"only: choose from {', '.join(ImageChoice)}.") from None
