@@ -79,8 +79,8 @@ class Desk {
       const told = [`${what}: ${counted(done.size)} changed`];
       const equal = images.length - left - orders.length;
       if (equal > 0) told.push(`${equal.toLocaleString("en")} had that already`);
-      if (left) told.push(`${left.toLocaleString("en")} removed or in conflict were left as they are`);
-      if (orders.length > done.size && !this.#stopped) told.push(`${(orders.length - done.size).toLocaleString("en")} had been changed by somebody else, and were left`);
+      if (left) told.push(`${left.toLocaleString("en")} removed or in conflict: left`);
+      if (orders.length > done.size && !this.#stopped) told.push(`${(orders.length - done.size).toLocaleString("en")} changed by somebody else: left`);
       if (this.#stopped) told.push("stopped");
       return told.join("; ");
     });

@@ -87,7 +87,7 @@ export class GridCell {
   /** @param {string} state */
   #showState(state) {
     this.#state.hidden = !state;
-    this.#state.textContent = state;
+    this.#state.dataset.state = state; // drawn by CSS: the label of the cell says it, too
     this.#state.className = `state ${state}`;
     this.element.classList.toggle("is-removed", state === "removed");
   }
