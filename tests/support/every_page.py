@@ -16,7 +16,7 @@ from vision_customization.contract.models import ModelPerformance, TrainingProgr
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
 from vision_customization.engine.objects.keys import estimate_key, outcomes_key
-from vision_customization.engine.outcomes.classified import classified
+from vision_customization.engine.outcomes.classified import classified, multi_classified
 from vision_customization.engine.outcomes.detected import detected
 from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
 from vision_customization.engine.outcomes.stored import put_outcomes
@@ -80,7 +80,10 @@ ROUTES = (
     Route("/models/{name}/progress", ["models/running/progress"], part=True),
     Route("/models/{name}/evaluations", ["models/m/evaluations"], part=True),
     Route("/models/{name}/model.onnx", ["models/m/model.onnx"], Kind.FILE),
-    Route("/models/{name}/judge", ["models/m/judge", "models/m/judge?evaluation=e", "models/boxes/judge", "models/none/judge"]),
+    Route(
+        "/models/{name}/judge",
+        [*(f"models/{name}/judge" for name in ("m", "several", "boxes", "none")), "models/m/judge?evaluation=e"],
+    ),
     Route("/models/{name}/judge/threshold", ["models/m/judge/threshold?threshold=0.7"], part=True),
     Route("/models/{name}/judge/matrix", ["models/m/judge/matrix"], part=True),
     Route("/models/{name}/judge/tags", ["models/m/judge/tags"], part=True),
@@ -89,7 +92,7 @@ ROUTES = (
     Route("/models/{name}/outcomes/{source}/{row:int}", ["models/m/outcomes/-/0", "models/boxes/outcomes/-/0"]),
     Route("/models/{name}/outcomes/{source}/{row:int}/thumbnail", ["models/m/outcomes/-/0/thumbnail?v={v}"], Kind.PICTURE),
     Route("/models/{name}/outcomes/{source}/{row:int}/view", ["models/m/outcomes/-/0/view?v={v}"], Kind.PICTURE),
-    Route("/models/{name}/compare", ["models/m/compare", "models/m/compare?with=n"]),
+    Route("/models/{name}/compare", ["models/m/compare", "models/m/compare?with=n", "models/boxes/compare?with=boxes-2"]),
     Route("/published/{name}", ["published/textile"]),
     Route("/train", ["train", "train?dataset=pets&kind=Generic-Classifier"]),
     Route("/train/estimate", ["train/estimate?dataset=pets"], part=True),
@@ -128,6 +131,8 @@ def fill(world: World, mark: str = "") -> None:
     put_outcomes(world.objects, estimate_key(_trained(world, "m", "pets", classifier, tags)), _classified(names, tags, 0))
     put_outcomes(world.objects, estimate_key(_trained(world, "n", "pets", classifier, tags)), _classified(names, tags, 1))
     put_outcomes(world.objects, estimate_key(_trained(world, "boxes", "shelf", detector, tags)), _detected(names, tags))
+    put_outcomes(world.objects, estimate_key(_trained(world, "boxes-2", "shelf", detector, tags)), _detected(names, tags))
+    put_outcomes(world.objects, estimate_key(_trained(world, "several", "pets", classifier, tags)), _several(names, tags))
     _trained(world, "none", "pets", classifier, tags)
     _trained(world, "shelves", "shelf", ModelKind.PRODUCT_RECOGNIZER, tags)
     running, failed = (store.models.create(name, _order("pets", classifier)).id for name in ("running", "failed"))
@@ -180,6 +185,14 @@ def _classified(names: Sequence[str], tags: Sequence[str], wrong: int) -> Outcom
     sure = np.linspace(0.95, 0.6, len(names), dtype=np.float32)
     probabilities = np.stack([np.where(answers == 0, sure, 1 - sure), np.where(answers == 0, 1 - sure, sure)], axis=1)
     return classified(_images(names), labels, probabilities.astype(np.float32), tags, answers)
+
+
+def _several(names: Sequence[str], tags: Sequence[str]) -> Outcomes:
+    """Of both tags on each other image; one is missed."""
+    present = np.array([[True, number % 2 == 0] for number in range(len(names))])
+    probabilities = np.where(present, 0.9, 0.2).astype(np.float32)
+    probabilities[0, 1] = 0.3
+    return multi_classified(_images(names), present, probabilities, [0.5, 0.4], tags)
 
 
 def _detected(names: Sequence[str], tags: Sequence[str]) -> Outcomes:
