@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing
 
+import numpy as np
 import pytest
 
+from tests.engine.outcomes.made import image
 from tests.support.api_world import KEYS, World
 from tests.support.coco_content import coco, register
 from tests.support.every_page import (
@@ -22,6 +24,11 @@ from tests.support.page_references import References, static_files
 from tests.support.studio import Browser
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.judging import OutcomeKind
+from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
+from vision_customization.engine.objects.keys import estimate_key
+from vision_customization.engine.outcomes.detected import detected
+from vision_customization.engine.outcomes.outcomes import Outcomes
+from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.studio.templating import STATIC
@@ -105,6 +112,17 @@ def test_each_static_file_is_loaded_by_a_page(visitor: Browser) -> None:
     assert names == served
 
 
+def dense_objects(tags: list[str]) -> Outcomes:
+    """Of 200 pictures of shelves: 100 objects on each, of which half are found, and 50 false ones."""
+    images, place = 200, np.arange(100)
+    corners = np.stack([5 * place, 3 * place, 5 * place + 60, 3 * place + 40], axis=1).astype(np.float32)
+    truth = LabelledBoxes(corners, place % 20)
+    found = np.concatenate([corners[:50], corners[50:] + np.float32(200)])
+    seen = Detections(found, place % 20, np.linspace(0.99, 0.3, 100, dtype=np.float32))
+    names = [image(number) for number in range(images)]
+    return detected(names, [(800, 600)] * images, [truth] * images, [seen] * images, tags)
+
+
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A visitor of an engine that has much of everything."""
@@ -121,6 +139,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         for kind in OutcomeKind:
             train_judged(world, kind.value, kind, 2000)
             train_judged(world, f"{kind.value}-2", kind, 2000, seed=1)
+        for name in ("dense", "dense-2"):
+            put_outcomes(world.objects, estimate_key(world.train(name)), dense_objects(tags[:20]))
         for number in range(60):
             world.create(f"a-model-with-a-long-name-{number:04}")
         yield Browser(world).sign_in()
@@ -135,6 +155,7 @@ CROWDED = (
     "models",
     *(f"models/{kind.value}/{part}" for kind in OutcomeKind for part in ("judge", "outcomes/-", "outcomes/-/0")),
     *(f"models/{kind.value}/compare?with={kind.value}-2" for kind in OutcomeKind),
+    *(f"models/dense/{part}" for part in ("judge", "outcomes/-", "outcomes/-/0", "compare?with=dense-2")),
     "train?dataset=many",
     "try",
 )
