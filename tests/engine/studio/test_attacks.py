@@ -257,7 +257,7 @@ ATTACKS = {
     ),
     "a form of 1,001 fields": Attack(owner, *DELETE, 400, "form", form={f"a{number}": "" for number in range(1001)}),
     "a form of 70 kB": Attack(owner, *DELETE, 413, "longer than", form={"a": "x" * 70_000}),
-    "a form that is no text": Attack(owner, *DELETE, 400, "cannot be read", content=b"\xff\xfe=\xff"),
+    "a form that is not text": Attack(owner, *DELETE, 400, "cannot be read", content=b"\xff\xfe=\xff"),
     "SVG called .jpg": Attack(reader, "POST", "try?model=m", 400, "cannot be read", content=SVG, headers=BYTES),
     "HTML called .jpg": Attack(reader, "POST", "try?model=m", 400, "cannot be read", content=HTML, headers=BYTES),
     "a PNG that ends after 12 kB of 178 megapixels": Attack(
