@@ -128,6 +128,7 @@ def test_only_pages_and_static_files_are_served(owner: Browser) -> None:
         answer = owner.world.call(method, f"{ORIGIN}/studio/models/m", version=None, key=None)
         assert answer.status_code == 405
         assert "access-control-allow-origin" not in answer.headers
+    assert owner.world.call("HEAD", f"{ORIGIN}/studio/models", version=None, key=None).status_code == 401
 
 
 def test_each_page_has_one_answer() -> None:

@@ -201,6 +201,15 @@ ATTACKS = {
     "a session that was signed out": Attack(with_a_session_that_has_ended, *DELETE, 401, "Sign in again"),
     "a guessed code": Attack(nobody, "POST", "sign-in", 403, "used already", form={"code": "0" * 43}),
     "a guessed key": Attack(nobody, "POST", "sign-in", 403, "not a key of this engine", form={"key": KEYS[0] + "x"}),
+    "a name of the attacker's for this machine": Attack(
+        nobody,
+        "POST",
+        "sign-in",
+        200,
+        "over plain http from another machine",
+        form={"key": KEYS[0]},
+        headers={"host": "evil.example:8080", "origin": "http://evil.example:8080"},
+    ),
     "a session in the address": Attack(nobody, "GET", f"models?{COOKIE}=chosen", 303, TO_SIGN_IN),
     # Roles
     "nobody changes": Attack(nobody, *DELETE, 401, "Sign in again"),
