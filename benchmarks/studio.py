@@ -1,154 +1,253 @@
-"""What the Studio costs: bytes of the wheel, of its pages, scripts and styles, and the time until the engine listens.
+"""The Studio with a large dataset: how long visitors wait, and what they cost those who call `analyze`.
 
-An engine starts with an empty data folder and without workers, with the Studio and without it in turns. With `--before`, so
-does that of another checkout, such as one from before the Studio.
+A real `vision-engine serve` with one worker, a dataset without files of its own (each address answers with one of a few
+photographs, which differ by a comment), and Chromium with a window of 1280 × 800. First the grid: its first cells, and jumps to
+places that nobody has seen, with thumbnails that are stored and with ones that must be made. Then calls of a small classifier,
+one after the other, idle and while a visitor scrolls through the grid, in turns, and pages of the API meanwhile.
 """
 
 import argparse
-import gzip
+import hashlib
 import os
-import resource
-import subprocess
+import random
 import sys
 import tempfile
-import time
-import zipfile
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 
-from benchmarks.figures import Figure, compare, to_table
-from benchmarks.options import CHECKOUT
-from tests.support.api_world import KEYS
-from tests.support.every_page import ADDRESSES, fill, open_world
-from tests.support.page_references import static_files
-from tests.support.studio import Browser
-from toolchain.places import find_places
-from toolchain.publishing.release import build
+from benchmarks.blobs import picture_of
+from benchmarks.calls import call_seconds
+from benchmarks.content import MEMORY_LIMIT_GB, PAGE_LIMIT_MS, Looks, write_coco
+from benchmarks.figures import Figure, compare, percentile, to_table
+from benchmarks.options import add_data_option
+from benchmarks.processes import Engine, Script, running_engine
+from benchmarks.samples import Samples, textile_sets
+from benchmarks.views import photo, photo_sources
+from benchmarks.visitor import HEIGHT, SCREENS_PER_SECOND, WIDTH, Visitor, scrolling_visitor
+from toolchain.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
+from vision_customization.contract.content import IMAGES_PAGE_MAX
+from vision_customization.contract.enums import AnnotationKind
+from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import BlobRecord, Store
+from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, reencoded
 
-PAGE_LIMIT_KB = 200.0
-START_SECONDS = 60.0
+FIRST_CELLS_LIMIT_MS = 300.0
+JUMP_LIMIT_MS = 500.0
+WHILE_SCROLLING_LIMIT = 1.3
+PHOTO_WIDTH = 1600
+PHOTOS = 24
+AROUND = 100
+"""Images on each side of a place that is jumped to whose thumbnails are stored: a screen, and what the grid loads around it."""
 
-
-@dataclass(frozen=True)
-class Started:
-    """Wall time until the engine listens, and the processor time of its whole life."""
-
-    seconds: float
-    cpu_seconds: float
+_DATASET = "many"
+_PHOTOS = "photos.any"
+_CONTAINER = "samples"
+_MODEL = "textile"
+_IMAGES_A_TAG = 20
+_CALLS = 120
+_PAGES = 20
+_TRAINING_SECONDS_MAX = 600.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks studio", description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=7, help="starts of each engine (default: %(default)s)")
-    parser.add_argument("--before", type=Path, help="a checkout to compare with")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks studio", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", type=int, default=100_000, help="images of the dataset (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="visits, and turns with and without one (default: %(default)s)")
+    parser.add_argument("--jumps", type=int, default=12, help="jumps of each kind (default: %(default)s)")
+    add_data_option(parser)
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)
+    program = find_chromium()
+    if program is None:
+        console.print(NOT_INSTALLED)
+        return 1
+    try:
+        stored, unmade = choose_places(options.images, options.jumps)
+    except ValueError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory(prefix="vision-studio-") as work:
-        figures = [*_wheel(Path(work) / "dist"), *_pages(Path(work) / "data"), *_starts(options.runs, options.before)]
-    console.print(to_table(figures, "The Studio: median (least–greatest)"))
+        bench = Bench(Path(work), program, options.images, options.rounds, console)
+        figures = bench.measure(photo_sources(options.data), stored, unmade)
+    console.print(to_table(figures, f"The Studio with {options.images:,} images: median (least–greatest)"))
     return 0 if all(figure.met for figure in figures) else 1
 
 
-def _wheel(folder: Path) -> list[Figure]:
-    build(find_places(), folder)
-    [wheel] = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        own = [info.compress_size for info in archive.infolist() if "/engine/studio/" in info.filename]
-    return [_bytes("the wheel", wheel.stat().st_size), _bytes("of it, the Studio", sum(own))]
+def choose_places(images: int, jumps: int) -> tuple[list[int], list[int]]:
+    """Positions spread over all images, at most `jumps` of each kind, so far apart that no two screens share an image.
+
+    Raises:
+        ValueError: there is no room for one of each kind.
+    """
+    slots = range(1, images // (2 * AROUND))  # the first screen is seen by everybody
+    count = min(jumps, len(slots) // 2)
+    if count < 1:
+        raise ValueError(f"at least {6 * AROUND} images are needed for two jumps, not {images}")
+    places = [2 * AROUND * slot + AROUND for slot in random.Random(0).sample(slots, 2 * count)]
+    return places[:count], places[count:]
 
 
-def _pages(data_dir: Path) -> list[Figure]:
-    """Pages with a little data; `tests/engine/studio/test_every_page.py` weighs those with much."""
-    settings = Settings.from_environment({}, data_dir=data_dir, keys=KEYS)
-    texts: dict[str, bytes] = {}
-    whole: dict[str, int] = {}
-    with closing(Store.open(settings)) as store:
-        world = open_world(settings, store)
-        fill(world)
-        visitor = Browser(world).sign_in()
+@dataclass(frozen=True)
+class Bench:
+    """Everything is written below `work`."""
 
-        def read(address: str) -> str:
-            texts[address] = visitor.get(address).content
-            return texts[address].decode()
+    work: Path
+    program: str
+    images: int
+    rounds: int
+    console: Console
 
-        for address in ADDRESSES:
-            loaded = static_files(read(address), read)
-            whole[address] = len(texts[address]) + sum(len(texts[name]) for name in loaded)
-    largest, heaviest = max(ADDRESSES, key=lambda name: len(texts[name])), max(whole, key=lambda name: whole[name])
-    kinds = {"scripts": ".js", "styles": ".css", "icons": ".svg"}
-    return [
-        _bytes(f"the largest page's HTML, {largest}", len(texts[largest])),
-        _bytes("the same, gzip", len(gzip.compress(texts[largest]))),
-        _bytes(f"the heaviest page with all it loads, {heaviest}", whole[heaviest], PAGE_LIMIT_KB),
-        *(
-            _bytes(f"all {kind}", sum(len(text) for name, text in texts.items() if name.endswith(ending)))
-            for kind, ending in kinds.items()
-        ),
-    ]
+    def measure(self, sources: Sequence[Path], stored: Sequence[int], unmade: Sequence[int]) -> list[Figure]:
+        self.console.print("photographs …")
+        blobs = self.work / "blobs"
+        (blobs / _PHOTOS).mkdir(parents=True)
+        for number in range(PHOTOS):
+            (blobs / _PHOTOS / f"{number:02}.jpg").write_bytes(photo(sources[number % len(sources)], PHOTO_WIDTH))
+        [samples] = textile_sets(blobs, _CONTAINER, 1, _IMAGES_A_TAG)
+        with Script("benchmarks.blobs", str(blobs)) as server:
+            host = f"127.0.0.1:{server.ask()['port']}"
+            with running_engine(self.work / "engine", host) as engine:
+                looks = Looks(engine, host)
+                seconds = self._index(blobs, host, looks)
+                figures = [Figure("indexing, first look to ready", "s", (seconds,), _load())]
+                figures.append(
+                    Figure(
+                        "memory of the worker that read it, greatest",
+                        "GB",
+                        (engine.worker_peak_gigabytes(),),
+                        _load(),
+                        MEMORY_LIMIT_GB,
+                    )
+                )
+                self._train(engine, samples, host)
+                self._store_thumbnails(engine, blobs, host, stored)
+                engine.wait_until_worker_rests()
+                self.console.print("the grid …")
+                figures += self._grid(engine, stored, unmade)
+                self.console.print("calls …")
+                figures += self._calls(engine, looks, samples)
+                figures.append(Figure("memory of the API, greatest", "GB", (engine.api_peak_gigabytes(),), _load()))
+        return figures
 
+    def _index(self, blobs: Path, host: str, looks: Looks) -> float:
+        """Register the dataset, and wait until a worker has read it; the seconds."""
+        self.console.print("indexing …")
+        files = blobs / "account" / "c"
+        files.mkdir(parents=True)
+        write_coco(files / "few.json", 100, "few")
+        write_coco(files / f"{_DATASET}.json", self.images, _DATASET, url_of=lambda number: _url(host, number))
+        looks.register("few")
+        looks.wait_until_ready("few")  # the worker has started
+        return looks.index(_DATASET)
 
-def _starts(runs: int, before: Path | None) -> list[Figure]:
-    engines: dict[str, tuple[Path, str | None]] = {"with": (CHECKOUT, "true"), "without": (CHECKOUT, "false")}
-    if before is not None:
-        engines["before"] = (before.resolve(), None)
-    for checkout, studio in engines.values():  # compiles what is not compiled yet
-        _start(checkout, studio)
-    samples: dict[str, list[Started]] = {name: [] for name in engines}
-    for _ in range(runs):
-        for name, engine in engines.items():
-            samples[name].append(_start(*engine))
-    load, figures = os.getloadavg()[0], []
-    for other in [name for name in engines if name != "with"]:
-        text = "with the Studio, against " + ("one without" if other == "without" else str(before))
-        pairs = list(zip(samples["with"], samples[other], strict=True))
-        figures += [
-            compare(f"start {text}", "s", [mine.seconds for mine, _ in pairs], [its.seconds for _, its in pairs], load=load),
-            compare(
-                "the same, processor time",
-                "s",
-                [mine.cpu_seconds for mine, _ in pairs],
-                [its.cpu_seconds for _, its in pairs],
-                load=load,
-            ),
+    def _train(self, engine: Engine, samples: Samples, host: str) -> None:
+        self.console.print("training …")
+        url = samples.annotations(f"http://{host}", f"{_CONTAINER}/train.json")
+        with engine.client() as client:
+            kind = AnnotationKind.IMAGE_CLASSIFICATION
+            client.register_dataset(_MODEL, annotation_kind=kind, annotation_file_uris=[url])
+            client.create_model(_MODEL, training_dataset_name=_MODEL)
+            client.wait_for_model(_MODEL, timeout_seconds=_TRAINING_SECONDS_MAX)
+
+    def _store_thumbnails(self, engine: Engine, blobs: Path, host: str, places: Sequence[int]) -> None:
+        """Of the images around these places, as a training stores them."""
+        settings = Settings(data_dir=engine.data_dir)
+        kept = KeptThumbnails(open_objects(settings))
+        small = {file: reencoded(file.read_bytes(), THUMBNAIL_SIDE).data for file in (blobs / _PHOTOS).glob("*.jpg")}
+        store = Store.open(settings)
+        try:
+            for place in places:
+                thumbnails, known = {}, []
+                for number in range(place - AROUND, min(place + AROUND, self.images)):
+                    picture = picture_of(blobs / _PHOTOS, _name(number))
+                    digest = hashlib.sha256(picture.data).hexdigest()
+                    thumbnails[digest] = small[picture.file]
+                    size = PHOTO_WIDTH, 3 * PHOTO_WIDTH // 4
+                    known.append(BlobRecord(_url(host, number), picture.etag, digest, *size))
+                kept.put(thumbnails)
+                store.known_blobs.remember(known)
+        finally:
+            store.close()
+
+    def _grid(self, engine: Engine, stored: Sequence[int], unmade: Sequence[int]) -> list[Figure]:
+        """The first cells at the first visit and at the next one, each time in a new profile; then jumps, in turns."""
+        first, again, came = [], [], []
+        waits: dict[str, list[float]] = {"stored": [], "unmade": []}
+        pictures = []
+        with running_chromium(self.program) as browser:
+            for number in range(-1, self.rounds):
+                with Visitor(browser, engine, _DATASET) as visitor:
+                    visits = visitor.open_grid(), visitor.open_grid()
+                if number >= 0:  # the first round warms up
+                    first.append(visits[0][0])
+                    again.append(visits[1][0])
+                    came.append(visits[1][1])
+            with Visitor(browser, engine, _DATASET) as visitor:
+                visitor.open_grid()
+                for places in zip(stored, unmade, strict=True):
+                    for kind, place in zip(waits, places, strict=True):
+                        milliseconds, seen = visitor.jump(place + 1)
+                        waits[kind].append(milliseconds)
+                        pictures.append(float(seen))
+        return [
+            Figure("first cells of the grid, first visit", "ms", tuple(first), _load(), FIRST_CELLS_LIMIT_MS),
+            Figure("first cells of the grid, later visits", "ms", tuple(again), _load(), FIRST_CELLS_LIMIT_MS),
+            Figure("the same, until the page itself has come", "ms", tuple(came), _load()),
+            Figure("a jump, stored thumbnails", "ms", tuple(waits["stored"]), _load(), JUMP_LIMIT_MS),
+            Figure(f"a jump, made of {PHOTO_WIDTH} × {3 * PHOTO_WIDTH // 4} JPEGs", "ms", tuple(waits["unmade"]), _load()),
+            Figure(f"thumbnails in sight at {WIDTH} × {HEIGHT}", "", tuple(pictures), _load()),
         ]
-    return figures
+
+    def _calls(self, engine: Engine, looks: Looks, samples: Samples) -> list[Figure]:
+        """Calls and pages, idle and while a visitor scrolls, in turns; each time through images that nobody has seen."""
+        idle: list[float] = []
+        beside: list[float] = []
+        pages: tuple[list[float], list[float]] = [], []
+        frames, pictures = [], []
+        files = (samples.files * (_CALLS // len(samples.files) + 1))[:_CALLS]
+        with engine.client() as client, scrolling_visitor(self.program, engine, _DATASET) as visitor:
+
+            def call() -> float:
+                return 1000 * median(call_seconds(client, _MODEL, files))
+
+            call()
+            for number in range(self.rounds):
+                engine.wait_until_api_rests()
+                idle.append(call())
+                pages[0].extend(looks.pages(_DATASET, "", _PAGES))
+                visitor.jump(1 + number * self.images // self.rounds)
+                visitor.begin_to_scroll()
+                beside.append(call())
+                pages[1].extend(looks.pages(_DATASET, "", _PAGES))
+                scrolled = visitor.stop_scrolling()
+                frames.append(scrolled.frames)
+                pictures.append(scrolled.pictures)
+        page = f"a page of {IMAGES_PAGE_MAX} images"
+        what = f"while a visitor scrolls {SCREENS_PER_SECOND:g} screens a second"
+        return [
+            compare(f"analyze p50 {what}, to idle", "ms", beside, idle, load=_load(), limit=WHILE_SCROLLING_LIMIT),
+            Figure(f"{page} {what}", "ms", tuple(pages[1]), _load()),
+            Figure("the same, p95", "ms", (percentile(pages[1], 0.95),), _load(), PAGE_LIMIT_MS),
+            Figure(f"{page} idle, p95", "ms", (percentile(pages[0], 0.95),), _load(), PAGE_LIMIT_MS),
+            Figure("pictures that came meanwhile", "/s", tuple(pictures), _load()),
+            Figure("frames of the visitor's browser meanwhile", "/s", tuple(frames), _load()),
+        ]
 
 
-def _start(checkout: Path, studio: str | None) -> Started:
-    with tempfile.TemporaryDirectory(prefix="vision-start-") as folder:
-        data_dir = Path(folder) / "data"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("VISION_", "PYTHON"))}
-        environment["PYTHONPATH"] = os.pathsep.join([str(checkout / "src"), str(checkout)])
-        if studio is not None:
-            environment["VISION_ENGINE_STUDIO"] = studio
-        program = "from vision_customization.engine.cli import main; main()"
-        options = ["serve", "--port", "0", "--workers", "0", "--data-dir", str(data_dir)]
-        used = _children_seconds()
-        with (Path(folder) / "log.txt").open("wb") as log:
-            begun = time.perf_counter()
-            process = subprocess.Popen([sys.executable, "-c", program, *options], env=environment, stdout=log, stderr=log)
-            try:
-                while not (data_dir / "serve.json").exists():
-                    if process.poll() is not None or time.perf_counter() - begun > START_SECONDS:
-                        raise RuntimeError(f"the engine does not start:\n{(Path(folder) / 'log.txt').read_text()[-2000:]}")
-                    time.sleep(0.005)
-                seconds = time.perf_counter() - begun
-            finally:
-                process.terminate()
-                process.wait()
-        return Started(seconds, _children_seconds() - used)
+def _name(number: int) -> str:
+    return f"{number:06}.jpg"
 
 
-def _children_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def _url(host: str, number: int) -> str:
+    return f"http://{host}/{_PHOTOS}/{_name(number)}"
 
 
-def _bytes(name: str, count: int, limit_kb: float | None = None) -> Figure:
-    return Figure(name, "kB", (count / 1000,), os.getloadavg()[0], limit_kb)
+def _load() -> float:
+    return os.getloadavg()[0]
