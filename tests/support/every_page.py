@@ -1,7 +1,7 @@
 """A Studio in which everything has data, and an address for each of its GET routes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
@@ -22,6 +22,7 @@ from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
 from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
+from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import PAGES
 
@@ -75,6 +76,11 @@ ROUTES = (
         "/datasets/{name}/health/{section}",
         [f"datasets/pets/health/{section}" for section in ("checker", "labels", "sides", "near", "copies")],
     ),
+    Route("/drafts/{draft}/images", ["drafts/labels/images", "drafts/boxes/images?only=new"], Kind.DATA),
+    Route("/drafts/{draft}/counts", ["drafts/labels/counts"], Kind.DATA),
+    Route("/drafts/{draft}/images/{number}", ["drafts/labels/images/0", "drafts/boxes/images/0"], Kind.DATA),
+    Route("/drafts/{draft}/images/{number}/thumbnail", ["drafts/labels/images/0/thumbnail"], Kind.PICTURE),
+    Route("/drafts/{draft}/images/{number}/view", ["drafts/labels/images/0/view"], Kind.PICTURE),
     Route("/models", ["models"]),
     Route("/models/{name}", ["models/m", "models/boxes", "models/running", "models/failed"]),
     Route("/models/{name}/progress", ["models/running/progress"], part=True),
@@ -152,6 +158,22 @@ def fill(world: World, mark: str = "") -> None:
     store.published.publish("textile", "n")
     store.published.publish("textile", "m")
     compared(world, "pets", ["a", "b", "a", None, None, None])
+    _drafts(world, names, tags)
+
+
+def _drafts(world: World, names: Sequence[str], tags: Sequence[str]) -> None:
+    """`labels`, a draft of a classification with a conflict, and `boxes`, one of a detection. Two images of each have labels."""
+    drafts, box = world.store.drafts, (0.1, 0.2, 0.3, 0.4)
+    for name, kind, boxes in (
+        ("labels", AnnotationKind.IMAGE_CLASSIFICATION, None),
+        ("boxes", AnnotationKind.IMAGE_OBJECT_DETECTION, box),
+    ):
+        drafts.create(name, kind, f"{name}-1", world.container.url, "ada", tags=tags)
+        images = [NewDraftImage(digest_of(each), ".jpg", each, *SIZE) for each in names]
+        drafts.add(name, images, "ada")
+        drafts.label(name, [LabelChange(number, (DraftLabel(tags[number], boxes),)) for number in range(2)], "ada")
+    both = [replace(images[0], labels=(DraftLabel(tags[1]),), settled=True)]
+    drafts.merge("labels", ["https://acct.blob.core.windows.net/c/new.json"], both, "ada")
 
 
 def picture_address(world: World, address: str) -> str:
