@@ -162,7 +162,7 @@ def fill(world: World, mark: str = "") -> None:
 
 
 def _drafts(world: World, names: Sequence[str], tags: Sequence[str]) -> None:
-    """`labels`, a draft of a classification with a conflict, and `boxes`, one of a detection. Two images of each have labels."""
+    """`labels`, a draft of a classification with a conflict, and `boxes`, one of a detection, each with two labelled images."""
     drafts, box = world.store.drafts, (0.1, 0.2, 0.3, 0.4)
     for name, kind, boxes in (
         ("labels", AnnotationKind.IMAGE_CLASSIFICATION, None),
