@@ -96,11 +96,11 @@ def _outcomes(service: Service, dataset: DatasetRecord) -> Iterator[tuple[str, s
         except NotFound:
             continue
         if use.used_for is UsedFor.TRAINING:
-            yield model.name, "which had not seen this image in that part of its training", estimate_key(model.id)
+            yield model.name, "judged without having learned from this image", estimate_key(model.id)
         elif use.used_for is UsedFor.TEST:
-            yield model.name, "which was tested on this dataset", outcomes_key(model.id)
+            yield model.name, "tested on this dataset", outcomes_key(model.id)
         elif use.evaluation_id is not None:
-            yield model.name, "which was evaluated on this dataset", outcomes_key(model.id, use.evaluation_id)
+            yield model.name, "evaluated on this dataset", outcomes_key(model.id, use.evaluation_id)
 
 
 def _answer(model: str, how: str, outcome: dict[str, Any]) -> Answer:

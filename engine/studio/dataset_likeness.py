@@ -82,7 +82,7 @@ def sides(health: Health, report: Report) -> Section:
             "each picture on one side."
         )
     else:
-        text = f"No picture of this dataset is also in {others}."
+        text = f"No picture of this dataset is also in {others}{', as far as they were compared' if notes else ''}."
     items = [
         Item(group.key if nearly else "", partial(_shared, health, side, group, nearly=nearly))
         for side in report.sides

@@ -1,5 +1,6 @@
 """Pictures of a page as people see it: light and dark, on a wide screen and on a phone."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +14,8 @@ WIDTHS = {"wide": (1280, 800), "narrow": (390, 844)}
 """Width and height of the window in CSS pixels."""
 
 
-def screenshots(page: Page, name: str, folder: Path = FOLDER) -> list[Path]:
-    """Write `<name>-<light|dark>-<wide|narrow>.png`, each of the whole page.
+def screenshots(page: Page, name: str, folder: Path = FOLDER, settle: Callable[[Page], None] = lambda _: None) -> list[Path]:
+    """Write `<name>-<light|dark>-<wide|narrow>.png`, each of the whole page, once `settle` returns.
 
     Afterwards the window has its size again, and the colour scheme is the browser's own.
     """
@@ -24,6 +25,7 @@ def screenshots(page: Page, name: str, folder: Path = FOLDER) -> list[Path]:
         page.set_viewport_size({"width": pixels_x, "height": pixels_y})
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            settle(page)
             files.append(folder / f"{name}-{scheme}-{width}.png")
             # The defaults would put a style element into the page, which its policy forbids.
             page.screenshot(path=files[-1], full_page=True, animations="allow", caret="initial")
