@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml  # type: ignore[import-untyped]
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from toolchain.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
-from toolchain.browser.screenshots import screenshots
+from toolchain.browser.screenshots import VARIANTS, WIDTHS, Scheme, screenshots
 from toolchain.browser.studio_service import OTHER, Service, busy, train_other
 from toolchain.browser.studio_views import OBJECTS, SLOW_MS, VIEWS, Subjects, View
 from toolchain.commands import run, say
@@ -27,9 +29,14 @@ from toolchain.stacks.show import PROJECT, image_to_try, published_name
 COMMITTED = "detection"
 """The stack whose pictures are committed: its images are drawn. Those of any other may show photographs."""
 
-HEIGHT_MAX = {"wide": 1000, "narrow": 1100}
-COLOURS = 128
+HEIGHT_MAX = {"wide": 900, "narrow": 1000}
+FLAT_COLOURS, OTHER_COLOURS = 64, 32
+STATE: tuple[tuple[str, Scheme], ...] = (("wide", "light"), ("narrow", "dark"))
+"""The variants of a view that is not the first of its page."""
+
 SETTLED_MS = 350
+MARGIN = 12
+MISSING_IMAGES = "() => [...document.images].filter((image) => image.hasAttribute('src') && !image.naturalWidth).length"
 
 
 def folder_of(places: Places, stack: str) -> Path:
@@ -111,31 +118,64 @@ def subjects_of(places: Places, stack: str, outputs: dict[str, Any]) -> Subjects
 
 
 def settle(page: Page) -> None:
-    """Go to the top of the page, and wait until all its images are loaded and nothing is asked of the engine."""
+    """Go to the top of the page, and wait until nothing is asked of the engine and all images are loaded, also those below
+    the window. Raises ToolchainError if an image does not come."""
     page.evaluate("() => { for (const image of document.images) image.loading = 'eager'; scrollTo(0, 0); }")
-    page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(SETTLED_MS)
+    ends = time.monotonic() + SLOW_MS / 1000
+    while True:
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(SETTLED_MS)
+        if not page.evaluate(MISSING_IMAGES):
+            return
+        if time.monotonic() > ends:
+            raise ToolchainError(f"{page.evaluate(MISSING_IMAGES)} images have not come")
 
 
-def shrink(file: Path) -> None:
-    """Cut a picture to the height that is kept of it, and store it with a palette of its own."""
+def shrink(file: Path, top: int = 0) -> None:
+    """Cut a picture to the height that is kept of it, from `top` on, and store it with a palette of its own."""
     with Image.open(file) as opened:
-        cut = opened.crop((0, 0, opened.width, min(opened.height, HEIGHT_MAX[file.stem.rpartition("-")[2]])))
-    cut.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
+        height = min(opened.height - top, HEIGHT_MAX[file.stem.rpartition("-")[2]])
+        cut = opened.convert("RGB").crop((0, top, opened.width, top + height))
+    with_palette(cut).save(file, optimize=True)
+
+
+def with_palette(picture: Image.Image) -> Image.Image:
+    """A picture with a palette in which its most frequent colours stay as they are: the page's own, which a median cut
+    takes for greys beside photographs."""
+    reduced = picture.quantize(OTHER_COLOURS, dither=Image.Dither.NONE)
+    indexes, pixels = np.array(reduced), np.asarray(picture)
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    kept = colours[np.argsort(counts)[::-1][:FLAT_COLOURS]]
+    palette = (reduced.getpalette() or [])[: 3 * OTHER_COLOURS]
+    palette += [0] * (3 * OTHER_COLOURS - len(palette))
+    for index, colour in enumerate(kept, OTHER_COLOURS):
+        indexes[(pixels == colour).all(axis=-1)] = index
+    shown = Image.fromarray(indexes)
+    shown.putpalette([*palette, *kept.ravel().tolist()])
+    return shown
 
 
 def take(page: Page, view: View, subjects: Subjects, studio: str, folder: Path) -> list[Path]:
     """Take all pictures of a view. Raises ToolchainError if the page is not as the view expects it."""
+    tops: dict[str, int] = {}
+
+    def settle_and_find_top(page: Page) -> None:
+        settle(page)
+        if view.start and (box := page.locator(view.start).last.bounding_box()) and (size := page.viewport_size):
+            width = next(name for name, (pixels, _) in WIDTHS.items() if pixels == size["width"])
+            tops[width] = max(0, round(box["y"]) - MARGIN)
+
+    first = next(each for each in VIEWS if each.route == view.route)
     try:
         page.goto(studio + view.address.format_map(subjects.words))
         page.wait_for_load_state("networkidle")
         if view.act is not None:
             view.act(page, subjects)
-        files = screenshots(page, view.name, folder, settle)
+        files = screenshots(page, view.name, folder, settle_and_find_top, VARIANTS if view is first else STATE)
     except Exception as error:
         raise ToolchainError(f"{view.name} ({page.url}): {str(error).splitlines()[0]}") from error
     for file in files:
-        shrink(file)
+        shrink(file, tops.get(file.stem.rpartition("-")[2], 0))
     say(f"  {view.name}: {', '.join(f'{file.stat().st_size / 1000:.0f}' for file in files)} kB")
     return files
 

@@ -56,6 +56,9 @@ class View:
     act: Callable[[Page, Subjects], None] | None = None
     moment: Literal["calm", "busy", "signed out"] = "calm"
     only: Literal["objects", "tags"] | None = None
+    start: str = ""
+    """What the picture begins with, as a selector; empty: it begins at the page's top."""
+
     leads_on: bool = False
     """Whether `act` leaves the page at `address` for the one to picture."""
 
@@ -93,6 +96,10 @@ def _select(page: Page, _: Subjects) -> None:
     page.locator("#selection:not([hidden])").wait_for()
 
 
+def _refused_reading(page: Page, _: Subjects) -> None:
+    page.get_by_role("heading", name="The engine cannot read this dataset").wait_for(timeout=SLOW_MS)
+
+
 def _compared(page: Page, _: Subjects) -> None:
     """Wait for the worker that compares pictures."""
     page.locator("#comparing").wait_for(state="detached", timeout=2 * SLOW_MS)
@@ -102,8 +109,8 @@ def _raise_threshold(page: Page, _: Subjects) -> None:
     said = page.locator("#at .said")
     before = said.inner_text()
     page.get_by_role("slider", name="Threshold").focus()
-    for _ in range(3):
-        page.keyboard.press("Shift+ArrowRight")
+    for key in ["Shift+ArrowRight"] * 3:
+        page.keyboard.press(key)
     page.locator("#at .said", has_not_text=before).wait_for()
 
 
@@ -133,6 +140,7 @@ def _compare_with_planogram(page: Page, subjects: Subjects) -> None:
     page.fill("#planogram-text", subjects.planogram)
     page.locator("#planogram-form button.primary").click()
     page.get_by_text("as planned").first.wait_for()
+    page.locator("#planogram summary").click()
 
 
 # A classifier is trained before its training can be pictured.
@@ -142,15 +150,15 @@ VIEWS = (
     View("home", "/", "/"),
     View("home-busy", "/", "/", moment="busy"),
     View("account", "/", "/", _open_menu),
-    View("keys", "/datasets/{name}", "/datasets/{train}", _show_keys),
     View("datasets", "/datasets", "/datasets"),
     View("datasets-none", "/datasets", "/datasets?q=no-such-name"),
     View("dataset-images", "/datasets/{name}", "/datasets/{train}"),
+    View("keys", "/datasets/{name}", "/datasets/{train}", _show_keys),
     View("dataset-selected", "/datasets/{name}", "/datasets/{train}", _select),
     View("dataset-of-a-tag", "/datasets/{name}", "/datasets/{train}?tag={tag}"),
     View("dataset-objects", "/datasets/{name}", "/datasets/{train}?tag={tag}&crops=yes", only="objects"),
     View("dataset-none", "/datasets/{name}", "/datasets/{train}?tag=no-such-tag"),
-    View("dataset-unreadable", "/datasets/{name}", f"/datasets/{UNREADABLE}", moment="busy"),
+    View("dataset-unreadable", "/datasets/{name}", f"/datasets/{UNREADABLE}", _refused_reading, moment="busy"),
     View("dataset-image", "/datasets/{name}/images/{position}", "/datasets/{train}/images/1"),
     View("dataset-tags", "/datasets/{name}/tags", "/datasets/{train}/tags"),
     View("dataset-health", "/datasets/{name}/health", "/datasets/{train}/health", _compared),
@@ -159,13 +167,18 @@ VIEWS = (
     View("train", "/train", "/train?dataset={train}&name=second&test={test}"),
     View("models", "/models", "/models"),
     View("model", "/models/{name}", "/models/{model}"),
-    View("model-code", "/models/{name}", "/models/{model}", _open_code),
+    View("model-origin", "/models/{name}", "/models/{model}", start="h2:text-is('Where it comes from')"),
+    View("model-code", "/models/{name}", "/models/{model}", _open_code, start="details.code"),
     View("model-running", "/models/{name}", f"/models/{RUNNING}", moment="busy", only="objects"),
     View("model-failed", "/models/{name}", f"/models/{FAILED}", moment="busy"),
     View("model-unknown", "/models/{name}", "/models/no-such-model"),
     View("published", "/published/{name}", "/published/{published}"),
     View("judge", "/models/{name}/judge", "/models/{model}/judge"),
     View("judge-threshold", "/models/{name}/judge", "/models/{model}/judge?tag={tag}", _raise_threshold),
+    View("judge-matrix", "/models/{name}/judge", "/models/{model}/judge", start="#matrix"),
+    View("judge-tags", "/models/{name}/judge", "/models/{model}/judge", start="#tags"),
+    View("judge-worst", "/models/{name}/judge", "/models/{model}/judge", start="#worst"),
+    View("judge-calibration", "/models/{name}/judge", "/models/{model}/judge", start="#calibration"),
     View("outcomes", "/models/{name}/outcomes/{source}", "/models/{model}/outcomes/-"),
     View("outcomes-of-a-cell", "/models/{name}/outcomes/{source}", "/models/{model}/judge", _open_cell, leads_on=True),
     View(
@@ -175,12 +188,12 @@ VIEWS = (
         _open_picture,
         leads_on=True,
     ),
-    View("compare-choose", "/models/{name}/compare", "/models/{model}/compare"),
     View("compare", "/models/{name}/compare", "/models/{model}/compare?with={other}"),
+    View("compare-choose", "/models/{name}/compare", "/models/{model}/compare"),
     View("try", "/try", "/try?model={published}"),
     View("try-result", "/try", "/try?model={published}", _try),
-    View("try-code", "/try", "/try?model={published}", _try_with_code),
-    View("try-planogram", "/try", "/try?model={other}", _compare_with_planogram, only="objects"),
+    View("try-code", "/try", "/try?model={published}", _try_with_code, start="#results-section"),
+    View("try-planogram", "/try", "/try?model={other}", _compare_with_planogram, only="objects", start="#planogram"),
 )
 
 PARTS = frozenset(
