@@ -54,7 +54,7 @@ def answer_for(service: Service, dataset: DatasetRecord, sha256: str | None) -> 
         if line is not None:
             return _answer(model, how, json.loads(line))
     if tried:
-        return "This image was not among those that the newest models have answered for: it was added or changed since."
+        return "The newest models have not answered for this image: they learned from it, or it was added or changed since."
     return "No model has answered for this dataset's images yet. Train one from it, or evaluate one on it."
 
 

@@ -1,5 +1,6 @@
 """What pages say of a model: its training's progress, its metrics with what they mean, and where it came from."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,7 @@ def progress_facts(progress: TrainingProgress) -> list[tuple[str, str]]:
         facts.append(("Loss", f"{progress.loss:.3f}"))
     if progress.mean_average_precision50 is not None:
         facts.append(("mAP@50 on images kept aside", f"{progress.mean_average_precision50:.3f}"))
-    facts.append(("Computed", duration_text(progress.seconds)))
+    facts.append(("Computing time", duration_text(progress.seconds)))
     return facts
 
 
@@ -115,7 +116,7 @@ def provenance(sidecar: Mapping[str, Any]) -> list[tuple[str, str]]:
     recipe = sidecar.get("recipe")
     facts = [
         ("Trained from", _dataset(dataset) if isinstance(dataset, Mapping) else None),
-        ("Networks", f"digest {features}" if (features := _named(sidecar.get("features"))) else None),
+        ("Pretrained network", _network(sidecar.get("features"))),
         ("Recipe", _recipe(recipe)),
         ("Judged on", sidecar.get("performanceOn")),
         ("Versions", ", ".join(f"{name} {version}" for name, version in sidecar.get("versions", {}).items())),
@@ -126,6 +127,12 @@ def provenance(sidecar: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _dataset(dataset: Mapping[str, Any]) -> str:
     digest = str(dataset.get("digest", ""))[:12]
     return f"{dataset.get('name')}: {dataset.get('images', 0):,} images" + (f", content {digest}" if digest else "")
+
+
+def _network(features: object) -> str:
+    """A detector's network by its name, a classifier's networks by their common digest."""
+    name = _named(features)
+    return f"digest {name}" if re.fullmatch("[0-9a-f]{12,}", name) else name
 
 
 def _recipe(recipe: object) -> str:

@@ -45,6 +45,8 @@ def _basis(source: Source, images: int) -> tuple[tuple[float, float] | None, str
         )
         rests = f"estimated on {counted(estimate.images, 'image')}{alike} that the model had not seen"
         return estimate.accuracy_top1, rests
+    if source.is_estimate:
+        return None, f"estimated on {counted(images, 'training image')} that the model had not seen"
     rests = f"measured on the {counted(images, 'image')} of {source.dataset}"
     if performance.accuracy_top1 is None or not images:
         return None, rests
