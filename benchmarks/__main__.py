@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import accuracy, bursts, content, detection, label_issues, novelty, outcomes, outlook, speed, views
+from benchmarks import accuracy, bursts, content, detection, label_issues, novelty, outcomes, outlook, speed, studio, views
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "outcomes": outcomes.main,
     "outlook": outlook.main,
     "speed": speed.main,
+    "studio": studio.main,
     "views": views.main,
 }
 

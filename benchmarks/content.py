@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
 import requests
 from rich.console import Console
 
@@ -75,9 +74,9 @@ def measure(work: Path, images: int, pages: int) -> list[Figure]:
                 Figure("database, growth", "MB", (_database_megabytes(engine) - size,), _load()),
             ]
             for name, query in _FILTERS.items():
-                worked = _cpu_seconds(engine)
+                worked = engine.api_cpu_seconds()
                 figures += _figures(name, looks.pages("first", query, pages))
-                milliseconds = 1000 * (_cpu_seconds(engine) - worked) / (pages + 1)
+                milliseconds = 1000 * (engine.api_cpu_seconds() - worked) / (pages + 1)
                 figures.append(Figure("the same, processor time of the API", "ms", (milliseconds,), _load()))
             looks.register("second")
             looks.content("second")
@@ -146,9 +145,18 @@ class Looks:
         return body
 
 
-def write_coco(file: Path, images: int, name: str) -> None:
-    """A COCO file for detection; every hundredth image claims a side that is too small."""
+def write_coco(file: Path, images: int, name: str, url_of: Callable[[int], str] | None = None) -> None:
+    """A COCO file for detection; every hundredth image claims a side that is too small.
+
+    Args:
+        url_of: the address of an image by its number from 0 on; by default one where nothing is.
+    """
     random_ = random.Random(0)
+
+    def nowhere(_: int) -> str:
+        return f"https://account.blob.core.windows.net/training/images/{name}-{random_.getrandbits(256):064x}.jpg"
+
+    address = url_of or nowhere
 
     def image(number: int) -> dict[str, Any]:
         return {
@@ -156,7 +164,7 @@ def write_coco(file: Path, images: int, name: str) -> None:
             "width": 640 if number % 100 else 5,
             "height": 480,
             "file_name": f"tag {number % TAGS:02}/IMG_{number:06}.jpg",
-            "absolute_url": f"https://account.blob.core.windows.net/training/images/{name}-{random_.getrandbits(256):064x}.jpg",
+            "absolute_url": address(number),
         }
 
     def annotation(number: int, image_: int) -> dict[str, Any]:
@@ -191,12 +199,6 @@ def _figures(name: str, taken: Sequence[float]) -> list[Figure]:
 
 def _database_megabytes(engine: Engine) -> float:
     return sum(file.stat().st_size for file in engine.data_dir.glob("engine.sqlite*") if "copy" not in file.name) / 1e6
-
-
-def _cpu_seconds(engine: Engine) -> float:
-    """Processor time of the API so far."""
-    times = psutil.Process(engine.process.pid).cpu_times()
-    return times.user + times.system
 
 
 def _load() -> float:

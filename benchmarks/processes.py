@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,18 +50,26 @@ class Engine:
 
     def worker_peak_gigabytes(self) -> float:
         """The peak memory of a worker so far, in 10⁹ bytes."""
-        status = [Path(f"/proc/{child.pid}/status").read_text() for child in psutil.Process(self.process.pid).children()]
-        return max(int(text.split("VmHWM:")[1].split()[0]) for text in status) * 1024 / 1e9
+        return max(_peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
+
+    def api_peak_gigabytes(self) -> float:
+        """The peak memory of the process that answers so far, in 10⁹ bytes."""
+        return _peak_gigabytes(self.process.pid)
 
     def wait_until_worker_rests(self) -> None:
         """Wait until the worker uses almost no processor time, so that it does not share the cores with what follows."""
-        deadline = time.monotonic() + STOP_SECONDS
-        while time.monotonic() < deadline:
-            before = self.worker_cpu_seconds()
-            time.sleep(0.5)
-            if self.worker_cpu_seconds() - before < 0.05:
-                return
-        raise RuntimeError("the worker is still busy, although it has no jobs")
+        if not _rests(self.worker_cpu_seconds):
+            raise RuntimeError("the worker is still busy, although it has no jobs")
+
+    def wait_until_api_rests(self) -> None:
+        """The same for the process that answers, which may still make pictures."""
+        if not _rests(self.api_cpu_seconds):
+            raise RuntimeError("the API is still busy, although nobody asks it")
+
+    def api_cpu_seconds(self) -> float:
+        """Processor time that the process that answers has taken so far."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
 
 class Script:
@@ -120,6 +128,22 @@ def stop(process: "subprocess.Popen[Any]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _peak_gigabytes(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e9
+
+
+def _rests(cpu_seconds: Callable[[], float]) -> bool:
+    """Whether hardly any processor time is used before long."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while time.monotonic() < deadline:
+        before = cpu_seconds()
+        time.sleep(0.5)
+        if cpu_seconds() - before < 0.05:
+            return True
+    return False
 
 
 def _wait_for_port(process: "subprocess.Popen[bytes]", announcement: Path, log: Path) -> int:

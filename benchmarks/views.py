@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_data_option(parser)
     options = parser.parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 150)
-    sources = _sources(options.data)
+    sources = photo_sources(options.data)
     figures = _of_the_functions(sources)
     with tempfile.TemporaryDirectory(prefix="vision-views-") as work, _world(Path(work), sources) as world:
         figures += [*world.jumps(options.rounds), *world.shards(options.rounds), *world.beside_analyses(options.rounds)]
@@ -259,7 +259,7 @@ def photo(source: Path, width: int) -> bytes:
     return target.getvalue()
 
 
-def _sources(data: Path) -> list[Path]:
+def photo_sources(data: Path) -> list[Path]:
     """Images to make photographs of, some of each dataset."""
     found = [sorted((data / name).glob("images/**/*.jpg"))[:SHARD_IMAGES] for name in _DATASETS]
     mixed = [file for files in zip(*found, strict=False) for file in files]

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from vision_customization.contract.texts import counted, sentence
+from vision_customization.engine.content.current import content_of
 from vision_customization.engine.inspection.report import Found, Group, OtherSide, Report
 from vision_customization.engine.jobs.kinds.inspection import inputs_of
 from vision_customization.engine.store import InspectionStatus
 from vision_customization.engine.studio.dataset_answers import named
 from vision_customization.engine.studio.dataset_contents import shown_name
+from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.dataset_health import Finding, Health, Item, Section, thumb
 from vision_customization.engine.studio.visit import Visit, link
 
@@ -31,8 +33,12 @@ class Comparison:
 
 
 def comparison_of(visit: Visit, dataset: str, *, again: bool = False) -> Comparison:
-    """The comparison of the pictures as they are now. A worker makes it if there is none, or `again` if that failed."""
+    """The comparison of the pictures as they are now. A worker makes it if there is none, or `again` if that failed. It waits
+    for the datasets to compare with, which nobody may have looked at yet."""
     service = visit.service
+    others = [name for name in service.store.dataset_uses.opposites(dataset) if registered(service, name) is not None]
+    if not all(content_of(service, name).status.final for name in others):
+        return Comparison(None)
     inputs = inputs_of(service.store, dataset)
     if inputs is None:
         return Comparison(None)
@@ -82,7 +88,7 @@ def sides(health: Health, report: Report) -> Section:
             "each picture on one side."
         )
     else:
-        text = f"No picture of this dataset is also in {others}{', as far as they were compared' if notes else ''}."
+        text = f"No picture of this dataset was found in {others}."
     items = [
         Item(group.key if nearly else "", partial(_shared, health, side, group, nearly=nearly))
         for side in report.sides

@@ -124,8 +124,12 @@ def _datasets(visit: Visit, source: Source) -> list[DatasetRecord]:
 
 
 def _nothing(visit: Visit, source: Source, error: ApiError) -> Response:
-    """A model without outcomes: why, and what can be done."""
+    """No outcomes: the page of an evaluation that has some, unless the visitor chose these; else why, and what can be done."""
     others = [other for other in sources_of(visit.service, source.model) if other.name != source.name]
+    if not visit.query("evaluation"):
+        judged = next((other for other in others if other.has_outcomes(visit.service)), None)
+        if judged is not None:
+            return visit.redirect(judged.page())
     return visit.render(
         "judge_nothing.html",
         source=source,

@@ -142,7 +142,10 @@ class Grid {
       }
     }
     if (!fast) this.pages.want(first, stop);
-    for (let index = first; index < stop; index += 1) this.#place(index, scrolled, !fast);
+    const seen = cellsWithin(this.layout, scrolled, { before: 0, after: 0 });
+    for (const index of [...range(seen.first, seen.stop), ...range(seen.stop, stop), ...range(first, seen.first)]) {
+      this.#place(index, scrolled, !fast, index >= seen.first && index < seen.stop);
+    }
     this.list.setAttribute("aria-busy", String(!this.#shown.size));
     this.#pointAtActive();
     clearTimeout(this.#settling);
@@ -153,8 +156,9 @@ class Grid {
    * @param {number} index
    * @param {number} scrolled
    * @param {boolean} asks
+   * @param {boolean} seen Whether it is in sight: its picture comes before the others'.
    */
-  #place(index, scrolled, asks) {
+  #place(index, scrolled, asks, seen) {
     let cell = this.#shown.get(index);
     if (!cell) {
       cell = this.#spare.pop() ?? new GridCell((data) => this.#tellWhy(data.picture));
@@ -167,7 +171,7 @@ class Grid {
     cell.element.style.transform = `translate(${x}px, ${y}px)`;
     const data = this.pages.at(index);
     if (data && !cell.data) cell.fill(data);
-    if (asks) cell.show();
+    if (asks) cell.show(seen);
     this.#mark(cell);
   }
 
@@ -309,6 +313,14 @@ class Grid {
       if (data) location.assign(data.page);
     }
   }
+}
+
+/**
+ * @param {number} first
+ * @param {number} stop
+ */
+function range(first, stop) {
+  return Array.from({ length: Math.max(0, stop - first) }, (_, index) => first + index);
 }
 
 /** @param {string} id */

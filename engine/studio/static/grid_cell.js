@@ -76,9 +76,14 @@ export class GridCell {
     this.element.title = data.name;
   }
 
-  /** Ask for the picture, unless that has been done. */
-  show() {
-    if (this.data && !this.#picture.hasAttribute("src")) this.#picture.src = this.data.picture;
+  /**
+   * Ask for the picture, unless that has been done.
+   * @param {boolean} seen Browsers fetch few pictures at a time: those in sight come first.
+   */
+  show(seen) {
+    if (!this.data || this.#picture.hasAttribute("src")) return;
+    this.#picture.fetchPriority = seen ? "high" : "low";
+    this.#picture.src = this.data.picture;
   }
 
   /** Give up the picture, or the request for it. */

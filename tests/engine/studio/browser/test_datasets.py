@@ -14,6 +14,7 @@ from tests.engine.studio.datasets.test_health import compared
 from tests.engine.studio.datasets.test_image import NAMES, TAGS, estimate
 from tests.support.api_world import KEYS, World, build
 from tests.support.coco_content import coco, read, register, url_of
+from tests.support.waiting import wait_until
 from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.blobs.address import BlobErrorKind
@@ -25,6 +26,8 @@ from vision_customization.engine.views.errors import PictureUnreadable
 pytestmark = pytest.mark.browser
 
 COUNT = 2000
+AT_ONCE = 6
+"""Requests that a browser sends to one host at a time, over HTTP/1.1."""
 HOSTILE = '"><img src=x onerror=alert(1)><a hx-get=/studio/sign-out hx-trigger=load>'
 
 SignIn = Callable[..., None]
@@ -109,6 +112,26 @@ def test_the_grid_holds_only_what_is_in_sight(sign_in: SignIn, page: Page, addre
     page.keyboard.press("Escape")
     page.wait_for_url("**/pets?at=1000")
     expect(page.get_by_role("option", name="1000.jpg: dog")).to_be_in_viewport()
+
+
+def test_pictures_in_sight_are_asked_for_before_those_around(
+    sign_in: SignIn, page: Page, address: str, many: DrawnPictures
+) -> None:
+    sign_in(page)
+    page.goto(f"{address}/studio/datasets/pets")
+    waiting = page.locator("#grid .cell:not(.loaded)")
+    expect(page.locator("#grid .cell.loaded").first).to_be_visible()
+    expect(waiting).to_have_count(0)
+    many.asked.clear()
+    many.waiting = []
+    page.get_by_label("Go to").fill("1001")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("option", name="1000.jpg: dog")).to_be_in_viewport()
+    wait_until(lambda: len(many.asked) == AT_ONCE, "the browser asks for as many pictures as it does at a time", 10)
+    for _, url, _ in list(many.asked):
+        name = url.rpartition("/")[2]
+        expect(page.locator(f"#grid .cell[title='{name}']")).to_be_in_viewport()
+    page.goto("about:blank")  # nothing waits any more
 
 
 def test_a_click_after_scrolling_opens_what_was_clicked(sign_in: SignIn, page: Page, address: str, many: DrawnPictures) -> None:

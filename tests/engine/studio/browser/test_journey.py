@@ -1,32 +1,44 @@
-"""A new user's way through the Studio, on what `pulumi up` made: the real engine, Azurite and Chromium."""
+"""A new user's way through the Studio, on what `pulumi up` made of each example."""
 
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.engine.studio.browser.axe import axe_violations
-from tests.stacks.processes import processes_in
-from tests.stacks.project import VENV_BIN, Project
+from examples.detection import PARTS, read_pictures, write_dataset
+from tests.engine.studio.browser.journey import Journey, one_of, stack_for_a_test
+from tests.stacks.project import Project
 from tests.support.places import CHECKOUT
+from toolchain.places import find_places
+from toolchain.programs.npm_package import unpack
+from toolchain.samples import FLUENT_EMOJI
 
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process, pytest.mark.browser]
 
 TEXTILE = CHECKOUT / "examples" / "textile"
-CONFIG = {
-    "platform": "local",
-    "datasets": {
-        f"textile-{part}": {"annotationKind": "imageClassification", "annotationFiles": [f"{part}.json"], "source": "textile"}
-        for part in ("train", "test")
-    },
-    "models": {"textile": {"trainingDataset": "textile-train", "evaluationDataset": "textile-test", "publish": True}},
-}
-SLOW_MS = 60_000
+SCENES = {"train.json": 9, "test.json": 6}
+SCENE_TAGS = ("apple", "banana", "bread")
+"""The first tags of the drawn scenes; the others' objects are drawn without boxes. Fewer tags, fewer steps of training."""
+COPY, LEAK = "images/copy.jpg", "images/from-the-test.jpg"
+
+
+def config(name: str, annotation_kind: str, **model: str) -> dict[str, Any]:
+    """A stack of a training and a test dataset in the folder `name`, and a model of them."""
+    return {
+        "platform": "local",
+        "datasets": {
+            f"{name}-{part}": {"annotationKind": annotation_kind, "annotationFiles": [f"{part}.json"], "source": name}
+            for part in ("train", "test")
+        },
+        "models": {name: {"trainingDataset": f"{name}-train", "evaluationDataset": f"{name}-test", "publish": True, **model}},
+    }
 
 
 def copy_part(folder: Path, name: str, images_per_tag: int, wrong: int) -> list[str]:
@@ -55,84 +67,107 @@ def copy_part(folder: Path, name: str, images_per_tag: int, wrong: int) -> list[
     return relabelled
 
 
+def draw_scenes(folder: Path) -> None:
+    """Some scenes of the example, of which the training has one twice, and one of the test's, each as another JPEG."""
+    pictures = read_pictures(unpack(FLUENT_EMOJI, find_places()) / "assets")
+    write_dataset(pictures, folder, {name: replace(PARTS[name], images=count) for name, count in SCENES.items()})
+    parts = {}
+    for name in SCENES:
+        document = json.loads((folder / name).read_text())
+        document["categories"] = document["categories"][: len(SCENE_TAGS)]
+        assert tuple(category["name"] for category in document["categories"]) == SCENE_TAGS
+        document["annotations"] = [each for each in document["annotations"] if each["category_id"] <= len(SCENE_TAGS)]
+        parts[name] = document
+    add_scene(folder, parts["train.json"], parts["train.json"], COPY)
+    add_scene(folder, parts["train.json"], parts["test.json"], LEAK)
+    for name, document in parts.items():
+        numbered = [{**each, "id": index} for index, each in enumerate(document["annotations"], 1)]
+        (folder / name).write_text(json.dumps({**document, "annotations": numbered}))
+
+
+def add_scene(folder: Path, document: dict[str, Any], source: dict[str, Any], file_name: str) -> None:
+    """The first scene of `source` with a box, encoded again, as the last one of `document`."""
+    boxed = {each["image_id"] for each in source["annotations"]}
+    scene = next(image for image in source["images"] if image["id"] in boxed)
+    number = len(document["images"]) + 1
+    with Image.open(folder / scene["file_name"]) as image:
+        image.save(folder / file_name, quality=60)
+    boxes = [each for each in source["annotations"] if each["image_id"] == scene["id"]]
+    document["images"].append({**scene, "id": number, "file_name": file_name})
+    document["annotations"] += [{**each, "image_id": number} for each in boxes]
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[tuple[Project, list[str]]]:
+def textile(tmp_path: Path) -> Iterator[tuple[Project, list[str]]]:
     """A stack of which four training images have a wrong label, and these images' names."""
     wrong = copy_part(tmp_path / "textile", "train.json", 30, wrong=4)
     copy_part(tmp_path / "textile", "test.json", 12, wrong=0)
-    project = Project.create(tmp_path, CONFIG)
-    yield project, wrong
-    project.destroy().succeeded()
-    assert processes_in(tmp_path) == []
+    with stack_for_a_test(tmp_path, config("textile", "imageClassification")) as project:
+        yield project, wrong
 
 
-def test_from_the_stack_to_a_curl_that_works(project: tuple[Project, list[str]], page: Page, tmp_path: Path) -> None:
-    stack, wrong = project
+@pytest.fixture
+def scenes(tmp_path: Path) -> Iterator[Project]:
+    draw_scenes(tmp_path / "groceries")
+    kinds = {"annotation_kind": "imageObjectDetection", "modelKind": "Generic-Detector"}
+    with stack_for_a_test(tmp_path, config("groceries", **kinds)) as project:
+        yield project
+
+
+def test_a_classifier_from_the_stack_to_a_curl_that_works(
+    textile: tuple[Project, list[str]], page: Page, tmp_path: Path
+) -> None:
+    stack, wrong = textile
     stack.up().succeeded()
-    outputs = stack.outputs()
-    model, key, studio = outputs["models"]["textile"]["name"], outputs["key"], outputs["studio"]
-    assert studio == f"{outputs['endpoint']}/studio/"
-
-    # `vision studio` prints what it would open: signed in by a one-time code.
-    asked = subprocess.run(
-        [VENV_BIN / "vision", "studio", "--print", "--endpoint", outputs["endpoint"]],
-        env={**stack.environment, "VISION_KEY": key},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    page.goto(asked.stdout.strip())
-    page.wait_for_url(studio)
+    model = stack.outputs()["models"]["textile"]["name"]
+    journey = Journey.begin(stack, page)
+    journey.sign_in()
     expect(page.get_by_role("link", name=model).first).to_be_visible()
-    assert axe_violations(page) == []
+    journey.open_images("textile-train", 90)
 
-    # The images of the dataset.
-    page.goto(f"{studio}datasets/textile-train")
-    cells = page.get_by_role("option")
-    expect(cells.first).to_be_visible(timeout=SLOW_MS)
-    expect(cells.first).to_have_attribute("aria-setsize", "90")
-    assert axe_violations(page) == []
+    # Health names images whose label is wrong; not each of them is certain enough.
+    journey.open_health()
+    names = one_of([Path(name).name for name in wrong])
+    journey.open_finding(journey.findings("Likely wrong labels").filter(has_text=names).first)
 
-    # Its health names images whose label is wrong; not each of them is certain enough.
-    page.get_by_role("link", name="Health").click()
-    issues = page.locator("section", has=page.get_by_role("heading", name="Likely wrong labels"))
-    names = re.compile("|".join(re.escape(Path(name).name) for name in wrong))
-    finding = issues.get_by_role("listitem").filter(has_text=names).first
-    expect(finding).to_be_visible(timeout=SLOW_MS)
-    finding.get_by_role("link").last.click()
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    journey.open_judge(model)
+    journey.raise_threshold(20)
+    journey.open_matrix_cell(page.locator("table.matrix a").first)
 
-    # The model, its threshold, and a cell of its matrix.
-    page.goto(f"{studio}models/{model}")
-    page.get_by_role("link", name="Judge").click()
-    slider = page.get_by_role("slider", name="Threshold")
-    said = page.locator("#at .said")
-    before = said.inner_text()
-    slider.focus()
-    for _ in range(20):
-        slider.press("ArrowRight")
-    expect(said).not_to_have_text(before)
-    page.locator("table.matrix a").first.click()
-    expect(page.get_by_role("img").first).to_be_visible(timeout=SLOW_MS)
-
-    # A picture of one's own, and the curl for it.
     picture = next((tmp_path / "textile" / "images" / "nominal").iterdir())
-    page.goto(f"{studio}try?model=textile")
-    page.locator("#files").set_input_files(picture)
-    result = page.locator("#results > li").first
-    expect(result.get_by_text("nominal").first).to_be_visible(timeout=SLOW_MS)
-    assert axe_violations(page) == []
-    code = page.locator("#results pre, details.code pre").filter(has_text="curl").first
-    command = str(code.text_content())
-    assert key not in page.content()
-    assert "$VISION_KEY" in command
-    shutil.copy(picture, tmp_path / "photo.jpg")
-    called = subprocess.run(
-        ["bash", "-c", re.sub(r"@\S+", "@photo.jpg", command)],
-        cwd=tmp_path,
-        env={**stack.environment, "VISION_KEY": key, "no_proxy": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "tagsResult" in json.loads(called.stdout)["customModelResult"]
+    result = journey.try_picture("textile", picture)
+    expect(result.locator(".scores")).to_contain_text("nominal")
+    assert "tagsResult" in journey.run_copied_curl(result, picture.parent)
+
+
+def test_a_detector_from_the_stack_to_a_curl_that_works(scenes: Project, page: Page, tmp_path: Path) -> None:
+    scenes.up().succeeded()
+    model = scenes.outputs()["models"]["groceries"]["name"]
+    journey = Journey.begin(scenes, page)
+    journey.sign_in()
+    expect(page.get_by_role("link", name=model).first).to_be_visible()
+    journey.open_images("groceries-train", SCENES["train.json"] + 2)
+    expect(page.locator("[role=option].loaded rect").first).to_be_visible()
+
+    # Health names the picture that is there twice, and the one that the model is also judged by.
+    journey.open_health()
+    leaked = journey.findings("Pictures on both sides").filter(has_text=Path(LEAK).name)
+    expect(leaked).to_have_count(1, timeout=60_000)
+    journey.open_finding(journey.findings("Near-duplicates").filter(has_text=Path(COPY).name))
+    expect(page.locator("#boxes rect").first).to_be_visible()
+
+    # At a threshold that no answer reaches, each object is missed.
+    journey.open_judge(model)
+    journey.raise_threshold(100)
+    missed = page.locator("#at section.cost").filter(has_text="Missed")
+    expect(missed.get_by_role("img").first).to_be_visible()
+    journey.open_matrix_cell(page.locator("table.matrix a").first)
+    expect(page.locator("ul.shots rect").first).to_be_attached()
+
+    picture = tmp_path / "groceries" / "images" / "test-002.jpg"
+    result = journey.try_picture("groceries", picture)
+    boxes, rows = result.locator("rect.line"), result.get_by_role("list", name="Boxes").get_by_role("listitem")
+    expect(boxes.first).to_be_visible()
+    expect(rows).to_have_count(boxes.count())
+    expect(rows.first).to_contain_text(re.compile(r"(apple|banana|bread)\s*\d+\.\d %"))
+    assert journey.run_copied_curl(result, picture.parent)["objectsResult"]["values"]

@@ -176,6 +176,20 @@ def test_what_the_comparison_found(owner: Browser, world: World) -> None:
     assert "All images are 640 × 480 px." in text
 
 
+def test_the_comparison_waits_for_the_other_side_which_a_worker_reads(owner: Browser, world: World) -> None:
+    register(world.store, "train", coco({"1.jpg": ["cat"], "2.jpg": ["dog"]}))
+    world.register("test")
+    order: dict[str, Any] = {"trainingDatasetName": "train", "timeBudgetInHours": 1, "modelKind": "Generic-Classifier"}
+    for model, test in (("tested", "test"), ("failed", "not-registered")):
+        body = {"trainingParameters": order, "evaluationParameters": {"testDatasetName": test}}
+        assert world.call("PUT", f"models/{model}", json=body).status_code == 201
+    assert "A worker is comparing the pictures" in owner.get("datasets/train/health").text
+    assert (len(world.jobs.indexes), world.jobs.inspections) == (1, [])
+    world.store.content.fail(world.jobs.indexes[0], ErrorDetails(code="unknown", message="The blob is gone."))
+    assert "A worker is comparing the pictures" in owner.get("datasets/train/health").text
+    assert len(world.jobs.inspections) == 1, "what can't be read is not waited for"
+
+
 def test_a_model_that_was_trained_since_makes_the_comparison_new(owner: Browser, pets: World) -> None:
     compared(pets, "pets", ["a", None])
     assert "1 image was not compared" in owner.get("datasets/pets/health").text

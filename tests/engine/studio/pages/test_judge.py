@@ -299,8 +299,10 @@ def test_a_model_without_outcomes_says_what_to_do(world: World, owner: Browser) 
     assert "The model 'm' has no outcomes. It was imported, trained by an older engine" in said
     assert "vision evaluate m TEST-DATASET" in said
     evaluate_judged(world, "m", "e")
-    page = owner.get("models/m/judge").text
-    assert '<a href="/studio/models/m/judge?evaluation=e">' in page
+    answer = owner.get("models/m/judge")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/studio/models/m/judge?evaluation=e")
+    page = owner.get("models/m/judge?evaluation=-").text
+    assert '<a href="/studio/models/m/judge?evaluation=e">' in page, "to those who chose the model's own outcomes"
     world.create("early")
     assert "only one that succeeded has outcomes" in text_of(owner.get("models/early/judge").text)
 
