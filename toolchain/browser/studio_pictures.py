@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import yaml  # type: ignore[import-untyped]
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
@@ -30,7 +31,7 @@ COMMITTED = "detection"
 """The stack whose pictures are committed: its images are drawn. Those of any other may show photographs."""
 
 HEIGHT_MAX = {"wide": 900, "narrow": 1000}
-FLAT_COLOURS, OTHER_COLOURS = 64, 32
+FLAT_COLOURS, OTHER_COLOURS, BAR_PIXELS = 40, 32, 100
 STATE: tuple[tuple[str, Scheme], ...] = (("wide", "light"), ("narrow", "dark"))
 """The variants of a view that is not the first of its page."""
 
@@ -140,12 +141,11 @@ def shrink(file: Path, top: int = 0) -> None:
 
 
 def with_palette(picture: Image.Image) -> Image.Image:
-    """A picture with a palette in which its most frequent colours stay as they are: the page's own, which a median cut
-    takes for greys beside photographs."""
+    """A picture with a palette in which its most frequent colours and those of its top stay as they are: the page's own,
+    which a median cut takes for greys beside photographs."""
     reduced = picture.quantize(OTHER_COLOURS, dither=Image.Dither.NONE)
     indexes, pixels = np.array(reduced), np.asarray(picture)
-    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-    kept = colours[np.argsort(counts)[::-1][:FLAT_COLOURS]]
+    kept = np.unique(np.concatenate([_frequent(pixels[:BAR_PIXELS]), _frequent(pixels)]), axis=0)
     palette = (reduced.getpalette() or [])[: 3 * OTHER_COLOURS]
     palette += [0] * (3 * OTHER_COLOURS - len(palette))
     for index, colour in enumerate(kept, OTHER_COLOURS):
@@ -153,6 +153,12 @@ def with_palette(picture: Image.Image) -> Image.Image:
     shown = Image.fromarray(indexes)
     shown.putpalette([*palette, *kept.ravel().tolist()])
     return shown
+
+
+def _frequent(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The most frequent colours of an image's rows."""
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    return colours[np.argsort(counts)[::-1][:FLAT_COLOURS]]
 
 
 def take(page: Page, view: View, subjects: Subjects, studio: str, folder: Path) -> list[Path]:
