@@ -14,7 +14,7 @@ from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import found_image, label_images
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
 from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, readable
-from vision_customization.engine.studio.pictures import made, picture_response, unchanged
+from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE
@@ -88,6 +88,8 @@ async def restore(visit: Visit) -> Response:
 
 @pages.get("/drafts/{draft}/images/{number}/thumbnail")
 async def thumbnail(visit: Visit) -> Response:
+    if (stored := await stored_thumbnail(visit)) is not None:
+        return stored
     draft, found = await run_in_threadpool(_found, visit)
     if (known := unchanged(visit, found.sha256, THUMBNAIL_SIDE)) is not None:
         return known
