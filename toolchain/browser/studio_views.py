@@ -218,6 +218,7 @@ PARTS = frozenset(
         "/drafts/{draft}/images",
         "/drafts/{draft}/images/{number}",
         "/drafts/{draft}/counts",
+        "/drafts/{draft}/images/{number}/suggestion",
         # Images and files.
         "/datasets/{name}/images/{position}/thumbnail",
         "/datasets/{name}/images/{position}/view",

@@ -13,7 +13,7 @@ from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, r
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import found_image, label_images
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
-from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, readable
+from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, number_of, readable
 from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
@@ -129,11 +129,7 @@ async def _body(request: Request, kind: type[W]) -> W:
 def _found(visit: Visit) -> tuple[DraftRecord, DraftImageRecord]:
     """The draft and the image of the path. Raises NotFound."""
     draft = draft_of(visit)
-    try:
-        number = int(visit.path("number"))
-    except ValueError:
-        raise invalid("number: expected the number of an image.") from None
-    return draft, found_image(visit.service.store, draft, min(max(number, -1), _START_MAX))
+    return draft, found_image(visit.service.store, draft, number_of(visit))
 
 
 def _choice(text: str) -> ImageChoice | None:
