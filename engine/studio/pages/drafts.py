@@ -91,7 +91,7 @@ def begin(visit: Visit) -> Response:
         return waits(visit, base, f"Begin a draft of {base}", "/studio/drafts", {"base": base, "name": name})
     except ImagesElsewhere as error:
         return visit.render(
-            "draft_elsewhere.html", 400, base=base, message=str(error), command=copy_command(visit.origin, base)
+            "draft_elsewhere.html", 400, base=base, message=str(error), command=copy_command(visit.origin, base, container.url)
         )
     visit.audit("draft begun", draft=draft.name, dataset=draft.dataset_name)
     return visit.redirect(link("drafts", draft.name, *(["import"] if not draft.images else [])))

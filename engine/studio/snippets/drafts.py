@@ -52,9 +52,9 @@ def pull_command(origin: str, dataset_name: str, digest: str) -> str:
     return vision("datasets", "pull", dataset_name, *version, "--to", "FOLDER/train.json", "--endpoint", origin)
 
 
-def copy_command(origin: str, dataset_name: str) -> str:
-    """The command that copies a dataset's images into the container of the Studio."""
-    return vision("datasets", "copy", dataset_name, "--endpoint", origin)
+def copy_command(origin: str, dataset_name: str, container: str) -> str:
+    """The command that copies a dataset's images into the container of the Studio, and registers them there."""
+    return vision("datasets", "copy", dataset_name, "--to", container, "--register", dataset_name, "--endpoint", origin)
 
 
 def content_line(digest: str) -> str:

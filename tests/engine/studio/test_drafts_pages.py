@@ -138,7 +138,7 @@ def test_images_in_another_place_need_a_copy(labeler: Browser, world: World) -> 
     world.store.datasets.create("far", SINGLE, ["https://other.blob.core.windows.net/c/far.json"])
     index(world.store, "far", coco({"1.jpg": ["cat"]}))
     text = text_of(labeler.post("drafts", {"base": "far"}), 400)
-    assert "vision datasets copy far --endpoint http" in text
+    assert f"vision datasets copy far --to {world.container.url} --register far --endpoint http" in text
     assert world.store.drafts.newest(0, 9) == []
 
 
