@@ -24,6 +24,7 @@ from vision_customization.engine.studio.dataset_facts import look_at, registered
 from vision_customization.engine.studio.draft_contents import container_of
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.drafts import content_line, pull_command, versions_snippets
+from vision_customization.engine.studio.version_training import training_fields
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -104,7 +105,7 @@ def annotations(visit: Visit) -> Response:
 def train(visit: Visit) -> Response:
     """Go on to the Train page with a dataset that has the version's content: its own if that has it, else one beside.
 
-    The page takes the model's name as `name`: a stack takes a model over only under the name that it would give it.
+    If a stack trains a model from this dataset, the page proposes what makes the stack take the new model over.
     """
     record = _version(visit)
     shown = version_shown(visit.service, record)
@@ -112,7 +113,8 @@ def train(visit: Visit) -> Response:
     if name is None:
         name = dataset_beside(visit.service, container_of(visit), record).name
         visit.audit("dataset registered", dataset=name, version=record.digest)
-    return visit.redirect(f"/studio/train?{urlencode({'dataset': name})}")
+    fields = {"dataset": name, **training_fields(visit.service.store, record)}
+    return visit.redirect(f"/studio/train?{urlencode(fields)}")
 
 
 def _page(visit: Visit, template: str, *, found: bool, **values: object) -> Response:

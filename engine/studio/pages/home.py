@@ -59,7 +59,15 @@ def home(visit: Visit) -> Response:
     models = [ModelCard.of(record) for record in store.models.newest(_SHOWN)]
     drafts = [DraftCard.of(record) for record in store.drafts.newest(0, _SHOWN)]
     snippets = overview_snippets(visit.origin)
-    return visit.render("home.html", datasets=datasets, models=models, drafts=drafts, snippets=snippets, **_activity(visit))
+    return visit.render(
+        "home.html",
+        datasets=datasets,
+        models=models,
+        drafts=drafts,
+        writes=visit.service.studio_container is not None,
+        snippets=snippets,
+        **_activity(visit),
+    )
 
 
 @pages.get("/activity")

@@ -12,6 +12,7 @@ from tests.support.api_world import World, build, image_bytes
 from tests.support.coco_content import coco, fill, index
 from tests.support.studio import Browser
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.model_names import trained_name
 from vision_customization.contract.studio import Role
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.studio import create_studio
@@ -368,6 +369,21 @@ def test_a_training_takes_the_dataset_that_has_the_content(owner: Browser, world
     save(owner, world)
     digest = first.rpartition("/")[2]
     assert owner.post(f"{first}/train").headers["location"] == f"/studio/train?dataset=d-{digest[:8]}"
+
+
+def test_a_training_has_the_name_that_the_stack_would_give_it(owner: Browser, world: World) -> None:
+    dataset(world, {1: ["cat"], 2: ["dog"]}, managedBy="pulumi:photos/local")
+    for name, owned in (("m-0123abcd", "pulumi:photos/local"), ("other", None)):
+        assert world.create(name, trainingDatasetName="pets", timeBudgetInHours=2).status_code == 201
+        world.succeed(world.store.models.find(name).id)
+        world.store.models.set_owner(name, owned)
+    owner.post("drafts", {"base": "pets"})
+    place = save(owner, world, "pets")
+    digest = place.rpartition("/")[2]
+    name = trained_name("m", model_kind="Generic-Classifier", training_digest=digest, time_budget_in_hours=2)
+    location = owner.post(f"{place}/train").headers["location"]
+    assert location == f"/studio/train?dataset=pets-{digest[:8]}&name={name}&kind=Generic-Classifier&hours=2"
+    assert f'value="{name}"' in owner.get(location).text
 
 
 def test_versions_of_a_dataset_that_is_gone(owner: Browser, world: World) -> None:
