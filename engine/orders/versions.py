@@ -1,5 +1,7 @@
 """Versions that become registered datasets."""
 
+from dataclasses import replace
+
 from vision_customization.contract.owners import MANAGED_BY, PULUMI, owner_of
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NotSaved
@@ -22,7 +24,7 @@ def save_and_register(
 
     Raises:
         NotSaved: the draft is empty or has conflicts, or its dataset has changed meanwhile.
-        ContainerRefuses: nothing is recorded then.
+        ContainerRefuses: the dataset stays as it is then.
     """
     draft = service.store.drafts.find(draft.name)
     declared = is_declared(service, draft.dataset_name)
@@ -31,10 +33,12 @@ def save_and_register(
     version = save_version(service.store, container, draft, who, message)
     if declared:
         return version, None
+    in_place = draft.base_dataset in (None, version.dataset_name)
+    if in_place:
+        pin_base(service.store, container, replace(draft, base_uris=(version.annotation_file_uri,)))
     dataset = register_version(service, container, version)
-    in_place = draft.base_dataset in (None, dataset.name)
-    if in_place and service.store.drafts.rebase(draft, dataset.name, dataset.annotation_file_uris):
-        pin_base(service.store, container, service.store.drafts.find(draft.name))
+    if in_place:
+        service.store.drafts.rebase(draft, dataset.name, dataset.annotation_file_uris)
     return version, dataset
 
 

@@ -36,6 +36,7 @@ def images(visit: Visit) -> Response:
         draft=facts,
         tag=tag,
         only=only,
+        only_text="" if choice is None else ONLY[choice],
         choices=_choices(facts, only),
         count=count,
         at=visit.number("at", 0, 0, max(0, count - 1)),

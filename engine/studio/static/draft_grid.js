@@ -6,6 +6,7 @@ import { byId, element } from "./elements.js";
 import { callEngine, Refused } from "./engine_calls.js";
 import { Grid } from "./grid.js";
 import { control, filterAtOnce } from "./grid_controls.js";
+import { OtherCount } from "./grid_pages.js";
 import { toneOf } from "./label_tones.js";
 import { isForField, say } from "./studio.js";
 
@@ -79,8 +80,8 @@ class Desk {
       const told = [`${what}: ${counted(done.size)} changed`];
       const equal = images.length - left - orders.length;
       if (equal > 0) told.push(`${equal.toLocaleString("en")} had that already`);
-      if (left) told.push(`${left.toLocaleString("en")} removed or in conflict: left`);
-      if (orders.length > done.size && !this.#stopped) told.push(`${(orders.length - done.size).toLocaleString("en")} changed by somebody else: left`);
+      if (left) told.push(`${left.toLocaleString("en")} left: removed or in conflict`);
+      if (orders.length > done.size && !this.#stopped) told.push(`${(orders.length - done.size).toLocaleString("en")} left: changed by somebody else`);
       if (this.#stopped) told.push("stopped");
       return told.join("; ");
     });
@@ -196,11 +197,11 @@ class Desk {
       const part = chosen.slice(start, start + page.batch);
       let cells;
       try {
-        cells = /** @type {DraftCell[]} */ (await this.grid.pages.all(part));
-      } catch {
+        cells = /** @type {DraftCell[]} */ (await this.grid.pages.all(part, this.grid.count));
+      } catch (error) {
+        if (error instanceof OtherCount) throw new Refused("The draft has changed meanwhile. Select the images again.", 409);
         throw new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
       }
-      if (cells.length !== part.length) throw new Refused("The draft has changed meanwhile. Select the images again.", 409);
       found.push(...cells.map(({ image }, at) => ({ image, index: part[at] ?? 0 })));
     }
     return found;
@@ -368,7 +369,7 @@ if (list && page) {
     if (tag !== undefined) desk.give(tag);
     else if (/^[1-9]$/.test(event.key) && page.kind !== "boxes") say(`There is no tag ${event.key}. The page Tags adds tags.`);
     else if (/^[1-9]$/.test(event.key)) desk.give("");
-    else if (event.key === "Delete") desk.remove();
+    else if (event.key === "Delete" || event.key === "Backspace") desk.remove();
   });
   // The browser may show this page as it was before an image was labelled on another.
   addEventListener("pageshow", (event) => {

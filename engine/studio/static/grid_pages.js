@@ -21,6 +21,9 @@ const KEPT_PAGES = 40;
 
 /** @typedef {{count: number, cells: Cell[]}} Page */
 
+/** There are more or fewer cells than there were. */
+export class OtherCount extends Error {}
+
 export class GridPages {
   /** @type {Map<number, Cell[]>} */
   #kept = new Map();
@@ -102,14 +105,23 @@ export class GridPages {
   /**
    * The cells at these places, asked for where they are not there.
    * @param {number[]} indices Rising.
+   * @param {number} [count] How many cells there were: if there are others now, the places mean other cells.
    * @returns {Promise<Cell[]>}
    */
-  async all(indices) {
+  async all(indices, count) {
     /** @type {Map<number, Cell[]>} */
     const pages = new Map();
     for (const index of indices) {
       const start = index - (index % PAGE);
-      if (!pages.has(start)) pages.set(start, this.#kept.get(start) ?? (await this.#fetch(start)).cells);
+      if (pages.has(start)) continue;
+      const kept = this.#kept.get(start);
+      if (kept) {
+        pages.set(start, kept);
+        continue;
+      }
+      const page = await this.#fetch(start);
+      if (count !== undefined && page.count !== count) throw new OtherCount();
+      pages.set(start, page.cells);
     }
     return indices.flatMap((index) => pages.get(index - (index % PAGE))?.[index % PAGE] ?? []);
   }
