@@ -11,6 +11,7 @@ from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.datasets.test_health import compared
 from tests.support.api_world import World, build
 from tests.support.coco_content import coco, digest_of, read, register, url_of
+from vision_customization.common.dataset_content.manifest import ImageLabels, Manifest
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
@@ -22,13 +23,15 @@ from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
 from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
-from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
+from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage, VersionRecord
 from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import PAGES
 
 IMAGES = 6
 """Of each dataset that `fill` registers."""
 SIZE = (640, 480)
+VERSIONS = ("a" * 64, "b" * 64)
+"""Digests of the versions of `pets`; the first is also one of a dataset that is not registered."""
 
 
 class Kind(StrEnum):
@@ -70,11 +73,29 @@ ROUTES = (
     Route("/datasets/{name}/images/{position}/view", ["datasets/pets/images/0/view"], Kind.PICTURE),
     Route("/datasets/{name}/images/{position}/crop", ["datasets/shelf/images/0/crop?box=0.1,0.1,0.5,0.5"], Kind.PICTURE),
     Route("/datasets/{name}/tags", ["datasets/pets/tags"]),
+    Route("/datasets/{name}/versions", ["datasets/pets/versions", "datasets/gone/versions", "datasets/shelf/versions"]),
+    Route(
+        "/datasets/{name}/versions/{digest}",
+        [f"datasets/pets/versions/{VERSIONS[0]}?with={VERSIONS[1]}", f"datasets/gone/versions/{VERSIONS[0]}?saved=yes"],
+    ),
+    Route("/datasets/{name}/versions/{digest}/annotations", [f"datasets/pets/versions/{VERSIONS[0]}/annotations"], Kind.DATA),
     Route("/datasets/{name}/health", ["datasets/pets/health", "datasets/shelf/health"]),
     Route("/datasets/{name}/health/pictures", ["datasets/pets/health/pictures"], part=True),
     Route(
         "/datasets/{name}/health/{section}",
         [f"datasets/pets/health/{section}" for section in ("checker", "labels", "sides", "near", "copies")],
+    ),
+    Route("/drafts", ["drafts"]),
+    Route("/drafts/{draft}", ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat"]),
+    Route("/drafts/{draft}/changes", ["drafts/labels/changes"], part=True),
+    Route("/drafts/{draft}/conflicts", ["drafts/labels/conflicts", "drafts/boxes/conflicts"]),
+    Route("/drafts/{draft}/delete", ["drafts/labels/delete", "drafts/empty/delete"]),
+    Route("/drafts/{draft}/merged", ["drafts/labels/merged?taken=1&kept=2"]),
+    Route("/drafts/{draft}/save", ["drafts/labels/save", "drafts/boxes/save", "drafts/kept/save"]),
+    Route("/drafts/{draft}/tags", ["drafts/labels/tags", "drafts/boxes/tags"]),
+    Route(
+        "/drafts/{draft}/tags/change",
+        ["drafts/empty/tags/change?tag=cat&name=dog", "drafts/empty/tags/change?tag=cat&delete=yes"],
     ),
     Route("/drafts/{draft}/images", ["drafts/labels/images", "drafts/boxes/images?only=new"], Kind.DATA),
     Route("/drafts/{draft}/counts", ["drafts/labels/counts"], Kind.DATA),
@@ -160,6 +181,7 @@ def fill(world: World, mark: str = "") -> None:
     store.published.publish("textile", "m")
     compared(world, "pets", ["a", "b", "a", None, None, None])
     _drafts(world, names, tags)
+    _versions(world, mark, tags)
 
 
 def _drafts(world: World, names: Sequence[str], tags: Sequence[str]) -> None:
@@ -175,6 +197,25 @@ def _drafts(world: World, names: Sequence[str], tags: Sequence[str]) -> None:
         drafts.label(name, [LabelChange(number, (DraftLabel(tags[number], boxes),)) for number in range(2)], "ada")
     both = [replace(images[0], labels=(DraftLabel(tags[1]),), settled=True)]
     drafts.merge("labels", ["https://acct.blob.core.windows.net/c/new.json"], both, "ada")
+    drafts.create("empty", AnnotationKind.IMAGE_CLASSIFICATION, "empty", world.container.url, "a key", tags=["cat", "dog"])
+    document = coco({name: [tags[0]] for name in names})
+    for image in document["images"]:
+        image["absolute_url"] = f"{world.container.url}/images/{digest_of(image['file_name'])}.jpg"
+    content = register(world.store, "kept", document)
+    base = ("kept", ["https://acct.blob.core.windows.net/c/old.json"], content.index)
+    drafts.create("kept", AnnotationKind.IMAGE_CLASSIFICATION, "kept", world.container.url, "ada", base=base)
+
+
+def _versions(world: World, mark: str, tags: Sequence[str]) -> None:
+    """Two versions of `pets`, and one of the dataset `gone`."""
+    url, now = world.container.url, world.store.database.now()
+    for name, digest in (("pets", VERSIONS[1]), ("pets", VERSIONS[0]), ("gone", VERSIONS[0])):
+        file, manifest = f"{url}/annotations/{digest}.json", Manifest("imageClassification", {digest: ImageLabels((tags[0],))})
+        world.blobs.content |= {file: b"{}", f"{url}/manifests/{digest}.json": manifest.to_bytes()}
+        changes, counts = (f"1 image added to '{tags[0]}' (0 → 1)",), dict.fromkeys(tags, 1)
+        kind = AnnotationKind.IMAGE_CLASSIFICATION
+        message, who = f"labels{mark}", f"ada{mark}"
+        world.store.versions.add(VersionRecord(name, digest, kind, file, (), 1, 1, counts, changes, message, who, now))
 
 
 def picture_address(world: World, address: str) -> str:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.support.api_world import KEYS, World
-from tests.support.every_page import fill
+from tests.support.every_page import VERSIONS, fill
 from tests.support.studio import ORIGIN, Browser
 from vision_customization.contract.studio import Role
 from vision_customization.engine.studio.pages import PAGES
@@ -36,12 +36,22 @@ ROLES: dict[Role | None, set[str]] = {
         "GET /datasets/{name}/images/{position}/view",
         "GET /datasets/{name}/state",
         "GET /datasets/{name}/tags",
+        "GET /datasets/{name}/versions",
+        "GET /datasets/{name}/versions/{digest}",
+        "GET /datasets/{name}/versions/{digest}/annotations",
+        "GET /drafts",
+        "GET /drafts/{draft}",
+        "GET /drafts/{draft}/changes",
+        "GET /drafts/{draft}/conflicts",
         "GET /drafts/{draft}/counts",
         "GET /drafts/{draft}/images",
         "GET /drafts/{draft}/images/{number}",
         "GET /drafts/{draft}/images/{number}/suggestion",
         "GET /drafts/{draft}/images/{number}/thumbnail",
         "GET /drafts/{draft}/images/{number}/view",
+        "GET /drafts/{draft}/merged",
+        "GET /drafts/{draft}/save",
+        "GET /drafts/{draft}/tags",
         "GET /models",
         "GET /models/{name}",
         "GET /models/{name}/compare",
@@ -68,6 +78,16 @@ ROLES: dict[Role | None, set[str]] = {
         "POST /try/products",
     },
     Role.LABELER: {
+        "GET /drafts/{draft}/delete",
+        "GET /drafts/{draft}/tags/change",
+        "POST /drafts",
+        "POST /drafts/{draft}/conflicts",
+        "POST /drafts/{draft}/delete",
+        "POST /drafts/{draft}/merge",
+        "POST /drafts/{draft}/save",
+        "POST /drafts/{draft}/tags",
+        "POST /drafts/{draft}/tags/delete",
+        "POST /drafts/{draft}/tags/rename",
         "POST /drafts/{draft}/labels",
         "POST /drafts/{draft}/remove",
         "POST /drafts/{draft}/restore",
@@ -76,6 +96,7 @@ ROLES: dict[Role | None, set[str]] = {
     Role.OWNER: {
         "GET /train",
         "GET /train/estimate",
+        "POST /datasets/{name}/versions/{digest}/train",
         "POST /models/{name}/cancel",
         "POST /models/{name}/delete",
         "POST /models/{name}/dismiss",
@@ -94,6 +115,15 @@ CHANGES: dict[str, tuple[str, dict[str, str] | bytes]] = {
     "/sign-out-everywhere": ("sign-out-everywhere", {}),
     "/datasets/{name}/health/compare": ("datasets/pets/health/compare", {}),
     "/datasets/{name}/findings": ("datasets/pets/findings", {"finding": "labels", "key": "ab" * 32}),
+    "/datasets/{name}/versions/{digest}/train": (f"datasets/pets/versions/{VERSIONS[0]}/train", {}),
+    "/drafts": ("drafts", {"name": "new", "kind": "imageClassification", "tags": "cat"}),
+    "/drafts/{draft}/conflicts": ("drafts/labels/conflicts", {"number": "0", "take": "theirs", "eTag": "3"}),
+    "/drafts/{draft}/delete": ("drafts/empty/delete", {}),
+    "/drafts/{draft}/merge": ("drafts/kept/merge", {}),
+    "/drafts/{draft}/save": ("drafts/boxes/save", {"message": "new"}),
+    "/drafts/{draft}/tags": ("drafts/labels/tags", {"name": "new"}),
+    "/drafts/{draft}/tags/delete": ("drafts/labels/tags/delete", {"tag": "cat"}),
+    "/drafts/{draft}/tags/rename": ("drafts/labels/tags/rename", {"tag": "cat", "name": "new"}),
     "/drafts/{draft}/labels": ("drafts/labels/labels", b'{"images": [{"number": 0, "labels": []}]}'),
     "/drafts/{draft}/remove": ("drafts/labels/remove", b'{"numbers": [0]}'),
     "/drafts/{draft}/restore": ("drafts/labels/restore", b'{"numbers": [0]}'),
