@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +12,8 @@ from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.estimates import estimate_text, outlook_text
 from vision_customization.contract.gate import Performance
-from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
+from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH
+from vision_customization.contract.model_names import is_trained_name, trained_name
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 from vision_customization.contract.training_time import budget_fault, budget_range_fault, duration
 from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
@@ -147,9 +145,8 @@ def check_trained_here(model: TrainedModel) -> None:
 
 def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row: Row) -> None:
     """Cancel and delete trainings of this resource that interrupted updates started and that are no longer declared."""
-    of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}")
     for model in list(service.list_models()):
-        if model.name != wanted and not model.status.final and of_this_resource.fullmatch(model.name):
+        if model.name != wanted and not model.status.final and is_trained_name(model.name, logical_name):
             row.say(
                 f"cancelled the training of {model.name}, which an interrupted update started and this program no longer "
                 "declares"
@@ -159,15 +156,13 @@ def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row
 
 def physical_name(properties: Mapping[str, Any]) -> str:
     """The logical name and a short digest of the training's inputs."""
-    made_from = {
-        "model_kind": properties["model_kind"],
-        "training_digest": properties["training_digest"],
-        "time_budget_in_hours": int(properties["time_budget_in_hours"]),
-    }
-    if tiles_of(properties) > 1:  # else keep the name from before `tiles` existed
-        made_from["tiles"] = tiles_of(properties)
-    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-    return f"{properties['logical_name']}-{digest[:NAME_DIGEST_LENGTH]}"
+    return trained_name(
+        properties["logical_name"],
+        model_kind=properties["model_kind"],
+        training_digest=properties["training_digest"],
+        time_budget_in_hours=properties["time_budget_in_hours"],
+        tiles=tiles_of(properties),
+    )
 
 
 def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:
