@@ -1,7 +1,7 @@
 """The name of a trained model: the declared name, and a short digest of what the training is made from.
 
-`pulumi up` looks for a model under this name before it trains. So whoever trains under it, with the same content, saves the
-update that training: the engine's Studio, too.
+`pulumi up` looks for a model under this name before it trains, and takes it over. So a training in the Studio under this name
+saves the update that training.
 """
 
 from __future__ import annotations
