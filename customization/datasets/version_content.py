@@ -73,11 +73,17 @@ def read_content(data: bytes, kind: str, name: str) -> VersionContent:
     file = valid_coco(document, kind, name)
     images = []
     for image, labels in zip(file.images, labels_by_image(file), strict=True):
-        match = _BLOB.search((image.url or "").partition("?")[0])
-        if match is None or match[2] not in _EXTENSIONS:
+        stored = stored_name(image.url or "")
+        if stored is None:
             raise VisionError(f"{name}: images[{image.index}]: is not stored under the digest of its content")
-        images.append(ContentImage(match[1], match[2], image.file_name, image.width, image.height, labels))
+        images.append(ContentImage(*stored, image.file_name, image.width, image.height, labels))
     return VersionContent(str(kind), tuple(images), tuple(dict.fromkeys(file.categories.values())))
+
+
+def stored_name(url: str) -> tuple[str, str] | None:
+    """SHA-256 and extension of an image, from its URL; None if it is not stored under the digest of its content."""
+    match = _BLOB.search(url.partition("?")[0])
+    return (match[1], match[2]) if match is not None and match[2] in _EXTENSIONS else None
 
 
 def valid_coco(document: object, kind: str, name: str) -> CocoFile:
