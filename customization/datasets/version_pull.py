@@ -1,40 +1,29 @@
-"""A version of a dataset comes into the COCO file of a checkout: `vision datasets pull`.
+"""A version of a dataset comes into the COCO files of a checkout: `vision datasets pull`.
 
-What only the version has changed is taken, what only the file has changed stays, and what both changed differently is a
+What only the version has changed is taken, what only the files have changed stays, and what both changed differently is a
 conflict, which is reported image by image. Nothing is written then.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from vision_customization.common.dataset_content.manifest import manifest_of
 from vision_customization.common.errors import VisionError
-from vision_customization.common.file_digest import file_digest
-from vision_customization.contract.coco.document import CocoFile, parse_json
-from vision_customization.contract.texts import listed
+from vision_customization.customization.datasets.checkout_file import LocalFile, read_local
 from vision_customization.customization.datasets.checkout_images import check_places, fetch, file_names, is_inside
-from vision_customization.customization.datasets.coco_edit import EMPTY, AddedImage, CocoEdit, edited
-from vision_customization.customization.datasets.content_merge import Conflict, FileImage, Merged, Prefer, merge_content
+from vision_customization.customization.datasets.coco_edit import AddedImage, CocoEdit, edited
+from vision_customization.customization.datasets.content_merge import Conflict, Prefer, merge_content
 from vision_customization.customization.datasets.digest_cache import DigestCache
-from vision_customization.customization.datasets.image_reading import read_images
 from vision_customization.customization.datasets.json_form import WRITTEN, form_of
 from vision_customization.customization.datasets.new_file import replace_file
-from vision_customization.customization.datasets.version_content import (
-    ContentImage,
-    Labels,
-    VersionContent,
-    labels_by_image,
-    read_content,
-    valid_coco,
-)
-from vision_customization.customization.errors import DatasetInvalid, ImageUnreadable
+from vision_customization.customization.datasets.version_content import ContentImage, Labels, VersionContent, read_content
 
-_SHA256_LENGTH = 64
+Item = TypeVar("Item")
 
 
 class VersionFiles(Protocol):
@@ -55,16 +44,17 @@ class VersionFiles(Protocol):
 
 @dataclass(frozen=True)
 class Checkout:
-    """A COCO file on this machine, which need not exist yet, and the folder that each `file_name` is relative to."""
+    """The COCO files of a dataset on this machine, which need not exist yet, and the folder that each `file_name` is relative
+    to. New images come to the first file."""
 
-    file: Path
+    files: tuple[Path, ...]
     folder: Path
     cache: DigestCache | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a pull did to the file; with `conflicts`, nothing. `missing` counts its images that are not on this machine."""
+    """What a pull did to the files; with `conflicts`, nothing. `missing` counts images that are not on this machine."""
 
     written: bool = False
     added: int = 0
@@ -75,25 +65,13 @@ class Pulled:
     conflicts: tuple[Conflict, ...] = ()
 
 
-@dataclass(frozen=True)
-class _LocalFile:
-    """A COCO file of the checkout: as JSON, as checked, and its images with their contents; `absent` are the positions of those
-    whose files are not there."""
-
-    text: str | None
-    document: Mapping[str, Any]
-    coco: CocoFile
-    images: tuple[FileImage, ...]
-    absent: frozenset[int]
-
-
 def pull_version(
     checkout: Checkout,
     version: VersionFiles,
     kind: str,
     *,
     prefer: Prefer | None = None,
-    base: Path | None = None,
+    base: Sequence[Path] = (),
     fetch_images: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Pulled:
@@ -102,67 +80,123 @@ def pull_version(
     Args:
         kind: an `AnnotationKind`.
         prefer: whose labels count where both sides changed an image.
-        base: the COCO file as it was when the draft began, if storage no longer has it.
-        fetch_images: write the images that are not there beside the file.
+        base: the COCO files as they were when the draft began, if storage no longer has them.
+        fetch_images: write the images that are not there beside the files.
         on_progress: called with (done, total) of the images to fetch.
 
     Raises:
-        DatasetInvalid: the file breaks the contract.
-        VisionError: the file names images that nobody knows, or the base is gone.
+        DatasetInvalid: a file breaks the contract.
+        VisionError: a file names images that nobody knows, or the base is gone.
         RequestError: the service refuses.
     """
     theirs = read_content(version.annotations(), kind, "the version")
-    began = None if base is not None else _Lazy(version, kind)
-    local = _read(checkout, checkout.file, kind, lambda: _names(theirs, began))
-    known = {image.sha256: image for image in theirs.images}
-    contents: Iterable[tuple[str, Labels]] = _pairs(local.images)
-    tags: tuple[str, ...] = tuple(local.coco.categories.values())
-    if local.text is None:
-        pass
-    elif manifest_of(kind, contents).digest == theirs.manifest.digest:
-        tags = theirs.tags
-    elif base is not None:
-        former = _read(checkout, base, kind, lambda: _names(theirs, None))
-        contents, tags = _pairs(former.images), tuple(former.coco.categories.values())
-    elif (content := began.content() if began is not None else None) is not None:
-        contents, tags = ((image.sha256, image.labels) for image in content.images), content.tags
-        known = {**{image.sha256: image for image in content.images}, **known}
-    elif prefer is not Prefer.THEIRS:
-        raise VisionError(
-            f"{checkout.file}: has changed, and what the version's draft began with is no longer in storage. Pass the file as "
-            "it was then with --base (`git show COMMIT:FILE`), or take the version as it is with --theirs"
+    stored = None if base else _Lazy(version, kind)
+    names = partial(_names, theirs, stored)
+    locals_ = [read_local(path, checkout.folder, kind, names, checkout.cache) for path in checkout.files]
+    began = _base(checkout, locals_, theirs, stored, base, prefer)
+    merged = [
+        merge_content(former, local.images, images, prefer)
+        for local, former, images in zip(
+            locals_,
+            _by_file(locals_, began.pairs, lambda pair: pair[0]),
+            _by_file(locals_, theirs.images, lambda image: image.sha256),
+            strict=True,
         )
-    merged = merge_content(contents, local.images, theirs.images, prefer)
-    if merged.conflicts:
-        return Pulled(conflicts=merged.conflicts)
-    added = [
-        AddedImage(image, name)
-        for image, name in file_names(checkout.folder, {image.file_name: image.sha256 for image in local.images}, merged.added)
     ]
-    edit = CocoEdit(
-        merged.labels,
-        added,
-        tags=[tag for tag in theirs.tags if tag not in set(tags)],
-        dropped=set(tags) - set(theirs.tags),
-    )
-    wanted = _absent(checkout.folder, local, merged, added, known)
+    if conflicts := tuple(conflict for each in merged for conflict in each.conflicts):
+        return Pulled(conflicts=conflicts)
+    contents = {image.file_name: image.sha256 for local in locals_ for image in local.images}
+    edits = []
+    for number, result in enumerate(merged):
+        added = [AddedImage(image, name) for image, name in file_names(checkout.folder, contents, result.added)]
+        contents |= {each.file_name: each.image.sha256 for each in added}
+        new_tags = [tag for tag in theirs.tags if tag not in began.tags and number == 0]
+        edits.append(CocoEdit(result.labels, added, new_tags, began.tags - set(theirs.tags)))
+    changed = [edited(local.document, local.coco, local.labels, edit, kind) for local, edit in zip(locals_, edits, strict=True)]
+    known = {image.sha256: image for image in (*began.images, *theirs.images)}
+    wanted: dict[Path, ContentImage | None] = {}
+    for local, edit in zip(locals_, edits, strict=True):
+        wanted |= _absent(checkout.folder, local, edit, known)
+    check_places(checkout.folder, wanted)
     fetched = fetch(wanted, version.image, on_progress) if fetch_images else 0
-    former_labels = [image.labels for image in local.images]
-    form = WRITTEN if local.text is None else form_of(local.text)
-    changed = edited(local.document, local.coco, former_labels, edit, kind)
-    written = local.text is None or changed != local.document
-    if written:
-        replace_file(checkout.file, form.text(changed).encode())
+    written = [_write(local, document) for local, document in zip(locals_, changed, strict=True)]
+    pairs = [
+        (former, now)
+        for local, edit in zip(locals_, edits, strict=True)
+        for former, now in zip(local.labels, edit.labels, strict=True)
+    ]
     return Pulled(
-        written=written,
-        added=len(added),
-        removed=sum(labels is None for labels in merged.labels),
-        relabelled=sum(
-            labels is not None and labels != former for labels, former in zip(merged.labels, former_labels, strict=True)
-        ),
+        written=any(written),
+        added=sum(len(edit.added) for edit in edits),
+        removed=sum(now is None for _, now in pairs),
+        relabelled=sum(now is not None and now != former for former, now in pairs),
         fetched=fetched,
         missing=len(wanted) - fetched,
     )
+
+
+def _write(local: LocalFile, document: Mapping[str, Any]) -> bool:
+    """Write a file, unless it says the same already."""
+    if local.text is not None and document == local.document:
+        return False
+    form = WRITTEN if local.text is None else form_of(local.text)
+    replace_file(local.path, form.text(document).encode())
+    return True
+
+
+@dataclass(frozen=True)
+class _Base:
+    """What both sides began with: content and labels of each image, and the tags; `images` are those that are in storage."""
+
+    pairs: Sequence[tuple[str, Labels]]
+    tags: frozenset[str]
+    images: tuple[ContentImage, ...] = ()
+
+
+def _base(
+    checkout: Checkout,
+    locals_: Sequence[LocalFile],
+    theirs: VersionContent,
+    stored: _Lazy | None,
+    files: Sequence[Path],
+    prefer: Prefer | None,
+) -> _Base:
+    """Raises VisionError if it is gone, and the checkout differs from the version."""
+    mine = _base_of_files(locals_)
+    if all(local.text is None for local in locals_):
+        return mine
+    if manifest_of(theirs.kind, mine.pairs).digest == theirs.manifest.digest:
+        return _Base(mine.pairs, frozenset(theirs.tags))
+    if files:
+        names = partial(_names, theirs, None)
+        return _base_of_files([read_local(path, checkout.folder, theirs.kind, names, checkout.cache) for path in files])
+    content = stored.content() if stored is not None else None
+    if content is not None:
+        pairs = [(image.sha256, image.labels) for image in content.images]
+        return _Base(pairs, frozenset(content.tags), content.images)
+    if prefer is not Prefer.THEIRS:
+        raise VisionError(
+            f"{', '.join(map(str, checkout.files))}: changed, and what the version's draft began with is no longer in storage. "
+            "Pass the file as it was then with --base (`git show COMMIT:FILE`), or take the version as it is with --theirs"
+        )
+    return mine
+
+
+def _base_of_files(files: Sequence[LocalFile]) -> _Base:
+    tags = frozenset(tag for file in files for tag in file.coco.categories.values())
+    return _Base([pair for file in files for pair in file.pairs], tags)
+
+
+def _by_file(locals_: Sequence[LocalFile], items: Iterable[Item], content: Callable[[Item], str]) -> list[list[Item]]:
+    """The images of each file, by their contents; those that no file has are the first one's."""
+    holder: dict[str, int] = {}
+    for number, local in enumerate(locals_):
+        for image in local.images:
+            holder.setdefault(image.sha256, number)
+    parts: list[list[Item]] = [[] for _ in locals_]
+    for item in items:
+        parts[holder.get(content(item), 0)].append(item)
+    return parts
 
 
 class _Lazy:
@@ -194,72 +228,17 @@ def _names(theirs: VersionContent, began: _Lazy | None) -> dict[str, str]:
     return {image.file_name: image.sha256 for image in images}
 
 
-def _read(checkout: Checkout, path: Path, kind: str, names: Callable[[], Mapping[str, str]]) -> _LocalFile:
-    """Read a COCO file of the checkout. The content of an image whose file is not there is known from its `sha256`, or by its
-    name from `names`."""
-    if not path.exists() and path == checkout.file:
-        return _LocalFile(None, EMPTY, CocoFile(str(path), [], [], {}), (), frozenset())
-    data = path.read_bytes()
-    document, unreadable = parse_json(data, str(path))
-    if unreadable is not None:
-        raise DatasetInvalid([unreadable])
-    coco = valid_coco(document, kind, str(path))
-    statuses: dict[str, os.stat_result] = {}
-    found: list[str | None] = []
-    for image in coco.images:
-        place = next(
-            (
-                str(folder / image.file_name)
-                for folder in (checkout.folder, path.parent)
-                if is_inside(image.file_name) and (folder / image.file_name).is_file()
-            ),
-            None,
-        )
-        found.append(place)
-        if place is not None:
-            statuses[place] = Path(place).stat()
-    facts = read_images(statuses, checkout.cache)
-    known: Mapping[str, str] | None = None
-    unknown: list[str] = []
-    images = []
-    for index, (image, labels) in enumerate(zip(coco.images, labels_by_image(coco), strict=True)):
-        place = found[index]
-        if place is not None:
-            fact = facts[place]
-            sha256 = file_digest(Path(place)) if isinstance(fact, ImageUnreadable) else fact.sha256
-        else:
-            sha256 = str(document["images"][index].get("sha256") or "")
-            if len(sha256) != _SHA256_LENGTH:
-                known = names() if known is None else known
-                sha256 = known.get(image.file_name, "")
-        if not sha256:
-            unknown.append(image.file_name)
-        images.append(FileImage(image.file_name, sha256, labels))
-    if unknown:
-        what = f"{path}: these images are not there, and neither the version nor its base has them"
-        raise VisionError(
-            f"{listed(what, unknown)}. Check the file with `vision check`, or pass the images' folder with --folder"
-        )
-    absent = frozenset(index for index, place in enumerate(found) if place is None)
-    return _LocalFile(data.decode("utf-8"), document, coco, tuple(images), absent)
-
-
-def _pairs(images: Iterable[FileImage]) -> list[tuple[str, Labels]]:
-    return [(image.sha256, image.labels) for image in images]
-
-
 def _absent(
-    folder: Path, local: _LocalFile, merged: Merged, added: Sequence[AddedImage], known: Mapping[str, ContentImage]
+    folder: Path, local: LocalFile, edit: CocoEdit, known: Mapping[str, ContentImage]
 ) -> dict[Path, ContentImage | None]:
     """The files that the new COCO file names and that are not there, each with its image; None if storage does not have it."""
     wanted: dict[Path, ContentImage | None] = {}
     for index in sorted(local.absent):
-        if merged.labels[index] is not None:
+        if edit.labels[index] is not None:
             image = local.images[index]
             wanted[folder / image.file_name] = known.get(image.sha256) if is_inside(image.file_name) else None
-    for each in added:
-        path = folder / each.file_name
+    for added in edit.added:
+        path = folder / added.file_name
         if not path.exists():
-            wanted[path] = each.image
-    check_places(folder, wanted)
+            wanted[path] = added.image
     return wanted

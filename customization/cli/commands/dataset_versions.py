@@ -66,23 +66,26 @@ def versions(client: VisionClient, name: str, as_json: bool) -> None:
 @click.option("--version", "wanted", metavar="VERSION", default=LATEST, show_default=True, help="`sha256:DIGEST`, or `latest`.")
 @click.option(
     "--to",
-    "file",
+    "files",
     required=True,
+    multiple=True,
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The COCO file to rewrite; created if it does not exist.",
+    help="The COCO file to rewrite; created if it does not exist. Repeatable: of several files, the first gets new images.",
 )
 @click.option("--images", "fetch_images", is_flag=True, help="Also fetch the images that are not there.")
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder that each file_name is relative to. [default: FILE's folder]",
+    help="The folder that each file_name is relative to. [default: the first FILE's folder]",
 )
 @click.option(
     "--base",
+    "base_files",
+    multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The COCO file as it was when the draft began. [default: read from storage]",
+    help="The COCO file as it was when the draft began. Repeatable. [default: read from storage]",
 )
 @click.option("--mine", is_flag=True, help="Where both sides changed an image, keep the file's labels.")
 @click.option("--theirs", is_flag=True, help="Where both sides changed an image, take the version's labels.")
@@ -92,10 +95,10 @@ def pull(
     client: VisionClient,
     name: str,
     wanted: str,
-    file: Path,
+    files: tuple[Path, ...],
     fetch_images: bool,
     folder: Path | None,
-    base: Path | None,
+    base_files: tuple[Path, ...],
     mine: bool,
     theirs: bool,
     as_json: bool,
@@ -119,23 +122,24 @@ def pull(
     version = find_version(client, name, wanted)
     with progress_bar("fetching images") as advance:
         pulled = pull_version(
-            Checkout(file, folder or file.parent, digest_cache()),
+            Checkout(files, folder or files[0].parent, digest_cache()),
             _ServedFiles(client, version),
             version.annotation_kind,
             prefer=Prefer.MINE if mine else Prefer.THEIRS if theirs else None,
-            base=base,
+            base=base_files,
             fetch_images=fetch_images,
             on_progress=lambda done, total: advance(done, total, ""),
         )
+    names = ", ".join(map(str, files))
     if as_json:
-        print_json(_pulled_json(pulled, file, version))
+        print_json(_pulled_json(pulled, files, version))
     elif pulled.conflicts:
         _print_conflicts(pulled.conflicts)
     else:
-        _print_pulled(pulled, file, version)
+        _print_pulled(pulled, names, version)
     if pulled.conflicts:
         say(
-            f"{file} was not changed: {counted(len(pulled.conflicts), 'image')} changed there and in the version, differently. "
+            f"{names}: not changed. {counted(len(pulled.conflicts), 'image')} changed there and in the version, differently. "
             "Keep the file's labels with --mine, or take the version's with --theirs."
         )
         raise click.exceptions.Exit(ExitCode.NO)
@@ -175,17 +179,17 @@ class _ServedFiles:
         return self._client.version_image(self._version.dataset_name, self._version.digest, blob)
 
 
-def _print_pulled(pulled: Pulled, file: Path, version: DatasetVersion) -> None:
+def _print_pulled(pulled: Pulled, names: str, version: DatasetVersion) -> None:
     if not pulled.written:
-        click.echo(f"{file}: has all of version sha256:{version.digest}")
+        click.echo(f"{names}: has all of version sha256:{version.digest}")
     else:
         counts = ((pulled.added, "added"), (pulled.removed, "removed"), (pulled.relabelled, "with other labels"))
         told = ", ".join(f"{counted(count, 'image')} {what}" for count, what in counts if count) or "only tags changed"
-        click.echo(f"{file}: {told} (version sha256:{version.digest})")
+        click.echo(f"{names}: {told} (version sha256:{version.digest})")
     if pulled.fetched:
         click.echo(f"{counted(pulled.fetched, 'image')} fetched")
     if pulled.missing:
-        say(f"{counted(pulled.missing, 'image')} of {file} not there. Run the same command with --images to fetch them.")
+        say(f"{counted(pulled.missing, 'image')} of {names} not there. Run the same command with --images to fetch them.")
 
 
 def _print_conflicts(conflicts: Sequence[Conflict]) -> None:
@@ -200,9 +204,9 @@ def _print_conflicts(conflicts: Sequence[Conflict]) -> None:
         click.echo(f"… and {len(conflicts) - CONFLICTS_SHOWN:,} more: --json lists all")
 
 
-def _pulled_json(pulled: Pulled, file: Path, version: DatasetVersion) -> dict[str, object]:
+def _pulled_json(pulled: Pulled, files: Sequence[Path], version: DatasetVersion) -> dict[str, object]:
     return {
-        "file": str(file),
+        "files": [str(file) for file in files],
         "version": f"sha256:{version.digest}",
         "written": pulled.written,
         "added": pulled.added,

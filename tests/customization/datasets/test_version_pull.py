@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def checkout(tmp_path: Path) -> Checkout:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(encoded(number))
     (folder / "train.json").write_text(json.dumps(coco(BASE), indent=1, ensure_ascii=False) + "\n", "utf-8")
-    return Checkout(folder / "train.json", folder, DigestCache(tmp_path / "cache"))
+    return Checkout((folder / "train.json",), folder, DigestCache(tmp_path / "cache"))
 
 
 def served(images: dict[str, tuple[int, str | None]], tags: Sequence[str] = (), base: object = BASE) -> Served:
@@ -89,12 +89,12 @@ def served(images: dict[str, tuple[int, str | None]], tags: Sequence[str] = (), 
 
 def write(checkout: Checkout, images: dict[str, tuple[int, str | None]]) -> str:
     text = json.dumps(coco(images), indent=1, ensure_ascii=False) + "\n"
-    checkout.file.write_text(text, "utf-8")
+    checkout.files[0].write_text(text, "utf-8")
     return text
 
 
 def labels(checkout: Checkout) -> dict[str, str | None]:
-    document = json.loads(checkout.file.read_text("utf-8"))
+    document = json.loads(checkout.files[0].read_text("utf-8"))
     names = {entry["id"]: entry["name"] for entry in document["categories"]}
     tags = {entry["image_id"]: names[entry["category_id"]] for entry in document["annotations"]}
     return {entry["file_name"]: tags.get(entry["id"]) for entry in document["images"]}
@@ -106,22 +106,22 @@ def diff(before: str, after: str) -> int:
 
 
 def test_a_version_that_nobody_changed_leaves_every_byte(checkout: Checkout) -> None:
-    before = checkout.file.read_bytes()
+    before = checkout.files[0].read_bytes()
     assert pull_version(checkout, served(BASE), KIND) == Pulled()
-    assert checkout.file.read_bytes() == before
+    assert checkout.files[0].read_bytes() == before
 
 
 def test_what_changed_in_the_draft_is_what_changes_in_the_file(checkout: Checkout) -> None:
-    before = checkout.file.read_text("utf-8")
+    before = checkout.files[0].read_text("utf-8")
     version = served({**BASE, "b/4.png": (4, "ash"), "new/5.png": (5, "Ölbaum")})
     assert pull_version(checkout, version, KIND, fetch_images=True) == Pulled(written=True, added=1, relabelled=1, fetched=1)
     assert labels(checkout) == {"a/1.png": "ash", "a/2.png": "ash", "b/3.png": "beech", "b/4.png": "ash", "new/5.png": "Ölbaum"}
     assert (checkout.folder / "new/5.png").read_bytes() == encoded(5)
     assert version.asked == ["base", f"{sha256(5)}.png"], "only the new image is fetched"
-    after = checkout.file.read_text("utf-8")
+    after = checkout.files[0].read_text("utf-8")
     assert after.startswith(before[: before.index('"annotations"') - 6]), "the images that were there stay as they were"
     assert pull_version(checkout, version, KIND) == Pulled(), "once is enough"
-    assert checkout.file.read_text("utf-8") == after
+    assert checkout.files[0].read_text("utf-8") == after
     assert sorted(path.name for path in checkout.folder.iterdir()) == ["a", "b", "new", "train.json"], "nothing else is left"
 
 
@@ -151,7 +151,7 @@ def test_a_conflict_is_listed_and_decided(checkout: Checkout, prefer: Prefer, la
     [conflict] = pulled.conflicts
     assert (conflict.file_name, conflict.mine, conflict.theirs) == ("a/1.png", (("beech", None),), (("oak", None),))
     assert not pulled.written
-    assert checkout.file.read_text("utf-8") == before
+    assert checkout.files[0].read_text("utf-8") == before
     assert pull_version(checkout, version, KIND, prefer=prefer).conflicts == ()
     assert labels(checkout) == {"a/1.png": label, "a/2.png": "beech", "b/4.png": None}
 
@@ -174,7 +174,7 @@ def test_without_a_base_in_storage_it_is_passed(checkout: Checkout, tmp_path: Pa
         pull_version(checkout, version, KIND)
     former = tmp_path / "former.json"
     former.write_text(json.dumps(coco(BASE)), "utf-8")
-    assert pull_version(checkout, version, KIND, base=former).relabelled == 1
+    assert pull_version(checkout, version, KIND, base=[former]).relabelled == 1
     assert labels(checkout) == {"a/1.png": "beech", "a/2.png": "beech", "b/3.png": "beech", "b/4.png": None}
 
 
@@ -194,10 +194,10 @@ def test_a_checkout_without_pictures_gets_those_that_it_needs(checkout: Checkout
 
 
 def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path / "new" / "train.json", tmp_path / "new")
+    checkout = Checkout((tmp_path / "new" / "train.json",), tmp_path / "new")
     assert pull_version(checkout, served(BASE), KIND, fetch_images=True).added == 4
     assert labels(checkout) == {name: tag for name, (_, tag) in BASE.items()}
-    assert checkout.file.read_text("utf-8").startswith('{\n "images": [\n')
+    assert checkout.files[0].read_text("utf-8").startswith('{\n "images": [\n')
 
 
 @pytest.mark.parametrize(
@@ -230,27 +230,27 @@ def test_no_file_is_replaced_and_none_is_outside(checkout: Checkout, name: str, 
 def test_a_link_out_of_the_folder_is_not_followed(checkout: Checkout, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (checkout.folder / "new").symlink_to(tmp_path / "outside")
-    before = checkout.file.read_bytes()
+    before = checkout.files[0].read_bytes()
     with pytest.raises(VisionError, match="leads out of"):
         pull_version(checkout, served({**BASE, "new/5.png": (5, "ash")}), KIND, fetch_images=True)
     assert list((tmp_path / "outside").iterdir()) == []
-    assert checkout.file.read_bytes() == before
+    assert checkout.files[0].read_bytes() == before
 
 
 def test_a_wrong_image_is_not_written(checkout: Checkout) -> None:
-    before = checkout.file.read_bytes()
+    before = checkout.files[0].read_bytes()
     version = served({**BASE, "new.png": (5, "ash")})
     version.sent[f"{sha256(5)}.png"] = encoded(6)
     with pytest.raises(VisionError, match="sent another file than its name says"):
         pull_version(checkout, version, KIND, fetch_images=True)
     assert not (checkout.folder / "new.png").exists()
-    assert checkout.file.read_bytes() == before
+    assert checkout.files[0].read_bytes() == before
 
 
 def spoil_ids(checkout: Checkout) -> None:
-    document = json.loads(checkout.file.read_text("utf-8"))
+    document = json.loads(checkout.files[0].read_text("utf-8"))
     document["images"][0]["id"] = 99
-    checkout.file.write_text(json.dumps(document))
+    checkout.files[0].write_text(json.dumps(document))
 
 
 def name_nobody(checkout: Checkout) -> None:
@@ -262,17 +262,17 @@ def name_nobody(checkout: Checkout) -> None:
     [
         (spoil_ids, "id must be 1 to 4"),
         (name_nobody, "nobody.png"),
-        (lambda checkout: checkout.file.write_text("{"), "is not JSON"),
+        (lambda checkout: checkout.files[0].write_text("{"), "is not JSON"),
     ],
 )
 def test_a_file_that_can_not_be_understood_is_left_alone(
     checkout: Checkout, spoil: Callable[[Checkout], None], message: str
 ) -> None:
     spoil(checkout)
-    before = checkout.file.read_bytes()
+    before = checkout.files[0].read_bytes()
     with pytest.raises((VisionError, DatasetInvalid), match=message):
         pull_version(checkout, served({**BASE, "new.png": (5, "ash")}), KIND)
-    assert checkout.file.read_bytes() == before
+    assert checkout.files[0].read_bytes() == before
 
 
 def test_a_version_whose_images_are_elsewhere_is_refused(checkout: Checkout) -> None:
@@ -280,3 +280,22 @@ def test_a_version_whose_images_are_elsewhere_is_refused(checkout: Checkout) -> 
     version.version["images"][2]["absolute_url"] = "https://elsewhere.example/3.png"
     with pytest.raises(VisionError, match=r"images\[2\]: is not stored under the digest"):
         pull_version(checkout, version, KIND)
+
+
+def test_a_dataset_of_several_files(checkout: Checkout) -> None:
+    """Each image stays in its file, and new ones come to the first."""
+    first, second = checkout.files[0], checkout.folder / "more.json"
+    write(checkout, {name: value for name, value in BASE.items() if name.startswith("a")})
+    second.write_text(json.dumps(coco({name: value for name, value in BASE.items() if name.startswith("b")})), "utf-8")
+    both = Checkout((first, second), checkout.folder, checkout.cache)
+    before = first.read_text("utf-8")
+    version = served({**BASE, "b/3.png": (3, "ash")})
+    assert pull_version(both, version, KIND) == Pulled(written=True, relabelled=1)
+    assert first.read_text("utf-8") == before
+    assert labels(replace(both, files=(second,))) == {"b/3.png": "ash", "b/4.png": None}
+    version = served({name: value for name, value in BASE.items() if name != "b/4.png"} | {"new.png": (5, "ash")})
+    pull_version(both, version, KIND, prefer=Prefer.THEIRS, fetch_images=True)
+    assert list(labels(both)) == ["a/1.png", "a/2.png", "new.png"]
+    assert list(labels(replace(both, files=(second,)))) == ["b/3.png"]
+    assert pull_version(both, served(BASE), KIND, base=[first, second]).written
+    assert pull_version(both, served(BASE), KIND) == Pulled()
