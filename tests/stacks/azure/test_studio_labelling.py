@@ -1,5 +1,6 @@
 """`studioLabelling` through the real CLI: the engine's right to add blobs, defined, used and taken away again."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,12 @@ from typing import Any
 import pytest
 import requests
 
+from policy.report import table
+from policy.state import resources_in, violations_of
 from tests.stacks.azure.environment import Environment
 from tests.stacks.azure.services import AzureWorld
 from tests.stacks.shapes import draw
+from vision_customization.components.azure.blob_adder import LABEL
 from vision_customization.components.azure.roles import ADD_BLOBS, READ_BLOBS, adder_id
 
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process, pytest.mark.postgresql]
@@ -90,6 +94,10 @@ def test_the_engine_adds_pictures_with_its_own_role(dev: Environment, world: Azu
     ]
     ((assignment, _),) = assigned(dev, account)
     assert assignment.startswith(f"{account}/blobServices/default/containers/training/")
+
+    exported = json.loads(dev.run("stack", "export", "--stack", "dev").succeeded().output)
+    assert [str(found) for found in violations_of(exported, {}) if found.rule.name.startswith("role-")] == []
+    assert f"roleName: {LABEL} ({account.rpartition('/')[2]})<br>" in table(resources_in(exported))
 
     apps = variables(dev)
     assert str(apps["vision-dev-engine"][VARIABLE]).endswith("/training")
