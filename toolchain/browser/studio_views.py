@@ -215,12 +215,18 @@ PARTS = frozenset(
         "/models/{name}/judge/tags",
         "/models/{name}/outcomes/{source}/tags",
         "/try/model",
+        "/drafts/{draft}/images",
+        "/drafts/{draft}/images/{number}",
+        "/drafts/{draft}/counts",
+        "/drafts/{draft}/images/{number}/suggestion",
         # Images and files.
         "/datasets/{name}/images/{position}/thumbnail",
         "/datasets/{name}/images/{position}/view",
         "/datasets/{name}/images/{position}/crop",
         "/models/{name}/outcomes/{source}/{row:int}/thumbnail",
         "/models/{name}/outcomes/{source}/{row:int}/view",
+        "/drafts/{draft}/images/{number}/thumbnail",
+        "/drafts/{draft}/images/{number}/view",
         "/models/{name}/model.onnx",
     }
 )
