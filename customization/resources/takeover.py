@@ -36,7 +36,7 @@ def takeover_line(found: TrainedModel | None, managed_by: str | None) -> str:
     """What the row says of a model that exists already."""
     if found is not None and found.status is ModelStatus.SUCCEEDED:
         return TAKEN_OVER
-    if found is not None and found.managed_by not in (None, managed_by):
+    if found is not None and found.managed_by != managed_by:
         return "a training under this name runs already: taken over"
     return "resuming the training that an earlier update started"
 
