@@ -75,8 +75,9 @@ class _Editor:
                 for index, entry in enumerate(document["annotations"])
                 if index not in counted and entry["image_id"] in stays
             }
-        dropped = [tag for tag in dict.fromkeys(file.categories.values()) if tag in edit.dropped and tag not in used]
-        new = [tag for tag in dict.fromkeys((*edit.tags, *sorted(used))) if tag not in set(file.categories.values())]
+        there = dict.fromkeys(file.categories.values())
+        dropped = [tag for tag in there if tag in edit.dropped and tag not in used]
+        new = [tag for tag in dict.fromkeys((*edit.tags, *sorted(used))) if tag not in there]
         self.renamed = renamed_tags(former, edit.labels, dropped, new)
         self.dropped = set(dropped) - self.renamed.keys()
         self.new = [tag for tag in new if tag not in self.renamed.values()]

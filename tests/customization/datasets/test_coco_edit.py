@@ -4,6 +4,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vision_customization.contract.coco.rules import check_coco
 from vision_customization.customization.datasets.coco_edit import AddedImage, CocoEdit, edited, renamed_tags
@@ -172,3 +174,36 @@ def test_several_tags_of_an_image() -> None:
 def test_which_tags_only_got_another_name(after: list[tuple[str, ...]], names: dict[str, str]) -> None:
     labels = [tuple((tag, None) for tag in tags) for tags in after]
     assert renamed_tags([(ASH,), (BEECH,)], labels, ["ash", "beech"], ["Esche", "Buche"]) == names
+
+
+TAGS = st.sampled_from(["ash", "beech", "oak", "Ölbaum"])
+LABELS = {
+    CLASSIFICATION: st.lists(st.tuples(TAGS, st.none()), max_size=1),
+    SEVERAL: st.lists(st.tuples(TAGS, st.none()), max_size=3, unique=True),
+    DETECTION: st.lists(st.tuples(TAGS, st.sampled_from([LEFT, RIGHT, (0.1, 0.1, 0.1, 0.1)])), max_size=4),
+}
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[str, list[list[Label]], list[list[Label] | None], list[list[Label]]]:
+    """A kind, the labels of the images in a file, those that they get, and those of new images."""
+    kind = draw(st.sampled_from([CLASSIFICATION, SEVERAL, DETECTION]))
+    former = draw(st.lists(LABELS[kind], min_size=1, max_size=6))
+    after = [draw(st.one_of(st.just(labels), st.none(), LABELS[kind])) for labels in former]
+    return kind, former, after, draw(st.lists(LABELS[kind], max_size=3))
+
+
+@given(drawn=changes(), dropped=st.sets(TAGS))
+def test_whatever_changes_the_file_is_valid_and_says_that(
+    drawn: tuple[str, list[list[Label]], list[list[Label] | None], list[list[Label]]], dropped: set[str]
+) -> None:
+    kind, labels, after, further = drawn
+    former = document(*labels, tags=("ash", "beech", "oak", "Ölbaum"))
+    added = tuple(new(number, *each) for number, each in enumerate(further, start=100))
+    result = edit(former, *after, kind=kind, added=added, dropped=tuple(sorted(dropped)))
+    kept = [entry for entry, each in zip(former["images"], after, strict=True) if each is not None]
+    assert [entry["file_name"] for entry in result["images"][: len(kept)]] == [entry["file_name"] for entry in kept], "order"
+    if len(kept) == len(labels):
+        assert result["images"][: len(kept)] == kept, "no image changes if none goes"
+    if after == labels and not added and not dropped:
+        assert result == former
