@@ -195,10 +195,10 @@ def _print_pulled(pulled: Pulled, names: str, version: DatasetVersion) -> None:
 def _print_conflicts(conflicts: Sequence[Conflict]) -> None:
     from vision_customization.customization.datasets.version_content import labels_text
 
-    rows = [
-        (conflict.file_name, labels_text(conflict.mine), labels_text(conflict.theirs))
-        for conflict in conflicts[:CONFLICTS_SHOWN]
-    ]
+    rows = []
+    for conflict in conflicts[:CONFLICTS_SHOWN]:
+        mine, theirs = labels_text(conflict.mine), labels_text(conflict.theirs)
+        rows.append((conflict.file_name, mine, f"{theirs}, boxes elsewhere" if mine == theirs else theirs))
     print_table(("image", "the file", "the version"), rows, "")
     if len(conflicts) > CONFLICTS_SHOWN:
         click.echo(f"… and {len(conflicts) - CONFLICTS_SHOWN:,} more: --json lists all")

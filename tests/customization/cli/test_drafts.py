@@ -11,6 +11,8 @@ from tests.customization.cli.answers import WHEN
 from tests.customization.cli.ran import Vision
 from tests.customization.fake_service import Answer, FakeService, Received
 from tests.customization.samples import MakeFolder, encoded
+from vision_customization.customization.cli.commands.dataset_versions import _print_conflicts
+from vision_customization.customization.datasets.content_merge import Conflict
 
 DIGEST = "a" * 64
 DRAFT: dict[str, Any] = {
@@ -189,3 +191,13 @@ def test_pull_refuses(vision: Vision, checkout: Path, arguments: list[str], code
     ran = vision("datasets", "pull", "trees", "--to", checkout, *arguments)
     assert ran.code == code
     assert said in ran.err
+
+
+def test_boxes_that_moved_on_both_sides_look_different(capsys: pytest.CaptureFixture[str]) -> None:
+    mine, theirs = ((("fork", (0.1, 0.1, width, 0.5)), ("fork", (0.5, 0.5, 0.1, 0.1))) for width in (0.2, 0.3))
+    _print_conflicts([Conflict("a.png", "a" * 64, mine, theirs), Conflict("b.png", "b" * 64, None, ())])
+    rows = [line.split("  ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [[cell.strip() for cell in row if cell.strip()] for row in rows] == [
+        ["a.png", "fork (2)", "fork (2), boxes elsewhere"],
+        ["b.png", "removed", "no label"],
+    ]
