@@ -71,9 +71,13 @@ def open_container(
     account_key: str | None = None,
     credential: TokenCredential | None = None,
     sas_token: str | None = None,
+    single_put_bytes: int | None = None,
 ) -> ContainerClient:
     """A client of the container, with the account key or the SAS token (a query string), else with `credential`, else with the
-    caller's Entra identity."""
+    caller's Entra identity.
+
+    `single_put_bytes`: up to this size, a blob is held in memory and written by one Put Blob; a larger one in blocks. The
+    library's own limit is 64 MiB."""
     from azure.core.credentials import AzureSasCredential
     from azure.storage.blob import ContainerClient
 
@@ -82,21 +86,27 @@ def open_container(
         given: Any = AzureSasCredential(sas_token)
     else:
         given = _credential(parsed.account, account_key, credential)
-    return ContainerClient.from_container_url(parsed.url, credential=given, **_options(parsed.loopback))
+    options = _options(parsed.loopback) | ({} if single_put_bytes is None else {"max_single_put_size": single_put_bytes})
+    return ContainerClient.from_container_url(parsed.url, credential=given, **options)
 
 
 def open_blob(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> BlobClient:
     """A client of one blob, like `open_container`."""
     from azure.storage.blob import BlobClient
 
-    parts = urlsplit(url)
-    if parts.query:
+    if urlsplit(url).query:
         raise StorageError("blob URI: remove the SAS token, and pass it as the dataset's authentication")
-    container = "/".join(parts.path.split("/")[: 3 if _is_path_style(parts.hostname or "") else 2])
-    parsed = ContainerUrl.parse(f"{parts.scheme}://{parts.netloc}{container}")
+    parsed = ContainerUrl.parse(container_of_blob(url))
     return BlobClient.from_blob_url(
         url, credential=_credential(parsed.account, account_key, credential), **_options(parsed.loopback)
     )
+
+
+def container_of_blob(url: str) -> str:
+    """The URL of the container that a blob is in."""
+    parts = urlsplit(url)
+    container = "/".join(parts.path.split("/")[: 3 if _is_path_style(parts.hostname or "") else 2])
+    return f"{parts.scheme}://{parts.netloc}{container}"
 
 
 def _credential(account: str, account_key: str | None, credential: TokenCredential | None) -> Any:  # noqa: ANN401 - two kinds

@@ -118,6 +118,14 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ),
         ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "set source and annotationFiles, or"),
         (
+            {"datasets": {"train": {**DATASETS["train"], "content": f"sha256:{'a' * 64}"}}},
+            "set source and annotationFiles, or annotationFileUris, or content",
+        ),
+        (
+            {"datasets": {"train": {"annotationKind": "imageClassification", "content": "latest"}}},
+            "64 hex digits, not 'latest'",
+        ),
+        (
             {"datasets": {"train": {**DATASETS["train"], "customProperties": {"managedBy": "me"}}}},
             "datasets.train.customProperties: 'managedBy' is set by the Dataset itself, and names its stack. Choose another",
         ),
@@ -266,6 +274,7 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
             {"azure": {"image": "i", "database": {"highAvailability": True}}},
             "highAvailability is not available in tier",
         ),
+        ({"azure": {"image": "i", "studioLabelling": True}}, "azure: studioLabelling needs studio: true"),
         ({"azure": {"image": "i", "addressPrefix": "10.0.0.0/8"}}, "azure.addressPrefix"),
         ({"datasets": {"train": "my-images"}}, "datasets.train: must be a map of keys and values, not 'my-images'"),
         ({"local": {"enginePort": 99999}}, "local.enginePort: Input should be less than or equal to 65535, not 99999"),
