@@ -10,6 +10,7 @@ from vision_customization.common.dataset_content.blob_names import manifest_name
 from vision_customization.common.dataset_content.manifest import Manifest, compare
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.owners import owner_of
 from vision_customization.contract.studio import Role
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.routes.versions import (
@@ -23,7 +24,14 @@ from vision_customization.engine.store import NotFound, VersionRecord
 from vision_customization.engine.studio.dataset_facts import look_at, registered
 from vision_customization.engine.studio.draft_contents import container_of
 from vision_customization.engine.studio.routing import Pages
-from vision_customization.engine.studio.snippets.drafts import content_line, pull_command, versions_snippets
+from vision_customization.engine.studio.snippets import Snippet
+from vision_customization.engine.studio.snippets.drafts import (
+    content_line,
+    pull_command,
+    version_snippets,
+    versions_snippets,
+)
+from vision_customization.engine.studio.snippets.stacks import API, Stack
 from vision_customization.engine.studio.version_training import training_fields
 from vision_customization.engine.studio.visit import Visit, link
 
@@ -62,7 +70,7 @@ def versions(visit: Visit) -> Response:
         "back": max(0, start - SIZE) if start else None,
         "more": start + SIZE if len(found) > SIZE else None,
     }
-    return _page(visit, "versions.html", found=bool(found), **values)
+    return _page(visit, "versions.html", versions_snippets(visit.origin, name), found=bool(found), **values)
 
 
 @pages.get("/datasets/{name}/versions/{digest}")
@@ -75,10 +83,11 @@ def version(visit: Visit) -> Response:
         before = visit.service.store.versions.find(name, other)
         changes = compare(_manifest(visit, before), _manifest(visit, record)).summary()
     others = visit.service.store.versions.page(name, 0, _OTHERS_MAX)
-    declared = is_declared(visit.service, name)
+    declared, dataset = is_declared(visit.service, name), registered(visit.service, name)
     return _page(
         visit,
         "version.html",
+        version_snippets(visit.origin, record, _stack(visit, name)),
         found=True,
         row=_row(visit, record),
         tags=sorted(record.tags.items(), key=lambda item: (-item[1], item[0])),
@@ -86,6 +95,7 @@ def version(visit: Visit) -> Response:
         other=other,
         compared=changes,
         is_declared=declared,
+        several_files=dataset is not None and len(dataset.annotation_file_uris) > 1,
         hand_over={"pull": pull_command(visit.origin, name, record.digest), "content": content_line(record.digest)},
         saved=visit.query("saved") == "yes",
         writes=visit.service.studio_container is not None,
@@ -117,16 +127,22 @@ def train(visit: Visit) -> Response:
     return visit.redirect(f"/studio/train?{urlencode(fields)}")
 
 
-def _page(visit: Visit, template: str, *, found: bool, **values: object) -> Response:
+def _page(visit: Visit, template: str, snippets: list[Snippet], *, found: bool, **values: object) -> Response:
     """A page below a dataset; of one that is not registered, only if it has versions."""
     name = visit.path("name")
-    digest = visit.request.path_params.get("digest")
-    values["snippets"] = versions_snippets(visit.origin, name, digest)
+    values |= {"name": name, "snippets": snippets}
     if registered(visit.service, name) is None:
         if not found:
             raise NotFound("dataset", name)
-        return visit.render(template, frame="versions_alone.html", name=name, **values)
-    return visit.render(template, frame="dataset.html", dataset=look_at(visit).facts, name=name, **values)
+        return visit.render(template, frame="versions_alone.html", **values)
+    return visit.render(template, frame="dataset.html", dataset=look_at(visit).facts, **values)
+
+
+def _stack(visit: Visit, name: str) -> Stack:
+    """The stack that declares a dataset, as far as its file is concerned."""
+    dataset = registered(visit.service, name)
+    owner = None if dataset is None else owner_of(dataset.managed_by)
+    return Stack(owner.project) if owner is not None and owner.project else API
 
 
 def _version(visit: Visit) -> VersionRecord:

@@ -22,14 +22,22 @@ from vision_customization.contract.models import ModelPerformance
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.customization.cli.program import vision
 from vision_customization.engine.outcomes.cells import CellFilter
-from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, TrainingOrder
+from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, TrainingOrder, VersionRecord
 from vision_customization.engine.studio.judging.selection import Selection
 from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets, label_issue_snippets
+from vision_customization.engine.studio.snippets.drafts import (
+    copy_command,
+    draft_snippets,
+    drafts_snippets,
+    pull_command,
+    version_snippets,
+    versions_snippets,
+)
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
-from vision_customization.engine.studio.snippets.languages import literal, request
+from vision_customization.engine.studio.snippets.languages import commands, literal, request
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import datasets_snippets, models_snippets, overview_snippets
 from vision_customization.engine.studio.snippets.stacks import Stack, stack_of_model
@@ -189,6 +197,35 @@ def source(name: str = "m", evaluation: str | None = None, test: str | None = No
     return Source(model, done)
 
 
+def version(name: str) -> VersionRecord:
+    kind, uri = AnnotationKind.IMAGE_CLASSIFICATION, "https://account.blob.core.windows.net/training/annotations/a.json"
+    return VersionRecord(name, "ab" * 32, kind, uri, (), 2, 2, {"ash": 2}, (), None, "ada", NOW)
+
+
+def test_the_ways_to_git_and_into_the_studio_are_commands(tmp_path: Path) -> None:
+    texts = [pull_command(ORIGIN, "leaves", "ab" * 32), copy_command(ORIGIN, "leaves", "https://a.example/c")]
+    pulled, copied = parsed_commands([commands(ORIGIN, *texts)], tmp_path)
+    assert (pulled["command"], pulled["wanted"], [str(file) for file in pulled["files"]]) == (
+        "vision datasets pull",
+        f"sha256:{'ab' * 32}",
+        ["FOLDER/train.json"],
+    )
+    assert (copied["command"], copied["container"], copied["registered_name"]) == (
+        "vision datasets copy",
+        "https://a.example/c",
+        "leaves",
+    )
+
+
+def test_drafts_and_versions_in_every_language(tmp_path: Path) -> None:
+    assert [command["command"] for command in parsed_commands(drafts_snippets(ORIGIN), tmp_path)] == [
+        "vision drafts list",
+        "vision drafts begin",
+    ]
+    declared = text_of(version_snippets(ORIGIN, version("leaves")), "YAML")
+    assert f"content: sha256:{'ab' * 32}" in declared
+
+
 ALL: dict[str, Callable[[str], list[Snippet]]] = {
     "dataset": lambda name: dataset_snippets(ORIGIN, dataset(name)),
     "labelissues": lambda name: label_issue_snippets(ORIGIN, name, name),
@@ -196,6 +233,9 @@ ALL: dict[str, Callable[[str], list[Snippet]]] = {
     "published": lambda name: published_snippets(ORIGIN, name, f"{name}-1"[:NAME_MAX_LENGTH], order(name)),
     "judge": lambda name: judge_snippets(ORIGIN, source(name)),
     "judge on a test dataset": lambda name: judge_snippets(ORIGIN, source(name, test=name)),
+    "draft": lambda name: draft_snippets(ORIGIN, name),
+    "versions": lambda name: versions_snippets(ORIGIN, name),
+    "version": lambda name: version_snippets(ORIGIN, version(name)),
     "analyze": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_CLASSIFIER),
     "detect": lambda name: analyze_snippets(ORIGIN, name, ModelKind.GENERIC_DETECTOR, threshold=0.43),
     "products": lambda name: analyze_snippets(ORIGIN, name, ModelKind.PRODUCT_RECOGNIZER),
@@ -213,7 +253,7 @@ def test_every_language_reads_every_name(noun: str, name: str, tmp_path: Path) -
             compile(text, "pasted.py", "exec")
             assert name in literals(text)
     for path, query, _ in calls_of(snippets):
-        assert name in [unquote(part) for part in path.split("/")] + query.get("model-name", [])
+        assert name in [unquote(part).removesuffix(":save") for part in path.split("/")] + query.get("model-name", [])
         assert query["api-version"] == ["2023-04-01-preview"]
     for parameters in parsed_commands(snippets, tmp_path):
         assert name in parameters.values() or parameters["command"] == "vision planogram match"
