@@ -44,15 +44,15 @@ export class Labelling {
    * @param {() => void} signIn Called when the session has ended.
    */
   constructor(place, data, saver, signIn) {
-    const { address = "", kind = "", filter = "", who = "" } = place.dataset;
+    const { address = "", kind = "", query = "", who = "" } = place.dataset;
     this.address = address;
     this.kind = /** @type {Kind} */ (kind);
-    this.filter = filter;
+    this.filter = query;
     this.who = who;
     this.saver = saver;
     this.signIn = signIn;
     this.counts = { images: data.images, unlabelled: data.unlabelled };
-    this.images = new DraftImages(address, filter, data.first, (image) => this.#withUnsaved(image));
+    this.images = new DraftImages(address, query, data.first, (image) => this.#withUnsaved(image));
     this.tags = new TagList(data.tags, { boxes: this.hasBoxes, chosen: (tag) => this.run({ does: "setTag", tag }) });
     this.notice = new NoticeLine((choice) => this.run({ does: choice }));
     this.slot = byId("picture", HTMLElement);
