@@ -73,7 +73,7 @@ function showState(saver, signIn) {
       saved: savedAt ? `Saved ${clock(savedAt)}` : "Nothing to save yet",
     };
     if (line.textContent !== texts[state]) line.textContent = texts[state];
-    line.dataset.state = state;
+    line.dataset.state = state === "saved" && !savedAt ? "none" : state;
     const open = counts.conflicts + counts.refusals;
     undecided.hidden = !open;
     undecided.textContent = `${counted(open, "image", "images")} not saved: decide`;

@@ -1,7 +1,7 @@
 // The list of boxes beside the picture: the same boxes for those who do not see them, or point at nothing.
 // @ts-check
 
-import { element } from "./elements.js";
+import { element, scrollWithin } from "./elements.js";
 import { boxInWords } from "./label_words.js";
 import { toneOf } from "./label_tones.js";
 
@@ -56,7 +56,7 @@ export class BoxList {
     this.#selected = index;
     const row = this.#rows[index];
     row?.button.setAttribute("aria-pressed", "true");
-    row?.row.scrollIntoView({ block: "nearest" });
+    scrollWithin(this.list, row?.row);
   }
 
   /** @param {number} index */

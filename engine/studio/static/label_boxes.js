@@ -69,6 +69,8 @@ export class BoxEditor {
     stage.addEventListener("pointerup", (event) => this.#up(event));
     stage.addEventListener("pointercancel", (event) => this.#cancelled(event));
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    // After a touch, browsers press what is at that place by then.
+    stage.addEventListener("touchend", (event) => event.cancelable && event.preventDefault(), { passive: false });
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
     new ResizeObserver(() => this.#place()).observe(stage);
   }

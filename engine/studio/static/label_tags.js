@@ -1,7 +1,7 @@
 // The numbered list of tags: their keys, their counts, the filter, and the field for a new one.
 // @ts-check
 
-import { byId, element } from "./elements.js";
+import { byId, element, scrollWithin } from "./elements.js";
 import { sameLabel } from "./label_history.js";
 import { toneOf } from "./label_tones.js";
 
@@ -68,7 +68,6 @@ export class TagList {
   /** Go to the field for a new tag. */
   ask() {
     this.field.focus();
-    this.field.scrollIntoView({ block: "nearest" });
   }
 
   /**
@@ -107,7 +106,7 @@ export class TagList {
       if (button.getAttribute("aria-pressed") !== pressed) button.setAttribute("aria-pressed", pressed);
     }
     const row = this.boxes ? this.#rows.get(names[0] ?? "")?.row : undefined;
-    row?.scrollIntoView({ block: "nearest" });
+    if (row) scrollWithin(this.list, row);
   }
 
   /** @param {Tag} tag */
