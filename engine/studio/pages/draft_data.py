@@ -13,7 +13,14 @@ from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, r
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import found_image, label_images
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
-from vision_customization.engine.studio.draft_contents import IMAGES_MAX, choice_of, counts_shown, draft_of, image_shown, readable
+from vision_customization.engine.studio.draft_contents import (
+    IMAGES_MAX,
+    choice_of,
+    counts_shown,
+    draft_of,
+    image_shown,
+    readable,
+)
 from vision_customization.engine.studio.pictures import made, picture_response, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit

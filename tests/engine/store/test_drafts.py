@@ -160,6 +160,16 @@ def test_pages_by_tag_and_choice(store: Store) -> None:
     assert [store.drafts.next_unlabelled(draft.sequence, after) for after in (-1, 1, 4)] == [1, 4, 1]
     assert [image.number for image in store.drafts.all_images(draft.sequence, removed=True)] == [0, 1, 2, 3, 4]
 
+    def beside(number: int, count: int, **filters: object) -> list[int]:
+        return [image.number for image in store.drafts.beside(draft.sequence, number, count, **filters)]  # type: ignore[arg-type]
+
+    assert beside(-1, 2) == [0, 1]
+    assert beside(1, 9) == [2, 4], "what was removed is passed over"
+    assert beside(4, 2, before=True) == [2, 1]
+    assert beside(0, 9, tag="ash") == [2]
+    assert beside(-1, 9, choice=ImageChoice.UNLABELLED) == [1, 4]
+    assert beside(0, 9, before=True) == beside(9, 9) == beside(-1, 9, tag="nothing") == []
+
 
 def test_a_picture_is_in_a_draft_once(store: Store) -> None:
     draft_of(store, [content(0, (0, None))])

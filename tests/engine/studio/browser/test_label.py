@@ -483,7 +483,9 @@ def test_two_people_on_one_image_lose_nothing(opened: Open, world: World, choice
     expect(decide).to_be_visible()
     decide.click()
     shows(page, "0.png")
-    expect(page.get_by_role("alert").filter(has_text="ada changed this image at")).to_contain_text("It has: dog. Yours are not saved: cat.")
+    expect(page.get_by_role("alert").filter(has_text="ada changed this image at")).to_contain_text(
+        "It has: dog. Yours are not saved: cat."
+    )
     page.get_by_role("button", name=choice).click()
     expect(page.locator("#notice")).to_be_hidden()
     page.wait_for_timeout(300)
@@ -557,7 +559,9 @@ def test_a_reader_is_told_why_not(world: World, opened: Open, sign_in: SignIn, p
     expect(page.get_by_text("You are signed in as reader.")).to_be_visible()
 
 
-def test_a_draft_without_images_leads_to_the_import(opened: Open, world: World, sign_in: SignIn, page: Page, address: str) -> None:
+def test_a_draft_without_images_leads_to_the_import(
+    opened: Open, world: World, sign_in: SignIn, page: Page, address: str
+) -> None:
     world.store.drafts.create("d", ONE, "d", world.container.url, "ada")
     sign_in(page, Role.LABELER, "ben")
     page.goto(f"{address}/studio/drafts/d/label")
@@ -590,3 +594,44 @@ def test_pages_are_accessible_and_fit_a_phone(opened: Open, world: World, kind: 
         assert axe_violations(page) == []
     page.set_viewport_size({"width": WIDTHS["narrow"][0], "height": WIDTHS["narrow"][1]})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= WIDTHS["narrow"][0]
+
+
+def test_a_move_among_a_thousand_boxes_changes_that_box_alone(opened: Open, world: World) -> None:
+    labels = [DraftLabel("cat", (number % 40 / 40, number // 40 / 25, 0.02, 0.03)) for number in range(1000)]
+    page = opened(BOXED, labels=labels, query="?number=0")
+    expect(page.locator("#box-list li")).to_have_count(1000)
+    page.keyboard.press("v")
+    page.evaluate("""() => {
+      window.touched = new Set();
+      new MutationObserver((changes) => {
+        for (const { target } of changes) {
+          const inside = target.nodeType === Node.TEXT_NODE ? target.parentElement : target;
+          touched.add(inside.closest(".above") ? "the box above" : inside.closest("#box-list li") ? "row" : inside.closest("#stage svg g") ? "box" : "other");
+        }
+      }).observe(document.getElementById("label"), { attributes: true, childList: true, characterData: true, subtree: true });
+    }""")
+    page.mouse.move(*at(page, 0.51, 0.5))
+    page.mouse.down()
+    page.wait_for_timeout(50)
+    page.evaluate("() => touched.clear()")
+    for step in range(1, 20):
+        page.mouse.move(*at(page, 0.51 + step / 200, 0.5))
+    assert page.evaluate("() => [...touched]") == ["the box above"]
+    page.mouse.up()
+    saved(page)
+    moved = [index for index, (_, box) in enumerate(boxes(world)) if not near(box, labels[index].box or ())]
+    assert len(moved) == 1
+
+
+def test_sixty_images_a_minute_by_keys(opened: Open, world: World) -> None:
+    count, thought_ms = 20, 400
+    page = opened(images=count + 1)
+    shows(page, "0.png")
+    started = monotonic()
+    for number in range(count):
+        page.wait_for_timeout(thought_ms)
+        page.keyboard.press("12"[number % 2])
+        shows(page, f"{number + 1}.png")
+    assert monotonic() - started < count, "more than a second for an image, of which somebody thinks 0.4 s"
+    saved(page)
+    assert len(stored(world)) == count
