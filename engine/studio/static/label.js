@@ -25,7 +25,11 @@ async function begin(place) {
     saver.adopt(saver.store.take(own));
     say(`${counted(own.length, "change", "changes")} from before ${own.length === 1 ? "was" : "were"} not saved yet: trying again.`);
   }
-  const signIn = new SignIn(() => saver.retry());
+  const signIn = new SignIn(() => {
+    saver.retry();
+    if (!byId("picture-problem", HTMLElement).hidden) labelling.refresh();
+  });
+  /** @type {Labelling} */
   const labelling = new Labelling(place, JSON.parse(byId("label-data", HTMLScriptElement).textContent ?? ""), saver, () => signIn.ask());
   offer(left.filter((kept) => kept.who !== who), saver, labelling);
   showState(saver, signIn);
@@ -95,7 +99,9 @@ function listen(labelling) {
     if (event.key === " ") {
       if (onControl || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
-      if (editor && !event.repeat) [editor.held, editor.hasPanned] = [true, false];
+      if (event.repeat) return;
+      held = true;
+      if (editor) [editor.held, editor.sheet.hasPanned] = [true, false];
       return;
     }
     if (event.key === "Enter" && onControl) return;
@@ -115,6 +121,13 @@ function listen(labelling) {
     labelling.run(command);
   });
 
+  let held = false;
+  const release = () => {
+    held = false;
+    if (editor) editor.held = false;
+  };
+  addEventListener("blur", release);
+
   // After Esc without anything selected, Tab leaves the picture.
   let leaving = false;
   stage.addEventListener("blur", () => {
@@ -123,10 +136,9 @@ function listen(labelling) {
 
   document.addEventListener("keyup", (event) => {
     if (event.key !== " ") return;
-    const wasHeld = editor ? editor.held : true;
-    if (editor) editor.held = false;
-    const onControl = event.target instanceof Element && event.target.closest("button, a, summary, input, select");
-    if (onControl || isTyping(event) || !wasHeld || editor?.hasPanned || document.querySelector("dialog[open]")) return;
+    const wasHeld = held;
+    release();
+    if (!wasHeld || editor?.sheet.hasPanned || isTyping(event) || document.querySelector("dialog[open]")) return;
     labelling.run({ does: "nothing" });
   });
 

@@ -1,8 +1,9 @@
 // The editor of boxes: by mouse, touch and pen here, and by commands, which keys and buttons give.
 // @ts-check
 
-import { beside, boxAt, boxBetween, handleAt, middleBox, moved, nudged, panned, resized, showing, zoomed } from "./label_geometry.js";
+import { beside, boxAt, boxBetween, handleAt, middleBox, moved, nudged, resized } from "./label_geometry.js";
 import { BoxDrawing } from "./label_drawing.js";
+import { Sheet } from "./label_sheet.js";
 
 /** @typedef {import("./label_geometry.js").Box} Box */
 /** @typedef {import("./label_geometry.js").Point} Point */
@@ -24,8 +25,6 @@ import { BoxDrawing } from "./label_drawing.js";
 const BOXES_MAX = 1000;
 const CLICK_PIXELS = 4;
 const LEAST_PIXELS = 2;
-const NEAR_PIXELS = { mouse: 9, pen: 12, touch: 22 };
-const ZOOM_STEP = 1.25;
 const BURST_MS = 700;
 
 export class BoxEditor {
@@ -43,14 +42,10 @@ export class BoxEditor {
   /** @type {Map<number, {x: number, y: number}>} */
   #pointers = new Map();
   #pressed = { x: 0, y: 0 };
-  #view = { x: 0, y: 0, zoom: 1 };
-  #size = { width: 1, height: 1 };
-  #fit = { left: 0, top: 0, width: 1, height: 1 };
   #burst = { name: "", until: 0 };
+  #explained = false;
   /** While the space bar is held, dragging moves the picture. */
   held = false;
-  /** Whether the picture was moved since the space bar was pressed. */
-  hasPanned = false;
 
   /**
    * @param {HTMLElement} stage
@@ -59,20 +54,21 @@ export class BoxEditor {
    */
   constructor(stage, sheet, host) {
     this.stage = stage;
-    this.sheet = sheet;
     this.host = host;
     this.drawing = new BoxDrawing(sheet);
+    this.sheet = new Sheet(stage, sheet, (width, height) => {
+      this.drawing.scaled(width, height);
+      this.#lift();
+    });
     // Pressing must not take the focus from where keys are expected.
     stage.addEventListener("mousedown", (event) => event.preventDefault());
     stage.addEventListener("pointerdown", (event) => this.#down(event));
     stage.addEventListener("pointermove", (event) => this.#move(event));
     stage.addEventListener("pointerup", (event) => this.#up(event));
     stage.addEventListener("pointercancel", (event) => this.#cancelled(event));
-    stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     // After a touch, browsers press what is at that place by then.
     stage.addEventListener("touchend", (event) => event.cancelable && event.preventDefault(), { passive: false });
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
-    new ResizeObserver(() => this.#place()).observe(stage);
   }
 
   get selected() {
@@ -88,7 +84,7 @@ export class BoxEditor {
   }
 
   get size() {
-    return this.#size;
+    return this.sheet.size;
   }
 
   /**
@@ -100,22 +96,19 @@ export class BoxEditor {
     this.#cancel();
     this.#untagged = null;
     this.#selected = -1;
-    this.#view = { x: 0, y: 0, zoom: 1 };
-    this.#size = size;
+    this.#labels = [];
     this.drawing.size = size;
     this.drawing.compare([]);
-    this.drawing.lift(null);
-    this.#place();
+    this.sheet.open(size);
     this.show(labels);
     this.host.selected(-1, false);
   }
 
   /** The size of the image, once it is known better. @param {{width: number, height: number}} size */
   resize(size) {
-    this.#size = size;
     this.drawing.size = size;
     this.drawing.draw([]);
-    this.#place();
+    this.sheet.resize(size);
     this.show(this.#labels);
   }
 
@@ -137,10 +130,7 @@ export class BoxEditor {
   select(index, byKeyboard = false) {
     this.#selected = index;
     const box = this.#labels[index]?.bbox;
-    if (box && byKeyboard && this.#view.zoom > 1) {
-      this.#view = showing(this.#view, box);
-      this.#place();
-    }
+    if (box && byKeyboard) this.sheet.reveal(box);
     this.#lift();
     this.host.selected(index, byKeyboard);
   }
@@ -177,7 +167,7 @@ export class BoxEditor {
   }
 
   addInMiddle() {
-    this.#add(beside(middleBox(this.#view), this.#boxes(), this.#pixels(8)), true);
+    this.#add(beside(middleBox(this.sheet.view), this.#boxes(), this.sheet.pixels(8)), true);
   }
 
   /**
@@ -190,7 +180,7 @@ export class BoxEditor {
     const added = [];
     for (const { tag, bbox } of labels) {
       if (!bbox) continue;
-      const free = again ? beside(bbox, boxes, this.#pixels(8)) : bbox;
+      const free = again ? beside(bbox, boxes, this.sheet.pixels(8)) : bbox;
       if (!again && this.#labels.some((label) => label.tag === tag && label.bbox?.every((side, index) => side === bbox[index]))) continue;
       boxes.push(free);
       added.push({ tag, bbox: free });
@@ -234,23 +224,16 @@ export class BoxEditor {
   nudge(key, pixels, resize) {
     const label = this.#labels[this.#selected];
     if (!label?.bbox) return;
-    const box = nudged(label.bbox, key, this.#pixels(pixels), resize);
+    const box = nudged(label.bbox, key, this.sheet.pixels(pixels), resize);
     this.#replace(box, this.#burstName(`nudge ${this.#selected}`));
-    if (this.#view.zoom > 1) this.#view = showing(this.#view, box);
-    this.#place();
+    this.sheet.reveal(box);
     this.host.selected(this.#selected, true);
   }
 
   /** @param {boolean} nearer */
   zoom(nearer) {
     const box = this.#labels[this.#selected]?.bbox;
-    const middle = box ? { x: box[0] + box[2] / 2, y: box[1] + box[3] / 2 } : { x: this.#view.x + 0.5 / this.#view.zoom, y: this.#view.y + 0.5 / this.#view.zoom };
-    this.#zoomAt(nearer ? ZOOM_STEP : 1 / ZOOM_STEP, middle);
-  }
-
-  zoomAll() {
-    this.#view = { x: 0, y: 0, zoom: 1 };
-    this.#place();
+    this.sheet.zoom(nearer, box ? { x: box[0] + box[2] / 2, y: box[1] + box[3] / 2 } : this.sheet.middle);
   }
 
   /** @param {PointerEvent} event */
@@ -275,7 +258,7 @@ export class BoxEditor {
     // The second click of a box comes first: it may well be on a handle or on another box.
     if (this.#corner) return { kind: "second" };
     if (this.#mode === "draw") return { kind: "draw", start: point };
-    const near = this.#near(event);
+    const near = this.sheet.near(event);
     const selected = this.#labels[this.#selected]?.bbox;
     const handle = selected ? handleAt(selected, point, near) : null;
     if (selected && handle) return { kind: "resize", box: selected, handle };
@@ -283,7 +266,7 @@ export class BoxEditor {
     if (index !== this.#selected) this.select(index);
     const box = this.#labels[index]?.bbox;
     if (box) return { kind: "move", box };
-    return this.#view.zoom > 1 ? { kind: "pan" } : { kind: "none" };
+    return this.sheet.isZoomed ? { kind: "pan" } : { kind: "none" };
   }
 
   /** @param {PointerEvent} event */
@@ -291,8 +274,9 @@ export class BoxEditor {
     const pointer = this.#pointers.get(event.pointerId);
     const last = pointer && { ...pointer };
     if (pointer) [pointer.x, pointer.y] = [event.clientX, event.clientY];
-    if (this.#pointers.size === 2 && last) {
-      this.#pinch(event.pointerId, last);
+    if (this.#pointers.size === 2 && pointer && last) {
+      const other = [...this.#pointers].find(([id]) => id !== event.pointerId)?.[1];
+      if (other) this.sheet.pinch(pointer, last, other);
       return;
     }
     const gesture = this.#gesture;
@@ -300,7 +284,7 @@ export class BoxEditor {
     if (this.#corner && (!gesture || gesture.kind === "second")) {
       this.#rubber(this.#corner, point);
     } else if (gesture?.kind === "pan" && last) {
-      this.#panBy(last.x - event.clientX, last.y - event.clientY);
+      this.sheet.panBy(last.x - event.clientX, last.y - event.clientY);
     } else if (gesture?.kind === "draw" && this.#isDrag(event)) {
       this.#rubber(gesture.start, point);
     } else if (gesture?.kind === "move" || gesture?.kind === "resize") {
@@ -317,18 +301,19 @@ export class BoxEditor {
     if (!gesture) return;
     const point = this.#pointOf(event);
     if (gesture.kind === "second" && this.#corner) {
-      const box = boxBetween(this.#corner, point, this.#pixels(LEAST_PIXELS));
+      const box = boxBetween(this.#corner, point, this.sheet.pixels(LEAST_PIXELS));
       this.#corner = null;
       if (box) this.#add(box, false);
       else this.#lift();
     } else if (gesture.kind === "draw" && this.#isDrag(event)) {
-      const box = boxBetween(gesture.start, point, this.#pixels(LEAST_PIXELS));
+      const box = boxBetween(gesture.start, point, this.sheet.pixels(LEAST_PIXELS));
       if (box) this.#add(box, false);
       else this.#lift();
     } else if (gesture.kind === "draw") {
       this.#corner = gesture.start;
       this.#rubber(gesture.start, gesture.start);
-      this.host.say("First corner set. Click the opposite one; Esc stops.");
+      if (!this.#explained) this.host.say("First corner set. Click the opposite one; Esc stops.");
+      this.#explained = true;
     } else if ((gesture.kind === "move" || gesture.kind === "resize") && this.#isDrag(event)) {
       this.#replace(this.#changed(gesture, event));
     }
@@ -343,60 +328,6 @@ export class BoxEditor {
   #cancel() {
     this.#gesture = null;
     this.#corner = null;
-    this.#lift();
-  }
-
-  /**
-   * Two fingers zoom and move.
-   * @param {number} id Of the pointer that moved.
-   * @param {{x: number, y: number}} last Where it was.
-   */
-  #pinch(id, last) {
-    const moved = this.#pointers.get(id);
-    const other = [...this.#pointers].find(([each]) => each !== id)?.[1];
-    if (!moved || !other) return;
-    const before = Math.hypot(last.x - other.x, last.y - other.y);
-    const after = Math.hypot(moved.x - other.x, moved.y - other.y);
-    if (before > 0) this.#zoomAt(after / before, this.#pointAt((moved.x + other.x) / 2, (moved.y + other.y) / 2));
-    this.#panBy((last.x - moved.x) / 2, (last.y - moved.y) / 2);
-  }
-
-  /** @param {WheelEvent} event */
-  #wheel(event) {
-    if (event.ctrlKey) {
-      event.preventDefault();
-      this.#zoomAt(ZOOM_STEP ** -Math.max(-2, Math.min(2, event.deltaY / 60)), this.#pointAt(event.clientX, event.clientY));
-    } else if (this.#view.zoom > 1) {
-      event.preventDefault();
-      this.#panBy(event.shiftKey ? event.deltaY : event.deltaX, event.shiftKey ? 0 : event.deltaY);
-    }
-  }
-
-  /** @param {number} factor @param {Point} at */
-  #zoomAt(factor, at) {
-    this.#view = zoomed(this.#view, factor, at);
-    this.#place();
-  }
-
-  /** @param {number} x In pixels of the screen. @param {number} y */
-  #panBy(x, y) {
-    this.hasPanned = true;
-    this.#view = panned(this.#view, { x: x / (this.#fit.width * this.#view.zoom), y: y / (this.#fit.height * this.#view.zoom) });
-    this.#place();
-  }
-
-  /** Put the sheet where the view says. */
-  #place() {
-    const { clientWidth: width, clientHeight: height } = this.stage;
-    if (!width || !height) return;
-    const scale = Math.min(width / this.#size.width, height / this.#size.height);
-    const [wide, high] = [this.#size.width * scale, this.#size.height * scale];
-    this.#fit = { left: (width - wide) / 2, top: (height - high) / 2, width: wide, height: high };
-    const { x, y, zoom } = this.#view;
-    Object.assign(this.sheet.style, {
-      left: `${this.#fit.left - x * wide * zoom}px`, top: `${this.#fit.top - y * high * zoom}px`, width: `${wide * zoom}px`, height: `${high * zoom}px`,
-    });
-    this.drawing.scaled(wide * zoom, high * zoom);
     this.#lift();
   }
 
@@ -461,9 +392,8 @@ export class BoxEditor {
    * @param {PointerEvent} event
    */
   #changed(gesture, event) {
-    const { width, height } = this.sheet.getBoundingClientRect();
-    const by = { x: (event.clientX - this.#pressed.x) / width, y: (event.clientY - this.#pressed.y) / height };
-    return gesture.kind === "move" ? moved(gesture.box, by) : resized(gesture.box, gesture.handle, by, this.#pixels(LEAST_PIXELS));
+    const by = this.sheet.stepOf(event.clientX - this.#pressed.x, event.clientY - this.#pressed.y);
+    return gesture.kind === "move" ? moved(gesture.box, by) : resized(gesture.box, gesture.handle, by, this.sheet.pixels(LEAST_PIXELS));
   }
 
   /** @param {PointerEvent} event */
@@ -473,25 +403,7 @@ export class BoxEditor {
 
   /** @param {PointerEvent} event */
   #pointOf(event) {
-    return this.#pointAt(event.clientX, event.clientY);
-  }
-
-  /** @param {number} x In pixels of the screen. @param {number} y @returns {Point} */
-  #pointAt(x, y) {
-    const { left, top, width, height } = this.sheet.getBoundingClientRect();
-    return { x: (x - left) / width, y: (y - top) / height };
-  }
-
-  /** What counts as near, in shares of the image. @param {PointerEvent} event */
-  #near(event) {
-    const { width, height } = this.sheet.getBoundingClientRect();
-    const pixels = NEAR_PIXELS[/** @type {keyof typeof NEAR_PIXELS} */ (event.pointerType)] ?? NEAR_PIXELS.mouse;
-    return { x: pixels / width, y: pixels / height };
-  }
-
-  /** A number of the image's pixels, in shares. @param {number} count */
-  #pixels(count) {
-    return { x: count / this.#size.width, y: count / this.#size.height };
+    return this.sheet.pointAt(event.clientX, event.clientY);
   }
 
   #boxes() {

@@ -37,12 +37,12 @@ export class DraftImages {
     this.filter = filter;
     /** @type {(image: DraftImage) => DraftImage} */
     this.withUnsaved = withUnsaved;
-    for (const image of first) this.arrived(image);
     const [start, ...more] = first.map((image) => image.number);
     /** @type {{walk: Lane, unlabelled: Lane}} */
     this.lanes = { walk: laneAt(start ?? 0, start !== undefined), unlabelled: laneAt(start ?? 0, false) };
     const last = more.at(-1);
     if (last !== undefined) this.lanes.walk = { ...this.lanes.walk, numbers: [start ?? 0, ...more], high: last + 1 };
+    for (const image of first) this.arrived(image);
   }
 
   /** @param {number} number @returns {DraftImage | undefined} */
@@ -74,7 +74,9 @@ export class DraftImages {
    */
   arrived(image) {
     this.#fresh.set(image.number, performance.now());
-    return this.#keep(this.withUnsaved(image));
+    const kept = this.#keep(this.withUnsaved(image));
+    if (this.#isLabelled(image.number)) this.lanes.unlabelled = excluding(this.lanes.unlabelled, [image.number]);
+    return kept;
   }
 
   /** How long ago the engine told of an image, in milliseconds. @param {number} number */
@@ -220,8 +222,9 @@ export class DraftImages {
     // What is known may have changes that are not saved.
     for (const image of images) if (!this.#known.has(image.number)) this.arrived(image);
     const numbers = images.map((image) => image.number);
-    if (this.lanes[name] !== lane) return; // it began elsewhere meanwhile
-    this.lanes[name] = (way === "after" ? extended : preceded)(lane, numbers, ASKED);
+    const now = this.lanes[name];
+    if (now.low !== lane.low || now.high !== lane.high) return; // it began elsewhere meanwhile
+    this.lanes[name] = (way === "after" ? extended : preceded)(now, numbers, ASKED);
     if (name === "unlabelled") this.lanes.unlabelled = excluding(this.lanes.unlabelled, numbers.filter((number) => this.#isLabelled(number)));
   }
 }

@@ -158,6 +158,7 @@ export class Saver extends EventTarget {
     this.#sending = false;
     if (answer.status === 200 && answer.value) {
       const { value } = answer;
+      this.#since = performance.now();
       this.#change(answered(this.#queue, value));
       for (const { number, saved, image } of value) {
         if (saved && image) {

@@ -35,7 +35,7 @@ export class Labelling {
   /** @type {import("./label_history.js").Label[]} */
   #copied = [];
   #changes = 0;
-  #counted = 0;
+  #counted = -Infinity;
 
   /**
    * @param {HTMLElement} place With the draft's data.
@@ -124,7 +124,7 @@ export class Labelling {
       case "copy": return this.#copy();
       case "paste": editor?.addAll(this.#copied, true); return;
       case "zoomIn": case "zoomOut": return editor?.zoom(command.does === "zoomIn");
-      case "zoomAll": return editor?.zoomAll();
+      case "zoomAll": return editor?.sheet.zoomAll();
       case "leave": editor?.leave(); return;
     }
   }
@@ -290,7 +290,7 @@ export class Labelling {
     const now = await this.images.fetch(image.number).catch(() => null);
     if (!now || now.eTag === image.eTag || this.images.known(image.number)?.eTag !== image.eTag || this.saver.waitingFor(image.number)) return;
     this.images.arrived(now);
-    this.#counted = 0;
+    this.#counted = -Infinity;
     if (this.#image.number !== now.number) return;
     say(changeInWords(now.changedBy, now.changedDateTime, this.who));
     this.#image = now;
@@ -413,7 +413,7 @@ export class Labelling {
   /** Show the image as the engine has it. */
   async #renew() {
     this.#display(this.images.arrived(await this.images.fetch(this.#image.number)));
-    this.#counted = 0;
+    this.#counted = -Infinity;
     await this.#recount();
   }
 

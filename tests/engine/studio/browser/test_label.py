@@ -606,7 +606,8 @@ def test_a_move_among_a_thousand_boxes_changes_that_box_alone(opened: Open, worl
       new MutationObserver((changes) => {
         for (const { target } of changes) {
           const inside = target.nodeType === Node.TEXT_NODE ? target.parentElement : target;
-          touched.add(inside.closest(".above") ? "the box above" : inside.closest("#box-list li") ? "row" : inside.closest("#stage svg g") ? "box" : "other");
+          const isBox = inside.closest("#stage svg g");
+          touched.add(inside.closest(".above") ? "the box above" : inside.closest("#box-list li") ? "row" : isBox ? "box" : "other");
         }
       }).observe(document.getElementById("label"), { attributes: true, childList: true, characterData: true, subtree: true });
     }""")
