@@ -61,12 +61,13 @@ function offer(left, saver, labelling) {
 }
 
 /**
- * Say what is saved, always in sight. The text changes seldom, because screen readers read it.
+ * Say what is saved, always in sight. Screen readers hear it once, and when it becomes another.
  * @param {Saver} saver
  * @param {SignIn} signIn
  */
 function showState(saver, signIn) {
   const line = byId("save-state", HTMLElement);
+  const heard = byId("save-heard", HTMLElement);
   const undecided = byId("undecided", HTMLButtonElement);
   const update = () => {
     const { state, savedAt, counts } = saver;
@@ -78,6 +79,8 @@ function showState(saver, signIn) {
     };
     if (line.textContent !== texts[state]) line.textContent = texts[state];
     line.dataset.state = state === "saved" && !savedAt ? "none" : state;
+    const isNews = state !== "saving" && (state !== "saved" || savedAt !== null) && heard.dataset.state !== state;
+    if (isNews) [heard.textContent, heard.dataset.state] = [texts[state], state];
     const open = counts.conflicts + counts.refusals;
     undecided.hidden = !open;
     undecided.textContent = `${counted(open, "image", "images")} not saved: decide`;

@@ -10,7 +10,6 @@ import { UnsavedStore } from "./label_unsaved.js";
 /** @typedef {"saved" | "saving" | "failing" | "ended"} State */
 
 const SOON_MS = 150;
-const SLOW_MS = 1000;
 const LIMIT_MS = 20_000;
 const KEEPALIVE_BYTES = 60_000;
 
@@ -19,7 +18,6 @@ export class Saver extends EventTarget {
   #timer = 0;
   #sending = false;
   #ended = false;
-  #since = 0;
   /** @type {Date | null} */
   #saved = null;
 
@@ -49,7 +47,7 @@ export class Saver extends EventTarget {
   get state() {
     if (this.#ended) return "ended";
     if (this.#queue.failures) return "failing";
-    return waitingCounts(this.#queue).toSend && performance.now() - this.#since > SLOW_MS ? "saving" : "saved";
+    return waitingCounts(this.#queue).toSend ? "saving" : "saved";
   }
 
   get counts() {
@@ -82,7 +80,6 @@ export class Saver extends EventTarget {
    * @param {string} eTag
    */
   put(number, content, eTag) {
-    if (!this.counts.toSend) this.#since = performance.now();
     this.#change(put(this.#queue, number, content, eTag));
     this.#keep(number);
     this.#schedule();
@@ -144,7 +141,6 @@ export class Saver extends EventTarget {
   #schedule() {
     if (this.#timer || this.#sending || this.#queue.failures || this.#ended) return;
     this.#timer = setTimeout(() => this.flush(), SOON_MS);
-    setTimeout(() => this.dispatchEvent(new Event("state")), SLOW_MS + SOON_MS);
   }
 
   async #send() {
@@ -158,7 +154,6 @@ export class Saver extends EventTarget {
     this.#sending = false;
     if (answer.status === 200 && answer.value) {
       const { value } = answer;
-      this.#since = performance.now();
       this.#change(answered(this.#queue, value));
       for (const { number, saved, image } of value) {
         if (saved && image) {
