@@ -2,7 +2,20 @@
 
 import sys
 
-from benchmarks import accuracy, bursts, content, detection, label_issues, novelty, outcomes, outlook, speed, studio, views
+from benchmarks import (
+    accuracy,
+    bursts,
+    content,
+    detection,
+    label_issues,
+    novelty,
+    outcomes,
+    outlook,
+    speed,
+    studio,
+    studio_cost,
+    views,
+)
 
 BENCHMARKS = {
     "accuracy": accuracy.main,
@@ -15,6 +28,7 @@ BENCHMARKS = {
     "outlook": outlook.main,
     "speed": speed.main,
     "studio": studio.main,
+    "studio-cost": studio_cost.main,
     "views": views.main,
 }
 

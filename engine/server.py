@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 import uvicorn
 
-from vision_customization.engine.api.application import create_app
+from vision_customization.engine.api.application import StudioFactory, create_app
 from vision_customization.engine.api.connections import BoundedConnection, Connections, Limits, raise_file_limit
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.runtime.listening import base_url, listening
@@ -23,6 +23,10 @@ from vision_customization.engine.runtime.time_limit import left_running
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.sqlite_file import DatabaseCopies, database_file, set_aside_jobs
+
+if TYPE_CHECKING:
+    from vision_customization.engine.blobs.reader import BlobReader
+    from vision_customization.engine.objects.store import ObjectStore
 
 SERVE_FILE = "serve.json"
 
@@ -41,8 +45,6 @@ def serve(settings: Settings) -> None:
     from vision_customization.engine.models.prebuilt import VisionResource
     from vision_customization.engine.models.warming import Warming
     from vision_customization.engine.objects.opening import open_objects
-    from vision_customization.engine.studio import create_studio
-    from vision_customization.engine.views.image_views import ImageViews
 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     limits = Limits.of(raise_file_limit(), settings.connections)
@@ -71,13 +73,12 @@ def serve(settings: Settings) -> None:
         if container is not None:
             stack.callback(container.close)
         connections = Connections(limits.connections)
-        pictures = stack.enter_context(ImageViews(store, objects, blobs, settings.threads))
         app = create_app(
             *(settings, store, queue, models, blobs, objects),
             prebuilt=prebuilt,
             studio_container=container,
             connections=connections,
-            studio=partial(create_studio, pictures=pictures),
+            studio=stack.enter_context(_studio(settings, store, objects, blobs)),
         )
         warming = Warming(store, models)
         warming.start()
@@ -139,6 +140,19 @@ def _other(file: Path) -> str:
         return f", process {int(other['pid'])} on port {int(other['port'])}"
     except (OSError, ValueError, LookupError, TypeError):
         return ""
+
+
+@contextmanager
+def _studio(settings: Settings, store: Store, objects: "ObjectStore", blobs: "BlobReader") -> Iterator[StudioFactory | None]:
+    """What makes the Studio; None where it is off, which then costs neither time nor memory."""
+    if not settings.studio_enabled:
+        yield None
+        return
+    from vision_customization.engine.studio import create_studio
+    from vision_customization.engine.views.image_views import ImageViews
+
+    with ImageViews(store, objects, blobs, settings.threads) as pictures:
+        yield partial(create_studio, pictures=pictures)
 
 
 @contextmanager

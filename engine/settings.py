@@ -146,7 +146,8 @@ class Settings(BaseModel):
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s?#]+$",
-        description="Address that callers see, for `nextLink` behind a proxy. [default: the request's own]",
+        description="Address that callers and browsers see behind a proxy: for `nextLink`, and for the Studio's cookie and "
+        "sign-in. [default: the request's own]",
     )
     metrics_public: bool = Field(
         False, description="Answer /metrics for everyone; otherwise only for this machine and callers with a key."

@@ -8,13 +8,20 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
+import httpx
 import pytest
 
 from tests.engine.jobs.blob_server import serving_blobs
 from tests.engine.jobs.drawn import coco, draw_photos, drawn_image
+from tests.engine.studio.datasets.pictures import drawn_picture
+from tests.support.api_world import KEYS
+from tests.support.coco_content import digest_of
+from tests.support.every_page import IMAGES, ROUTES, Kind, fill, open_world, picture_address
+from tests.support.page_references import References, static_files
 from tests.support.places import CHECKOUT, DOCS
 from tests.support.waiting import wait_until
 from toolchain.packages import find_uv
@@ -22,6 +29,10 @@ from toolchain.places import find_places
 from toolchain.programs.pulumi_cli import find_cli, ways_allowed
 from toolchain.programs.studio_files import FOLDER, NAMES, check_files
 from toolchain.publishing.release import build
+from vision_customization.engine.settings import Settings
+from vision_customization.engine.store import Store
+from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
 
@@ -177,11 +188,10 @@ def test_the_page_start_from_its_second_step_on(engine: Path, environment: Mappi
 
 
 @contextmanager
-def serving(engine: Path, environment: Mapping[str, str], data_dir: Path) -> Iterator[str]:
+def serving(engine: Path, environment: Mapping[str, str], data_dir: Path, *options: str) -> Iterator[str]:
     """`vision-engine serve` at a free port: its address."""
-    process = subprocess.Popen(
-        [engine / "vision-engine", "serve", "--port", "0", "--data-dir", data_dir], cwd=data_dir.parent, env=environment
-    )
+    command = [engine / "vision-engine", "serve", "--port", "0", "--data-dir", data_dir, *options]
+    process = subprocess.Popen(command, cwd=data_dir.parent, env=environment)
     try:
         wait_until((data_dir / "serve.json").exists, "the engine listens", 300)
         yield f"http://127.0.0.1:{json.loads((data_dir / 'serve.json').read_text())['port']}"
@@ -222,3 +232,66 @@ def test_a_training_by_curl(engine: Path, environment: Mapping[str, str], tmp_pa
             image = ["-H", "Content-Type: application/octet-stream", "--data-binary", f"@{tmp_path / 'leaf.png'}"]
             answer = call("POST", "imageanalysis:analyze?model-name=leaves", *image)
             assert answer["customModelResult"]["tagsResult"]["values"][0]["name"] == "oak"  # type: ignore[index]
+
+
+INSTALLED = """
+import json
+from vision_customization.engine.studio import pages, templating
+files = [str(path.relative_to(templating.STATIC)) for path in templating.STATIC.rglob("*") if path.is_file()]
+print(json.dumps([pages.__file__, [[page.method, page.path] for page in pages.PAGES], files]))
+"""
+STATIC_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+READ_FROM_BLOBS = ("/view", "/crop")
+"""Pictures that are made from their files, which no storage has in this test."""
+
+
+def test_every_page_and_asset_of_the_studio(engine: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
+    """The checkout fills a data folder; the wheel serves it, signed in by a one-time code."""
+    data_dir = tmp_path / "data"
+    settings = Settings.from_environment({}, data_dir=data_dir, keys=KEYS)
+    with closing(Store.open(settings)) as store:
+        world = open_world(settings, store)
+        fill(world)
+        names = [f"{number}.jpg" for number in range(IMAGES)]
+        KeptThumbnails(world.objects).put({digest_of(name): drawn_picture(name, THUMBNAIL_SIDE).data for name in names})
+        addresses = {picture_address(world, address): route for route in ROUTES for address in route.addresses}
+    file, known, files = json.loads(run([engine / "python", "-c", INSTALLED], tmp_path, environment))
+    assert Path(file).is_relative_to(engine.parent), "not the checkout's"
+    assert {path for method, path in known if method == "GET"} == {route.path for route in ROUTES}
+
+    with serving(engine, {**environment, "VISION_ENGINE_KEYS": ",".join(KEYS)}, data_dir, "--workers", "0") as endpoint:
+        client = httpx.Client(base_url=endpoint, trust_env=False, timeout=60, headers={"sec-fetch-site": "same-origin"})
+        codes = "/computervision/studio/codes?api-version=2023-04-01-preview"
+        code = client.post(codes, json={}, headers={"Ocp-Apim-Subscription-Key": KEYS[0]}).json()["code"]
+        signed_in = client.post("/studio/sign-in", data={"code": code})
+        assert signed_in.status_code == 303
+        client.headers["cookie"] = signed_in.headers["set-cookie"].partition(";")[0]
+
+        referred: set[str] = set()
+        for address, route in addresses.items():
+            if route.elsewhere or READ_FROM_BLOBS[0] in address or READ_FROM_BLOBS[1] in address:
+                continue
+            answer = client.get(f"/studio/{address}")
+            assert answer.status_code in (200, 204), f"{address}: {answer.text}"
+            assert answer.status_code == 204 or answer.headers["content-type"] == route.kind
+            if route.kind is Kind.PAGE and not route.part:
+                found = References(answer.text)
+                referred |= {f"/studio/{urljoin(address, each)}" if each.startswith("?") else each
+                             for each in found.loaded | found.followed | found.asked}  # fmt: skip
+                referred |= set(static_files(answer.text, lambda name: client.get(name).text))
+        for address in sorted(referred):
+            assert address.startswith("/studio/")
+            if not urlsplit(address).path.endswith(READ_FROM_BLOBS):
+                assert client.get(address).status_code in (200, 204), address
+
+        [version] = {address.split("/")[3] for address in referred if address.startswith("/studio/static/")}
+        for name in files:
+            answer = client.get(f"/studio/static/{version}/{name}")
+            kind = STATIC_TYPES.get(name.rpartition(".")[2])
+            if kind is None or name.endswith(".d.ts"):
+                assert name in {"globals.d.ts", "tsconfig.json"}, "what only the development needs"
+                assert answer.status_code == 404
+            else:
+                assert (answer.status_code, answer.headers["content-type"]) == (200, kind), name
+                assert f"/studio/static/{version}/{name}" in referred, "a file that no page loads"
+        client.close()

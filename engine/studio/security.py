@@ -1,5 +1,6 @@
 """What protects the pages in a browser: the content security policy, other headers, and the check of a change's origin."""
 
+import re
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -16,6 +17,8 @@ HEADERS = {
 }
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_UPWARDS = re.compile(r"/(\.|%2e){2}(/|$)", re.IGNORECASE)
+"""A part of a path that browsers resolve to the folder above."""
 
 
 def content_security_policy(nonce: str) -> str:
@@ -76,4 +79,4 @@ def inner_path(path: str | None) -> str:
     """Where to go after signing in: a page of the Studio, whatever a link says."""
     if path is None or not path.startswith("/studio/") or "\\" in path or any(ord(character) < 0x20 for character in path):
         return "/studio/"
-    return path
+    return "/studio/" if _UPWARDS.search(path.partition("?")[0]) else path

@@ -226,14 +226,14 @@ class World:
         )
         return self.succeed(record.id)
 
-    def succeed(self, model_id: str) -> str:
+    def succeed(self, model_id: str, performance: ModelPerformance | None = None) -> str:
         """End a training with a model. Returns its id."""
         self.store.models.begin(model_id)
         self.objects.put(f"models/{model_id}/model.onnx", b"onnx")
         self.objects.put(f"models/{model_id}/model.json", b'{"labels":["cat"]}')
         self.store.models.finish(
             model_id,
-            ModelPerformance(accuracy_top1=0.5, tag_performance={"cat": {"accuracy": 1.0}}),
+            performance or ModelPerformance(accuracy_top1=0.5, tag_performance={"cat": {"accuracy": 1.0}}),
             1,
             Artifact(digest="ab" * 32, size_bytes=4),
         )

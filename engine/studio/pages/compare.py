@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from vision_customization.contract.enums import ModelStatus
-from vision_customization.contract.judging import Comparison, ComparisonFilter
+from vision_customization.contract.judging import Comparison, ComparisonFilter, OutcomeKind
 from vision_customization.contract.judging_texts import comparison_text
 from vision_customization.contract.limits import SKIP_MAX
 from vision_customization.engine.api.errors import ApiError
@@ -112,7 +112,8 @@ def _compared(
         pairs = asked.pairs(key, their_key)
         only = _only(visit.query("only"), pairs.numbers)
         rows = pairs.selected(only)
-        page = rows[skip : skip + PAGE].T.tolist()
+        count = PAGE // 2 if pairs.numbers.kind is OutcomeKind.OBJECTS else PAGE  # with boxes, each image is there twice
+        page = rows[skip : skip + count].T.tolist()
         readable = [registered(service, source.dataset) is not None for source in pair]
         sides = [
             _side(source, asked.open(of), column, can)

@@ -75,13 +75,14 @@ class Member:
 
 @dataclass
 class Fleet:
-    """One engine's processes, and the blobs that they read."""
+    """One engine's processes, and the blobs that they read. `options` are settings of the members that start from now on."""
 
     folder: Path
     database_url: str
     blobs: BlobServer
     token_key: str = field(default_factory=lambda: Fernet.generate_key().decode())
     members: list[Member] = field(default_factory=list)
+    options: dict[str, object] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,15 +90,15 @@ class Fleet:
         return self.folder / "objects"
 
     def settings(self, data_dir: Path) -> Settings:
-        return Settings.from_environment(
-            {},
-            data_dir=data_dir,
-            database_url=self.database_url,
-            token_key=self.token_key,
-            keys=KEY,
-            allowed_hosts=self.blobs.netloc,
-            threads=1,
-        )
+        own = {
+            "data_dir": data_dir,
+            "database_url": self.database_url,
+            "token_key": self.token_key,
+            "keys": KEY,
+            "allowed_hosts": self.blobs.netloc,
+            "threads": 1,
+        }
+        return Settings.from_environment({}, **(own | self.options))
 
     def start(self, *command: str) -> Member:
         data_dir = self.folder / f"machine-{len(self.members) + 1}"

@@ -7,7 +7,6 @@ from functools import partial
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.datasets.test_health import compared
@@ -15,7 +14,6 @@ from tests.engine.studio.datasets.test_image import NAMES, TAGS, estimate
 from tests.support.api_world import KEYS, World, build
 from tests.support.coco_content import coco, read, register, url_of
 from tests.support.waiting import wait_until
-from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.blobs.address import BlobErrorKind
 from vision_customization.engine.settings import Settings
@@ -28,7 +26,6 @@ pytestmark = pytest.mark.browser
 COUNT = 2000
 AT_ONCE = 6
 """Requests that a browser sends to one host at a time, over HTTP/1.1."""
-HOSTILE = '"><img src=x onerror=alert(1)><a hx-get=/studio/sign-out hx-trigger=load>'
 
 SignIn = Callable[..., None]
 
@@ -242,41 +239,3 @@ def test_findings_are_walked_and_accepted_by_keys(sign_in: SignIn, page: Page, a
     page.get_by_role("button", name="Undo").click()
     page.wait_for_url("**/health/*")
     assert sum(len(world.store.accepted_findings.keys("pets", kind)) for kind in ("checker", "labels", "copies")) == 0
-
-
-def test_names_that_are_markup_do_nothing(sign_in: SignIn, page: Page, address: str, world: World) -> None:
-    document = coco({HOSTILE: [HOSTILE, "cat"], "b.jpg": ["cat"]})
-    register(world.store, "pets", document, AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION)
-    sign_in(page)
-    for path in ("", "/images/0", "/tags", "/health"):
-        page.goto(f"{address}/studio/datasets/pets{path}")
-        expect(page.get_by_text("onerror=alert").first).to_be_attached()
-        page.wait_for_timeout(300)
-    page.goto(f"{address}/studio/")
-    expect(page.get_by_role("heading", name="Home")).to_be_visible()  # still signed in
-
-
-@pytest.mark.parametrize("path", ["", "/images/0", "/tags", "/health", "/health/labels"])
-def test_pages_are_accessible_and_fit_a_phone(sign_in: SignIn, page: Page, address: str, world: World, path: str) -> None:
-    images = {name: [TAGS[number % 2]] for number, name in enumerate(NAMES)}
-    register(world.store, "pets", coco(images, tags=["Cat"]), managedBy="pulumi:photos/local")
-    read(world.store, *NAMES)
-    estimate(world)
-    compared(world, "pets", ["a", "b", "a", None, None, None])
-    sign_in(page)
-    page.goto(f"{address}/studio/datasets/pets{path}")
-    if not path:
-        expect(page.locator("[role=option].loaded")).to_have_count(len(NAMES))
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        assert axe_violations(page) == []
-    page.set_viewport_size({"width": WIDTHS["narrow"][0], "height": WIDTHS["narrow"][1]})
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= WIDTHS["narrow"][0]
-
-
-def test_the_list_is_accessible(sign_in: SignIn, page: Page, address: str, shelf: None) -> None:
-    sign_in(page)
-    page.goto(f"{address}/studio/datasets")
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        assert axe_violations(page) == []

@@ -8,11 +8,9 @@ from functools import partial
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.watch import Watch
 from tests.support.api_world import KEYS, World, build
-from tests.support.judged import DrawnPictures, evaluate_judged, train_judged
-from toolchain.browser.screenshots import SCHEMES, WIDTHS
+from tests.support.judged import DrawnPictures, train_judged
 from vision_customization.contract.judging import OutcomeKind
 from vision_customization.contract.studio import Role
 from vision_customization.engine.settings import Settings
@@ -129,32 +127,3 @@ def test_two_models_on_the_same_images(judged: World, address: str, page: Page) 
     expect(choices.get_by_role("link", name="Only n is right")).to_have_attribute("aria-current", "page")
     page.keyboard.press("1")
     expect(choices.get_by_role("link", name="Only m is right")).to_have_attribute("aria-current", "page")
-
-
-PAGES = (
-    "m/judge",
-    "tags/judge",
-    "boxes/judge",
-    "boxes/outcomes/-",
-    "boxes/outcomes/-/0",
-    "m/outcomes/-/0",
-    "m/compare",
-    "m/compare?with=n",
-    "boxes/compare?with=boxes-2",
-    "none-yet/judge",
-)
-
-
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_accessible_and_fits_a_phone(judged: World, address: str, page: Page, path: str) -> None:
-    train_judged(judged, "n", seed=1)
-    train_judged(judged, "boxes-2", OutcomeKind.OBJECTS, seed=1)
-    judged.train("none-yet")
-    evaluate_judged(judged, "m", "e")
-    page.goto(f"{address}/studio/models/{path}")
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        assert axe_violations(page) == []
-    width, height = WIDTHS["narrow"]
-    page.set_viewport_size({"width": width, "height": height})
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -17,6 +17,7 @@ from tests.support.studio import Browser
 from vision_customization.contract.judging import Comparison, OutcomeKind, ThresholdPage
 from vision_customization.contract.judging_texts import comparison_text, threshold_text
 from vision_customization.contract.models import Estimate, ModelPerformance, Outlook
+from vision_customization.contract.outcome_texts import BoxLook, DrawnBox
 from vision_customization.engine.objects.keys import estimate_key
 from vision_customization.engine.outcomes.classified import classified
 from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
@@ -25,6 +26,7 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.tables import ModelRow
 from vision_customization.engine.studio import create_studio
+from vision_customization.engine.studio.judging.pictures import OUTLINES_MAX, outlines
 
 HEADINGS = ("How good is it?", "Would more images help?", "Threshold", "By tag", "Worst mistakes", "Are its confidences true?")
 KINDS = pytest.mark.parametrize("kind", OutcomeKind)
@@ -74,7 +76,8 @@ def test_the_verdict_says_what_the_metric_rests_on(world: World, owner: Browser)
     estimate = Estimate(images=120, groups=80, accuracy_top1=(0.84, 0.95), outlook=outlook)
     set_performance(world, model_id, ModelPerformance(accuracy_top1=0.91, calibration_ece=0.04, estimate=estimate))
     said = text_of(owner.get("models/m/judge").text)
-    assert "0.91 accuracy (0.84 to 0.95), estimated on 120 images in 80 groups that the model had not seen." in said
+    basis = "estimated on 120 images (80 groups of images that look alike) that the model had not seen."
+    assert f"0.910 accuracy With 95 % confidence between 0.84 and 0.95, {basis}" in said
     assert "With 240 images: probably 0.930 (0.88 to 0.96)." in said
     assert "Calibration error 0.040" in said
 
@@ -83,7 +86,7 @@ def test_an_evaluation_is_judged_on_its_dataset(world: World, owner: Browser) ->
     train_judged(world)
     evaluate_judged(world, "m", "e")
     said = text_of(owner.get("models/m/judge?evaluation=e").text)
-    assert "0.75 accuracy (0.60 to 0.86), measured on the 40 images of cats-test." in said
+    assert "0.750 accuracy With 95 % confidence between 0.60 and 0.86, measured on the 40 images of cats-test." in said
     assert "This is known only of a classifier" in said
     assert "evaluation 'e' on cats-test" in said
 
@@ -362,11 +365,29 @@ def test_a_picture_that_can_not_be_shown_says_why(drawn: tuple[DrawnPictures, Br
 def test_boxes_have_three_looks(world: World, owner: Browser) -> None:
     train_judged(world, kind=OutcomeKind.OBJECTS)
     page = owner.get("models/m/outcomes/-?only=wrong").text
-    boxes = re.findall(r'<rect class="(\w+)" x="[\d.]+" y="[\d.]+" width="[\d.]+" height="[\d.]+"><title>(\w+): ', page)
-    assert {look for look, _ in boxes} == {"right", "false", "missed"}
-    assert all(look == said for look, said in boxes)
+    assert set(re.findall(r'<path class="(\w+)" d="M[\d.]+ [\d.]+h[\d.]+v[\d.]+h-[\d.]+z', page)) == {
+        "right",
+        "false",
+        "missed",
+    }
     one = owner.get("models/m/outcomes/-/0").text
+    boxes = re.findall(r'<rect class="(\w+)" x="[\d.]+" y="[\d.]+" width="[\d.]+" height="[\d.]+"><title>(\w+): ', one)
+    assert boxes
+    assert all(look == said for look, said in boxes)
     assert re.findall(r"<td>(found|false|missed)</td>", one)
+
+
+def test_a_picture_of_a_list_has_some_boxes_of_each_look() -> None:
+    looks = [BoxLook.FALSE] * 30 + [BoxLook.MISSED] + [BoxLook.RIGHT] * 30
+    boxes = [DrawnBox(look, "cup", (0.12345, number / 100, 0.5, 0.25), 0.5) for number, look in enumerate(looks)]
+    shown = dict(outlines(boxes))
+    assert {look: path.count("M") for look, path in shown.items()} == {
+        BoxLook.FALSE: 8,
+        BoxLook.MISSED: 1,
+        BoxLook.RIGHT: OUTLINES_MAX - 9,
+    }
+    assert shown[BoxLook.MISSED] == "M0.123 0.3h0.5v0.25h-0.5z"
+    assert outlines([]) == []
 
 
 def test_outcomes_of_an_older_engine_are_judged_too(world: World, owner: Browser) -> None:
