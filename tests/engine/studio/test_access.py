@@ -42,6 +42,8 @@ ROLES: dict[Role | None, set[str]] = {
         "GET /drafts/{draft}/images/{number}/suggestion",
         "GET /drafts/{draft}/images/{number}/thumbnail",
         "GET /drafts/{draft}/images/{number}/view",
+        "GET /drafts/{draft}/label",
+        "GET /drafts/{draft}/label/images",
         "GET /models",
         "GET /models/{name}",
         "GET /models/{name}/compare",
