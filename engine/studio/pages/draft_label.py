@@ -43,6 +43,7 @@ def label(visit: Visit) -> Response:
         boxes=draft.annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION,
         several=draft.annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
         address=link("drafts", draft.name),
+        closed=visit.service.studio_container is None,
         filter=urlencode(_filter(tag, choice)),
         filtered=_in_words(tag, choice),
         data={**counts_shown(visit, draft), "first": [image_shown(draft, image) for image in first]},

@@ -134,7 +134,8 @@ export class DraftImages {
     const next = this.lanes[name].numbers.filter((other) => other > number).slice(0, 4);
     for (const other of next) {
       const image = this.#known.get(other);
-      if (image) this.picture(image);
+      // Decoded before it is shown, so that going on is instant.
+      if (image) this.picture(image).decode().catch(() => undefined);
     }
   }
 

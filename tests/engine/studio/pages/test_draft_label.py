@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_world import World
+from tests.support.api_world import World, build
 from tests.support.studio import Browser
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
+from vision_customization.engine.studio import create_studio
 
 JSON = {"accept": "application/json"}
 HOSTILE = '</script><img src=x onerror=alert(1)><a hx-get="/x">'
@@ -107,3 +108,11 @@ def test_code_names_the_draft_and_the_image(labeler: Browser) -> None:
     text = labeler.get("drafts/d/label?number=4").text
     assert "/computervision/drafts/d/images/4/labels?api-version=" in text
     assert "$VISION_KEY" in text
+
+
+def test_an_engine_without_a_container_says_what_that_means(labeler: Browser, world: World) -> None:
+    assert "VISION_ENGINE_STUDIO_CONTAINER" not in labeler.get("drafts/d/label").text
+    closed = build(world.settings, world.store, studio=create_studio, studio_container=None)
+    text = Browser(closed).sign_in(Role.LABELER, "ben").get("drafts/d/label").text
+    assert "VISION_ENGINE_STUDIO_CONTAINER" in text
+    assert "label.js" in text
