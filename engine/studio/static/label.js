@@ -39,7 +39,7 @@ async function begin(place) {
 }
 
 /**
- * Offer what somebody else has left over in this browser.
+ * Offer what another person has left over in this browser.
  * @param {import("./label_unsaved.js").Kept[]} left
  * @param {Saver} saver
  * @param {Labelling} labelling
@@ -47,7 +47,7 @@ async function begin(place) {
 function offer(left, saver, labelling) {
   const line = byId("left-over", HTMLElement);
   line.hidden = !left.length;
-  const names = [...new Set(left.map((kept) => kept.who || "somebody"))].join(", ");
+  const names = [...new Set(left.map((kept) => kept.who || "someone"))].join(", ");
   byId("left-over-text", HTMLElement).textContent = `${counted(left.length, "change", "changes")} that ${names} made in this browser ${left.length === 1 ? "is" : "are"} not saved.`;
   byId("left-over-save", HTMLButtonElement).addEventListener("click", () => {
     saver.adopt(saver.store.take(left));
@@ -155,7 +155,7 @@ function listen(labelling) {
   });
 }
 
-/** Whether somebody types into a field. @param {KeyboardEvent} event */
+/** Whether the key is for a field. @param {KeyboardEvent} event */
 function isTyping(event) {
   const target = event.target;
   return event.isComposing || (target instanceof HTMLElement && (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea, select")));

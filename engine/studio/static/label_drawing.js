@@ -104,7 +104,7 @@ export class BoxDrawing {
   }
 
   /**
-   * Draw what somebody else has, dashed.
+   * Draw the labels of another person, dashed.
    * @param {Label[]} labels
    */
   compare(labels) {

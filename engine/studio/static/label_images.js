@@ -1,4 +1,4 @@
-// The images of a draft, as far as somebody who labels needs them: those around the present one, and pictures in advance.
+// The images of a draft, as far as the page that labels needs them: those around the present one, and pictures in advance.
 // @ts-check
 
 import { callEngine } from "./engine_calls.js";
@@ -129,7 +129,7 @@ export class DraftImages {
       if (inside && lane.high !== null && knownAfter(lane, number) < AHEAD) await this.#ask(name, "after");
       else if (!inside && unlabelled) await this.unlabelledAfter(number);
     } catch {
-      return; // it is asked for again when somebody goes there
+      return; // it is asked for again on the way there
     }
     const next = this.lanes[name].numbers.filter((other) => other > number).slice(0, 4);
     for (const other of next) {

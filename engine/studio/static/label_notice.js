@@ -1,4 +1,4 @@
-// What needs a decision about the image that is shown: somebody else changed it, it was removed, or the engine refuses it.
+// What needs a decision about the image that is shown: another person changed it, it was removed, or the engine refuses it.
 // @ts-check
 
 import { byId, element } from "./elements.js";

@@ -7,7 +7,7 @@ import { sameContent } from "./label_history.js";
 
 /**
  * A change that waits. `sent` are the contents that were sent and not answered, `refused` is why the engine does not take it, and
- * `theirs` the image as the engine has it, if somebody else was faster.
+ * `theirs` the image as the engine has it, if another person was faster.
  * @typedef {{number: number, content: Content, eTag: string, sent: Content[], refused?: string, theirs?: Theirs | null}} Waiting
  */
 
@@ -29,8 +29,8 @@ const SENT_KEPT = 4;
 const RETRY_SECONDS = [1, 2, 4, 8, 15];
 
 /**
- * The queue with the contents that an image gets. What waited for it before is replaced; a refusal or a conflict of it stays only
- * as long as nobody decides.
+ * The queue with the content that an image gets. It replaces what waited for the image before, and a refusal of that. A conflict stays
+ * until it is decided.
  * @param {Queue} queue
  * @param {number} number
  * @param {Content} content
@@ -109,7 +109,7 @@ export function refused(queue, numbers, why) {
 }
 
 /**
- * The queue after somebody has decided a conflict for what they have here: it is sent over the others'.
+ * The queue after a conflict was decided for what is on this page: it is sent over the others'.
  * @param {Queue} queue
  * @param {number} number
  * @param {string} eTag That of the image now.

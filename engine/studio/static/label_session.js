@@ -20,6 +20,7 @@ import { say } from "./studio.js";
 /** @typedef {import("./label_saver.js").Saver} Saver */
 /** @typedef {{images: number, unlabelled: number, tags: import("./label_tags.js").Tag[]}} Counts */
 
+const CHANGES = new Set(["tag", "setTag", "clear", "nothing", "nudge", "boxByKeyboard", "delete", "repeat", "paste", "takeTheirs", "keepMine", "discard", "restore", "takeBase", "keepOwn"]);
 const STALE_MS = 5000;
 const COUNT_MS = 3000;
 
@@ -76,9 +77,18 @@ export class Labelling {
     return (this.editor?.selected ?? -1) >= 0;
   }
 
-  /** Do something after what was asked for before: a key never concerns an image that is not shown yet. @param {Command} command */
+  /**
+   * Do something after what was asked for before. A change is only for the image that was in sight when it was asked for: a key that
+   * was pressed while the next image was on its way changes nothing.
+   * @param {Command} command
+   */
   run(command) {
-    this.#chain = this.#chain.then(async () => void (await this.#does(command))).catch((error) => this.#failed(error));
+    const { number } = this.#image;
+    const does = async () => {
+      if (CHANGES.has(command.does) && number !== this.#image.number) say("The next image was not there yet: nothing was changed.");
+      else await this.#does(command);
+    };
+    this.#chain = this.#chain.then(does).catch((error) => this.#failed(error));
     return this.#chain;
   }
 
@@ -285,7 +295,7 @@ export class Labelling {
     this.stage.classList.remove("loading");
   }
 
-  /** Whether somebody else has changed the image since the engine told of it. @param {DraftImage} image */
+  /** Whether another person has changed the image since the engine told of it. @param {DraftImage} image */
   async #check(image) {
     const now = await this.images.fetch(image.number).catch(() => null);
     if (!now || now.eTag === image.eTag || this.images.known(image.number)?.eTag !== image.eTag || this.saver.waitingFor(image.number)) return;

@@ -14,7 +14,7 @@ export class Sheet {
   #view = { x: 0, y: 0, zoom: 1 };
   #size = { width: 1, height: 1 };
   #fit = { width: 1, height: 1 };
-  /** Whether the picture was moved since somebody set this. */
+  /** Whether the picture was moved since this was set to false. */
   hasPanned = false;
 
   /**

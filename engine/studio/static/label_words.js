@@ -45,8 +45,8 @@ export function counted(count, one, many) {
  */
 export function changeInWords(who, when, me) {
   const time = when ? ` at ${clock(new Date(when))}` : "";
-  if (!who) return `Somebody changed this image${time}.`;
-  return who === me ? `You, or somebody signed in as you, changed this image elsewhere${time}.` : `${who} changed this image${time}.`;
+  if (!who) return `Someone changed this image${time}.`;
+  return who === me ? `You, or someone who signs in as you do, changed this image in another window${time}.` : `${who} changed this image${time}.`;
 }
 
 /** `14:03` @param {Date} moment */

@@ -193,6 +193,26 @@ def test_moving_skipping_and_a_new_tag(opened: Open, world: World) -> None:
     assert page.evaluate("() => location.search") == "?number=2"
 
 
+def test_a_key_that_was_pressed_too_early_labels_nothing(opened: Open, world: World) -> None:
+    page = opened(images=40)
+    waiting: list[Route] | None = []
+    page.route("**/label/images?*", lambda route: route.continue_() if waiting is None else waiting.append(route))
+    page.goto(f"{page.url.partition('?')[0]}?number=20")
+    expect(page.locator("#label")).to_have_attribute("data-ready", "yes")
+    shows(page, "20.png")
+    page.keyboard.press("1")  # the next image without a tag is asked for, and does not come
+    expect(page.locator("#progress-text")).to_have_text("1 of 40 labelled")
+    page.keyboard.press("2")
+    page.wait_for_timeout(300)
+    held, waiting = waiting, None
+    for route in held or ():
+        route.continue_()
+    shows(page, "21.png")
+    expect(page.locator("#said")).to_have_text("The next image was not there yet: nothing was changed.")
+    saved(page)
+    assert stored(world) == {20: ["cat"]}
+
+
 def test_several_tags_toggle_and_enter_goes_on(opened: Open, world: World) -> None:
     page = opened(MANY)
     shows(page, "0.png")
@@ -459,7 +479,7 @@ def test_unsaved_changes_survive_a_reload(opened: Open, world: World, watch: Wat
     assert stored(world) == {0: ["cat"]}
 
 
-def test_what_somebody_else_left_over_is_offered(opened: Open, world: World, page: Page) -> None:
+def test_what_another_person_left_over_is_offered(opened: Open, world: World, page: Page) -> None:
     opened()
     draft = world.store.drafts.find("d").id
     change = {"number": 3, "content": {"labels": [{"tag": "dog"}], "empty": False}, "eTag": "1", "sent": []}
@@ -633,6 +653,6 @@ def test_sixty_images_a_minute_by_keys(opened: Open, world: World) -> None:
         page.wait_for_timeout(thought_ms)
         page.keyboard.press("12"[number % 2])
         shows(page, f"{number + 1}.png")
-    assert monotonic() - started < count, "more than a second for an image, of which somebody thinks 0.4 s"
+    assert monotonic() - started < count, "more than a second per image, of which a person thinks 0.4 s"
     saved(page)
     assert len(stored(world)) == count
