@@ -79,6 +79,11 @@ export class BoxEditor {
     return this.#mode;
   }
 
+  /** Whether a box was drawn that waits for the first tag. */
+  get isUntagged() {
+    return this.#untagged !== null;
+  }
+
   get labels() {
     return this.#labels;
   }

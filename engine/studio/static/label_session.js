@@ -227,6 +227,11 @@ export class Labelling {
 
   /** @param {number} number */
   async #show(number) {
+    if (this.editor?.isUntagged) {
+      say("The box has no tag yet: name one, or press Esc twice to give the box up.");
+      this.tags.ask();
+      return;
+    }
     this.stage.setAttribute("aria-busy", "true");
     try {
       const image = await this.images.get(number);

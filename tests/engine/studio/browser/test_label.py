@@ -409,6 +409,10 @@ def test_the_first_box_asks_for_a_tag(opened: Open, world: World) -> None:
     shows(page, "0.png")
     drag(page, (0.1, 0.1), (0.4, 0.5))
     expect(page.get_by_label("New tag")).to_be_focused()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")  # does not leave the box behind
+    expect(page.get_by_label("New tag")).to_be_focused()
+    shows(page, "0.png")
     page.keyboard.type("cup")
     page.keyboard.press("Enter")
     expect(page.locator("#box-list li")).to_have_count(1)
