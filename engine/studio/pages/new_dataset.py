@@ -20,17 +20,17 @@ pages = Pages()
 KINDS = (
     (
         AnnotationKind.IMAGE_CLASSIFICATION,
-        "One tag per image",
+        "One tag",
         "Each picture is exactly one thing: this leaf is an ash, that one a beech.",
     ),
     (
         AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
-        "Several tags per image",
+        "Several tags",
         "A picture has any number of tags, or none: a cup and a fork, but no plate.",
     ),
     (
         AnnotationKind.IMAGE_OBJECT_DETECTION,
-        "Boxes around objects",
+        "Boxes",
         "You draw a box around each object, and the model says where they are and how many.",
     ),
 )

@@ -151,7 +151,7 @@ class Import {
     const start = byId("start", HTMLButtonElement);
     start.disabled = !entries.length && !(labelFiles.length && this.past.length) && !others.length;
     byId("start-text", HTMLElement).textContent = entries.length ? `Add ${words.counted(entries.length, "picture")}` : labelFiles.length ? "Add labels" : "Show why";
-    review.focus({ preventScroll: true });
+    (start.disabled ? review : start).focus({ preventScroll: true });
     review.scrollIntoView({ block: "nearest" });
   }
 
@@ -327,8 +327,11 @@ class Import {
   async count() {
     try {
       const response = await fetch(`${this.importing.path}/counts`, { headers: { Accept: "application/json" } });
-      const { images, tags } = await response.json();
+      const { images, unlabelled, tags } = await response.json();
       byId("has", HTMLElement).textContent = `The draft has ${words.counted(images, "image")} and ${words.counted(tags.length, "tag")}.`;
+      byId("label-link", HTMLAnchorElement).hidden = !unlabelled;
+      byId("label-text", HTMLElement).textContent = `Label ${words.counted(unlabelled, "image")}`;
+      byId("images-link", HTMLAnchorElement).classList.toggle("primary", !unlabelled);
     } catch {
       // The figures of before stay.
     }
