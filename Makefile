@@ -101,6 +101,10 @@ show: setup ## Print the stack's endpoint, models and datasets, and a curl comma
 studio: setup ## Open the stack's web pages in a browser, signed in: vision studio.
 	@$(BIN)/vision studio --stack $(STACK) $(ARGS)
 
+.PHONY: screenshots
+screenshots: setup browser ## Take pictures of every page of the Studio of a local stack that is up.
+	@$(BIN)/python -m toolchain.browser.studio_pictures --stack $(STACK) $(ARGS)
+
 .PHONY: policy
 policy: setup ## List the deployed resources, and their violations of the policy pack.
 	@$(BIN)/pulumi stack export --stack $(STACK) | $(BIN)/python -m policy.report /dev/stdin --config $(POLICY_CONFIG)

@@ -123,7 +123,8 @@ def create_app(
         front = custom_vision.CustomVisionFront(app.state.analyzer, authenticator)
         app.router.routes.append(Route(f"{custom_vision.PREFIX}/{{path:path}}", front))
     if studio is not None and settings.studio_enabled:
-        app.router.routes.append(Mount(STUDIO, studio(service, authenticator, app.state.analyzer)))
+        # First: routes are tried in turn, which takes longer than a thumbnail.
+        app.router.routes.insert(0, Mount(STUDIO, studio(service, authenticator, app.state.analyzer)))
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

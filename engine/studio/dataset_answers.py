@@ -54,7 +54,7 @@ def answer_for(service: Service, dataset: DatasetRecord, sha256: str | None) -> 
         if line is not None:
             return _answer(model, how, json.loads(line))
     if tried:
-        return "This image was not among those that the newest models have answered for: it was added or changed since."
+        return "The newest models have not answered for this image: they learned from it, or it was added or changed since."
     return "No model has answered for this dataset's images yet. Train one from it, or evaluate one on it."
 
 
@@ -96,11 +96,11 @@ def _outcomes(service: Service, dataset: DatasetRecord) -> Iterator[tuple[str, s
         except NotFound:
             continue
         if use.used_for is UsedFor.TRAINING:
-            yield model.name, "which had not seen this image in that part of its training", estimate_key(model.id)
+            yield model.name, "judged without having learned from this image", estimate_key(model.id)
         elif use.used_for is UsedFor.TEST:
-            yield model.name, "which was tested on this dataset", outcomes_key(model.id)
+            yield model.name, "tested on this dataset", outcomes_key(model.id)
         elif use.evaluation_id is not None:
-            yield model.name, "which was evaluated on this dataset", outcomes_key(model.id, use.evaluation_id)
+            yield model.name, "evaluated on this dataset", outcomes_key(model.id, use.evaluation_id)
 
 
 def _answer(model: str, how: str, outcome: dict[str, Any]) -> Answer:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from vision_customization.contract.enums import AuthenticationKind
+from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import draft_image
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NoStudioContainer
@@ -13,11 +14,20 @@ from vision_customization.engine.studio.visit import Visit, link
 
 IMAGES_MAX = 120
 """Images of one answer."""
+_NUMBER_MAX = 100_000_000
 
 
 def draft_of(visit: Visit) -> DraftRecord:
     """The draft of the path's `draft`. Raises NotFound."""
     return visit.service.store.drafts.find(visit.path("draft"))
+
+
+def number_of(visit: Visit) -> int:
+    """The image's number in the path, which no image may have. Refuses with 400 what is no number."""
+    try:
+        return min(max(int(visit.path("number")), -1), _NUMBER_MAX)
+    except ValueError:
+        raise invalid("number: expected the number of an image.") from None
 
 
 def container_of(visit: Visit) -> Container:

@@ -11,7 +11,7 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.errors import CodecMissing, PictureInvalid, PictureUnreadable, ViewError, ViewsBusy
-from vision_customization.engine.views.reencoding import MEDIA_TYPE, Reencoded, picture_etag
+from vision_customization.engine.views.reencoding import MEDIA_TYPE, THUMBNAIL_SIDE, Reencoded, picture_etag
 
 KEPT = "private, max-age=31536000, immutable"
 CHECKED = "private, no-cache"
@@ -34,6 +34,19 @@ async def made(visit: Visit, answer: "Future[Reencoded]") -> Reencoded:
         raise _refusal(error) from None
     finally:
         answer.cancel()
+
+
+async def stored_thumbnail(visit: Visit) -> Response | None:
+    """The thumbnail that the query's `v` names by the image's digest, if it is stored. So most pictures of a grid need no look
+    into the database."""
+    sha256 = visit.query("v")
+    if _SHA256.fullmatch(sha256) is None:
+        return None
+    if (known := unchanged(visit, sha256, THUMBNAIL_SIDE)) is not None:
+        return known
+    answer = visit.parts.pictures.stored(sha256)
+    picture = answer.result() if answer.done() else await asyncio.wrap_future(answer)
+    return None if picture is None else picture_response(visit, picture.sha256, picture.etag, picture.data)
 
 
 def picture_response(visit: Visit, sha256: str, etag: str, data: bytes) -> Response:

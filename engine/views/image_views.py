@@ -104,6 +104,19 @@ class ImageViews:
         self._lookups.submit(self._look_up, dataset, url, sha256, answer)
         return answer
 
+    def stored(self, sha256: str) -> Future[Reencoded | None]:
+        """The thumbnail of the image file with this digest, in hex, if it is stored; else None. Nothing is made.
+
+        Raises:
+            ValueError: `sha256` is not a SHA-256.
+        """
+        answer = Future[Reencoded | None]()
+        thumbnail_key(sha256)
+        if (recent := self._recent.get(sha256)) is not None:
+            answer.set_result(recent)
+            return answer
+        return self._lookups.submit(self._stored, sha256)
+
     def view(self, dataset: DatasetRecord, url: str) -> Future[Reencoded]:
         """The image at `url` within a square of 1,600 pixels, read from its blob now. Views are not stored."""
         answer = Future[Reencoded]()

@@ -81,6 +81,7 @@ ROUTES = (
     Route("/drafts/{draft}/images", ["drafts/labels/images", "drafts/boxes/images?only=new"], Kind.DATA),
     Route("/drafts/{draft}/counts", ["drafts/labels/counts"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}", ["drafts/labels/images/0", "drafts/boxes/images/0"], Kind.DATA),
+    Route("/drafts/{draft}/images/{number}/suggestion", ["drafts/labels/images/0/suggestion"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}/thumbnail", ["drafts/labels/images/0/thumbnail"], Kind.PICTURE),
     Route("/drafts/{draft}/images/{number}/view", ["drafts/labels/images/0/view"], Kind.PICTURE),
     Route("/models", ["models"]),

@@ -109,16 +109,18 @@ class Analyzer:
         """The model's answer for the image at `url`, or for `image`."""
         return await self.answer(name, url, image, lambda findings: analysis_text(findings, api_version))
 
-    async def answer(self, name: str, url: str | None, image: bytes, form: Callable[["Findings"], str]) -> str:
+    async def answer(
+        self, name: str, url: str | None, image: bytes, form: Callable[["Findings"], str], *, counted: bool = True
+    ) -> str:
         """What the model finds in the image at `url`, or in `image`, in the form of an answer. Refuses an image that can't be
-        read, and a model that can't answer."""
+        read, and a model that can't answer. Unless `counted`, a novel image is none of those that callers show the model."""
         if url is not None:
             image = await in_thread(self._fetches, _fetch, self.service, name, url)
-        return await in_thread(self._images, lambda: form(self._find(name, image)))
+        return await in_thread(self._images, lambda: form(self._find(name, image, counted)))
 
-    def _find(self, name: str, image: bytes) -> "Findings":
+    def _find(self, name: str, image: bytes, counted: bool) -> "Findings":
         findings = _find(self.service, name, image)
-        if findings.novelty is not None:
+        if findings.novelty is not None and counted:
             self._metrics.count_novelty(findings.model.name, findings.novelty)
         return findings
 

@@ -11,7 +11,7 @@ from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.store import DatasetRecord, IndexedImage
 from vision_customization.engine.studio.dataset_contents import image_at, no_such_image
-from vision_customization.engine.studio.pictures import made, picture_response, unchanged
+from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.crops import Box, cropped
@@ -22,6 +22,8 @@ pages = Pages()
 
 @pages.get("/datasets/{name}/images/{position}/thumbnail")
 async def thumbnail(visit: Visit) -> Response:
+    if (stored := await stored_thumbnail(visit)) is not None:
+        return stored
     dataset, image, url = await run_in_threadpool(_found, visit)
     if image.sha256 is not None and (known := unchanged(visit, image.sha256, THUMBNAIL_SIDE)) is not None:
         return known

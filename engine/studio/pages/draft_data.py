@@ -13,8 +13,8 @@ from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, r
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import found_image, label_images
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
-from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, readable
-from vision_customization.engine.studio.pictures import made, picture_response, unchanged
+from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, number_of, readable
+from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE
@@ -88,6 +88,8 @@ async def restore(visit: Visit) -> Response:
 
 @pages.get("/drafts/{draft}/images/{number}/thumbnail")
 async def thumbnail(visit: Visit) -> Response:
+    if (stored := await stored_thumbnail(visit)) is not None:
+        return stored
     draft, found = await run_in_threadpool(_found, visit)
     if (known := unchanged(visit, found.sha256, THUMBNAIL_SIDE)) is not None:
         return known
@@ -127,11 +129,7 @@ async def _body(request: Request, kind: type[W]) -> W:
 def _found(visit: Visit) -> tuple[DraftRecord, DraftImageRecord]:
     """The draft and the image of the path. Raises NotFound."""
     draft = draft_of(visit)
-    try:
-        number = int(visit.path("number"))
-    except ValueError:
-        raise invalid("number: expected the number of an image.") from None
-    return draft, found_image(visit.service.store, draft, min(max(number, -1), _START_MAX))
+    return draft, found_image(visit.service.store, draft, number_of(visit))
 
 
 def _choice(text: str) -> ImageChoice | None:

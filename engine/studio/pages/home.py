@@ -6,8 +6,9 @@ from datetime import datetime
 from starlette.responses import Response
 
 from vision_customization.contract.enums import ModelStatus
-from vision_customization.contract.estimates import main_metric
 from vision_customization.engine.store import ModelRecord
+from vision_customization.engine.studio.dataset_facts import KINDS
+from vision_customization.engine.studio.model_facts import main_metric_text
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.overview import overview_snippets
 from vision_customization.engine.studio.visit import Visit
@@ -40,7 +41,7 @@ class ModelCard:
             record.status.value,
             record.created,
             record.updated,
-            None if performance is None else main_metric(performance.to_wire()),
+            main_metric_text(performance),
             0.0 if progress is None else progress.share,
             "waits for a worker" if progress is None else progress.message or progress.stage,
             None if record.error is None else record.error.message,
@@ -51,7 +52,7 @@ class ModelCard:
 def home(visit: Visit) -> Response:
     store = visit.service.store
     datasets = [
-        {"name": record.name, "kind": record.annotation_kind.value, "updated": record.updated}
+        {"name": record.name, "kind": KINDS[record.annotation_kind], "updated": record.updated}
         for record in store.datasets.newest(_SHOWN)
     ]
     models = [ModelCard.of(record) for record in store.models.newest(_SHOWN)]

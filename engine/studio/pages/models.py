@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import FileResponse, Response
 
 from vision_customization.contract.enums import ModelKind, ModelStatus
-from vision_customization.contract.estimates import estimate_text, main_metric, outlook_text
+from vision_customization.contract.estimates import outlook_text
 from vision_customization.contract.evaluations import EvaluationCreate
 from vision_customization.contract.gate import METRICS
 from vision_customization.contract.models import EvaluationParameters
@@ -19,7 +19,15 @@ from vision_customization.engine.objects.store import ObjectNotFound
 from vision_customization.engine.orders import cancel_training, delete_model, start_evaluation
 from vision_customization.engine.store import DatasetRecord, EvaluationRecord, ModelRecord, TrainingOrder
 from vision_customization.engine.studio.dataset_facts import registered
-from vision_customization.engine.studio.model_facts import KINDS, metrics_of, progress_facts, provenance, stage_of
+from vision_customization.engine.studio.model_facts import (
+    KINDS,
+    basis_text,
+    main_metric_text,
+    metrics_of,
+    progress_facts,
+    provenance,
+    stage_of,
+)
 from vision_customization.engine.studio.pages.home import ModelCard
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
@@ -48,12 +56,11 @@ class EvaluationRow:
 
     @classmethod
     def of(cls, record: EvaluationRecord) -> "EvaluationRow":
-        performance = record.performance
         return cls(
             record.name,
             record.test_dataset_name or "",
             record.status.value,
-            None if performance is None else main_metric(performance.to_wire()),
+            main_metric_text(record.performance),
             None if record.error is None else record.error.message,
         )
 
@@ -91,7 +98,7 @@ def model(visit: Visit) -> Response:
         kind=KINDS[record.model_kind],
         owner=owner_of(record.managed_by),
         metrics=metrics_of(record.performance),
-        estimate=estimate_text(performance),
+        basis=basis_text(record.performance, record.test_dataset_name),
         outlook=outlook_text(performance),
         provenance=_provenance(visit, record),
         evaluations=[EvaluationRow.of(each) for each in evaluations],

@@ -18,7 +18,7 @@ from vision_customization.engine.studio.judging.pictures import PAGE, shot, shot
 from vision_customization.engine.studio.judging.selection import Selection
 from vision_customization.engine.studio.judging.sources import Source, source_of
 from vision_customization.engine.studio.judging.tags import choices, suggested
-from vision_customization.engine.studio.pictures import made, picture_response, unchanged
+from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.judging import pictures_snippets
 from vision_customization.engine.studio.visit import Visit
@@ -86,6 +86,8 @@ def one(visit: Visit) -> Response:
 
 @pages.get("/models/{name}/outcomes/{source}/{row:int}/thumbnail")
 async def thumbnail(visit: Visit) -> Response:
+    if (stored := await stored_thumbnail(visit)) is not None:
+        return stored
     chosen = await run_in_threadpool(_chosen, visit)
     if (known := unchanged(visit, chosen.digest, THUMBNAIL_SIDE)) is not None:
         return known

@@ -1,5 +1,8 @@
 """Published names: which model answers under each, its gate, what it answered with before, and the way back."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from starlette.responses import Response
 
 from vision_customization.contract.gate import METRICS
@@ -8,8 +11,9 @@ from vision_customization.contract.published_models import PublishedModelPut
 from vision_customization.contract.studio import Role
 from vision_customization.contract.texts import name_fault, sentence
 from vision_customization.engine.api.errors import invalid
+from vision_customization.engine.api.routes.sign_in_codes import KEY_HOLDER
 from vision_customization.engine.orders import publish
-from vision_customization.engine.store import NotFound, PublishedModelRecord
+from vision_customization.engine.store import NotFound, PublicationRecord, PublishedModelRecord
 from vision_customization.engine.studio.pages.models import datasets_of, order_of
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
@@ -21,6 +25,26 @@ from vision_customization.engine.studio.visit import Visit, link
 pages = Pages()
 
 
+@dataclass(frozen=True)
+class Publication:
+    """A model that a name answered with. `by` says who published it, in words: ``by the Pulumi stack `photos/dev` ``."""
+
+    model_name: str
+    available: bool
+    published: datetime
+    by: str | None
+
+    @classmethod
+    def of(cls, record: PublicationRecord) -> "Publication":
+        return cls(record.model_name, record.available, record.published, _by(record.published_by))
+
+
+def _by(who: str | None) -> str | None:
+    if who is None:
+        return None
+    return f"with {who}" if who == KEY_HOLDER else f"by {owner_of(who)}"
+
+
 @pages.get("/published/{name}")
 def published(visit: Visit) -> Response:
     store = visit.service.store
@@ -29,7 +53,7 @@ def published(visit: Visit) -> Response:
         "published.html",
         record=record,
         owner=owner_of(record.managed_by),
-        history=store.published.history(record.name),
+        history=[Publication.of(each) for each in store.published.history(record.name)],
         previous=store.published.previous(record.name),
         snippets=_snippets(visit, record),
     )

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from vision_customization.contract.analysis import DetectedObject
 from vision_customization.contract.enums import ModelKind, ModelStatus
-from vision_customization.contract.estimates import main_metric
 from vision_customization.contract.limits import API_VERSION, IMAGE_BYTES_MAX, NOVEL
 from vision_customization.contract.products import MatchedPosition, PlanogramMatch, PlanogramMatchResult
 from vision_customization.contract.studio import Role
@@ -26,7 +25,7 @@ from vision_customization.engine.products.planogram import (
     compare_with_planogram,
 )
 from vision_customization.engine.products.recognition import recognized
-from vision_customization.engine.studio.model_facts import KINDS
+from vision_customization.engine.studio.model_facts import KINDS, main_metric_text
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
@@ -160,7 +159,7 @@ def _tried(visit: Visit, name: str) -> Tried:
         kind.value,
         KINDS[kind],
         record.training_dataset_name,
-        None if record.performance is None else main_metric(record.performance.to_wire()),
+        main_metric_text(record.performance),
         link("models", answering.name),
         threshold,
         own is not None,

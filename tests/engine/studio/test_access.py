@@ -39,6 +39,7 @@ ROLES: dict[Role | None, set[str]] = {
         "GET /drafts/{draft}/counts",
         "GET /drafts/{draft}/images",
         "GET /drafts/{draft}/images/{number}",
+        "GET /drafts/{draft}/images/{number}/suggestion",
         "GET /drafts/{draft}/images/{number}/thumbnail",
         "GET /drafts/{draft}/images/{number}/view",
         "GET /drafts/{draft}/import",

@@ -26,7 +26,7 @@ def test_models_are_listed_with_their_published_names(world: World, owner: Brows
     page = owner.get("models").text
     listed = page.partition("All models")[2]
     assert listed.index("trees-2") < listed.index("trees-1")
-    assert "accuracyTop1 0.500" in page
+    assert "Accuracy 0.500" in page
     assert 'href="/studio/published/trees"' in page
 
 

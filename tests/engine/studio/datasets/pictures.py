@@ -12,21 +12,28 @@ from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SI
 
 
 class DrawnPictures:
-    """Each address has its own colour. `refusals` are raised for addresses."""
+    """Each address has its own colour. `refusals` are raised for addresses; `kept` are thumbnails by digest."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str | None]] = []
         self.refusals: dict[str, ViewError] = {}
         self.waiting: list[Future[Reencoded]] | None = None
+        self.kept: dict[str, Reencoded] = {}
 
     def reset(self) -> None:
         self.asked.clear()
         self.refusals.clear()
+        self.kept.clear()
         self.waiting = None
 
     def thumbnail(self, dataset: DatasetRecord, url: str, sha256: str | None = None) -> Future[Reencoded]:
         self.asked.append((dataset.name, url, sha256))
         return self._answer(url, THUMBNAIL_SIDE)
+
+    def stored(self, sha256: str) -> Future[Reencoded | None]:
+        answer = Future[Reencoded | None]()
+        answer.set_result(self.kept.get(sha256))
+        return answer
 
     def view(self, dataset: DatasetRecord, url: str) -> Future[Reencoded]:
         self.asked.append((dataset.name, url, None))

@@ -112,7 +112,7 @@ def test_the_newest_answer_and_a_likely_wrong_label(owner: Browser, pets: World)
     assert "No model has answered for this dataset&#39;s images yet" in owner.get("datasets/pets/images/0/answer").text
     estimate(pets)
     wrong = unescape(owner.get("datasets/pets/images/0/answer").text)
-    assert "had not seen this image" in wrong
+    assert "judged without having learned from this image" in wrong
     assert ": wrong" in wrong
     assert wrong.index("dog") < wrong.index("cat")
     assert "95 %" in wrong
@@ -136,7 +136,7 @@ def test_an_evaluation_of_another_model_answers_too(owner: Browser, world: World
         world.objects, outcomes_key(model_id, evaluation.id), detected([name], [(1.0, 1.0)], [truth], [found], ["cup"])
     )
     text = unescape(owner.get("datasets/shelf/images/0/answer").text)
-    assert "which was evaluated on this dataset" in text
+    assert "evaluated on this dataset" in text
     assert re.search(r"data-boxes='\[\[0\.1, 0\.1, 0\.2, 0\.2, \d\]", text)
 
 

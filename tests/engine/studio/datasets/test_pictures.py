@@ -54,6 +54,14 @@ def test_a_thumbnail_whose_address_names_its_digest_is_kept(owner: Browser, worl
         assert owner.get(f"{THUMBNAIL}{version}").headers["cache-control"] == "private, no-cache"
 
 
+def test_a_stored_thumbnail_that_the_address_names_is_sent_at_once(owner: Browser, pictures: DrawnPictures) -> None:
+    pictures.kept[DIGEST] = drawn_picture(url_of("1.jpg"), THUMBNAIL_SIDE)
+    answer = owner.get(f"{THUMBNAIL}?v={DIGEST}")
+    assert (answer.content, answer.headers["cache-control"]) == (pictures.kept[DIGEST].data, KEPT)
+    assert owner.get(f"{THUMBNAIL}?v={DIGEST}", **{"if-none-match": f'W/"{DIGEST}-256"'}).status_code == 304
+    assert pictures.asked == []
+
+
 def test_a_browser_that_has_the_picture_gets_it_no_second_time(owner: Browser, world: World, pictures: DrawnPictures) -> None:
     read(world.store, "1.jpg")
     for path, side in ((THUMBNAIL, 256), ("datasets/pets/images/0/view", 1600)):

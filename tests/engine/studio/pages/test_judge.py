@@ -76,7 +76,8 @@ def test_the_verdict_says_what_the_metric_rests_on(world: World, owner: Browser)
     estimate = Estimate(images=120, groups=80, accuracy_top1=(0.84, 0.95), outlook=outlook)
     set_performance(world, model_id, ModelPerformance(accuracy_top1=0.91, calibration_ece=0.04, estimate=estimate))
     said = text_of(owner.get("models/m/judge").text)
-    assert "0.91 accuracy (0.84 to 0.95), estimated on 120 images in 80 groups that the model had not seen." in said
+    basis = "estimated on 120 images (80 groups of images that look alike) that the model had not seen."
+    assert f"0.910 accuracy With 95 % confidence between 0.84 and 0.95, {basis}" in said
     assert "With 240 images: probably 0.930 (0.88 to 0.96)." in said
     assert "Calibration error 0.040" in said
 
@@ -85,7 +86,7 @@ def test_an_evaluation_is_judged_on_its_dataset(world: World, owner: Browser) ->
     train_judged(world)
     evaluate_judged(world, "m", "e")
     said = text_of(owner.get("models/m/judge?evaluation=e").text)
-    assert "0.75 accuracy (0.60 to 0.86), measured on the 40 images of cats-test." in said
+    assert "0.750 accuracy With 95 % confidence between 0.60 and 0.86, measured on the 40 images of cats-test." in said
     assert "This is known only of a classifier" in said
     assert "evaluation 'e' on cats-test" in said
 

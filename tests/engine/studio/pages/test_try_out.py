@@ -62,7 +62,7 @@ def test_the_first_published_name_is_tried(reader: Browser) -> None:
     options = re.findall(r"<option(?: selected)?>(.*?)</option>", page)
     assert options == ["textile", "shelves", "d", "m"], "published names, then models, the newest first"
     assert "Pictures are analyzed and not kept" in page
-    assert "accuracyTop1 0.500" in page
+    assert "Accuracy 0.500" in page
 
 
 @pytest.mark.parametrize(
