@@ -50,6 +50,8 @@ class PictureUploads:
             with self._decoders:
                 picture = read_picture(data, file_name, draft.annotation_kind)
         except CodecError as error:
-            raise ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, f"The engine's installation is incomplete: {error}.") from error
+            raise ApiError(
+                500, ErrorCode.INTERNAL_SERVER_ERROR, f"The engine's installation is incomplete: {error}."
+            ) from error
         write_picture(container, draft, picture, data)
         return picture

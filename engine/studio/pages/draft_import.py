@@ -89,7 +89,7 @@ async def add(visit: Visit) -> Response:
     with _uploads.waiting.seat(WAITING_MAX):
         draft, container = await run_in_threadpool(_writable, visit)
         folder = visit.service.settings.data_dir
-        with SpooledTemporaryFile(IN_MEMORY_BYTES, dir=folder) as spooled:
+        with SpooledTemporaryFile(IN_MEMORY_BYTES, dir=str(folder)) as spooled:
             file = cast("BinaryIO", spooled)
             if not await spool_body(visit.request, IMAGE_BYTES_MAX, file):
                 message = f"The file is longer than {IMAGE_BYTES_MAX:,} bytes."

@@ -59,7 +59,8 @@ def test_folders_are_tags(tmp_path: Path, paths: list[str], tags: list[str | Non
 
 def test_words(tmp_path: Path) -> None:
     calls: list[tuple[list[Any], str]] = [
-        (["summary", {"added": 300, "known": 7, "refused": 5, "left": 0, "labels": 0}], "312 files: 300 added, 7 known, 5 refused"),
+        (["summary", {"added": 300, "known": 7, "refused": 5, "left": 0, "labels": 0}],
+         "312 files: 300 added, 7 known, 5 refused"),
         (["summary", {"added": 1, "known": 0, "refused": 0, "left": 2, "labels": 1}],
          "4 files: 1 added, 0 known, 0 refused, 2 not sent, 1 with labels"),
         (["timeLeft", 10, 100, 1], ""),
@@ -163,7 +164,8 @@ def given(folder: Path, text: str, size: tuple[int, int], rules: dict[str, Any])
     """The labels of the first image, and why others are none."""
     file = called(folder, "coco", "readCoco", text)
     (folder / "labels").mkdir()
-    found = called(folder / "labels", "coco", "labelsOf", file["images"][0], file, dict(zip(("width", "height"), size, strict=True)), rules)
+    sides = {"width": size[0], "height": size[1]}
+    found = called(folder / "labels", "coco", "labelsOf", file["images"][0], file, sides, rules)
     return found["labels"], "; ".join(found["reasons"])
 
 
@@ -212,8 +214,10 @@ def plan(folder: Path, pictures: list[dict[str, Any]], texts: list[str], rules: 
 
 
 def test_a_coco_file_counts_before_the_folder(tmp_path: Path) -> None:
-    pictures = [picture(0, "spoons/1.jpg", "spoons"), picture(1, "spoons/2.jpg", " spoons"), {**picture(2, "x/3.jpg", "x"), "image": None}]
-    made = plan(tmp_path, pictures, [coco(None, images=[{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "9.jpg"}])], SINGLE)
+    pictures = [picture(0, "spoons/1.jpg", "spoons"), picture(1, "spoons/2.jpg", " spoons"), picture(2, "x/3.jpg", "x")]
+    pictures[2]["image"] = None  # refused
+    text = coco(None, images=[{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "9.jpg"}])
+    made = plan(tmp_path, pictures, [text], SINGLE)
     assert [(order["number"], order["labels"]) for order in made["orders"]] == [(0, [FORK]), (1, [{"tag": "spoons"}])]
     assert made["unmatched"] == [["9.jpg", "No such picture was among the files"]]
 
@@ -236,9 +240,7 @@ def test_a_file_without_boxes_is_none_for_detection(tmp_path: Path) -> None:
 
 
 def test_batches_are_bounded_by_number_and_length(tmp_path: Path) -> None:
-    orders = [
-        {"number": n, "eTag": "1", "labelled": n == 0, "labels": [{"tag": "ü" * 100}], "path": "x"} for n in range(450)
-    ]
+    orders = [{"number": n, "eTag": "1", "labelled": n == 0, "labels": [{"tag": "ü" * 100}], "path": "x"} for n in range(450)]
     calls = [["batches", orders, False, 200, 1_000_000], ["batches", orders, True, 200, 10_000]]
     by_number, by_length = call_script(tmp_path, "import_labels.js", calls)
     assert [len(batch["orders"]) for batch in by_number] == [200, 200, 50]

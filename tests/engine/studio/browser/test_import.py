@@ -1,4 +1,4 @@
-"""New and import in a real browser: folders, refused files, COCO files, an export of Azure ML, and a connection that is lost."""
+"""New and import in a real browser: folders, refused files, COCO files, exports of Azure ML, and a connection that is lost."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.test_attacks import MARKUP, SVG
 from tests.support.api_world import World
-from toolchain.browser.screenshots import SCHEMES, WIDTHS
+from toolchain.browser.screenshots import SCHEMES, WIDTHS, Scheme
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
 from vision_customization.engine.store import DraftImageRecord
@@ -100,7 +100,7 @@ def test_a_dataset_from_a_folder_of_photos(
     sign_in(page, Role.LABELER)
     page.goto(f"{address}/studio/new")
     page.get_by_label("Name", exact=True).fill("leaves")
-    page.get_by_label("One tag", exact=True).check()
+    page.get_by_role("radio", name="One tag", exact=True).check()
     page.get_by_label("Tags, if you know them already").fill("ash\noak")
     page.get_by_role("button", name="Create, and add pictures").click()
     page.wait_for_url(f"{address}/studio/drafts/leaves/import")
@@ -117,6 +117,23 @@ def test_a_dataset_from_a_folder_of_photos(
     assert (draft.images, draft.unlabelled) == (20, 0)
     counts = {tag.name: tag.images for tag in world.store.drafts.tags(draft.sequence)}
     assert counts == {"ash": 12, "oak": 0, "beech": 8}
+
+
+def test_a_folder_is_dropped(open_import: Callable[..., Page], world: World, photos: Path) -> None:
+    """As a person drops it, which only the devtools protocol can do: with the folders in it."""
+    page = open_import()
+    (photos / "beech" / "empty").mkdir()
+    box = page.locator("#drop").bounding_box()
+    assert box is not None
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(photos)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"x": box["x"] + 20, "y": box["y"] + 20}
+        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    expect(page.locator("#folder-tags")).to_have_text("ash (12), beech (8)")
+    start(page)
+    expect_summary(page, "20 files: 20 added, 0 known, 0 refused")
+    assert sorted(tags(world).values()) == [["ash"]] * 12 + [["beech"]] * 8
 
 
 def test_the_same_folder_again_adds_nothing(open_import: Callable[..., Page], world: World, photos: Path) -> None:
@@ -162,9 +179,7 @@ def test_what_was_refused_is_listed_and_downloaded(open_import: Callable[..., Pa
     assert list(images(world)) == ["1.png"]
 
 
-def test_a_lost_connection_is_waited_for(
-    open_import: Callable[..., Page], world: World, watch: Watch, photos: Path
-) -> None:
+def test_a_lost_connection_is_waited_for(open_import: Callable[..., Page], world: World, watch: Watch, photos: Path) -> None:
     watch.expect("Failed to load resource: net::ERR_CONNECTION_REFUSED")
     page = open_import()
     lost: list[Route] = []
@@ -234,7 +249,8 @@ def coco(entries: list[dict[str, Any]], boxes: list[tuple[int, str, list[float] 
 
 
 PIXELS = coco(
-    [{"id": 1, "file_name": "images/1.png", "width": 64, "height": 48}, {"id": 2, "file_name": "2.png", "width": 64, "height": 48},
+    [{"id": 1, "file_name": "images/1.png", "width": 64, "height": 48},
+     {"id": 2, "file_name": "2.png", "width": 64, "height": 48},
      {"id": 3, "file_name": "gone.png", "width": 64, "height": 48}],
     [(1, "leaf", [16, 12, 32, 24]), (1, "stalk", [0, 0, 8, 48]), (2, "leaf", [60, 40, 30, 30]), (3, "leaf", [1, 1, 2, 2])],
 )  # fmt: skip
@@ -313,18 +329,15 @@ def test_labels_of_other_tools_say_the_command(open_import: Callable[..., Page],
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", [width for width, _ in WIDTHS.values()], ids=list(WIDTHS))
 def test_everybody_can_use_it(
-    scheme: Any, width: int, world: World, new_page: Callable[..., Page], address: str, sign_in: Callable[..., None],
-    watch: Watch, photos: Path, tmp_path: Path
+    scheme: Scheme, width: int, world: World, new_page: Callable[..., Page], address: str, sign_in: Callable[..., None],
+    watch: Watch, photos: Path
 ) -> None:  # fmt: skip
     watch.expect("status of 400")
     world.store.drafts.create("d", AnnotationKind.IMAGE_CLASSIFICATION, "d", world.container.url, "ada")
     page = new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
     sign_in(page, Role.LABELER)
-    shots = Path("/tmp/s17/import/shots")
-    shots.mkdir(exist_ok=True)
 
     def check(name: str) -> None:
-        page.screenshot(path=shots / f"{name}-{scheme}-{width}.png", full_page=True)
         assert not axe_violations(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name}: sideways scrolling"
 

@@ -15,7 +15,7 @@ from tests.engine.outcomes.made import made_outcomes
 from tests.support.api_world import KEYS, World, image_bytes
 from tests.support.judged import COUNT, train_judged
 from tests.support.waiting import wait_until
-from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.objects.keys import estimate_key
@@ -28,6 +28,7 @@ from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.draft_import import FILE, import_snippets, new_snippets
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import overview_snippets
@@ -135,3 +136,18 @@ def test_outcomes_are_asked_for(language: str, world: World, endpoint: str, tmp_
         folder = tmp_path / str(number)
         folder.mkdir()
         assert says in run(snippets, language, folder)
+
+
+@pytest.mark.parametrize("kind", list(AnnotationKind))
+def test_a_draft_begins_and_gets_a_picture_with_labels(
+    kind: AnnotationKind, world: World, endpoint: str, tmp_path: Path
+) -> None:
+    world.store.drafts.create("1e4", kind, "1e4", world.container.url, "ada")
+    (tmp_path / FILE).write_bytes(image_bytes("JPEG"))
+    told = run(import_snippets(endpoint, "1e4", kind), "curl", tmp_path, [FILE])
+    assert '"number":0' in told.replace(" ", "")
+    draft = world.store.drafts.find("1e4")
+    [image] = world.store.drafts.all_images(draft.sequence)
+    assert (image.file_name, [label.tag for label in image.labels]) == (FILE, ["ash"])
+    (tmp_path / "new").mkdir()
+    assert "beech" in run(new_snippets(endpoint), "curl", tmp_path / "new")
