@@ -6,7 +6,7 @@ import { readCoco } from "./import_coco.js";
 import { filesOfDrop, filesOfList } from "./import_files.js";
 import { planLabels } from "./import_labels.js";
 import { downloadLists, showLists } from "./import_lists.js";
-import { Line, Pictures, saveLabels } from "./import_run.js";
+import { Labelled, Line, Pictures, saveLabels } from "./import_run.js";
 import * as words from "./import_words.js";
 import { isForField, say } from "./studio.js";
 
@@ -172,6 +172,8 @@ class Import {
 
   reviewLabels() {
     const { entries, others, labelFiles } = this;
+    const bare = labelFiles.some(({ coco }) => coco.images.some((image) => !image.labels.length));
+    byId("empties-choice", HTMLElement).hidden = !bare || this.importing.kind === "single";
     const notes = labelFiles.map(({ name, coco }) => {
       const labels = coco.images.reduce((sum, image) => sum + image.labels.length, 0);
       const boxes = coco.boxed ? (coco.pixels ? ", with boxes in pixels" : ", with boxes in fractions") : "";
@@ -193,7 +195,7 @@ class Import {
 
   clear() {
     Object.assign(this, { entries: [], others: [], labelFiles: [], foldersChosen: false });
-    byId("replace", HTMLInputElement).checked = false;
+    for (const id of ["replace", "empties"]) byId(id, HTMLInputElement).checked = false;
     this.review();
     byId("drop", HTMLButtonElement).focus();
   }
@@ -204,7 +206,8 @@ class Import {
     if (this.line) return;
     const { entries, others, labelFiles } = this;
     const replace = byId("replace", HTMLInputElement).checked;
-    const line = new Line((problem) => this.showWaiting(problem));
+    const empties = byId("empties", HTMLInputElement).checked;
+    const line = new Line(`${this.importing.path}/counts`, (problem) => this.showWaiting(problem));
     Object.assign(this, { line, entries: [], others: [], labelFiles: [], foldersChosen: false });
     for (const id of ["review", "done"]) byId(id, HTMLElement).hidden = true;
     byId("running", HTMLElement).hidden = false;
@@ -222,11 +225,12 @@ class Import {
     clearInterval(timer);
     const paths = new Set(entries.map(({ path }) => path));
     const past = this.past.filter(({ path }) => !paths.has(path));
-    const plan = planLabels([...past, ...entries], labelFiles, this.importing);
-    let labelled = { saved: 0, kept: /** @type {[string, string][]} */ ([]), changed: /** @type {{number: number, eTag: string}[]} */ ([]) };
+    const plan = planLabels([...past, ...entries], labelFiles, { ...this.importing, empties });
+    const labelled = new Labelled();
     if (!problem) {
       try {
-        labelled = await saveLabels(plan.orders, { replace, line, limits: this.importing, onSaved: (count) => showLabels(count, plan.orders.length) });
+        const onSaved = () => showLabels(labelled.settled, plan.orders.length);
+        await saveLabels(plan.orders, labelled, { replace, line, limits: this.importing, onSaved });
       } catch (error) {
         problem = describe(error, line);
       }
@@ -235,7 +239,7 @@ class Import {
     this.showWaiting(null);
     this.past = [...past, ...entries.filter((entry) => entry.image)];
     this.remember(labelled.changed, !problem);
-    this.finish({ entries, others, labelFiles, plan, labelled, problem });
+    this.finish({ entries, others, labelFiles, plan, labelled, empties, problem });
   }
 
   /**
@@ -282,8 +286,8 @@ class Import {
 
   // Afterwards
 
-  /** @param {{entries: Entry[], others: Refusal[], labelFiles: LabelFile[], plan: import("./import_labels.js").Plan, labelled: {saved: number, kept: [string, string][]}, problem: string}} result */
-  finish({ entries, others, labelFiles, plan, labelled, problem }) {
+  /** @param {{entries: Entry[], others: Refusal[], labelFiles: LabelFile[], plan: import("./import_labels.js").Plan, labelled: Labelled, empties: boolean, problem: string}} result */
+  finish({ entries, others, labelFiles, plan, labelled, empties, problem }) {
     /** @param {string} state */
     const of = (state) => entries.filter((entry) => entry.state === state);
     const refused = [...of("refused"), ...others];
@@ -304,10 +308,11 @@ class Import {
     byId("summary", HTMLElement).textContent = words.summary(counts);
     const told = [
       problem,
+      labelled.settled < plan.orders.length ? `Labels of ${words.counted(plan.orders.length - labelled.settled, "image")} were not saved. Choose the same files again to go on.` : "",
       labelled.saved ? `${words.counted(labelled.saved, "image")} labelled.` : "",
       labelled.kept.length ? `${words.counted(labelled.kept.length, "image")} not labelled, listed below.` : "",
       plan.unmatched.length ? `${words.counted(plan.unmatched.length, "image")} of a COCO file without a picture here.` : "",
-      plan.bare ? `${words.counted(plan.bare, "image")} without a label in the COCO file: nothing was changed there.` : "",
+      plan.bare && !empties ? `${words.counted(plan.bare, "image")} without a label in the COCO file: nothing was changed there.` : "",
       plan.crowds ? `${words.counted(plan.crowds, "crowd")} (iscrowd) left out: a box is around a single object.` : "",
     ];
     byId("told", HTMLElement).replaceChildren(...told.filter((text) => text).map((text) => element("li", {}, text)));

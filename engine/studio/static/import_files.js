@@ -35,19 +35,26 @@ async function collect(top, found) {
   const waiting = [top];
   for (let entry = waiting.shift(); entry; entry = waiting.shift()) {
     if (entry.isDirectory) {
+      const directory = entry;
       const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
       for (;;) {
-        /** @type {FileSystemEntry[]} a hundred at a time */
-        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-        if (!some.length) break;
+        /** @type {FileSystemEntry[] | null} a hundred at a time */
+        const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve(null)));
+        if (some === null) found.push({ path: `${pathOf(directory)}/`, file: new Unreadable("") });
+        if (!some?.length) break;
         waiting.push(...some);
       }
     } else {
-      const path = entry.fullPath.replace(/^\//, "");
+      const path = pathOf(entry);
       const file = await new Promise((resolve) => /** @type {FileSystemFileEntry} */ (entry).file(resolve, () => resolve(null)));
       found.push({ path, file: /** @type {File | null} */ (file) ?? new Unreadable(path) });
     }
   }
+}
+
+/** @param {FileSystemEntry} entry */
+function pathOf(entry) {
+  return entry.fullPath.replace(/^\//, "");
 }
 
 /** A file that the browser could not open: it is refused later, as every file that can't be read. */

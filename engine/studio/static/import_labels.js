@@ -5,7 +5,7 @@ import { labelsOf, matchFiles, tagFault } from "./import_coco.js";
 
 /** @typedef {import("./import_coco.js").Coco} Coco */
 /** @typedef {import("./import_coco.js").Label} Label */
-/** @typedef {{kind: "single" | "several" | "boxes", boxes: number, tagLength: number}} Rules */
+/** `empties` says that images without a label in a COCO file show nothing to label. @typedef {{kind: "single" | "several" | "boxes", boxes: number, tagLength: number, empties?: boolean}} Rules */
 /** What the draft has of a picture. @typedef {{number: number, digest: string, eTag: string, width: number, height: number, labelled: boolean}} Facts */
 /** @typedef {{path: string, folderTag: string | null, image: Facts | null}} Picture */
 /** @typedef {{number: number, eTag: string, labelled: boolean, labels: Label[], path: string}} Order */
@@ -35,7 +35,7 @@ export function planLabels(all, files, rules) {
   /** @param {Picture} picture @param {Label[]} labels @param {string} source */
   const give = (picture, labels, source) => {
     const { image, path } = picture;
-    if (!image || !labels.length) return;
+    if (!image) return;
     const other = orders.get(image.number);
     if (!other) orders.set(image.number, { number: image.number, eTag: image.eTag, labelled: image.labelled, labels, path });
     else if (rules.kind === "several") {
@@ -65,7 +65,8 @@ export function planLabels(all, files, rules) {
       const found = labelsOf(image, coco, picture.image, rules);
       plan.problems.push(...found.reasons.map((each) => /** @type {[string, string]} */ ([picture.path, each])));
       if (!image.labels.length) plan.bare += 1;
-      give(picture, found.labels, picture.path);
+      const empty = Boolean(rules.empties) && rules.kind !== "single" && !image.labels.length;
+      if (found.labels.length || empty) give(picture, found.labels, picture.path);
     });
   }
   for (const picture of pictures) {
@@ -99,7 +100,7 @@ export function batches(orders, replace, most, bytes) {
   };
   for (const order of orders) {
     const { number, labels } = order;
-    const text = JSON.stringify({ number, labels, ...(replace ? {} : { eTag: order.labelled ? "0" : order.eTag }) });
+    const text = JSON.stringify({ number, labels, ...(labels.length ? {} : { empty: true }), ...(replace ? {} : { eTag: order.labelled ? "0" : order.eTag }) });
     const length = new TextEncoder().encode(text).length + 1;
     if (batch.orders.length >= most || batch.length + length > bytes - 64) close();
     batch.orders.push(order);

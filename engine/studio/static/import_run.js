@@ -18,13 +18,19 @@ const UPLOADS = 5;
 const DIGESTS = 2;
 const DELAYS_SECONDS = [1, 2, 4, 8, 15, 30];
 const TRIES = 3;
+const CUT_OFF_TRIES = 5;
+const ANSWER_SECONDS_MAX = 300;
 /** What may pass: no answer, a session that has ended, and a storage or a proxy that does not work now. */
 const PASSING = new Set([0, 401, 502, 503, 504]);
 
 /** Calls of the engine that all wait while it does not answer, and go on when it does. */
 export class Line {
-  /** @param {(problem: {message: string, ended: boolean} | null) => void} onWaiting */
-  constructor(onWaiting) {
+  /**
+   * @param {string} probe the path of a small answer, which tells why a large body got none: the engine refuses before it has read it
+   * @param {(problem: {message: string, ended: boolean} | null) => void} onWaiting
+   */
+  constructor(probe, onWaiting) {
+    this.probe = probe;
     this.onWaiting = onWaiting;
     this.leaves = new AbortController();
     /** @type {Promise<void> | null} */
@@ -48,7 +54,7 @@ export class Line {
       while (this.pause) await this.pause;
       signal.throwIfAborted();
       try {
-        const { value } = await callEngine(path, { ...options, signal });
+        const value = await this.answer(path, options);
         if (this.failures) this.onWaiting(null);
         this.failures = 0;
         return value;
@@ -56,10 +62,37 @@ export class Line {
         if (signal.aborted || !(error instanceof Refused)) throw error;
         if (error.status === 429) continue;
         failed += 1;
-        if (!PASSING.has(error.status) && !(error.status === 500 && failed < TRIES)) throw error;
-        if (error.status === 0) await check?.();
-        this.wait(error);
+        let why = error;
+        if (error.status === 0) {
+          await check?.();
+          why = (await this.refusalOfProbe()) ?? (failed < CUT_OFF_TRIES ? error : new Refused(CUT_OFF, 413));
+        }
+        if (!PASSING.has(why.status) && !(why.status === 500 && failed < TRIES)) throw why;
+        this.wait(why);
       }
+    }
+  }
+
+  /** @param {string} path @param {{method?: string, body?: BodyInit, type?: string}} options */
+  async answer(path, options) {
+    const slow = AbortSignal.timeout(ANSWER_SECONDS_MAX * 1000);
+    try {
+      const { value } = await callEngine(path, { ...options, signal: AbortSignal.any([this.leaves.signal, slow]) });
+      return value;
+    } catch (error) {
+      if (slow.aborted && !this.leaves.signal.aborted) throw new Refused("The engine does not answer.", 0);
+      throw error;
+    }
+  }
+
+  /** What the engine refuses now; null if it answers. */
+  async refusalOfProbe() {
+    try {
+      await this.answer(this.probe, {});
+      return null;
+    } catch (error) {
+      if (error instanceof Refused) return error;
+      throw error;
     }
   }
 
@@ -194,6 +227,7 @@ export class Pictures {
   }
 }
 
+const CUT_OFF = "The upload was cut off several times, although the engine answers. Does a proxy in between limit uploads?";
 const UNREADABLE = "Can't be read. It was moved, changed or locked after it was chosen";
 
 /** Raises a DOMException if the file can't be read any more. @param {File} file */
@@ -201,17 +235,29 @@ async function readable(file) {
   await file.slice(0, 1).arrayBuffer();
 }
 
+/** What became of labels. Images that were not saved are in `kept`, with why; `changed` are their states now. */
+export class Labelled {
+  constructor() {
+    this.saved = 0;
+    /** @type {[string, string][]} */
+    this.kept = [];
+    /** @type {{number: number, eTag: string}[]} */
+    this.changed = [];
+  }
+
+  get settled() {
+    return this.saved + this.kept.length;
+  }
+}
+
 /**
- * Save labels. Images that are not saved are in `kept`, with why; `changed` are their states now.
+ * Save labels. What is done before an error is in `labelled`.
  * @param {Order[]} orders
- * @param {{replace: boolean, line: Line, limits: Limits, onSaved: (images: number) => void}} how
+ * @param {Labelled} labelled
+ * @param {{replace: boolean, line: Line, limits: Limits, onSaved: () => void}} how
  */
-export async function saveLabels(orders, { replace, line, limits, onSaved }) {
-  /** @type {[string, string][]} */
-  const kept = [];
-  /** @type {{number: number, eTag: string}[]} */
-  const changed = [];
-  let saved = 0;
+export async function saveLabels(orders, labelled, { replace, line, limits, onSaved }) {
+  const { kept, changed } = labelled;
   const waiting = batches(orders, replace, limits.batch, limits.batchBytes);
   for (let batch = waiting.shift(); batch; batch = waiting.shift()) {
     try {
@@ -219,7 +265,7 @@ export async function saveLabels(orders, { replace, line, limits, onSaved }) {
       value.forEach((/** @type {any} */ result, /** @type {number} */ index) => {
         const order = /** @type {Order} */ (batch?.orders[index]);
         if (result.image) changed.push({ number: result.number, eTag: result.image.eTag });
-        if (result.saved) saved += 1;
+        if (result.saved) labelled.saved += 1;
         else kept.push([order.path, why(result.image)]);
       });
     } catch (error) {
@@ -228,9 +274,8 @@ export async function saveLabels(orders, { replace, line, limits, onSaved }) {
       if (batch.orders.length === 1 && one) kept.push([one.path, reasonOf(error.message, one.path)]);
       else waiting.unshift(...batches(batch.orders, replace, Math.ceil(batch.orders.length / 2), limits.batchBytes));
     }
-    onSaved(saved + kept.length);
+    onSaved();
   }
-  return { saved, kept, changed };
 }
 
 /** @param {{state: string} | undefined} image */

@@ -222,6 +222,20 @@ def test_a_coco_file_counts_before_the_folder(tmp_path: Path) -> None:
     assert made["unmatched"] == [["9.jpg", "No such picture was among the files"]]
 
 
+@pytest.mark.parametrize(
+    ("rules", "orders", "bare"),
+    [(BOXES, [], 1), ({**BOXES, "empties": True}, [(0, [])], 1), ({**SINGLE, "empties": True}, [], 1)],
+)
+def test_images_without_labels(tmp_path: Path, rules: dict[str, Any], orders: list[Any], bare: int) -> None:
+    made = plan(tmp_path, [picture(0, "1.jpg")], [coco()], rules)
+    assert [(order["number"], order["labels"]) for order in made["orders"]] == orders
+    assert made["bare"] == bare
+    if orders:
+        (tmp_path / "batch").mkdir()
+        [[batch]] = call_script(tmp_path / "batch", "import_labels.js", [["batches", made["orders"], False, 200, 1000]])
+        assert json.loads(batch["body"]) == {"images": [{"number": 0, "labels": [], "empty": True, "eTag": "1"}]}
+
+
 def test_the_same_picture_in_two_folders(tmp_path: Path) -> None:
     twice = [picture(0, "a/1.jpg", "a"), picture(0, "b/1.jpg", "b")]
     made = plan(tmp_path, twice, [], SINGLE)

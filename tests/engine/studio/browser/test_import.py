@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, Route, expect
@@ -215,6 +216,44 @@ def test_a_session_that_ends_is_waited_for(
     expect(page.locator("#waiting")).to_contain_text("Your session has ended.")
     page.context.add_cookies(cookies)  # type: ignore[arg-type]
     expect_summary(page, "20 files: 20 added, 0 known, 0 refused")
+
+
+def test_why_a_large_picture_gets_no_answer(
+    open_import: Callable[..., Page], world: World, watch: Watch, tmp_path: Path
+) -> None:
+    """The engine refuses before it has read the picture, and ends the connection: the browser does not see why."""
+    watch.expect("status of 40[14]|Failed to load resource")
+    page = open_import()
+    noise = np.random.default_rng(5).integers(0, 256, (2200, 2200, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "large.png")  # 14 MB
+    page.set_input_files("#files", tmp_path / "large.png")
+    page.route("**/known", lambda route: route.fulfill(json={"images": []}))
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    start(page)
+    expect(page.locator("#waiting")).to_contain_text("Your session has ended.")
+    page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    expect_summary(page, "1 file: 1 added, 0 known, 0 refused")
+    page.set_input_files("#files", tmp_path / "large.png")
+    world.store.drafts.delete("d")
+    start(page)
+    expect_summary(page, "1 file: 0 added, 0 known, 0 refused, 1 not sent")
+    expect(page.locator("#told")).to_contain_text("'d'")
+
+
+def test_an_upload_that_never_arrives_is_refused(open_import: Callable[..., Page], watch: Watch) -> None:
+    watch.expect("Failed to load resource: net::ERR_CONNECTION_RESET")
+    page = open_import()
+    page.clock.install()
+    page.route("**/pictures?*", lambda route: route.abort("connectionreset"))
+    page.set_input_files("#files", [file("1.png", drawn(1))])
+    start(page)
+    for _ in range(60):
+        page.clock.run_for(1000)
+        if page.locator("#summary").inner_text():
+            break
+    expect_summary(page, "1 file: 0 added, 0 known, 1 refused")
+    expect(page.locator("#lists")).to_contain_text("Does a proxy in between limit uploads?")
 
 
 def test_stop_and_go_on(open_import: Callable[..., Page], world: World, photos: Path) -> None:
