@@ -71,9 +71,13 @@ def open_container(
     account_key: str | None = None,
     credential: TokenCredential | None = None,
     sas_token: str | None = None,
+    single_put_bytes: int | None = None,
 ) -> ContainerClient:
     """A client of the container, with the account key or the SAS token (a query string), else with `credential`, else with the
-    caller's Entra identity."""
+    caller's Entra identity.
+
+    `single_put_bytes`: up to this size, a blob is held in memory and written by one Put Blob; a larger one in blocks. The
+    library's own limit is 64 MiB."""
     from azure.core.credentials import AzureSasCredential
     from azure.storage.blob import ContainerClient
 
@@ -82,7 +86,8 @@ def open_container(
         given: Any = AzureSasCredential(sas_token)
     else:
         given = _credential(parsed.account, account_key, credential)
-    return ContainerClient.from_container_url(parsed.url, credential=given, **_options(parsed.loopback))
+    options = _options(parsed.loopback) | ({} if single_put_bytes is None else {"max_single_put_size": single_put_bytes})
+    return ContainerClient.from_container_url(parsed.url, credential=given, **options)
 
 
 def open_blob(url: str, *, account_key: str | None = None, credential: TokenCredential | None = None) -> BlobClient:

@@ -46,6 +46,7 @@ BILLED = {
 FREE = frozenset(
     {
         "authorization:RoleAssignment",
+        "authorization:RoleDefinition",
         "dbforpostgresql:Configuration",
         "dbforpostgresql:Database",
         "dbforpostgresql:FirewallRule",

@@ -29,6 +29,22 @@ def _role(resource: Resource) -> str:
     return role.name if role else str(resource.at("roleDefinitionId")).rsplit("/", 1)[-1]
 
 
+def _data_actions(resource: Resource) -> str:
+    """The last parts of the data actions' names: `blobs/read`, and so on."""
+    actions = [
+        str(action).rpartition("/containers/")[2]
+        for permission in resource.items_at("permissions")
+        for action in permission.get("dataActions") or ()
+    ]
+    return ", ".join(actions) or "none"
+
+
+def _groups(resource: Resource) -> str:
+    """The resource groups that a role can be assigned in, without the subscription."""
+    scopes = resource.at("assignableScopes")
+    return ", ".join(str(scope).rpartition("/")[2] for scope in scopes) if isinstance(scopes, list) else _shown(scopes, "none")
+
+
 def _images(resource: Resource) -> str:
     return ", ".join(str(container.get("image")) for _, container in apps.containers(resource)) or "none"
 
@@ -74,6 +90,7 @@ PROPERTIES: Mapping[str, tuple[Property, ...]] = {
         "containerDeleteRetentionPolicy.days",
     ),
     identity.ROLE_ASSIGNMENT: (("role", _role), ("scope", _target("scope")), "principalType"),
+    identity.ROLE_DEFINITION: ("roleName", ("data actions", _data_actions), ("resource groups", _groups)),
     database.SERVER: ("network.publicNetworkAccess", "backup.backupRetentionDays", "backup.geoRedundantBackup", "version"),
     database.FIREWALL_RULE: ("startIpAddress", "endIpAddress"),
     database.CONFIGURATION: ("configurationName", "value"),

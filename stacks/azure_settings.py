@@ -93,6 +93,8 @@ class AzureSettings(Settings):
     """Serve the Studio, the engine's web pages."""
     studio_client_id: Annotated[str, Field(pattern=r"^[0-9a-fA-F-]{36}$")] | None = None
     """The app registration with which people sign in there; by default only the engine's key signs in."""
+    studio_labelling: bool = False
+    """Let people label there: the engine may add blobs to the training container, by a role that the stack defines."""
     private_network: bool = False
     """Make storage, database, Vision account and engine reachable only from a virtual network."""
     address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"
@@ -110,3 +112,9 @@ class AzureSettings(Settings):
     management_endpoint: str = "https://management.azure.com"
     """Azure Resource Manager; another in a sovereign cloud."""
     tags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _people_label_in_the_studio(self) -> Self:
+        if self.studio_labelling and not self.studio:
+            raise ValueError("studioLabelling needs studio: true, since people label in the Studio")
+        return self

@@ -40,7 +40,8 @@ class AzureArgs:
     `base` is what names are made from, at most 20 characters; `names` (a field of `AzureNames` → name) are given ones.
     `deployer_type` is `User`, `ServicePrincipal` or `Group`, where the deployer's token does not say it.
     `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
-    `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there.
+    `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there;
+    `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
     """
 
@@ -57,6 +58,7 @@ class AzureArgs:
     custom_vision: bool = False
     studio: bool = False
     studio_client_id: str | None = None
+    studio_labelling: bool = False
     private_network: bool = False
     address_prefix: str = ADDRESS_PREFIX
     protect: bool = False

@@ -29,6 +29,7 @@ class EngineAppArgs:
         image: the engine's image, preferably with its digest.
         identity_id: ARM id of a user-assigned identity.
         settings: environment variables of both apps.
+        api_settings: environment variables of the API alone.
         secrets: environment variables whose values are secrets; `VISION_ENGINE_DATABASE_URL` must be among them.
         registry: a registry that the identity may pull from; none for a public image.
         external: whether calls from outside the environment's network are allowed.
@@ -42,6 +43,7 @@ class EngineAppArgs:
     identity_id: pulumi.Input[str]
     settings: Mapping[str, pulumi.Input[str]]
     secrets: Mapping[str, pulumi.Input[str]]
+    api_settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     size: EngineSize = field(default_factory=EngineSize)
     registry: str | None = None
     external: bool = True
@@ -69,6 +71,7 @@ class EngineApp(pulumi.ComponentResource):
         container = self._container(
             "engine",
             ["serve", "--host", "0.0.0.0", "--port", str(PORT), "--workers", "0"],  # noqa: S104
+            {**self._args.settings, **self._args.api_settings},
             size.cpu,
             size.memory_gib,
             _http_probes(),
@@ -94,6 +97,7 @@ class EngineApp(pulumi.ComponentResource):
         container = self._container(
             "worker",
             ["worker", "--host", "0.0.0.0", "--health-port", str(HEALTH_PORT)],  # noqa: S104
+            self._args.settings,
             size.worker_cpu,
             size.worker_memory_gib,
             _worker_probes(),
@@ -144,7 +148,13 @@ class EngineApp(pulumi.ComponentResource):
         )
 
     def _container(
-        self, name: str, arguments: list[str], cpu: float, memory_gib: float, probes: list[app.ContainerAppProbeArgs]
+        self,
+        name: str,
+        arguments: list[str],
+        settings: Mapping[str, pulumi.Input[str]],
+        cpu: float,
+        memory_gib: float,
+        probes: list[app.ContainerAppProbeArgs],
     ) -> app.ContainerArgs:
         args = self._args
         return app.ContainerArgs(
@@ -153,7 +163,7 @@ class EngineApp(pulumi.ComponentResource):
             args=arguments,
             env=[
                 app.EnvironmentVarArgs(name="VISION_ENGINE_DATA_DIR", value=DATA_DIR),
-                *(app.EnvironmentVarArgs(name=variable, value=value) for variable, value in args.settings.items()),
+                *(app.EnvironmentVarArgs(name=variable, value=value) for variable, value in settings.items()),
                 *(app.EnvironmentVarArgs(name=variable, secret_ref=_secret_name(variable)) for variable in args.secrets),
             ],
             resources=app.ContainerResourcesArgs(cpu=cpu, memory=f"{memory_gib:g}Gi"),

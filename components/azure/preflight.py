@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MANAGEMENT_ENDPOINT = "https://management.azure.com"
 
 ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
+DEFINE_ROLES = "Microsoft.Authorization/roleDefinitions/write"
 MAKE_RESOURCES = (
     "Microsoft.Resources/subscriptions/resourceGroups/write",
     "Microsoft.CognitiveServices/accounts/write",
@@ -63,9 +64,11 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
     if not missing:
         return None
     needs = []
-    if any(action != ASSIGN_ROLES for action in missing):
+    if any(action not in (ASSIGN_ROLES, DEFINE_ROLES) for action in missing):
         needs.append(("Contributor", "to create the resources"))
-    if ASSIGN_ROLES in missing:
+    if DEFINE_ROLES in missing:  # this role also assigns roles
+        needs.append(("User Access Administrator", "to define the role with which the engine adds what people label"))
+    elif ASSIGN_ROLES in missing:
         needs.append(("Role Based Access Control Administrator", "to assign the engine's role on the training container"))
     roles = " and ".join(f"'{role}' ({why})" for role, why in needs)
     commands = "; ".join(
@@ -79,11 +82,22 @@ def refusal(missing: Sequence[str], scope: str, caller: Caller) -> str | None:
 
 
 def check_caller(
-    client: "AuthorizationManagementClient", caller: Caller, assignments: Sequence[Any], resource_group: str, *, networks: bool
+    client: "AuthorizationManagementClient",
+    caller: Caller,
+    assignments: Sequence[Any],
+    resource_group: str,
+    *,
+    networks: bool,
+    defines_role: bool,
 ) -> None:
     """Raises NotAllowed, naming the role that is missing. `assignments` are the caller's."""
     scope = f"/subscriptions/{caller.subscription_id}/resourceGroups/{resource_group}"
-    wanted = (*MAKE_RESOURCES, *(MAKE_NETWORKS if networks else ()), ASSIGN_ROLES)
+    wanted = (
+        *MAKE_RESOURCES,
+        *(MAKE_NETWORKS if networks else ()),
+        ASSIGN_ROLES,
+        *((DEFINE_ROLES,) if defines_role else ()),
+    )
     permissions = _group_permissions(client, resource_group)
     if permissions is None:
         scope = f"/subscriptions/{caller.subscription_id}"
@@ -174,9 +188,10 @@ def preflight(
     account: str,
     container_id: str,
     networks: bool,
+    defines_role: bool,
     restore: bool,
 ) -> Found:
-    """Run all checks.
+    """Run all checks. `networks` and `defines_role` say whether the program creates networks, and a custom role.
 
     Raises:
         NotAllowed: the caller lacks a role, has no identity, or Azure can't be asked.
@@ -187,7 +202,7 @@ def preflight(
     try:
         with open_client(endpoint, credential, caller.subscription_id) as client:
             assignments = assignments_of(client, caller)
-            check_caller(client, caller, assignments, resource_group, networks=networks)
+            check_caller(client, caller, assignments, resource_group, networks=networks, defines_role=defines_role)
             ours = assignment_name(container_id, caller.object_id, Role.STORAGE_BLOB_DATA_CONTRIBUTOR)
             writes_blobs = may_write_blobs(assignments, container_id, ours)
         token = credential.get_token(f"{MANAGEMENT_ENDPOINT}/.default").token

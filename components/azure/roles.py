@@ -1,4 +1,4 @@
-"""Azure roles: the few that are assigned here, and finding the actions that a set of permissions lacks."""
+"""Azure roles: the few that are defined or assigned here, and finding the actions that a set of permissions lacks."""
 
 import re
 import uuid
@@ -21,16 +21,37 @@ class Role(StrEnum):
         return self.name.replace("_", " ").title()
 
     def definition_id(self, subscription_id: str) -> str:
-        return f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{self.value}"
+        return definition_id(subscription_id, self.value)
+
+
+def definition_id(subscription_id: str, guid: str) -> str:
+    """The ARM id of a role, as assignments have it: also of a custom role that is defined in a resource group."""
+    return f"/subscriptions/{subscription_id}/providers/Microsoft.Authorization/roleDefinitions/{guid}"
+
+
+READ_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
+ADD_BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/add/action"
+"""Data actions: to read and list blobs, and to create one whose name is new. `blobs/write` would also overwrite one."""
+
+ADDERS = uuid.UUID("8d1c6a52-93be-4f07-a6c4-2be7f51d0e38")
+"""The namespace of the GUIDs of our custom role: an arbitrary UUID that must never change."""
+
+
+def adder_id(account_id: str) -> str:
+    """The GUID of the custom role that adds blobs in a storage account: the same on every machine and every time."""
+    return str(uuid.uuid5(ADDERS, account_id.lower()))
 
 
 _ASSIGNMENTS = uuid.UUID("5b0d8f3e-62a4-4b64-9d0f-0d3a4a3b9c11")
 """The namespace of our assignments' names: an arbitrary UUID that must never change."""
 
 
-def assignment_name(scope: str, principal_id: str, role: Role) -> str:
-    """The GUID that names the assignment: the same for the same scope, principal and role, on every machine and every time."""
-    return str(uuid.uuid5(_ASSIGNMENTS, f"{scope.lower()}|{principal_id.lower()}|{role.value}"))
+def assignment_name(scope: str, principal_id: str, role_id: str) -> str:
+    """The GUID that names the assignment: the same for the same scope, principal and role, on every machine and every time.
+
+    `role_id` is the GUID of the role's definition, such as a `Role`.
+    """
+    return str(uuid.uuid5(_ASSIGNMENTS, f"{scope.lower()}|{principal_id.lower()}|{role_id}"))
 
 
 @dataclass(frozen=True)

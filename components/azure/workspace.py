@@ -7,6 +7,7 @@ from pulumi_azure_native import app, authorization, managedidentity, resources
 
 from vision_customization.common.errors import VisionError
 from vision_customization.components.azure.args import AzureArgs
+from vision_customization.components.azure.blob_adder import BlobAdder
 from vision_customization.components.azure.database import EngineDatabase, EngineDatabaseArgs
 from vision_customization.components.azure.engine_app import EngineApp, EngineAppArgs
 from vision_customization.components.azure.names import AzureNames
@@ -47,7 +48,8 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._tags = {"project": "vision-customization", "stack": pulumi.get_stack(), **args.tags}
         found = self._ask_first()
 
-        self.resource_group = self._group().name
+        group = self._group()
+        self.resource_group = group.name
         self._place = Place(self.resource_group, args.location, self._tags)
         network = self._network()
         observability = self._observability()
@@ -66,6 +68,8 @@ class AzureWorkspace(pulumi.ComponentResource):
 
         identity = self._identity()
         reads, writes = self._roles(storage, vision, identity.principal_id)
+        if args.studio_labelling:
+            self._adder(group, storage, identity.principal_id)
         engine = self._engine(network, names, observability, vision, storage, database, identity)
         deployer = self._deployer_access(storage, found)
         can_write = self._engine_access("keeps", engine, storage.artifacts_url, writes)
@@ -102,6 +106,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                 account=names.vision_account,
                 container_id=f"{account}/blobServices/default/containers/{TRAINING}",
                 networks=self._args.private_network,
+                defines_role=self._args.studio_labelling,
                 restore=self._args.restore,
             )
         except VisionError as error:
@@ -194,6 +199,22 @@ class AzureWorkspace(pulumi.ComponentResource):
         self._grant(VisionUser, "engine-calls", vision.account_id, principal_id)
         return reads, writes
 
+    def _adder(self, group: resources.ResourceGroup, storage: TrainingStorage, principal_id: pulumi.Output[str]) -> None:
+        """The engine's right to add what people label.
+
+        No resource waits until it takes effect: only people use it, and until then the Studio says that the right is missing.
+        An attempt would leave a blob that the engine may not delete.
+        """
+        BlobAdder(
+            f"{self._name}-engine-adds",
+            subscription_id=self._caller.subscription_id,
+            group_id=group.id,
+            account_name=self._names.storage_account,
+            scope=storage.training_id,
+            principal_id=principal_id,
+            opts=self._child,
+        )
+
     def _grant(
         self,
         role: type[RoleGrant],
@@ -261,6 +282,8 @@ class AzureWorkspace(pulumi.ComponentResource):
                     **({"VISION_ENGINE_CUSTOM_VISION": "true"} if self._args.custom_vision else {}),
                     **self._studio(),
                 },
+                # Workers add nothing there, and keep their revision when this changes.
+                api_settings={"VISION_ENGINE_STUDIO_CONTAINER": storage.training_url} if self._args.studio_labelling else {},
                 secrets={
                     "VISION_ENGINE_KEYS": key.value,
                     "VISION_ENGINE_DATABASE_URL": database.url,

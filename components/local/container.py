@@ -33,8 +33,12 @@ class LocalContainerProvider(DeclaredProvider):
     def create(self, props: Properties) -> dynamic.CreateResult:
         return dynamic.CreateResult(props["container"], self._ensured(props))
 
-    def apply(self, olds: Properties, news: Properties) -> Properties:  # noqa: ARG002
-        return self._ensured(news)
+    def apply(self, olds: Properties, news: Properties) -> Properties:
+        """The token to read with stays while it is valid: datasets are registered with it."""
+        ensured = self._ensured(news)
+        if all(olds.get(name) == news.get(name) for name in ("url", "account_key")) and olds.get("sas_token"):
+            ensured["sas_token"] = olds["sas_token"]
+        return ensured
 
     def read(self, id_: str, props: Properties) -> dynamic.ReadResult:
         """Read the container. A stopped Azurite shows on its own row; its data folder still has the container."""

@@ -19,6 +19,10 @@ from vision_customization.engine.settings import Settings
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
+SINGLE_PUT_BYTES = 256 * 1024 * 1024
+"""Azure allows a Put Blob with the right to add blobs, but blocks, in which larger blobs are written, only with the right to
+overwrite them. A COCO file of 100,000 images has some 50 MB."""
+
 Authentication = tuple[AuthenticationKind, SecretStr | None]
 
 
@@ -53,14 +57,15 @@ class StudioContainer:
             return None
         url, _, token = settings.studio_container.get_secret_value().partition("?")
         if token:
-            return cls(open_container(url, sas_token=token), (AuthenticationKind.SAS, SecretStr(token)), "the SAS token")
+            keyed = open_container(url, sas_token=token, single_put_bytes=SINGLE_PUT_BYTES)
+            return cls(keyed, (AuthenticationKind.SAS, SecretStr(token)), "the SAS token")
         identity = ManagedIdentity()
         if not identity.exists:
             raise SettingsError(
                 f"studio_container (VISION_ENGINE_STUDIO_CONTAINER): the engine has no managed identity to write to {url}. "
                 "Assign one to the host that runs the engine, or add a SAS token to the address."
             )
-        client = open_container(url, credential=identity.credential)
+        client = open_container(url, credential=identity.credential, single_put_bytes=SINGLE_PUT_BYTES)
         return cls(client, (AuthenticationKind.MANAGED_IDENTITY, None), named(identity))
 
     def close(self) -> None:

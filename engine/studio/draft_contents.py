@@ -23,7 +23,7 @@ def draft_of(visit: Visit) -> DraftRecord:
 
 
 def number_of(visit: Visit) -> int:
-    """The image's number in the path, which no image may have. Refuses with 400 what is no number."""
+    """The image's number in the path, which no image may have. Refuses with 400 anything but a number."""
     try:
         return min(max(int(visit.path("number")), -1), _NUMBER_MAX)
     except ValueError:

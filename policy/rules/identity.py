@@ -1,6 +1,7 @@
 """Identities instead of keys: roles, shared access signatures, and how a dataset's images are reached."""
 
 import re
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ from .rule import ANY, UNKNOWN, Resource, Rule, Settings, expect, texts_in
 from .signature import signatures_in
 
 ROLE_ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+ROLE_DEFINITION = "azure-native:authorization:RoleDefinition"
 DATASET = "pulumi-python:dynamic/vision:Dataset"
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -20,7 +22,7 @@ GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.IGNORECASE
 
 @dataclass(frozen=True)
 class Role:
-    """A built-in role that the project needs, and its allowed scope: a display name, and the end of the ARM id."""
+    """A role that the project needs, and its allowed scope: a display name, and the end of the ARM id."""
 
     name: str
     scope_name: str
@@ -30,6 +32,7 @@ class Role:
 _CONTAINER = re.compile(
     r"/providers/Microsoft\.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+$", re.IGNORECASE
 )
+_GROUP = re.compile(r"^/subscriptions/[^/]+/resourceGroups/[^/]+$", re.IGNORECASE)
 _REGISTRY = re.compile(r"/providers/Microsoft\.ContainerRegistry/registries/[^/]+$", re.IGNORECASE)
 _VISION = re.compile(r"/providers/Microsoft\.CognitiveServices/accounts/[^/]+$", re.IGNORECASE)
 
@@ -40,17 +43,53 @@ ROLES = {
     "7f951dda-4ed3-4680-a7ca-43fe172d538d": Role("AcrPull", "a container registry", _REGISTRY),
 }
 
+"""Built-in roles, by the GUID of their definition."""
+
+ADDER = Role("Vision Blob Adder", "a blob container", _CONTAINER)
+"""The stack's own role, with which the engine adds what people label."""
+
+ADDERS = uuid.UUID("8d1c6a52-93be-4f07-a6c4-2be7f51d0e38")
+"""The namespace of the adder's GUID, which is derived from the storage account's ARM id."""
+
+_ACCOUNT = re.compile(r"^.*?/providers/Microsoft\.Storage/storageAccounts/[^/]+", re.IGNORECASE)
+
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+ADDER_ACTIONS = frozenset({f"{BLOBS}/read".lower(), f"{BLOBS}/add/action".lower()})
+
 
 def role_of(resource: Resource) -> Role | None:
     """The role that an assignment gives, if the project needs it."""
     found = GUID.search(str(resource.at("roleDefinitionId")))
-    return ROLES.get(found.group().lower()) if found else None
+    if found is None:
+        return None
+    guid = found.group().lower()
+    account = _ACCOUNT.match(str(resource.at("scope")))
+    if account and guid == str(uuid.uuid5(ADDERS, account.group().lower())):
+        return ADDER
+    return ROLES.get(guid)
+
+
+def only_adds_blobs(resource: Resource, _settings: Settings) -> Iterator[str]:
+    for index, permission in enumerate(resource.items_at("permissions")):
+        for kind, allowed in (("actions", frozenset[str]()), ("dataActions", ADDER_ACTIONS)):
+            actions = permission.get(kind)
+            for action in actions if isinstance(actions, list) else []:
+                if action is not UNKNOWN and str(action).lower() not in allowed:
+                    yield f"permissions[{index}].{kind} allows {action!r}; a role of the stack may only read and add blobs"
+    scopes = resource.at("assignableScopes")
+    for index, scope in enumerate(scopes if isinstance(scopes, list) else []):
+        if scope is not UNKNOWN and not _GROUP.search(str(scope)):
+            yield f"assignableScopes[{index}] is {scope!r}; it must be the stack's resource group"
 
 
 def is_needed(resource: Resource, _settings: Settings) -> Iterator[str]:
     definition = resource.at("roleDefinitionId")
-    if definition is not UNKNOWN and role_of(resource) is None:
-        needed = ", ".join(role.name for role in ROLES.values())
+    # A preview that does not know the scope can't tell whether a derived GUID (version 5) is of the stack's own role.
+    derived = (
+        resource.at("scope") is UNKNOWN and (found := GUID.search(str(definition))) and uuid.UUID(found.group()).version == 5
+    )
+    if definition is not UNKNOWN and role_of(resource) is None and not derived:
+        needed = ", ".join(role.name for role in (*ROLES.values(), ADDER))
         yield f"roleDefinitionId is {definition!r}; the project needs only the roles {needed}"
 
 
@@ -102,9 +141,17 @@ RULES = (
         name="role-needed",
         says="Only the roles that the project needs are assigned.",
         why="Owner or Contributor would also work, but allow everything else, too.",
-        fix="Assign Storage Blob Data Reader or Contributor, Cognitive Services User, or AcrPull.",
+        fix="Assign Storage Blob Data Reader or Contributor, Cognitive Services User, AcrPull, or BlobAdder's own role.",
         types=(ROLE_ASSIGNMENT,),
         check=is_needed,
+    ),
+    Rule(
+        name="role-adds-only",
+        says="A role that the stack defines only reads blobs and adds new ones.",
+        why="With `blobs/write` or `blobs/delete`, a fault or a thief could change or delete what models were trained from.",
+        fix="Declare BlobAdder: its role has `blobs/read` and `blobs/add/action`, for the stack's resource group.",
+        types=(ROLE_DEFINITION,),
+        check=only_adds_blobs,
     ),
     Rule(
         name="role-least-scope",

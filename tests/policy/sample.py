@@ -17,7 +17,10 @@ INSIGHTS = "providers/Microsoft.Insights/diagnosticSettings/logs"
 ROLES = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions"
 READER = f"{ROLES}/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 OWNER = f"{ROLES}/8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 ASSIGNMENT = f"{CONTAINER}/providers/Microsoft.Authorization/roleAssignments/9a8b7c6d-0000-4000-8000-000000000001"
+ADDER_GUID = "10d79f4b-4430-5ffb-a60a-fa222ae18c82"
+ADDER = f"{ROLES}/{ADDER_GUID}"
 PRINCIPAL = "9a8b7c6d-0000-4000-8000-000000000002"
 IMAGE = f"ghcr.io/example/vision-engine:1.0.0@sha256:{'ab' * 32}"
 
@@ -110,6 +113,37 @@ _RESOURCES: list[tuple[str, str, dict[str, Any]]] = [
             "principalId": PRINCIPAL,
             "principalType": "ServicePrincipal",
             "roleDefinitionId": READER,
+            "scope": CONTAINER,
+        },
+    ),
+    (
+        f"{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{ADDER_GUID}",
+        "authorization:RoleDefinition",
+        {
+            "scope": GROUP,
+            "roleDefinitionId": ADDER_GUID,
+            "roleName": "Vision Blob Adder (visionprod)",
+            "roleType": "CustomRole",
+            "description": "Reads blobs and adds new ones.",
+            "permissions": [
+                {
+                    "actions": [],
+                    "notActions": [],
+                    "dataActions": [f"{BLOBS}/read", f"{BLOBS}/add/action"],
+                    "notDataActions": [],
+                }
+            ],
+            "assignableScopes": [GROUP],
+        },
+    ),
+    (
+        f"{CONTAINER}/providers/Microsoft.Authorization/roleAssignments/9a8b7c6d-0000-4000-8000-000000000006",
+        "authorization:RoleAssignment",
+        {
+            "roleAssignmentName": "9a8b7c6d-0000-4000-8000-000000000006",
+            "principalId": PRINCIPAL,
+            "principalType": "ServicePrincipal",
+            "roleDefinitionId": ADDER,
             "scope": CONTAINER,
         },
     ),
@@ -302,7 +336,7 @@ def change(state: dict[str, Any], type_: str, path: str, value: object) -> None:
     for part in parents:
         holder = holder[int(part)] if isinstance(holder, list) else holder.setdefault(part, {})
     if isinstance(holder, list):
-        holder[int(last)] = value
+        holder[int(last) : int(last) + 1] = [value]
     else:
         holder[last] = value
 

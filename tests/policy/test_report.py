@@ -70,6 +70,11 @@ def test_the_table_of_a_recorded_state() -> None:
         "role: Storage Blob Data Reader<br>scope: storageAccounts/visionprod/blobServices/default/containers/training<br>"
         in role
     )
+    own = next(line for line in lines if line.startswith("| authorization:RoleDefinition"))
+    assert own.endswith(
+        "roleName: Vision Blob Adder (visionprod)<br>data actions: blobs/read, blobs/add/action<br>resource groups: vision |"
+    )
+    assert sum("role: Vision Blob Adder<br>" in line for line in lines) == 1
     assert role.endswith("<br>principalType: ServicePrincipal<br>principal: engine (managedidentity:UserAssignedIdentity) |")
 
 

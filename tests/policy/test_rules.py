@@ -11,6 +11,7 @@ from policy.rules.signature import signatures_in
 from policy.state import SECRET_KIND, SECRET_MARK, violations_of
 from tests.policy import sample
 from vision_customization.common.loopback import LOOPBACK_HOSTS
+from vision_customization.components.azure import blob_adder, roles
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PRIVATE: dict[str, Any] = {"private-network": {"required": True}, "app-min-replicas": {"replicas": 2}}
@@ -23,6 +24,7 @@ SECRET = {SECRET_MARK: SECRET_KIND, "ciphertext": "v1:…"}
 
 VISION, STORAGE = "azure-native:cognitiveservices:Account", "azure-native:storage:StorageAccount"
 CONTAINER, SERVICE = "azure-native:storage:BlobContainer", "azure-native:storage:BlobServiceProperties"
+DEFINITION = "azure-native:authorization:RoleDefinition"
 ROLE, APP = "azure-native:authorization:RoleAssignment", "azure-native:app:ContainerApp"
 SERVER, PARAMETER = "azure-native:dbforpostgresql:Server", "azure-native:dbforpostgresql:Configuration"
 LOGS, ENDPOINT = "azure-native:monitor:DiagnosticSetting", "azure-native:network:PrivateEndpoint"
@@ -45,8 +47,15 @@ FAILING: list[tuple[str, str, str, Any, str]] = [
     ("storage-soft-delete", SERVICE, "deleteRetentionPolicy.enabled", False, "deleteRetentionPolicy.enabled is False"),
     ("storage-soft-delete", SERVICE, "containerDeleteRetentionPolicy.days", 1, "days is 1; it must be 7 or more"),
     ("role-needed", ROLE, "roleDefinitionId", sample.OWNER, "the project needs only the roles Storage Blob Data Reader"),
+    ("role-needed", ROLE, "roleDefinitionId", f"{sample.ROLES}/{'0' * 8}-0000-0000-0000-{'0' * 12}", "needs only the roles"),
     ("role-least-scope", ROLE, "scope", sample.STORAGE, "may be assigned only on a blob container"),
     ("role-least-scope", ROLE, "scope", sample.SUBSCRIPTION, "may be assigned only on a blob container"),
+    ("role-adds-only", DEFINITION, "permissions.0.dataActions", [f"{sample.BLOBS}/write"], "dataActions allows '"),
+    ("role-adds-only", DEFINITION, "permissions.0.dataActions", [f"{sample.BLOBS}/*"], "may only read and add blobs"),
+    ("role-adds-only", DEFINITION, "permissions.0.dataActions.1", f"{sample.BLOBS}/move/action", "blobs/move/action"),
+    ("role-adds-only", DEFINITION, "permissions.0.actions", ["*/read"], "permissions[0].actions allows '*/read'"),
+    ("role-adds-only", DEFINITION, "permissions.1", {"dataActions": [f"{sample.BLOBS}/delete"]}, "permissions[1].dataActions"),
+    ("role-adds-only", DEFINITION, "assignableScopes", [sample.SUBSCRIPTION], "it must be the stack's resource group"),
     ("role-principal-type", ROLE, "principalType", None, "principalType is not set"),
     (
         "no-account-sas",
@@ -191,6 +200,9 @@ def test_a_private_network_has_no_firewall_rules() -> None:
         (VISION, "location", "WestUS2"),
         (sample.DATASET, "sas_token", DELEGATION_SAS),
         (sample.DATASET, "sas_token", DELEGATION_SAS.replace("se=2026-01-01T18", "st=2026-05-01T00:00:00Z&se=2026-05-01T18")),
+        (ROLE, "roleDefinitionId", sample.ADDER),
+        (ROLE, "roleDefinitionId", sample.ADDER.upper()),
+        (DEFINITION, "permissions.0.dataActions.0", f"{sample.BLOBS}/READ"),
         (APP, "template.scale.minReplicas", 2.0),
         (APP, "template.containers.0.image", f"vision-engine@sha256:{'0' * 64}"),
         (APP, "configuration.secrets.0.value", SECRET),
@@ -211,6 +223,29 @@ def test_on_this_machine_a_key_and_a_service_sas_may_be() -> None:
     sample.change(state, sample.DATASET, "sas_token", ACCOUNT_SAS)
     assert [violation.rule.name for violation in found(state)] == ["no-account-sas"]
     assert identity.LOOPBACK_HOSTS == LOOPBACK_HOSTS
+
+
+@pytest.mark.parametrize(
+    ("scope", "rule"),
+    [
+        (sample.STORAGE, "role-least-scope"),
+        # Of another account it is another role, and nobody knows what that allows.
+        (sample.CONTAINER.replace("visionprod", "other"), "role-needed"),
+        (sample.GROUP, "role-needed"),
+    ],
+)
+def test_the_stacks_own_role_is_for_a_container_of_its_account(scope: str, rule: str) -> None:
+    state = sample.exported()
+    sample.change(state, ROLE, "roleDefinitionId", sample.ADDER)
+    sample.change(state, ROLE, "scope", scope)
+    assert [violation.rule.name for violation in found(state)] == [rule]
+
+
+def test_the_stacks_own_role_is_the_one_that_the_component_defines() -> None:
+    assert identity.ADDERS == roles.ADDERS
+    assert {roles.READ_BLOBS.lower(), roles.ADD_BLOBS.lower()} == identity.ADDER_ACTIONS
+    assert roles.adder_id(sample.STORAGE) == sample.ADDER_GUID
+    assert identity.ADDER.name == blob_adder.LABEL
 
 
 def test_a_workers_app_needs_no_replicas() -> None:

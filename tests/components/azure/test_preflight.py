@@ -10,6 +10,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from vision_customization.components.azure.preflight import (
     ASSIGN_ROLES,
+    DEFINE_ROLES,
     MAKE_NETWORKS,
     MAKE_RESOURCES,
     Caller,
@@ -76,7 +77,7 @@ def assignment(scope: str, role: str, name: str = "a-guid") -> SimpleNamespace:
     ],
 )
 def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
-    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True)
+    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True, defines_role=False)
 
 
 @pytest.mark.parametrize(
@@ -102,14 +103,31 @@ def test_a_caller_who_may(asked: Any) -> None:  # noqa: ANN401
 )
 def test_a_caller_who_may_not(asked: Any, says: str) -> None:  # noqa: ANN401
     with pytest.raises(NotAllowed, match=says):
-        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False)
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False, defines_role=False)
 
 
 def test_networks_are_asked_about_where_they_are_made() -> None:
     asked = client(group=[permission(*MAKE_RESOURCES, ASSIGN_ROLES)])
-    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False)
+    check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False, defines_role=False)
     with pytest.raises(NotAllowed, match=MAKE_NETWORKS[0]):
-        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True)
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=True, defines_role=False)
+
+
+@pytest.mark.parametrize(
+    ("actions", "roles"),
+    [
+        # Role Based Access Control Administrator assigns roles, but defines none.
+        ((*MAKE_RESOURCES, ASSIGN_ROLES), "lacks the role 'User Access Administrator' "),
+        (MAKE_RESOURCES, "lacks the role 'User Access Administrator' "),
+        (("*/read",), "lacks the roles 'Contributor' .* and 'User Access Administrator' "),
+    ],
+)
+def test_whoever_lets_people_label_defines_a_role(actions: tuple[str, ...], roles: str) -> None:
+    asked = client(group=[permission(*actions)])
+    with pytest.raises(NotAllowed, match=f"{roles}.*{DEFINE_ROLES}"):
+        check_caller(asked, CALLER, assignments_of(asked, CALLER), "vision-dev", networks=False, defines_role=True)
+    may = client(group=[permission(*MAKE_RESOURCES), permission("Microsoft.Authorization/*")])
+    check_caller(may, CALLER, assignments_of(may, CALLER), "vision-dev", networks=False, defines_role=True)
 
 
 def test_a_refusal_says_how_to_go_on() -> None:

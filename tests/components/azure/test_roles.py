@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from vision_customization.components.azure.roles import Permission, Role, assignment_name, missing_actions
+from vision_customization.components.azure.roles import Permission, Role, adder_id, assignment_name, missing_actions
 
 WRITE = "Microsoft.Storage/storageAccounts/write"
 ASSIGN = "Microsoft.Authorization/roleAssignments/write"
@@ -45,6 +45,8 @@ def test_an_assignment_has_one_name() -> None:
 def test_a_name_once_given_stays() -> None:
     """It is in everybody's state and subscription."""
     assert assignment_name("/s", "p", Role.STORAGE_BLOB_DATA_READER) == "630a15a1-ba11-59f9-91db-e23b5bc1e5d8"
+    assert adder_id("/S/account") == adder_id("/s/Account") == "50608d3b-da63-57f3-b21e-5c2f14345e74"
+    assert adder_id("/s/other") != adder_id("/s/account")
 
 
 def test_labels() -> None:

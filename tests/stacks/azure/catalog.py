@@ -25,6 +25,10 @@ class Kind:
     is_global: bool = False
     # It can't be removed while another resource refers to it or lies below it.
     held_by_references: bool = False
+    # It stays when the resource group of its scope is deleted.
+    outlives_group: bool = False
+    # A name that azure-native makes up is a GUID.
+    guid_named: bool = False
 
     @property
     def placeholders(self) -> list[str]:
@@ -80,6 +84,13 @@ CATALOG: dict[str, Kind] = {
     "authorization:RoleAssignment": Kind(
         "{scope}/providers/Microsoft.Authorization/roleAssignments/{roleAssignmentName}",
         ("principalId", "roleDefinitionId", "scope"),
+        guid_named=True,
+    ),
+    "authorization:RoleDefinition": Kind(
+        "{scope}/providers/Microsoft.Authorization/roleDefinitions/{roleDefinitionId}",
+        ("scope",),
+        outlives_group=True,
+        guid_named=True,
     ),
     "operationalinsights:Workspace": Kind(f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/{{workspaceName}}"),
     "app:ManagedEnvironment": Kind(

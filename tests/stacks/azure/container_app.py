@@ -22,6 +22,7 @@ from tests.stacks.azure.directory import Principal
 from tests.stacks.azure.front import AZURE_HOST, OWN_HOST, Answer, Body, Call, Server, Upstream
 from tests.stacks.azure.identity import IdentityEndpoint, Place
 from tests.stacks.azure.world import WorldFailure
+from tests.support.places import CHECKOUT
 from vision_customization.components.local.process import DetachedProcess, last_lines
 
 PROCESSES_MAX = 2
@@ -247,6 +248,7 @@ class ContainerApp:
         return {
             **{name: os.environ[name] for name in _INHERITED if name in os.environ},
             "PATH": search,
+            "PYTHONPATH": str(CHECKOUT / "src"),  # the image is made of this checkout
             "PYTHONUNBUFFERED": "1",
             "CONTAINER_APP_NAME": self.name,
             "IDENTITY_ENDPOINT": self._identities.url,

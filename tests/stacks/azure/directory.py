@@ -18,6 +18,7 @@ CALLER_OBJECT_ID = "ca11e400-0000-4000-8000-000000000001"
 CALLER_CLIENT_ID = "ca11e400-0000-4000-8000-000000000002"
 
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
+ROLE_DEFINITION = "azure-native:authorization:RoleDefinition"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 STORAGE_ACCOUNT = "azure-native:storage:StorageAccount"
 CONTAINER = "azure-native:storage:BlobContainer"
@@ -160,6 +161,16 @@ class Directory:
             assignment.role
             for assignment in self.assignments
             if assignment.object_id == object_id and assignment.created <= latest and is_within(resource_id, assignment.scope)
+        )
+
+    def data_actions(self, role: str) -> frozenset[str]:
+        """What a custom role allows on data, in lower case; nothing for a GUID that no definition has."""
+        return frozenset(
+            str(action).lower()
+            for found in self.of_type(ROLE_DEFINITION)
+            if found.name.lower() == role.lower()
+            for permission in found.inputs.get("permissions") or ()
+            for action in permission.get("dataActions") or ()
         )
 
 

@@ -43,6 +43,7 @@ NAME_RULES: dict[str, NameRule] = {
         r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}", "3-128 letters, digits, _- that start with a letter or digit"
     ),
     "authorization:RoleAssignment": NameRule(GUID, "a GUID", "InvalidRoleAssignmentId"),
+    "authorization:RoleDefinition": NameRule(GUID, "a GUID", "InvalidRoleDefinitionId"),
     "operationalinsights:Workspace": NameRule(
         r"[a-zA-Z0-9][a-zA-Z0-9-]{2,61}[a-zA-Z0-9]", "4-63 letters, digits and hyphens, no hyphen at either end"
     ),

@@ -96,6 +96,15 @@ def role_assignment(resource_id: str, outputs: Values, old: Values, state: State
     return {"principalType": outputs.get("principalType", "ServicePrincipal")}
 
 
+def role_definition(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
+    empty: Values = {"actions": [], "notActions": [], "dataActions": [], "notDataActions": []}
+    return {
+        "description": outputs.get("description", ""),
+        "permissions": [empty | permission for permission in outputs.get("permissions") or []],
+        "roleType": "CustomRole",
+    }
+
+
 def workspace(resource_id: str, outputs: Values, old: Values, state: State, scenario: Values) -> Values:
     return {"customerId": old.get("customerId") or str(uuid.uuid4())}
 
@@ -148,6 +157,7 @@ MAKERS: dict[str, Callable[[str, Values, Values, State, Values], Values]] = {
     "cognitiveservices:Account": cognitive_account,
     "managedidentity:UserAssignedIdentity": user_assigned_identity,
     "authorization:RoleAssignment": role_assignment,
+    "authorization:RoleDefinition": role_definition,
     "operationalinsights:Workspace": workspace,
     "app:ManagedEnvironment": managed_environment,
     "app:ContainerApp": container_app,

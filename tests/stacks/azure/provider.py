@@ -167,7 +167,8 @@ class Provider:
             if not known:
                 return []
             check_delete(short(resource_type), known, state)
-            return [(state.resources[each]["type"], each) for each in (*state.below(known), known)]
+            below = [each for each in state.below(known) if not kind_of(state.resources[each]["type"]).outlives_group]
+            return [(state.resources[each]["type"], each) for each in (*below, known)]
 
         doomed = self._call("delete", resource_type, resource_id, inspect)
         for each_type, each in doomed:
@@ -260,13 +261,13 @@ def short(resource_type: str) -> str:
 
 def is_random(resource_type: str, kind: Kind) -> bool:
     """Whether a name that azure-native makes up is unlike any other."""
-    return kind.is_top_level or short(resource_type) == "authorization:RoleAssignment"
+    return kind.is_top_level or kind.guid_named
 
 
 def automatic_name(resource_type: str, kind: Kind, name: str, seed: bytes) -> str:
     """The name of a resource that was given none: with a random suffix where it lies right below a resource group."""
     digest = hashlib.sha256(seed + name.encode()).digest()
-    if short(resource_type) == "authorization:RoleAssignment":
+    if kind.guid_named:
         return str(uuid.UUID(bytes=digest[:16], version=4))
     if kind.singleton:
         return "default"

@@ -2,19 +2,17 @@
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from tests.stacks.azure.catalog import Kind, kind_of, parent_of, type_of
 from tests.stacks.azure.failure import Failure, Throttled
-from tests.stacks.azure.names import GUID, NAME_RULES, check_name, check_region, check_subdomain
+from tests.stacks.azure.names import NAME_RULES, check_name, check_region, check_subdomain
 from tests.stacks.azure.network import check_firewall, check_private_endpoint, check_subnet
+from tests.stacks.azure.roles import check_role_assignment, check_role_definition, check_role_definition_unused
 from tests.stacks.azure.subscription import Resource, State, same
 
-# For so long the directory may not have heard of a fresh identity; a caller that names the principal's type needs not wait.
-DIRECTORY_DELAY_SECONDS = 600
 RETRY_AFTER_SECONDS = 0.02
 
 GROUP_ID = re.compile(r"(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+")
@@ -73,6 +71,8 @@ def check_create(resource_type: str, resource_id: str, inputs: dict[str, Any], s
         check_region(location, kind.arm_type, kind.is_global)
     match resource_type:
         case "authorization:RoleAssignment":
+            if not exists(inputs["scope"], state):
+                raise Failure(404, "ResourceNotFound", f"The scope '{inputs['scope']}' was not found.")
             check_role_assignment(inputs, state, scenario["caller"])
         case "cognitiveservices:Account":
             check_soft_deleted(resource_id, inputs, state, scenario)
@@ -91,6 +91,8 @@ def check_update(resource_type: str, resource_id: str, inputs: dict[str, Any], s
 def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], state: State) -> None:
     """Refuse what does not fit to the resources around it, new or changed."""
     match resource_type:
+        case "authorization:RoleDefinition":
+            check_role_definition(resource_id, inputs, state)
         case "storage:BlobContainer":
             check_public_access(resource_id, inputs, state)
         case "network:Subnet":
@@ -103,6 +105,8 @@ def check_fit(resource_type: str, resource_id: str, inputs: dict[str, Any], stat
 
 def check_delete(resource_type: str, resource_id: str, state: State) -> None:
     """Refuse to delete what others need."""
+    if resource_type == "authorization:RoleDefinition":
+        check_role_definition_unused(resource_id, state)
     if not kind_of(resource_type).held_by_references:
         return
 
@@ -220,48 +224,3 @@ def check_public_access(resource_id: str, inputs: dict[str, Any], state: State) 
     public = inputs.get("publicAccess", "None") != "None"
     if public and account and not account["inputs"].get("allowBlobPublicAccess"):
         raise Failure(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
-
-
-def principals(state: State) -> dict[str, float]:
-    """The object ids of all identities in the subscription, with the time of each one's creation."""
-    found = {}
-    for resource in state.resources.values():
-        outputs = resource["outputs"]
-        identity = outputs.get("identity") or {}
-        for principal in (outputs.get("principalId"), identity.get("principalId")):
-            if principal and resource["type"] != "azure-native:authorization:RoleAssignment":
-                found[principal] = resource["created"]
-    return found
-
-
-def check_role_assignment(inputs: dict[str, Any], state: State, caller: dict[str, Any], now: float | None = None) -> None:
-    """Refuse an assignment for nobody, a second one of the same, and one without principal type for a fresh identity."""
-    scope, principal, role = inputs["scope"], inputs["principalId"], inputs["roleDefinitionId"]
-    if not re.fullmatch(rf"(?i)(/subscriptions/[^/]+)?/providers/Microsoft\.Authorization/roleDefinitions/{GUID}", role):
-        raise Failure(404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{role}' does not exist.")
-    if not exists(scope, state):
-        raise Failure(404, "ResourceNotFound", f"The scope '{scope}' was not found.")
-    created = principals(state).get(principal)
-    is_caller = principal == caller["objectId"]
-    young = created is not None and (now or time.time()) - created < DIRECTORY_DELAY_SECONDS
-    if (created is None and not is_caller) or (young and not inputs.get("principalType")):
-        raise Failure(
-            400,
-            "PrincipalNotFound",
-            f"Principal {principal} does not exist in the directory. If you are creating this principal and then immediately "
-            "assigning a role, set principalType to ServicePrincipal: replication may take a while.",
-        )
-    if created is not None and inputs.get("principalType") not in {None, "ServicePrincipal"}:
-        raise Failure(
-            400,
-            "UnmatchedPrincipalType",
-            f"The principal {principal} has type ServicePrincipal, not {inputs['principalType']}.",
-        )
-    for other in state.of_type("authorization:RoleAssignment").values():
-        parts = (
-            other["inputs"]["scope"],
-            other["inputs"]["principalId"],
-            other["inputs"]["roleDefinitionId"].rpartition("/")[2],
-        )
-        if all(map(same, parts, (scope, principal, role.rpartition("/")[2]))):
-            raise Failure(409, "RoleAssignmentExists", "The role assignment already exists.")

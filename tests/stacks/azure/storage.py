@@ -27,6 +27,8 @@ AUDIENCE = "https://storage.azure.com"
 
 class Right(Enum):
     READ = auto()
+    ADD = auto()
+    """To write a blob whose name is new."""
     WRITE = auto()
     DELEGATE = auto()
 
@@ -39,6 +41,14 @@ RIGHTS: Mapping[str, frozenset[Right]] = {
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": _EVERYTHING,
     "db58b8e5-c6ad-4a2a-8342-4190687cbf4a": frozenset({Right.DELEGATE}),
 }
+
+_BLOBS = "microsoft.storage/storageaccounts/blobservices/containers/blobs"
+OF_DATA_ACTIONS: Mapping[str, Right] = {
+    f"{_BLOBS}/read": Right.READ,
+    f"{_BLOBS}/add/action": Right.ADD,
+    f"{_BLOBS}/write": Right.WRITE,
+}
+"""The rights of custom roles."""
 
 _API_VERSION = re.compile(r"20\d\d-\d\d-\d\d")
 _OLDEST_WITH_TOKENS = "2017-11-09"
@@ -101,26 +111,44 @@ def right(call: Call, container: str) -> Right:
     return Right.READ if call.method in ("GET", "HEAD", "OPTIONS") else Right.WRITE
 
 
-def check_roles(directory: Directory, object_id: str, call: Call, account: Resource, container: str) -> None:
-    """Raises Refused unless a role that works allows a principal the call."""
+def may_add(call: Call) -> bool:
+    """Whether a call is a Put Blob, which may write a new name with the right to add. Blocks take the right to write.
+
+    https://learn.microsoft.com/azure/storage/blobs/storage-auth-abac-attributes (Create a blob or snapshot, or append data)
+    """
+    return call.method == "PUT" and not call.query.keys() & {"comp", "restype"}
+
+
+def check_roles(directory: Directory, object_id: str, call: Call, account: Resource, container: str) -> bool:
+    """Whether a principal may make the call only for a new name. Raises Refused unless a role that works allows it."""
     target = f"{account.id}/blobServices/default/containers/{container}" if container else account.id
-    roles = directory.working_roles(object_id, target)
-    if not any(right(call, container) in RIGHTS.get(role, ()) for role in roles):
-        raise Refused(
-            403,
-            "AuthorizationPermissionMismatch",
-            "This request is not authorized to perform this operation using this permission.",
-        )
+    rights: set[Right] = set()
+    for role in directory.working_roles(object_id, target):
+        rights |= RIGHTS.get(role) or {OF_DATA_ACTIONS[one] for one in directory.data_actions(role) if one in OF_DATA_ACTIONS}
+    if right(call, container) in rights:
+        return False
+    if Right.ADD in rights and may_add(call):
+        return True
+    raise not_permitted()
 
 
-def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resource, str]:
-    """The account and the container of a call that may go on. Raises Refused."""
+def not_permitted() -> Refused:
+    return Refused(
+        403,
+        "AuthorizationPermissionMismatch",
+        "This request is not authorized to perform this operation using this permission.",
+    )
+
+
+def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resource, bool]:
+    """The account of a call that may go on, and whether it may only if the blob's name is new. Raises Refused."""
     name, _, rest = unquote(call.path).lstrip("/").partition("/")
     container = rest.partition("/")[0]
     account = directory.storage_account(name)
     if account is None:
         raise Refused(404, "ResourceNotFound", f"There is no storage account '{name}'.")
     kind = credential(call)
+    only_new = False
     allowed = account.inputs
     if kind in BY_KEY and allowed.get("allowSharedKeyAccess") is False:
         raise Refused(
@@ -129,7 +157,7 @@ def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resou
     if kind is Credential.NONE and not allowed.get("allowBlobPublicAccess", False):
         raise Refused(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
     if kind is Credential.USER_DELEGATION_SAS:  # it can do no more than its signer can now
-        check_roles(directory, call.query["skoid"], call, account, container)
+        only_new = check_roles(directory, call.query["skoid"], call, account, container)
     if kind is Credential.TOKEN:
         version = call.headers.get("x-ms-version", "")
         if not _API_VERSION.fullmatch(version) or version < _OLDEST_WITH_TOKENS:
@@ -143,8 +171,8 @@ def admit(call: Call, directory: Directory, authority: Authority) -> tuple[Resou
                 f"Server failed to authenticate the request. Please refer to the information in the www-authenticate header. "
                 f"{error}",
             ) from None
-        check_roles(directory, claims["oid"], call, account, container)
-    return account, container
+        only_new = check_roles(directory, claims["oid"], call, account, container)
+    return account, only_new
 
 
 def account_key(account_id: str) -> str:
@@ -183,10 +211,13 @@ class StorageFront:
     def _respond(self, call: Call, _body: Body) -> Answer | Upstream:
         directory = self._shared.directory()
         try:
-            account, _ = admit(call, directory, self._authority)
+            account, only_new = admit(call, directory, self._authority)
+            upstream = self._serving(account, directory)
+            if only_new and self._ask(upstream, directory, "HEAD", call.path) != 404:
+                raise not_permitted()
         except Refused as refused:
             return refused.answer(call)
-        return self._serving(account, directory)
+        return upstream
 
     def _serving(self, account: Resource, directory: Directory) -> Upstream:
         """The Azurite of an account, with the very containers that ARM made."""
@@ -194,7 +225,9 @@ class StorageFront:
             running = self._running.get(account.id) or self._start(account, directory)
             wanted = directory.containers(account)
             for container in running.containers ^ wanted:
-                self._ask(running.upstream, account, directory, "PUT" if container in wanted else "DELETE", container)
+                method, path = "PUT" if container in wanted else "DELETE", f"/{account.name}/{container}?restype=container"
+                status = self._ask(running.upstream, directory, method, path)
+                assert status in (201, 202, 404, 409), f"Azurite answers {status} to {method} of container {container}"
             running.containers = set(wanted)
             return running.upstream
 
@@ -213,15 +246,14 @@ class StorageFront:
         self._running[account.id] = _Running(Upstream(OWN_HOST, port, self._context), closing)
         return self._running[account.id]
 
-    def _ask(self, upstream: Upstream, account: Resource, directory: Directory, method: str, container: str) -> None:
-        """Make or remove a container as ARM does, past the authorization."""
+    def _ask(self, upstream: Upstream, directory: Directory, method: str, path: str) -> int:
+        """The status that Azurite answers to a call past the authorization."""
         token, _ = self._authority.token(object_id="arm", client_id="arm", tenant_id=directory.tenant_id, audience=AUDIENCE)
         headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2024-11-04", "Content-Length": "0"}
         assert upstream.context is not None
         connection = http.client.HTTPSConnection(upstream.host, upstream.port, timeout=60, context=upstream.context)
         try:
-            connection.request(method, f"/{account.name}/{container}?restype=container", headers=headers)
-            status = connection.getresponse().status
+            connection.request(method, path, headers=headers)
+            return connection.getresponse().status
         finally:
             connection.close()
-        assert status in (201, 202, 404, 409), f"Azurite answers {status} to {method} of container {container}"

@@ -37,6 +37,15 @@ PROGRAM: list[tuple[str, Values]] = [
         {"accountName": "vision", "kind": "ComputerVision", "sku": {"name": "S1"}, "identity": {"type": "SystemAssigned"}},
     ),
     (
+        "authorization:RoleDefinition",
+        {
+            "scope": f"{SUBSCRIPTION}/resourceGroups/vision",
+            "roleName": "Vision Blob Adder (visiontraining)",
+            "permissions": [{"dataActions": ["Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"]}],
+            "assignableScopes": [f"{SUBSCRIPTION}/resourceGroups/vision"],
+        },
+    ),
+    (
         "authorization:RoleAssignment",
         {
             "scope": f"{STORAGE}/blobServices/default/containers/training",
@@ -151,7 +160,7 @@ def test_every_type_from_its_making_to_its_end(provider: Provider) -> None:
         full = f"azure-native:{resource_type}"
         scoped = (
             {}
-            if resource_type in {"authorization:RoleAssignment", "monitor:DiagnosticSetting"}
+            if resource_type in {"authorization:RoleAssignment", "authorization:RoleDefinition", "monitor:DiagnosticSetting"}
             else {"resourceGroupName": "vision"}
         )
         inputs, mismatches = provider.check(full, "a-name", {}, scoped | given, b"a seed")

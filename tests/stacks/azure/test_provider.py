@@ -7,7 +7,8 @@ import pytest
 
 from tests.stacks.azure.failure import Failure
 from tests.stacks.azure.provider import ATTEMPTS, EmptyWorld, Provider, Values
-from tests.stacks.azure.rules import DIRECTORY_DELAY_SECONDS, authorize, check_role_assignment
+from tests.stacks.azure.roles import DIRECTORY_DELAY_SECONDS, check_role_assignment
+from tests.stacks.azure.rules import authorize
 from tests.stacks.azure.schema import UNKNOWN
 from tests.stacks.azure.stand_in import Azure
 from tests.stacks.azure.subscription import DEFAULT_SCENARIO
@@ -18,6 +19,7 @@ STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts/visiontraining"
 CONTAINER = f"{STORAGE}/blobServices/default/containers/training"
 ACCOUNT = f"{GROUP}/providers/Microsoft.CognitiveServices/accounts/vision"
 READER = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 GUID = "2a2b9908-0000-4000-8000-00000000000{}"
 
 IN_GROUP = {"resourceGroupName": "vision"}
@@ -169,6 +171,69 @@ def test_role_assignments(with_container: Caller) -> None:
     with_container.assign(vision["identity"]["principalId"], 4)
     with_container.assign(DEFAULT_SCENARIO["caller"]["objectId"], 5, principalType="User")
     assert len(with_container.azure.resources("authorization:RoleAssignment")) == 4
+
+
+GROUP_ROLE: Values = {
+    "scope": GROUP,
+    "roleDefinitionId": GUID.format(7),
+    "roleName": "Vision Blob Adder (visiontraining)",
+    "permissions": [{"dataActions": [f"{BLOBS}/add/action"]}],
+    "assignableScopes": [GROUP],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"roleDefinitionId": "adder"}, "InvalidRoleDefinitionId"),
+        ({"roleName": None}, "RoleDefinitionNameInvalid"),
+        ({"roleName": "x" * 513}, "RoleDefinitionNameInvalid"),
+        # In the tenant, whatever the letter case.
+        ({"roleName": "vision blob adder (VISIONTRAINING)"}, "RoleDefinitionWithSameNameExists"),
+        ({"assignableScopes": []}, "MissingAssignableScopes"),
+        ({"assignableScopes": [f"{GROUP}-2"]}, "LinkedResourceNotFound"),
+        ({"permissions": [{"dataActions": [f"{BLOBS}/add"]}]}, "InvalidActionOrNotAction"),
+    ],
+)
+def test_role_definitions_that_are_refused(with_container: Caller, changes: Values, code: str) -> None:
+    with_container.create("authorization:RoleDefinition", **GROUP_ROLE)
+    other = {"roleDefinitionId": GUID.format(8), "roleName": "other"}
+    with_container.refused(code, "authorization:RoleDefinition", **GROUP_ROLE | other | changes)
+
+
+def test_a_custom_role_is_defined_before_and_deleted_after_its_assignments(with_container: Caller) -> None:
+    _, identity = with_container.create("managedidentity:UserAssignedIdentity")
+    role = f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{GUID.format(7)}"
+    with pytest.raises(Failure, match="RoleDefinitionDoesNotExist"):
+        with_container.assign(identity["principalId"], roleDefinitionId=role)
+    definition, outputs = with_container.create("authorization:RoleDefinition", **GROUP_ROLE)
+    assert definition == f"{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{GUID.format(7)}"
+    assert (outputs["roleType"], outputs["permissions"][0]["actions"]) == ("CustomRole", [])
+    with_container.create("resources:ResourceGroup", resourceGroupName="other")
+    with_container.create("storage:StorageAccount", resourceGroupName="other", accountName="othertraining")
+    with pytest.raises(Failure, match="RoleAssignmentScopeNotAssignableToRoleDefinition"):
+        with_container.assign(
+            identity["principalId"],
+            roleDefinitionId=role,
+            scope=f"{SUBSCRIPTION}/resourceGroups/other/providers/Microsoft.Storage/storageAccounts/othertraining",
+        )
+    assignment, _ = with_container.assign(identity["principalId"], roleDefinitionId=role)
+    full = "azure-native:authorization:RoleDefinition"
+    changed = GROUP_ROLE | {"roleName": "Vision Blob Adder (renamed)"}
+    assert with_container.provider.update(full, definition, changed)["roleName"] == "Vision Blob Adder (renamed)"
+    with pytest.raises(Failure, match="RoleDefinitionHasAssignments"):
+        with_container.provider.delete(full, definition)
+    with_container.provider.delete("azure-native:authorization:RoleAssignment", assignment)
+    with_container.provider.delete(full, definition)
+    assert with_container.azure.resources("authorization:RoleDefinition") == {}
+
+
+def test_a_custom_role_outlives_the_group_that_it_is_for(with_container: Caller) -> None:
+    with_container.create("authorization:RoleDefinition", **GROUP_ROLE)
+    with_container.provider.delete("azure-native:resources:ResourceGroup", GROUP)
+    assert list(with_container.azure.resources()) == [
+        f"{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{GUID.format(7)}"
+    ]
 
 
 def test_the_directory_hears_of_an_identity_in_time(with_container: Caller) -> None:

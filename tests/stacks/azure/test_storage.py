@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -27,6 +29,9 @@ from tests.stacks.azure.services import AzureWorld
 from tests.stacks.azure.storage import Credential, Right, account_key, credential, right
 from tests.stacks.azure.written_state import ACCOUNT, CONTAINER, CONTRIBUTOR, IDENTITY, READER, State
 from vision_customization.common.blob_container import API_VERSION, open_container
+from vision_customization.components.azure.roles import ADD_BLOBS, READ_BLOBS
+from vision_customization.engine.drafts.container import StudioContainer
+from vision_customization.engine.settings import Settings
 
 pytestmark = pytest.mark.process
 
@@ -88,6 +93,48 @@ def test_a_reader_reads_and_lists_and_no_more(
         assert code(refused) == (403, "AuthorizationPermissionMismatch")
     with pytest.raises(ClientAuthenticationError):  # who it is by itself: nobody
         credential().get_token("https://storage.azure.com/.default")
+
+
+def test_who_may_add_blobs_neither_overwrites_nor_deletes_them(
+    world: AzureWorld, state: State, credential: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adder = "a0dde200-0000-5000-8000-000000000001"
+    state.define(adder, READ_BLOBS, ADD_BLOBS)
+    state.assign(adder, "engine-object", CONTAINER)
+    monkeypatch.setenv("IDENTITY_HEADER", world.identities.open(Place(identity_ids=(IDENTITY,))))
+    with open_container(url(world), credential=credential("engine-client")) as container:
+        added = container.upload_blob("added.txt", b"first")
+        assert added.download_blob().readall() == b"first"
+        assert "added.txt" in list(container.list_blob_names())
+        for refused_call in (
+            lambda: container.upload_blob("added.txt", b"second"),
+            lambda: container.upload_blob("added.txt", b"second", overwrite=True),
+            lambda: added.set_blob_metadata({"a": "b"}),
+            lambda: added.stage_block("0001", b"third"),
+            lambda: container.delete_blob("added.txt"),
+        ):
+            with pytest.raises(HttpResponseError) as refused:
+                refused_call()
+            assert code(refused) == (403, "AuthorizationPermissionMismatch")
+        assert added.download_blob().readall() == b"first"
+
+
+def test_the_engine_adds_blobs_of_any_size_with_the_right_to_add_alone(
+    world: AzureWorld, state: State, credential: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adder = "a0dde200-0000-5000-8000-000000000001"
+    state.define(adder, READ_BLOBS, ADD_BLOBS)
+    state.assign(adder, "engine-object", CONTAINER)
+    monkeypatch.setenv("IDENTITY_HEADER", world.identities.open(Place(identity_ids=(IDENTITY,))))
+    monkeypatch.setenv("AZURE_CLIENT_ID", "engine-client")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.2")
+    container = StudioContainer.open(Settings.from_environment({"VISION_ENGINE_STUDIO_CONTAINER": url(world)}))
+    assert container is not None
+    with closing(container):
+        # More than the library's own limit, from which on it writes blocks.
+        for name, data in (("small.json", b"{}"), ("large.json", BytesIO(bytes(65 * 1024 * 1024)))):
+            assert container.write(name, data, "application/json")
+            assert not container.write(name, b"other", "application/json")
 
 
 def test_a_role_on_the_account_makes_containers_and_one_on_the_container_does_not(

@@ -44,6 +44,11 @@ class State:
         del self.resources[id_]
         self.write()
 
+    def define(self, role: str, *data_actions: str) -> None:
+        """A custom role of the resource group."""
+        id_ = f"{GROUP}/providers/Microsoft.Authorization/roleDefinitions/{role}"
+        self.add(directory.ROLE_DEFINITION, id_, {"permissions": [{"dataActions": list(data_actions)}]})
+
     def assign(self, role: str, object_id: str, scope: str, *, age_seconds: float = 0) -> str:
         id_ = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{role[:8]}-{object_id}"
         definition = f"/subscriptions/{directory.SUBSCRIPTION_ID}/providers/Microsoft.Authorization/roleDefinitions/{role}"
