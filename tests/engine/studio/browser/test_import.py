@@ -221,7 +221,7 @@ def test_a_session_that_ends_is_waited_for(
 def test_why_a_large_picture_gets_no_answer(
     open_import: Callable[..., Page], world: World, watch: Watch, tmp_path: Path
 ) -> None:
-    """The engine refuses before it has read the picture, and ends the connection: the browser does not see why."""
+    """A server that refuses may end the connection before it has read the picture; then the browser does not see why."""
     watch.expect("status of 40[14]|Failed to load resource")
     page = open_import()
     noise = np.random.default_rng(5).integers(0, 256, (2200, 2200, 3), np.uint8)
@@ -230,9 +230,11 @@ def test_why_a_large_picture_gets_no_answer(
     page.route("**/known", lambda route: route.fulfill(json={"images": []}))
     cookies = page.context.cookies()
     page.context.clear_cookies()
+    page.route("**/pictures?*", lambda route: route.abort("connectionreset"))
     start(page)
     expect(page.locator("#waiting")).to_contain_text("Your session has ended.")
     page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.unroute("**/pictures?*")
     expect_summary(page, "1 file: 1 added, 0 known, 0 refused")
     page.set_input_files("#files", tmp_path / "large.png")
     world.store.drafts.delete("d")
