@@ -17,11 +17,11 @@ from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, r
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.api.threads import in_thread
 from vision_customization.engine.drafts.container import Container
-from vision_customization.engine.drafts.errors import NoStudioContainer
 from vision_customization.engine.drafts.pictures import kept_file_name
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
 from vision_customization.engine.studio.dataset_facts import KINDS
 from vision_customization.engine.studio.draft_contents import container_of, draft_of
+from vision_customization.engine.studio.draft_facts import closed_because
 from vision_customization.engine.studio.picture_uploads import IN_MEMORY_BYTES, WAITING_MAX, PictureUploads
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.draft_import import import_snippets
@@ -53,7 +53,7 @@ def page(visit: Visit) -> Response:
         draft=draft,
         kind=KINDS[kind],
         tags=len(visit.service.store.drafts.tags(draft.sequence)),
-        closed=_closed(visit, draft),
+        closed=closed_because(visit, draft),
         sides=(sides.side_min, sides.side_max),
         importing={
             "path": link("drafts", draft.name),
@@ -113,22 +113,9 @@ def _add(visit: Visit, draft: DraftRecord, container: Container, file: BinaryIO,
 def _writable(visit: Visit) -> tuple[DraftRecord, Container]:
     """The draft and where its pictures go. Refuses with 400 if that is not the engine's container."""
     draft, container = draft_of(visit), container_of(visit)
-    if closed := _closed(visit, draft):
+    if closed := closed_because(visit, draft):
         raise invalid(closed)
     return draft, container
-
-
-def _closed(visit: Visit, draft: DraftRecord) -> str:
-    """Why no picture can be added; empty if one can."""
-    container = visit.service.studio_container
-    if container is None:
-        return str(NoStudioContainer())
-    if draft.container != container.url:
-        return (
-            f"The images of this draft are in {draft.container}, and the engine now writes to {container.url}. "
-            "Set VISION_ENGINE_STUDIO_CONTAINER to the container of the draft."
-        )
-    return ""
 
 
 def _facts(image: DraftImageRecord) -> dict[str, object]:
