@@ -217,7 +217,7 @@ class Import {
     const timer = setInterval(show, DRAWN_EVERY_MS);
     let problem = "";
     try {
-      await new Pictures(entries, line, this.importing, () => undefined).send();
+      await new Pictures(entries, line, this.importing).send();
     } catch (error) {
       problem = describe(error, line);
       line.stop();
