@@ -24,6 +24,8 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
         engine_port=local.engine_port,
         storage_port=local.storage_port,
         custom_vision=local.custom_vision,
+        novel_samples=local.novel_samples,
+        novel_sample_days=local.novel_sample_days,
     )
     return LocalWorkspace("workspace", args)
 

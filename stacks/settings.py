@@ -129,6 +129,10 @@ class LocalSettings(Settings):
     """Ports of 127.0.0.1; by default free ones."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
+    novel_samples: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many images that a classifier finds novel the engine keeps, for people to label; by default none."""
+    novel_sample_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days."""
 
 
 class StackSettings(Settings):

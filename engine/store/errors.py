@@ -30,6 +30,7 @@ Kind = Literal[
     "tag",
     "version",
     "image",
+    "sample",
 ]
 
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.datasets.test_health import compared
-from tests.support.api_world import World, build
+from tests.support.api_world import World, build, image_bytes
 from tests.support.coco_content import coco, digest_of, read, register, url_of
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
-from vision_customization.engine.objects.keys import estimate_key, outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, outcomes_key, sample_key
 from vision_customization.engine.outcomes.classified import classified, multi_classified
 from vision_customization.engine.outcomes.detected import detected
 from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
@@ -102,6 +102,8 @@ ROUTES = (
     Route("/models/{name}/outcomes/{source}/{row:int}/thumbnail", ["models/m/outcomes/-/0/thumbnail?v={v}"], Kind.PICTURE),
     Route("/models/{name}/outcomes/{source}/{row:int}/view", ["models/m/outcomes/-/0/view?v={v}"], Kind.PICTURE),
     Route("/models/{name}/compare", ["models/m/compare", "models/m/compare?with=n", "models/boxes/compare?with=boxes-2"]),
+    Route("/novel", ["novel"]),
+    Route("/novel/{sha256}/thumbnail", [f"novel/{'ab' * 32}/thumbnail"], Kind.PICTURE),
     Route("/published/{name}", ["published/textile"]),
     Route("/train", ["train", "train?dataset=pets&kind=Generic-Classifier"]),
     Route("/train/estimate", ["train/estimate?dataset=pets"], part=True),
@@ -162,6 +164,8 @@ def fill(world: World, mark: str = "") -> None:
     store.published.publish("textile", "m")
     compared(world, "pets", ["a", "b", "a", None, None, None])
     _drafts(world, names, tags)
+    store.samples.add("ab" * 32, "m", 0.995, tags[0], 100)
+    world.objects.put(sample_key("ab" * 32), image_bytes())
 
 
 def _drafts(world: World, names: Sequence[str], tags: Sequence[str]) -> None:

@@ -190,6 +190,7 @@ VIEWS = (
     View("model-failed", "/models/{name}", f"/models/{FAILED}", moment="busy"),
     View("model-unknown", "/models/{name}", "/models/no-such-model"),
     View("published", "/published/{name}", "/published/{published}"),
+    View("novel", "/novel", "/novel"),
     View("judge", "/models/{name}/judge", "/models/{model}/judge"),
     View("judge-threshold", "/models/{name}/judge", "/models/{model}/judge?tag={tag}", _raise_threshold),
     View("judge-matrix", "/models/{name}/judge", "/models/{model}/judge", start="#matrix"),
@@ -244,6 +245,7 @@ PARTS = frozenset(
         "/models/{name}/outcomes/{source}/{row:int}/view",
         "/drafts/{draft}/images/{number}/thumbnail",
         "/drafts/{draft}/images/{number}/view",
+        "/novel/{sha256}/thumbnail",
         "/models/{name}/model.onnx",
     }
 )

@@ -217,7 +217,7 @@ class Import {
     const timer = setInterval(show, DRAWN_EVERY_MS);
     let problem = "";
     try {
-      await new Pictures(entries, line, this.importing, () => undefined).send();
+      await new Pictures(entries, line, this.importing).send();
     } catch (error) {
       problem = describe(error, line);
       line.stop();
@@ -225,7 +225,7 @@ class Import {
     clearInterval(timer);
     const paths = new Set(entries.map(({ path }) => path));
     const past = this.past.filter(({ path }) => !paths.has(path));
-    const plan = planLabels([...past, ...entries], labelFiles, { ...this.importing, empties });
+    const plan = planLabels([...past.map((entry) => ({ ...entry, earlier: true })), ...entries], labelFiles, { ...this.importing, empties });
     const labelled = new Labelled();
     if (!problem) {
       try {

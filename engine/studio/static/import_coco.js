@@ -167,7 +167,8 @@ export function endsOf(address) {
  * The file of each image: the one whose path has the most parts in common with it, from the end.
  * @param {CocoImage[]} images
  * @param {string[]} paths
- * @returns {{path: number | null, reason: string}[]} the index of the path, or why there is none
+ * @returns {{path: number | null, named: boolean, reason: string}[]} the index of the path, or why there is none; `named` is whether any
+ *   path ends with its name
  */
 export function matchFiles(images, paths) {
   /** @type {Map<string, {parts: string[], index: number}[]>} */
@@ -190,10 +191,10 @@ export function matchFiles(images, paths) {
       }
     }
     const [first] = found.indices;
-    if (first === undefined) return { path: null, reason: "No such picture was among the files" };
-    if (found.indices.size === 1) return { path: first, reason: "" };
+    if (first === undefined) return { path: null, named: false, reason: "No such picture was among the files" };
+    if (found.indices.size === 1) return { path: first, named: true, reason: "" };
     const which = [...found.indices].slice(0, 3).map((index) => paths[index]).join(", ");
-    return { path: null, reason: `Several files may be meant: ${which}${found.indices.size > 3 ? " …" : ""}` };
+    return { path: null, named: true, reason: `Several files may be meant: ${which}${found.indices.size > 3 ? " …" : ""}` };
   });
 }
 

@@ -7,7 +7,7 @@ import { labelsOf, matchFiles, tagFault } from "./import_coco.js";
 /** @typedef {import("./import_coco.js").Label} Label */
 /** `empties` says that images without a label in a COCO file show nothing to label. @typedef {{kind: "single" | "several" | "boxes", boxes: number, tagLength: number, empties?: boolean}} Rules */
 /** What the draft has of a picture. @typedef {{number: number, digest: string, eTag: string, width: number, height: number, labelled: boolean}} Facts */
-/** @typedef {{path: string, folderTag: string | null, image: Facts | null}} Picture */
+/** `earlier` are pictures of a former import. @typedef {{path: string, folderTag: string | null, image: Facts | null, earlier?: boolean}} Picture */
 /** @typedef {{number: number, eTag: string, labelled: boolean, labels: Label[], path: string}} Order */
 /**
  * `orders` are the labels to save, an image each. `unmatched` are images of COCO files without a picture here; `bare` the number of
@@ -29,7 +29,7 @@ export function planLabels(all, files, rules) {
   });
   /** @type {Plan} */
   const plan = { orders: [], unmatched: [], problems: [], bare: 0, crowds: 0 };
-  const paths = pictures.map((picture) => picture.path);
+  const groups = [pictures.filter(({ earlier }) => !earlier), pictures.filter(({ earlier }) => earlier)];
   /** @type {Map<number, Order>} */
   const orders = new Map();
   /** @param {Picture} picture @param {Label[]} labels @param {string} source */
@@ -53,13 +53,12 @@ export function planLabels(all, files, rules) {
       plan.problems.push([name, "Has no boxes, and images of this draft have only labels with a box"]);
       continue;
     }
-    matchFiles(coco.images, paths).forEach(({ path, reason }, index) => {
+    matchPictures(coco.images, groups).forEach(({ picture, reason }, index) => {
       const image = /** @type {import("./import_coco.js").CocoImage} */ (coco.images[index]);
-      if (path === null) {
+      if (!picture) {
         plan.unmatched.push([image.shown, reason]);
         return;
       }
-      const picture = /** @type {Picture} */ (pictures[path]);
       named.add(picture);
       if (!picture.image) return;
       const found = labelsOf(image, coco, picture.image, rules);
@@ -78,6 +77,21 @@ export function planLabels(all, files, rules) {
   }
   plan.orders = [...orders.values()].sort((one, other) => one.number - other.number);
   return plan;
+}
+
+/**
+ * The picture of each image: of the first group that has one with its name.
+ * @param {import("./import_coco.js").CocoImage[]} images
+ * @param {Picture[][]} groups
+ * @returns {{picture: Picture | null, reason: string}[]}
+ */
+function matchPictures(images, groups) {
+  const matches = groups.map((group) => matchFiles(images, group.map(({ path }) => path)));
+  return images.map((_, index) => {
+    const best = Math.max(0, matches.findIndex((match) => match[index]?.named));
+    const { path = null, reason = "" } = matches[best]?.[index] ?? {};
+    return { picture: path === null ? null : (groups[best]?.[path] ?? null), reason };
+  });
 }
 
 /**

@@ -26,7 +26,7 @@ const PASSING = new Set([0, 401, 502, 503, 504]);
 /** Calls of the engine that all wait while it does not answer, and go on when it does. */
 export class Line {
   /**
-   * @param {string} probe the path of a small answer, which tells why a large body got none: the engine refuses before it has read it
+   * @param {string} probe the path of a small answer, which tells why a large body got none: who refuses it may not have read it
    * @param {(problem: {message: string, ended: boolean} | null) => void} onWaiting
    */
   constructor(probe, onWaiting) {
@@ -50,7 +50,7 @@ export class Line {
    */
   async call(path, options, check) {
     const { signal } = this.leaves;
-    for (let failed = 0; ; ) {
+    for (let [failed, cutOff] = [0, 0]; ; ) {
       while (this.pause) await this.pause;
       signal.throwIfAborted();
       try {
@@ -65,7 +65,9 @@ export class Line {
         let why = error;
         if (error.status === 0) {
           await check?.();
-          why = (await this.refusalOfProbe()) ?? (failed < CUT_OFF_TRIES ? error : new Refused(CUT_OFF, 413));
+          const refusal = await this.refusalOfProbe();
+          if (!refusal) cutOff += 1;
+          why = refusal ?? (cutOff < CUT_OFF_TRIES ? error : new Refused(CUT_OFF, 413));
         }
         if (!PASSING.has(why.status) && !(why.status === 500 && failed < TRIES)) throw why;
         this.wait(why);
@@ -128,13 +130,11 @@ export class Pictures {
    * @param {Entry[]} entries
    * @param {Line} line
    * @param {Limits} limits
-   * @param {() => void} onChange
    */
-  constructor(entries, line, limits, onChange) {
+  constructor(entries, line, limits) {
     this.entries = entries;
     this.line = line;
     this.limits = limits;
-    this.onChange = onChange;
     this.uploads = new InTurn(UPLOADS);
     this.digests = new InTurn(DIGESTS);
     /** @type {Map<string, Entry>} the first of each content */
@@ -161,7 +161,6 @@ export class Pictures {
       copy.reason = first.state === "refused" ? first.reason : `The same picture as ${first.path}`;
       copy.image = first.image;
     }
-    this.onChange();
   }
 
   /** Those that the draft lacks; others are settled. @param {Entry[]} some */
@@ -189,7 +188,6 @@ export class Pictures {
       if (entry) Object.assign(entry, { state: "known", reason: "The draft has it already", image });
       asked.delete(image.digest);
     }
-    this.onChange();
     return [...asked.values()];
   }
 
@@ -223,7 +221,6 @@ export class Pictures {
         throw error;
       }
     }
-    this.onChange();
   }
 }
 

@@ -168,7 +168,9 @@ def test_a_picture_is_in_a_draft_once(store: Store) -> None:
     assert counts(store) == (0, 0, 2, 0, 0)
     assert store.drafts.add("d", [new(0)], "ada") == [(0, False)]
     assert counts(store) == (1, 0, 1, 0, 1)
-    assert store.drafts.known(store.drafts.find("d").sequence, [sha256(0), sha256(7)]) == {sha256(0): 0}
+    draft = store.drafts.find("d").sequence
+    assert store.drafts.known(draft, [sha256(0), sha256(7)]) == {sha256(0): 0}
+    assert [image.number for image in store.drafts.with_digests(draft, [sha256(7), sha256(0)])] == [0]
 
 
 def test_a_tag_is_renamed_without_a_change_of_images(store: Store) -> None:

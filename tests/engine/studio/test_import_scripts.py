@@ -236,6 +236,16 @@ def test_images_without_labels(tmp_path: Path, rules: dict[str, Any], orders: li
         assert json.loads(batch["body"]) == {"images": [{"number": 0, "labels": [], "empty": True, "eTag": "1"}]}
 
 
+def test_pictures_of_this_import_come_before_those_of_earlier_ones(tmp_path: Path) -> None:
+    earlier = [{**picture(number, f"old/{number}.jpg"), "earlier": True} for number in (1, 2)]
+    text = coco(None, images=[{"id": 1, "file_name": "1.jpg"}])
+    made = plan(tmp_path, [*earlier, picture(7, "new/1.jpg")], [text], SINGLE)
+    assert [order["number"] for order in made["orders"]] == [7]
+    (tmp_path / "earlier").mkdir()
+    made = plan(tmp_path / "earlier", [*earlier, picture(7, "new/9.jpg")], [text], SINGLE)
+    assert [order["number"] for order in made["orders"]] == [1]
+
+
 def test_the_same_picture_in_two_folders(tmp_path: Path) -> None:
     twice = [picture(0, "a/1.jpg", "a"), picture(0, "b/1.jpg", "b")]
     made = plan(tmp_path, twice, [], SINGLE)
