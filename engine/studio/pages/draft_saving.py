@@ -25,20 +25,30 @@ pages = Pages()
 COUNTS = ("taken", "added", "removed", "kept")
 """Of images, by what a merge did with them; conflicts are the draft's own number."""
 _COUNT_MAX = 100_000_000
+COMPARED_AT_ONCE_MAX = 5000
+"""Images of a draft whose changes come with the page."""
 
 
 @pages.get("/drafts/{draft}/save")
 def saving(visit: Visit) -> Response:
     """What has changed, in words, and the form that saves it."""
     record = draft_of(visit)
-    changes, saved = _unsaved(visit, record)
+    lines, saved = _first(visit, record)
     return visit.render(
         "draft_save.html",
         draft=facts_of(visit, record),
-        changes=changes,
+        changes=lines,
         saved=saved,
         snippets=draft_snippets(visit.origin, record.name),
     )
+
+
+@pages.get("/drafts/{draft}/changes")
+def changes(visit: Visit) -> Response:
+    """The part of a page that says what has changed."""
+    record = draft_of(visit)
+    lines, saved = _unsaved(visit, record)
+    return visit.render("draft_changes.html", draft=facts_of(visit, record), changes=lines, saved=saved)
 
 
 @pages.post("/drafts/{draft}/save", role=Role.LABELER)
@@ -81,11 +91,11 @@ def merged(visit: Visit) -> Response:
 def deleting(visit: Visit) -> Response:
     """What would be lost."""
     record = draft_of(visit)
-    changes, saved = _unsaved(visit, record)
+    lines, saved = _first(visit, record)
     return visit.render(
         "draft_delete.html",
         draft=facts_of(visit, record),
-        changes=changes,
+        changes=lines,
         saved=saved,
         snippets=draft_snippets(visit.origin, record.name),
     )
@@ -100,6 +110,11 @@ def delete(visit: Visit) -> Response:
     visit.service.store.drafts.delete(record.name)
     visit.audit("draft deleted", draft=record.name, changed=record.changed)
     return visit.redirect("/studio/drafts")
+
+
+def _first(visit: Visit, record: DraftRecord) -> tuple[list[str] | None, VersionRecord | None]:
+    """Like `_unsaved`. Of a large draft, the page asks for it once it is shown: 100,000 images take seconds."""
+    return _unsaved(visit, record) if record.images <= COMPARED_AT_ONCE_MAX else (None, None)
 
 
 def _unsaved(visit: Visit, record: DraftRecord) -> tuple[list[str], VersionRecord | None]:
