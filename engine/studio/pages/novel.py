@@ -54,7 +54,7 @@ async def thumbnail(visit: Visit) -> Response:
 
 @pages.post("/novel/bring", role=Role.LABELER)
 def bring(visit: Visit) -> Response:
-    """Bring the chosen images into a draft. What is no picture for its dataset is named, and stays."""
+    """Bring the chosen images into a draft. A file that its dataset can't have is named, and stays."""
     store, container = visit.service.store, container_of(visit)
     draft = store.drafts.find(visit.form.get("draft", ""))
     refused, brought = [], 0
@@ -123,7 +123,7 @@ def _chosen(visit: Visit) -> list[str]:
 
 
 def _made(visit: Visit) -> Response:
-    """A thumbnail that is no longer stored. Raises NotFound; refuses with 400 what is no image."""
+    """A thumbnail that is no longer stored. Raises NotFound; refuses with 400 a file that can't be shown."""
     sha256 = visit.service.store.samples.find(visit.path("sha256")).sha256
     try:
         picture = picture_of(decode_to_show(visit.service.samples.data(sha256), THUMBNAIL_SIDE), sha256, THUMBNAIL_SIDE)

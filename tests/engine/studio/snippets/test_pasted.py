@@ -138,16 +138,21 @@ def test_outcomes_are_asked_for(language: str, world: World, endpoint: str, tmp_
         assert says in run(snippets, language, folder)
 
 
+@pytest.mark.parametrize("language", ["curl", "Python"])
 @pytest.mark.parametrize("kind", list(AnnotationKind))
-def test_a_draft_begins_and_gets_a_picture_with_labels(
-    kind: AnnotationKind, world: World, endpoint: str, tmp_path: Path
+def test_a_draft_gets_a_picture_with_labels(
+    kind: AnnotationKind, language: str, world: World, endpoint: str, tmp_path: Path
 ) -> None:
     world.store.drafts.create("1e4", kind, "1e4", world.container.url, "ada")
     (tmp_path / FILE).write_bytes(image_bytes("JPEG"))
-    told = run(import_snippets(endpoint, "1e4", kind), "curl", tmp_path, [FILE])
-    assert '"number":0' in told.replace(" ", "")
+    assert "0" in run(import_snippets(endpoint, "1e4", kind), language, tmp_path, [FILE])
     draft = world.store.drafts.find("1e4")
     [image] = world.store.drafts.all_images(draft.sequence)
     assert (image.file_name, [label.tag for label in image.labels]) == (FILE, ["ash"])
-    (tmp_path / "new").mkdir()
-    assert "beech" in run(new_snippets(endpoint), "curl", tmp_path / "new")
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "CLI"])
+def test_a_draft_begins_from_nothing(language: str, world: World, endpoint: str, tmp_path: Path) -> None:
+    run(new_snippets(endpoint), language, tmp_path)
+    draft = world.store.drafts.find("leaves")
+    assert [tag.name for tag in world.store.drafts.tags(draft.sequence)] == ["ash", "beech"]
