@@ -97,6 +97,12 @@ class DraftPages:
                 found |= {sha256: number for sha256, number in session.execute(query.order_by(row.number.desc()))}  # noqa: C416 - rows are tuples only by shape
         return found
 
+    def with_digests(self, draft: int, digests: Sequence[str]) -> tuple[DraftImageRecord, ...]:
+        """Those of these images that the draft has, also of those that were removed; of copies, the first."""
+        numbers = self.known(draft, digests).values()
+        with self._database.reading() as session:
+            return images_of(session, draft, sorted(numbers))
+
     def all_images(self, draft: int, *, removed: bool = False) -> Iterator[DraftImageRecord]:
         """All images by number, a thousand at a time; those that were removed only if asked for."""
         row, last = DraftImageRow, -1

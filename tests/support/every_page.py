@@ -76,6 +76,8 @@ ROUTES = (
         "/datasets/{name}/health/{section}",
         [f"datasets/pets/health/{section}" for section in ("checker", "labels", "sides", "near", "copies")],
     ),
+    Route("/new", ["new"]),
+    Route("/drafts/{draft}/import", ["drafts/labels/import", "drafts/boxes/import"]),
     Route("/drafts/{draft}/images", ["drafts/labels/images", "drafts/boxes/images?only=new"], Kind.DATA),
     Route("/drafts/{draft}/counts", ["drafts/labels/counts"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}", ["drafts/labels/images/0", "drafts/boxes/images/0"], Kind.DATA),

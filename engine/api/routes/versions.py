@@ -62,7 +62,7 @@ def get(service: Serving, name: PathName, digest: Digest) -> Response:
 )
 def annotations(service: Serving, name: PathName, digest: Digest) -> Response:
     version = service.store.versions.find(name, digest)
-    data = _read(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
+    data = read_version_blob(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
     return Response(data, media_type="application/json")
 
 
@@ -77,10 +77,10 @@ def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -
     if number >= len(version.base_uris):
         raise NotFound("version", f"{digest}: base {number}")
     uri = version.base_uris[number]
-    if not uri.startswith(f"{_container_of(version)}/"):
+    if not uri.startswith(f"{container_of_version(version)}/"):
         message = f"The dataset's file {without_query(uri)} is not in the container of the Studio, so it can't be read here."
         raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message)
-    return Response(_read(service, version, uri, ANNOTATIONS_BYTES_MAX), media_type="application/json")
+    return Response(read_version_blob(service, version, uri, ANNOTATIONS_BYTES_MAX), media_type="application/json")
 
 
 @router.get(
@@ -91,7 +91,7 @@ def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -
 )
 def image(service: Serving, name: PathName, digest: Digest, file: ImageFile) -> Response:
     version = service.store.versions.find(name, digest)
-    data = _read(service, version, f"{_container_of(version)}/{IMAGES}{file}")
+    data = read_version_blob(service, version, f"{container_of_version(version)}/{IMAGES}{file}")
     # The original: a browser must never show it, because it would believe what the file says of itself.
     headers = {"Content-Disposition": f'attachment; filename="{file}"', "X-Content-Type-Options": "nosniff"}
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -120,7 +120,7 @@ def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
     )
 
 
-def _read(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
+def read_version_blob(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
     """A blob of a version. Raises NotFound, NoStudioContainer; refuses with 502 what can't be read."""
     if service.studio_container is None:
         raise NoStudioContainer
@@ -138,5 +138,6 @@ def _read(service: Service, version: VersionRecord, url: str, max_bytes: int = I
     return blob.data
 
 
-def _container_of(version: VersionRecord) -> str:
+def container_of_version(version: VersionRecord) -> str:
+    """URL of the container of a version's blobs."""
     return version.annotation_file_uri.rpartition("/annotations/")[0]

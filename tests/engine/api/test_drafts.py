@@ -142,7 +142,11 @@ def test_a_version_begins_the_next_draft(labelled: World) -> None:
         second["digest"],
         first["digest"],
     ]
-    assert ok(labelled.call("GET", "drafts/next"))["base"]["moved"] is True
+    after = ok(labelled.call("GET", "drafts/next"))
+    assert (after["base"]["moved"], after["changedImages"]) == (False, 0), "the draft is based on what it saved"
+    assert ok(labelled.call("GET", "drafts/d"))["base"]["moved"] is True
+    code, _, message = error(labelled.call("POST", "drafts/d:save", json={}))
+    assert (code, "Merge the draft first" in message) == (400, True)
 
 
 def test_what_a_stack_declares_is_not_changed(labelled: World) -> None:

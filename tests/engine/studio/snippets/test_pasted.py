@@ -29,6 +29,7 @@ from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.draft_import import FILE, import_snippets, new_snippets
 from vision_customization.engine.studio.snippets.drafts import label_snippets
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
@@ -147,3 +148,23 @@ def test_an_image_is_labelled(kind: AnnotationKind, world: World, endpoint: str,
     image = world.store.drafts.image(draft.sequence, 0)
     assert image is not None
     assert [label.tag for label in image.labels] == ["TAG"]
+
+
+@pytest.mark.parametrize("language", ["curl", "Python"])
+@pytest.mark.parametrize("kind", list(AnnotationKind))
+def test_a_draft_gets_a_picture_with_labels(
+    kind: AnnotationKind, language: str, world: World, endpoint: str, tmp_path: Path
+) -> None:
+    world.store.drafts.create("1e4", kind, "1e4", world.container.url, "ada")
+    (tmp_path / FILE).write_bytes(image_bytes("JPEG"))
+    assert "0" in run(import_snippets(endpoint, "1e4", kind), language, tmp_path, [FILE])
+    draft = world.store.drafts.find("1e4")
+    [image] = world.store.drafts.all_images(draft.sequence)
+    assert (image.file_name, [label.tag for label in image.labels]) == (FILE, ["ash"])
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "CLI"])
+def test_a_draft_begins_from_nothing(language: str, world: World, endpoint: str, tmp_path: Path) -> None:
+    run(new_snippets(endpoint), language, tmp_path)
+    draft = world.store.drafts.find("leaves")
+    assert [tag.name for tag in world.store.drafts.tags(draft.sequence)] == ["ash", "beech"]
