@@ -97,12 +97,18 @@ ROUTES = (
         "/drafts/{draft}/tags/change",
         ["drafts/empty/tags/change?tag=cat&name=dog", "drafts/empty/tags/change?tag=cat&delete=yes"],
     ),
+    Route("/new", ["new"]),
+    Route("/drafts/{draft}/import", ["drafts/labels/import", "drafts/boxes/import"]),
     Route("/drafts/{draft}/images", ["drafts/labels/images", "drafts/boxes/images?only=new"], Kind.DATA),
     Route("/drafts/{draft}/counts", ["drafts/labels/counts"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}", ["drafts/labels/images/0", "drafts/boxes/images/0"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}/suggestion", ["drafts/labels/images/0/suggestion"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}/thumbnail", ["drafts/labels/images/0/thumbnail"], Kind.PICTURE),
     Route("/drafts/{draft}/images/{number}/view", ["drafts/labels/images/0/view"], Kind.PICTURE),
+    Route(
+        "/drafts/{draft}/label", ["drafts/labels/label?number=0", "drafts/boxes/label?number=0", "drafts/labels/label?only=new"]
+    ),
+    Route("/drafts/{draft}/label/images", ["drafts/labels/label/images?after=0"], Kind.DATA),
     Route("/models", ["models"]),
     Route("/models/{name}", ["models/m", "models/boxes", "models/running", "models/failed"]),
     Route("/models/{name}/progress", ["models/running/progress"], part=True),

@@ -160,6 +160,16 @@ def test_pages_by_tag_and_choice(store: Store) -> None:
     assert [store.drafts.next_unlabelled(draft.sequence, after) for after in (-1, 1, 4)] == [1, 4, 1]
     assert [image.number for image in store.drafts.all_images(draft.sequence, removed=True)] == [0, 1, 2, 3, 4]
 
+    def beside(number: int, count: int, **filters: object) -> list[int]:
+        return [image.number for image in store.drafts.beside(draft.sequence, number, count, **filters)]  # type: ignore[arg-type]
+
+    assert beside(-1, 2) == [0, 1]
+    assert beside(1, 9) == [2, 4], "what was removed is passed over"
+    assert beside(4, 2, before=True) == [2, 1]
+    assert beside(0, 9, tag="ash") == [2]
+    assert beside(-1, 9, choice=ImageChoice.UNLABELLED) == [1, 4]
+    assert beside(0, 9, before=True) == beside(9, 9) == beside(-1, 9, tag="nothing") == []
+
 
 def test_a_picture_is_in_a_draft_once(store: Store) -> None:
     draft_of(store, [content(0, (0, None))])
@@ -168,7 +178,9 @@ def test_a_picture_is_in_a_draft_once(store: Store) -> None:
     assert counts(store) == (0, 0, 2, 0, 0)
     assert store.drafts.add("d", [new(0)], "ada") == [(0, False)]
     assert counts(store) == (1, 0, 1, 0, 1)
-    assert store.drafts.known(store.drafts.find("d").sequence, [sha256(0), sha256(7)]) == {sha256(0): 0}
+    draft = store.drafts.find("d").sequence
+    assert store.drafts.known(draft, [sha256(0), sha256(7)]) == {sha256(0): 0}
+    assert [image.number for image in store.drafts.with_digests(draft, [sha256(7), sha256(0)])] == [0]
 
 
 def test_a_tag_is_renamed_without_a_change_of_images(store: Store) -> None:
