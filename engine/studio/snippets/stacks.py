@@ -33,8 +33,8 @@ API = Stack()
 OTHER_DATASET = "TEST-DATASET"
 """Stands for a dataset to evaluate on, of a model that has none."""
 
-_UNKNOWN_OF_DATASETS = "the place of the images in that text (source, annotationFiles)"
-_UNKNOWN_OF_MODELS = "the gate of that text (evaluationDataset, require)"
+_UNKNOWN_OF_DATASETS = "where its images come from (source, annotationFiles)"
+_UNKNOWN_OF_MODELS = "its gate (evaluationDataset, require)"
 
 _DIGEST = re.compile(f"-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}$")
 
@@ -68,8 +68,8 @@ def _named(owner: Owner) -> str:
 def _not_its_text(owner: Owner, unknown: str) -> list[str]:
     """Remarks of something that a stack declares."""
     return [
-        f"{_named(owner)} declares this in a text of its own, which the engine does not know.",
-        f"Do not replace that text with this one: this one does not have {unknown}.",
+        f"{_named(owner)} declares this in a text of its own. Change that text.",
+        f"Do not replace it with this one, which lacks {unknown}.",
     ]
 
 

@@ -316,7 +316,7 @@ def test_what_a_stack_declares_is_not_changed_here(world: World, owner: Browser)
         assert "The Pulumi stack <code>photos/dev</code> declares the" in refused.text
         assert "Change the stack&#39;s file instead" in refused.text
     yaml = unescape(owner.get("published/trees").text)
-    assert "# The Pulumi stack photos/dev declares this in a text of its own, which the engine does not know." in yaml
+    assert "# The Pulumi stack photos/dev declares this in a text of its own. Change that text." in yaml
     assert "declares this name" in owner.get("published/trees").text
 
 

@@ -377,9 +377,7 @@ STACKS_DATASET = dataset("trees", custom_properties={"managedBy": "pulumi:photos
 )
 def test_what_a_stack_declares_is_not_its_own_text(snippets: list[Snippet], lacks: str, datasets: set[str]) -> None:
     text = text_of(snippets, "YAML")
-    assert text.startswith(
-        "# The Pulumi stack photos/dev declares this in a text of its own, which the engine does not know.\n"
-    )
+    assert text.startswith("# The Pulumi stack photos/dev declares this in a text of its own. Change that text.\n")
     assert lacks in text.splitlines()[1]
     config = yaml.safe_load(text)["config"]
     assert all(section.startswith("photos:") for section in config)
