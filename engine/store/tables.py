@@ -159,6 +159,7 @@ class PublicationRow(Table):
     published: Mapped[datetime]
     published_by: Mapped[str | None] = mapped_column(String(WHO_MAX_LENGTH))
     reason: Mapped[str | None] = mapped_column(Text)
+    evaluation: Mapped[str | None] = mapped_column(NAME)
 
 
 class DismissalRow(Table):

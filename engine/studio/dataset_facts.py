@@ -14,7 +14,6 @@ from vision_customization.engine.orders.versions import STUDIO
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse, NotFound
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
-from vision_customization.engine.studio.snippets.stacks import API, Stack
 from vision_customization.engine.studio.visit import Visit
 
 KINDS = {
@@ -161,6 +160,4 @@ def used_by(uses: Sequence[DatasetUse], shown: int) -> tuple[list[str], int]:
 
 def code(visit: Visit, record: DatasetRecord) -> list[Snippet]:
     """What declares a dataset, and what asks for it."""
-    owner = owner_of((record.custom_properties or {}).get(MANAGED_BY))
-    stack = Stack(owner.project) if owner is not None and owner.project else API
-    return dataset_snippets(visit.origin, record, stack)
+    return dataset_snippets(visit.origin, record)

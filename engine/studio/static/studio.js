@@ -70,8 +70,25 @@ function choose(tab) {
   }
 }
 
+/**
+ * Open the part of the page that an address names: browsers only scroll to a closed one. Then the page is as long as it has to
+ * be to scroll there.
+ * @param {string} hash with its #
+ */
+function openNamed(hash) {
+  const part = hash.length > 1 ? document.getElementById(hash.slice(1))?.closest("details") : null;
+  if (!part || part.open) return;
+  part.open = true;
+  part.scrollIntoView();
+}
+
+openNamed(location.hash);
+window.addEventListener("hashchange", () => openNamed(location.hash));
+
 document.addEventListener("click", async (event) => {
   const target = event.target instanceof Element ? event.target : null;
+  const inner = target?.closest("a[href^='#']");
+  if (inner instanceof HTMLAnchorElement) openNamed(inner.hash);
   if (target?.closest("[data-keys]")) keysDialog()?.showModal();
   const tab = target?.closest("[data-tabs] [role=tab]");
   if (tab) choose(tab);

@@ -114,10 +114,10 @@ def test_a_new_label_of_an_accepted_image_counts_again(owner: Browser, pets: Wor
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({}, "finding: must be one of"),
-        ({"finding": "other", "key": "a" * 64}, "finding: must be one of"),
-        ({"finding": "labels", "key": "../" * 20}, "key: must be 64 hex digits"),
-        ({"finding": "labels", "key": "A" * 64}, "key: must be 64 hex digits"),
+        ({}, "Finding: must be one of"),
+        ({"finding": "other", "key": "a" * 64}, "Finding: must be one of"),
+        ({"finding": "labels", "key": "../" * 20}, "Key: must be 64 hex digits"),
+        ({"finding": "labels", "key": "A" * 64}, "Key: must be 64 hex digits"),
     ],
 )
 def test_only_findings_can_be_accepted(owner: Browser, pets: World, form: Mapping[str, str], said: str) -> None:
