@@ -60,7 +60,7 @@ def home(visit: Visit) -> Response:
     return visit.render("home.html", datasets=datasets, models=models, snippets=snippets, **_activity(visit))
 
 
-@pages.get("/activity")
+@pages.get("/activity", is_polled=True)
 def activity(visit: Visit) -> Response:
     return visit.render("home_activity.html", **_activity(visit))
 
