@@ -30,8 +30,12 @@ export function isForField(event) {
   return target instanceof HTMLElement && (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
 
-function keysDialog() {
-  return /** @type {HTMLDialogElement | null} */ (document.getElementById("keys"));
+function showKeys() {
+  const dialog = document.getElementById("keys");
+  if (!(dialog instanceof HTMLDialogElement)) return;
+  const filterKey = dialog.querySelector("[data-keys-filter]");
+  filterKey?.toggleAttribute("hidden", !document.querySelector("[data-filter]"));
+  dialog.showModal();
 }
 
 let goes = 0;
@@ -39,7 +43,7 @@ document.addEventListener("keydown", (event) => {
   if (isForField(event)) return;
   if (event.key === "?") {
     event.preventDefault();
-    keysDialog()?.showModal();
+    showKeys();
   } else if (event.key === "/") {
     const filter = document.querySelector("[data-filter]");
     if (filter instanceof HTMLElement) {
@@ -72,7 +76,7 @@ function choose(tab) {
 
 document.addEventListener("click", async (event) => {
   const target = event.target instanceof Element ? event.target : null;
-  if (target?.closest("[data-keys]")) keysDialog()?.showModal();
+  if (target?.closest("[data-keys]")) showKeys();
   const tab = target?.closest("[data-tabs] [role=tab]");
   if (tab) choose(tab);
   const copy = target?.closest("[data-copy]");
