@@ -34,8 +34,8 @@ NEAR_IMAGES_MAX = 20_000
 
 
 class Group(BaseModel):
-    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here. `key` is another one if
-    other images do, wherever they stand in the dataset."""
+    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here. `key` depends on which
+    images these are, and not on their positions in the dataset."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 def inputs_of(store: Store, dataset: str) -> Inputs | None:
-    """What an inspection of a dataset is made from now: content indexes, the models that have read images since, and the version
-    of the inspection itself. None until the dataset's content is known."""
+    """What an inspection of a dataset is made from now: content indexes, the models that have read images since, and the
+    version of the inspection itself. None until the dataset's content is known."""
     content = store.content.shown(dataset)
     if content is None:
         return None

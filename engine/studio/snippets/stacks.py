@@ -26,7 +26,7 @@ class Stack:
 
 
 API = Stack()
-"""Nobody's: what was registered or trained by the API or the Studio, as the project's own program would declare it."""
+"""No stack's: what was registered or trained by the API or the Studio, as the project's own program would declare it."""
 
 _DIGEST = re.compile(f"-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}$")
 
