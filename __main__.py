@@ -24,6 +24,8 @@ def make_workspace(settings: StackSettings, stack: str) -> Workspace:
         engine_port=local.engine_port,
         storage_port=local.storage_port,
         custom_vision=local.custom_vision,
+        novel_samples=local.novel_samples,
+        novel_sample_days=local.novel_sample_days,
     )
     return LocalWorkspace("workspace", args)
 
@@ -59,6 +61,7 @@ def declare_datasets(settings: StackSettings, workspace: Workspace) -> dict[str,
             annotation_files=dataset.annotation_files,
             source=dataset.source,
             uris=dataset.annotation_file_uris,
+            content=dataset.content,
             purpose="training" if settings.is_trained_on(name) else "evaluation",
             custom_properties=dataset.custom_properties or None,
             delete_images=dataset.delete_images,

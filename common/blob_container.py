@@ -94,14 +94,19 @@ def open_blob(url: str, *, account_key: str | None = None, credential: TokenCred
     """A client of one blob, like `open_container`."""
     from azure.storage.blob import BlobClient
 
-    parts = urlsplit(url)
-    if parts.query:
+    if urlsplit(url).query:
         raise StorageError("blob URI: remove the SAS token, and pass it as the dataset's authentication")
-    container = "/".join(parts.path.split("/")[: 3 if _is_path_style(parts.hostname or "") else 2])
-    parsed = ContainerUrl.parse(f"{parts.scheme}://{parts.netloc}{container}")
+    parsed = ContainerUrl.parse(container_of_blob(url))
     return BlobClient.from_blob_url(
         url, credential=_credential(parsed.account, account_key, credential), **_options(parsed.loopback)
     )
+
+
+def container_of_blob(url: str) -> str:
+    """The URL of the container that a blob is in."""
+    parts = urlsplit(url)
+    container = "/".join(parts.path.split("/")[: 3 if _is_path_style(parts.hostname or "") else 2])
+    return f"{parts.scheme}://{parts.netloc}{container}"
 
 
 def _credential(account: str, account_key: str | None, credential: TokenCredential | None) -> Any:  # noqa: ANN401 - two kinds

@@ -208,7 +208,8 @@ class DatasetVersion(Wire):
     """A version of a dataset: immutable, named by its content.
 
     `digest` is that of a `Dataset`'s content; `tags` maps each tag to the number of its labels. `changes` says in words what
-    is different from what the draft began with. `registered` is the dataset that has this content, if one does.
+    is different from what the draft began with, whose COCO files are `base_files` in number. `registered` is the dataset that
+    has this content, if one does.
     """
 
     digest: str
@@ -219,6 +220,7 @@ class DatasetVersion(Wire):
     labels: int
     tags: Mapping[str, int]
     changes: list[str]
+    base_files: int = 0
     message: str | None = None
     saved_by: str
     saved_date_time: Timestamp

@@ -106,6 +106,10 @@ class Settings(BaseModel):
         None,
         description="Blob container, with a SAS token or for the engine's identity, for what people label. [default: none do]",
     )
+    novel_samples: int = Field(
+        0, ge=0, le=10_000, description="How many images that a classifier finds novel are kept, to be labelled; 0 keeps none."
+    )
+    novel_sample_days: int = Field(30, ge=1, le=3650, description="For how many days such an image is kept.")
     weights_dir: Path = Field(default_factory=default_weights_dir, description="Folder of the pretrained weights.")
     threads: int = Field(default_factory=usable_cores, ge=1, le=256, description="Threads that decode and analyze images.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes that `serve` starts; 0 if `worker` runs elsewhere.")

@@ -95,6 +95,10 @@ class AzureSettings(Settings):
     """The app registration with which people sign in there; by default only the engine's key signs in."""
     studio_labelling: bool = False
     """Let people label there: the engine may add blobs to the training container, by a role that the stack defines."""
+    novel_samples: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many images that a classifier finds novel the engine keeps, for people to label; by default none."""
+    novel_sample_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days."""
     private_network: bool = False
     """Make storage, database, Vision account and engine reachable only from a virtual network."""
     address_prefix: Annotated[str, Field(pattern=r"^(\d{1,3}\.){3}\d{1,3}/16$")] = "10.42.0.0/16"

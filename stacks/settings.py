@@ -20,6 +20,7 @@ from stacks.azure_settings import (
     Settings,
 )
 from stacks.written_names import misread_keys, unproven
+from vision_customization.contract.content_reference import digest_of_reference
 from vision_customization.contract.datasets import AnnotationFileUris, CustomProperties
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.gate import faults
@@ -55,6 +56,8 @@ class DatasetSettings(Settings):
     """The folder, relative to the program."""
     annotation_file_uris: AnnotationFileUris | None = None
     """COCO files in blob storage, instead of `source` and `annotationFiles`."""
+    content: str | None = None
+    """Instead of both: a version in the stack's own container, as `sha256:DIGEST`."""
     custom_properties: CustomProperties = Field(default={})
     delete_images: bool = False
     """When the dataset is deleted, delete its images from storage, too."""
@@ -66,11 +69,19 @@ class DatasetSettings(Settings):
             raise ValueError(RESERVED)
         return properties
 
+    @field_validator("content")
+    @classmethod
+    def _content_is_a_digest(cls, content: str | None) -> str | None:
+        if content is not None:
+            digest_of_reference(content)
+        return content
+
     @model_validator(mode="after")
     def _lies_in_one_place(self) -> Self:
         local = self.source is not None and self.annotation_files is not None
-        if (self.source is None) != (self.annotation_files is None) or local == (self.annotation_file_uris is not None):
-            raise ValueError("set source and annotationFiles, or annotationFileUris")
+        places = (local, self.annotation_file_uris is not None, self.content is not None)
+        if (self.source is None) != (self.annotation_files is None) or places.count(True) != 1:
+            raise ValueError("set source and annotationFiles, or annotationFileUris, or content")
         return self
 
 
@@ -129,6 +140,10 @@ class LocalSettings(Settings):
     """Ports of 127.0.0.1; by default free ones."""
     custom_vision: bool = False
     """Also answer the prediction calls of Custom Vision's clients."""
+    novel_samples: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many images that a classifier finds novel the engine keeps, for people to label; by default none."""
+    novel_sample_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days."""
 
 
 class StackSettings(Settings):

@@ -36,6 +36,8 @@ NOT_RUN = {
     ("docs/stacks.md", "yaml"): "parts of a stack's file; tests/stacks/test_documentation.py holds its keys",
     ("docs/stacks.md", "python"): "needs an Azure subscription",
     ("docs/azure.md", "python"): "needs an Azure subscription",
+    ("docs/azure.md", "yaml"): "a part of a stack's file; tests/stacks/azure/test_studio_labelling.py sets it",
+    ("docs/datasets.md", "yaml"): "a part of a stack's file; tests/stacks/test_drafts.py deploys one like it",
     ("docs/resources.md", "python"): "an import, which tests/test_exports.py resolves",
     ("docs/datasets.md", "python"): "needs a service and images of the reader's; tests/test_exports.py resolves its imports",
     ("docs/product-recognition.md", "python"): "needs a trained detector; tests/test_exports.py resolves its imports",

@@ -42,6 +42,7 @@ class AzureArgs:
     `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
     `studio`: whether the engine serves the Studio, its web pages; `studio_client_id`: the app registration that signs in there;
     `studio_labelling`: whether people may label there, for which the engine may add blobs to the training container.
+    `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
     `image` is the engine's; `registry` a registry that the engine's identity may pull it from, none for a public image.
     """
 
@@ -59,6 +60,8 @@ class AzureArgs:
     studio: bool = False
     studio_client_id: str | None = None
     studio_labelling: bool = False
+    novel_samples: int = 0
+    novel_sample_days: int = 30
     private_network: bool = False
     address_prefix: str = ADDRESS_PREFIX
     protect: bool = False

@@ -21,6 +21,7 @@ from vision_customization.components.azure.storage import TRAINING, TrainingStor
 from vision_customization.components.azure.vision_account import VisionAccount, VisionAccountArgs
 from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
+from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
 
 
@@ -281,6 +282,7 @@ class AzureWorkspace(pulumi.ComponentResource):
                     ),
                     **({"VISION_ENGINE_CUSTOM_VISION": "true"} if self._args.custom_vision else {}),
                     **self._studio(),
+                    **novel_sample_settings(self._args.novel_samples, self._args.novel_sample_days),
                 },
                 # Workers add nothing there, and keep their revision when this changes.
                 api_settings={"VISION_ENGINE_STUDIO_CONTAINER": storage.training_url} if self._args.studio_labelling else {},

@@ -10,6 +10,7 @@ from vision_customization.components.generated_key import GeneratedKey
 from vision_customization.components.given import args_of
 from vision_customization.components.local.container import LocalContainer
 from vision_customization.components.local.service import LocalService
+from vision_customization.components.novel_samples import novel_sample_settings
 from vision_customization.customization.resources import Service, TrainingContainer
 
 ACCOUNT = "local"
@@ -22,12 +23,15 @@ class LocalArgs:
 
     `data_dir` holds all data of storage and engine, relative to the program's folder. The ports are free ones unless given.
     `custom_vision`: whether the engine also answers the prediction calls of Custom Vision's clients.
+    `novel_samples`: how many images that a classifier finds novel the engine keeps, and for how many days.
     """
 
     data_dir: str
     engine_port: int | None = None
     storage_port: int | None = None
     custom_vision: bool = False
+    novel_samples: int = 0
+    novel_sample_days: int = 30
 
 
 class LocalWorkspace(pulumi.ComponentResource):
@@ -77,6 +81,7 @@ class LocalWorkspace(pulumi.ComponentResource):
                 "VISION_ENGINE_ALLOWED_HOSTS": storage.endpoint.apply(lambda endpoint: urlsplit(endpoint).netloc),
                 "VISION_ENGINE_STUDIO_CONTAINER": container.adding_url,
                 **({"VISION_ENGINE_CUSTOM_VISION": "true"} if args.custom_vision else {}),
+                **novel_sample_settings(args.novel_samples, args.novel_sample_days),
             },
             data_dir=str(PurePath(args.data_dir, "engine")),
             health_path="/healthz",

@@ -13,6 +13,7 @@ from vision_customization.customization.cli.commands.check import check
 from vision_customization.customization.cli.commands.compare import compare
 from vision_customization.customization.cli.commands.convert import convert
 from vision_customization.customization.cli.commands.datasets import datasets
+from vision_customization.customization.cli.commands.drafts import drafts
 from vision_customization.customization.cli.commands.evaluate import evaluate
 from vision_customization.customization.cli.commands.export import export
 from vision_customization.customization.cli.commands.import_project import import_project
@@ -65,8 +66,8 @@ def vision() -> None:
 
 
 for command in (
-    init, new, check, convert, import_project, datasets, models, evaluate, compare, predict, products, planogram, export,
-    studio,
+    init, new, check, convert, import_project, datasets, drafts, models, evaluate, compare, predict, products, planogram,
+    export, studio,
 ):  # fmt: skip
     vision.add_command(command)
 

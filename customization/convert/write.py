@@ -13,6 +13,7 @@ from typing import Any
 
 from vision_customization.common.file_digest import file_digest
 from vision_customization.customization.convert.labelled import LabelledImage, LabelledImages
+from vision_customization.customization.datasets.new_file import put_in_place
 from vision_customization.customization.errors import ConversionFailed
 
 
@@ -123,23 +124,11 @@ def copy_files(copies: Mapping[Path, Path]) -> None:
         os.close(handle)
         try:
             shutil.copy2(source, partial)
-            _put_in_place(Path(partial), target)
+            put_in_place(Path(partial), target)
         except FileExistsError:
             raise ConversionFailed([f"{target}: another process has just created this file. Try again"]) from None
         finally:
             Path(partial).unlink(missing_ok=True)
-
-
-def _put_in_place(partial: Path, target: Path) -> None:
-    """Raises FileExistsError if another process has created the file meanwhile; a plain rename would replace it."""
-    try:
-        os.link(partial, target)
-    except FileExistsError:
-        raise
-    except OSError:  # not every file system has links
-        if target.exists():
-            raise FileExistsError from None
-        partial.rename(target)
 
 
 def _digest_of(file: Path) -> str | None:

@@ -49,6 +49,7 @@ __all__ = [
     "digest_uris",
     "ensure_container",
     "missing_blobs",
+    "present_images",
     "read_manifest",
     "upload_content",
 ]
@@ -243,7 +244,7 @@ def _upload_images(
 ) -> tuple[int, int]:
     """Upload the missing images; returns the number of images and bytes sent."""
     wanted = {entry.blob_name: entry for entry in entries}
-    present, all_listed = _present(container, len(wanted))
+    present, all_listed = present_images(container, len(wanted))
     missing = [entry for name, entry in wanted.items() if name not in present]
     bytes_total = sum(entry.size for entry in missing)
     sent = sent_bytes = done_bytes = 0
@@ -269,7 +270,7 @@ def _upload_images(
     return sent, sent_bytes
 
 
-def _present(container: ContainerClient, wanted: int) -> tuple[set[str], bool]:
+def present_images(container: ContainerClient, wanted: int) -> tuple[set[str], bool]:
     """The images in the container, and whether the list is complete."""
     names: set[str] = set()
     for name in container.list_blob_names(name_starts_with=IMAGES):

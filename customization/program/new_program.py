@@ -28,6 +28,7 @@ datasets = {
         annotation_files=declared.get("annotationFiles"),
         source=declared.get("source"),
         uris=declared.get("annotationFileUris"),
+        content=declared.get("content"),
         purpose="training" if any(model["trainingDataset"] == name for model in models.values()) else "evaluation",
     )
     for name, declared in (config.get_object("datasets") or {}).items()

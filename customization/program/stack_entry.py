@@ -32,7 +32,7 @@ def stack_entry(
     Args:
         kind: the annotation kind of the datasets.
         images: how many there are to train from; with the number of their `tags`, they decide the time budget.
-        training: where the dataset is: `source` and `annotationFiles`, or `annotationFileUris`.
+        training: where the dataset is: `source` and `annotationFiles`, `annotationFileUris`, or `content`.
         evaluation: the same of the images to evaluate on.
         require: the gate, which needs `evaluation`.
     """

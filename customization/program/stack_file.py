@@ -153,7 +153,7 @@ def _put(datasets: Any, name: str, labels: Mapping[str, Any]) -> None:  # noqa: 
     if there is None:
         datasets[_quoted(name)] = _plain(labels)
         return
-    for key in {"annotationFiles", "annotationFileUris", "source"} - labels.keys():
+    for key in {"annotationFiles", "annotationFileUris", "content", "source"} - labels.keys():
         there.pop(key, None)
     for key, value in labels.items():
         if there.get(key) != value:

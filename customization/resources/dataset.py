@@ -15,6 +15,7 @@ from vision_customization.common.dataset_content.manifest import Manifest, compa
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
 from vision_customization.contract.content_changes import counted_changes
+from vision_customization.contract.content_reference import digest_of_reference
 from vision_customization.contract.enums import AnnotationKind, Purpose
 from vision_customization.contract.owners import MANAGED_BY, RESERVED
 from vision_customization.contract.texts import counted
@@ -22,6 +23,7 @@ from vision_customization.customization.datasets.content import Content, check_d
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.registration import reading_with, register_dataset
 from vision_customization.customization.datasets.source import DatasetSource, read_dataset
+from vision_customization.customization.datasets.stored_content import find_stored
 from vision_customization.customization.datasets.upload import (
     UploadProgress,
     delete_content,
@@ -47,6 +49,7 @@ from vision_customization.customization.resources.row import Row, row_urn
 if TYPE_CHECKING:
     from vision_customization.contract.datasets import Authentication
     from vision_customization.contract.datasets import Dataset as RegisteredDataset
+    from vision_customization.contract.drafts import Draft
     from vision_customization.customization.client.client import VisionClient
 
 STATE_FOLDER = Path(".vision")
@@ -70,6 +73,7 @@ class DatasetProvider(VisionProvider):
         "annotation_files",
         "source",
         "uris",
+        "content",
         "purpose",
         "custom_properties",
         "managed_by",
@@ -85,7 +89,10 @@ class DatasetProvider(VisionProvider):
         named = name_failures("dataset_name", news.get("dataset_name"), "Give this Dataset another `dataset_name`")
         if wrong := wrong_arguments(news):
             return dynamic.CheckResult(news, [*named, *wrong])
-        checked = self._check_files(news) if news.get("uris") is None else self._check_uris(olds, news)
+        if news.get("content") is not None:
+            checked = self._check_content(olds, news)
+        else:
+            checked = self._check_files(news) if news.get("uris") is None else self._check_uris(olds, news)
         return dynamic.CheckResult(checked.inputs, [*named, *checked.failures])
 
     @staticmethod
@@ -98,7 +105,7 @@ class DatasetProvider(VisionProvider):
             return dynamic.CheckResult(news, failures("source", [str(violation) for violation in error.violations]))
         except VisionError as error:
             return dynamic.CheckResult(news, failures("source", [str(error)]))
-        keep_manifest(content)
+        keep_manifest(content.manifest)
         training_overlap.remember(content)
         return dynamic.CheckResult({**news, **describe(content)}, [])
 
@@ -114,6 +121,37 @@ class DatasetProvider(VisionProvider):
                 return dynamic.CheckResult({**news, "digest": olds["digest"]} if "digest" in olds else news, [])
             return dynamic.CheckResult(news, failures("uris", [str(error)]))
         return dynamic.CheckResult({**news, "digest": content.digest}, [])
+
+    @staticmethod
+    def _check_content(olds: Properties, news: Properties) -> dynamic.CheckResult:
+        """The digest is known without a look. A content that is not deployed yet is read from the container and checked."""
+        if not is_known(news["content"], news.get("annotation_kind"), news.get("purpose")):
+            return dynamic.CheckResult(news, [])
+        try:
+            digest = digest_of_reference(news["content"])
+        except ValueError as error:
+            return dynamic.CheckResult(news, failures("content", [str(error)]))
+        declared = {**news, "digest": digest}
+        if olds.get("digest") == digest and olds.get("annotation_kind") == news["annotation_kind"]:
+            return dynamic.CheckResult({**declared, "images": olds.get("images"), "tags": olds.get("tags")}, [])
+        unseen = not is_known(news.get("container_url"), news.get("account_key"))
+        if unseen or is_stopped(news["container_url"]):  # the update starts it, and checks again
+            manifest = cached_manifest(digest)
+            return dynamic.CheckResult({**declared, **({} if manifest is None else manifest_numbers(manifest))}, [])
+        try:
+            found = find_stored(
+                news["container_url"],
+                digest,
+                news["annotation_kind"],
+                news.get("purpose"),
+                account_key=news.get("account_key"),
+            )
+        except DatasetInvalid as error:
+            return dynamic.CheckResult(news, failures("content", [str(violation) for violation in error.violations]))
+        except VisionError as error:
+            return dynamic.CheckResult(news, failures("content", [str(error)]))
+        keep_manifest(found.manifest)
+        return dynamic.CheckResult({**declared, **manifest_numbers(found.manifest)}, [])
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
         changed = self.changed(olds, news)
@@ -143,7 +181,7 @@ class DatasetProvider(VisionProvider):
         service = client(news)
         uris = olds["annotation_file_uris"] if self.changed(olds, news) == {"managed_by"} else self._upload(news)
         outs = {**news, **registered(self._update(service, news, uris))}
-        if olds["digest"] != news["digest"] and olds.get("uris") is None:
+        if olds["digest"] != news["digest"] and is_uploaded(olds):
             retire(service, olds, keep_images=not news.get("delete_images"))
         return outs
 
@@ -165,7 +203,7 @@ class DatasetProvider(VisionProvider):
 
     def remove(self, properties: Properties) -> None:
         service = client(properties)
-        if not properties.get("delete_images") or properties.get("uris") is not None:
+        if not properties.get("delete_images") or not is_uploaded(properties):
             service.delete_dataset(properties["dataset_name"])
             return
         with suppress(NotFound):
@@ -176,6 +214,14 @@ class DatasetProvider(VisionProvider):
         """Upload what the container lacks; returns the annotation files' URIs."""
         if properties.get("uris") is not None:
             return list(properties["uris"])
+        if properties.get("content") is not None:
+            stored = find_stored(
+                properties["container_url"],
+                properties["digest"],
+                properties["annotation_kind"],
+                account_key=properties.get("account_key"),
+            )
+            return list(stored.annotation_uris)
         content = read(properties)
         if content.digest != properties["digest"]:
             raise VisionError(
@@ -215,14 +261,41 @@ class DatasetProvider(VisionProvider):
 
 
 def retire(service: VisionClient, properties: Properties, *, keep_images: bool) -> None:
-    """Delete a content that its dataset no longer has, except what other registered datasets need."""
+    """Delete a content that its dataset no longer has, except what other registered datasets, drafts and versions need."""
+    datasets, drafts = list(service.list_datasets()), drafts_of(service)
+    names = {properties["dataset_name"], *(other.name for other in datasets), *(draft.dataset_name for draft in drafts or ())}
     delete_content(
         properties["container_url"],
         properties["digest"],
         account_key=properties.get("account_key"),
-        registered_uris=[uri for other in service.list_datasets() for uri in other.annotation_file_uris],
+        registered_uris=[
+            *(uri for other in datasets for uri in other.annotation_file_uris),
+            *(() if drafts is None else (uri for name in sorted(names) for uri in version_uris(service, name))),
+        ],
+        open_drafts=None if drafts is None else [draft.id for draft in drafts],
         keep_images=keep_images,
     )
+
+
+def drafts_of(service: VisionClient) -> list[Draft] | None:
+    """All drafts; None if the service knows no drafts."""
+    try:
+        return list(service.list_drafts())
+    except NotFound:
+        return None
+
+
+def version_uris(service: VisionClient, dataset_name: str) -> list[str]:
+    """The annotation files of a dataset's versions. They never change, and stay."""
+    try:
+        return [version.annotation_file_uri for version in service.list_versions(dataset_name)]
+    except NotFound:
+        return []
+
+
+def is_uploaded(properties: Mapping[str, Any]) -> bool:
+    """Whether the resource uploads its files, and so deletes them."""
+    return properties.get("uris") is None and properties.get("content") is None
 
 
 def wrong_arguments(news: Properties) -> list[dynamic.CheckFailure]:
@@ -292,22 +365,31 @@ def manifest_path(digest: str) -> Path:
     return STATE_FOLDER / "manifests" / f"{digest}.json"
 
 
-def keep_manifest(content: Content) -> None:
-    """Save the content's manifest, so that a later preview can show what changed."""
-    path = manifest_path(content.digest)
+def keep_manifest(manifest: Manifest) -> None:
+    """Save a content's manifest, so that a later preview can show what changed."""
+    path = manifest_path(manifest.digest)
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{time.monotonic_ns()}.partial")
-    partial.write_bytes(content.manifest.to_bytes())
+    partial.write_bytes(manifest.to_bytes())
     partial.replace(path)
+
+
+def cached_manifest(digest: str) -> Manifest | None:
+    path = manifest_path(digest)
+    return Manifest.from_bytes(path.read_bytes()) if path.exists() else None
+
+
+def manifest_numbers(manifest: Manifest) -> Properties:
+    """A content in numbers, as `describe` has them of files."""
+    return {"images": manifest.image_count, "tags": manifest.tags}
 
 
 def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None:
     """A former content's manifest: from the cache beside the program, or (in a fresh checkout) from the training container."""
-    path = manifest_path(digest)
-    if path.exists():
-        return Manifest.from_bytes(path.read_bytes())
+    if (cached := cached_manifest(digest)) is not None:
+        return cached
     if not is_known(properties.get("container_url"), properties.get("account_key")):
         return None
     try:
@@ -340,6 +422,8 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
     is new is uploaded; `pulumi destroy` unregisters the dataset and leaves the blobs, unless `delete_images`.
     Alternatively, `uris` names COCO files in blob storage whose images have absolute URLs. Their ETags show when one of them
     changes; the service checks their content.
+    Or `content` names a version that is in the workspace's container, as `sha256:DIGEST`: the Studio saved it there, or
+    `vision datasets copy` brought it. Nothing is uploaded.
     `purpose` (`training` or `evaluation`) chooses the limits that the files are checked against.
     """
 
@@ -361,14 +445,16 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
         annotation_files: pulumi.Input[Sequence[str]] | None = None,
         source: pulumi.Input[str] | None = None,
         uris: pulumi.Input[Sequence[str]] | None = None,
+        content: pulumi.Input[str] | None = None,
         dataset_name: pulumi.Input[str] | None = None,
         purpose: pulumi.Input[str] = "training",
         custom_properties: pulumi.Input[Mapping[str, str]] | None = None,
         delete_images: pulumi.Input[bool] = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        if (uris is None) == (source is None or annotation_files is None):
-            raise pulumi.RunError(f"dataset '{name}': pass either source and annotation_files, or uris")
+        given = (source is not None and annotation_files is not None, uris is not None, content is not None)
+        if given.count(True) != 1:
+            raise pulumi.RunError(f"dataset '{name}': pass source and annotation_files, or uris, or content")
         self.service = workspace.service
         super().__init__(
             DatasetProvider(),
@@ -381,6 +467,7 @@ class Dataset(dynamic.Resource, module="vision", name="Dataset"):
                 "annotation_files": annotation_files,
                 "source": source,
                 "uris": uris,
+                "content": content,
                 "purpose": purpose,
                 "custom_properties": custom_properties,
                 "managed_by": this_stack(),

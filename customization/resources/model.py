@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +12,8 @@ from vision_customization.common.errors import VisionError
 from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.estimates import estimate_text, outlook_text
 from vision_customization.contract.gate import Performance
-from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
+from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH
+from vision_customization.contract.model_names import is_trained_name, trained_name
 from vision_customization.contract.training_rules import kind_mismatch, tiles_fault
 from vision_customization.contract.training_time import budget_fault, budget_range_fault, duration
 from vision_customization.customization.errors import AlreadyExists, NotFound, TilesIgnored
@@ -26,6 +24,7 @@ from vision_customization.customization.resources.owner import other_owner, own_
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.retraining import estimate, is_estimable, tiles_of, why_retrained, workload
 from vision_customization.customization.resources.row import Row, row_urn
+from vision_customization.customization.resources.takeover import TAKEN_OVER, is_trained, takeover_line, was_trained_here
 
 if TYPE_CHECKING:
     from vision_customization.contract.evaluations import Evaluation as MeasuredModel
@@ -41,7 +40,7 @@ class NameTaken(VisionError):
 
 
 _RETRAINED: set[str] = set()
-"""The rows that said in this update why their model is trained again."""
+"""The rows that said in this update why their model is trained again, or that it is taken over."""
 
 
 class ModelProvider(VisionProvider):
@@ -75,8 +74,12 @@ class ModelProvider(VisionProvider):
         if problems or not is_known(kind, *(news.get(name) for name in named_by)):
             return dynamic.CheckResult(news, problems)
         name = physical_name(news)
-        if olds.get("model_name") != name and is_estimable(news):  # else nothing is trained
-            problems += check_budget(news, first=not olds)
+        if olds.get("model_name") != name:  # else nothing is trained
+            if is_trained(news, name):
+                if not olds:
+                    say_once(news, TAKEN_OVER)
+            elif is_estimable(news):
+                problems += check_budget(news, first=not olds)
         return dynamic.CheckResult({**news, "model_name": name}, problems)
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> dynamic.DiffResult:
@@ -84,13 +87,18 @@ class ModelProvider(VisionProvider):
         changed = self.changed({"tiles": 1, **olds}, {"tiles": 1, **news})
         retrains = sorted(changed & {"model_kind", "training_digest", "time_budget_in_hours", "tiles", "model_name"})
         if retrains:
-            _RETRAINED.add(news["row_urn"])
-            Row(news["row_urn"]).say(why_retrained(olds, news, engine_speed(news)))
+            name = news.get("model_name")
+            if name is not None and name != olds.get("model_name") and is_known(name) and is_trained(news, name):
+                say_once(news, TAKEN_OVER)
+            else:
+                _RETRAINED.add(news["row_urn"])
+                Row(news["row_urn"]).say(why_retrained(olds, news, engine_speed(news)))
         return self.difference(olds, changed, retrains)
 
     def create(self, props: Properties) -> dynamic.CreateResult:
         """Train, or resume the training that an interrupted update started."""
         service, name, row = client(props), props["model_name"], Row(props["row_urn"])
+        found: TrainedModel | None = None
         try:
             found = service.get_model(name)
             check_trained_here(found)
@@ -100,7 +108,7 @@ class ModelProvider(VisionProvider):
                 raise TilesIgnored(found, tiles_of(props))
         except NotFound:
             pass
-        remove_unfinished(service, props["logical_name"], name, row)
+        remove_unfinished(service, props, row)
         try:
             service.create_model(
                 name,
@@ -111,7 +119,7 @@ class ModelProvider(VisionProvider):
                 managed_by=props.get("managed_by"),
             )
         except AlreadyExists:
-            row.say("resuming the training that an earlier update started")
+            row.say(takeover_line(found, props.get("managed_by")))
             own_model(service, name, props)
         model = service.wait_for_model(
             name,
@@ -137,7 +145,7 @@ class ModelProvider(VisionProvider):
 
 def check_trained_here(model: TrainedModel) -> None:
     """Raises NameTaken if the model was imported: then another resource owns and deletes it."""
-    if model.status is ModelStatus.SUCCEEDED and model.training_progress is None:
+    if not was_trained_here(model):
         raise NameTaken(
             f"model '{model.name}' already exists but was promoted or imported, not trained here. "
             f"Delete it with `vision models delete {model.name}`, or remove it from the stack, run `pulumi up`, add the model "
@@ -145,11 +153,14 @@ def check_trained_here(model: TrainedModel) -> None:
         )
 
 
-def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row: Row) -> None:
-    """Cancel and delete trainings of this resource that interrupted updates started and that are no longer declared."""
-    of_this_resource = re.compile(rf"{re.escape(logical_name)}-[0-9a-f]{{{NAME_DIGEST_LENGTH}}}")
+def remove_unfinished(service: VisionClient, properties: Mapping[str, Any], row: Row) -> None:
+    """Cancel and delete trainings of this resource that interrupted updates started and that are no longer declared. One that
+    somebody else started under such a name, as in the Studio, has no owner or another one, and goes on."""
+    logical_name, wanted, owner = properties["logical_name"], properties["model_name"], properties.get("managed_by")
     for model in list(service.list_models()):
-        if model.name != wanted and not model.status.final and of_this_resource.fullmatch(model.name):
+        if model.name == wanted or model.status.final or not is_trained_name(model.name, logical_name):
+            continue
+        if model.managed_by == owner:
             row.say(
                 f"cancelled the training of {model.name}, which an interrupted update started and this program no longer "
                 "declares"
@@ -157,17 +168,22 @@ def remove_unfinished(service: VisionClient, logical_name: str, wanted: str, row
             service.end_model(model.name)
 
 
+def say_once(properties: Mapping[str, Any], line: str) -> None:
+    """Pulumi checks a replacement once more, without its former state, as if it were the first."""
+    if is_known(properties["row_urn"]) and properties["row_urn"] not in _RETRAINED:
+        _RETRAINED.add(properties["row_urn"])
+        Row(properties["row_urn"]).say(line)
+
+
 def physical_name(properties: Mapping[str, Any]) -> str:
     """The logical name and a short digest of the training's inputs."""
-    made_from = {
-        "model_kind": properties["model_kind"],
-        "training_digest": properties["training_digest"],
-        "time_budget_in_hours": int(properties["time_budget_in_hours"]),
-    }
-    if tiles_of(properties) > 1:  # else keep the name from before `tiles` existed
-        made_from["tiles"] = tiles_of(properties)
-    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-    return f"{properties['logical_name']}-{digest[:NAME_DIGEST_LENGTH]}"
+    return trained_name(
+        properties["logical_name"],
+        model_kind=properties["model_kind"],
+        training_digest=properties["training_digest"],
+        time_budget_in_hours=properties["time_budget_in_hours"],
+        tiles=tiles_of(properties),
+    )
 
 
 def check_kind(kind: ModelKind, annotation_kind: object, properties: Mapping[str, Any]) -> list[dynamic.CheckFailure]:

@@ -43,6 +43,7 @@ from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.orders import Jobs
 from vision_customization.engine.outcomes.judge import Judge
+from vision_customization.engine.samples.keeping import Samples
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
@@ -106,7 +107,8 @@ def create_app(
         entra_keys: source of the Entra tenant's public keys; by default Entra itself.
         studio: makes the web pages, which are served under /studio if the settings say so.
     """
-    service = Service(settings, store, jobs, models, blobs, objects, Judge(objects), prebuilt, studio_container)
+    parts = (Judge(objects), Samples(settings, store, objects))
+    service = Service(settings, store, jobs, models, blobs, objects, *parts, prebuilt, studio_container)
     authenticator = Authenticator(KeyRing.open(settings), EntraTokens.open(settings, entra_keys))
     metrics = Metrics(store, connections)
     app = FastAPI(

@@ -17,6 +17,7 @@ from vision_customization.engine.models.prebuilt import PrebuiltReply
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.orders import Jobs, LoadedModels
 from vision_customization.engine.outcomes.judge import Judge
+from vision_customization.engine.samples.keeping import Samples
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
@@ -67,5 +68,6 @@ class Service:
     blobs: Blobs
     objects: ObjectStore
     judge: Judge
+    samples: Samples
     prebuilt: Prebuilt | None = None
     studio_container: Container | None = None

@@ -40,6 +40,7 @@ _NOT_FOUND = {
     "tag": ErrorCode.RESOURCE_NOT_FOUND,
     "version": ErrorCode.RESOURCE_NOT_FOUND,
     "image": ErrorCode.RESOURCE_NOT_FOUND,
+    "sample": ErrorCode.RESOURCE_NOT_FOUND,
 }
 _ALREADY_EXISTS = {
     "dataset": ErrorCode.DATASET_ALREADY_EXISTS,

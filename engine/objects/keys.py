@@ -9,6 +9,9 @@ JOBS = "jobs"
 THUMBNAILS = "thumbnails"
 """Prefix of the thumbnails of images, in folders by the first two digits of the image's digest."""
 
+SAMPLES = "samples"
+"""Prefix of the images that are kept for people to label."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -57,8 +60,17 @@ def head_key(model_id: str) -> str:
     return f"{model_key(model_id)}/head.npz"
 
 
+def sample_key(sha256: str) -> str:
+    """Key of an image that is kept for people to label. Raises ValueError if it is not a SHA-256."""
+    return f"{SAMPLES}/{_checked(sha256)}"
+
+
 def thumbnail_key(sha256: str) -> str:
     """Key of the thumbnail of an image, by the SHA-256 of its file, in hex. Raises ValueError if it is not one."""
+    return f"{THUMBNAILS}/{_checked(sha256)[:2]}/{sha256}"
+
+
+def _checked(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256[:80]!r} is not a SHA-256: expected 64 digits of lower-case hex")
-    return f"{THUMBNAILS}/{sha256[:2]}/{sha256}"
+    return sha256

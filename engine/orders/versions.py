@@ -1,7 +1,11 @@
 """Versions that become registered datasets."""
 
+from dataclasses import replace
+
 from vision_customization.contract.owners import MANAGED_BY, PULUMI, owner_of
 from vision_customization.engine.drafts.container import Container
+from vision_customization.engine.drafts.errors import NotSaved
+from vision_customization.engine.drafts.opening import pin_base
 from vision_customization.engine.drafts.saving import save_version
 from vision_customization.engine.orders.collaborators import Collaborators
 from vision_customization.engine.store import AlreadyExists, DatasetRecord, DraftRecord, NotFound, VersionRecord
@@ -15,16 +19,42 @@ DIGITS = 8
 def save_and_register(
     service: Collaborators, container: Container, draft: DraftRecord, who: str, message: str | None
 ) -> tuple[VersionRecord, DatasetRecord | None]:
-    """Save a version. Its dataset gets the content, unless a stack declares that dataset: then the version waits for its way
-    back to git, and there is no dataset in the result.
+    """Save a version. Its dataset gets the content, and the draft is based on that from then on. But if a stack declares the
+    dataset, the version waits for its way back to git, and there is no dataset in the result.
 
     Raises:
-        NotSaved: the draft is empty or has conflicts.
-        ContainerRefuses: nothing is recorded then.
+        NotSaved: the draft is empty or has conflicts, or its dataset has changed meanwhile.
+        ContainerRefuses: the dataset stays as it is then.
     """
+    draft = service.store.drafts.find(draft.name)
+    declared = is_declared(service, draft.dataset_name)
+    if not declared:
+        _refuse_to_overwrite(service, draft)
     version = save_version(service.store, container, draft, who, message)
-    dataset = None if is_declared(service, version.dataset_name) else register_version(service, container, version)
+    if declared:
+        return version, None
+    in_place = draft.base_dataset in (None, version.dataset_name)
+    if in_place:
+        pin_base(service.store, container, replace(draft, base_uris=(version.annotation_file_uri,)))
+    dataset = register_version(service, container, version)
+    if in_place:
+        service.store.drafts.rebase(draft, dataset.name, dataset.annotation_file_uris)
     return version, dataset
+
+
+def _refuse_to_overwrite(service: Collaborators, draft: DraftRecord) -> None:
+    """Raises NotSaved if the dataset that gets the draft's content has other content than the draft began with."""
+    if draft.base_dataset != draft.dataset_name:
+        return
+    try:
+        now = service.store.datasets.find(draft.dataset_name).annotation_file_uris
+    except NotFound:
+        return
+    if now != draft.base_uris:
+        raise NotSaved(
+            f"The dataset '{draft.dataset_name}' has changed since the draft '{draft.name}' began, and would be overwritten. "
+            "Merge the draft first."
+        )
 
 
 def is_declared(service: Collaborators, dataset_name: str) -> bool:

@@ -1,6 +1,7 @@
 """The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
 their history, known blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people
-accepted; drafts of datasets, and the versions saved from them.
+accepted; drafts of datasets, the versions saved from
+them, and images kept to be labelled.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -61,6 +62,7 @@ from vision_customization.engine.store.records import (
     Unfinished,
 )
 from vision_customization.engine.store.runs import RunStore
+from vision_customization.engine.store.samples import SampleRecord, SampleStore
 from vision_customization.engine.store.sessions import SessionStore
 from vision_customization.engine.store.speeds import SpeedStore
 from vision_customization.engine.store.sqlite_file import check_database
@@ -92,6 +94,7 @@ __all__ = [
     "PublicationRecord",
     "PublishedModelRecord",
     "RunRecord",
+    "SampleRecord",
     "SessionRecord",
     "Store",
     "StoreError",
@@ -126,6 +129,7 @@ class Store:
         self.dismissals = DismissalStore(self.database)
         self.drafts = DraftStore(self.database)
         self.versions = VersionStore(self.database)
+        self.samples = SampleStore(self.database)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

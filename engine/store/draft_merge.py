@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from vision_customization.common.dataset_content.three_way import Outcome, outcome
 from vision_customization.contract.drafts import ImageState
 from vision_customization.engine.store.draft_edit import DraftEdit
 from vision_customization.engine.store.draft_records import DraftImageRecord, DraftLabel, NewDraftImage
+from vision_customization.engine.store.tables import DraftImageRow
 
 Names = Callable[[str], str]
 
@@ -65,45 +67,48 @@ class Merge:
     def _of_base(self, image: DraftImageRecord, theirs: NewDraftImage | None) -> None:
         row = self.edit.image(image.number)
         assert row is not None
-        mine = sorted(self._in_base(image.labels))
-        base = mine if image.base is None else sorted(image.base)
+        now = sorted(self._in_base(image.labels))
+        base = now if image.base is None else sorted(image.base)
         removed = image.state is ImageState.REMOVED
+        mine = None if removed else now
         if theirs is None:
-            if removed or image.state is ImageState.SAME:
-                self.edit.forget(row)
-                self.counts.removed += not removed
-            else:
+            if outcome(base, mine, None) is Outcome.KEPT:
                 self.edit.unbase(row)
                 self.counts.kept += 1
+            else:
+                self.edit.forget(row)
+                self.counts.removed += not removed
             return
-        now = sorted(theirs.labels)
-        if now == base:
-            return
-        if image.state is ImageState.SAME:
-            self.edit.take(row, self._in_draft(theirs.labels), settled=theirs.settled)
-            self.counts.taken += 1
-        elif removed or mine != now:
+        decided = outcome(base, mine, sorted(theirs.labels))
+        if decided is Outcome.THEIRS:
+            self._take(row, theirs)
+        elif decided is Outcome.CONFLICT:
             self.edit.restore(row)
-            self.edit.set_base(row, theirs.labels)
-            self.edit.conflict(row, self._in_draft(theirs.labels))
-            self.counts.conflicts += 1
-        else:
+            self._conflict(row, theirs)
+        elif sorted(theirs.labels) != base:
             self.edit.set_base(row, theirs.labels)
 
     def _of_both(self, image: DraftImageRecord, theirs: NewDraftImage) -> None:
-        """The image came into the draft, and into the dataset."""
+        """The image came into the draft, and into the dataset. One that was removed from the draft since stays so."""
         row = self.edit.image(image.number)
         assert row is not None
-        removed = image.state is ImageState.REMOVED
-        mine, now = sorted(self._in_base(image.labels)), sorted(theirs.labels)
-        if not removed and not mine and now:
-            self.edit.take(row, self._in_draft(theirs.labels), settled=theirs.settled)
-            self.counts.taken += 1
-            return
+        mine = sorted(self._in_base(image.labels))
+        decided = Outcome.MINE if image.state is ImageState.REMOVED else outcome(None, mine, sorted(theirs.labels))
+        if decided is Outcome.THEIRS:
+            self._take(row, theirs)
+        elif decided is Outcome.CONFLICT:
+            self._conflict(row, theirs)
+        else:
+            self.edit.set_base(row, theirs.labels)
+
+    def _take(self, row: DraftImageRow, theirs: NewDraftImage) -> None:
+        self.edit.take(row, self._in_draft(theirs.labels), settled=theirs.settled)
+        self.counts.taken += 1
+
+    def _conflict(self, row: DraftImageRow, theirs: NewDraftImage) -> None:
         self.edit.set_base(row, theirs.labels)
-        if not removed and mine != now:
-            self.edit.conflict(row, self._in_draft(theirs.labels))
-            self.counts.conflicts += 1
+        self.edit.conflict(row, self._in_draft(theirs.labels))
+        self.counts.conflicts += 1
 
     def _in_base(self, labels: Sequence[DraftLabel]) -> list[DraftLabel]:
         return [DraftLabel(self.base_names.get(label.tag, label.tag), label.box) for label in labels]

@@ -65,6 +65,26 @@ class DraftPages:
                     return number
         return None
 
+    def beside(
+        self,
+        draft: int,
+        number: int,
+        count: int,
+        *,
+        before: bool = False,
+        tag: str | None = None,
+        choice: ImageChoice | None = None,
+    ) -> tuple[DraftImageRecord, ...]:
+        """Up to `count` of the images that the filters select, those after a number, or before it: the nearest first."""
+        row = DraftImageRow
+        with self._database.reading() as session:
+            chosen = [row.draft_sequence == draft, *_CHOICES[choice], row.number < number if before else row.number > number]
+            if tag is not None:
+                chosen.append(_with_tag(draft, _number_of(session, draft, tag)))
+            order = row.number.desc() if before else row.number
+            numbers = session.scalars(select(row.number).where(*chosen).order_by(order).limit(count)).all()
+            return images_of(session, draft, numbers)
+
     def known(self, draft: int, digests: Sequence[str]) -> dict[str, int]:
         """The number of each of these images that the draft has, by SHA-256, also of those that were removed."""
         row = DraftImageRow
@@ -76,6 +96,12 @@ class DraftPages:
                 )
                 found |= {sha256: number for sha256, number in session.execute(query.order_by(row.number.desc()))}  # noqa: C416 - rows are tuples only by shape
         return found
+
+    def with_digests(self, draft: int, digests: Sequence[str]) -> tuple[DraftImageRecord, ...]:
+        """Those of these images that the draft has, also of those that were removed; of copies, the first."""
+        numbers = self.known(draft, digests).values()
+        with self._database.reading() as session:
+            return images_of(session, draft, sorted(numbers))
 
     def all_images(self, draft: int, *, removed: bool = False) -> Iterator[DraftImageRecord]:
         """All images by number, a thousand at a time; those that were removed only if asked for."""

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, true
+from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -223,6 +223,25 @@ class DraftStore(DraftPages):
                 if tag.base_name is None and tag.name in merge.their_tags:
                     tag.base_name = tag.name
             return merge.counts
+
+    def rebase(self, draft: DraftRecord, dataset_name: str, base_uris: Sequence[str]) -> bool:
+        """Base a draft on the dataset that has got its content: nothing is changed in it then. Returns whether that was done;
+        not if somebody has changed the draft since `draft` was read. Raises NotFound."""
+        with self._database.writing() as session:
+            row = _find(session, draft.name, lock=True)
+            if row.sequence != draft.sequence or row.updated != draft.updated:
+                return False
+            image, label, own = DraftImageRow, DraftLabelRow, DraftImageRow.draft_sequence == row.sequence
+            removed = select(image.number).where(own, image.state == ImageState.REMOVED.value)
+            session.execute(delete(label).where(label.draft_sequence == row.sequence, label.number.in_(removed)))
+            session.execute(delete(image).where(own, image.state == ImageState.REMOVED.value))
+            changed = update(image).where(own, image.state != ImageState.SAME.value)
+            session.execute(changed.values(state=ImageState.SAME.value, base=None))
+            session.execute(update(image).where(own, image.base.is_not(None)).values(base=None))
+            tag = DraftTagRow
+            session.execute(update(tag).where(tag.draft_sequence == row.sequence).values(base_name=tag.name))
+            row.base_dataset, row.base_uris, row.changed = dataset_name, list(base_uris), 0
+        return True
 
     @contextmanager
     def _editing(self, name: str, who: str) -> Iterator[tuple[Session, DraftRow, DraftEdit]]:

@@ -30,6 +30,7 @@ Kind = Literal[
     "tag",
     "version",
     "image",
+    "sample",
 ]
 
 
@@ -99,7 +100,7 @@ class ImagesElsewhere(StoreError):
     def __init__(self, dataset: str, url: str, container: str) -> None:
         super().__init__(
             f"The dataset '{dataset}' can't be changed in the Studio: its image {url} is not one of {container}/images/, named "
-            f"by its content. Copy it there first: vision datasets copy {dataset}."
+            f"by its content. Copy it there first: vision datasets copy {dataset} --to {container} --register {dataset}."
         )
         self.dataset = dataset
         self.url = url

@@ -478,3 +478,17 @@ class VersionRow(Table):
     message: Mapped[str | None] = mapped_column(Text)
     saved_by: Mapped[str] = mapped_column(String(WHO_MAX_LENGTH))
     saved: Mapped[datetime]
+
+
+class SampleRow(Table):
+    """An image that a model was shown and found novel, kept for people to label. `width` and `height` are pixels, upright."""
+
+    __tablename__ = "samples"
+    __table_args__ = (Index(None, "kept"),)
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model_name: Mapped[str] = mapped_column(NAME)
+    novelty: Mapped[float] = mapped_column(Double)
+    tag: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int]
+    kept: Mapped[datetime]

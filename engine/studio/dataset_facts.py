@@ -10,6 +10,7 @@ from vision_customization.contract.texts import name_fault
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.content.current import content_of
 from vision_customization.engine.models.since_training import RegisteredContent, SinceTraining, changed_since_training
+from vision_customization.engine.orders.versions import STUDIO
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse, NotFound
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
@@ -26,6 +27,8 @@ TAGS_COMPARED_MAX = 5000
 """Tags up to which all of a dataset are read for a page. The contract allows 2,500; a file may have any number."""
 
 THE_API = "the API"
+THE_STUDIO = "the Studio"
+_DRAFTS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class DatasetFacts:
 
     `state` is `ready`, `reading` or `failed`; `images_read` tells how far a reading is. `errors` are those of the `problems`
     that a training refuses. `message` says what is wrong: why the reading failed, or why the newest state of the files could
-    not be read. `notes` are other things to know.
+    not be read. `notes` are other things to know. `drafts` are the newest drafts of the dataset, and `writes` says that new
+    ones can be begun.
     """
 
     name: str
@@ -52,6 +56,8 @@ class DatasetFacts:
     message: str | None
     notes: tuple[str, ...]
     changed: bool
+    drafts: tuple[str, ...]
+    writes: bool
 
 
 @dataclass(frozen=True)
@@ -73,9 +79,11 @@ class Looked:
 
 
 def owner_text(record: DatasetRecord) -> str:
-    """Who owns a dataset: ``the Pulumi stack `photos/dev` ``, or the API."""
+    """Who owns a dataset: ``the Pulumi stack `photos/dev` ``, the Studio, or the API."""
     owner = owner_of((record.custom_properties or {}).get(MANAGED_BY))
-    return THE_API if owner is None else str(owner).replace("`", "")
+    if owner is None:
+        return THE_API
+    return THE_STUDIO if owner.tool == STUDIO else str(owner).replace("`", "")
 
 
 def registered(service: Service, name: str) -> DatasetRecord | None:
@@ -94,7 +102,7 @@ def look_at(visit: Visit) -> Looked:
     record = visit.service.store.datasets.find(visit.path("name"))
     content = content_of(visit.service, record.name)
     since = _since(visit, record, content)
-    return Looked(record, content, since, _facts(record, content, since))
+    return Looked(record, content, since, _facts(visit.service, record, content, since))
 
 
 def _since(visit: Visit, record: DatasetRecord, content: ContentIndexRecord) -> SinceTraining | None:
@@ -108,7 +116,7 @@ def _since(visit: Visit, record: DatasetRecord, content: ContentIndexRecord) -> 
     return changed_since_training(store, record.name, known)
 
 
-def _facts(record: DatasetRecord, content: ContentIndexRecord, since: SinceTraining | None) -> DatasetFacts:
+def _facts(service: Service, record: DatasetRecord, content: ContentIndexRecord, since: SinceTraining | None) -> DatasetFacts:
     ready = content.status is ContentStatus.READY
     failed = content.status is ContentStatus.FAILED
     reading = content.successor if ready else content
@@ -129,7 +137,7 @@ def _facts(record: DatasetRecord, content: ContentIndexRecord, since: SinceTrain
         kind=KINDS[record.annotation_kind],
         detection=record.annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION,
         owner=owner_text(record),
-        declared=owner_text(record) != THE_API,
+        declared=owner_text(record) not in (THE_API, THE_STUDIO),
         updated=record.updated,
         state="ready" if ready else "failed" if failed else "reading",
         images=content.images if ready else None,
@@ -140,6 +148,8 @@ def _facts(record: DatasetRecord, content: ContentIndexRecord, since: SinceTrain
         message=message,
         notes=tuple(notes),
         changed=since is not None and bool(since.changed),
+        drafts=tuple(draft.name for draft in service.store.drafts.of_dataset(record.name)[:_DRAFTS_SHOWN]),
+        writes=service.studio_container is not None,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from vision_customization.contract.drafts import ImageChoice
 from vision_customization.contract.enums import AuthenticationKind
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import draft_image
@@ -55,3 +56,24 @@ def image_shown(draft: DraftRecord, image: DraftImageRecord) -> dict[str, Any]:
         "thumbnail": f"{path}/thumbnail?v={image.sha256}",
         "view": f"{path}/view?v={image.sha256}",
     }
+
+
+def counts_shown(visit: Visit, draft: DraftRecord) -> dict[str, Any]:
+    """How many images and labels a draft has, and of each tag, as scripts see it."""
+    tags = visit.service.store.drafts.tags(draft.sequence)
+    return {
+        "images": draft.images,
+        "unlabelled": draft.unlabelled,
+        "changed": draft.changed,
+        "conflicts": draft.conflicts,
+        "tags": [{"name": tag.name, "images": tag.images, "labels": tag.labels} for tag in tags],
+    }
+
+
+def choice_of(visit: Visit) -> ImageChoice | None:
+    """The query's `only`; None for all images. Raises ApiError if there is no such choice."""
+    text = visit.query("only")
+    try:
+        return ImageChoice(text) if text else None
+    except ValueError:
+        raise invalid(f"only: choose from {', '.join(ImageChoice)}.") from None

@@ -51,6 +51,8 @@ SHOWN = {
     "metrics_public": "",
     "custom_vision": "",
     "studio": "",
+    "novel_samples": "INTEGER",
+    "novel_sample_days": "INTEGER",
     "studio_client_id": "TEXT",
     "log_level": "[debug|info|warning|error]",
 }

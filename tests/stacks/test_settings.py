@@ -118,6 +118,14 @@ def test_a_promoted_models_kind_is_known_elsewhere(metric: str | None) -> None:
         ),
         ({"datasets": {"train": {**DATASETS["train"], "annotationFileUris": ["x"]}}}, "set source and annotationFiles, or"),
         (
+            {"datasets": {"train": {**DATASETS["train"], "content": f"sha256:{'a' * 64}"}}},
+            "set source and annotationFiles, or annotationFileUris, or content",
+        ),
+        (
+            {"datasets": {"train": {"annotationKind": "imageClassification", "content": "latest"}}},
+            "64 hex digits, not 'latest'",
+        ),
+        (
             {"datasets": {"train": {**DATASETS["train"], "customProperties": {"managedBy": "me"}}}},
             "datasets.train.customProperties: 'managedBy' is set by the Dataset itself, and names its stack. Choose another",
         ),

@@ -9,13 +9,13 @@ import numpy as np
 
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.engine.studio.datasets.test_health import compared
-from tests.support.api_world import World, build
+from tests.support.api_world import World, build, image_bytes
 from tests.support.coco_content import coco, digest_of, read, register, url_of
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.learning.boxes import Detections, LabelledBoxes
-from vision_customization.engine.objects.keys import estimate_key, outcomes_key
+from vision_customization.engine.objects.keys import estimate_key, outcomes_key, sample_key
 from vision_customization.engine.outcomes.classified import classified, multi_classified
 from vision_customization.engine.outcomes.detected import detected
 from vision_customization.engine.outcomes.outcomes import ImageName, Outcomes
@@ -76,12 +76,18 @@ ROUTES = (
         "/datasets/{name}/health/{section}",
         [f"datasets/pets/health/{section}" for section in ("checker", "labels", "sides", "near", "copies")],
     ),
+    Route("/new", ["new"]),
+    Route("/drafts/{draft}/import", ["drafts/labels/import", "drafts/boxes/import"]),
     Route("/drafts/{draft}/images", ["drafts/labels/images", "drafts/boxes/images?only=new"], Kind.DATA),
     Route("/drafts/{draft}/counts", ["drafts/labels/counts"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}", ["drafts/labels/images/0", "drafts/boxes/images/0"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}/suggestion", ["drafts/labels/images/0/suggestion"], Kind.DATA),
     Route("/drafts/{draft}/images/{number}/thumbnail", ["drafts/labels/images/0/thumbnail"], Kind.PICTURE),
     Route("/drafts/{draft}/images/{number}/view", ["drafts/labels/images/0/view"], Kind.PICTURE),
+    Route(
+        "/drafts/{draft}/label", ["drafts/labels/label?number=0", "drafts/boxes/label?number=0", "drafts/labels/label?only=new"]
+    ),
+    Route("/drafts/{draft}/label/images", ["drafts/labels/label/images?after=0"], Kind.DATA),
     Route("/models", ["models"]),
     Route("/models/{name}", ["models/m", "models/boxes", "models/running", "models/failed"]),
     Route("/models/{name}/progress", ["models/running/progress"], part=True),
@@ -100,6 +106,8 @@ ROUTES = (
     Route("/models/{name}/outcomes/{source}/{row:int}/thumbnail", ["models/m/outcomes/-/0/thumbnail?v={v}"], Kind.PICTURE),
     Route("/models/{name}/outcomes/{source}/{row:int}/view", ["models/m/outcomes/-/0/view?v={v}"], Kind.PICTURE),
     Route("/models/{name}/compare", ["models/m/compare", "models/m/compare?with=n", "models/boxes/compare?with=boxes-2"]),
+    Route("/novel", ["novel"]),
+    Route("/novel/{sha256}/thumbnail", [f"novel/{'ab' * 32}/thumbnail"], Kind.PICTURE),
     Route("/published/{name}", ["published/textile"]),
     Route("/train", ["train", "train?dataset=pets&kind=Generic-Classifier"]),
     Route("/train/estimate", ["train/estimate?dataset=pets"], part=True),
@@ -160,6 +168,8 @@ def fill(world: World, mark: str = "") -> None:
     store.published.publish("textile", "m")
     compared(world, "pets", ["a", "b", "a", None, None, None])
     _drafts(world, names, tags)
+    store.samples.add("ab" * 32, "m", 0.995, tags[0], 100)
+    world.objects.put(sample_key("ab" * 32), image_bytes())
 
 
 def _drafts(world: World, names: Sequence[str], tags: Sequence[str]) -> None:

@@ -68,6 +68,8 @@ class View:
 
 RUNNING, FAILED, UNREADABLE = "pictures-running", "pictures-failed", "pictures-unreadable"
 BUSY = (RUNNING, FAILED, UNREADABLE)
+IMPORTED = "pictures-imported"
+"""A draft, which stays empty."""
 
 
 def _refuse(page: Page, _: Subjects) -> None:
@@ -143,6 +145,19 @@ def _compare_with_planogram(page: Page, subjects: Subjects) -> None:
     page.locator("#planogram summary").click()
 
 
+def _import(page: Page, subjects: Subjects) -> None:
+    """Go on to a draft of the name IMPORTED, which is begun if there is none, and choose pictures for it."""
+    new = page.url
+    answer = page.goto(new.replace("/new", f"/drafts/{IMPORTED}/import"))
+    if answer is None or not answer.ok:
+        page.goto(new)
+        page.get_by_label("Name", exact=True).fill(IMPORTED)
+        page.get_by_role("button", name="Create, and add pictures").click()
+        page.wait_for_url(f"**/drafts/{IMPORTED}/import")
+    page.set_input_files("#files", subjects.picture)
+    page.locator("#review:not([hidden])").wait_for()
+
+
 # A classifier is trained before its training can be pictured.
 VIEWS = (
     View("sign-in", "/sign-in", "/sign-in", moment="signed out"),
@@ -164,6 +179,8 @@ VIEWS = (
     View("dataset-health", "/datasets/{name}/health", "/datasets/{train}/health", _compared),
     View("dataset-health-section", "/datasets/{name}/health/{section}", "/datasets/{train}/health/checker"),
     View("dataset-health-labels", "/datasets/{name}/health/{section}", "/datasets/{train}/health/labels", only="tags"),
+    View("new", "/new", "/new"),
+    View("import", "/drafts/{draft}/import", "/new", _import, leads_on=True),
     View("train", "/train", "/train?dataset={train}&name=second&test={test}"),
     View("models", "/models", "/models"),
     View("model", "/models/{name}", "/models/{model}"),
@@ -173,6 +190,7 @@ VIEWS = (
     View("model-failed", "/models/{name}", f"/models/{FAILED}", moment="busy"),
     View("model-unknown", "/models/{name}", "/models/no-such-model"),
     View("published", "/published/{name}", "/published/{published}"),
+    View("novel", "/novel", "/novel"),
     View("judge", "/models/{name}/judge", "/models/{model}/judge"),
     View("judge-threshold", "/models/{name}/judge", "/models/{model}/judge?tag={tag}", _raise_threshold),
     View("judge-matrix", "/models/{name}/judge", "/models/{model}/judge", start="#matrix"),
@@ -227,6 +245,7 @@ PARTS = frozenset(
         "/models/{name}/outcomes/{source}/{row:int}/view",
         "/drafts/{draft}/images/{number}/thumbnail",
         "/drafts/{draft}/images/{number}/view",
+        "/novel/{sha256}/thumbnail",
         "/models/{name}/model.onnx",
     }
 )

@@ -10,6 +10,8 @@ import click
 
 from vision_customization.contract.owners import MANAGED_BY, owner_of
 from vision_customization.contract.texts import counted
+from vision_customization.customization.cli.commands.dataset_copy import copy
+from vision_customization.customization.cli.commands.dataset_versions import pull, versions
 from vision_customization.customization.cli.commands.label_issues import label_issues
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.conversion_report import print_report, report_json
@@ -247,7 +249,8 @@ def delete_dataset(client: VisionClient, name: str, yes: bool) -> None:
     say(f"dataset {name!r} is unregistered")
 
 
-datasets.add_command(label_issues)
+for command in (label_issues, versions, pull, copy):
+    datasets.add_command(command)
 
 
 def upload_files(

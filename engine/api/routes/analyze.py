@@ -105,23 +105,26 @@ class Analyzer:
         """Refuses a model that cannot answer."""
         await in_thread(self._fetches, trained_model, self.service, name)
 
-    async def custom(self, name: str, url: str | None, image: bytes, api_version: str) -> str:
-        """The model's answer for the image at `url`, or for `image`."""
-        return await self.answer(name, url, image, lambda findings: analysis_text(findings, api_version))
+    async def custom(self, name: str, url: str | None, image: bytes, api_version: str, *, at_work: bool = True) -> str:
+        """The model's answer for the image at `url`, or for `image`; see `answer`."""
+        return await self.answer(name, url, image, lambda findings: analysis_text(findings, api_version), at_work=at_work)
 
     async def answer(
-        self, name: str, url: str | None, image: bytes, form: Callable[["Findings"], str], *, counted: bool = True
+        self, name: str, url: str | None, image: bytes, form: Callable[["Findings"], str], *, at_work: bool = True
     ) -> str:
         """What the model finds in the image at `url`, or in `image`, in the form of an answer. Refuses an image that can't be
-        read, and a model that can't answer. Unless `counted`, a novel image is none of those that callers show the model."""
+        read, and a model that can't answer. `at_work`: the call is one of those that the model was made for, so that its
+        novelty is counted, and the image is kept if the settings say so."""
         if url is not None:
             image = await in_thread(self._fetches, _fetch, self.service, name, url)
-        return await in_thread(self._images, lambda: form(self._find(name, image, counted)))
+        return await in_thread(self._images, lambda: form(self._find(name, image, at_work)))
 
-    def _find(self, name: str, image: bytes, counted: bool) -> "Findings":
+    def _find(self, name: str, image: bytes, at_work: bool) -> "Findings":
         findings = _find(self.service, name, image)
-        if findings.novelty is not None and counted:
+        if findings.novelty is not None and at_work:
             self._metrics.count_novelty(findings.model.name, findings.novelty)
+            top = max(findings.tags, key=lambda tag: tag.probability)
+            self.service.samples.offer(image, findings.model.name, findings.novelty, top.name)
         return findings
 
     async def standard(self, resource: Prebuilt, query: Mapping[str, str], url: str | None, image: bytes) -> PrebuiltReply:

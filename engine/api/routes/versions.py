@@ -8,12 +8,13 @@ from vision_customization.common.dataset_content.blob_names import IMAGES
 from vision_customization.common.dataset_content.image_formats import FORMATS
 from vision_customization.contract.drafts import DIGEST_PATTERN, DatasetVersion
 from vision_customization.contract.errors import ErrorCode
-from vision_customization.contract.limits import IMAGE_BYTES_MAX
+from vision_customization.contract.limits import ANNOTATION_FILES_MAX, IMAGE_BYTES_MAX
 from vision_customization.contract.wire import Page
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
+from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
 from vision_customization.engine.drafts.errors import NoStudioContainer
 from vision_customization.engine.store import NotFound, VersionRecord
@@ -23,6 +24,7 @@ ANNOTATIONS_BYTES_MAX = 512 * 1024 * 1024
 READ_SECONDS_MAX = 120.0
 
 Digest = Annotated[str, Path(pattern=DIGEST_PATTERN, description="Digest of the version.")]
+BaseNumber = Annotated[int, Path(ge=0, le=ANNOTATION_FILES_MAX, description="The first file has number 0.")]
 _EXTENSIONS = "|".join(sorted({each.extension.removeprefix(".") for each in FORMATS.values()}))
 ImageFile = Annotated[
     str, Path(pattern=rf"^[0-9a-f]{{64}}\.({_EXTENSIONS})$", description="The image's SHA-256 and its extension.")
@@ -60,8 +62,25 @@ def get(service: Serving, name: PathName, digest: Digest) -> Response:
 )
 def annotations(service: Serving, name: PathName, digest: Digest) -> Response:
     version = service.store.versions.find(name, digest)
-    data = _read(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
+    data = read_version_blob(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
     return Response(data, media_type="application/json")
+
+
+@router.get(
+    "/{digest}/base/{number}",
+    summary="Get a COCO file that the draft of a version began with (an extension)",
+    response_class=Response,
+    responses=failures(400, 401, 404, 405, 502),
+)
+def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -> Response:
+    version = service.store.versions.find(name, digest)
+    if number >= len(version.base_uris):
+        raise NotFound("version", f"{digest}: base {number}")
+    uri = version.base_uris[number]
+    if not uri.startswith(f"{container_of_version(version)}/"):
+        message = f"The dataset's file {without_query(uri)} is not in the container of the Studio, so it can't be read here."
+        raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message)
+    return Response(read_version_blob(service, version, uri, ANNOTATIONS_BYTES_MAX), media_type="application/json")
 
 
 @router.get(
@@ -72,7 +91,7 @@ def annotations(service: Serving, name: PathName, digest: Digest) -> Response:
 )
 def image(service: Serving, name: PathName, digest: Digest, file: ImageFile) -> Response:
     version = service.store.versions.find(name, digest)
-    data = _read(service, version, f"{_container_of(version)}/{IMAGES}{file}")
+    data = read_version_blob(service, version, f"{container_of_version(version)}/{IMAGES}{file}")
     # The original: a browser must never show it, because it would believe what the file says of itself.
     headers = {"Content-Disposition": f'attachment; filename="{file}"', "X-Content-Type-Options": "nosniff"}
     return Response(data, media_type="application/octet-stream", headers=headers)
@@ -93,6 +112,7 @@ def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
         labels=record.labels,
         tags=record.tags,
         changes=list(record.changes),
+        base_files=len(record.base_uris),
         message=record.message,
         saved_by=record.saved_by,
         saved_date_time=record.saved,
@@ -100,7 +120,7 @@ def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
     )
 
 
-def _read(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
+def read_version_blob(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
     """A blob of a version. Raises NotFound, NoStudioContainer; refuses with 502 what can't be read."""
     if service.studio_container is None:
         raise NoStudioContainer
@@ -118,5 +138,6 @@ def _read(service: Service, version: VersionRecord, url: str, max_bytes: int = I
     return blob.data
 
 
-def _container_of(version: VersionRecord) -> str:
+def container_of_version(version: VersionRecord) -> str:
+    """URL of the container of a version's blobs."""
     return version.annotation_file_uri.rpartition("/annotations/")[0]

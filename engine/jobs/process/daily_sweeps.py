@@ -4,6 +4,7 @@ import logging
 import threading
 
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.samples.keeping import Samples
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 
 _DAY_SECONDS = 24 * 3600.0
@@ -11,11 +12,13 @@ _log = logging.getLogger(__name__)
 
 
 class DailySweeps:
-    """Deletes what killed processes left behind, and thumbnails beyond their limit. Several workers may do it at once."""
+    """Deletes what killed processes left behind, and thumbnails and novel images beyond their limits. Several workers may do it
+    at once."""
 
-    def __init__(self, objects: ObjectStore, thumbnails: KeptThumbnails) -> None:
+    def __init__(self, objects: ObjectStore, thumbnails: KeptThumbnails, samples: Samples) -> None:
         self._objects = objects
         self._thumbnails = thumbnails
+        self._samples = samples
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -28,7 +31,7 @@ class DailySweeps:
         """Errors are logged: the next sweep tries again."""
         try:
             self._objects.sweep()
-            deleted = self._thumbnails.sweep()
+            deleted, old = self._thumbnails.sweep(), self._samples.sweep()
         except OSError as error:
             _log.warning("leftovers cannot be swept away: %s", error)
         except Exception:  # noqa: BLE001 - it is logged, and the thread must live
@@ -37,6 +40,8 @@ class DailySweeps:
         else:
             if deleted:
                 _log.info("%d old thumbnails were deleted", deleted)
+            if old:
+                _log.info("%d novel images were deleted, older or more than the settings keep", old)
 
     def _run(self) -> None:
         while True:

@@ -48,6 +48,7 @@ from vision_customization.engine.learning.pretrained.backbones import BACKBONES
 from vision_customization.engine.models.cache import ModelCache
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.runtime.listening import base_url
+from vision_customization.engine.samples.keeping import Samples
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.cipher import TokenCipher
@@ -99,7 +100,7 @@ class Worker:
         self._detector = detector or ModelCache(settings, self._objects, seconds_max=DETECT_SECONDS_MAX)
         self._thumbnails = KeptThumbnails(self._objects)
         self._makes_thumbnails = thumbnails
-        self._sweeps = DailySweeps(self._objects, self._thumbnails)
+        self._sweeps = DailySweeps(self._objects, self._thumbnails, Samples(settings, self._store, self._objects))
         self.caretaker = Caretaker(self._store, self._objects, self._queue, self._locks, self.name)
         self._content_checks = ContentChecks(self._store, self._reader, self._queue, contents_folder(settings))
 

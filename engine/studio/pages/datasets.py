@@ -50,6 +50,7 @@ def datasets(visit: Visit) -> Response:
         "start": start,
         "size": SIZE,
         "address": partial(_address, text),
+        "writes": visit.service.studio_container is not None,
     }
     if visit.is_fragment:
         return visit.render("datasets_rows.html", **values)

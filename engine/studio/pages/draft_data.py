@@ -6,14 +6,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision_customization.contract.drafts import BatchResults, ImageChoice, ImageNumbers, LabelsBatch
+from vision_customization.contract.drafts import BatchResults, ImageNumbers, LabelsBatch
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, read_body
-from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.api.routes.draft_images import found_image, label_images
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
-from vision_customization.engine.studio.draft_contents import IMAGES_MAX, draft_of, image_shown, number_of, readable
+from vision_customization.engine.studio.draft_contents import (
+    IMAGES_MAX,
+    choice_of,
+    counts_shown,
+    draft_of,
+    image_shown,
+    number_of,
+    readable,
+)
 from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
@@ -32,7 +39,7 @@ def images(visit: Visit) -> Response:
     draft = draft_of(visit)
     start, count = visit.number("start", 0, 0, _START_MAX), visit.number("count", 60, 1, IMAGES_MAX)
     page = visit.service.store.drafts.page(
-        draft.sequence, start, count, tag=visit.query("tag") or None, choice=_choice(visit.query("only"))
+        draft.sequence, start, count, tag=visit.query("tag") or None, choice=choice_of(visit)
     )
     return visit.json({"count": page.total, "images": [image_shown(draft, image) for image in page.images]})
 
@@ -40,17 +47,7 @@ def images(visit: Visit) -> Response:
 @pages.get("/drafts/{draft}/counts")
 def counts(visit: Visit) -> Response:
     """How many images and labels there are, and of each tag, as JSON."""
-    draft = draft_of(visit)
-    tags = visit.service.store.drafts.tags(draft.sequence)
-    return visit.json(
-        {
-            "images": draft.images,
-            "unlabelled": draft.unlabelled,
-            "changed": draft.changed,
-            "conflicts": draft.conflicts,
-            "tags": [{"name": tag.name, "images": tag.images, "labels": tag.labels} for tag in tags],
-        }
-    )
+    return visit.json(counts_shown(visit, draft_of(visit)))
 
 
 @pages.get("/drafts/{draft}/images/{number}")
@@ -130,10 +127,3 @@ def _found(visit: Visit) -> tuple[DraftRecord, DraftImageRecord]:
     """The draft and the image of the path. Raises NotFound."""
     draft = draft_of(visit)
     return draft, found_image(visit.service.store, draft, number_of(visit))
-
-
-def _choice(text: str) -> ImageChoice | None:
-    try:
-        return ImageChoice(text) if text else None
-    except ValueError:
-        raise invalid(f"only: choose from {', '.join(ImageChoice)}.") from None

@@ -33,7 +33,7 @@ async def suggestion(visit: Visit) -> Response:
         return visit.json({"model": None, "labels": []})
     analyzer = visit.parts.analyzer
     with analyzer.waiting.seat(WAITING_MAX):
-        text = await analyzer.answer(model.name, None, data, lambda findings: _text(draft, model.name, findings), counted=False)
+        text = await analyzer.answer(model.name, None, data, lambda findings: _text(draft, model.name, findings), at_work=False)
     return Response(text, media_type=JSON)
 
 

@@ -1,4 +1,4 @@
-"""Home: what runs, what failed, and the newest models and datasets."""
+"""Home: what runs, what failed, the drafts, and the newest models and datasets."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +9,7 @@ from vision_customization.contract.enums import ModelStatus
 from vision_customization.engine.store import ModelRecord
 from vision_customization.engine.studio.dataset_facts import KINDS
 from vision_customization.engine.studio.model_facts import main_metric_text
+from vision_customization.engine.studio.pages.drafts import DraftCard
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.overview import overview_snippets
 from vision_customization.engine.studio.visit import Visit
@@ -56,8 +57,17 @@ def home(visit: Visit) -> Response:
         for record in store.datasets.newest(_SHOWN)
     ]
     models = [ModelCard.of(record) for record in store.models.newest(_SHOWN)]
+    drafts = [DraftCard.of(record) for record in store.drafts.newest(0, _SHOWN)]
     snippets = overview_snippets(visit.origin)
-    return visit.render("home.html", datasets=datasets, models=models, snippets=snippets, **_activity(visit))
+    return visit.render(
+        "home.html",
+        datasets=datasets,
+        models=models,
+        drafts=drafts,
+        writes=visit.service.studio_container is not None,
+        snippets=snippets,
+        **_activity(visit),
+    )
 
 
 @pages.get("/activity", is_polled=True)

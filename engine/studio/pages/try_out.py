@@ -102,7 +102,7 @@ async def analyze(visit: Visit) -> Response:
     name, analyzer = _asked(visit), visit.parts.analyzer
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(visit.request)
-        return Response(await analyzer.custom(name, url, image, API_VERSION), media_type=JSON)
+        return Response(await analyzer.custom(name, url, image, API_VERSION, at_work=False), media_type=JSON)
 
 
 @pages.post("/try/products", role=Role.READER, takes_uploads=True)
@@ -112,7 +112,7 @@ async def recognize(visit: Visit) -> Response:
     await run_in_threadpool(_check_recognizing, visit.service, name)
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(visit.request)
-        return Response(await analyzer.answer(name, url, image, _products_text), media_type=JSON)
+        return Response(await analyzer.answer(name, url, image, _products_text, at_work=False), media_type=JSON)
 
 
 @pages.post("/try/planogram", role=Role.READER, takes_uploads=True)

@@ -42,3 +42,15 @@ export function byId(id, kind) {
   if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} ${id}`);
   return found;
 }
+
+/**
+ * Scroll a container so that something in it is in sight. The page itself stays: under a finger it must not move.
+ * @param {Element} container
+ * @param {Element | undefined} inner
+ */
+export function scrollWithin(container, inner) {
+  if (!inner || container.scrollHeight <= container.clientHeight) return;
+  const [outside, inside] = [container.getBoundingClientRect(), inner.getBoundingClientRect()];
+  if (inside.top < outside.top) container.scrollTop -= outside.top - inside.top;
+  else if (inside.bottom > outside.bottom) container.scrollTop += inside.bottom - outside.bottom;
+}

@@ -1,11 +1,11 @@
-// The windowed grid of a dataset's images: a listbox of any length, of which only what is in sight is in the page.
+// The windowed grid of images: a listbox of any length, of which only what is in sight is in the page.
 // @ts-check
 
 import { GridCell } from "./grid_cell.js";
 import { cellByKey, cellsWithin, layOut, placeOf, scrolledToShow } from "./grid_geometry.js";
 import { GridPages } from "./grid_pages.js";
 import { NOTHING, countOf, firstSelected, isSelected, toggled, withRange } from "./grid_selection.js";
-import { isForField, say } from "./studio.js";
+import { say } from "./studio.js";
 
 /** @typedef {import("./grid_selection.js").Selection} Selection */
 
@@ -18,10 +18,15 @@ const FAST = 4;
 const SETTLED_MS = 60;
 const FOLLOW_MS = 600;
 const RELOAD_MS = 5000;
-const SIZE = "vision-studio-cell-size";
-const BOXES_OFF = "vision-studio-boxes-off";
 
-class Grid {
+/**
+ * @typedef {object} Options
+ * @property {(body: any) => import("./grid_pages.js").Page} [read] What an answer of the engine says; by default, it is a page of cells.
+ * @property {() => void} [changed] Called when the engine has another number of cells, after the grid has taken it over. By default,
+ *   the whole page is loaded again.
+ */
+
+export class Grid {
   /** @type {Map<number, GridCell>} */
   #shown = new Map();
   /** @type {GridCell[]} */
@@ -39,14 +44,19 @@ class Grid {
   #last = { at: 0, scrolled: 0 };
   #told = false;
   #followed = -Infinity;
+  #changed;
 
-  /** @param {HTMLElement} list */
-  constructor(list) {
+  /**
+   * @param {HTMLElement} list
+   * @param {Options} [options]
+   */
+  constructor(list, { read, changed } = {}) {
     this.list = list;
+    this.#changed = changed;
     this.sizer = /** @type {HTMLElement} */ (list.firstElementChild);
     this.#count = Number(list.dataset.count);
     const first = document.getElementById("first-cells")?.textContent;
-    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page), first ? JSON.parse(first) : undefined);
+    this.pages = new GridPages(list.dataset.cells ?? "", (page) => this.#arrived(page), first ? JSON.parse(first) : undefined, read);
     this.layout = this.#laidOut();
     list.addEventListener("scroll", () => this.#plan(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
@@ -60,6 +70,16 @@ class Grid {
 
   get selected() {
     return countOf(this.#selection);
+  }
+
+  /** How many cells there are. */
+  get count() {
+    return this.#count;
+  }
+
+  /** The cells that are selected, rising. */
+  get selection() {
+    return firstSelected(this.#selection, Infinity);
   }
 
   get size() {
@@ -101,6 +121,17 @@ class Grid {
 
   clear() {
     this.#select(NOTHING);
+  }
+
+  /** Show what is known of cells now: it was changed by `pages.put`. */
+  redraw() {
+    this.#plan();
+  }
+
+  /** Ask for everything again; until it comes, the cells stay as they are. */
+  refresh() {
+    this.pages.forget();
+    this.#plan();
   }
 
   #laidOut() {
@@ -170,7 +201,7 @@ class Grid {
     cell.element.style.width = `${this.layout.cell}px`;
     cell.element.style.transform = `translate(${x}px, ${y}px)`;
     const data = this.pages.at(index);
-    if (data && !cell.data) cell.fill(data);
+    if (data && cell.data !== data) cell.fill(data);
     if (asks) cell.show(seen);
     this.#mark(cell);
   }
@@ -186,10 +217,25 @@ class Grid {
     if (!page) {
       say("The engine does not answer. Scroll to try again.");
     } else if (page.count !== this.#count) {
-      this.#reload();
+      if (this.#changed) this.#take(page.count);
+      else this.#reload();
     } else {
       this.#plan();
     }
+  }
+
+  /**
+   * There are more or fewer cells: what was selected may be at other places now.
+   * @param {number} count
+   */
+  #take(count) {
+    this.#count = count;
+    this.#active = Math.min(this.#active, count - 1);
+    for (const cell of this.#shown.values()) cell.take(cell.index, count, true);
+    this.#select(NOTHING);
+    this.refresh();
+    this.#relaid();
+    this.#changed?.();
   }
 
   /** The dataset has changed: show it as it is now. */
@@ -321,69 +367,4 @@ class Grid {
  */
 function range(first, stop) {
   return Array.from({ length: Math.max(0, stop - first) }, (_, index) => first + index);
-}
-
-/** @param {string} id */
-function input(id) {
-  return /** @type {HTMLInputElement | null} */ (document.getElementById(id));
-}
-
-const list = document.getElementById("grid");
-if (list) {
-  const grid = new Grid(list);
-
-  const size = input("cell-size");
-  if (size) {
-    size.value = localStorage.getItem(SIZE) ?? size.value;
-    grid.size = Number(size.value);
-    size.addEventListener("input", () => {
-      grid.size = Number(size.value);
-      localStorage.setItem(SIZE, size.value);
-    });
-  }
-
-  const boxes = input("show-boxes");
-  const drawBoxes = () => list.classList.toggle("without-boxes", boxes ? !boxes.checked : false);
-  if (boxes) {
-    boxes.checked = !localStorage.getItem(BOXES_OFF);
-    boxes.addEventListener("change", () => {
-      if (boxes.checked) localStorage.removeItem(BOXES_OFF);
-      else localStorage.setItem(BOXES_OFF, "1");
-      drawBoxes();
-    });
-  }
-  drawBoxes();
-
-  // A tag and a kind of problem are not asked for together.
-  const tag = input("tag");
-  const only = /** @type {HTMLSelectElement | null} */ (document.getElementById("only"));
-  tag?.addEventListener("input", () => {
-    if (only && tag.value) only.value = "";
-  });
-  only?.addEventListener("change", () => {
-    if (tag && only.value) tag.value = "";
-    only.form?.requestSubmit();
-  });
-
-  document.getElementById("jump")?.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const number = Number(input("jump-to")?.value);
-    if (number > 0) grid.goTo(number - 1);
-  });
-
-  const bar = document.getElementById("selection");
-  list.addEventListener("selection", () => {
-    bar?.toggleAttribute("hidden", !grid.selected);
-    const told = document.getElementById("selected");
-    if (told) told.textContent = `${grid.selected.toLocaleString("en")} selected`;
-  });
-  document.getElementById("open-selected")?.addEventListener("click", () => grid.open());
-  document.getElementById("copy-names")?.addEventListener("click", () => grid.copyNames());
-  document.getElementById("clear-selection")?.addEventListener("click", () => grid.clear());
-
-  document.addEventListener("keydown", (event) => {
-    if (isForField(event)) return;
-    if (event.key === "b") boxes?.click();
-    else if (event.key === "c" && grid.selected) grid.copyNames();
-  });
 }

@@ -14,6 +14,7 @@ export class GridCell {
   #picture = new Image();
   #boxes = svgElement("svg", { class: "boxes", "aria-hidden": "true" });
   #caption = document.createElement("div");
+  #state = document.createElement("span");
   #retry = 0;
   #tries = 0;
 
@@ -32,7 +33,8 @@ export class GridCell {
     this.#picture.addEventListener("load", () => this.#loaded());
     this.#picture.addEventListener("error", () => this.#failed(failed));
     this.#caption.className = "caption";
-    frame.append(this.#picture, this.#boxes, mark);
+    this.#state.hidden = true;
+    frame.append(this.#picture, this.#boxes, this.#state, mark);
     this.element.append(frame, this.#caption);
   }
 
@@ -40,12 +42,14 @@ export class GridCell {
    * Stand for another place of the grid.
    * @param {number} index
    * @param {number} count
+   * @param {boolean} [stays] Whether it goes on showing what it shows.
    */
-  take(index, count) {
+  take(index, count, stays = false) {
     this.index = index;
     this.element.id = `cell-${index}`;
     this.element.setAttribute("aria-posinset", String(index + 1));
     this.element.setAttribute("aria-setsize", String(count));
+    if (stays) return;
     this.element.setAttribute("aria-label", `Image ${index + 1}`);
     this.element.classList.add("waits");
   }
@@ -57,15 +61,18 @@ export class GridCell {
     this.hide();
     this.#boxes.replaceChildren();
     this.#caption.replaceChildren();
-    this.element.classList.remove("broken", "has-problem");
+    this.#state.hidden = true;
+    this.element.classList.remove("broken", "has-problem", "is-removed");
     this.element.remove();
   }
 
   /** @param {Cell} data */
   fill(data) {
+    if (this.data && this.data.picture !== data.picture) this.hide();
     this.data = data;
+    this.#showState(data.state ?? "");
     const problems = data.problems ? `, ${data.problems === 1 ? "1 problem" : `${data.problems} problems`}` : "";
-    this.element.setAttribute("aria-label", `${data.name}: ${data.tags.join(", ") || "no tag"}${problems}`);
+    this.element.setAttribute("aria-label", `${data.name}: ${data.tags.join(", ") || "no tag"}${problems}${data.state ? `, ${data.state}` : ""}`);
     this.element.classList.toggle("has-problem", data.problems > 0);
     this.element.classList.remove("waits");
     const names = document.createElement("span");
@@ -74,6 +81,15 @@ export class GridCell {
     this.#caption.replaceChildren(names);
     if (data.more) this.#caption.append(`+${data.more}`);
     this.element.title = data.name;
+    if (this.element.classList.contains("loaded")) this.#drawBoxes(data);
+  }
+
+  /** @param {string} state */
+  #showState(state) {
+    this.#state.hidden = !state;
+    this.#state.dataset.state = state; // drawn by CSS: the label of the cell says it, too
+    this.#state.className = `state ${state}`;
+    this.element.classList.toggle("is-removed", state === "removed");
   }
 
   /**
@@ -96,14 +112,19 @@ export class GridCell {
 
   #loaded() {
     if (!this.data || !this.#picture.naturalWidth) return;
+    this.#drawBoxes(this.data);
+    this.element.classList.add("loaded");
+    this.element.classList.remove("broken");
+  }
+
+  /** @param {Cell} data */
+  #drawBoxes(data) {
     const { naturalWidth: width, naturalHeight: height } = this.#picture;
     this.#boxes.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#boxes.replaceChildren(
-      ...this.data.boxes.map(([left, top, wide, high, tone]) =>
+      ...data.boxes.map(([left, top, wide, high, tone]) =>
         svgElement("rect", { x: left * width, y: top * height, width: wide * width, height: high * height, class: `tone-${tone}` })),
     );
-    this.element.classList.add("loaded");
-    this.element.classList.remove("broken");
   }
 
   /** @param {(cell: Cell) => void} failed */

@@ -16,9 +16,13 @@ const KEPT_PAGES = 40;
  * @property {number} more How many further tags it has.
  * @property {number} problems
  * @property {[left: number, top: number, width: number, height: number, tone: number][]} boxes Shares of the sides.
+ * @property {string} [state] What a draft did to the image: a word.
  */
 
 /** @typedef {{count: number, cells: Cell[]}} Page */
+
+/** There are more or fewer cells than there were. */
+export class OtherCount extends Error {}
 
 export class GridPages {
   /** @type {Map<number, Cell[]>} */
@@ -27,15 +31,19 @@ export class GridPages {
   #asked = new Map();
   #address;
   #arrived;
+  #read;
+  #version = 0;
 
   /**
    * @param {string} address Of the cells, with the filter in its query.
    * @param {(page: Page | null) => void} arrived Called when a page has come, or could not be had.
    * @param {Cell[]} [first] The first page, if it is known already.
+   * @param {(body: any) => Page} [read] What an answer says; by default, it is a page itself.
    */
-  constructor(address, arrived, first) {
+  constructor(address, arrived, first, read = (body) => body) {
     this.#address = new URL(address, location.href);
     this.#arrived = arrived;
+    this.#read = read;
     if (first) this.#kept.set(0, first);
   }
 
@@ -46,6 +54,24 @@ export class GridPages {
   at(index) {
     const start = index - (index % PAGE);
     return this.#kept.get(start)?.[index - start];
+  }
+
+  /**
+   * Note what a cell has become.
+   * @param {number} index
+   * @param {Cell} cell
+   */
+  put(index, cell) {
+    const page = this.#kept.get(index - (index % PAGE));
+    if (page?.[index % PAGE]) page[index % PAGE] = cell;
+  }
+
+  /** What is known may be out of date: ask for it again when it is wanted. */
+  forget() {
+    for (const request of this.#asked.values()) request.abort();
+    this.#asked.clear();
+    this.#kept.clear();
+    this.#version += 1;
   }
 
   /**
@@ -79,14 +105,23 @@ export class GridPages {
   /**
    * The cells at these places, asked for where they are not there.
    * @param {number[]} indices Rising.
+   * @param {number} [count] How many cells there were: if there are others now, the places mean other cells.
    * @returns {Promise<Cell[]>}
    */
-  async all(indices) {
+  async all(indices, count) {
     /** @type {Map<number, Cell[]>} */
     const pages = new Map();
     for (const index of indices) {
       const start = index - (index % PAGE);
-      if (!pages.has(start)) pages.set(start, this.#kept.get(start) ?? (await this.#fetch(start)).cells);
+      if (pages.has(start)) continue;
+      const kept = this.#kept.get(start);
+      if (kept) {
+        pages.set(start, kept);
+        continue;
+      }
+      const page = await this.#fetch(start);
+      if (count !== undefined && page.count !== count) throw new OtherCount();
+      pages.set(start, page.cells);
     }
     return indices.flatMap((index) => pages.get(index - (index % PAGE))?.[index % PAGE] ?? []);
   }
@@ -94,9 +129,11 @@ export class GridPages {
   /** @param {number} start */
   async #ask(start) {
     const request = new AbortController();
+    const version = this.#version;
     this.#asked.set(start, request);
     try {
       const page = await this.#fetch(start, request.signal);
+      if (version !== this.#version) return;
       this.#kept.set(start, page.cells);
       this.#arrived(page);
     } catch {
@@ -118,6 +155,6 @@ export class GridPages {
     const response = await fetch(address, { signal: signal ?? null, headers: { Accept: "application/json" }, priority: "high" });
     if (response.status === 401) location.reload();
     if (!response.ok) throw new Error(`status ${response.status}`);
-    return response.json();
+    return this.#read(await response.json());
   }
 }

@@ -2,7 +2,7 @@
 // @ts-check
 
 const KEYS_OFF = "vision-studio-keys-off";
-const PLACES = { h: "/studio/", d: "/studio/datasets", m: "/studio/models", t: "/studio/try" };
+const PLACES = { h: "/studio/", d: "/studio/datasets", l: "/studio/drafts", m: "/studio/models", t: "/studio/try" };
 
 /**
  * Say something at the bottom of the page, for some seconds; screen readers read it.

@@ -79,6 +79,7 @@ def test_every_command_teaches_with_an_example(name: str) -> None:
         "VISION_KEY",
         "VISION_CONTAINER",
         "VISION_STORAGE_KEY",
+        "VISION_SOURCE_STORAGE_KEY",
         "VISION_CACHE_DIR",
         "VISION_CUSTOMVISION_ENDPOINT",
         "VISION_CUSTOMVISION_KEY",

@@ -184,3 +184,13 @@ def test_a_folder_of_another_models_labels_is_not_taken_for_another_kind(file: P
             check_use(project, stack, name, "my-photos", "imageObjectDetection")
     file.write_text("config: [1]\n")
     check_use(project, "local", "trees", "my-photos", "imageObjectDetection")
+
+
+def test_files_of_this_checkout_take_the_place_of_a_version(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.local.yaml"
+    declare(file, "ours", stack_entry("leaves", "imageClassification", 10, 2, {"content": f"sha256:{'a' * 64}"}))
+    declared = yaml.safe_load(file.read_text())["config"]["ours:datasets"]["leaves-train"]
+    assert declared == {"annotationKind": "imageClassification", "content": f"sha256:{'a' * 64}"}
+    declare(file, "ours", leaves())
+    declared = yaml.safe_load(file.read_text())["config"]["ours:datasets"]["leaves-train"]
+    assert declared == {"annotationKind": "imageClassification", "annotationFiles": ["train.json"], "source": "my-photos"}

@@ -1,6 +1,6 @@
 import pytest
 
-from vision_customization.customization.resources import engine_speed, provider
+from vision_customization.customization.resources import engine_speed, provider, takeover
 
 
 @pytest.fixture(autouse=True)
@@ -9,3 +9,4 @@ def _new_update() -> None:
     provider._KEPT.clear()
     provider._HUNG.clear()
     engine_speed._SPEEDS.clear()
+    takeover._FOUND.clear()

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN, Unknown
 
+from tests.customization.fake_service import Answer, FakeService, Received
 from tests.customization.samples import DatasetFolder, MakeFolder
 from tests.stacks.shapes import draw, write_dataset
-from vision_customization.customization.resources.dataset import DatasetProvider, content_change
+from vision_customization.common.dataset_content.manifest import ImageLabels, Manifest
+from vision_customization.customization.datasets.stored_content import ContentMissing, StoredContent
+from vision_customization.customization.resources.dataset import DatasetProvider, content_change, retire
 from vision_customization.customization.resources.model import ModelProvider
 
 Properties = dict[str, Any]
@@ -224,3 +227,145 @@ def test_a_touched_file_changes_nothing(declared: Properties, tmp_path: Path) ->
     before = checked(declared)["digest"]
     draw("circle", 0).save(tmp_path / "shapes" / "images" / "circle-0.png")
     assert checked(declared)["digest"] == before
+
+
+CONTAINER = "https://a.blob.core.windows.net/training"
+BEFORE, AFTER = (
+    Manifest("imageClassification", {f"{number:064x}": ImageLabels((tag,)) for number, tag in enumerate(tags)})
+    for tags in (("circle", "circle", "square"), ("circle", "square", "square", "square"))
+)
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, Manifest]:
+    """The contents in the container."""
+    contents = {manifest.digest: manifest for manifest in (BEFORE, AFTER)}
+
+    def find(url: str, digest: str, kind: str, purpose: str | None = None, **_: object) -> StoredContent:
+        assert (url, kind) == (CONTAINER, "imageClassification")
+        if digest not in contents:
+            raise ContentMissing(digest, url)
+        return StoredContent(digest, contents[digest], (f"{CONTAINER}/annotations/1.json",))
+
+    monkeypatch.setattr("vision_customization.customization.resources.dataset.find_stored", find)
+    return contents
+
+
+def by_content(declared: Properties, content: object, **changes: object) -> Properties:
+    known = {"container_url": CONTAINER, "account_key": "k", "content": content, "source": None, "annotation_files": None}
+    return {**declared, **known, **changes}
+
+
+def test_a_content_says_what_the_dataset_holds_and_what_changed(declared: Properties, stored: dict[str, Manifest]) -> None:
+    first, then = (checked(by_content(declared, f"sha256:{manifest.digest}")) for manifest in (BEFORE, AFTER))
+    assert (then["digest"], then["images"], then["tags"]) == (AFTER.digest, 4, {"circle": 1, "square": 3})
+    assert DatasetProvider().diff("id", first, then).changes
+    assert content_change(first, then) == [
+        "1 image added to 'square' (1 → 3)",
+        "1 image retagged 'circle' → 'square'",
+    ]
+
+
+def test_a_content_that_is_deployed_is_not_looked_at_again(declared: Properties, stored: dict[str, Manifest]) -> None:
+    news = by_content(declared, f"sha256:{BEFORE.digest}")
+    olds = checked(news)
+    stored.clear()
+    result = DatasetProvider().check(olds, news)
+    assert result.failures == []
+    assert not DatasetProvider().diff("id", olds, result.inputs).changes
+
+
+def test_the_same_content_by_digest_instead_of_files_trains_nothing(declared: Properties, stored: dict[str, Manifest]) -> None:
+    files = checked(declared)
+    result = DatasetProvider().check(files, by_content(declared, f"sha256:{files['digest']}"))
+    assert result.failures == []
+    assert result.inputs["digest"] == files["digest"]
+    assert DatasetProvider().diff("id", files, result.inputs).replaces == []
+
+
+@pytest.mark.parametrize("unknown", ["container_url", "account_key"])
+def test_a_container_that_a_preview_does_not_know_leaves_the_digest(
+    declared: Properties, stored: dict[str, Manifest], unknown: str
+) -> None:
+    news = by_content(declared, f"sha256:{AFTER.digest}", **{unknown: UNKNOWN})
+    result = DatasetProvider().check({}, news)
+    assert (result.failures, result.inputs["digest"], result.inputs.get("tags")) == ([], AFTER.digest, None)
+    checked(by_content(declared, f"sha256:{AFTER.digest}"))
+    assert DatasetProvider().check({}, news).inputs["tags"] == {"circle": 1, "square": 3}, "known from before"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("sha256:1f2e", "64 hex digits"),
+        (f"sha256:{'0' * 64}", f"is not in the container {CONTAINER}. Copy it there: `vision datasets copy NAME"),
+    ],
+)
+def test_a_content_that_is_not_there_is_refused(
+    declared: Properties, stored: dict[str, Manifest], content: str, said: str
+) -> None:
+    [failure] = DatasetProvider().check({}, by_content(declared, content)).failures
+    assert failure.property == "content"
+    assert said in failure.reason
+
+
+VERSION = {
+    "digest": "c" * 64,
+    "datasetName": "labelled",
+    "annotationKind": "imageClassification",
+    "annotationFileUri": f"{CONTAINER}/annotations/{'c' * 64}.json",
+    "images": 1,
+    "labels": 1,
+    "tags": {},
+    "changes": [],
+    "savedBy": "ada",
+    "savedDateTime": "2026-01-01T00:00:00Z",
+}
+OTHER = {
+    "name": "other",
+    "annotationKind": "imageClassification",
+    "annotationFileUris": [f"{CONTAINER}/annotations/{'d' * 64}.json"],
+    "createdDateTime": "2026-01-01T00:00:00Z",
+    "updatedDateTime": "2026-01-01T00:00:00Z",
+}
+DRAFT = {
+    "name": "d",
+    "id": "00000000-0000-4000-8000-000000000000",
+    "annotationKind": "imageClassification",
+    "datasetName": "labelled",
+    "images": 0,
+    "unlabelledImages": 0,
+    "changedImages": 0,
+    "conflicts": 0,
+    "labels": 0,
+    "tags": [],
+    "createdBy": "ada",
+    "createdDateTime": "2026-01-01T00:00:00Z",
+    "updatedDateTime": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize("knows_drafts", [True, False])
+def test_what_drafts_and_versions_need_is_spared(
+    declared: Properties, service: FakeService, monkeypatch: pytest.MonkeyPatch, knows_drafts: bool
+) -> None:
+    deleted: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "vision_customization.customization.resources.dataset.delete_content", lambda *_, **options: deleted.append(options)
+    )
+
+    def answer(request: Received) -> Answer:
+        path = request.path.removeprefix("/computervision/")
+        answers = {"datasets": [OTHER], "drafts": [DRAFT], "datasets/labelled/versions": [VERSION]}
+        if path == "drafts" and not knows_drafts:
+            return Answer(404, {})
+        return Answer(200, {"value": answers.get(path, [])})
+
+    service.handler = answer
+    retire(service.client(), {**declared, "container_url": CONTAINER, "digest": "e" * 64}, keep_images=False)
+    [options] = deleted
+    assert options["open_drafts"] == ([DRAFT["id"]] if knows_drafts else None)
+    assert options["registered_uris"] == [
+        *OTHER["annotationFileUris"],
+        *([VERSION["annotationFileUri"]] if knows_drafts else []),
+    ]

@@ -157,7 +157,9 @@ def test_the_preview_judges_by_the_speed_of_the_engine(slow_engine: FakeService)
     assert failure.reason == budget_fault(Workload(ModelKind.GENERIC_CLASSIFIER, 20, 2), 1, SLOW)
     assert "20 images: the shortest training from them is estimated to take 4.0 h" in failure.reason
     assert ModelProvider().check({}, {**declared, "time_budget_in_hours": 4.0}).failures == []
-    assert [request.path for request in slow_engine.received] == ["/computervision/training:speed"]  # asked once
+    asked = [request.path.removeprefix("/computervision/") for request in slow_engine.received]
+    assert asked.count("training:speed") == 1
+    assert asked.count(f"models/{physical_name(declared)}") == 1
 
 
 def test_a_preview_without_a_training_does_not_ask_the_engine(slow_engine: FakeService) -> None:
@@ -397,3 +399,89 @@ def test_the_row_of_a_detector_says_its_steps() -> None:
     performance = {"meanAveragePrecision50": 0.5, "tagPerformance": {}}
     model = TrainedModel.model_validate({**SUCCEEDED, "trainingProgress": progress, "modelPerformance": performance})
     assert outcome_line(model) == "trained in 4 min on 120 images (120 read, 113 steps); estimated meanAveragePrecision50 0.500"
+
+
+MANY_TAGS = {"training_tags": {"a": 50_000.0, "b": 10_000.0}}
+"""More than an hour is enough for."""
+
+
+@pytest.mark.parametrize(
+    ("found", "is_taken_over"),
+    [
+        (SUCCEEDED, True),
+        ({**SUCCEEDED, "managedBy": "studio:photos/dev"}, True),
+        ({**SUCCEEDED, "status": "training"}, False),
+        ({**SUCCEEDED, "status": "failed"}, False),
+        ({**SUCCEEDED, "trainingProgress": None}, False),  # imported
+        (None, False),
+    ],
+)
+def test_a_model_that_the_studio_has_trained_is_taken_over_and_the_preview_says_so(
+    said: list[str], service: FakeService, found: dict[str, object] | None, is_taken_over: bool
+) -> None:
+    def answer(request: Received) -> Answer:
+        return Answer(404, {}) if found is None or "/models/" not in request.path else Answer(200, found)
+
+    service.handler = answer
+    declared = {**DECLARED, "endpoint": service.url, "key": KEY}
+    check = ModelProvider().check({}, declared)
+    ModelProvider().check({}, declared)
+    ModelProvider().diff("id", {**DECLARED, "model_name": "leaves-01234567", "training_digest": "b" * 64}, check.inputs)
+    assert said.count("trained already: taken over") == is_taken_over
+    assert any(line.startswith("retrains") for line in said) is not is_taken_over
+    assert (ModelProvider().check({}, {**declared, **MANY_TAGS}).failures == []) is is_taken_over
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "status", "ends"),
+    [
+        ("leaves-01234567", "pulumi:photos/dev", "training", True),
+        ("leaves-01234567", "pulumi:photos/dev", "succeeded", False),
+        ("leaves-01234567", None, "training", False),  # the Studio's, or that of somebody at the terminal
+        ("leaves-01234567", "pulumi:photos/prod", "training", False),
+        ("leaves-01234567", "studio", "notStarted", False),
+        ("leaves-2-01234567", "pulumi:photos/dev", "training", False),
+    ],
+)
+def test_only_trainings_of_this_stack_are_ended(
+    said: list[str], service: FakeService, name: str, owner: str | None, status: str, ends: bool
+) -> None:
+    other = {**SUCCEEDED, "name": name, "status": status, **({} if owner is None else {"managedBy": owner})}
+    deleted: list[str] = []
+    trained: list[str] = []
+
+    def answer(request: Received) -> Answer:
+        path = request.path.removeprefix("/computervision/models")
+        if request.method == "PUT":
+            trained.append(path)
+        if request.method == "DELETE":
+            deleted.append(path)
+        if path == f"/{name}:cancel":
+            other["status"] = "cancelled"
+        if path == "":
+            return Answer(200, {"value": [other]})
+        if path.startswith(f"/{name}"):
+            return Answer(200, other)
+        return Answer(200, SUCCEEDED) if trained else Answer(404, {})
+
+    service.handler = answer
+    declared = {**DECLARED, "endpoint": service.url, "key": KEY, "managed_by": "pulumi:photos/dev"}
+    ModelProvider().create({**declared, "model_name": physical_name(declared)})
+    assert deleted == [f"/{name}"] * ends
+    assert any("cancelled the training" in line for line in said) is ends
+
+
+def test_a_model_that_is_taken_over_gets_its_owner(said: list[str], service: FakeService) -> None:
+    def answer(request: Received) -> Answer:
+        if request.path.endswith("/owner"):
+            return Answer(200, SUCCEEDED)
+        if request.method == "PUT":
+            return Answer(409, {"error": {"code": "ModelAlreadyExists", "message": "there"}})
+        return Answer(200, {"value": []} if request.path.endswith("/models") else SUCCEEDED)
+
+    service.handler = answer
+    declared = {**DECLARED, "endpoint": service.url, "key": KEY, "managed_by": "pulumi:photos/dev"}
+    ModelProvider().create({**declared, "model_name": physical_name(declared)})
+    [owned] = [request for request in service.received if request.path.endswith("/owner")]
+    assert owned.json == {"managedBy": "pulumi:photos/dev"}
+    assert said[0] == "trained already: taken over"

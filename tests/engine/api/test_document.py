@@ -55,6 +55,7 @@ OPERATIONS = {
     "/computervision/drafts": {"get"},
     "/computervision/drafts/{name}": {"delete", "get", "put"},
     "/computervision/datasets/{name}/versions/{digest}/images/{file}": {"get"},
+    "/computervision/datasets/{name}/versions/{digest}/base/{number}": {"get"},
     "/computervision/datasets/{name}/versions/{digest}/annotations": {"get"},
     "/computervision/datasets/{name}/versions/{digest}": {"get"},
     "/computervision/datasets/{name}/versions": {"get"},

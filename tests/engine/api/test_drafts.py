@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -141,7 +142,11 @@ def test_a_version_begins_the_next_draft(labelled: World) -> None:
         second["digest"],
         first["digest"],
     ]
-    assert ok(labelled.call("GET", "drafts/next"))["base"]["moved"] is True
+    after = ok(labelled.call("GET", "drafts/next"))
+    assert (after["base"]["moved"], after["changedImages"]) == (False, 0), "the draft is based on what it saved"
+    assert ok(labelled.call("GET", "drafts/d"))["base"]["moved"] is True
+    code, _, message = error(labelled.call("POST", "drafts/d:save", json={}))
+    assert (code, "Merge the draft first" in message) == (400, True)
 
 
 def test_what_a_stack_declares_is_not_changed(labelled: World) -> None:
@@ -353,6 +358,34 @@ def test_the_files_of_a_version(labelled: World) -> None:
     for wrong in ("../x.png", f"{'0' * 64}.html", "0.png"):
         assert labelled.call("GET", f"{path}/images/{wrong}").status_code in (400, 404)
     assert labelled.call("GET", f"datasets/d/versions/{'0' * 64}").status_code == 404
+
+
+def test_what_a_version_began_with(labelled: World) -> None:
+    first = ok(labelled.call("POST", "drafts/d:save", json={}))
+    assert first["baseFiles"] == 0
+    file = first["annotationFileUri"].removeprefix(f"{labelled.container.url}/")
+    index(labelled.store, "d", json.loads(labelled.container.blobs[file]))
+    ok(labelled.call("PUT", "drafts/next", json={"baseDataset": "d"}), 201)
+    ok(labelled.call("POST", "drafts/next/images:label", json={"images": [{"number": 0, "labels": [{"tag": "dög"}]}]}))
+    second = ok(labelled.call("POST", "drafts/next:save", json={}))
+    assert second["baseFiles"] == 1
+    labelled.blobs.content[first["annotationFileUri"]] = labelled.container.blobs[file]
+    path = "datasets/d/versions"
+    assert labelled.call("GET", f"{path}/{second['digest']}/base/0").content == labelled.container.blobs[file]
+    assert labelled.call("GET", f"{path}/{second['digest']}/base/1").status_code == 404
+    assert labelled.call("GET", f"{path}/{first['digest']}/base/0").status_code == 404
+    assert labelled.call("GET", f"{path}/{second['digest']}/base/-1").status_code == 400
+
+
+def test_files_of_other_containers_are_not_read_for_a_version(labelled: World) -> None:
+    first = ok(labelled.call("POST", "drafts/d:save", json={}))
+    record = labelled.store.versions.find("d", first["digest"])
+    elsewhere = "https://elsewhere.blob.core.windows.net/c/train.json?sig=HIDDEN"
+    labelled.store.versions.add(replace(record, dataset_name="other", base_uris=(elsewhere,)))
+    status, _, message = error(labelled.call("GET", f"datasets/other/versions/{first['digest']}/base/0"))
+    assert status == 404
+    assert "elsewhere.blob.core.windows.net/c/train.json is not in the container" in message
+    assert "HIDDEN" not in message
 
 
 def test_secrets_stay_here(labelled: World) -> None:

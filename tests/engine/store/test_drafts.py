@@ -160,6 +160,16 @@ def test_pages_by_tag_and_choice(store: Store) -> None:
     assert [store.drafts.next_unlabelled(draft.sequence, after) for after in (-1, 1, 4)] == [1, 4, 1]
     assert [image.number for image in store.drafts.all_images(draft.sequence, removed=True)] == [0, 1, 2, 3, 4]
 
+    def beside(number: int, count: int, **filters: object) -> list[int]:
+        return [image.number for image in store.drafts.beside(draft.sequence, number, count, **filters)]  # type: ignore[arg-type]
+
+    assert beside(-1, 2) == [0, 1]
+    assert beside(1, 9) == [2, 4], "what was removed is passed over"
+    assert beside(4, 2, before=True) == [2, 1]
+    assert beside(0, 9, tag="ash") == [2]
+    assert beside(-1, 9, choice=ImageChoice.UNLABELLED) == [1, 4]
+    assert beside(0, 9, before=True) == beside(9, 9) == beside(-1, 9, tag="nothing") == []
+
 
 def test_a_picture_is_in_a_draft_once(store: Store) -> None:
     draft_of(store, [content(0, (0, None))])
@@ -168,7 +178,9 @@ def test_a_picture_is_in_a_draft_once(store: Store) -> None:
     assert counts(store) == (0, 0, 2, 0, 0)
     assert store.drafts.add("d", [new(0)], "ada") == [(0, False)]
     assert counts(store) == (1, 0, 1, 0, 1)
-    assert store.drafts.known(store.drafts.find("d").sequence, [sha256(0), sha256(7)]) == {sha256(0): 0}
+    draft = store.drafts.find("d").sequence
+    assert store.drafts.known(draft, [sha256(0), sha256(7)]) == {sha256(0): 0}
+    assert [image.number for image in store.drafts.with_digests(draft, [sha256(7), sha256(0)])] == [0]
 
 
 def test_a_tag_is_renamed_without_a_change_of_images(store: Store) -> None:
@@ -205,6 +217,30 @@ def test_boxes_of_merged_tags_stay(store: Store) -> None:
     assert image is not None
     assert image.labels == (DraftLabel("beech", BOX), DraftLabel("beech", BOX))
     assert tags(store) == {"beech": (1, 2)}
+
+
+def test_a_draft_that_was_saved_has_changed_nothing_since(store: Store) -> None:
+    draft_of(store, [content(0, (0, None)), content(1, (1, None)), content(2, (0, None))])
+    store.drafts.label("d", [change(0, "oak")], "ben")
+    store.drafts.remove("d", [1], "ben")
+    store.drafts.add("d", [new(7, "beech")], "ben")
+    store.drafts.rename_tag("d", "ash", "Ash", "ben")
+    saved = store.drafts.find("d")
+    store.drafts.label("d", [change(2, "oak")], "ada")
+    assert not store.drafts.rebase(saved, "d", ["2.json"]), "somebody labelled meanwhile"
+    assert counts(store)[2] > 0
+    before = counts(store)
+    assert store.drafts.rebase(store.drafts.find("d"), "d", ["2.json"])
+    assert counts(store) == (before[0], before[1], 0, 0, before[4])
+    found = store.drafts.find("d")
+    assert (found.base_dataset, found.base_uris) == ("d", ("2.json",))
+    images = list(store.drafts.all_images(found.sequence, removed=True))
+    assert [(image.number, image.state, image.base) for image in images] == [
+        (number, ImageState.SAME, None) for number in (0, 2, 3)
+    ]
+    assert {tag.name: tag.base_name for tag in store.drafts.tags(found.sequence)}["Ash"] == "Ash"
+    store.drafts.label("d", [change(0, "beech")], "ada")
+    assert counts(store)[2] == 1
 
 
 def test_a_deleted_draft_leaves_nothing(store: Store) -> None:

@@ -11,7 +11,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -309,7 +309,7 @@ def test_a_page_of_another_origin_changes_nothing(unchanged: World, headers: dic
 def test_a_link_changes_nothing(unchanged: World, page: Page) -> None:
     path, form = CHANGES[page.path]
     victim = owner(unchanged)
-    fields = form.items() if isinstance(form, dict) else [("body", form.decode())]
+    fields: Iterable[tuple[str, str | bytes]] = form.items() if isinstance(form, dict) else [("body", form)]
     query = "&".join(f"{name}={quote(value)}" for name, value in fields)
     answer = victim.get(f"{path}{'&' if '?' in path else '?'}{query}", **{"sec-fetch-site": "cross-site"})
     shows = {each.path for each in PAGES if each.method == "GET"}

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.api_world import Picture, World
+from tests.support.api_world import BuildWorld, Picture, World
+from tests.support.waiting import wait_until
 from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.engine.api.bodies.multipart import first_file
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
@@ -402,6 +403,18 @@ def test_a_model_of_several_tags_answers_with_its_thresholds(
         {"name": "dög", "confidence": 0.75, "threshold": 0.5},
         {"name": "cat", "confidence": 0.125, "threshold": 0.1},
     ]
+
+
+def test_a_novel_image_is_kept_if_the_settings_say_so(trained: World, build_world: BuildWorld, picture: Picture) -> None:
+    world = build_world(trained.settings.model_copy(update={"novel_samples": 10}))
+    for size, novelty in (((60, 61), 0.97), ((60, 62), 0.99)):
+        world.models.novelty = novelty
+        assert world.call("POST", ANALYZE, content=picture("PNG", size)).status_code == 200
+    wait_until(lambda: world.store.samples.page(0, 10)[0] == 1, "the novel image is kept")
+    [sample] = world.store.samples.page(0, 10)[1]
+    assert (sample.novelty, sample.tag) == (0.99, "dög")
+    world.call.app.state.service.samples.close()
+    assert world.objects.get(f"samples/{sample.sha256}") == picture("PNG", (60, 62))
 
 
 def test_novelty_stands_beside_the_tags_and_is_counted(trained: World, picture: Picture) -> None:

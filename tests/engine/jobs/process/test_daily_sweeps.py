@@ -14,6 +14,11 @@ from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
 DIGEST = "ab" * 32
 
 
+class NoSamples:
+    def sweep(self) -> int:
+        return 0
+
+
 def test_a_sweep_deletes_leftovers_and_surplus_thumbnails(tmp_path: Path) -> None:
     objects = FileObjects(tmp_path)
     thumbnails = KeptThumbnails(objects, bytes_max=0)
@@ -22,7 +27,7 @@ def test_a_sweep_deletes_leftovers_and_surplus_thumbnails(tmp_path: Path) -> Non
     draft.parent.mkdir()
     draft.touch()
     os.utime(draft, (0, 0))
-    DailySweeps(objects, thumbnails).sweep()
+    DailySweeps(objects, thumbnails, NoSamples()).sweep()  # type: ignore[arg-type]
     assert not draft.exists()
     assert not objects.exists(thumbnail_key(DIGEST))
 
@@ -45,7 +50,7 @@ def test_a_store_that_refuses_is_asked_again(
 ) -> None:
     monkeypatch.setattr(daily_sweeps, "_DAY_SECONDS", 0.001)
     objects = Refusing(tmp_path)
-    sweeps = DailySweeps(objects, KeptThumbnails(objects))
+    sweeps = DailySweeps(objects, KeptThumbnails(objects), NoSamples())  # type: ignore[arg-type]
     sweeps.start()
     assert objects.twice.wait(10)
     sweeps.stop()

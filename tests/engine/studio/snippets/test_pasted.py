@@ -15,7 +15,7 @@ from tests.engine.outcomes.made import made_outcomes
 from tests.support.api_world import KEYS, World, image_bytes
 from tests.support.judged import COUNT, train_judged
 from tests.support.waiting import wait_until
-from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.contract.outcomes import OutcomeFilter
 from vision_customization.engine.objects.keys import estimate_key
@@ -23,11 +23,14 @@ from vision_customization.engine.outcomes.cells import CellFilter
 from vision_customization.engine.outcomes.stored import put_outcomes
 from vision_customization.engine.runtime.listening import listening
 from vision_customization.engine.store import TrainingOrder
+from vision_customization.engine.store.draft_records import NewDraftImage
 from vision_customization.engine.studio.judging.selection import Selection
 from vision_customization.engine.studio.judging.sources import Source
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.analyze import Picture, analyze_snippets
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.draft_import import FILE, import_snippets, new_snippets
+from vision_customization.engine.studio.snippets.drafts import label_snippets
 from vision_customization.engine.studio.snippets.judging import comparison_snippets, judge_snippets, pictures_snippets
 from vision_customization.engine.studio.snippets.models import published_snippets, training_snippets
 from vision_customization.engine.studio.snippets.overview import overview_snippets
@@ -135,3 +138,33 @@ def test_outcomes_are_asked_for(language: str, world: World, endpoint: str, tmp_
         folder = tmp_path / str(number)
         folder.mkdir()
         assert says in run(snippets, language, folder)
+
+
+@pytest.mark.parametrize("kind", [AnnotationKind.IMAGE_CLASSIFICATION, AnnotationKind.IMAGE_OBJECT_DETECTION])
+def test_an_image_is_labelled(kind: AnnotationKind, world: World, endpoint: str, tmp_path: Path) -> None:
+    draft = world.store.drafts.create("1e3", kind, "1e3", world.container.url, "ada")
+    world.store.drafts.add("1e3", [NewDraftImage("0" * 64, ".png", "0.png", 60, 80)], "ada")
+    assert '"changed' in run(label_snippets(endpoint, draft, 0), "curl", tmp_path)
+    image = world.store.drafts.image(draft.sequence, 0)
+    assert image is not None
+    assert [label.tag for label in image.labels] == ["TAG"]
+
+
+@pytest.mark.parametrize("language", ["curl", "Python"])
+@pytest.mark.parametrize("kind", list(AnnotationKind))
+def test_a_draft_gets_a_picture_with_labels(
+    kind: AnnotationKind, language: str, world: World, endpoint: str, tmp_path: Path
+) -> None:
+    world.store.drafts.create("1e4", kind, "1e4", world.container.url, "ada")
+    (tmp_path / FILE).write_bytes(image_bytes("JPEG"))
+    assert "0" in run(import_snippets(endpoint, "1e4", kind), language, tmp_path, [FILE])
+    draft = world.store.drafts.find("1e4")
+    [image] = world.store.drafts.all_images(draft.sequence)
+    assert (image.file_name, [label.tag for label in image.labels]) == (FILE, ["ash"])
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "CLI"])
+def test_a_draft_begins_from_nothing(language: str, world: World, endpoint: str, tmp_path: Path) -> None:
+    run(new_snippets(endpoint), language, tmp_path)
+    draft = world.store.drafts.find("leaves")
+    assert [tag.name for tag in world.store.drafts.tags(draft.sequence)] == ["ash", "beech"]

@@ -1,0 +1,119 @@
+"""What a version of a dataset holds, from its COCO file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from vision_customization.common.dataset_content.blob_names import IMAGES
+from vision_customization.common.dataset_content.image_formats import FORMATS
+from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
+from vision_customization.common.errors import VisionError
+from vision_customization.contract.coco.document import Box, CocoFile, Severity, Violation, parse_json
+from vision_customization.contract.coco.rules import check_coco
+from vision_customization.contract.enums import Purpose
+from vision_customization.customization.errors import DatasetInvalid
+
+Label = tuple[str, Box | None]
+"""A tag, and the box that it is on; only detection has one."""
+
+Labels = tuple[Label, ...]
+"""All labels of an image, sorted."""
+
+_BLOB = re.compile(rf"/{IMAGES}([0-9a-f]{{64}})(\.[a-z]+)$")
+_EXTENSIONS = frozenset(each.extension for each in FORMATS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ContentImage:
+    """An image of a version. `width` and `height` are pixels, upright; `extension` begins with a dot."""
+
+    sha256: str
+    extension: str
+    file_name: str
+    width: float
+    height: float
+    labels: Labels
+
+    @property
+    def blob(self) -> str:
+        """Its name in storage, below `images/`."""
+        return f"{self.sha256}{self.extension}"
+
+
+@dataclass(frozen=True)
+class VersionContent:
+    """The images of a COCO file in storage, in its order, and its tags; one may be on no image."""
+
+    kind: str
+    images: tuple[ContentImage, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    @property
+    def manifest(self) -> Manifest:
+        return manifest_of(self.kind, ((image.sha256, image.labels) for image in self.images))
+
+    def __add__(self, other: VersionContent) -> VersionContent:
+        """Both files as one dataset."""
+        tags = tuple(dict.fromkeys((*self.tags, *other.tags)))
+        return VersionContent(self.kind, (*self.images, *other.images), tags)
+
+
+def read_content(data: bytes, kind: str, name: str) -> VersionContent:
+    """The content of a COCO file whose images lie in storage under the names of their contents. `name` is for messages.
+
+    Raises:
+        DatasetInvalid: it is not a COCO file of this kind.
+        VisionError: an image has another address.
+    """
+    document, unreadable = parse_json(data, name)
+    if unreadable is not None:
+        raise DatasetInvalid([unreadable])
+    file = valid_coco(document, kind, name)
+    images = []
+    for image, labels in zip(file.images, labels_by_image(file), strict=True):
+        stored = stored_name(image.url or "")
+        if stored is None:
+            raise VisionError(f"{name}: images[{image.index}]: is not stored under the digest of its content")
+        images.append(ContentImage(*stored, image.file_name, image.width, image.height, labels))
+    return VersionContent(str(kind), tuple(images), tuple(dict.fromkeys(file.categories.values())))
+
+
+def stored_name(url: str) -> tuple[str, str] | None:
+    """SHA-256 and extension of an image, from its URL; None if it is not stored under the digest of its content."""
+    match = _BLOB.search(url.partition("?")[0])
+    return (match[1], match[2]) if match is not None and match[2] in _EXTENSIONS else None
+
+
+def valid_coco(document: object, kind: str, name: str) -> CocoFile:
+    """A COCO file that satisfies the rules for training or for evaluation. Raises DatasetInvalid."""
+    first: list[Violation] = []
+    for purpose in Purpose:
+        file, violations = check_coco(document, name, kind, purpose)
+        if file is not None:
+            return file
+        first = first or violations
+    raise DatasetInvalid([violation for violation in first if violation.severity is Severity.ERROR])
+
+
+def labels_by_image(file: CocoFile) -> list[Labels]:
+    """The labels of each image, in the order of the images."""
+    labels: dict[int, list[Label]] = {image.id: [] for image in file.images}
+    for annotation in file.annotations:
+        labels[annotation.image_id].append((file.categories[annotation.category_id], annotation.box))
+    return [sorted_labels(labels[image.id]) for image in file.images]
+
+
+def sorted_labels(labels: Iterable[Label]) -> Labels:
+    return tuple(sorted(labels, key=lambda label: (label[0], label[1] or ())))
+
+
+def labels_text(labels: Sequence[Label] | None) -> str:
+    """Labels for people: `ash`, `fork (2), spoon`, `no label`, `removed`."""
+    if labels is None:
+        return "removed"
+    counts: dict[str, int] = {}
+    for tag, _ in labels:
+        counts[tag] = counts.get(tag, 0) + 1
+    return ", ".join(tag if count == 1 else f"{tag} ({count})" for tag, count in counts.items()) or "no label"

@@ -1,0 +1,1 @@
+"""Images that models find novel, kept for people to label: from what a model sees to what it learns."""

@@ -1,0 +1,163 @@
+"""The versions of a dataset: who saved what and when, two of them compared, and the ways of one into git and a training."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from vision_customization.common.dataset_content.blob_names import manifest_name
+from vision_customization.common.dataset_content.manifest import Manifest, compare
+from vision_customization.common.errors import VisionError
+from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.studio import Role
+from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.api.routes.versions import (
+    ANNOTATIONS_BYTES_MAX,
+    container_of_version,
+    read_version_blob,
+    version_shown,
+)
+from vision_customization.engine.orders.versions import dataset_beside, is_declared
+from vision_customization.engine.store import NotFound, VersionRecord
+from vision_customization.engine.studio.dataset_facts import look_at, registered
+from vision_customization.engine.studio.draft_contents import container_of
+from vision_customization.engine.studio.routing import Pages
+from vision_customization.engine.studio.snippets.drafts import content_line, pull_command, versions_snippets
+from vision_customization.engine.studio.version_training import training_fields
+from vision_customization.engine.studio.visit import Visit, link
+
+pages = Pages()
+
+SIZE = 50
+DIGITS = 12
+"""Of a digest, as pages show it."""
+_START_MAX = 10_000_000
+_OTHERS_MAX = 200
+
+
+@dataclass(frozen=True)
+class VersionRow:
+    """A version in the list. `current` is whether the dataset has this content now."""
+
+    digest: str
+    short: str
+    images: int
+    labels: int
+    changes: tuple[str, ...]
+    message: str | None
+    saved_by: str
+    saved: datetime
+    current: bool
+    href: str
+
+
+@pages.get("/datasets/{name}/versions")
+def versions(visit: Visit) -> Response:
+    name = visit.path("name")
+    start = visit.number("start", 0, 0, _START_MAX)
+    found = visit.service.store.versions.page(name, start, SIZE + 1)
+    values: dict[str, object] = {
+        "rows": [_row(visit, version) for version in found[:SIZE]],
+        "back": max(0, start - SIZE) if start else None,
+        "more": start + SIZE if len(found) > SIZE else None,
+    }
+    return _page(visit, "versions.html", found=bool(found), **values)
+
+
+@pages.get("/datasets/{name}/versions/{digest}")
+def version(visit: Visit) -> Response:
+    """One version; with `with`, what is different in it from another one."""
+    record = _version(visit)
+    name, other = record.dataset_name, visit.query("with")
+    changes = None
+    if other:
+        before = visit.service.store.versions.find(name, other)
+        changes = compare(_manifest(visit, before), _manifest(visit, record)).summary()
+    others = visit.service.store.versions.page(name, 0, _OTHERS_MAX)
+    declared = is_declared(visit.service, name)
+    return _page(
+        visit,
+        "version.html",
+        found=True,
+        row=_row(visit, record),
+        tags=sorted(record.tags.items(), key=lambda item: (-item[1], item[0])),
+        others=[(each.digest, _called(each)) for each in others if each.digest != record.digest],
+        other=other,
+        compared=changes,
+        is_declared=declared,
+        hand_over={"pull": pull_command(visit.origin, name, record.digest), "content": content_line(record.digest)},
+        saved=visit.query("saved") == "yes",
+        writes=visit.service.studio_container is not None,
+    )
+
+
+@pages.get("/datasets/{name}/versions/{digest}/annotations")
+def annotations(visit: Visit) -> Response:
+    """The COCO file, to be kept."""
+    record = _version(visit)
+    data = read_version_blob(visit.service, record, record.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
+    file = f"{record.dataset_name}-{record.digest[:DIGITS]}.json"
+    return Response(data, media_type="application/json", headers={"Content-Disposition": f'attachment; filename="{file}"'})
+
+
+@pages.post("/datasets/{name}/versions/{digest}/train", role=Role.OWNER)
+def train(visit: Visit) -> Response:
+    """Go on to the Train page with a dataset that has the version's content: its own if that has it, else one beside.
+
+    If a stack trains a model from this dataset, the page proposes what makes the stack take the new model over.
+    """
+    record = _version(visit)
+    shown = version_shown(visit.service, record)
+    name = shown.registered
+    if name is None:
+        name = dataset_beside(visit.service, container_of(visit), record).name
+        visit.audit("dataset registered", dataset=name, version=record.digest)
+    fields = {"dataset": name, **training_fields(visit.service.store, record)}
+    return visit.redirect(f"/studio/train?{urlencode(fields)}")
+
+
+def _page(visit: Visit, template: str, *, found: bool, **values: object) -> Response:
+    """A page below a dataset; of one that is not registered, only if it has versions."""
+    name = visit.path("name")
+    digest = visit.request.path_params.get("digest")
+    values["snippets"] = versions_snippets(visit.origin, name, digest)
+    if registered(visit.service, name) is None:
+        if not found:
+            raise NotFound("dataset", name)
+        return visit.render(template, frame="versions_alone.html", name=name, **values)
+    return visit.render(template, frame="dataset.html", dataset=look_at(visit).facts, name=name, **values)
+
+
+def _version(visit: Visit) -> VersionRecord:
+    """Raises NotFound."""
+    return visit.service.store.versions.find(visit.path("name"), visit.path("digest"))
+
+
+def _row(visit: Visit, record: VersionRecord) -> VersionRow:
+    return VersionRow(
+        record.digest,
+        record.digest[:DIGITS],
+        record.images,
+        record.labels,
+        record.changes,
+        record.message,
+        record.saved_by,
+        record.saved,
+        version_shown(visit.service, record).registered is not None,
+        link("datasets", record.dataset_name, "versions", record.digest),
+    )
+
+
+def _called(record: VersionRecord) -> str:
+    text = f"{record.digest[:DIGITS]}, {record.saved:%Y-%m-%d %H:%M}"
+    return f"{text}: {record.message[:60]}" if record.message else text
+
+
+def _manifest(visit: Visit, record: VersionRecord) -> Manifest:
+    url = f"{container_of_version(record)}/{manifest_name(record.digest)}"
+    try:
+        return Manifest.from_bytes(read_version_blob(visit.service, record, url, ANNOTATIONS_BYTES_MAX))
+    except VisionError as error:
+        message = f"The manifest of version {record.digest} cannot be read: {error}."
+        raise ApiError(502, ErrorCode.FAILED_TO_PROCESS, message) from None
