@@ -34,7 +34,8 @@ function showKeys() {
   const dialog = document.getElementById("keys");
   if (!(dialog instanceof HTMLDialogElement)) return;
   const filterKey = dialog.querySelector("[data-keys-filter]");
-  filterKey?.toggleAttribute("hidden", !document.querySelector("[data-filter]"));
+  const filters = [...document.querySelectorAll("[data-filter]")].some((field) => field.getClientRects().length > 0);
+  filterKey?.toggleAttribute("hidden", !filters);
   dialog.showModal();
 }
 

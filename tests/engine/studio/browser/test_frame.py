@@ -19,9 +19,7 @@ def test_home_follows_what_runs(sign_in: Callable[..., None], page: Page, world:
     expect(page.get_by_role("progressbar", name="Progress of leaves")).to_be_visible()
 
 
-def test_the_keys_of_a_page_are_those_that_it_has(
-    sign_in: Callable[..., None], page: Page, world: World, address: str
-) -> None:
+def test_the_keys_of_a_page_are_those_that_it_has(sign_in: Callable[..., None], page: Page, world: World, address: str) -> None:
     sign_in(page)
     filters = page.get_by_role("dialog").get_by_text("filter", exact=True)
     page.keyboard.press("?")
