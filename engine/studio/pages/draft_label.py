@@ -10,6 +10,7 @@ from vision_customization.contract.drafts import ImageChoice
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
 from vision_customization.engine.studio.draft_contents import choice_of, counts_shown, draft_of, image_shown
+from vision_customization.engine.studio.pages.draft_suggestions import suggesting_model
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.drafts import label_snippets
 from vision_customization.engine.studio.visit import Visit, link
@@ -37,6 +38,7 @@ def label(visit: Visit) -> Response:
     tag, choice = visit.query("tag"), choice_of(visit)
     first = _first(visit, draft, tag, choice)
     number = first[0].number if first else None
+    model = suggesting_model(visit.service.store, draft)
     return visit.render(
         "draft_label.html",
         draft=draft,
@@ -44,6 +46,7 @@ def label(visit: Visit) -> Response:
         several=draft.annotation_kind is AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
         address=link("drafts", draft.name),
         closed=visit.service.studio_container is None,
+        model="" if model is None else model.name,
         filter=urlencode(_filter(tag, choice)),
         filtered=_in_words(tag, choice),
         data={**counts_shown(visit, draft), "first": [image_shown(draft, image) for image in first]},

@@ -7,11 +7,12 @@ from starlette.responses import Response
 
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.errors import ErrorCode
+from vision_customization.contract.limits import IMAGE_SIDE_ANALYZE_PX
 from vision_customization.engine.api.errors import JSON, ApiError
 from vision_customization.engine.api.routes.analyze import WAITING_MAX, Findings
 from vision_customization.engine.api.routes.draft_images import found_image
 from vision_customization.engine.blobs.reader import Blob, BlobError
-from vision_customization.engine.store import DraftRecord, ModelRecord, Store
+from vision_customization.engine.store import DraftImageRecord, DraftRecord, ModelRecord, Store
 from vision_customization.engine.studio.draft_contents import draft_of, number_of, readable
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
@@ -27,7 +28,7 @@ LABELS_MAX = 200
 @pages.get("/drafts/{draft}/images/{number}/suggestion")
 async def suggestion(visit: Visit) -> Response:
     """JSON: `model`, and `labels`, each with `tag`, `confidence` and for an object `bbox`, the most confident first. There are
-    none where the model finds nothing; `model` is null where there is none that could answer."""
+    none where the model finds nothing; `model` is null where none could answer for the image."""
     draft, model, data = await run_in_threadpool(_asked, visit)
     if model is None:
         return visit.json({"model": None, "labels": []})
@@ -50,11 +51,11 @@ def suggesting_model(store: Store, draft: DraftRecord, name: str = "") -> ModelR
 
 
 def _asked(visit: Visit) -> tuple[DraftRecord, ModelRecord | None, bytes]:
-    """The draft, the model, and the image's bytes if there is a model. Refuses with 502 an image that can't be read."""
+    """The draft, the model, and the image's bytes if the model can answer for it. Refuses with 502 bytes that can't be read."""
     store, draft = visit.service.store, draft_of(visit)
     image = found_image(store, draft, number_of(visit))
     model = suggesting_model(store, draft, visit.query("model"))
-    if model is None:
+    if model is None or not _fits(image):
         return draft, None, b""
     url = draft.url_of(image.sha256, image.extension)
     access = store.datasets.access(readable(visit, draft, url))
@@ -64,6 +65,12 @@ def _asked(visit: Visit) -> tuple[DraftRecord, ModelRecord | None, bytes]:
         raise ApiError(502, ErrorCode.FAILED_TO_PROCESS, error.message) from None
     assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
     return draft, model, blob.data
+
+
+def _fits(image: DraftImageRecord) -> bool:
+    """Whether models analyze images of this size; a training image may be smaller."""
+    least, most = IMAGE_SIDE_ANALYZE_PX
+    return all(side is None or least <= side <= most for side in (image.width, image.height))
 
 
 def _text(draft: DraftRecord, model: str, findings: Findings) -> str:

@@ -9,6 +9,7 @@ import { NO_HISTORY, recorded, redone, sameContent, undone } from "./label_histo
 import { DraftImages } from "./label_images.js";
 import { NoticeLine, noticeOf } from "./label_notice.js";
 import { contentOf } from "./label_queue.js";
+import { Suggestions, suggestionInWords } from "./label_suggestions.js";
 import { TagList, withTag } from "./label_tags.js";
 import { boxInWords, changeInWords, counted } from "./label_words.js";
 import { say } from "./studio.js";
@@ -20,7 +21,7 @@ import { say } from "./studio.js";
 /** @typedef {import("./label_saver.js").Saver} Saver */
 /** @typedef {{images: number, unlabelled: number, tags: import("./label_tags.js").Tag[]}} Counts */
 
-const CHANGES = new Set(["tag", "setTag", "clear", "nothing", "nudge", "boxByKeyboard", "delete", "repeat", "paste", "takeTheirs", "keepMine", "discard", "restore", "takeBase", "keepOwn"]);
+const CHANGES = new Set(["accept", "take", "tag", "setTag", "clear", "nothing", "nudge", "boxByKeyboard", "delete", "repeat", "paste", "takeTheirs", "keepMine", "discard", "restore", "takeBase", "keepOwn"]);
 const STALE_MS = 5000;
 const COUNT_MS = 3000;
 
@@ -35,6 +36,8 @@ export class Labelling {
   #last = [];
   /** @type {import("./label_history.js").Label[]} */
   #copied = [];
+  /** @type {import("./label_suggestions.js").Suggestion | null} */
+  #suggestion = null;
   #changes = 0;
   #counted = -Infinity;
 
@@ -45,7 +48,7 @@ export class Labelling {
    * @param {() => void} signIn Called when the session has ended.
    */
   constructor(place, data, saver, signIn) {
-    const { address = "", kind = "", query = "", who = "" } = place.dataset;
+    const { address = "", kind = "", query = "", who = "", model = "" } = place.dataset;
     this.address = address;
     this.kind = /** @type {Kind} */ (kind);
     this.filter = query;
@@ -55,6 +58,7 @@ export class Labelling {
     this.counts = { images: data.images, unlabelled: data.unlabelled };
     this.images = new DraftImages(address, query, data.first, (image) => this.#withUnsaved(image));
     this.tags = new TagList(data.tags, { boxes: this.hasBoxes, chosen: (tag) => this.run({ does: "setTag", tag }) });
+    this.suggestions = new Suggestions(address, model);
     this.notice = new NoticeLine((choice) => this.run({ does: choice }));
     this.slot = byId("picture", HTMLElement);
     this.stage = byId("stage", HTMLElement);
@@ -111,7 +115,10 @@ export class Labelling {
       case "newTag": return this.tags.ask();
       case "clear": return this.#apply({ labels: [], empty: false });
       case "nothing": return this.#nothing();
-      case "on": case "skip": return this.#goOn();
+      case "on": return this.#suggestion ? this.#accept(true) : this.#goOn();
+      case "skip": return this.#goOn();
+      case "accept": return this.#accept(true);
+      case "take": return this.#accept(false);
       case "before": case "after": return this.#step(command.does);
       case "undo": return this.#travel(undone, "There is nothing to undo.");
       case "redo": return this.#travel(redone, "There is nothing to redo.");
@@ -177,6 +184,26 @@ export class Labelling {
     if (!this.#apply(withTag(contentOf(this.#image), tag, several)) || several) return;
     if (left > 0 && this.counts.unlabelled === 0 && !this.#isFiltered) say("All images are labelled.");
     else await this.#goOn();
+  }
+
+  /** Take the labels that the model suggests. @param {boolean} goOn */
+  async #accept(goOn) {
+    const labels = this.#suggestion?.labels.map(({ tag, bbox }) => ({ tag, ...(bbox ? { bbox } : {}) }));
+    if (!labels) return;
+    for (const { tag } of labels) this.tags.ensure(tag);
+    if (!this.#apply({ labels, empty: false })) return;
+    this.editor?.show(this.#image.labels);
+    if (goOn) await this.#goOn();
+  }
+
+  /** Show what the model suggests for an image without labels, once it has answered. @param {DraftImage} image */
+  async #suggest(image) {
+    this.#suggestion = null;
+    if (!isOpen(image)) return;
+    const suggestion = await this.suggestions.of(image.number);
+    if (this.#image.number !== image.number || !isOpen(this.#image)) return;
+    this.#suggestion = suggestion;
+    this.#render();
   }
 
   async #nothing() {
@@ -247,6 +274,7 @@ export class Labelling {
     this.#image = image;
     this.#showPicture(image);
     this.editor?.open(this.#sizeOf(image), image.labels);
+    this.#suggest(image);
     this.#render();
     byId("image-name", HTMLElement).textContent = image.fileName;
     const query = new URLSearchParams(this.filter);
@@ -333,6 +361,7 @@ export class Labelling {
     this.#image = this.images.known(image.number) ?? image;
     this.saver.put(image.number, content, image.eTag);
     if (this.editor && this.editor.labels !== content.labels) this.editor.show(content.labels);
+    this.#suggest(this.#image);
     this.#render();
     return true;
   }
@@ -351,12 +380,15 @@ export class Labelling {
     this.notice.show(noticeOf(image, waiting, this.who));
     if (this.editor) {
       this.list?.show(image.labels, this.editor.size);
-      this.editor.drawing.compare(waiting?.theirs?.labels ?? image.theirs ?? []);
+      this.editor.drawing.compare(waiting?.theirs?.labels ?? image.theirs ?? this.#suggestion?.labels ?? []);
       this.tags.mark(this.#tag === null ? [] : [this.#tag]);
     } else {
       this.tags.mark(image.labels.map((label) => label.tag));
     }
     byId("nothing-here", HTMLElement).hidden = !image.empty;
+    if (!isOpen(image)) this.#suggestion = null;
+    byId("suggestion", HTMLElement).hidden = !this.#suggestion;
+    if (this.#suggestion) byId("suggestion-text", HTMLElement).textContent = suggestionInWords(this.#suggestion);
     this.#showCounts();
   }
 
@@ -477,4 +509,9 @@ export class Labelling {
     if (error.ended) this.signIn();
     else say(error.message);
   }
+}
+
+/** Whether nobody has labelled an image yet. @param {DraftImage} image */
+function isOpen(image) {
+  return !image.labels.length && !image.empty && image.state !== "removed" && !image.theirs;
 }

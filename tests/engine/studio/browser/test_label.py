@@ -13,14 +13,15 @@ from sqlalchemy import delete
 from tests.engine.studio.browser.axe import axe_violations
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
-from tests.support.api_world import KEYS, World, build
+from tests.support.api_world import KEYS, World, build, image_bytes
 from tests.support.waiting import wait_until
 from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.drafts import ImageState
-from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.enums import AnnotationKind, ModelKind
+from vision_customization.contract.models import TrainingProgress
 from vision_customization.contract.studio import Role
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import Store
+from vision_customization.engine.store import Store, TrainingOrder
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.store.tables import SessionRow
 from vision_customization.engine.studio import create_studio
@@ -574,6 +575,53 @@ def test_a_session_that_ended_is_renewed_over_the_page(opened: Open, world: Worl
     saved(page)
     assert stored(world) == {0: ["cat"]}
     shows(page, "1.png")
+
+
+def train(world: World, kind: ModelKind) -> None:
+    """A model of the draft's dataset, which answers as `FixedModels` does; and the pictures that it is shown."""
+    order = TrainingOrder(training_dataset_name="d", time_budget_in_hours=1, model_kind=kind)
+    model = world.store.models.create("m", order)
+    world.store.models.begin(model.id)
+    world.store.models.report_progress(model.id, TrainingProgress(stage="learning", share=1, images=2, seconds=1))
+    world.succeed(model.id)
+    for number in range(6):
+        world.blobs.content[f"{world.container.url}/images/{number + 1:064x}.png"] = image_bytes(size=(640, 480))
+
+
+def test_a_suggestion_is_accepted_by_one_key(opened: Open, world: World) -> None:
+    train(world, ModelKind.GENERIC_CLASSIFIER)
+    page = opened(images=3)
+    expect(page.get_by_text("m suggests dög (62 %)")).to_be_visible()
+    assert stored(world) == {}, "a suggestion changes nothing by itself"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="1.png")).to_be_visible()
+    expect(page.get_by_text("m suggests dög (62 %)")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_role("heading", name="2.png")).to_be_visible()
+    page.keyboard.press("x")
+    wait_until(lambda: stored(world) == {0: ["dög"], 1: ["cat"]}, "both are saved")
+    page.keyboard.press("Control+z")
+    expect(page.get_by_role("heading", name="1.png")).to_be_visible()
+    expect(page.get_by_text("m suggests dög (62 %)")).to_be_visible()
+
+
+def test_suggested_boxes_are_dashed_until_they_are_taken(opened: Open, world: World) -> None:
+    train(world, ModelKind.GENERIC_DETECTOR)
+    page = opened(BOXED, images=2)
+    expect(page.get_by_text("m suggests 1 box: dög")).to_be_visible()
+    page.get_by_role("button", name="Take, to change them").click()
+    expect(page.get_by_text("m suggests")).to_be_hidden()
+    wait_until(lambda: stored(world) == {0: ["dög"]}, "the box is saved")
+    [label] = page_labels(world)
+    assert label.box == pytest.approx((1 / 640, 2 / 480, 0.5, 0.5))
+    assert axe_violations(page) == []
+
+
+def page_labels(world: World) -> tuple[DraftLabel, ...]:
+    """The labels of the first image."""
+    image = world.store.drafts.image(world.store.drafts.find("d").sequence, 0)
+    assert image is not None
+    return image.labels
 
 
 def test_a_reader_is_told_why_not(world: World, opened: Open, sign_in: SignIn, page: Page, address: str) -> None:
