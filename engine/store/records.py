@@ -207,12 +207,14 @@ class BlobRecord:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """Somebody signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one."""
+    """A person who is signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one.
+    `account` is the id of their account at the identity provider, which stays the same when the name in `who` changes."""
 
     role: Role
     who: str
     key_fingerprint: str | None
     created: datetime
+    account: str | None = None
 
 
 class Unfinished(NamedTuple):

@@ -4,6 +4,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from urllib.parse import parse_qsl, quote
@@ -103,16 +104,16 @@ class Studio:
         if is_foreign(visit.request, self._parts.service.settings):
             message = "The request came from another page than the Studio's. Reload this page, and try again."
             raise ApiError(403, ErrorCode.INVALID_REQUEST, message)
-        visitor = self._visitor(visit)
+        visitor = self._visitor(page, visit)
         if page.role is not None and visitor is not None and not visitor.role.includes(page.role):
             message = f"This needs the role {page.role}, and you are signed in as {visitor.role}."
             raise ApiError(403, ErrorCode.UNAUTHORIZED, message)
         return visitor
 
-    def _visitor(self, visit: Visit) -> SessionRecord | None:
+    def _visitor(self, page: Page, visit: Visit) -> SessionRecord | None:
         """Who is signed in. A session that came from a key ends with that key."""
         token = visit.request.cookies.get(cookie_name(visit.origin))
-        session = None if token is None else self._parts.service.store.sessions.find(token)
+        session = None if token is None else self._parts.service.store.sessions.find(token, used=not page.is_polled)
         if session is None or session.key_fingerprint is None:
             return session
         return session if self._parts.authenticator.keys.knows(session.key_fingerprint) else None
@@ -143,14 +144,23 @@ class Studio:
         return response
 
     async def _static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        file = (STATIC / name).resolve()
-        if not file.is_relative_to(STATIC.resolve()) or file.suffix not in _STATIC_TYPES or not file.is_file():
+        file = _static_file(request.path_params["name"])
+        if file is None:
             raise HTTPException(404)
         current = request.path_params["version"] == self._parts.templates.version
         kept = "public, max-age=31536000, immutable" if current else "no-cache"
         answer = FileResponse(file, media_type=_STATIC_TYPES[file.suffix], headers={"Cache-Control": kept})
         return self._protected(answer, request)
+
+
+def _static_file(name: str) -> Path | None:
+    """The static file of this name; None if there is none, or the name cannot be one."""
+    try:
+        file = (STATIC / name).resolve()
+        found = file.is_relative_to(STATIC.resolve()) and file.suffix in _STATIC_TYPES and file.is_file()
+    except (OSError, ValueError):  # it is too long, or has a NUL
+        return None
+    return file if found else None
 
 
 def _nonce(request: Request) -> str:
@@ -171,7 +181,9 @@ def _with_form(form_again: Refused, visit: Visit, message: str) -> Response | No
 def _to_sign_in(visit: Visit) -> Response:
     request = visit.request
     if request.method != "GET" or visit.is_fragment or visit.wants_json:
-        response = ApiError(401, ErrorCode.UNAUTHORIZED, "Your session has ended. Sign in again.").response()
+        had_session = cookie_name(visit.origin) in request.cookies
+        message = "Your session has ended. Sign in again." if had_session else "You are not signed in. Sign in, and try again."
+        response = ApiError(401, ErrorCode.UNAUTHORIZED, message).response()
         response.headers["HX-Redirect"] = "/studio/sign-in"
         return response
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -61,7 +61,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class Looked:
-    """A dataset that somebody looks at. `content` is its index; it can be asked if `ready`."""
+    """A dataset that a page shows. `content` is its index; it can be asked if `ready`."""
 
     record: DatasetRecord
     content: ContentIndexRecord
@@ -86,7 +86,7 @@ def owner_text(record: DatasetRecord) -> str:
 
 
 def registered(service: Service, name: str) -> DatasetRecord | None:
-    """The dataset, if it is registered. A name may be one that somebody typed, and that a database refuses to look for."""
+    """The dataset, if it is registered. A name may come from a form, and be one that a database refuses to look for."""
     if name_fault(name) is not None:
         return None
     try:

@@ -16,11 +16,12 @@ E = TypeVar("E", bound=Endpoint)
 
 @dataclass(frozen=True)
 class Page:
-    """What answers a method at a path. `role` is the least role that may ask for it; None is everybody, signed in or not.
+    """What answers a method at a path. `role` is the least role that may ask for it; None is anyone, signed in or not.
 
     An endpoint that is not a coroutine runs in a thread. If it `takes_uploads`, it reads the request's body itself. If it
     refuses a form, `refused` shows the page of the form again, as it was filled in, with the message; without it, the message
-    is a page of its own.
+    is a page of its own. If it `is_polled`, scripts ask for it again and again while a page is open, so asking for it does not
+    prolong a session.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Page:
     endpoint: Endpoint
     takes_uploads: bool = False
     refused: Refused | None = None
+    is_polled: bool = False
 
 
 class Pages:
@@ -37,9 +39,9 @@ class Pages:
     def __init__(self) -> None:
         self.pages: list[Page] = []
 
-    def get(self, path: str, role: Role | None = Role.READER) -> Callable[[E], E]:
+    def get(self, path: str, role: Role | None = Role.READER, *, is_polled: bool = False) -> Callable[[E], E]:
         """Show something. It must not change anything."""
-        return self._add("GET", path, role)
+        return self._add("GET", path, role, is_polled=is_polled)
 
     def post(
         self, path: str, role: Role | None, *, takes_uploads: bool = False, refused: Refused | None = None
@@ -48,10 +50,17 @@ class Pages:
         return self._add("POST", path, role, takes_uploads=takes_uploads, refused=refused)
 
     def _add(
-        self, method: str, path: str, role: Role | None, *, takes_uploads: bool = False, refused: Refused | None = None
+        self,
+        method: str,
+        path: str,
+        role: Role | None,
+        *,
+        takes_uploads: bool = False,
+        refused: Refused | None = None,
+        is_polled: bool = False,
     ) -> Callable[[E], E]:
         def add(endpoint: E) -> E:
-            self.pages.append(Page(method, path, role, endpoint, takes_uploads, refused))
+            self.pages.append(Page(method, path, role, endpoint, takes_uploads, refused, is_polled))
             return endpoint
 
         return add

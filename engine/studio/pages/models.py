@@ -157,7 +157,7 @@ def fits(kind: ModelKind, annotation_kind: str) -> bool:
     return annotation_kind in kind.annotation_kinds
 
 
-@pages.get("/models/{name}/progress")
+@pages.get("/models/{name}/progress", is_polled=True)
 def progress(visit: Visit) -> Response:
     record = visit.service.store.models.find(visit.path("name"))
     if record.status.final:
@@ -165,7 +165,7 @@ def progress(visit: Visit) -> Response:
     return visit.render("model_progress.html", record=record, **_progress(visit, record))
 
 
-@pages.get("/models/{name}/evaluations")
+@pages.get("/models/{name}/evaluations", is_polled=True)
 def evaluations(visit: Visit) -> Response:
     name, store = visit.path("name"), visit.service.store
     found = store.evaluations.newest(name, EVALUATIONS_SHOWN)

@@ -54,7 +54,7 @@ def form(visit: Visit) -> Response:
     return _form(visit, Order.of(dict(visit.request.query_params)))
 
 
-@pages.get("/train/estimate", role=Role.OWNER)
+@pages.get("/train/estimate", role=Role.OWNER, is_polled=True)
 def estimate(visit: Visit) -> Response:
     order = Order.of(dict(visit.request.query_params))
     return visit.render("train_estimate.html", **_estimate(visit, order, registered(visit.service, order.dataset)))

@@ -28,7 +28,7 @@ class Stack:
 
 
 API = Stack()
-"""Nobody's: what was registered or trained by the API or the Studio, as the project's own program would declare it."""
+"""No stack's: what was registered or trained by the API or the Studio, as the project's own program would declare it."""
 
 OTHER_DATASET = "TEST-DATASET"
 """Stands for a dataset to evaluate on, of a model that has none."""

@@ -244,6 +244,9 @@ def test_a_session_is_no_key_of_the_api(owner: Browser) -> None:
 def test_an_ended_session_is_told_to_scripts(browser: Browser) -> None:
     answer = browser.get("activity", **{"hx-request": "true"})
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/studio/sign-in")
+    assert "You are not signed in." in answer.text
+    browser.cookies["vision-studio-8080"] = "ended"
+    assert "Your session has ended." in browser.get("activity", **{"hx-request": "true"}).text
 
 
 def test_each_answer_has_the_policy(owner: Browser) -> None:
@@ -267,6 +270,9 @@ def test_static_files_are_kept_for_good_under_their_version(browser: Browser) ->
     assert browser.get("static/0/studio.css").headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("name", ["studio.py", "", "nothing.css", "vendor", "tsconfig.json", "globals.d.ts"])
+@pytest.mark.parametrize(
+    "name",
+    ["studio.py", "", "nothing.css", "vendor", "tsconfig.json", "globals.d.ts", "%00.js", "a%00/studio.js", "a" * 300 + ".js"],
+)
 def test_only_static_files_are_served(browser: Browser, name: str) -> None:
     assert browser.get(f"static/0/{name}").status_code == 404

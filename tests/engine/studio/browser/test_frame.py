@@ -61,6 +61,28 @@ def test_a_publication_that_is_refused_is_seen_in_its_form(
     expect(page).to_have_url(re.compile("/studio/published/leaves"))
 
 
+def test_the_keys_of_a_page_are_those_that_it_has(sign_in: Callable[..., None], page: Page, world: World, address: str) -> None:
+    sign_in(page)
+    filters = page.get_by_role("dialog").get_by_text("filter", exact=True)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(filters).to_be_hidden()
+    assert world.register().status_code == 201
+    page.goto(f"{address}/studio/datasets")
+    page.keyboard.press("?")
+    expect(filters).to_be_visible()
+
+
+def test_the_code_says_how_to_get_the_key(sign_in: Callable[..., None], page: Page) -> None:
+    sign_in(page)
+    page.get_by_text("Code", exact=True).click()
+    command = page.get_by_text("export VISION_KEY=$(pulumi stack output key --show-secrets)")
+    expect(command).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy how to set VISION_KEY").click()
+    assert page.evaluate("() => navigator.clipboard.readText()") == command.inner_text()
+
+
 def test_who_is_not_signed_in_is_at_the_field_for_the_key(address: str, page: Page) -> None:
     page.goto(f"{address}/studio/")
     expect(page.get_by_label("Key of the engine")).to_be_focused()

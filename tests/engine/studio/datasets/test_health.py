@@ -14,7 +14,9 @@ from tests.support.studio import Browser
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.inspection import report
 from vision_customization.engine.inspection.report import Judge, inspect
+from vision_customization.engine.jobs.kinds import inspection
 from vision_customization.engine.jobs.kinds.inspection import inputs_of
 
 SCRIPT = {"hx-request": "true"}
@@ -197,6 +199,16 @@ def test_a_model_that_was_trained_since_makes_the_comparison_new(owner: Browser,
     estimate(pets)
     assert "A worker is comparing" in owner.get("datasets/pets/health").text
     assert len(pets.jobs.inspections) == 1
+
+
+def test_a_new_version_of_inspections_makes_the_comparison_new(
+    owner: Browser, pets: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared(pets, "pets", ["a", None])
+    for module in (inspection, report):
+        monkeypatch.setattr(module, "VERSION", report.VERSION + 1)
+    assert "A worker is comparing" in owner.get("datasets/pets/health").text
+    assert len(pets.jobs.inspections) == 1, "a report that cannot be read is made again"
 
 
 def test_a_list_of_many_findings_has_pages(owner: Browser, world: World) -> None:
