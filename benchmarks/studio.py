@@ -3,7 +3,9 @@
 A real `vision-engine serve` with one worker, a dataset without files of its own (each address answers with one of a few
 photographs, which differ by a comment), and Chromium with a window of 1280 × 800. First the grid: its first cells, and jumps to
 places that nobody has seen, with thumbnails that are stored and with ones that must be made. Then calls of a small classifier,
-one after the other, idle and while a visitor scrolls through the grid, in turns, and pages of the API meanwhile.
+one after the other: idle, while a visitor scrolls through the grid in a browser on the same cores, and while a visitor's
+browser elsewhere asks for the same; in turns, and pages of the API meanwhile. The limit is on the last: browsers do not run on
+the engine's cores.
 """
 
 import argparse
@@ -31,6 +33,7 @@ from benchmarks.visitor import HEIGHT, SCREENS_PER_SECOND, WIDTH, Visitor, scrol
 from toolchain.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
 from vision_customization.contract.content import IMAGES_PAGE_MAX
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.studio import Role
 from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import BlobRecord, Store
@@ -42,6 +45,8 @@ JUMP_LIMIT_MS = 500.0
 WHILE_SCROLLING_LIMIT = 1.3
 PHOTO_WIDTH = 1600
 PHOTOS = 24
+IN_SIGHT = 18
+"""Pictures in sight in that window, as the figures of jumps say."""
 AROUND = 100
 """Images on each side of a place that is jumped to whose thumbnails are stored: a screen, and what the grid loads around it."""
 
@@ -206,13 +211,19 @@ class Bench:
         ]
 
     def _calls(self, engine: Engine, looks: Looks, samples: Samples) -> list[Figure]:
-        """Calls and pages, idle and while a visitor scrolls, in turns; each time through images that nobody has seen."""
+        """Calls and pages, idle, while a visitor scrolls here, and while one does elsewhere, in turns; each time through images
+        that nobody has seen."""
         idle: list[float] = []
         beside: list[float] = []
+        elsewhere: list[float] = []
+        remote_pictures: list[float] = []
         pages: tuple[list[float], list[float]] = [], []
         frames, pictures = [], []
         files = (samples.files * (_CALLS // len(samples.files) + 1))[:_CALLS]
-        with engine.client() as client, scrolling_visitor(self.program, engine, _DATASET) as visitor:
+        with engine.client() as client:
+            code = client.studio_code(Role.READER).code
+        remote = Script("benchmarks.remote_visitor", engine.endpoint, code, _DATASET, str(IN_SIGHT), str(SCREENS_PER_SECOND))
+        with remote, engine.client() as client, scrolling_visitor(self.program, engine, _DATASET) as visitor:
 
             def call() -> float:
                 return 1000 * median(call_seconds(client, _MODEL, files))
@@ -229,14 +240,21 @@ class Bench:
                 scrolled = visitor.stop_scrolling()
                 frames.append(scrolled.frames)
                 pictures.append(scrolled.pictures)
+                engine.wait_until_api_rests()
+                remote.ask(do="begin", at=(2 * number + 1) * self.images // (2 * self.rounds))
+                elsewhere.append(call())
+                pages[1].extend(looks.pages(_DATASET, "", _PAGES))
+                remote_pictures.append(remote.ask(do="stop")["pictures"])
         page = f"a page of {IMAGES_PAGE_MAX} images"
         what = f"while a visitor scrolls {SCREENS_PER_SECOND:g} screens a second"
         return [
-            compare(f"analyze p50 {what}, to idle", "ms", beside, idle, load=_load(), limit=WHILE_SCROLLING_LIMIT),
+            compare(f"analyze p50 {what}, to idle", "ms", elsewhere, idle, load=_load(), limit=WHILE_SCROLLING_LIMIT),
+            compare("the same, with the browser on the engine's own cores", "ms", beside, idle, load=_load()),
             Figure(f"{page} {what}", "ms", tuple(pages[1]), _load()),
             Figure("the same, p95", "ms", (percentile(pages[1], 0.95),), _load(), PAGE_LIMIT_MS),
             Figure(f"{page} idle, p95", "ms", (percentile(pages[0], 0.95),), _load(), PAGE_LIMIT_MS),
-            Figure("pictures that came meanwhile", "/s", tuple(pictures), _load()),
+            Figure("pictures that came meanwhile", "/s", tuple(remote_pictures), _load()),
+            Figure("the same, in the browser", "/s", tuple(pictures), _load()),
             Figure("frames of the visitor's browser meanwhile", "/s", tuple(frames), _load()),
         ]
 
