@@ -44,12 +44,15 @@ def save_and_register(
 
 def _refuse_to_overwrite(service: Collaborators, draft: DraftRecord) -> None:
     """Raises NotSaved if the dataset that gets the draft's content has other content than the draft began with."""
-    if draft.base_dataset != draft.dataset_name:
-        return
     try:
         now = service.store.datasets.find(draft.dataset_name).annotation_file_uris
     except NotFound:
         return
+    if draft.base_dataset != draft.dataset_name:
+        raise NotSaved(
+            f"The draft '{draft.name}' did not begin with the dataset '{draft.dataset_name}', which exists and would be "
+            "overwritten. Begin a draft of that dataset, or delete the dataset."
+        )
     if now != draft.base_uris:
         raise NotSaved(
             f"The dataset '{draft.dataset_name}' has changed since the draft '{draft.name}' began, and would be overwritten. "

@@ -149,6 +149,16 @@ def test_a_version_begins_the_next_draft(labelled: World) -> None:
     assert (code, "Merge the draft first" in message) == (400, True)
 
 
+def test_another_dataset_is_never_overwritten(labelled: World) -> None:
+    uris = ["https://account.blob.core.windows.net/training/annotations/others.json"]
+    labelled.register("d", annotationFileUris=uris)
+    status, _, message = error(labelled.call("POST", "drafts/d:save", json={}))
+    assert status == 400
+    assert "did not begin with the dataset 'd'" in message
+    assert ok(labelled.call("GET", "datasets/d"))["annotationFileUris"] == uris
+    assert ok(labelled.call("GET", "datasets/d/versions"))["value"] == []
+
+
 def test_what_a_stack_declares_is_not_changed(labelled: World) -> None:
     uris = ["https://account.blob.core.windows.net/training/annotations/declared.json"]
     labelled.register("d", annotationFileUris=uris, customProperties={"managedBy": "pulumi:photos/dev"})
