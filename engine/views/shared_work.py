@@ -25,6 +25,7 @@ class SharedWork(Generic[K, R]):
         self._askers: dict[K, list[Future[R]]] = {}
         self._waiting: dict[K, Callable[[], R]] = {}
         self._working = 0
+        self._running = 0
         self._closed = False
 
     def close(self) -> None:
@@ -66,11 +67,13 @@ class SharedWork(Generic[K, R]):
         fail(answer, ViewsBusy(pending))
 
     def _has_room(self) -> bool:
-        """Whether another piece may wait, if necessary in the place of those that are not needed any more."""
-        if len(self._waiting) >= self._waiting_max:
+        """Whether another piece may wait, if necessary in the place of those that are not needed any more. Those that threads are
+        about to take do not count."""
+        places = self._waiting_max + self._working - self._running
+        if len(self._waiting) >= places:
             for key in [key for key in self._waiting if self._is_dropped(key)]:
                 self._drop(key)
-        return len(self._waiting) < self._waiting_max
+        return len(self._waiting) < places
 
     def _is_dropped(self, key: K) -> bool:
         return all(answer.cancelled() for answer in self._askers[key])
@@ -89,6 +92,7 @@ class SharedWork(Generic[K, R]):
             while self._waiting:
                 key = next(iter(self._waiting))
                 if not self._is_dropped(key):
+                    self._running += 1
                     return key, self._waiting.pop(key)
                 self._drop(key)
             self._working -= 1
@@ -106,6 +110,7 @@ class SharedWork(Generic[K, R]):
 
     def _ended(self, key: K) -> list[Future[R]]:
         with self._lock:
+            self._running -= 1
             return self._askers.pop(key)
 
 

@@ -101,7 +101,7 @@ REFUSED = {
     "an HTML page": (HTML, 400, "not an image of a supported type"),
     "a ZIP archive": (zip_of(b"x"), 400, "not an image of a supported type"),
     "178 megapixels in 12 kB": (BOMB, 400, "10,240"),
-    "200 megapixels": (png_of(20_000, 10_000), 400, "too many pixels"),
+    "200 megapixels": (png_of(20_000, 10_000), 400, "bad.jpg: the image"),
     "smaller than the contract allows": (image_bytes(size=(9, 50)), 400, "10"),
     "larger than the contract allows": (GIF_SCRIPT, 400, "10,240"),
     "nothing": (b"", 400, "The file is empty."),

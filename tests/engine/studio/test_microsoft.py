@@ -223,6 +223,7 @@ def test_a_renamed_account_stays_itself(
     before, after = signed_in(), signed_in(preferred_username="lovelace@contoso.example")
     another = signed_in(oid="another", preferred_username="ada@contoso.example")
     caplog.set_level("INFO", "engine.audit")
+    caplog.clear()
     assert after.post("sign-out-everywhere").status_code == 303
     assert [browser.get("").status_code for browser in (before, after, another)] == [303, 303, 200]
     [line] = [record for record in caplog.records if record.name == "engine.audit"]
