@@ -67,8 +67,8 @@ class SharedWork(Generic[K, R]):
         fail(answer, ViewsBusy(pending))
 
     def _has_room(self) -> bool:
-        """Whether another piece may wait, if necessary in the place of those that are not needed any more. Those that threads are
-        about to take do not count."""
+        """Whether another piece may wait, if necessary in the place of those that are not needed any more. Pieces that threads
+        are about to take do not count."""
         places = self._waiting_max + self._working - self._running
         if len(self._waiting) >= places:
             for key in [key for key in self._waiting if self._is_dropped(key)]:
