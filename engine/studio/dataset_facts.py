@@ -15,6 +15,7 @@ from vision_customization.engine.store import ContentIndexRecord, DatasetRecord,
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
 from vision_customization.engine.studio.snippets.stacks import API, Stack
+from vision_customization.engine.studio.version_training import with_versions
 from vision_customization.engine.studio.visit import Visit
 
 KINDS = {
@@ -163,4 +164,4 @@ def code(visit: Visit, record: DatasetRecord) -> list[Snippet]:
     """What declares a dataset, and what asks for it."""
     owner = owner_of((record.custom_properties or {}).get(MANAGED_BY))
     stack = Stack(owner.project) if owner is not None and owner.project else API
-    return dataset_snippets(visit.origin, record, stack)
+    return dataset_snippets(visit.origin, record, with_versions(visit.service.store, stack, [record]))

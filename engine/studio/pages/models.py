@@ -33,7 +33,7 @@ from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.models import training_snippets
 from vision_customization.engine.studio.snippets.overview import models_snippets
-from vision_customization.engine.studio.snippets.stacks import stack_of_model
+from vision_customization.engine.studio.version_training import name_of_stack, stack_of_training
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -107,6 +107,7 @@ def model(visit: Visit) -> Response:
         published=[each for each in published if each.model_name == record.name],
         names=[each.name for each in published if each.managed_by is None],
         gate_metrics=_gate_metrics(record),
+        declared_name=_declared_name(visit, record),
         snippets=_snippets(visit, record),
         **_progress(visit, record),
     )
@@ -125,9 +126,10 @@ def fits(kind: ModelKind, annotation_kind: str) -> bool:
 
 @pages.get("/models/{name}/progress")
 def progress(visit: Visit) -> Response:
+    """The part of the page about a training that runs. `shown` is the status at the page's head."""
     record = visit.service.store.models.find(visit.path("name"))
-    if record.status.final:
-        return Response(status_code=204, headers={"HX-Refresh": "true"})  # the page has more to show now
+    if record.status.final or visit.query("shown") not in ("", record.status.value):
+        return Response(status_code=204, headers={"HX-Refresh": "true"})  # the rest of the page has changed, too
     return visit.render("model_progress.html", record=record, **_progress(visit, record))
 
 
@@ -220,8 +222,16 @@ def _provenance(visit: Visit, record: ModelRecord) -> list[tuple[str, str]]:
 
 def _snippets(visit: Visit, record: ModelRecord) -> list[Snippet]:
     order = order_of(record)
-    stack = stack_of_model(record.name, record.managed_by)
-    return training_snippets(visit.origin, record.name, order, datasets_of(visit, order), stack)
+    datasets = datasets_of(visit, order)
+    stack = stack_of_training(visit.service.store, record.name, record.managed_by, order, datasets)
+    return training_snippets(visit.origin, record.name, order, datasets, stack)
+
+
+def _declared_name(visit: Visit, record: ModelRecord) -> str | None:
+    """The name under which a stack that declares this model takes it over; None if none does, or if one has it already."""
+    order = order_of(record)
+    name = name_of_stack(visit.service.store, record.name, order, datasets_of(visit, order))
+    return record.name.rpartition("-")[0] if name == record.name and record.managed_by is None else None
 
 
 def order_of(record: ModelRecord) -> TrainingOrder:

@@ -20,6 +20,7 @@ from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.languages import commands, request, requests, segments, vision
 from vision_customization.engine.studio.snippets.models import published_snippets
 from vision_customization.engine.studio.snippets.stacks import stack_of_model
+from vision_customization.engine.studio.version_training import with_versions
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -121,7 +122,7 @@ def _snippets(visit: Visit, record: PublishedModelRecord) -> list[Snippet]:
             commands(visit.origin, vision("models", "list")),
             requests(request(visit.origin, segments("publishedmodels", record.name))),
         ]
-    order, stack = order_of(model), stack_of_model(record.name, record.managed_by)
-    return published_snippets(
-        visit.origin, record.name, record.model_name, order, datasets_of(visit, order), record.require, stack
-    )
+    order = order_of(model)
+    datasets = datasets_of(visit, order)
+    stack = with_versions(visit.service.store, stack_of_model(record.name, record.managed_by), datasets)
+    return published_snippets(visit.origin, record.name, record.model_name, order, datasets, record.require, stack)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vision_customization.common.redaction import redacted
+from vision_customization.contract.content_reference import content_reference
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.owners import MANAGED_BY, owner_of
@@ -15,10 +16,11 @@ from vision_customization.engine.studio.snippets.languages import Snippet, stack
 @dataclass(frozen=True)
 class Stack:
     """How a stack declares what it owns: its project's name, and the names in its file, by those on the engine, where the two
-    differ."""
+    differ. `contents` has the digest of each dataset on the engine that has the content of a version."""
 
     project: str = "vision-customization"
     names: Mapping[str, str] = field(default_factory=dict)
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, name: str) -> str:
         """The name in the stack's file, which is a little shorter at most: a digest is added to it."""
@@ -40,7 +42,9 @@ def stack_of_model(name: str, managed_by: str | None) -> Stack:
 
 
 def datasets_yaml(stack: Stack, datasets: Sequence[DatasetRecord]) -> Snippet:
-    return stack_file(stack.project, {"datasets": {stack.name(dataset.name): _dataset(dataset) for dataset in datasets}})
+    return stack_file(
+        stack.project, {"datasets": {stack.name(each.name): _dataset(each, stack.contents.get(each.name)) for each in datasets}}
+    )
 
 
 def model_yaml(
@@ -64,8 +68,8 @@ def model_yaml(
     if order.test_dataset_name and order.test_dataset_name != order.training_dataset_name:
         wanted["test.json"] = order.test_dataset_name
     declared = {
-        stack.name(dataset): _dataset(registered[dataset]) if dataset in registered else _files(kinds[0], file)
-        for file, dataset in wanted.items()
+        stack.name(name): _dataset(registered[name], stack.contents.get(name)) if name in registered else _files(kinds[0], file)
+        for file, name in wanted.items()
     }
     model: dict[str, object] = {
         "modelKind": order.model_kind.value,
@@ -83,11 +87,13 @@ def model_yaml(
     return stack_file(stack.project, {"datasets": declared, "models": {stack.name(name): model}})
 
 
-def _dataset(dataset: DatasetRecord) -> dict[str, object]:
-    declared: dict[str, object] = {
-        "annotationKind": dataset.annotation_kind.value,
-        "annotationFileUris": [redacted(uri) for uri in dataset.annotation_file_uris],
-    }
+def _dataset(dataset: DatasetRecord, digest: str | None) -> dict[str, object]:
+    """By its version's digest, else by its annotation files, whose content the stack does not know."""
+    declared: dict[str, object] = {"annotationKind": dataset.annotation_kind.value}
+    if digest is None:
+        declared["annotationFileUris"] = [redacted(uri) for uri in dataset.annotation_file_uris]
+    else:
+        declared["content"] = content_reference(digest)
     if properties := own_properties(dataset):
         declared["customProperties"] = properties
     return declared
