@@ -26,7 +26,7 @@ from benchmarks.figures import Figure, compare, percentile, to_table
 from benchmarks.options import add_data_option
 from benchmarks.processes import Engine, Script, running_engine
 from benchmarks.samples import Samples, textile_sets
-from benchmarks.views import photo, photo_sources
+from benchmarks.views import photo, photo_sources, reencoded
 from benchmarks.visitor import HEIGHT, SCREENS_PER_SECOND, WIDTH, Visitor, scrolling_visitor
 from toolchain.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
 from vision_customization.contract.content import IMAGES_PAGE_MAX
@@ -35,7 +35,7 @@ from vision_customization.engine.objects.opening import open_objects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import BlobRecord, Store
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, reencoded
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE
 
 FIRST_CELLS_LIMIT_MS = 300.0
 JUMP_LIMIT_MS = 500.0
@@ -160,7 +160,7 @@ class Bench:
         """Of the images around these places, as a training stores them."""
         settings = Settings(data_dir=engine.data_dir)
         kept = KeptThumbnails(open_objects(settings))
-        small = {file: reencoded(file.read_bytes(), THUMBNAIL_SIDE).data for file in (blobs / _PHOTOS).glob("*.jpg")}
+        small = {file: reencoded(file.read_bytes(), THUMBNAIL_SIDE) for file in (blobs / _PHOTOS).glob("*.jpg")}
         store = Store.open(settings)
         try:
             for place in places:

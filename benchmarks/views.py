@@ -37,12 +37,13 @@ from vision_customization.engine.jobs.images.plan import SHARD_IMAGES, Part, Pla
 from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.images.shards import Shards
 from vision_customization.engine.learning import FeatureExtractor, decode_image
+from vision_customization.engine.learning.images import decode_to_show
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings, default_weights_dir, usable_cores
 from vision_customization.engine.store import DatasetRecord, Store
 from vision_customization.engine.views.image_views import ImageViews
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
-from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, jpeg, reencoded
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, jpeg
 
 JUMP = 60
 """Thumbnails of one screen of the grid."""
@@ -79,7 +80,7 @@ def _of_the_functions(sources: Sequence[Path]) -> list[Figure]:
         photos = [photo(source, width) for source in sources[:_FEW]]
         seconds = [_cpu_seconds(partial(reencoded, data, THUMBNAIL_SIDE)) for data in photos]
         beside = [_cpu_seconds(partial(_with_thumbnail, data)) - _cpu_seconds(partial(decode_image, data)) for data in photos]
-        sizes = [len(reencoded(data, THUMBNAIL_SIDE).data) / 1000 for data in photos]
+        sizes = [len(reencoded(data, THUMBNAIL_SIDE)) / 1000 for data in photos]
         size = f"{width} × {3 * width // 4}"
         figures += [
             Figure(f"thumbnails of {size} JPEGs, a core", "/s", tuple(1 / each for each in seconds), _load()),
@@ -87,7 +88,7 @@ def _of_the_functions(sources: Sequence[Path]) -> list[Figure]:
             Figure("their size", "kB", tuple(sizes), _load()),
         ]
     views = [_cpu_seconds(partial(reencoded, data, VIEW_SIDE)) for data in photos]
-    sizes = [len(reencoded(data, VIEW_SIDE).data) / 1000 for data in photos]
+    sizes = [len(reencoded(data, VIEW_SIDE)) / 1000 for data in photos]
     return [
         *figures,
         Figure("a view of a 12-megapixel JPEG", "ms", tuple(1000 * each for each in views), _load()),
@@ -246,6 +247,11 @@ def _world(folder: Path, sources: Sequence[Path]) -> Iterator[World]:
                 yield World(folder, store, reader, extractor, dataset, [f"http://{host}/{name}" for name in names])
         finally:
             store.close()
+
+
+def reencoded(data: bytes, side: int) -> bytes:
+    """An image file as the picture that people see, whose longer side is at most `side` pixels."""
+    return jpeg(decode_to_show(data, side).pixels, side)
 
 
 def photo(source: Path, width: int) -> bytes:

@@ -102,7 +102,7 @@ class Draft(Wire):
 class DraftImage(Wire):
     """An image of a draft. `number` stays the same for as long as the draft exists.
 
-    `e_tag` changes with the labels: send it back in `If-Match`. `empty` says that somebody looked and found nothing to label.
+    `e_tag` changes with the labels: send it back in `If-Match`. `empty` says that a person looked and found nothing to label.
     `theirs` are the labels that the dataset has meanwhile, if both sides changed them: set labels to settle it.
     """
 

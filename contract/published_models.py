@@ -47,11 +47,13 @@ class Publication(Wire):
     """Extension: a name answered with this model from `published_date_time` on, until the next publication.
 
     `available` says whether this very model still exists: another one may have its name. `published_by` is absent for what an
-    older engine published. `reason` is why the gate was overridden, if it was.
+    older engine published. `reason` is why the gate was overridden, if it was. `evaluation` is the model's evaluation that the
+    gate judged; it is absent if the gate judged the model's own metrics.
     """
 
     model_name: str
     published_date_time: Timestamp
     published_by: str | None = None
     reason: str | None = None
+    evaluation: str | None = None
     available: bool

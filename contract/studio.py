@@ -6,7 +6,7 @@ from vision_customization.contract.wire import Timestamp, Wire
 
 
 class Role(StrEnum):
-    """What somebody may do in the Studio; each role may do all that the ones before it may.
+    """What a person may do in the Studio; each role may do all that the ones before it may.
 
     A reader looks at everything and tries models out. A labeler also changes labels. An owner also trains, publishes and
     deletes.

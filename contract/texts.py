@@ -27,6 +27,13 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def percent(share: float) -> str:
+    """`93 %` of a share from 0 to 1. Never rounded to nothing or to all: `< 1 %`, `> 99 %`."""
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
 def listed(title: str, lines: Sequence[object]) -> str:
     """A title and the first lines under it, with the number of those left out."""
     shown = [f"  {printable(str(line))}" for line in lines[:VIOLATIONS_SHOWN]]

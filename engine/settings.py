@@ -24,6 +24,7 @@ _LISTS = frozenset({"keys", "allowed_hosts", "identity_hosts"})
 _POSTGRESQL = re.compile(r"^postgres(ql)?(\+psycopg)?://")
 _HOST = re.compile(r"^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(:[0-9]{1,5})?$")
 
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ENDPOINT = re.compile(r"^(https://[a-zA-Z0-9._-]+|http://127\.[0-9.]+|http://localhost)(:[0-9]{1,5})?(/[a-zA-Z0-9._/-]*)?$")
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -135,8 +136,7 @@ class Settings(BaseModel):
     )
     entra_tenant: str | None = Field(
         None,
-        pattern=r"^[a-zA-Z0-9.-]+$",
-        description="ID of the Entra tenant whose bearer tokens are accepted, and whose people sign in to the Studio.",
+        description="ID (GUID) of the Entra tenant whose bearer tokens are accepted, and whose people sign in to the Studio.",
     )
     entra_audience: str | None = Field(None, min_length=1, description="Audience (`aud`) that such a token must have.")
     studio_client_id: str | None = Field(
@@ -167,6 +167,14 @@ class Settings(BaseModel):
     @classmethod
     def _postgresql_has_the_driver_there_is(cls, url: str) -> str:
         return _POSTGRESQL.sub("postgresql+psycopg://", url)
+
+    @field_validator("entra_tenant", mode="after")
+    @classmethod
+    def _tenant_is_an_id(cls, given: str | None) -> str | None:
+        # A domain name may move to another tenant, and `common` and `organizations` are all tenants.
+        if given is None or _GUID.fullmatch(given):
+            return given and given.lower()
+        raise ValueError("must be the tenant's id, a GUID: `az account show --query tenantId` prints it")
 
     @field_validator("keys", "vision_key", mode="after")
     @classmethod

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
@@ -73,6 +75,11 @@ ROUTERS = (
 )
 
 
+def _studio_home(_: Request) -> Response:
+    """`/studio`, as people type it, leads to `/studio/`."""
+    return RedirectResponse(f"{STUDIO}/", headers={"Cache-Control": "no-store"})
+
+
 def create_app(
     settings: Settings,
     store: Store,
@@ -127,6 +134,7 @@ def create_app(
     if studio is not None and settings.studio_enabled:
         # First: routes are tried in turn, which takes longer than a thumbnail.
         app.router.routes.insert(0, Mount(STUDIO, studio(service, authenticator, app.state.analyzer)))
+        app.router.routes.append(Route(STUDIO, _studio_home, methods=["GET"]))
     answer_errors(app)
     describe(app, engine_version())
     app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)

@@ -21,6 +21,7 @@ from vision_customization.engine.store import (
     ImagesElsewhere,
     NotFound,
     PreconditionFailed,
+    StillPublished,
     StoreError,
     TokenNeeded,
     WrongState,
@@ -119,6 +120,8 @@ def store_refusal(error: StoreError) -> ApiError:
         return invalid(str(error), target=error.name)
     if isinstance(error, ImagesElsewhere):
         return invalid(str(error), target="baseDataset")
+    if isinstance(error, StillPublished):
+        return invalid(str(error), target=error.name)
     if isinstance(error, GateMissed):
         return ApiError(400, ErrorCode.GATE_MISSED, str(error), target="require")
     raise error

@@ -7,6 +7,9 @@ from vision_customization.contract.texts import counted
 UNEVEN = 10
 """Times as many images from which on the most frequent tag is worth a warning."""
 
+BALANCED = 2
+"""Times as many images below which the tags are balanced."""
+
 FEW = 5
 """Images of a tag below which its results are mostly chance: five to ten are enough to start with."""
 
@@ -21,17 +24,17 @@ def balance_text(images_by_tag: Mapping[str, int]) -> str:
     (rarest, least), (commonest, most) = ordered[0], ordered[-1]
     said = []
     if len(ordered) > 1:
-        if least and most >= UNEVEN * least:
-            said.append(
-                f"“{commonest}” is on {most / least:.0f} times as many images as “{rarest}” ({most:,} and {least:,}). A model "
-                f"sees “{rarest}” too rarely to learn it as well: add images of it."
-            )
-        elif not least:
+        if not least:
             said.append(f"“{rarest}” is on no image, so a model cannot learn it.")
         elif most == least:
             said.append(f"Each tag is on {counted(most, 'image')}.")
-        else:
+        elif most < BALANCED * least:
             said.append(f"The tags are balanced: each is on {least:,} to {most:,} images.")
+        else:
+            times = f"{most / least:.1f}".removesuffix(".0")
+            said.append(f"“{commonest}” is on {times} times as many images as “{rarest}” ({most:,} and {least:,}).")
+            if most >= UNEVEN * least:
+                said.append(f"A model sees “{rarest}” too rarely to learn it as well: add images of it.")
     few = [tag for tag, count in ordered if 0 < count < FEW]
     if few:
         more = f" and {len(few) - _NAMED:,} more" if len(few) > _NAMED else ""

@@ -57,7 +57,7 @@ def same_pictures(digests: Digests, others: Digests) -> SharedPictures:
 def nearly_same_pictures(
     digests: Digests, others: Digests, miniatures: Mapping[str, bytes], pairs_max: int = PAIRS_MAX
 ) -> SharedPictures:
-    """Images of which the other dataset has not the same file, but one that looks nearly the same."""
+    """Images that look nearly the same as one of the other dataset, which does not have the same file."""
     here, there = _positions(digests), _positions(others)
     new = [digest for digest in here if digest in miniatures and digest not in there]
     old = [digest for digest in there if digest in miniatures]

@@ -21,7 +21,7 @@ from vision_customization.engine.inspection.likeness import (
 from vision_customization.engine.inspection.sizes import size_bins, sizes_text
 
 VERSION = 1
-"""Of how inspections are computed. A report of another version is made again."""
+"""Of how inspections are computed. It is one of an inspection's inputs, so a report of another version is made again."""
 
 KEPT_MAX = 1000
 """Groups or pairs of each kind that a report has; their number is counted beyond."""
@@ -34,8 +34,8 @@ NEAR_IMAGES_MAX = 20_000
 
 
 class Group(BaseModel):
-    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here. `key` is another one if
-    other images do, wherever they stand in the dataset."""
+    """Images that belong together: `count` of them, of which the first GROUP_MAX positions are here. `key` depends on which
+    images these are, and not on their positions in the dataset."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vision_customization.contract.texts import counted
+from vision_customization.contract.texts import counted, percent
 
 EDGES = (64, 128, 256, 512, 1024, 2048, 4096)
 """Shorter sides, in pixels, between which images are counted."""
@@ -50,7 +50,7 @@ def sizes_text(sizes: Counter[tuple[int, int]]) -> str:
     if len(sizes) == 1:
         said = [f"All images are {width:,} × {height:,} px."]
     elif 2 * count > total:
-        said = [f"Most images ({100 * count / total:.0f} %) are {width:,} × {height:,} px."]
+        said = [f"Most images ({percent(count / total)}) are {width:,} × {height:,} px."]
     else:
         said = [f"Images have {counted(len(sizes), 'different size')}. The most frequent one is {width:,} × {height:,} px."]
     small = sum(number for size, number in sizes.items() if min(size) < SMALL_SIDE)

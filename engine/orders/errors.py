@@ -5,8 +5,9 @@ from vision_customization.engine.errors import EngineError
 
 class OrderRefused(EngineError):
     """The order asks for what the engine cannot do; nothing was changed. `target` is the field at fault, as the contract names
-    it: `trainingParameters.tiles`."""
+    it: `trainingParameters.tiles`. `reason` is the text without it."""
 
     def __init__(self, target: str, message: str) -> None:
         super().__init__(f"{target}: {message}")
         self.target = target
+        self.reason = message

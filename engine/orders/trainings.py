@@ -55,9 +55,15 @@ def cancel_training(service: Collaborators, name: str) -> ModelRecord:
     return record
 
 
-def delete_model(service: Collaborators, name: str) -> None:
-    """Delete a model whose training has ended, with its evaluations, its runs and its files. Raises NotFound, WrongState."""
-    record = service.store.models.delete(name)
+def delete_model(service: Collaborators, name: str, *, spare_published: bool = False) -> None:
+    """Delete a model whose training has ended, with its evaluations, its runs and its files.
+
+    Raises:
+        NotFound: there is no such model.
+        WrongState: its training has not ended.
+        StillPublished: with `spare_published`, if a name answers with it.
+    """
+    record = service.store.models.delete(name, spare_published=spare_published)
     service.models.forget(record.id)
     with tidying("artifact not deleted", model=name, id=record.id):
         service.objects.delete(model_key(record.id))

@@ -6,6 +6,7 @@ EngineError
     ├── NotFound              nothing has that name or id
     ├── AlreadyExists         the name is taken
     ├── WrongState            the status does not allow it
+    ├── StillPublished        the model answers under a published name
     ├── GateMissed            the model's metrics do not reach what the published name requires
     ├── PreconditionFailed    `If-Match` names another version
     ├── TokenNeeded           a dataset's SAS token must be given, or given again
@@ -32,6 +33,10 @@ Kind = Literal[
     "image",
     "sample",
 ]
+
+
+NAMES_SHOWN = 5
+"""Published names that an error lists."""
 
 
 class StoreError(EngineError):
@@ -69,8 +74,22 @@ class WrongState(StoreError):
         self.status = status
 
 
+class StillPublished(StoreError):
+    """The model answers under published names, so it is not deleted. `names` has all of them."""
+
+    def __init__(self, model_name: str, names: Sequence[str]) -> None:
+        shown = ", ".join(f"'{name}'" for name in names[:NAMES_SHOWN])
+        more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
+        super().__init__(
+            f"The model '{model_name}' answers as {shown}{more}. Publish another model there first, or unpublish the name."
+        )
+        self.name = model_name
+        self.names = tuple(names)
+
+
 class GateMissed(StoreError):
-    """The model's metrics do not reach what the published name requires. `misses` has a line for each."""
+    """The model's metrics do not reach what the published name requires. `misses` has a line for each; `judged_on` says which
+    metrics those are: `in evaluation 'e'`."""
 
     def __init__(self, name: str, model_name: str, judged_on: str, misses: Sequence[str]) -> None:
         super().__init__(
@@ -78,6 +97,8 @@ class GateMissed(StoreError):
             "published. Publish a model that passes, or set another gate with `require`."
         )
         self.name = name
+        self.model_name = model_name
+        self.judged_on = judged_on
         self.misses = tuple(misses)
 
 

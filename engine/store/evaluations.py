@@ -1,5 +1,7 @@
 """Evaluations: runs of a model on a test dataset."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -28,10 +30,16 @@ class EvaluationStore(AttemptStore[EvaluationRow, EvaluationRecord, ModelPerform
 
     def succeeded(self, model_name: str, count: int) -> list[EvaluationRecord]:
         """Up to `count` evaluations of a model that have succeeded, the newest first. Raises NotFound (the model)."""
+        return self.newest(model_name, count, (EvaluationStatus.SUCCEEDED,))
+
+    def newest(
+        self, model_name: str, count: int, statuses: Sequence[EvaluationStatus] = tuple(EvaluationStatus)
+    ) -> list[EvaluationRecord]:
+        """Up to `count` evaluations of a model with one of these statuses, the newest first. Raises NotFound (the model)."""
         with self._database.reading() as session:
             model = self._model(session, model_name)
-            done = self._of(model).where(EvaluationRow.status == EvaluationStatus.SUCCEEDED.value)
-            rows = session.scalars(done.order_by(EvaluationRow.sequence.desc()).limit(count))
+            wanted = self._of(model).where(EvaluationRow.status.in_([status.value for status in statuses]))
+            rows = session.scalars(wanted.order_by(EvaluationRow.sequence.desc()).limit(count))
             return [self._record(row, model.name) for row in rows]
 
     def _model(self, session: Session, name: str, *, lock: bool = False) -> ModelRow:

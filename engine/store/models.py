@@ -15,7 +15,7 @@ from vision_customization.contract.enums import ModelKind, ModelStatus
 from vision_customization.contract.models import Artifact, ModelPerformance, TrainingProgress
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.database import Database, found, status_counts
-from vision_customization.engine.store.errors import AlreadyExists, NotFound, WrongState
+from vision_customization.engine.store.errors import AlreadyExists, NotFound, StillPublished, WrongState
 from vision_customization.engine.store.records import (
     AnswerableModel,
     ModelRecord,
@@ -183,12 +183,15 @@ class ModelStore:
             _set_status(row, status, self._database.now())
             return _record(row)
 
-    def delete(self, name: str) -> ModelRecord:
-        """Delete a model, its evaluations and its runs; the caller deletes its artifact. Raises NotFound, WrongState."""
+    def delete(self, name: str, *, spare_published: bool = False) -> ModelRecord:
+        """Delete a model, its evaluations and its runs; the caller deletes its artifact. Raises NotFound, WrongState, and, with
+        `spare_published`, StillPublished if a name answers with the model; without, the name stays and points to nothing."""
         with self._database.writing() as session:
             row = _find(session, name, lock=True)
             if not ModelStatus(row.status).final:
                 raise WrongState("model", name, row.status, "cancel it first, and delete it once it is 'cancelled'")
+            if spare_published:
+                _refuse_published(session, name)
             record = _record(row)
             evaluations = session.scalars(select(EvaluationRow).where(EvaluationRow.model_id == row.id)).all()
             failures = [row.id, *(evaluation.id for evaluation in evaluations)]
@@ -283,6 +286,12 @@ def _set_status(row: ModelRow, status: ModelStatus, now: datetime) -> None:
 
 def _find(session: Session, name: str, *, lock: bool = False) -> ModelRow:
     return found(session, select(ModelRow).where(ModelRow.name == name), "model", name, lock=lock)
+
+
+def _refuse_published(session: Session, name: str) -> None:
+    names = select(PublishedModelRow.name).where(PublishedModelRow.model_name == name).order_by(PublishedModelRow.sequence)
+    if answering := session.scalars(names).all():
+        raise StillPublished(name, answering)
 
 
 def _find_id(session: Session, model_id: str, *, lock: bool = False) -> ModelRow:

@@ -1,6 +1,6 @@
 """Published models: stable names, each with the model that it points to now, its gate, and the models that it pointed to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -91,6 +91,17 @@ class PublishedModelStore:
             query = select(PublishedModelRow).order_by(PublishedModelRow.sequence).offset(skip).limit(top)
             return [_record(row) for row in session.scalars(query)]
 
+    def names_of(self, model_names: Sequence[str]) -> dict[str, list[str]]:
+        """The names that each of these models answers under, in the order they were first published; a model without one is
+        absent."""
+        with self._database.reading() as session:
+            wanted = PublishedModelRow.model_name.in_(model_names)
+            query = select(PublishedModelRow.model_name, PublishedModelRow.name).where(wanted)
+            names: dict[str, list[str]] = {}
+            for model_name, name in session.execute(query.order_by(PublishedModelRow.sequence)):
+                names.setdefault(model_name, []).append(name)
+            return names
+
     def history(self, name: str, skip: int = 0, top: int = PUBLICATIONS_MAX) -> list[PublicationRecord]:
         """The models that a name pointed to, the newest first: up to `top` after the first `skip`, of the last 100. It goes on
         after the name was unpublished and published again. Raises NotFound if nothing was ever published under the name."""
@@ -120,7 +131,9 @@ class PublishedModelStore:
         with self._database.writing() as session:
             if session.scalar(select(ModelRow.id).where(ModelRow.name == name)) is not None:
                 raise AlreadyExists("published model", name, "model")
-            model = found(session, select(ModelRow).where(ModelRow.name == change.model_name), "model", change.model_name)
+            # Locked, so that a deletion that spares published models can't overtake this publication.
+            query = select(ModelRow).where(ModelRow.name == change.model_name)
+            model = found(session, query, "model", change.model_name, lock=True)
             if model.status != ModelStatus.SUCCEEDED.value:
                 raise WrongState("model", model.name, model.status, "only a model that has succeeded can be published")
             now = self._database.now()
@@ -143,6 +156,7 @@ class PublishedModelStore:
                 model_id=model.id,
                 published=now,
                 published_by=change.by and change.by[:WHO_MAX_LENGTH],
+                evaluation=change.evaluation,
             )
             _remember(session, publication, new=created)
             return _record(row), created
@@ -164,11 +178,13 @@ def _judge(session: Session, row: PublishedModelRow, model: ModelRow, evaluation
 
 
 def _remember(session: Session, publication: PublicationRow, *, new: bool) -> None:
-    """Add the publication to the history, unless the name, which is not `new`, points to this very model already."""
+    """Add the publication to the history, unless the name, which is not `new`, points to this very model already. Its entry
+    then gets the evaluation that was judged last."""
     of_name = PublicationRow.name == publication.name
     newest_first = select(PublicationRow).where(of_name).order_by(PublicationRow.sequence.desc())
     last = session.scalar(newest_first.limit(1))
     if not new and last is not None and (last.model_name, last.model_id) == (publication.model_name, publication.model_id):
+        last.evaluation = publication.evaluation or last.evaluation
         return
     session.add(publication)
     session.flush()
@@ -200,4 +216,5 @@ def _publication(row: PublicationRow, model_id: str | None) -> PublicationRecord
         published_by=row.published_by,
         reason=row.reason,
         available=model_id is not None,
+        evaluation=row.evaluation,
     )

@@ -181,6 +181,7 @@ class PublicationRecord:
 
     `model_id` and `published_by` are None where an older engine published it: the model had been deleted, and nobody noted who
     it was. `available` says whether this very model still exists. `reason` is why the gate was overridden, if it was.
+    `evaluation` is the model's evaluation that the gate judged; None if that was the model's own metrics, or is not known.
     """
 
     name: str
@@ -190,6 +191,7 @@ class PublicationRecord:
     published_by: str | None
     reason: str | None
     available: bool
+    evaluation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +207,14 @@ class BlobRecord:
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """Somebody signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one."""
+    """A person who is signed in to the Studio. `key_fingerprint` is of the key that they signed in with, if it was one.
+    `account` is the id of their account at the identity provider, which stays the same when the name in `who` changes."""
 
     role: Role
     who: str
     key_fingerprint: str | None
     created: datetime
+    account: str | None = None
 
 
 class Unfinished(NamedTuple):

@@ -1,13 +1,13 @@
 """Who is signed in to the Studio: sessions, and the one-time codes that begin them.
 
-The database has only SHA-256 digests of session ids and codes, so that nobody who reads it can use them.
+The database has only SHA-256 digests of session ids and codes, so that reading it lets no one in.
 """
 
 import hashlib
 import secrets
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.studio import Role
@@ -32,8 +32,8 @@ class SessionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, role: Role, who: str, key_fingerprint: str | None = None, life: timedelta = LIFE) -> str:
-        """Begin a session; returns its id. It ends with the key of `key_fingerprint`, if it came from one."""
+    def begin(self, person: SessionRecord, life: timedelta = LIFE) -> str:
+        """Begin a session like `person`, from now on; returns its id. With a fingerprint, it ends with that key."""
         token = secrets.token_urlsafe(32)
         now = self._database.now()
         with self._database.writing() as session:
@@ -41,9 +41,10 @@ class SessionStore:
             session.add(
                 SessionRow(
                     token_digest=_digest(token),
-                    role=role.value,
-                    who=who,
-                    key_fingerprint=key_fingerprint,
+                    role=person.role.value,
+                    who=person.who,
+                    account=person.account,
+                    key_fingerprint=person.key_fingerprint,
                     created=now,
                     seen=now,
                     expires=now + life,
@@ -51,16 +52,16 @@ class SessionStore:
             )
         return token
 
-    def find(self, token: str) -> SessionRecord | None:
-        """The session of this id; None if it has ended."""
+    def find(self, token: str, *, used: bool = True) -> SessionRecord | None:
+        """The session of this id; None if it has ended. Unless it is `used`, it ends as if nothing had asked for it."""
         now = self._database.now()
         with self._database.reading() as session:
             row = session.get(SessionRow, _digest(token))
             if row is None or _ended(row, now):
                 return None
-            record = SessionRecord(Role(row.role), row.who, row.key_fingerprint, row.created)
+            record = SessionRecord(Role(row.role), row.who, row.key_fingerprint, row.created, row.account)
             seen = row.seen
-        if now - seen > timedelta(seconds=_SEEN_SECONDS):
+        if used and now - seen > timedelta(seconds=_SEEN_SECONDS):
             with self._database.writing() as session:
                 if (row := session.get(SessionRow, _digest(token))) is not None:
                     row.seen = now
@@ -71,12 +72,20 @@ class SessionStore:
         with self._database.writing() as session:
             session.execute(delete(SessionRow).where(SessionRow.token_digest == _digest(token)))
 
-    def end_all(self, who: str) -> int:
-        """End all sessions of somebody, on every engine of the database; returns how many."""
+    def end_all(self, person: SessionRecord) -> int:
+        """End all sessions of a person, on every engine of the database; returns how many.
+
+        An account's are all that it began, whatever its name and its role were then. A key does not say who holds it: with it
+        end the sessions that began with the same key, as far as their role is not above the person's.
+        """
         with self._database.writing() as session:
-            tokens = list(session.scalars(select(SessionRow.token_digest).where(SessionRow.who == who)))
+            if person.account is not None:
+                which = SessionRow.account == person.account
+            else:
+                which = and_(SessionRow.account.is_(None), _of_key(SessionRow, person))
+                session.execute(delete(SignInCodeRow).where(_of_key(SignInCodeRow, person)))
+            tokens = list(session.scalars(select(SessionRow.token_digest).where(which)))
             session.execute(delete(SessionRow).where(SessionRow.token_digest.in_(tokens)))
-            session.execute(delete(SignInCodeRow).where(SignInCodeRow.who == who))
         return len(tokens)
 
     def issue_code(self, role: Role, who: str, key_fingerprint: str | None = None) -> tuple[str, datetime]:
@@ -108,6 +117,13 @@ class SessionStore:
 
 def _locked_code(session: Session, digest: str) -> SignInCodeRow | None:
     return session.scalar(select(SignInCodeRow).where(SignInCodeRow.code_digest == digest).with_for_update())
+
+
+def _of_key(table: type[SessionRow | SignInCodeRow], person: SessionRecord) -> ColumnElement[bool]:
+    """The rows that came from the person's key, as far as their role is not above the person's."""
+    roles = [role.value for role in Role if person.role.includes(role)]
+    key = table.key_fingerprint.is_not_distinct_from(person.key_fingerprint)
+    return and_(key, table.who == person.who, table.role.in_(roles))
 
 
 def _ended(row: SessionRow, now: datetime) -> bool:

@@ -159,6 +159,7 @@ class PublicationRow(Table):
     published: Mapped[datetime]
     published_by: Mapped[str | None] = mapped_column(String(WHO_MAX_LENGTH))
     reason: Mapped[str | None] = mapped_column(Text)
+    evaluation: Mapped[str | None] = mapped_column(NAME)
 
 
 class DismissalRow(Table):
@@ -208,13 +209,14 @@ class SpeedRow(Table):
 
 
 class SessionRow(Table):
-    """Somebody signed in to the Studio. The digest is the SHA-256 of the session's id."""
+    """A person who is signed in to the Studio. The digest is the SHA-256 of the session's id."""
 
     __tablename__ = "studio_sessions"
 
     token_digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     role: Mapped[str] = mapped_column(String(16))
     who: Mapped[str] = mapped_column(NAME, index=True)
+    account: Mapped[str | None] = mapped_column(NAME, index=True)
     key_fingerprint: Mapped[str | None] = mapped_column(String(64))
     created: Mapped[datetime]
     seen: Mapped[datetime]

@@ -4,11 +4,11 @@ import inspect
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 from urllib.parse import parse_qsl, quote
 
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -20,23 +20,15 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.errors import (
-    ApiError,
-    draft_refusal,
-    internal_error,
-    invalid_values,
-    order_refusal,
-    store_refusal,
-)
+from vision_customization.engine.api.errors import ApiError, internal_error
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.blobs.reader import BlobReader
-from vision_customization.engine.drafts.errors import DraftError
-from vision_customization.engine.orders import OrderRefused
 from vision_customization.engine.runtime.logs import request_id
-from vision_customization.engine.store import SessionRecord, StoreError
+from vision_customization.engine.store import NotFound, SessionRecord
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.pages import PAGES
-from vision_customization.engine.studio.routing import Page
+from vision_customization.engine.studio.refusals import REFUSALS, in_words, refusal
+from vision_customization.engine.studio.routing import Page, Refused
 from vision_customization.engine.studio.security import HEADERS, content_security_policy, cookie_name, is_foreign
 from vision_customization.engine.studio.templating import STATIC, Templates
 from vision_customization.engine.studio.visit import Parts, Pictures, Visit
@@ -77,8 +69,8 @@ class Studio:
         try:
             await self._router(scope, receive, send)
         except HTTPException as error:  # the router's own: no such page
-            refusal = ApiError(error.status_code, ErrorCode.RESOURCE_NOT_FOUND, "There is no such page.")
-            await self._protected(await run_in_threadpool(self._refused, request, refusal), request)(scope, receive, send)
+            unknown = ApiError(error.status_code, ErrorCode.RESOURCE_NOT_FOUND, "There is no such page.")
+            await self._protected(await run_in_threadpool(self._refused, request, unknown), request)(scope, receive, send)
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
@@ -88,18 +80,19 @@ class Studio:
         return answer
 
     async def _answer(self, page: Page, request: Request) -> Response:
-        visit = Visit(request, self._parts, _nonce(request))
+        visit, form_again = Visit(request, self._parts, _nonce(request)), None
         try:
             visit.visitor = await run_in_threadpool(self._admitted, page, visit)
             if page.role is not None and visit.visitor is None:
                 return _to_sign_in(visit)
             if page.method == "POST" and not page.takes_uploads:
                 visit.form = await _form(request)
+                form_again = page.refused
             if inspect.iscoroutinefunction(page.endpoint):
                 return cast("Response", await page.endpoint(visit))
             return cast("Response", await run_in_threadpool(page.endpoint, visit))
-        except (ApiError, DraftError, StoreError, OrderRefused, ValidationError) as error:
-            return await run_in_threadpool(self._refused, request, _refusal(error), visit)
+        except REFUSALS as error:
+            return await run_in_threadpool(self._refused, request, refusal(error), visit, in_words(error), form_again)
         except ClientDisconnect:
             raise
         except Exception:
@@ -111,26 +104,36 @@ class Studio:
         if is_foreign(visit.request, self._parts.service.settings):
             message = "The request came from another page than the Studio's. Reload this page, and try again."
             raise ApiError(403, ErrorCode.INVALID_REQUEST, message)
-        visitor = self._visitor(visit)
+        visitor = self._visitor(page, visit)
         if page.role is not None and visitor is not None and not visitor.role.includes(page.role):
             message = f"This needs the role {page.role}, and you are signed in as {visitor.role}."
             raise ApiError(403, ErrorCode.UNAUTHORIZED, message)
         return visitor
 
-    def _visitor(self, visit: Visit) -> SessionRecord | None:
+    def _visitor(self, page: Page, visit: Visit) -> SessionRecord | None:
         """Who is signed in. A session that came from a key ends with that key."""
         token = visit.request.cookies.get(cookie_name(visit.origin))
-        session = None if token is None else self._parts.service.store.sessions.find(token)
+        session = None if token is None else self._parts.service.store.sessions.find(token, used=not page.is_polled)
         if session is None or session.key_fingerprint is None:
             return session
         return session if self._parts.authenticator.keys.knows(session.key_fingerprint) else None
 
-    def _refused(self, request: Request, error: ApiError, visit: Visit | None = None) -> Response:
-        visit = visit or Visit(request, self._parts, _nonce(request))
+    def _refused(
+        self,
+        request: Request,
+        error: ApiError,
+        visit: Visit | None = None,
+        message: str | None = None,
+        form_again: Refused | None = None,
+    ) -> Response:
+        visit, message = visit or Visit(request, self._parts, _nonce(request)), message or str(error)
         if visit.wants_json:
             return error.response()
-        template = "refused_fragment.html" if visit.is_fragment else "refused.html"
-        response = visit.render(template, error.status, status=error.status, message=str(error))
+        response = None if form_again is None or visit.is_fragment else _with_form(form_again, visit, message)
+        if response is None:
+            template = "refused_fragment.html" if visit.is_fragment else "refused.html"
+            response = visit.render(template, status=error.status, message=message)
+        response.status_code = error.status
         response.headers.update(error.headers)
         return response
 
@@ -141,14 +144,23 @@ class Studio:
         return response
 
     async def _static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        file = (STATIC / name).resolve()
-        if not file.is_relative_to(STATIC.resolve()) or file.suffix not in _STATIC_TYPES or not file.is_file():
+        file = _static_file(request.path_params["name"])
+        if file is None:
             raise HTTPException(404)
         current = request.path_params["version"] == self._parts.templates.version
         kept = "public, max-age=31536000, immutable" if current else "no-cache"
         answer = FileResponse(file, media_type=_STATIC_TYPES[file.suffix], headers={"Cache-Control": kept})
         return self._protected(answer, request)
+
+
+def _static_file(name: str) -> Path | None:
+    """The static file of this name; None if there is none, or the name cannot be one."""
+    try:
+        file = (STATIC / name).resolve()
+        found = file.is_relative_to(STATIC.resolve()) and file.suffix in _STATIC_TYPES and file.is_file()
+    except (OSError, ValueError):  # it is too long, or has a NUL
+        return None
+    return file if found else None
 
 
 def _nonce(request: Request) -> str:
@@ -158,23 +170,20 @@ def _nonce(request: Request) -> str:
     return str(request.state.nonce)
 
 
-def _refusal(error: ApiError | DraftError | StoreError | OrderRefused | ValidationError) -> ApiError:
-    """What the API would answer."""
-    if isinstance(error, ApiError):
-        return error
-    if isinstance(error, StoreError):
-        return store_refusal(error)
-    if isinstance(error, DraftError):
-        return draft_refusal(error)
-    if isinstance(error, OrderRefused):
-        return order_refusal(error)
-    return invalid_values(error.errors(include_url=False, include_input=False), "the form")
+def _with_form(form_again: Refused, visit: Visit, message: str) -> Response | None:
+    """The page of the form; None if what it is about does not exist."""
+    try:
+        return form_again(visit, message)
+    except NotFound:
+        return None
 
 
 def _to_sign_in(visit: Visit) -> Response:
     request = visit.request
     if request.method != "GET" or visit.is_fragment or visit.wants_json:
-        response = ApiError(401, ErrorCode.UNAUTHORIZED, "Your session has ended. Sign in again.").response()
+        had_session = cookie_name(visit.origin) in request.cookies
+        message = "Your session has ended. Sign in again." if had_session else "You are not signed in. Sign in, and try again."
+        response = ApiError(401, ErrorCode.UNAUTHORIZED, message).response()
         response.headers["HX-Redirect"] = "/studio/sign-in"
         return response
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -14,7 +14,7 @@ from vision_customization.engine.orders.versions import STUDIO
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse, NotFound
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
-from vision_customization.engine.studio.snippets.stacks import API, Stack
+from vision_customization.engine.studio.snippets.stacks import stack_of_dataset
 from vision_customization.engine.studio.version_training import with_versions
 from vision_customization.engine.studio.visit import Visit
 
@@ -63,7 +63,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class Looked:
-    """A dataset that somebody looks at. `content` is its index; it can be asked if `ready`."""
+    """A dataset that a page shows. `content` is its index; it can be asked if `ready`."""
 
     record: DatasetRecord
     content: ContentIndexRecord
@@ -88,7 +88,7 @@ def owner_text(record: DatasetRecord) -> str:
 
 
 def registered(service: Service, name: str) -> DatasetRecord | None:
-    """The dataset, if it is registered. A name may be one that somebody typed, and that a database refuses to look for."""
+    """The dataset, if it is registered. A name may come from a form, and be one that a database refuses to look for."""
     if name_fault(name) is not None:
         return None
     try:
@@ -162,6 +162,4 @@ def used_by(uses: Sequence[DatasetUse], shown: int) -> tuple[list[str], int]:
 
 def code(visit: Visit, record: DatasetRecord) -> list[Snippet]:
     """What declares a dataset, and what asks for it."""
-    owner = owner_of((record.custom_properties or {}).get(MANAGED_BY))
-    stack = Stack(owner.project) if owner is not None and owner.project else API
-    return dataset_snippets(visit.origin, record, with_versions(visit.service.store, stack, [record]))
+    return dataset_snippets(visit.origin, record, with_versions(visit.service.store, stack_of_dataset(record), [record]))

@@ -85,7 +85,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Health:
-    """A dataset whose health somebody looks at, and which findings to show."""
+    """A dataset whose health is shown, and which findings to show."""
 
     visit: Visit
     looked: Looked
@@ -194,5 +194,5 @@ def thumb(dataset: str, image: IndexedImage, caption: str = "") -> Thumb:
 
 
 def key_of(*parts: str) -> str:
-    """What a finding is accepted by: another one if something else is found."""
+    """The key by which a finding is accepted. It differs if something else is found."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -34,7 +34,7 @@ class Comparison:
 
 def comparison_of(visit: Visit, dataset: str, *, again: bool = False) -> Comparison:
     """The comparison of the pictures as they are now. A worker makes it if there is none, or `again` if that failed. It waits
-    for the datasets to compare with, which nobody may have looked at yet."""
+    for the datasets to compare with, whose files the engine may not have read yet."""
     service = visit.service
     others = [name for name in service.store.dataset_uses.opposites(dataset) if registered(service, name) is not None]
     if not all(content_of(service, name).status.final for name in others):

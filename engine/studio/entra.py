@@ -5,8 +5,10 @@ or without a secret by a token of its managed identity (a federated credential o
 """
 
 import json
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import SecretStr
@@ -28,8 +30,21 @@ FLOW_SECONDS = 600
 """How long a sign-in may take at Microsoft's page."""
 
 
+_CLOCK_SKEW_SECONDS = 120
+
+
 class SignInRefused(EngineError):
-    """Why somebody is not signed in, for them to read."""
+    """Why a person is not signed in, for them to read."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who signed in: their role, their name as people know it, the id of their account, and the path to go on to."""
+
+    role: Role
+    name: str
+    account: str
+    next_path: str
 
 
 class HttpClient(Protocol):
@@ -69,8 +84,8 @@ class EntraSignIn:
         kept = json.dumps({"flow": flow, "next": next_path})
         return str(flow["auth_uri"]), self._cipher.encrypt(SecretStr(kept))
 
-    def end(self, kept: str, answer: Mapping[str, str]) -> tuple[Role, str, str]:
-        """Who signed in: their role, their name, and the path to go on to.
+    def end(self, kept: str, answer: Mapping[str, str]) -> SignedIn:
+        """Who signed in.
 
         Args:
             kept: what `begin` gave to the browser.
@@ -86,13 +101,30 @@ class EntraSignIn:
         if "id_token_claims" not in result:
             raise SignInRefused(f"Microsoft refused the sign-in ({result.get('error', 'no token')}). Begin again.")
         claims = result["id_token_claims"]
-        return _role(claims), str(claims.get("preferred_username") or claims.get("oid") or claims["sub"]), begun["next"]
+        self._check(claims)
+        account = str(claims.get("oid") or claims["sub"])
+        name = str(claims.get("preferred_username") or account)
+        return SignedIn(_role(claims, name), name, account, begun["next"])
+
+    def _check(self, claims: Mapping[str, Any]) -> None:
+        """That the token is for this app, of this tenant, and valid now: MSAL leaves that to its callers. The token needs no
+        check of its signature, since it came from Microsoft's token endpoint over TLS (OpenID Connect Core 1.0, 3.1.3.7).
+
+        Raises SignInRefused.
+        """
+        issuer = f"{AUTHORITY}/{self._tenant}/v2.0"
+        if claims.get("tid") != self._tenant or claims.get("iss") != issuer:
+            raise SignInRefused("Your account signed in at another Entra tenant than this Studio's. Choose another account.")
+        if str(claims.get("aud")).lower() != self._client_id.lower():
+            raise SignInRefused("The sign-in is for another app than this Studio. Begin again.")
+        if not isinstance(claims.get("exp"), int | float) or claims["exp"] < time.time() - _CLOCK_SKEW_SECONDS:
+            raise SignInRefused("The sign-in has expired, or the engine's clock is wrong. Begin again.")
 
     def _ask(self, call: "Callable[[msal.ConfidentialClientApplication], Any]") -> Any:  # noqa: ANN401 - MSAL's own
         import msal  # takes a while, and few engines need it
 
         try:
-            # A new one each time: its token cache would keep the tokens of everybody who signs in.
+            # A new one each time: its token cache would keep the tokens of all who sign in.
             app = msal.ConfidentialClientApplication(
                 self._client_id,
                 client_credential=self._credential.for_msal(),
@@ -124,18 +156,18 @@ class Credential:
         token = self._identity.token(EXCHANGE_SCOPE)
         if token is None:
             raise SignInRefused(
-                "The engine has neither VISION_ENGINE_STUDIO_CLIENT_SECRET nor a managed identity: it cannot sign anybody in."
+                "The engine has neither VISION_ENGINE_STUDIO_CLIENT_SECRET nor a managed identity: it cannot sign you in."
             )
         return {"client_assertion": lambda: token}
 
 
-def _role(claims: Mapping[str, Any]) -> Role:
-    """The highest role of the account."""
+def _role(claims: Mapping[str, Any], name: str) -> Role:
+    """The highest role of the account. Raises SignInRefused."""
     held = {str(role).lower() for role in claims.get("roles", [])}
     for role in reversed(Role):
         if role.value in held:
             return role
     roles = ", ".join(Role)
     raise SignInRefused(
-        f"Your account has no role in this Studio. Ask for one of the app roles {roles} of its app registration."
+        f"Your account {name} has no role in this Studio. Ask for one of the app roles {roles} of its app registration."
     )

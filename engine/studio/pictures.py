@@ -38,7 +38,7 @@ async def made(visit: Visit, answer: "Future[Reencoded]") -> Reencoded:
 
 async def stored_thumbnail(visit: Visit) -> Response | None:
     """The thumbnail that the query's `v` names by the image's digest, if it is stored. So most pictures of a grid need no look
-    into the database."""
+    into the database. The rest of the address is not looked at: every reader may see every image, and the digest names it."""
     sha256 = visit.query("v")
     if _SHA256.fullmatch(sha256) is None:
         return None

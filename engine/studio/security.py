@@ -1,7 +1,7 @@
 """What protects the pages in a browser: the content security policy, other headers, and the check of a change's origin."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 
@@ -16,7 +16,13 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+HOME = "/studio/"
+INNER_PATH_MAX = 1000
+"""Characters of a path to go on to. Encrypted with the rest of a sign-in, they take 2,600 of the 4,096 bytes of a cookie."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
+_SAFE_IN_PATHS = ":/%#?=@[]!$&'()*+,;~"
+"""Characters of a path and its query that stay as they are, as for `Location` in Starlette."""
 _UPWARDS = re.compile(r"/(\.|%2e){2}(/|$)", re.IGNORECASE)
 """A part of a path that browsers resolve to the folder above."""
 
@@ -52,7 +58,7 @@ def is_foreign(request: Request, settings: Settings) -> bool:
     """Whether a page of another origin may have caused the request, and it is one that changes something.
 
     Browsers send `Sec-Fetch-Site`; `same-site` is not enough, since every port of this machine is the same site. Older ones
-    send `Origin`. A request with neither comes from no browser, and so has no cookie of somebody else.
+    send `Origin`. A request with neither does not come from a browser, so it has no cookie that another page could misuse.
     """
     if request.method in _SAFE_METHODS:
         return False
@@ -75,8 +81,17 @@ def cookie_name(origin: str) -> str:
     return f"vision-studio-{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
+def header_path(path: str) -> str:
+    """A path with its query as a header can have it: in ASCII, and with the escapes that it has."""
+    return quote(path, safe=_SAFE_IN_PATHS)
+
+
 def inner_path(path: str | None) -> str:
-    """Where to go after signing in: a page of the Studio, whatever a link says."""
+    """Where to go after signing in: a page of the Studio, whatever a link says. Home instead of a path that is too long for the
+    cookie that keeps it while people sign in at Microsoft's page."""
     if path is None or not path.startswith("/studio/") or "\\" in path or any(ord(character) < 0x20 for character in path):
-        return "/studio/"
-    return "/studio/" if _UPWARDS.search(path.partition("?")[0]) else path
+        return HOME
+    if _UPWARDS.search(path.partition("?")[0]):
+        return HOME
+    inner = header_path(path)
+    return inner if len(inner) <= INNER_PATH_MAX else HOME

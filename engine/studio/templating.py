@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from vision_customization.contract.studio import Role
-from vision_customization.contract.texts import counted, sentence
+from vision_customization.contract.texts import counted, percent, sentence
 from vision_customization.engine.api.routes.probes import engine_version
 from vision_customization.engine.studio.visit import Visit, link
 
@@ -63,8 +63,8 @@ def number(value: float) -> str:
 
 
 def share(value: float | None) -> str:
-    """`93 %`."""
-    return "–" if value is None else f"{100 * value:.0f} %"
+    """`93 %`; see `percent`."""
+    return "–" if value is None else percent(value)
 
 
 def score(value: float | None) -> str:

@@ -15,7 +15,8 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.store import DatasetRecord, SessionRecord
 from vision_customization.engine.studio.entra import EntraSignIn
-from vision_customization.engine.studio.security import origin_of
+from vision_customization.engine.studio.security import header_path, origin_of
+from vision_customization.engine.studio.wrong_keys import WrongKeys
 from vision_customization.engine.views.recent import RecentPictures
 from vision_customization.engine.views.reencoding import Reencoded
 
@@ -54,6 +55,7 @@ class Parts:
     pictures: Pictures
     recent_views: RecentPictures = field(default_factory=lambda: RecentPictures(VIEWS_BYTES_MAX))
     entra: EntraSignIn | None = None
+    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Visit:
 
     @property
     def who(self) -> str:
-        """Who is signed in, for the audit; empty if nobody is."""
+        """Who is signed in, for the audit; empty without a session."""
         return "" if self.visitor is None else self.visitor.who
 
     @property
@@ -113,15 +115,16 @@ class Visit:
         return JSONResponse(body, status)
 
     def redirect(self, path: str) -> Response:
-        """Go on to another page, after a change."""
+        """Go on to another page, after a change. The path may have any characters, and escapes that it has are kept."""
         if self.is_fragment:
-            return Response(status_code=204, headers={"HX-Redirect": path})
-        return RedirectResponse(path, 303)
+            return Response(status_code=204, headers={"HX-Redirect": header_path(path)})
+        return RedirectResponse(header_path(path), 303)
 
     def audit(self, action: str, **facts: object) -> None:
         """Record a change: who did what."""
-        role = None if self.visitor is None else self.visitor.role.value
-        _audit.info(action, extra={"who": self.who, "role": role, **facts})
+        visitor = self.visitor
+        person = {} if visitor is None else {"role": visitor.role.value, "account": visitor.account}
+        _audit.info(action, extra={"who": self.who, "role": None, "account": None, **person, **facts})
 
 
 def link(*parts: str) -> str:

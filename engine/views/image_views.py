@@ -45,8 +45,8 @@ _log = logging.getLogger(__name__)
 class ImageViews:
     """Pictures of the images of registered datasets. Safe to use from many threads, and from an event loop.
 
-    Each method returns a future at once. Wait for it (`result()`), or await it (`asyncio.wrap_future`). Cancel it if nobody
-    needs the picture any more: a picture that waits to be made is then dropped, unless others asked for it too. The future
+    Each method returns a future at once. Wait for it (`result()`), or await it (`asyncio.wrap_future`). Cancel it if the
+    picture is not needed any more: a picture that waits to be made is then dropped, unless others asked for it too. The future
     raises
 
     - ViewsBusy: too many pictures wait to be made. Ask again after its `retry_after_seconds`;

@@ -1,7 +1,7 @@
 """Stored thumbnails: one object per image content, so that equal pictures of several datasets share one.
 
 They are a cache. An object is written without waiting for the disk, and a damaged one counts as absent. A sweep deletes the
-oldest once all take more than BYTES_MAX. A thumbnail that is absent is made again when somebody asks for it, so a store that
+oldest once all take more than BYTES_MAX. A thumbnail that is absent is made again when it is asked for, so a store that
 refuses is only logged.
 """
 

@@ -7,7 +7,6 @@ Pictures are JPEG files, not WebP. At the same difference from the original (34 
 takes seven times as long, about as long as decoding the original. `python -m benchmarks views` measures the rest.
 """
 
-import hashlib
 import io
 import os
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vision_customization.engine.learning.images import DecodedImage, decode_to_show
+from vision_customization.engine.learning.images import DecodedImage
 
 THUMBNAIL_SIDE = 256
 VIEW_SIDE = 1600
@@ -52,15 +51,6 @@ def picture_etag(sha256: str, side: int) -> str:
     """The entity tag, with its quotes, of the picture of an original within a square of `side` pixels. It is weak: a worker and
     a request make pictures that look the same, but differ by a few bytes."""
     return f'W/"{sha256}-{side}"'
-
-
-def reencoded(data: bytes, side: int) -> Reencoded:
-    """The image file `data` as a picture whose longer side is at most `side` pixels; of an animation, the first image.
-
-    Raises:
-        ImageError, ImageSizeError, CodecError: as `engine.learning.images.decode_to_show`.
-    """
-    return picture_of(decode_to_show(data, side), hashlib.sha256(data).hexdigest(), side)
 
 
 def picture_of(decoded: DecodedImage, sha256: str, side: int) -> Reencoded:

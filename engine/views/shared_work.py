@@ -15,18 +15,24 @@ R = TypeVar("R")
 class SharedWork(Generic[K, R]):
     """Runs pieces of work by key, in `threads` threads that give way to the process's other threads.
 
-    At most `waiting_max` pieces wait for a thread.
+    At most `waiting_max` pieces wait for a thread. A piece whose answers are all cancelled leaves its place to another one.
     """
 
     def __init__(self, threads: int, waiting_max: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=give_way)
-        self._pending_max = threads + waiting_max
+        self._threads, self._waiting_max = threads, waiting_max
         self._lock = threading.Lock()
         self._askers: dict[K, list[Future[R]]] = {}
+        self._waiting: dict[K, Callable[[], R]] = {}
+        self._working = 0
+        self._closed = False
 
     def close(self) -> None:
         """Ends the threads after what they are doing. Answers that were not given are cancelled."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._closed = True
+            self._waiting.clear()
+        self._pool.shutdown(wait=False)
         with self._lock:
             left = [answer for answers in self._askers.values() for answer in answers]
         for answer in left:
@@ -42,25 +48,53 @@ class SharedWork(Generic[K, R]):
         """Let `answer` have the result of `work`: of the same piece that already waits or runs under `key`, or else of a new
         one. It gets ViewsBusy instead if too many wait. A piece that waits is dropped once all of its answers are cancelled."""
         with self._lock:
+            if self._closed:
+                answer.cancel()
+                return
             if (asked := self._askers.get(key)) is not None:
-                asked.append(answer)
+                self._askers[key] = [*(each for each in asked if not each.cancelled()), answer]
+                return
+            free = self._working < self._threads
+            if free or self._has_room():
+                self._askers[key] = [answer]
+                self._waiting[key] = work
+                if free:
+                    self._working += 1
+                    self._pool.submit(self._work)
                 return
             pending = len(self._askers)
-            if pending < self._pending_max:
-                self._askers[key] = [answer]
-                try:
-                    self._pool.submit(self._run, key, work)
-                except RuntimeError:  # closed
-                    del self._askers[key]
-                    answer.cancel()
-                return
         fail(answer, ViewsBusy(pending))
 
-    def _run(self, key: K, work: Callable[[], R]) -> None:
+    def _has_room(self) -> bool:
+        """Whether another piece may wait, if necessary in the place of those that are not needed any more."""
+        if len(self._waiting) >= self._waiting_max:
+            for key in [key for key in self._waiting if self._is_dropped(key)]:
+                self._drop(key)
+        return len(self._waiting) < self._waiting_max
+
+    def _is_dropped(self, key: K) -> bool:
+        return all(answer.cancelled() for answer in self._askers[key])
+
+    def _drop(self, key: K) -> None:
+        del self._waiting[key]
+        del self._askers[key]
+
+    def _work(self) -> None:
+        """A thread's: runs what waits, in the order in which it was asked for, until nothing does."""
+        while (piece := self._next()) is not None:
+            self._run(*piece)
+
+    def _next(self) -> tuple[K, Callable[[], R]] | None:
         with self._lock:
-            if all(answer.cancelled() for answer in self._askers[key]):
-                del self._askers[key]
-                return
+            while self._waiting:
+                key = next(iter(self._waiting))
+                if not self._is_dropped(key):
+                    return key, self._waiting.pop(key)
+                self._drop(key)
+            self._working -= 1
+            return None
+
+    def _run(self, key: K, work: Callable[[], R]) -> None:
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - it is the askers'

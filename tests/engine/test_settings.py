@@ -72,7 +72,7 @@ def test_settings_survive_the_environment() -> None:
         data_dir="/d",
         metrics_public=True,
         token_key="t",
-        entra_tenant="t",
+        entra_tenant="6babcaad-604b-40ac-a9d7-9fd97c0b779f",
         entra_audience="a",
     )
     assert Settings.from_environment(settings.to_environment()) == settings
@@ -100,7 +100,9 @@ def test_settings_survive_the_environment() -> None:
         ({"vision_key": "a-secret"}, "vision_key needs vision_endpoint"),
         ({"threads": 0}, "VISION_ENGINE_THREADS"),
         ({"workers": -1}, "VISION_ENGINE_WORKERS"),
-        ({"entra_tenant": "t"}, "entra_tenant needs entra_audience or studio_client_id"),
+        ({"entra_tenant": "6BABCAAD-604b-40ac-a9d7-9fd97c0b779f"}, "entra_tenant needs entra_audience or studio_client_id"),
+        ({"entra_tenant": "common", "entra_audience": "a"}, "must be the tenant's id, a GUID"),
+        ({"entra_tenant": "contoso.onmicrosoft.com", "studio_client_id": "c"}, "az account show --query tenantId"),
         ({"public_url": "example.org"}, "VISION_ENGINE_PUBLIC_URL"),
         ({"log_level": "loud"}, "'debug'"),
         ({"prot": 1}, "prot is not a setting; choose from allowed_hosts,"),
@@ -111,6 +113,11 @@ def test_what_is_refused_and_how(values: dict[str, object], expected: str) -> No
         Settings.from_environment({}, **values)
     assert expected in str(caught.value)
     assert "a-secret" not in str(caught.value)
+
+
+def test_a_tenant_is_kept_as_tokens_name_it() -> None:
+    settings = Settings.from_environment({}, entra_tenant="6BABCAAD-604B-40AC-A9D7-9FD97C0B779F", entra_audience="a")
+    assert settings.entra_tenant == "6babcaad-604b-40ac-a9d7-9fd97c0b779f"
 
 
 def test_secrets_do_not_show() -> None:

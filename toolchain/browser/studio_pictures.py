@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from playwright.sync_api import Browser, Page
 
 from toolchain.browser.chromium import NOT_INSTALLED, find_chromium, running_chromium
 from toolchain.browser.screenshots import VARIANTS, WIDTHS, Scheme, screenshots
-from toolchain.browser.studio_service import OTHER, Service, busy, train_other
+from toolchain.browser.studio_service import OTHER, Service, busy, save_version, train_other
 from toolchain.browser.studio_views import OBJECTS, SLOW_MS, VIEWS, Subjects, View
 from toolchain.commands import run, say
 from toolchain.errors import ToolchainError
@@ -253,6 +254,7 @@ def picture(places: Places, stack: str, views: Sequence[View]) -> None:
         raise ToolchainError(f"The stack {stack} is not up, or serves no Studio. Run `make up` for it first.")
     subjects, service = subjects_of(places, stack, outputs), Service(outputs["endpoint"], outputs["key"])
     train_other(service, subjects.train, subjects.test, subjects.kind)
+    subjects = replace(subjects, version=save_version(service, subjects.draft, subjects.train))
     folder = folder_of(places, stack)
     with running_chromium(program) as browser:
         files = take_all(browser, service, subjects, views, folder)

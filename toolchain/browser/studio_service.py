@@ -96,6 +96,30 @@ def train_other(service: Service, train: str, test: str, kind: str) -> None:
         raise ToolchainError(f"The training of {OTHER} ended as {status!r}. Delete it in the Studio, and try again.")
 
 
+def save_version(service: Service, draft: str, train: str) -> str:
+    """Begin a draft of a dataset unless there is one of this name, change an image in it, and save a version. The draft and the
+    version stay, for the next pictures.
+
+    Returns:
+        The version's digest.
+
+    Raises:
+        ToolchainError: the engine has not read the dataset within an hour.
+    """
+    ends = time.monotonic() + TRAINED_SECONDS
+    while not service.exists(f"/drafts/{draft}"):
+        try:
+            service.call("PUT", f"/drafts/{draft}", {"baseDataset": train})
+        except ToolchainError as error:
+            if "not read yet" not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(FOLLOW_SECONDS)
+    if not service.call("GET", f"/drafts/{draft}")["changedImages"]:
+        labels = service.call("GET", f"/drafts/{draft}/images/0")["labels"]
+        service.call("PUT", f"/drafts/{draft}/images/0/labels", {"labels": labels[1:], "empty": len(labels) == 1})
+    return str(service.call("POST", f"/drafts/{draft}:save", {"message": "one label less"})["digest"])
+
+
 @contextmanager
 def busy(service: Service, train: str, kind: str) -> Iterator[None]:
     """While this is open, a training runs, another one has failed, and a dataset can't be read."""

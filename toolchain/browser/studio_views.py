@@ -20,9 +20,10 @@ SLOW_MS = 60_000
 
 @dataclass(frozen=True)
 class Subjects:
-    """What the pictures show of one stack. All but the last three are names in addresses.
+    """What the pictures show of one stack. All but `kind`, `picture` and `planogram` stand in addresses.
 
     `train` and `test` are the datasets of `model`, which `published` answers with. `other` was trained from the same images.
+    `draft` is a draft of `train`, and `version` the digest of a version that was saved from it.
     `picture` is an image of `test`, and `planogram` says what should stand on it; it is empty for a classifier.
     """
 
@@ -35,11 +36,15 @@ class Subjects:
     kind: str
     picture: Path
     planogram: str
+    draft: str = "pictures-draft"
+    version: str = ""
 
     @property
     def words(self) -> dict[str, str]:
         """What stands in the braces of addresses."""
-        return {name: getattr(self, name) for name in ("train", "test", "model", "published", "other", "tag")}
+        return {
+            name: getattr(self, name) for name in ("train", "test", "model", "published", "other", "tag", "draft", "version")
+        }
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,18 @@ VIEWS = (
     View("dataset-health", "/datasets/{name}/health", "/datasets/{train}/health", _compared),
     View("dataset-health-section", "/datasets/{name}/health/{section}", "/datasets/{train}/health/checker"),
     View("dataset-health-labels", "/datasets/{name}/health/{section}", "/datasets/{train}/health/labels", only="tags"),
+    View("drafts", "/drafts", "/drafts"),
+    View("draft", "/drafts/{draft}", "/drafts/{draft}"),
+    View("draft-changed", "/drafts/{draft}", "/drafts/{draft}?only=changed"),
+    View("draft-tags", "/drafts/{draft}/tags", "/drafts/{draft}/tags"),
+    View("draft-tag-change", "/drafts/{draft}/tags/change", "/drafts/{draft}/tags/change?tag={tag}"),
+    View("draft-label", "/drafts/{draft}/label", "/drafts/{draft}/label?number=1"),
+    View("draft-conflicts", "/drafts/{draft}/conflicts", "/drafts/{draft}/conflicts"),
+    View("draft-save", "/drafts/{draft}/save", "/drafts/{draft}/save"),
+    View("draft-merged", "/drafts/{draft}/merged", "/drafts/{draft}/merged?taken=3&added=2"),
+    View("draft-delete", "/drafts/{draft}/delete", "/drafts/{draft}/delete"),
+    View("versions", "/datasets/{name}/versions", "/datasets/{train}/versions"),
+    View("version", "/datasets/{name}/versions/{digest}", "/datasets/{train}/versions/{version}"),
     View("new", "/new", "/new"),
     View("import", "/drafts/{draft}/import", "/new", _import, leads_on=True),
     View("train", "/train", "/train?dataset={train}&name=second&test={test}"),
@@ -236,6 +253,8 @@ PARTS = frozenset(
         "/drafts/{draft}/images",
         "/drafts/{draft}/images/{number}",
         "/drafts/{draft}/counts",
+        "/drafts/{draft}/changes",
+        "/drafts/{draft}/label/images",
         "/drafts/{draft}/images/{number}/suggestion",
         # Images and files.
         "/datasets/{name}/images/{position}/thumbnail",
@@ -246,6 +265,7 @@ PARTS = frozenset(
         "/drafts/{draft}/images/{number}/thumbnail",
         "/drafts/{draft}/images/{number}/view",
         "/novel/{sha256}/thumbnail",
+        "/datasets/{name}/versions/{digest}/annotations",
         "/models/{name}/model.onnx",
     }
 )

@@ -80,7 +80,7 @@ def own(service: Serving, name: PathName, body: Annotated[ModelOwner, Depends(bo
 
 @router.delete(
     "/{name}/owner",
-    summary="Record that nobody manages a model (an extension)",
+    summary="Record that a model has no manager (an extension)",
     status_code=204,
     response_class=Response,
     responses=failures(400, 401, 404, 405),

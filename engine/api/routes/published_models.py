@@ -87,5 +87,6 @@ def publication(record: PublicationRecord) -> Publication:
         published_date_time=record.published,
         published_by=record.published_by,
         reason=record.reason,
+        evaluation=record.evaluation,
         available=record.available,
     )

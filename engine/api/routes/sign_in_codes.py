@@ -15,7 +15,7 @@ from vision_customization.engine.api.parameters import VERSIONED, Serving, wire_
 router = APIRouter(prefix="/computervision/studio", tags=["Studio"], dependencies=VERSIONED)
 
 KEY_HOLDER = "a key"
-"""Who somebody is that signed in with a key: it does not say more."""
+"""The name of a person who signed in with a key: it does not say more."""
 
 
 @router.post(

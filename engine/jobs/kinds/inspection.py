@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from vision_customization.common.miniatures import miniature
-from vision_customization.engine.inspection.report import Judge, inspect
+from vision_customization.engine.inspection.report import VERSION, Judge, inspect
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.store import InspectionRecord, NotFound, Store
 from vision_customization.engine.store.inspections import Inputs
@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 def inputs_of(store: Store, dataset: str) -> Inputs | None:
-    """What an inspection of a dataset is made from now: content indexes, and the models that have read images since. None until
-    the dataset's content is known."""
+    """What an inspection of a dataset is made from now: content indexes, the models that have read images since, and the
+    version of the inspection itself. None until the dataset's content is known."""
     content = store.content.shown(dataset)
     if content is None:
         return None
@@ -43,7 +43,7 @@ def inputs_of(store: Store, dataset: str) -> Inputs | None:
         opposites[name] = {"why": why, "index": index, "images": images}
     uses = store.dataset_uses.of([dataset, *opposites])
     finished = sorted({use.model for of_name in uses.values() for use in of_name if use.status.final})
-    return {"index": content.index, "images": content.images, "opposites": opposites, "models": finished}
+    return {"index": content.index, "images": content.images, "opposites": opposites, "models": finished, "version": VERSION}
 
 
 class Inspection:

@@ -78,8 +78,15 @@ def reliability(calibration: Calibration, most: int = 3) -> Reliability:
 
 def _said(found: CalibrationBin) -> str:
     share = found.share_right or 0.0
-    right = f"{round(share * found.count)} of {found.count}" if found.count < _FEW else f"{round(100 * share)} of 100"
+    right = f"{round(share * found.count)} of {found.count}" if found.count < _FEW else f"{_of_hundred(share)}"
     return f"When it says {found.mean_confidence or 0.0:.2f}, it is right in {right}."
+
+
+def _of_hundred(share: float) -> str:
+    """`93 of 100`. Never rounded to none or to all, so that each mistake counts."""
+    if 0 < share < 0.01:
+        return "less than 1 of 100"
+    return "more than 99 of 100" if 0.99 < share < 1 else f"{round(100 * share)} of 100"
 
 
 def _tendency(calibration: Calibration, bins: Sequence[CalibrationBin]) -> list[str]:

@@ -44,6 +44,11 @@ class Source:
         return self.model.test_dataset_name or self.model.training_dataset_name
 
     @property
+    def is_on_training_images(self) -> bool:
+        """Whether the model was trained from the very images that it is judged by, which says nothing about other ones."""
+        return self.evaluation is not None and self.dataset == self.model.training_dataset_name
+
+    @property
     def performance(self) -> ModelPerformance:
         found = self.model.performance if self.evaluation is None else self.evaluation.performance
         return found or ModelPerformance()
@@ -52,7 +57,8 @@ class Source:
     def text(self) -> str:
         """`evaluation 'e' on leaves-test`."""
         if self.evaluation is not None:
-            return f"evaluation '{self.evaluation.name}' on {self.dataset}"
+            seen = ", its own training images" if self.is_on_training_images else ""
+            return f"evaluation '{self.evaluation.name}' on {self.dataset}{seen}"
         return f"{'estimate on training images of' if self.is_estimate else 'test dataset'} {self.dataset}"
 
     def page(self) -> str:

@@ -46,7 +46,7 @@ def health(visit: Visit) -> Response:
     )
 
 
-@pages.get("/datasets/{name}/health/pictures")
+@pages.get("/datasets/{name}/health/pictures", is_polled=True)
 def pictures(visit: Visit) -> Response:
     """What the comparison of the pictures found, for the page that waits for it."""
     looked = look_at(visit)

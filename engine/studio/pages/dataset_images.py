@@ -64,7 +64,7 @@ def images(visit: Visit) -> Response:
     )
 
 
-@pages.get("/datasets/{name}/state")
+@pages.get("/datasets/{name}/state", is_polled=True)
 def state(visit: Visit) -> Response:
     """How far the reading of the annotation files is, for the page that waits for it."""
     looked = look_at(visit)

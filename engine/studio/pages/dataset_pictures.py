@@ -1,6 +1,8 @@
 """The pictures of a dataset's images: thumbnails, views, and crops of single objects. Never an original file.
 
 Each is a JPEG that the engine has encoded from pixels. A browser may keep a picture whose address names the image's digest.
+A stored thumbnail is sent by that digest alone, whatever dataset and position its address has: every reader may see every
+dataset, and a digest names its content.
 """
 
 from starlette.concurrency import run_in_threadpool

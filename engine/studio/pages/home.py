@@ -70,7 +70,7 @@ def home(visit: Visit) -> Response:
     )
 
 
-@pages.get("/activity")
+@pages.get("/activity", is_polled=True)
 def activity(visit: Visit) -> Response:
     return visit.render("home_activity.html", **_activity(visit))
 

@@ -8,7 +8,7 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.store import SessionRecord
 from vision_customization.engine.studio.entra import FLOW_SECONDS, EntraSignIn, SignInRefused
-from vision_customization.engine.studio.pages.sign_in import form_page, signed_in
+from vision_customization.engine.studio.pages.sign_in import address_of, form_page, signed_in
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.security import cookie_name, inner_path, keeps_cookies
 from vision_customization.engine.studio.visit import Visit
@@ -38,11 +38,12 @@ def begin(visit: Visit) -> Response:
 def done(visit: Visit) -> Response:
     kept = visit.request.cookies.get(_cookie(visit), "")
     try:
-        role, who, next_path = _sign_in(visit).end(kept, dict(visit.request.query_params))
+        person = _sign_in(visit).end(kept, dict(visit.request.query_params))
     except SignInRefused as refused:
+        visit.audit("sign-in refused", by="microsoft", address=address_of(visit), reason=str(refused))
         return form_page(visit, "", str(refused), status=403)
-    session = SessionRecord(role, who, None, visit.service.store.database.now())
-    response = signed_in(visit, session, inner_path(next_path), timedelta(hours=HOURS))
+    session = SessionRecord(person.role, person.name, None, visit.service.store.database.now(), person.account)
+    response = signed_in(visit, session, inner_path(person.next_path), timedelta(hours=HOURS))
     response.delete_cookie(_cookie(visit), path=PATH, secure=True, httponly=True, samesite="lax")
     return response
 

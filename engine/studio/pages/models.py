@@ -1,6 +1,7 @@
 """Models: their list, each with its training as it runs, and what can be done with it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from vision_customization.contract.gate import METRICS
 from vision_customization.contract.models import EvaluationParameters
 from vision_customization.contract.owners import owner_of
 from vision_customization.contract.studio import Role
+from vision_customization.contract.texts import sentence
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.objects.keys import artifact_key, sidecar_key
 from vision_customization.engine.objects.store import ObjectNotFound
@@ -29,6 +31,7 @@ from vision_customization.engine.studio.model_facts import (
     stage_of,
 )
 from vision_customization.engine.studio.pages.home import ModelCard
+from vision_customization.engine.studio.publication_form import NO_GATE, PublicationForm, bound, gate_text
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.models import training_snippets
@@ -46,52 +49,64 @@ CHOICES = 200
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """An evaluation as the model's page lists it."""
+    """An evaluation as the model's page lists it. `seen` says that the model was trained from the same images."""
 
     name: str
     dataset: str
     status: str
     told: str | None
     why: str | None
+    seen: bool
 
     @classmethod
-    def of(cls, record: EvaluationRecord) -> "EvaluationRow":
+    def of(cls, record: EvaluationRecord, model: ModelRecord) -> "EvaluationRow":
         return cls(
             record.name,
             record.test_dataset_name or "",
             record.status.value,
             main_metric_text(record.performance),
             None if record.error is None else record.error.message,
+            record.test_dataset_name == model.training_dataset_name,
         )
 
 
 @pages.get("/models")
 def models(visit: Visit) -> Response:
     store = visit.service.store
-    skip = visit.number("skip", 0, 0, 10_000_000)
+    skip, first = (visit.number(name, 0, 0, 10_000_000) for name in ("skip", "names"))
     records = store.models.newest(PAGE + 1, skip=skip)
-    published = store.published.page(0, CHOICES)
-    names: dict[str, list[str]] = {}
-    for each in published:
-        names.setdefault(each.model_name, []).append(each.name)
+    published = store.published.page(first, PAGE + 1)
     return visit.render(
         "models.html",
         models=[ModelCard.of(record) for record in records[:PAGE]],
-        names=names,
-        published=published,
+        names=store.published.names_of([record.name for record in records[:PAGE]]),
+        published=published[:PAGE],
         back=max(0, skip - PAGE) if skip else None,
         more=skip + PAGE if len(records) > PAGE else None,
+        names_back=max(0, first - PAGE) if first else None,
+        names_more=first + PAGE if len(published) > PAGE else None,
         snippets=models_snippets(visit.origin),
     )
 
 
 @pages.get("/models/{name}")
 def model(visit: Visit) -> Response:
+    return model_page(visit)
+
+
+def model_page(visit: Visit, *, fault: str | None = None, publication_fault: str | None = None) -> Response:
+    """The page of the model that the path names.
+
+    Args:
+        fault: why the engine refused what the visitor asked for.
+        publication_fault: why it refused to publish the model, as the form of the visit asked for.
+
+    Raises NotFound.
+    """
     store = visit.service.store
     record = store.models.find(visit.path("name"))
     performance = {} if record.performance is None else record.performance.to_wire()
-    evaluations = store.evaluations.page(record.name, 0, EVALUATIONS_SHOWN)
-    published = store.published.page(0, CHOICES)
+    evaluations = store.evaluations.newest(record.name, EVALUATIONS_SHOWN)
     return visit.render(
         "model.html",
         record=record,
@@ -101,22 +116,41 @@ def model(visit: Visit) -> Response:
         basis=basis_text(record.performance, record.test_dataset_name),
         outlook=outlook_text(performance),
         provenance=_provenance(visit, record),
-        evaluations=[EvaluationRow.of(each) for each in evaluations],
+        evaluations=[EvaluationRow.of(each, record) for each in evaluations],
         running=any(not each.status.final for each in evaluations),
-        datasets=[each.name for each in store.datasets.newest(CHOICES) if fits(record.model_kind, each.annotation_kind)],
-        published=[each for each in published if each.model_name == record.name],
-        names=[each.name for each in published if each.managed_by is None],
-        gate_metrics=_gate_metrics(record),
+        datasets=[each.name for each in store.datasets.newest(CHOICES) if _unfit(record, each) is None],
+        published=store.published.names_of([record.name]).get(record.name, []),
+        names=[(each.name, gate_text(each.require)) for each in store.published.page(0, CHOICES) if each.managed_by is None],
+        gate_metrics=[(metric, bound(metric)) for metric in _gate_metrics(record, evaluations)],
         declared_name=_declared_name(visit, record),
+        no_gate=NO_GATE,
+        form=PublicationForm.of(visit.form) if publication_fault is not None else PublicationForm(),
+        fault=fault,
+        publication_fault=publication_fault,
         snippets=_snippets(visit, record),
         **_progress(visit, record),
     )
 
 
-def _gate_metrics(record: ModelRecord) -> list[str]:
-    """The metrics of the model that a gate can require."""
-    performance = {} if record.performance is None else record.performance.to_wire()
-    return [metric for metric in METRICS if metric in performance]
+def refused(visit: Visit, fault: str) -> Response:
+    """The model's page again, after it refused to do something with the model."""
+    return model_page(visit, fault=fault)
+
+
+def _gate_metrics(record: ModelRecord, evaluations: Sequence[EvaluationRecord]) -> list[str]:
+    """The metrics that a gate can require: those that the model has by itself or in an evaluation."""
+    found = [record.performance, *(each.performance for each in evaluations)]
+    known = {metric for performance in found if performance is not None for metric in performance.to_wire()}
+    return [metric for metric in METRICS if metric in known]
+
+
+def _unfit(record: ModelRecord, dataset: DatasetRecord) -> str | None:
+    """Why the model is not evaluated on a dataset; None if it can be."""
+    if dataset.name == record.training_dataset_name:
+        return "Choose another dataset: how a model does on images that it was trained from says nothing about new ones."
+    if not fits(record.model_kind, dataset.annotation_kind):
+        return f"The dataset '{dataset.name}' is of kind {dataset.annotation_kind}, which does not fit a {record.model_kind}."
+    return None
 
 
 def fits(kind: ModelKind, annotation_kind: str) -> bool:
@@ -124,7 +158,7 @@ def fits(kind: ModelKind, annotation_kind: str) -> bool:
     return annotation_kind in kind.annotation_kinds
 
 
-@pages.get("/models/{name}/progress")
+@pages.get("/models/{name}/progress", is_polled=True)
 def progress(visit: Visit) -> Response:
     """The part of the page about a training that runs. `shown` is the status at the page's head."""
     record = visit.service.store.models.find(visit.path("name"))
@@ -133,11 +167,11 @@ def progress(visit: Visit) -> Response:
     return visit.render("model_progress.html", record=record, **_progress(visit, record))
 
 
-@pages.get("/models/{name}/evaluations")
+@pages.get("/models/{name}/evaluations", is_polled=True)
 def evaluations(visit: Visit) -> Response:
-    name = visit.path("name")
-    found = visit.service.store.evaluations.page(name, 0, EVALUATIONS_SHOWN)
-    rows = [EvaluationRow.of(each) for each in found]
+    name, store = visit.path("name"), visit.service.store
+    found = store.evaluations.newest(name, EVALUATIONS_SHOWN)
+    rows = [EvaluationRow.of(each, store.models.find(name)) for each in found]
     return visit.render(
         "model_evaluations.html", name=name, evaluations=rows, running=any(not each.status.final for each in found)
     )
@@ -152,7 +186,7 @@ def file(visit: Visit) -> Response:
     return FileResponse(path, media_type="application/octet-stream", filename=f"{record.name}.onnx")
 
 
-@pages.post("/models/{name}/cancel", role=Role.OWNER)
+@pages.post("/models/{name}/cancel", role=Role.OWNER, refused=refused)
 def cancel(visit: Visit) -> Response:
     name = visit.path("name")
     _refuse_declared(visit, name, "cancelled")
@@ -161,14 +195,11 @@ def cancel(visit: Visit) -> Response:
     return visit.redirect(link("models", name))
 
 
-@pages.post("/models/{name}/delete", role=Role.OWNER)
+@pages.post("/models/{name}/delete", role=Role.OWNER, refused=refused)
 def delete(visit: Visit) -> Response:
     name = visit.path("name")
     _refuse_declared(visit, name, "deleted")
-    answering = [each.name for each in visit.service.store.published.page(0, CHOICES) if each.model_name == name]
-    if answering:
-        raise invalid(f"The model '{name}' answers as {', '.join(answering)}. Publish another model there first.")
-    delete_model(visit.service, name)
+    delete_model(visit.service, name, spare_published=True)
     visit.audit("model deleted", model=name)
     return visit.redirect("/studio/models")
 
@@ -181,10 +212,11 @@ def dismiss(visit: Visit) -> Response:
     return visit.redirect("/studio/")
 
 
-@pages.post("/models/{name}/evaluate", role=Role.OWNER)
+@pages.post("/models/{name}/evaluate", role=Role.OWNER, refused=refused)
 def evaluate(visit: Visit) -> Response:
     name, dataset = visit.path("name"), visit.form.get("dataset", "")
-    visit.service.store.datasets.find(dataset)
+    if fault := _unfit(visit.service.store.models.find(name), visit.service.store.datasets.find(dataset)):
+        raise invalid(fault, target="dataset")
     taken = {each.name for each in visit.service.store.evaluations.page(name, 0, 1000)}
     chosen = next(f"{dataset}-{number}" for number in range(1, 1002) if f"{dataset}-{number}" not in taken)
     order = EvaluationCreate(evaluation_parameters=EvaluationParameters(test_dataset_name=dataset))
@@ -196,7 +228,9 @@ def evaluate(visit: Visit) -> Response:
 def _refuse_declared(visit: Visit, name: str, verb: str) -> None:
     owner = owner_of(visit.service.store.models.find(name).managed_by)
     if owner is not None:
-        raise invalid(f"{owner} declares the model '{name}', so it is not {verb} here. Change the stack's file instead.")
+        raise invalid(
+            f"{sentence(str(owner))} declares the model '{name}', so it is not {verb} here. Change the stack's file instead."
+        )
 
 
 def _progress(visit: Visit, record: ModelRecord) -> dict[str, object]:

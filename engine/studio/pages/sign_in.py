@@ -1,5 +1,6 @@
 """Signing in, by a key or by a one-time code; signing out, here or everywhere."""
 
+import math
 from datetime import timedelta
 
 from starlette.responses import Response
@@ -28,11 +29,16 @@ def sign_in(visit: Visit) -> Response:
     if code := visit.form.get("code", "").strip():
         session = visit.service.store.sessions.redeem_code(code)
         if session is None:
+            visit.audit("sign-in refused", by="code", address=address_of(visit))
             message = "The code was used already, or is older than a minute. Run `vision studio` again."
             return form_page(visit, next_path, message, status=403)
         return signed_in(visit, session, next_path)
+    wrong_keys, address = visit.parts.wrong_keys, address_of(visit)
+    if (seconds := wrong_keys.wait_seconds(address)) > 0:
+        return _too_many(visit, next_path, seconds)
     fingerprint = visit.parts.authenticator.keys.fingerprint(visit.form.get("key", "").strip())
     if fingerprint is None:
+        visit.audit("sign-in refused", by="key", address=address, attempts=wrong_keys.add(address))
         return form_page(
             visit, next_path, "This is not a key of this engine. Its keys are in the stack's output `key`.", status=403
         )
@@ -45,13 +51,15 @@ def sign_out(visit: Visit) -> Response:
     token = visit.request.cookies.get(cookie_name(visit.origin))
     if token is not None:
         visit.service.store.sessions.end(token)
+    if visit.visitor is not None:
         visit.audit("signed out")
     return _without_cookie(visit)
 
 
 @pages.post("/sign-out-everywhere", role=Role.READER)
 def sign_out_everywhere(visit: Visit) -> Response:
-    visit.audit("signed out everywhere", sessions=visit.service.store.sessions.end_all(visit.who))
+    assert visit.visitor is not None, "the role admits only those who are signed in"
+    visit.audit("signed out everywhere", sessions=visit.service.store.sessions.end_all(visit.visitor))
     return _without_cookie(visit)
 
 
@@ -69,11 +77,11 @@ def form_page(visit: Visit, next_path: str, message: str | None = None, status: 
 
 def signed_in(visit: Visit, session: SessionRecord, next_path: str, life: timedelta = LIFE) -> Response:
     """Begin a session, and go on to `next_path`."""
-    # Always a new session: an id that somebody else may have set before is never one of ours.
-    token = visit.service.store.sessions.begin(session.role, session.who, session.key_fingerprint, life)
+    response = visit.redirect(next_path)
+    # Always a new session: an id that an attacker may have set before is never one of ours.
+    token = visit.service.store.sessions.begin(session, life)
     visit.visitor = session
     visit.audit("signed in")
-    response = visit.redirect(next_path)
     response.set_cookie(
         cookie_name(visit.origin),
         token,
@@ -83,6 +91,22 @@ def signed_in(visit: Visit, session: SessionRecord, next_path: str, life: timede
         httponly=True,
         samesite="lax",
     )
+    return response
+
+
+def address_of(visit: Visit) -> str:
+    """Where the request comes from: the network address of the browser, or of a proxy in between."""
+    client = visit.request.client
+    return "" if client is None else client.host
+
+
+def _too_many(visit: Visit, next_path: str, seconds: float) -> Response:
+    message = (
+        f"Too many wrong keys came from {address_of(visit)}. Wait {math.ceil(seconds)} s, or run "
+        "`vision studio`, which needs no key to paste."
+    )
+    response = form_page(visit, next_path, message, status=429)
+    response.headers["Retry-After"] = str(math.ceil(seconds))
     return response
 
 

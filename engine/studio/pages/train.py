@@ -17,6 +17,7 @@ from vision_customization.engine.store import DatasetRecord, StoreError, Trainin
 from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.model_facts import KINDS
 from vision_customization.engine.studio.pages.models import CHOICES, datasets_of, fits
+from vision_customization.engine.studio.refusals import in_words
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.models import training_snippets
@@ -54,7 +55,7 @@ def form(visit: Visit) -> Response:
     return _form(visit, Order.of(dict(visit.request.query_params)))
 
 
-@pages.get("/train/estimate", role=Role.OWNER)
+@pages.get("/train/estimate", role=Role.OWNER, is_polled=True)
 def estimate(visit: Visit) -> Response:
     order = Order.of(dict(visit.request.query_params))
     return visit.render("train_estimate.html", **_estimate(visit, order, registered(visit.service, order.dataset)))
@@ -71,9 +72,10 @@ def train(visit: Visit) -> Response:
         body = ModelCreate(training_parameters=TrainingParameters.model_validate(parameters), evaluation_parameters=evaluation)
         start_training(visit.service, order.name, body)
     except ValidationError as error:
-        return _form(visit, order, str(error.errors()[0]["msg"]).removeprefix("Value error, "), status=400)
+        fault = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        return _form(visit, order, f"{sentence(fault)}.", status=400)
     except (OrderRefused, StoreError) as error:
-        return _form(visit, order, str(error), status=400)
+        return _form(visit, order, in_words(error), status=400)
     visit.audit("training started", model=order.name, dataset=order.dataset)
     return visit.redirect(link("models", order.name))
 

@@ -75,7 +75,7 @@ def label_snippets(origin: str, draft: DraftRecord, number: int | None) -> list[
         if draft.annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
             label["bbox"] = [0.1, 0.2, 0.3, 0.4]
         texts += [
-            "# Set its labels; with -H 'If-Match: ETAG' only if nobody else was faster",
+            "# Set its labels; with -H 'If-Match: ETAG' only if its labels have not changed",
             request(origin, f"{path}/{number}/labels", *sending("PUT", {"labels": [label]})),
         ]
     return [requests(*texts)]

@@ -17,10 +17,8 @@ from vision_customization.engine.studio.snippets.languages import (
     segments,
     vision,
 )
-from vision_customization.engine.studio.snippets.stacks import API, Stack, model_yaml
+from vision_customization.engine.studio.snippets.stacks import OTHER_DATASET, model_yaml, stack_of_model
 
-OTHER_DATASET = "TEST-DATASET"
-"""Stands for a dataset to evaluate on, of a model that has none."""
 WRONG_SHOWN = 20
 
 _FILTER = "from vision_customization.contract.outcomes import OutcomeFilter"
@@ -29,13 +27,14 @@ for outcome in page.value:
     print(outcome.file_name or outcome.image)"""
 
 
-def judge_snippets(origin: str, source: Source, datasets: Sequence[DatasetRecord] = (), stack: Stack = API) -> list[Snippet]:
+def judge_snippets(origin: str, source: Source, datasets: Sequence[DatasetRecord] = ()) -> list[Snippet]:
     """The model with a gate at what it reaches today; and how it does on each tag.
 
     Args:
         datasets: those that are registered, of the model and of the outcomes.
     """
     model = source.model
+    stack = stack_of_model(model.name, model.managed_by)
     test = source.dataset if not source.is_estimate else OTHER_DATASET
     order = TrainingOrder(
         training_dataset_name=model.training_dataset_name,

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import indent
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -112,11 +112,15 @@ def client_program(
     return python("\n".join([*imports, "", client, indent(body, "    "), *end]) + "\n")
 
 
-def stack_file(project: str, sections: Mapping[str, Mapping[str, object]]) -> Snippet:
-    """A part of a stack's file: `datasets`, `models`.
+def stack_file(
+    project: str, sections: Mapping[str, Mapping[str, object]], *, above: Sequence[str] = (), below: str = ""
+) -> Snippet:
+    """A part of a stack's file: `datasets`, `models`. Empty sections are left out.
 
     Args:
         project: the name in the program's Pulumi.yaml.
+        above: remarks at the start, a line each.
+        below: YAML of the last entry of the last section; its lines are indented, and are comments.
     """
     import yaml as pyyaml  # type: ignore[import-untyped]
 
@@ -130,5 +134,6 @@ def stack_file(project: str, sections: Mapping[str, Mapping[str, object]]) -> Sn
             style='"' if text[:1].isdigit() or text.lower() in _YAML_11_BOOLEANS else None,
         ),
     )
-    config = {f"{project}:{name}": section for name, section in sections.items()}
-    return yaml(str(pyyaml.dump({"config": config}, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000)))
+    config = {f"{project}:{name}": section for name, section in sections.items() if section}
+    written = str(pyyaml.dump({"config": config}, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1000))
+    return yaml("".join(f"# {line}\n" for line in above) + written + indent(below, " " * 6 + "# "))

@@ -76,20 +76,25 @@ def published_snippets(
     datasets: Sequence[DatasetRecord] = (),
     require: Mapping[str, float] | None = None,
     stack: Stack = API,
+    evaluation: str | None = None,
 ) -> list[Snippet]:
     """Let a published name answer with a model.
 
     Args:
-        order: that of the model, to declare it under the published name.
+        order: that of the model, to declare it under the published name; its test dataset is the one that the gate judges.
         require: the gate that a stack holds it against.
+        evaluation: the model's evaluation that the gate judges.
     """
+    judged = f", evaluation={literal(evaluation)}" if evaluation else ""
+    option = ("--evaluation", evaluation) if evaluation else ()
+    body: dict[str, object] = {"modelName": model_name, **({"evaluation": evaluation} if evaluation else {})}
     program = f"""\
-client.publish_model({literal(name)}, {literal(model_name)})
+client.publish_model({literal(name)}, {literal(model_name)}{judged})
 print(client.get_published_model({literal(name)}))"""
     path = segments("publishedmodels", name)
     return [
         model_yaml(stack, name, order, datasets, publish=True, require=require),
         client_program(origin, program),
-        commands(origin, vision("models", "publish", name, model_name)),
-        requests(request(origin, path, *sending("PUT", {"modelName": model_name})), request(origin, path)),
+        commands(origin, vision("models", "publish", name, model_name, *option)),
+        requests(request(origin, path, *sending("PUT", body)), request(origin, path)),
     ]

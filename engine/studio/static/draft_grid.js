@@ -81,7 +81,7 @@ class Desk {
       const equal = images.length - left - orders.length;
       if (equal > 0) told.push(`${equal.toLocaleString("en")} had that already`);
       if (left) told.push(`${left.toLocaleString("en")} left: removed or in conflict`);
-      if (orders.length > done.size && !this.#stopped) told.push(`${(orders.length - done.size).toLocaleString("en")} left: changed by somebody else`);
+      if (orders.length > done.size && !this.#stopped) told.push(`${(orders.length - done.size).toLocaleString("en")} left: another person changed them`);
       if (this.#stopped) told.push("stopped");
       return told.join("; ");
     });

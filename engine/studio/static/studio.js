@@ -30,8 +30,13 @@ export function isForField(event) {
   return target instanceof HTMLElement && (target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea, select"));
 }
 
-function keysDialog() {
-  return /** @type {HTMLDialogElement | null} */ (document.getElementById("keys"));
+function showKeys() {
+  const dialog = document.getElementById("keys");
+  if (!(dialog instanceof HTMLDialogElement)) return;
+  const filterKey = dialog.querySelector("[data-keys-filter]");
+  const filters = [...document.querySelectorAll("[data-filter]")].some((field) => field.getClientRects().length > 0);
+  filterKey?.toggleAttribute("hidden", !filters);
+  dialog.showModal();
 }
 
 let goes = 0;
@@ -39,7 +44,7 @@ document.addEventListener("keydown", (event) => {
   if (isForField(event)) return;
   if (event.key === "?") {
     event.preventDefault();
-    keysDialog()?.showModal();
+    showKeys();
   } else if (event.key === "/") {
     const filter = document.querySelector("[data-filter]");
     if (filter instanceof HTMLElement) {
@@ -70,9 +75,26 @@ function choose(tab) {
   }
 }
 
+/**
+ * Open the part of the page that an address names: browsers only scroll to a closed one. Then the page is as long as it has to
+ * be to scroll there.
+ * @param {string} hash with its #
+ */
+function openNamed(hash) {
+  const part = hash.length > 1 ? document.getElementById(hash.slice(1))?.closest("details") : null;
+  if (!part || part.open) return;
+  part.open = true;
+  part.scrollIntoView();
+}
+
+openNamed(location.hash);
+window.addEventListener("hashchange", () => openNamed(location.hash));
+
 document.addEventListener("click", async (event) => {
   const target = event.target instanceof Element ? event.target : null;
-  if (target?.closest("[data-keys]")) keysDialog()?.showModal();
+  const inner = target?.closest("a[href^='#']");
+  if (inner instanceof HTMLAnchorElement) openNamed(inner.hash);
+  if (target?.closest("[data-keys]")) showKeys();
   const tab = target?.closest("[data-tabs] [role=tab]");
   if (tab) choose(tab);
   const copy = target?.closest("[data-copy]");

@@ -7,7 +7,15 @@ import pytest
 
 from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.models import Artifact, ModelPerformance
-from vision_customization.engine.store import GateMissed, NotFound, PublicationRecord, Store, TrainingOrder, WrongState
+from vision_customization.engine.store import (
+    GateMissed,
+    NotFound,
+    PublicationRecord,
+    StillPublished,
+    Store,
+    TrainingOrder,
+    WrongState,
+)
 from vision_customization.engine.store.published import PUBLICATIONS_MAX
 
 
@@ -140,6 +148,63 @@ def test_a_gate_judges_the_evaluation_that_is_named(store: Store, accuracy: floa
     else:
         with pytest.raises(GateMissed, match=r"in evaluation 'e': accuracyTop1 is 0\.7000"):
             store.published.publish("live", "a", require={"accuracyTop1": 0.8}, evaluation="e")
+
+
+def test_the_history_knows_what_the_gate_judged_last(store: Store) -> None:
+    for name in ("a", "b"):
+        train(store, name, 0.5)
+        for evaluation in ("e", "f"):
+            done = store.evaluations.create(name, evaluation, test_dataset_name="t")
+            store.evaluations.finish(done.id, ModelPerformance(accuracy_top1=0.95))
+    store.published.publish("live", "a")
+    store.published.publish("live", "a", require={"accuracyTop1": 0.9}, evaluation="e")
+    store.published.publish("live", "b", evaluation="e")
+    store.published.publish("live", "b", evaluation="f")
+    store.published.publish("live", "b", require={})
+    assert [(entry.model_name, entry.evaluation) for entry in store.published.history("live")] == [("b", "f"), ("a", "e")]
+    previous = store.published.previous("live")
+    assert previous is not None
+    assert previous.evaluation == "e"
+
+
+def test_a_model_that_answers_can_be_spared(store: Store) -> None:
+    for name in ("a", "b"):
+        train(store, name)
+    for number in range(7):
+        store.published.publish(f"live-{number}", "a")
+    assert store.published.names_of(["a", "b"]) == {"a": [f"live-{number}" for number in range(7)]}
+    with pytest.raises(StillPublished) as refused:
+        store.models.delete("a", spare_published=True)
+    assert str(refused.value) == (
+        "The model 'a' answers as 'live-0', 'live-1', 'live-2', 'live-3', 'live-4' and 2 more. Publish another model there "
+        "first, or unpublish the name."
+    )
+    assert store.models.find("a").name == "a"
+    store.models.delete("b", spare_published=True)
+    store.models.delete("a")
+    assert store.published.find("live-0").model_name == "a"
+
+
+def test_of_a_publication_and_a_deletion_at_once_one_is_refused(store: Store) -> None:
+    for round_ in range(6):
+        name = f"m-{round_}"
+        train(store, name)
+
+        def publish(model: str = name) -> bool:
+            try:
+                return store.published.publish(f"{model}-live", model) is not None
+            except NotFound:
+                return False
+
+        def delete(model: str = name) -> bool:
+            try:
+                return store.models.delete(model, spare_published=True) is not None
+            except StillPublished:
+                return False
+
+        with ThreadPoolExecutor(2) as callers:
+            outcomes = [callers.submit(delete), callers.submit(publish)]
+        assert sorted(outcome.result() for outcome in outcomes) == [False, True]
 
 
 def test_a_gate_needs_the_metrics_that_it_judges(store: Store) -> None:

@@ -142,8 +142,8 @@ CHANGES: dict[str, tuple[str, dict[str, str] | bytes]] = {
     "/models/{name}/cancel": ("models/running/cancel", {}),
     "/models/{name}/delete": ("models/none/delete", {}),
     "/models/{name}/dismiss": ("models/failed/dismiss", {}),
-    "/models/{name}/evaluate": ("models/m/evaluate", {"dataset": "pets"}),
-    "/models/{name}/publish": ("models/m/publish", {"new": "fresh"}),
+    "/models/{name}/evaluate": ("models/m/evaluate", {"dataset": "unread"}),
+    "/models/{name}/publish": ("models/m/publish", {"new": "fresh", "metric": "none"}),
     "/novel/bring": ("novel/bring", {"draft": "labels", f"image-{'ab' * 32}": "1"}),
     "/novel/delete": ("novel/delete", {f"image-{'ab' * 32}": "1"}),
     "/published/{name}/roll-back": ("published/textile/roll-back", {}),
@@ -244,6 +244,9 @@ def test_a_session_is_no_key_of_the_api(owner: Browser) -> None:
 def test_an_ended_session_is_told_to_scripts(browser: Browser) -> None:
     answer = browser.get("activity", **{"hx-request": "true"})
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/studio/sign-in")
+    assert "You are not signed in." in answer.text
+    browser.cookies["vision-studio-8080"] = "ended"
+    assert "Your session has ended." in browser.get("activity", **{"hx-request": "true"}).text
 
 
 def test_each_answer_has_the_policy(owner: Browser) -> None:
@@ -267,6 +270,9 @@ def test_static_files_are_kept_for_good_under_their_version(browser: Browser) ->
     assert browser.get("static/0/studio.css").headers["cache-control"] == "no-cache"
 
 
-@pytest.mark.parametrize("name", ["studio.py", "", "nothing.css", "vendor", "tsconfig.json", "globals.d.ts"])
+@pytest.mark.parametrize(
+    "name",
+    ["studio.py", "", "nothing.css", "vendor", "tsconfig.json", "globals.d.ts", "%00.js", "a%00/studio.js", "a" * 300 + ".js"],
+)
 def test_only_static_files_are_served(browser: Browser, name: str) -> None:
     assert browser.get(f"static/0/{name}").status_code == 404

@@ -196,10 +196,10 @@ TO_SIGN_IN = "/studio/sign-in"
 ATTACKS = {
     # Sessions
     "a session that the attacker chose": Attack(with_a_chosen_session, "GET", "models", 303, TO_SIGN_IN),
-    "a session that the attacker chose changes": Attack(with_a_chosen_session, *DELETE, 401, "Sign in again"),
+    "a session that the attacker chose changes": Attack(with_a_chosen_session, *DELETE, 401, "Your session has ended"),
     "the cookie of another port": Attack(with_the_cookie_of_another_port, "GET", "models", 303, TO_SIGN_IN),
-    "the cookie of another port changes": Attack(with_the_cookie_of_another_port, *DELETE, 401, "Sign in again"),
-    "a session that was signed out": Attack(with_a_session_that_has_ended, *DELETE, 401, "Sign in again"),
+    "the cookie of another port changes": Attack(with_the_cookie_of_another_port, *DELETE, 401, "You are not signed in"),
+    "a session that was signed out": Attack(with_a_session_that_has_ended, *DELETE, 401, "Your session has ended"),
     "a guessed code": Attack(nobody, "POST", "sign-in", 403, "used already", form={"code": "0" * 43}),
     "a guessed key": Attack(nobody, "POST", "sign-in", 403, "not a key of this engine", form={"key": KEYS[0] + "x"}),
     "a name of the attacker's for this machine": Attack(
@@ -213,11 +213,11 @@ ATTACKS = {
     ),
     "a session in the address": Attack(nobody, "GET", f"models?{COOKIE}=chosen", 303, TO_SIGN_IN),
     # Roles
-    "nobody changes": Attack(nobody, *DELETE, 401, "Sign in again"),
+    "nobody changes": Attack(nobody, *DELETE, 401, "You are not signed in"),
     "a reader changes": Attack(reader, *DELETE, 403, "This needs the role owner, and you are signed in as reader."),
     "a reader says which role it has": Attack(reader, *DELETE, 403, "role owner", form={"role": "owner"}),
     "a forged X-MS-CLIENT-PRINCIPAL": Attack(nobody, "GET", "models", 303, TO_SIGN_IN, headers=FORGED),
-    "a forged X-MS-CLIENT-PRINCIPAL changes": Attack(nobody, *DELETE, 401, "Sign in again", headers=FORGED),
+    "a forged X-MS-CLIENT-PRINCIPAL changes": Attack(nobody, *DELETE, 401, "You are not signed in", headers=FORGED),
     "a reader with a forged X-MS-CLIENT-PRINCIPAL": Attack(reader, *DELETE, 403, "signed in as reader", headers=FORGED),
     "a change by GET": Attack(owner, "GET", DELETE[1], 405),
     "a method that another header names": Attack(

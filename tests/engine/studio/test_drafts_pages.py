@@ -19,6 +19,7 @@ from vision_customization.contract.studio import Role
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import draft_saving
+from vision_customization.engine.studio.publication_form import NO_GATE
 
 HOSTILE = "<img src=x onerror=alert(1)><b hx-get=/studio/sign-out hx-trigger=load>"
 SINGLE, SEVERAL, BOXES = (
@@ -410,7 +411,9 @@ def test_what_no_stack_declares_yet_is_declared_by_its_yaml(
     page = owner.get(f"models/{name}")
     assert "takes it over without training" in text_of(page)
     assert 'name="new" value="pets"' in page.text
-    assert owner.post(f"models/{name}/publish", {"new": "pets"}).headers["location"] == "/studio/published/pets"
+    assert (
+        owner.post(f"models/{name}/publish", {"new": "pets", "metric": NO_GATE}).headers["location"] == "/studio/published/pets"
+    )
     for path, publishes in ((location.removeprefix("/studio/"), False), (f"models/{name}", False), ("published/pets", True)):
         config = written_yaml(owner.get(path))
         assert config["datasets"] == {"pets": {"annotationKind": kind.value, "content": f"sha256:{digest}"}}
@@ -420,7 +423,7 @@ def test_what_no_stack_declares_yet_is_declared_by_its_yaml(
     world.store.models.set_owner(name, "pulumi:photos/local")
     page = owner.get(f"models/{name}")
     assert "takes it over without training" not in text_of(page)
-    assert 'name="new" value=' not in page.text
+    assert 'name="new" value=""' in page.text
 
 
 def test_another_budget_than_the_stacks_name_is_said(owner: Browser, world: World) -> None:

@@ -19,6 +19,7 @@ from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.studio import application
 from vision_customization.engine.studio.entra import EXCHANGE_SCOPE, EntraSignIn
+from vision_customization.engine.studio.security import INNER_PATH_MAX
 
 TENANT, CLIENT = "6babcaad-604b-40ac-a9d7-9fd97c0b779f", "b1a7e1a0-0000-4000-8000-000000000001"
 AUTHORITY = f"https://login.microsoftonline.com/{TENANT}"
@@ -68,6 +69,7 @@ class Entra:
         now = int(time.time())
         claims = {
             "iss": f"{AUTHORITY}/v2.0",
+            "tid": TENANT,
             "aud": CLIENT,
             "sub": "s",
             "oid": "o",
@@ -122,7 +124,7 @@ def begin(browser: Browser, next_path: str = "") -> str:
     ("roles", "role"),
     [(["reader"], "reader"), (["labeler", "reader"], "labeler"), (["Owner"], "owner"), (["other", "reader"], "reader")],
 )
-def test_somebody_signs_in_with_their_app_role(
+def test_people_sign_in_with_their_app_role(
     sign_in_with: Callable[..., Browser], entra: Entra, roles: list[str], role: str
 ) -> None:
     browser = sign_in_with()
@@ -150,7 +152,7 @@ def test_an_account_without_a_role_is_not_signed_in(sign_in_with: Callable[..., 
     entra.roles = ["billing"]
     answer = browser.get(f"sign-in/microsoft/done?{entra.sign_in(begin(browser))}")
     assert answer.status_code == 403
-    assert "Your account has no role" in answer.text
+    assert "Your account ada@contoso.example has no role in this Studio" in answer.text
     assert browser.get("").status_code == 303
 
 
@@ -174,6 +176,63 @@ def test_a_sign_in_that_is_not_the_one_begun(sign_in_with: Callable[..., Browser
     assert answer.status_code == 403, answer.text
     assert 'role="alert"' in answer.text
     assert browser.get("").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"tid": "00000000-0000-4000-8000-000000000000"}, "at another Entra tenant than this Studio"),
+        ({"tid": None}, "at another Entra tenant"),
+        ({"iss": "https://login.microsoftonline.com/00000000-0000-4000-8000-000000000000/v2.0"}, "at another Entra tenant"),
+        ({"aud": "b1a7e1a0-0000-4000-8000-000000000002"}, "for another app"),
+        ({"aud": None}, "for another app"),
+        ({"exp": int(time.time()) - 3600}, "has expired"),
+        ({"exp": None}, "has expired"),
+    ],
+)
+def test_a_token_that_is_not_for_this_studio(
+    sign_in_with: Callable[..., Browser],
+    entra: Entra,
+    caplog: pytest.LogCaptureFixture,
+    claims: dict[str, Any],
+    said: str,
+) -> None:
+    caplog.set_level("INFO", "engine.audit")
+    browser = sign_in_with()
+    entra.claims = claims
+    answer = browser.get(f"sign-in/microsoft/done?{entra.sign_in(begin(browser))}")
+    assert answer.status_code == 403
+    assert said in answer.text
+    assert browser.get("").status_code == 303
+    [line] = [record for record in caplog.records if record.name == "engine.audit"]
+    assert (line.getMessage(), line.__dict__["by"]) == ("sign-in refused", "microsoft")
+    assert said in line.__dict__["reason"]
+
+
+def test_a_renamed_account_stays_itself(
+    sign_in_with: Callable[..., Browser], entra: Entra, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Names can change, and go to another account."""
+
+    def signed_in(**claims: str) -> Browser:
+        browser = sign_in_with()
+        entra.claims = claims
+        assert browser.get(f"sign-in/microsoft/done?{entra.sign_in(begin(browser))}").status_code == 303
+        return browser
+
+    before, after = signed_in(), signed_in(preferred_username="lovelace@contoso.example")
+    another = signed_in(oid="another", preferred_username="ada@contoso.example")
+    caplog.set_level("INFO", "engine.audit")
+    assert after.post("sign-out-everywhere").status_code == 303
+    assert [browser.get("").status_code for browser in (before, after, another)] == [303, 303, 200]
+    [line] = [record for record in caplog.records if record.name == "engine.audit"]
+    assert (line.__dict__["who"], line.__dict__["account"]) == ("lovelace@contoso.example", "o")
+
+
+def test_browsers_keep_the_cookie_of_the_longest_way_back(sign_in_with: Callable[..., Browser]) -> None:
+    next_path = "/studio/" + "a" * (INNER_PATH_MAX - 8)
+    answer = sign_in_with().get(f"sign-in/microsoft?next={next_path}")
+    assert len(answer.headers["set-cookie"]) < 4096
 
 
 def test_entra_that_does_not_answer(sign_in_with: Callable[..., Browser], entra: Entra) -> None:

@@ -9,11 +9,12 @@ import pytest
 from tests.support.api_world import World
 from tests.support.studio import Browser
 from vision_customization.contract.enums import ModelKind
-from vision_customization.contract.models import TrainingProgress
+from vision_customization.contract.models import ModelPerformance, TrainingProgress
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store import TrainingOrder
 from vision_customization.engine.store.tables import ContentIndexRow
+from vision_customization.engine.studio.pages.models import CHOICES, EVALUATIONS_SHOWN
 
 STACK = "pulumi:photos/dev"
 
@@ -146,22 +147,154 @@ def test_a_name_is_published_held_by_its_gate_and_rolled_back(world: World, owne
 @pytest.mark.parametrize(
     ("form", "fault"),
     [
-        ({"new": ""}, "is not a valid name"),
-        ({"new": "a b"}, "is not a valid name"),
-        ({"new": "trees", "metric": "accuracyTop1", "least": "much"}, "a number between 0 and 1"),
-        ({"new": "trees", "metric": "accuracyTop1", "least": "7"}, "metrics are between 0 and 1"),
-        ({"new": "trees", "metric": "meanAveragePrecision50", "least": "0.5"}, "is not a metric of a Generic-Classifier"),
-        ({"new": "trees", "evaluation": "none"}, "none"),
-        ({"new": "m"}, "is already taken by a model"),
+        ({"new": ""}, "Choose a name, or give a new one."),
+        ({"new": "a b"}, "'a b' is not a valid name"),
+        ({"new": "trees"}, "The name 'trees' is new, so it has no gate yet. Choose a metric, or 'no gate'."),
+        ({"new": "trees", "least": "0.9"}, "The threshold 0.9 has no metric."),
+        ({"new": "trees", "metric": "none", "least": "0.9"}, "A name without a gate has no threshold."),
+        ({"new": "trees", "metric": "accuracyTop1"}, "The gate has no threshold for accuracyTop1."),
+        ({"new": "trees", "metric": "accuracy", "least": "0.9"}, "'accuracy' is not a metric."),
+        ({"new": "trees", "metric": "accuracyTop1", "least": "much"}, "The threshold is a number from 0 to 1, not 'much'."),
+        ({"new": "trees", "metric": "accuracyTop1", "least": "7"}, "The threshold is a number from 0 to 1, not '7'."),
+        (
+            {"new": "trees", "metric": "meanAveragePrecision50", "least": "0.5"},
+            "'meanAveragePrecision50' is not a metric of a Generic-Classifier",
+        ),
+        (
+            {"new": "trees", "metric": "accuracyTop1", "least": "0.9"},
+            (
+                "The model 'm' does not pass the gate of 'trees' by its own estimate: accuracyTop1 is 0.5000, below the "
+                "required 0.9. Nothing was published. Choose a model that passes, or publish with another gate."
+            ),
+        ),
+        ({"new": "trees", "metric": "none", "evaluation": "none"}, "There is no evaluation 'none'."),
+        ({"new": "m", "metric": "none"}, "The name 'm' is already taken by a model."),
+        ({"published": "live", "new": "trees"}, "You chose the name 'live' and also gave a new one."),
+        ({"published": "live", "least": "0.9"}, "The threshold 0.9 has no metric."),
+        ({"published": "live", "metric": "accuracyTop1", "least": ""}, "The gate has no threshold for accuracyTop1."),
     ],
 )
-def test_a_publication_that_cannot_be(world: World, owner: Browser, form: dict[str, str], fault: str) -> None:
+def test_a_publication_that_cannot_be_keeps_what_was_filled_in(
+    world: World, owner: Browser, form: dict[str, str], fault: str
+) -> None:
     world.register()
     world.train("m")
+    world.train("before")
+    world.store.published.publish("live", "before", require={"accuracyTop1": 0.3})
+    before = world.store.published.find("live")
     refused = owner.post("models/m/publish", form)
     assert refused.status_code in (400, 404, 409)
-    assert fault in refused.text
-    assert world.store.published.page(0, 10) == []
+    page = unescape(refused.text)
+    assert f'role="alert">{fault}' in page.partition('<section id="publish">')[2]
+    assert f'name="new" value="{form.get("new", "")}"' in page
+    assert f'name="least" value="{form.get("least", "")}"' in page
+    for chosen in {form.get("published"), form.get("metric")} - {None, "", "meanAveragePrecision50", "accuracy"}:
+        assert f'<option value="{chosen}" selected>' in page
+    assert world.store.published.page(0, 10) == [before]
+
+
+@pytest.mark.parametrize(
+    ("form", "require"),
+    [
+        ({"published": "live"}, {"accuracyTop1": 0.3, "calibrationECE": 0.2}),
+        ({"new": "live"}, {"accuracyTop1": 0.3, "calibrationECE": 0.2}),  # an existing name, typed
+        ({"published": "live", "metric": "none"}, {}),
+        ({"published": "live", "metric": "accuracyTop1", "least": "0,4"}, {"accuracyTop1": 0.4}),
+        ({"new": "trees", "metric": "none"}, {}),
+        ({"new": "trees", "metric": "calibrationECE", "least": ".1"}, {"calibrationECE": 0.1}),
+    ],
+)
+def test_the_gate_of_a_name_is_the_one_that_the_form_asks_for(
+    world: World, owner: Browser, form: dict[str, str], require: dict[str, float]
+) -> None:
+    world.create("m")
+    world.succeed(world.store.models.find("m").id, ModelPerformance(accuracy_top1=0.5, calibration_ece=0.05))
+    world.store.published.publish("live", "m", require={"accuracyTop1": 0.3, "calibrationECE": 0.2})
+    page = owner.get("models/m").text
+    for shown in (
+        "accuracyTop1, at least",
+        "calibrationECE, at most",
+        "live: accuracyTop1 at least 0.3, calibrationECE at most 0.2",
+    ):
+        assert shown in page
+    assert owner.post("models/m/publish", form).status_code == 303
+    assert world.store.published.find(form.get("published") or form["new"]).require == require
+
+
+def test_a_name_is_rolled_back_by_what_its_gate_judged(world: World, owner: Browser) -> None:
+    world.register("cats-test")
+    gate = {"metric": "accuracyTop1", "least": "0.9", "evaluation": "e"}
+    for name in ("m-1", "m-2"):
+        world.train(name)  # 0.5 by its own estimate
+        evaluation = world.store.evaluations.create(name, "e", test_dataset_name="cats-test")
+        world.store.evaluations.finish(evaluation.id, ModelPerformance(accuracy_top1=0.95))
+        assert owner.post(f"models/{name}/publish", {"new": "trees", **gate}).status_code == 303
+    page = unescape(owner.get("published/trees").text)
+    assert page.count("judged in evaluation e") == 2
+    assert "evaluationDataset: cats-test\n      require:\n        accuracyTop1: 0.9\n      publish: true" in page
+    assert "vision models publish trees m-2 --evaluation e" in page
+    assert owner.post("published/trees/roll-back").status_code == 303
+    assert world.store.published.find("trees").model_name == "m-1"
+    world.store.evaluations.delete("m-2", "e")
+    refused = owner.post("published/trees/roll-back")
+    assert (refused.status_code, "by its own estimate: accuracyTop1 is 0.5000" in refused.text) == (400, True)
+    assert "What it answered with" in refused.text, "the page of the name says it"
+    assert world.store.published.find("trees").model_name == "m-1"
+
+
+def test_a_model_that_answers_is_not_deleted_however_many_names_there_are(world: World, owner: Browser) -> None:
+    world.train("other")
+    world.train("m")
+    for number in range(CHOICES + 1):
+        world.store.published.publish(f"n-{number:03}", "other")
+    world.store.published.publish("last", "m")
+    assert '<a href="/studio/published/last">last</a>' in owner.get("models/m").text
+    listed = owner.get("models").text
+    row = listed.partition("All models")[2].partition('href="/studio/models/m"')[2].partition("</tr>")[0]
+    assert "last" in row
+    assert "/studio/models?names=50" in listed
+    assert 'href="/studio/published/last"' in owner.get("models?names=200").text
+    refused = owner.post("models/m/delete")
+    assert refused.status_code == 400
+    assert "The model 'm' answers as 'last'. Publish another model there first" in unescape(refused.text)
+    assert "Delete this model" in refused.text
+    assert world.store.models.find("m").name == "m"
+
+
+def test_the_newest_evaluations_are_shown(world: World, owner: Browser) -> None:
+    world.train("m")
+    for number in range(EVALUATIONS_SHOWN + 1):
+        world.store.evaluations.create("m", f"e-{number:02}", test_dataset_name="dogs")
+    for page in (owner.get("models/m").text, owner.get("models/m/evaluations").text):
+        assert (f"e-{EVALUATIONS_SHOWN}" in page, "e-00" in page) == (True, False)
+
+
+def test_a_model_is_not_evaluated_on_what_it_has_learned_or_cannot_judge(world: World, owner: Browser) -> None:
+    for name, kind in (("dogs", "imageClassification"), ("boxes", "imageObjectDetection"), ("cats", "imageClassification")):
+        world.register(name, annotationKind=kind)
+    world.train("m")
+    offered = owner.get("models/m").text.partition('id="evaluate-on"')[2].partition("</select>")[0]
+    assert "<option>dogs</option>" in offered
+    assert "cats" not in offered
+    assert "boxes" not in offered
+    for dataset, fault in (("cats", "images that it was trained from"), ("boxes", "does not fit a Generic-Classifier")):
+        refused = owner.post("models/m/evaluate", {"dataset": dataset})
+        assert (refused.status_code, fault in refused.text) == (400, True)
+        assert "Publish it" in refused.text, "the page of the model says it"
+    assert world.store.evaluations.page("m", 0, 10) == []
+
+
+def test_an_evaluation_on_training_images_says_so(world: World, owner: Browser) -> None:
+    world.train("m")
+    for name, dataset in (("seen", "cats"), ("unseen", "dogs")):
+        evaluation = world.store.evaluations.create("m", name, test_dataset_name=dataset)
+        world.store.evaluations.finish(evaluation.id, ModelPerformance(accuracy_top1=1.0))
+    page = owner.get("models/m").text
+    rows = page.partition("<h2>Evaluations")[2].partition("</table>")[0].split("<tr>")
+    assert [("its own training images" in row) for row in rows if "cats" in row or "dogs" in row] == [False, True]
+    assert "seen: Accuracy 1.000, on its own training images" in page
+    assert page.count("on its own training images") == 1
+    assert "on cats, its own training images" in owner.get("models/m/judge?evaluation=unseen").text
 
 
 def test_what_a_stack_declares_is_not_changed_here(world: World, owner: Browser) -> None:
@@ -184,7 +317,10 @@ def test_what_a_stack_declares_is_not_changed_here(world: World, owner: Browser)
     ):
         refused = owner.post(path, form)
         assert refused.status_code == 400
+        assert "The Pulumi stack <code>photos/dev</code> declares the" in refused.text
         assert "Change the stack&#39;s file instead" in refused.text
+    yaml = unescape(owner.get("published/trees").text)
+    assert "# The Pulumi stack photos/dev declares this in a text of its own. Change that text." in yaml
     assert "declares this name" in owner.get("published/trees").text
 
 
@@ -244,7 +380,7 @@ def test_changes_are_in_the_audit(world: World, owner: Browser, caplog: pytest.L
     caplog.set_level("INFO", "engine.audit")
     world.register()
     world.train("m")
-    owner.post("models/m/publish", {"new": "trees"})
+    owner.post("models/m/publish", {"new": "trees", "metric": "none"})
     [record] = [record for record in caplog.records if record.getMessage() == "model published"]
     assert (record.__dict__["who"], record.__dict__["role"], record.__dict__["model"]) == ("a key", "owner", "m")
 

@@ -1,9 +1,13 @@
 """Pictures to try what makes thumbnails and views of them."""
 
+import hashlib
 import io
 
 import numpy as np
 from PIL import Image
+
+from vision_customization.engine.learning.images import decode_to_show
+from vision_customization.engine.views.reencoding import Reencoded, picture_of
 
 
 def photo(width: int = 120, height: int = 80) -> Image.Image:
@@ -20,6 +24,11 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     target = io.BytesIO()
     image.save(target, kind, **options)
     return target.getvalue()
+
+
+def reencoded(data: bytes, side: int) -> Reencoded:
+    """An image file as the picture that people see, whose longer side is at most `side` pixels."""
+    return picture_of(decode_to_show(data, side), hashlib.sha256(data).hexdigest(), side)
 
 
 def opened(data: bytes) -> Image.Image:

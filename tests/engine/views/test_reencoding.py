@@ -11,18 +11,12 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 
-from tests.engine.views.pictures import difference, encoded, opened, photo
+from tests.engine.views.pictures import difference, encoded, opened, photo, reencoded
 from vision_customization.common.image_metadata import upright
 from vision_customization.engine.learning import ImageError, decode_image
 from vision_customization.engine.learning.errors import CodecError
 from vision_customization.engine.learning.images import ImageSizeError
-from vision_customization.engine.views.reencoding import (
-    THUMBNAIL_SIDE,
-    VIEW_SIDE,
-    jpeg,
-    picture_etag,
-    reencoded,
-)
+from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE, jpeg, picture_etag
 
 PAYLOAD = b"<script>alert('payload')</script>"
 

@@ -105,6 +105,26 @@ def test_what_nobody_waits_for_is_not_done(work: Work, gate: threading.Event) ->
     assert work.pending == 0
 
 
+def test_what_nobody_waits_for_leaves_its_place(work: Work, gate: threading.Event) -> None:
+    """As when somebody scrolls fast through pictures whose blobs are slow."""
+    held(work, gate)
+    done: list[str] = []
+    for number in range(100):
+        passed = [ask(work, f"{number}{side}", lambda: done.append("passed") or 0) for side in "ab"]
+        assert not any(answer.done() for answer in passed), "no place for it, though the others are not needed any more"
+        assert work.pending == 3
+        for answer in passed:
+            assert answer.cancel()
+    ask(work, "again", lambda: 4).cancel()
+    again = ask(work, "again", lambda: 5)  # cancelled and asked for again, before a thread was free
+    last = ask(work, "last", lambda: 6)
+    with pytest.raises(ViewsBusy):
+        ask(work, "one too many", lambda: 7).result(0)
+    gate.set()
+    assert (again.result(10), last.result(10), done) == (4, 6, [])
+    assert work.pending == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities per thread")
 def test_its_threads_give_way(work: Work) -> None:
     mine = os.getpriority(os.PRIO_PROCESS, 0)

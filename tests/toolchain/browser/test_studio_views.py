@@ -9,7 +9,7 @@ from toolchain.browser.studio_views import PARTS, VIEWS, Subjects, View, matches
 from vision_customization.engine.studio.pages import PAGES
 
 ROUTES = {page.path for page in PAGES if page.method == "GET"}
-SUBJECTS = Subjects("train", "test", "m-1", "m", "other", "tag", "imageClassification", Path("a.jpg"), "")
+SUBJECTS = Subjects("train", "test", "m-1", "m", "other", "tag", "imageClassification", Path("a.jpg"), "", version="ab" * 32)
 
 
 def test_each_page_that_a_get_serves_has_a_picture() -> None:

@@ -150,7 +150,7 @@ def test_what_somebody_else_changed_is_left(sign_in: SignIn, page: Page, address
     open_grid(page, address)
     world.store.drafts.label("d", [LabelChange(0, (DraftLabel("dog"),))], "ben")
     press(page, "Home", "Space", "Shift+ArrowRight", "1")
-    expect(page.locator("#work-text")).to_have_text("“cat”: 1 image changed; 1 left: changed by somebody else")
+    expect(page.locator("#work-text")).to_have_text("“cat”: 1 image changed; 1 left: another person changed them")
     assert labels_of(world)[:2] == [["dog"], ["cat"]]
     expect(page.get_by_role("option", name="0.png: dog, new")).to_be_visible()
 

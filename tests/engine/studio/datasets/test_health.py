@@ -14,7 +14,9 @@ from tests.support.studio import Browser
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.inspection import report
 from vision_customization.engine.inspection.report import Judge, inspect
+from vision_customization.engine.jobs.kinds import inspection
 from vision_customization.engine.jobs.kinds.inspection import inputs_of
 
 SCRIPT = {"hx-request": "true"}
@@ -114,10 +116,10 @@ def test_a_new_label_of_an_accepted_image_counts_again(owner: Browser, pets: Wor
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({}, "finding: must be one of"),
-        ({"finding": "other", "key": "a" * 64}, "finding: must be one of"),
-        ({"finding": "labels", "key": "../" * 20}, "key: must be 64 hex digits"),
-        ({"finding": "labels", "key": "A" * 64}, "key: must be 64 hex digits"),
+        ({}, "Finding: must be one of"),
+        ({"finding": "other", "key": "a" * 64}, "Finding: must be one of"),
+        ({"finding": "labels", "key": "../" * 20}, "Key: must be 64 hex digits"),
+        ({"finding": "labels", "key": "A" * 64}, "Key: must be 64 hex digits"),
     ],
 )
 def test_only_findings_can_be_accepted(owner: Browser, pets: World, form: Mapping[str, str], said: str) -> None:
@@ -197,6 +199,16 @@ def test_a_model_that_was_trained_since_makes_the_comparison_new(owner: Browser,
     estimate(pets)
     assert "A worker is comparing" in owner.get("datasets/pets/health").text
     assert len(pets.jobs.inspections) == 1
+
+
+def test_a_new_version_of_inspections_makes_the_comparison_new(
+    owner: Browser, pets: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared(pets, "pets", ["a", None])
+    for module in (inspection, report):
+        monkeypatch.setattr(module, "VERSION", report.VERSION + 1)
+    assert "A worker is comparing" in owner.get("datasets/pets/health").text
+    assert len(pets.jobs.inspections) == 1, "a report that cannot be read is made again"
 
 
 def test_a_list_of_many_findings_has_pages(owner: Browser, world: World) -> None:

@@ -158,7 +158,7 @@ def test_nothing_of_a_picture_is_kept(reader: Browser) -> None:
 def test_who_is_not_signed_in_tries_nothing(reader: Browser, path: str) -> None:
     anonymous = Browser(reader.world)
     status, message = refusal(anonymous.post(path, content=image_bytes(), **AS_JSON))
-    assert (status, message) == (401, "Your session has ended. Sign in again.")
+    assert (status, message) == (401, "You are not signed in. Sign in, and try again.")
     assert reader.post(path, content=image_bytes(), **AS_JSON, **{"sec-fetch-site": "cross-site"}).status_code == 403
     key = {"ocp-apim-subscription-key": KEYS[0]}
     assert anonymous.post(path, content=image_bytes(), **AS_JSON, **key).status_code == 401, "keys are for the API"

@@ -178,7 +178,7 @@ def parsed_commands(snippets: Iterable[Snippet], folder: Path) -> list[dict[str,
     return found
 
 
-def source(name: str = "m", evaluation: str | None = None, test: str | None = None) -> Source:
+def source(name: str = "m", evaluation: str | None = None, test: str | None = None, managed_by: str | None = None) -> Source:
     """A model that was trained from `trees`, and its outcomes."""
     shared: dict[str, Any] = {"created": NOW, "updated": NOW, "performance": ModelPerformance(accuracy_top1=0.9189)}
     model = ModelRecord(
@@ -189,6 +189,7 @@ def source(name: str = "m", evaluation: str | None = None, test: str | None = No
         model_kind=ModelKind.GENERIC_CLASSIFIER,
         test_dataset_name=test,
         status=ModelStatus.SUCCEEDED,
+        managed_by=managed_by,
         **shared,
     )
     if evaluation is None:
@@ -294,7 +295,7 @@ def test_nothing_has_a_key_in_it() -> None:
 @pytest.mark.parametrize("texts", [TEXTS[:9], TEXTS[9:15]])
 def test_a_dataset_is_declared_as_it_is_registered(kind: AnnotationKind, texts: list[str], tmp_path: Path) -> None:
     properties = {"season": "1.10", **{text: f"of {text}" for text in texts}}
-    record = dataset(kind=kind, custom_properties={**properties, "managedBy": "pulumi:a/dev"})
+    record = dataset(kind=kind, custom_properties={**properties, "managedBy": "pulumi:vision-customization/dev"})
     snippets = dataset_snippets(ORIGIN, record)
     found = declared(snippets).datasets["trees"]
     assert (found.annotation_kind, found.annotation_file_uris) == (kind, list(record.annotation_file_uris))
@@ -369,12 +370,68 @@ def test_a_published_name_has_its_gate() -> None:
         published_snippets(ORIGIN, "leaves", "leaves-1", order("trees", "test"), require={"accuracyTop1": 0.9})
     ).models["leaves"]
     assert (found.publish, found.require) == (True, {"accuracyTop1": 0.9})
-    assert (
-        declared(published_snippets(ORIGIN, "leaves", "leaves-1", order(), require={"accuracyTop1": 0.9}))
-        .models["leaves"]
-        .require
-        == {}
-    ), "a gate needs a dataset to evaluate on"
+    assert (found.evaluation_dataset, found.training_dataset) == ("test", "trees")
+
+
+def test_a_gate_that_lacks_a_dataset_to_evaluate_on_is_to_be_completed() -> None:
+    snippets = published_snippets(ORIGIN, "leaves", "leaves-1", order(), require={"accuracyTop1": 0.9})
+    assert declared(snippets).models["leaves"].require == {}, "a gate needs a dataset to evaluate on"
+    text = text_of(snippets, "YAML")
+    completed = yaml.safe_load(re.sub(r"# (?!The gate)", "", text))["config"]["vision-customization:models"]["leaves"]
+    assert (completed["evaluationDataset"], completed["require"]) == ("TEST-DATASET", {"accuracyTop1": 0.9})
+    assert completed["publish"] is True
+    assert "# The gate of a stack needs a dataset that the model has not seen." in text
+
+
+def test_a_model_is_published_by_what_its_gate_judges(tmp_path: Path) -> None:
+    snippets = published_snippets(ORIGIN, "leaves", "leaves-1", order(), evaluation="e")
+    assert body_of(calls_of(snippets)[0][2]) == {"modelName": "leaves-1", "evaluation": "e"}
+    assert parsed_commands(snippets, tmp_path)[0]["evaluation"] == "e"
+    assert 'client.publish_model("leaves", "leaves-1", evaluation="e")' in text_of(snippets, "Python")
+
+
+STACKS_DATASET = dataset("trees", custom_properties={"managedBy": "pulumi:photos/dev"})
+
+
+@pytest.mark.parametrize(
+    ("snippets", "lacks", "datasets"),
+    [
+        (dataset_snippets(ORIGIN, STACKS_DATASET), "(source, annotationFiles)", {"trees"}),
+        (
+            training_snippets(ORIGIN, "m", order(), [STACKS_DATASET], stack_of_model("m", "pulumi:photos/dev")),
+            "(evaluationDataset, require)",
+            set(),
+        ),
+        (
+            published_snippets(ORIGIN, "m", "m-1", order(), [STACKS_DATASET], stack=stack_of_model("m", "pulumi:photos/dev")),
+            "(evaluationDataset, require)",
+            set(),
+        ),
+        (
+            judge_snippets(ORIGIN, source("m", managed_by="pulumi:photos/dev"), [STACKS_DATASET]),
+            "(evaluationDataset, require)",
+            {"TEST-DATASET"},
+        ),
+    ],
+    ids=["dataset", "model", "published", "judge"],
+)
+def test_what_a_stack_declares_is_not_its_own_text(snippets: list[Snippet], lacks: str, datasets: set[str]) -> None:
+    text = text_of(snippets, "YAML")
+    assert text.startswith("# The Pulumi stack photos/dev declares this in a text of its own. Change that text.\n")
+    assert lacks in text.splitlines()[1]
+    config = yaml.safe_load(text)["config"]
+    assert all(section.startswith("photos:") for section in config)
+    assert set(config.get("photos:datasets", {})) == datasets, "those that the stack declares are not declared twice"
+
+
+def test_a_model_is_declared_beside_the_datasets_of_a_stack() -> None:
+    snippets = training_snippets(ORIGIN, "m", order("trees", "test"), [STACKS_DATASET, dataset("test")])
+    text = text_of(snippets, "YAML")
+    assert text.startswith("# The Pulumi stack photos/dev declares the dataset trees.\n")
+    config = yaml.safe_load(text)["config"]
+    assert set(config) == {"photos:datasets", "photos:models"}
+    assert list(config["photos:datasets"]) == ["test"]
+    assert config["photos:models"]["m"]["trainingDataset"] == "trees"
 
 
 @pytest.mark.parametrize("tag", [text for text in TEXTS if text])
