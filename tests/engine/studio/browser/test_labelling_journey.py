@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from tests.engine.jobs.scenes import TAGS, drawn_scene
