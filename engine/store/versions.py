@@ -48,6 +48,12 @@ class VersionStore:
         with self._database.reading() as session:
             return [_record(row) for row in session.scalars(query.offset(skip).limit(top))]
 
+    def of_file(self, annotation_file_uri: str) -> list[VersionRecord]:
+        """Those that have this annotation file, of any dataset, the oldest first."""
+        query = select(VersionRow).where(VersionRow.annotation_file_uri == annotation_file_uri).order_by(VersionRow.sequence)
+        with self._database.reading() as session:
+            return [_record(row) for row in session.scalars(query)]
+
 
 def _record(row: VersionRow) -> VersionRecord:
     return VersionRecord(

@@ -14,6 +14,8 @@ from vision_customization.engine.orders.versions import STUDIO
 from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DatasetUse, NotFound
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.datasets import dataset_snippets
+from vision_customization.engine.studio.snippets.stacks import stack_of_dataset
+from vision_customization.engine.studio.version_training import with_versions
 from vision_customization.engine.studio.visit import Visit
 
 KINDS = {
@@ -160,4 +162,4 @@ def used_by(uses: Sequence[DatasetUse], shown: int) -> tuple[list[str], int]:
 
 def code(visit: Visit, record: DatasetRecord) -> list[Snippet]:
     """What declares a dataset, and what asks for it."""
-    return dataset_snippets(visit.origin, record)
+    return dataset_snippets(visit.origin, record, with_versions(visit.service.store, stack_of_dataset(record), [record]))

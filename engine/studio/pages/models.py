@@ -36,7 +36,7 @@ from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.models import training_snippets
 from vision_customization.engine.studio.snippets.overview import models_snippets
-from vision_customization.engine.studio.snippets.stacks import stack_of_model
+from vision_customization.engine.studio.version_training import name_of_stack, stack_of_training
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -122,6 +122,7 @@ def model_page(visit: Visit, *, fault: str | None = None, publication_fault: str
         published=store.published.names_of([record.name]).get(record.name, []),
         names=[(each.name, gate_text(each.require)) for each in store.published.page(0, CHOICES) if each.managed_by is None],
         gate_metrics=[(metric, bound(metric)) for metric in _gate_metrics(record, evaluations)],
+        declared_name=_declared_name(visit, record),
         no_gate=NO_GATE,
         form=PublicationForm.of(visit.form) if publication_fault is not None else PublicationForm(),
         fault=fault,
@@ -159,9 +160,10 @@ def fits(kind: ModelKind, annotation_kind: str) -> bool:
 
 @pages.get("/models/{name}/progress", is_polled=True)
 def progress(visit: Visit) -> Response:
+    """The part of the page about a training that runs. `shown` is the status at the page's head."""
     record = visit.service.store.models.find(visit.path("name"))
-    if record.status.final:
-        return Response(status_code=204, headers={"HX-Refresh": "true"})  # the page has more to show now
+    if record.status.final or visit.query("shown") not in ("", record.status.value):
+        return Response(status_code=204, headers={"HX-Refresh": "true"})  # the rest of the page has changed, too
     return visit.render("model_progress.html", record=record, **_progress(visit, record))
 
 
@@ -254,8 +256,16 @@ def _provenance(visit: Visit, record: ModelRecord) -> list[tuple[str, str]]:
 
 def _snippets(visit: Visit, record: ModelRecord) -> list[Snippet]:
     order = order_of(record)
-    stack = stack_of_model(record.name, record.managed_by)
-    return training_snippets(visit.origin, record.name, order, datasets_of(visit, order), stack)
+    datasets = datasets_of(visit, order)
+    stack = stack_of_training(visit.service.store, record.name, record.managed_by, order, datasets)
+    return training_snippets(visit.origin, record.name, order, datasets, stack)
+
+
+def _declared_name(visit: Visit, record: ModelRecord) -> str | None:
+    """The name under which a stack that declares this model takes it over; None if none does, or if one has it already."""
+    order = order_of(record)
+    name = name_of_stack(visit.service.store, record.name, order, datasets_of(visit, order))
+    return record.name.rpartition("-")[0] if name == record.name and record.managed_by is None else None
 
 
 def order_of(record: ModelRecord) -> TrainingOrder:

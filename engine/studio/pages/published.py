@@ -20,6 +20,7 @@ from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.languages import commands, request, requests, segments, vision
 from vision_customization.engine.studio.snippets.models import published_snippets
 from vision_customization.engine.studio.snippets.stacks import stack_of_model
+from vision_customization.engine.studio.version_training import with_versions
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -150,13 +151,14 @@ def _snippets(visit: Visit, record: PublishedModelRecord, publication: Publicati
     order, judged = order_of(model), _judged(visit, publication)
     if judged is not None:
         order = replace(order, test_dataset_name=judged.test_dataset_name)
+    datasets = datasets_of(visit, order)
     return published_snippets(
         visit.origin,
         record.name,
         record.model_name,
         order,
-        datasets_of(visit, order),
+        datasets,
         record.require,
-        stack_of_model(record.name, record.managed_by),
+        with_versions(visit.service.store, stack_of_model(record.name, record.managed_by), datasets),
         None if judged is None else judged.name,
     )

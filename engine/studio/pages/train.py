@@ -21,6 +21,7 @@ from vision_customization.engine.studio.refusals import in_words
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets import Snippet
 from vision_customization.engine.studio.snippets.models import training_snippets
+from vision_customization.engine.studio.version_training import name_of_stack, stack_of_training
 from vision_customization.engine.studio.visit import Visit, link
 
 pages = Pages()
@@ -85,7 +86,6 @@ def _form(visit: Visit, order: Order, message: str | None = None, status: int = 
     return visit.render(
         "train.html",
         status,
-        order=order,
         message=message,
         datasets=[each.name for each in datasets],
         tests=[each.name for each in datasets if each.name != order.dataset and _same_kind(chosen, each)],
@@ -118,23 +118,37 @@ def _fault(visit: Visit, order: Order) -> str | None:
 
 
 def _estimate(visit: Visit, order: Order, chosen: DatasetRecord | None) -> dict[str, object]:
-    """What the training will probably take, once a worker has counted the dataset's images and tags."""
+    """What the training will probably take, once a worker has counted the dataset's images and tags; and the name that a stack
+    would give it."""
+    named = {"order": order, "stack_name": _stack_name(visit, order, chosen)}
     index = None if chosen is None else content_of(visit.service, chosen.name)
     counting = index is not None and index.status is not ContentStatus.READY
     if chosen is None or index is None or counting or order.hours < 1:
-        return {"told": None, "refused": None, "counting": counting}
+        return {"told": None, "refused": None, "counting": counting, **named}
     work = Workload(order.kind or usual_kind(chosen.annotation_kind), index.images, index.tags)
     speed = visit.service.store.speeds.get()
     refused = budget_fault(work, order.hours, speed)
-    return {"told": of_budget(work, order.hours, speed), "refused": refused, "counting": False}
+    return {"told": of_budget(work, order.hours, speed), "refused": refused, "counting": False, **named}
+
+
+def _training(order: Order, chosen: DatasetRecord | None) -> TrainingOrder:
+    """What is asked for, with what the form still lacks."""
+    return TrainingOrder(
+        training_dataset_name=order.dataset or "DATASET",
+        time_budget_in_hours=max(1, order.hours),
+        model_kind=order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else usual_kind(chosen.annotation_kind)),
+        test_dataset_name=order.test or None,
+    )
+
+
+def _stack_name(visit: Visit, order: Order, chosen: DatasetRecord | None) -> str | None:
+    """The name that a stack would give this training. None if the form's name is one that no stack gives."""
+    datasets = [] if chosen is None else [chosen]
+    return name_of_stack(visit.service.store, order.name, _training(order, chosen), datasets)
 
 
 def _snippets(visit: Visit, order: Order, chosen: DatasetRecord | None) -> list[Snippet]:
-    kind = order.kind or (ModelKind.GENERIC_CLASSIFIER if chosen is None else usual_kind(chosen.annotation_kind))
-    training = TrainingOrder(
-        training_dataset_name=order.dataset or "DATASET",
-        time_budget_in_hours=max(1, order.hours),
-        model_kind=kind,
-        test_dataset_name=order.test or None,
-    )
-    return training_snippets(visit.origin, order.name or "NAME", training, datasets_of(visit, training))
+    training = _training(order, chosen)
+    datasets = datasets_of(visit, training)
+    stack = stack_of_training(visit.service.store, order.name, None, training, datasets)
+    return training_snippets(visit.origin, order.name or "NAME", training, datasets, stack)

@@ -13,10 +13,10 @@ from vision_customization.engine.studio.snippets.languages import (
     sending,
     vision,
 )
-from vision_customization.engine.studio.snippets.stacks import dataset_yaml, own_properties, stack_of_dataset
+from vision_customization.engine.studio.snippets.stacks import Stack, dataset_yaml, own_properties, stack_of_dataset
 
 
-def dataset_snippets(origin: str, dataset: DatasetRecord) -> list[Snippet]:
+def dataset_snippets(origin: str, dataset: DatasetRecord, stack: Stack | None = None) -> list[Snippet]:
     """Show a dataset, and register the same on another engine. Here, the name is taken: nothing changes."""
     name, kind = dataset.name, dataset.annotation_kind
     uris = [redacted(uri) for uri in dataset.annotation_file_uris]
@@ -42,7 +42,7 @@ except AlreadyExists:
     dataset = client.get_dataset({literal(name)})
 print(dataset)"""
     return [
-        dataset_yaml(stack_of_dataset(dataset), dataset),
+        dataset_yaml(stack_of_dataset(dataset) if stack is None else stack, dataset),
         client_program(origin, program, names=("AlreadyExists", "AnnotationKind")),
         commands(
             origin,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vision_customization.common.redaction import redacted
+from vision_customization.contract.content_reference import content_reference
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_DIGEST_LENGTH
 from vision_customization.contract.owners import MANAGED_BY, Owner, owner_of
@@ -16,11 +17,13 @@ from vision_customization.engine.studio.snippets.languages import Snippet, stack
 @dataclass(frozen=True)
 class Stack:
     """How a stack declares what it owns: its project's name, and the names in its file, by those on the engine, where the two
-    differ. `owner` names a stack that declares it already, in a text that the engine does not know; None if none does."""
+    differ. `owner` names a stack that declares it already, in a text that the engine does not know; None if none does.
+    `contents` has the digest of each dataset on the engine that has the content of a version."""
 
     project: str = "vision-customization"
     names: Mapping[str, str] = field(default_factory=dict)
     owner: Owner | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, name: str) -> str:
         """The name in the stack's file, which is a little shorter at most: a digest is added to it."""
@@ -58,7 +61,7 @@ def _stack_owner(managed_by: str | None) -> Owner | None:
 
 def dataset_yaml(stack: Stack, dataset: DatasetRecord) -> Snippet:
     remarks = () if stack.owner is None else _not_its_text(stack.owner, _UNKNOWN_OF_DATASETS)
-    return stack_file(stack.project, {"datasets": {stack.name(dataset.name): _dataset(dataset)}}, above=remarks)
+    return stack_file(stack.project, {"datasets": {stack.name(dataset.name): _dataset(stack, dataset)}}, above=remarks)
 
 
 def _named(owner: Owner) -> str:
@@ -95,7 +98,7 @@ def model_yaml(
     owners = {name: owner for name, dataset in registered.items() if (owner := stack_of_dataset(dataset).owner) is not None}
     kinds = [dataset.annotation_kind for dataset in datasets] or order.model_kind.annotation_kinds
     declared = {
-        stack.name(dataset): _dataset(registered[dataset]) if dataset in registered else _files(kinds[0], file)
+        stack.name(dataset): _dataset(stack, registered[dataset]) if dataset in registered else _files(kinds[0], file)
         for file, dataset in wanted.items()
         if dataset not in owners
     }
@@ -134,11 +137,14 @@ def _gate_to_complete(require: Mapping[str, float]) -> str:
     return "\n".join([told, f"evaluationDataset: {OTHER_DATASET}", "require:", *lines, ""])
 
 
-def _dataset(dataset: DatasetRecord) -> dict[str, object]:
-    declared: dict[str, object] = {
-        "annotationKind": dataset.annotation_kind.value,
-        "annotationFileUris": [redacted(uri) for uri in dataset.annotation_file_uris],
-    }
+def _dataset(stack: Stack, dataset: DatasetRecord) -> dict[str, object]:
+    """By its version's digest, else by its annotation files, whose content the stack does not know."""
+    declared: dict[str, object] = {"annotationKind": dataset.annotation_kind.value}
+    digest = stack.contents.get(dataset.name)
+    if digest is None:
+        declared["annotationFileUris"] = [redacted(uri) for uri in dataset.annotation_file_uris]
+    else:
+        declared["content"] = content_reference(digest)
     if properties := own_properties(dataset):
         declared["customProperties"] = properties
     return declared

@@ -3,10 +3,12 @@
 import json
 import re
 from html import unescape
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from tests.support.api_world import World, build, image_bytes
 from tests.support.coco_content import coco, fill, index
@@ -17,6 +19,7 @@ from vision_customization.contract.studio import Role
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.studio import create_studio
 from vision_customization.engine.studio.pages import draft_saving
+from vision_customization.engine.studio.publication_form import NO_GATE
 
 HOSTILE = "<img src=x onerror=alert(1)><b hx-get=/studio/sign-out hx-trigger=load>"
 SINGLE, SEVERAL, BOXES = (
@@ -357,7 +360,7 @@ def test_a_version_of_a_declared_dataset_waits_for_git(owner: Browser, world: Wo
     assert f"content: sha256:{digest}" in page
     assert world.store.datasets.find("pets").annotation_file_uris == uris
     reply = owner.post(f"{place}/train")
-    assert reply.headers["location"] == f"/studio/train?dataset=pets-{digest[:8]}"
+    assert reply.headers["location"].startswith(f"/studio/train?dataset=pets-{digest[:8]}&name=pets-")
     beside = world.store.datasets.find(f"pets-{digest[:8]}")
     assert (beside.managed_by, beside.annotation_kind) == ("studio", SINGLE)
 
@@ -365,11 +368,11 @@ def test_a_version_of_a_declared_dataset_waits_for_git(owner: Browser, world: Wo
 def test_a_training_takes_the_dataset_that_has_the_content(owner: Browser, world: World) -> None:
     draft(world)
     first = save(owner, world)
-    assert owner.post(f"{first}/train").headers["location"] == "/studio/train?dataset=d"
+    assert owner.post(f"{first}/train").headers["location"].startswith("/studio/train?dataset=d&")
     world.store.drafts.label("d", [LabelChange(0, (DraftLabel("dog"),))], "ada")
     save(owner, world)
     digest = first.rpartition("/")[2]
-    assert owner.post(f"{first}/train").headers["location"] == f"/studio/train?dataset=d-{digest[:8]}"
+    assert owner.post(f"{first}/train").headers["location"].startswith(f"/studio/train?dataset=d-{digest[:8]}&")
 
 
 def test_a_training_has_the_name_that_the_stack_would_give_it(owner: Browser, world: World) -> None:
@@ -385,6 +388,81 @@ def test_a_training_has_the_name_that_the_stack_would_give_it(owner: Browser, wo
     location = owner.post(f"{place}/train").headers["location"]
     assert location == f"/studio/train?dataset=pets-{digest[:8]}&name={name}&kind=Generic-Classifier&hours=2"
     assert f'value="{name}"' in owner.get(location).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "model_kind"), [(SINGLE, "Generic-Classifier"), (SEVERAL, "Generic-Classifier"), (BOXES, "Generic-Detector")]
+)
+def test_what_no_stack_declares_yet_is_declared_by_its_yaml(
+    owner: Browser, world: World, kind: AnnotationKind, model_kind: str
+) -> None:
+    draft(world, kind, "pets")
+    place = save(owner, world, "pets")
+    digest = place.rpartition("/")[2]
+    name = trained_name("pets", model_kind=model_kind, training_digest=digest, time_budget_in_hours=1)
+    location = owner.post(f"{place}/train").headers["location"]
+    assert location == f"/studio/train?dataset=pets&name={name}&kind={model_kind}&hours=1"
+    form = owner.get(location)
+    assert f'value="{name}"' in form.text
+    assert "A stack that declares the model pets would give this training the same name" in text_of(form)
+    started = {"name": name, "dataset": "pets", "kind": model_kind, "hours": "1"}
+    assert owner.post("train", started).headers["location"] == f"/studio/models/{name}"
+    world.succeed(world.store.models.find(name).id)
+    page = owner.get(f"models/{name}")
+    assert "takes it over without training" in text_of(page)
+    assert 'name="new" value="pets"' in page.text
+    assert (
+        owner.post(f"models/{name}/publish", {"new": "pets", "metric": NO_GATE}).headers["location"] == "/studio/published/pets"
+    )
+    for path, publishes in ((location.removeprefix("/studio/"), False), (f"models/{name}", False), ("published/pets", True)):
+        config = written_yaml(owner.get(path))
+        assert config["datasets"] == {"pets": {"annotationKind": kind.value, "content": f"sha256:{digest}"}}
+        wanted = {"modelKind": model_kind, "trainingDataset": "pets", "timeBudgetInHours": 1}
+        assert config["models"] == {"pets": {**wanted, **({"publish": True} if publishes else {})}}
+    assert written_yaml(owner.get("datasets/pets"))["datasets"]["pets"]["content"] == f"sha256:{digest}"
+    world.store.models.set_owner(name, "pulumi:photos/local")
+    page = owner.get(f"models/{name}")
+    assert "takes it over without training" not in text_of(page)
+    assert 'name="new" value=""' in page.text
+
+
+def test_another_budget_than_the_stacks_name_is_said(owner: Browser, world: World) -> None:
+    draft(world)
+    place = save(owner, world)
+    digest = place.rpartition("/")[2]
+    location = owner.post(f"{place}/train").headers["location"]
+    assert "a stack would name this training" not in text_of(owner.get(location))
+    name = trained_name("d", model_kind="Generic-Classifier", training_digest=digest, time_budget_in_hours=3)
+    fragment = text_of(owner.get(location.replace("train?", "train/estimate?").replace("hours=1", "hours=3")))
+    assert f"a stack would name this training {name} ." in fragment
+    own_name = location.replace("train?", "train/estimate?").replace("name=d-", "name=mine-x")
+    told = text_of(owner.get(own_name))
+    assert "stack" not in told
+
+
+def test_datasets_beside_a_declared_one_are_declared_by_its_name(owner: Browser, world: World) -> None:
+    """Of two versions of a dataset, one to train from and one to evaluate on, each keeps a name of its own."""
+    draft(world)
+    first = save(owner, world).rpartition("/")[2]
+    world.store.drafts.label("d", [LabelChange(0, (DraftLabel("dog"),))], "ada")
+    second = save(owner, world).rpartition("/")[2]
+    owner.post(f"datasets/d/versions/{first}/train")
+    beside = f"d-{first[:8]}"
+    assert written_yaml(owner.get(f"train?dataset={beside}"))["datasets"]["d"]["content"] == f"sha256:{first}"
+    both = written_yaml(owner.get(f"train?dataset={beside}&test=d"))
+    assert {name: each["content"] for name, each in both["datasets"].items()} == {
+        beside: f"sha256:{first}",
+        "d": f"sha256:{second}",
+    }
+    assert both["models"]["NAME"]["trainingDataset"] == beside
+
+
+def written_yaml(reply: httpx.Response) -> dict[str, Any]:
+    """What a page's YAML declares, by section."""
+    text = re.search(r'<code id="code-text-1">(.*?)</code>', reply.text, re.DOTALL)
+    assert text is not None
+    config = yaml.safe_load(unescape(text[1]))["config"]
+    return {key.partition(":")[2]: section for key, section in config.items()}
 
 
 def test_versions_of_a_dataset_that_is_gone(owner: Browser, world: World) -> None:

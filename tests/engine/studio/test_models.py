@@ -53,7 +53,11 @@ def test_a_training_that_runs(world: World, owner: Browser) -> None:
     world.create("second")
     record = world.store.models.find("second")
     assert "waits for a worker, 1 training before it" in owner.get("models/second").text
+    assert 'progress?shown=notStarted"' in owner.get("models/second").text
+    assert owner.get("models/second/progress?shown=notStarted").status_code == 200
     world.store.models.begin(record.id)
+    assert owner.get("models/second/progress?shown=notStarted").headers["HX-Refresh"] == "true"
+    assert owner.get("models/second/progress?shown=training").status_code == 200
     progress = TrainingProgress(stage="learning", share=0.42, images=30, steps=100, steps_done=42, loss=1.25, seconds=75)
     world.store.models.report_progress(record.id, progress)
     page = owner.get("models/second/progress", **{"hx-request": "true"})

@@ -244,7 +244,7 @@ def test_from_a_dataset_through_a_conflict_to_a_version(sign_in: SignIn, page: P
         page.get_by_role("link", name="COCO file").click()
     assert download.value.suggested_filename.startswith("pets-")
     page.get_by_role("button", name="Train a model").click()
-    page.wait_for_url("**/studio/train?dataset=pets")
+    page.wait_for_url("**/studio/train?dataset=pets&name=pets-*")
 
 
 def test_a_dataset_that_is_read_first_opens_by_itself(sign_in: SignIn, page: Page, address: str, world: World) -> None:

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, Route, expect
 
 from tests.engine.studio.browser.axe import axe_violations
+from tests.engine.studio.browser.pointing import drop_files
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.test_attacks import MARKUP, SVG
 from tests.support.api_world import World
@@ -121,16 +122,10 @@ def test_a_dataset_from_a_folder_of_photos(
 
 
 def test_a_folder_is_dropped(open_import: Callable[..., Page], world: World, photos: Path) -> None:
-    """As a person drops it, which only the devtools protocol can do: with the folders in it."""
+    """With the folders in it."""
     page = open_import()
     (photos / "beech" / "empty").mkdir()
-    box = page.locator("#drop").bounding_box()
-    assert box is not None
-    session = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(photos)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        place = {"x": box["x"] + 20, "y": box["y"] + 20}
-        session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+    drop_files(page, "#drop", [photos])
     expect(page.locator("#folder-tags")).to_have_text("ash (12), beech (8)")
     start(page)
     expect_summary(page, "20 files: 20 added, 0 known, 0 refused")

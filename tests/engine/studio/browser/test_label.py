@@ -11,6 +11,7 @@ from playwright.sync_api import Dialog, Page, Route, expect
 from sqlalchemy import delete
 
 from tests.engine.studio.browser.axe import axe_violations
+from tests.engine.studio.browser.pointing import at, drag
 from tests.engine.studio.browser.watch import Watch
 from tests.engine.studio.datasets.pictures import DrawnPictures
 from tests.support.api_world import KEYS, World, build, image_bytes
@@ -102,21 +103,6 @@ def saved(page: Page) -> None:
 def shows(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
     expect(page.locator("#stage")).not_to_have_class("stage loading")
-
-
-def at(page: Page, x: float, y: float) -> tuple[float, float]:
-    """A place of the picture on the screen, from shares of its sides."""
-    bounds = page.locator("#sheet").bounding_box()
-    assert bounds is not None
-    return bounds["x"] + x * bounds["width"], bounds["y"] + y * bounds["height"]
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*at(page, *start))
-    page.mouse.down()
-    page.mouse.move(*at(page, (start[0] + end[0]) / 2, (start[1] + end[1]) / 2))
-    page.mouse.move(*at(page, *end))
-    page.mouse.up()
 
 
 def near(found: tuple[float, ...] | None, expected: Sequence[float]) -> bool:
@@ -265,8 +251,8 @@ def test_boxes_by_mouse(opened: Open, world: World) -> None:
     drag(page, (0.3, 0.3), (0.6, 0.7))  # over the other box
     page.keyboard.press("2")
     expect(page.locator("#box-list li")).to_have_count(2)
-    page.mouse.click(*at(page, 0.6, 0.7))  # two clicks, the first at a corner of the last box
-    page.mouse.click(*at(page, 0.9, 0.95))
+    page.mouse.click(*at(page, (0.6, 0.7)))  # two clicks, the first at a corner of the last box
+    page.mouse.click(*at(page, (0.9, 0.95)))
     page.keyboard.press("1")
     saved(page)
     [first, second, third] = boxes(world)
@@ -291,14 +277,14 @@ def test_boxes_by_touch(new_page: Callable[..., Page], opened: Open, world: Worl
     phone = new_page(has_touch=True, viewport={"width": 390, "height": 844}, is_mobile=True)
     page = opened(BOXED, in_page=phone)
     shows(page, "0.png")
-    page.touchscreen.tap(*at(page, 0.2, 0.2))
-    page.touchscreen.tap(*at(page, 0.7, 0.6))
+    page.touchscreen.tap(*at(page, (0.2, 0.2)))
+    page.touchscreen.tap(*at(page, (0.7, 0.6)))
     expect(page.locator("#box-list li")).to_have_count(1)
     page.get_by_role("button", name="dog").tap()
     touches = page.context.new_cdp_session(page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
-        shown = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(at(page, *point) for point in points)]
+        shown = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(at(page, point) for point in points)]
         touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": shown})
 
     page.locator("#stage").scroll_into_view_if_needed()
@@ -385,7 +371,7 @@ def test_zoom_keeps_lines_crisp_and_moves_the_picture(opened: Open) -> None:
     page = opened(BOXED, labels=[DraftLabel("cat", BOX)], query="?number=0")
     before = page.locator("#sheet").bounding_box()
     page.keyboard.press("+")
-    page.mouse.move(*at(page, 0.25, 0.25))
+    page.mouse.move(*at(page, (0.25, 0.25)))
     page.keyboard.down("Control")
     page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
@@ -683,12 +669,12 @@ def test_a_move_among_a_thousand_boxes_changes_that_box_alone(opened: Open, worl
         }
       }).observe(document.getElementById("label"), { attributes: true, childList: true, characterData: true, subtree: true });
     }""")
-    page.mouse.move(*at(page, 0.51, 0.5))
+    page.mouse.move(*at(page, (0.51, 0.5)))
     page.mouse.down()
     page.wait_for_timeout(50)
     page.evaluate("() => touched.clear()")
     for step in range(1, 20):
-        page.mouse.move(*at(page, 0.51 + step / 200, 0.5))
+        page.mouse.move(*at(page, (0.51 + step / 200, 0.5)))
     assert page.evaluate("() => [...touched]") == ["#stage .above"]
     page.mouse.up()
     saved(page)
