@@ -280,6 +280,7 @@ def test_boxes_by_touch(new_page: Callable[..., Page], opened: Open, world: Worl
     page.touchscreen.tap(*at(page, (0.2, 0.2)))
     page.touchscreen.tap(*at(page, (0.7, 0.6)))
     expect(page.locator("#box-list li")).to_have_count(1)
+    expect(page.get_by_role("button", name="dog")).to_be_in_viewport()
     page.get_by_role("button", name="dog").tap()
     touches = page.context.new_cdp_session(page)
 
@@ -287,7 +288,6 @@ def test_boxes_by_touch(new_page: Callable[..., Page], opened: Open, world: Worl
         shown = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(at(page, point) for point in points)]
         touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": shown})
 
-    page.locator("#stage").scroll_into_view_if_needed()
     touch("touchStart", (0.1, 0.7))
     touch("touchMove", (0.2, 0.8))
     touch("touchMove", (0.3, 0.9))

@@ -195,7 +195,6 @@ def box_by_mouse(page: Page, tag: str, box: Box) -> None:
 
 
 def box_by_touch(page: Page, tag: str, box: Box) -> None:
-    page.evaluate("() => scrollTo(0, 0)")  # back from the tags, which are below the picture
     page.touchscreen.tap(*at(page, (box[0], box[1])))
     page.touchscreen.tap(*at(page, (box[0] + box[2], box[1] + box[3])))
     page.locator("#tags").get_by_role("button", name=tag).tap()
