@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -98,7 +99,12 @@ class Project:
 
     def run(self, *arguments: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Outcome:
         process = self.start(*arguments)
-        output, _ = process.communicate(timeout=timeout_seconds)
+        try:
+            output, _ = process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGINT)  # the CLI ends its update then, and gives the stack's lock back
+            output, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+            output += f"\nended after {timeout_seconds:.0f} seconds"
         self.printed.append(output)
         return Outcome(process.returncode, output)
 

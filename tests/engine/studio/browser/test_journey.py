@@ -140,8 +140,9 @@ def test_a_classifier_from_the_stack_to_a_curl_that_works(
     assert "tagsResult" in journey.run_copied_curl(result, picture.parent)
 
 
+@pytest.mark.timeout(1_800)  # it trains a detector
 def test_a_detector_from_the_stack_to_a_curl_that_works(scenes: Project, page: Page, tmp_path: Path) -> None:
-    scenes.up().succeeded()
+    scenes.up(timeout_seconds=900).succeeded()
     model = scenes.outputs()["models"]["groceries"]["name"]
     journey = Journey.begin(scenes, page)
     journey.sign_in()

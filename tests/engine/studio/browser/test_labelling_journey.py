@@ -1,7 +1,6 @@
 """A new user's way from pictures without labels to a published model, and from there into the stack's file."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
