@@ -30,6 +30,7 @@ class RemoteVisitor:
         self._screens = screens
         self._connections = threading.local()
         self._pool = ThreadPoolExecutor(CONNECTIONS)
+        self._scroller = ThreadPoolExecutor(1)
         self._stopping = threading.Event()
         self._came = 0
         form = urlencode({"code": code})
@@ -39,14 +40,14 @@ class RemoteVisitor:
 
     def begin(self, at: int) -> None:
         self._stopping.clear()
+        self._connections = threading.local()  # those of the last time may have been closed meanwhile
         self._came, self._began = 0, time.perf_counter()
-        self._thread = threading.Thread(target=self._scroll, args=(at,))
-        self._thread.start()
+        self._scrolling = self._scroller.submit(self._scroll, at)
 
     def stop(self) -> float:
-        """Pictures per second that came."""
+        """Pictures per second that came. Raises what ended the scrolling before."""
         self._stopping.set()
-        self._thread.join()
+        self._scrolling.result()
         return self._came / (time.perf_counter() - self._began)
 
     def _scroll(self, at: int) -> None:
