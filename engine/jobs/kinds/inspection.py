@@ -14,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from vision_customization.common.miniatures import miniature
+from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.inspection.report import VERSION, Judge, inspect
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.store import InspectionRecord, NotFound, Store
@@ -59,11 +60,14 @@ class Inspection:
         self._record()
 
     def inspect(self) -> None:
-        """Compare the pictures and store the report. Raises JobCancelled."""
+        """Compare the pictures and store the report. Raises JobCancelled; JobFailed if an engine of another version asked."""
         try:
             record = self._store.inspections.begin(self._id)
             if record.status.final:
                 raise JobCancelled
+            if record.version != VERSION:
+                message = "A worker of another version of the engine took the comparison. Compare again when all are updated."
+                raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
             digests, sizes = self._images(record.inputs["index"])
             report = inspect(digests, sizes, list(self._judges(record.inputs)), self._miniatures)
             beyond = list(_beyond(record))

@@ -28,6 +28,7 @@ from vision_customization.engine.studio.pages import (
     published,
     sign_in,
     train,
+    try_draft,
     try_out,
 )
 
@@ -60,4 +61,5 @@ PAGES = (
     *outcome_pictures.pages.pages,
     *compare.pages.pages,
     *try_out.pages.pages,
+    *try_draft.pages.pages,
 )
