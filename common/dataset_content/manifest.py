@@ -39,8 +39,7 @@ class Manifest:
         """SHA-256, in hex, of the kind and of every image with its labels."""
         images = sorted(self.images.items())
         tags = {tags: json.dumps(tags) for tags in {labels.tags for _, labels in images}}
-        lines = [f"{sha256} {labels.copies} {labels.boxes} {tags[labels.tags]}" for sha256, labels in images]
-        return hashlib.sha256("\n".join([_FORMAT, self.kind, *lines]).encode()).hexdigest()
+        return _digest(self.kind, [_line(sha256, labels, tags[labels.tags]) for sha256, labels in images])
 
     @property
     def image_count(self) -> int:
@@ -88,6 +87,23 @@ class Manifest:
             raise VisionError("not a dataset's manifest: it can't be parsed") from None
 
 
+class ContentDigest:
+    """The digest of a manifest whose images come one after the other, each content once. It keeps a line of each, not its
+    labels, so that a dataset of any size can be read beside it."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._lines: list[str] = []
+
+    def add(self, sha256: str, annotations: Iterable[tuple[str, Box | None]]) -> None:
+        labels = _labels(list(annotations), 1)
+        self._lines.append(_line(sha256, labels, json.dumps(labels.tags)))
+
+    def hexdigest(self) -> str:
+        """As `Manifest.digest`."""
+        return _digest(self._kind, sorted(self._lines))
+
+
 def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box | None]]]]) -> Manifest:
     """The manifest of images, each given by its SHA-256 and its annotations (tag, box). With several tags per image, identical
     images have the tags of all, each once."""
@@ -99,6 +115,16 @@ def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box |
     if kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
         annotations = defaultdict(list, {sha256: list(dict.fromkeys(labels)) for sha256, labels in annotations.items()})
     return Manifest(kind, {sha256: _labels(annotations[sha256], count) for sha256, count in copies.items()})
+
+
+def _line(sha256: str, labels: ImageLabels, tags: str) -> str:
+    """An image in the text that a digest is of; `tags` are the labels' tags as JSON."""
+    return f"{sha256} {labels.copies} {labels.boxes} {tags}"
+
+
+def _digest(kind: str, lines: Iterable[str]) -> str:
+    """`lines` are sorted by their images."""
+    return hashlib.sha256("\n".join([_FORMAT, kind, *lines]).encode()).hexdigest()
 
 
 def _labels(annotations: list[tuple[str, Box | None]], copies: int) -> ImageLabels:

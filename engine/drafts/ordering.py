@@ -98,8 +98,10 @@ def most_different(candidates: Vectors, count: int) -> Positions:
 
 def distances(ones: Vectors, others: Vectors) -> NDArray[np.float32]:
     """Between vectors, float32 [n, d] and [m, d] → float32 [n, m]."""
-    squares = np.square(ones).sum(axis=1)[:, None] + np.square(others).sum(axis=1) - 2 * (ones @ others.T)
-    return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+    squares: NDArray[np.float32] = np.square(ones).sum(axis=1)[:, None] + np.square(others).sum(axis=1) - 2 * (ones @ others.T)
+    np.maximum(squares, 0, out=squares)
+    np.sqrt(squares, out=squares)
+    return squares
 
 
 def nearest(vectors: Vectors, vector: NDArray[np.float32], count: int) -> Positions:

@@ -15,6 +15,7 @@ from vision_customization.engine.objects.store import (
     check_key,
     surplus,
 )
+from vision_customization.engine.runtime.full_disk import DiskFull, check_room, is_full
 
 _DELETED = ".deleted-"
 
@@ -31,6 +32,7 @@ class FileObjects:
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         target = self._file(key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        check_room(target.parent, len(data))
         descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=DRAFT)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -39,8 +41,10 @@ class FileObjects:
                     file.flush()
                     os.fsync(file.fileno())
             Path(draft).replace(target)
-        except BaseException:
+        except BaseException as error:
             Path(draft).unlink(missing_ok=True)
+            if isinstance(error, OSError) and is_full(error):
+                raise DiskFull(self._root, len(data)) from error
             raise
         if durable:
             _sync_folder(target.parent)

@@ -19,7 +19,7 @@ from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.content_pages import ContentPages
 from vision_customization.engine.store.content_rows import ContentWriter, delete_rows
 from vision_customization.engine.store.database import found, status_counts
-from vision_customization.engine.store.records import ContentIndexRecord, IndexedFile, ProblemCount
+from vision_customization.engine.store.records import ContentIndexRecord, IndexedFile, IndexedImage, ProblemCount
 from vision_customization.engine.store.tables import ContentIndexRow, DatasetRow, EvaluationRow, ModelRow
 
 CHECK_SECONDS = 60.0
@@ -61,6 +61,19 @@ class ContentStore(ContentPages):
             rows = [] if dataset is None else _rows_of(session, dataset)
         record = _shown(rows, dataset_name) if rows else None
         return record if record is not None and record.status is ContentStatus.READY else None
+
+    def image_shown(self, dataset_name: str, position: int) -> IndexedImage | None:
+        """The image at a position of the index that `shown` finds, without its labels and problems: few queries, since a grid
+        asks for its pictures one by one. None if there is none."""
+        index = (
+            select(ContentIndexRow.sequence)
+            .join(DatasetRow, DatasetRow.sequence == ContentIndexRow.dataset_sequence)
+            .where(DatasetRow.name == dataset_name, ContentIndexRow.status == ContentStatus.READY.value)
+            .order_by(ContentIndexRow.sequence.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        return self._bare_image(index, position)
 
     def by_id(self, index_id: str) -> ContentIndexRecord:
         """Raises NotFound for an index that is gone or detached."""
@@ -106,9 +119,15 @@ class ContentStore(ContentPages):
         return ContentWriter(self._database, self._cipher, index, lock)
 
     def finish(
-        self, index_id: str, writer: ContentWriter, files: Sequence[IndexedFile], problems: Sequence[ProblemCount]
+        self,
+        index_id: str,
+        writer: ContentWriter,
+        files: Sequence[IndexedFile],
+        problems: Sequence[ProblemCount],
+        content_digest: str | None = None,
     ) -> ContentIndexRecord:
-        """The index is ready, and replaces all older ones. Raises NotFound."""
+        """The index is ready, and replaces all older ones. `content_digest` is that of a version with the same images and
+        labels, if it is known. Raises NotFound."""
         with self._database.writing() as session:
             row = _attached_with_dataset(session, index_id)
             row.status = ContentStatus.READY.value
@@ -118,6 +137,7 @@ class ContentStore(ContentPages):
                 {"kind": each.kind.value, "count": each.count, "images": each.images, "first": each.first} for each in problems
             ]
             row.files = _files_as_json(files)
+            row.content_digest = content_digest
             row.error = row.message = None
             row.checked = row.updated = self._database.now()
             self._detach(session, row, ContentIndexRow.sequence < row.sequence)

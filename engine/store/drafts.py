@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.database import found
+from vision_customization.engine.store.draft_base import BaseImages, write_base
 from vision_customization.engine.store.draft_edit import DraftEdit
 from vision_customization.engine.store.draft_merge import Merge, MergeCounts
 from vision_customization.engine.store.draft_pages import DraftPages, images_of
@@ -56,7 +57,7 @@ class DraftStore(DraftPages):
         container: str,
         who: str,
         *,
-        base: tuple[str, Sequence[str], int] | None = None,
+        base: tuple[str, Sequence[str], int | BaseImages] | None = None,
         tags: Sequence[str] = (),
     ) -> DraftRecord:
         """Create a draft.
@@ -64,8 +65,8 @@ class DraftStore(DraftPages):
         Args:
             dataset_name: the dataset that its versions are of.
             container: URL of the container of its images.
-            base: name and annotation files of the dataset that it begins with, and the number of that dataset's content index,
-                which is ready.
+            base: name and annotation files of the dataset that it begins with, and its content: the number of the dataset's
+                content index, which is ready, or the images themselves.
             tags: further tags.
 
         Raises:
@@ -97,8 +98,7 @@ class DraftStore(DraftPages):
                 session.add(row)
                 session.flush()
                 if base is not None:
-                    _check_addresses(session, base[2], container, base[0])
-                    _copy(session, row, base[2])
+                    _fill(session, row, base[0], base[2])
                 edit = DraftEdit(session, row, who, now)
                 for tag in tags:
                     edit.tag(tag)
@@ -116,9 +116,17 @@ class DraftStore(DraftPages):
         with self._database.reading() as session:
             return set(session.scalars(select(DraftRow.id)))
 
-    def newest(self, skip: int, top: int) -> list[DraftRecord]:
-        """Up to `top` drafts after the first `skip`, the one changed last first."""
-        return self._records(select(DraftRow).order_by(DraftRow.updated.desc(), DraftRow.sequence).offset(skip).limit(top))
+    def newest(
+        self, skip: int, top: int, *, kinds: Sequence[AnnotationKind] | None = None, container: str | None = None
+    ) -> list[DraftRecord]:
+        """Up to `top` drafts after the first `skip`, the one changed last first; only those of some kinds, or whose images are
+        in a container, if these are given."""
+        query = select(DraftRow).order_by(DraftRow.updated.desc(), DraftRow.sequence).offset(skip).limit(top)
+        if kinds is not None:
+            query = query.where(DraftRow.annotation_kind.in_([kind.value for kind in kinds]))
+        if container is not None:
+            query = query.where(DraftRow.container == container)
+        return self._records(query)
 
     def of_dataset(self, dataset_name: str) -> list[DraftRecord]:
         """The drafts whose versions are of a dataset, the one changed last first."""
@@ -285,6 +293,15 @@ def _tag(edit: DraftEdit, name: str) -> DraftTagRow:
 
 def _find(session: Session, name: str, *, lock: bool = False) -> DraftRow:
     return found(session, select(DraftRow).where(DraftRow.name == name), "draft", name, lock=lock)
+
+
+def _fill(session: Session, draft: DraftRow, dataset: str, content: int | BaseImages) -> None:
+    """Give a new draft the images that it begins with."""
+    if isinstance(content, BaseImages):
+        write_base(session, draft, content)
+    else:
+        _check_addresses(session, content, draft.container, dataset)
+        _copy(session, draft, content)
 
 
 def _check_addresses(session: Session, index: int, container: str, dataset: str) -> None:

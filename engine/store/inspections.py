@@ -2,7 +2,8 @@
 pictures of a draft (`engine.jobs.kinds.draft_vectors`).
 
 A dataset or draft has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a
-new one replaces it.
+new one replaces it. One of the inputs is the version of the code that asks. While engines of two versions share a database, the
+newer one's inspections stay: otherwise each would replace the other's at every look.
 """
 
 import hashlib
@@ -51,6 +52,11 @@ class InspectionRecord:
     def is_of_draft(self) -> bool:
         return self.dataset.startswith(of_draft(""))
 
+    @property
+    def version(self) -> int:
+        """Of the code that asked for it."""
+        return _version(self.inputs)
+
 
 class InspectionStore:
     """Inspections by dataset, or by id. An id is never reused."""
@@ -59,12 +65,11 @@ class InspectionStore:
         self._database = database
 
     def ask(self, dataset: str, inputs: Inputs, *, again: bool = False) -> tuple[InspectionRecord, bool]:
-        """The dataset's inspection from these inputs. The result is true if it is new and must be queued: there was none, or
-        only one of other inputs, which is deleted; or that one failed, and it is wanted `again`."""
-        digest = _fingerprint(inputs)
+        """The dataset's inspection from these inputs, or one of a newer version. The result is true if it is new and must be
+        queued: there was none, or only one of other inputs, which is deleted; or that one failed, and it is wanted `again`."""
         with self._database.reading() as session:
             row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset))
-            if row is not None and not _is_outdated(row, digest, again=again):
+            if row is not None and not _is_outdated(row, inputs, again=again):
                 return _record(row), False
         try:
             return self._renew(dataset, inputs, again=again)
@@ -110,7 +115,7 @@ class InspectionStore:
         now, digest = self._database.now(), _fingerprint(inputs)
         with self._database.writing() as session:
             row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset).with_for_update())
-            if row is not None and not _is_outdated(row, digest, again=again):
+            if row is not None and not _is_outdated(row, inputs, again=again):
                 return _record(row), False
             session.execute(delete(InspectionRow).where(InspectionRow.dataset == dataset))
             row = InspectionRow(
@@ -147,8 +152,14 @@ def _find(session: Session, inspection_id: str, *, lock: bool = False) -> Inspec
     )
 
 
-def _is_outdated(row: InspectionRow, digest: str, *, again: bool) -> bool:
-    return row.fingerprint != digest or (again and row.status == InspectionStatus.FAILED.value)
+def _is_outdated(row: InspectionRow, inputs: Inputs, *, again: bool) -> bool:
+    if _version(row.inputs) > _version(inputs):
+        return False
+    return row.fingerprint != _fingerprint(inputs) or (again and row.status == InspectionStatus.FAILED.value)
+
+
+def _version(inputs: Inputs) -> int:
+    return int(inputs.get("version", 0))
 
 
 def _fingerprint(inputs: Inputs) -> str:

@@ -139,6 +139,7 @@ ROUTES = (
     Route("/train/estimate", ["train/estimate?dataset=pets"], part=True),
     Route("/try", ["try", "try?model=boxes", "try?model=shelves"]),
     Route("/try/model", ["try/model?model=m"], Kind.DATA),
+    Route("/try/drafts", ["try/drafts?model=m", "try/drafts?model=boxes"], Kind.DATA),
 )
 
 ADDRESSES = [address for route in ROUTES if route.kind is Kind.PAGE and not route.part and not route.elsewhere

@@ -250,6 +250,7 @@ PARTS = frozenset(
         "/models/{name}/judge/tags",
         "/models/{name}/outcomes/{source}/tags",
         "/try/model",
+        "/try/drafts",
         "/drafts/{draft}/images",
         "/drafts/{draft}/images/{number}",
         "/drafts/{draft}/counts",

@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 
 from vision_customization.common.miniatures import miniature
+from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.inspection.report import VERSION, Judge, inspect
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.kinds.draft_vectors import DraftVectorsMaking
@@ -64,7 +65,7 @@ class Inspection:
         self._record()
 
     def inspect(self) -> None:
-        """Compare the pictures and store the report. Raises JobCancelled."""
+        """Compare the pictures and store the report. Raises JobCancelled; JobFailed if an engine of another version asked."""
         try:
             record = self._store.inspections.begin(self._id)
             if record.status.final:
@@ -73,6 +74,9 @@ class Inspection:
                 assert self._vectors is not None
                 self._store.inspections.finish(self._id, self._vectors.make(record.inputs, self.check).model_dump_json())
                 return
+            if record.version != VERSION:
+                message = "A worker of another version of the engine took the comparison. Compare again when all are updated."
+                raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
             digests, sizes = self._images(record.inputs["index"])
             report = inspect(digests, sizes, list(self._judges(record.inputs)), self._miniatures)
             beyond = list(_beyond(record))

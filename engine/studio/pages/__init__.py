@@ -29,6 +29,7 @@ from vision_customization.engine.studio.pages import (
     published,
     sign_in,
     train,
+    try_draft,
     try_out,
 )
 
@@ -62,4 +63,5 @@ PAGES = (
     *outcome_pictures.pages.pages,
     *compare.pages.pages,
     *try_out.pages.pages,
+    *try_draft.pages.pages,
 )

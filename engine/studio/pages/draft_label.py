@@ -1,6 +1,7 @@
 """Labelling: one image of a draft after the other, by keys, mouse or touch."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,8 @@ from starlette.responses import Response
 
 from vision_customization.contract.drafts import ImageChoice
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.engine.store import DraftImageRecord, DraftRecord
+from vision_customization.contract.texts import name_fault
+from vision_customization.engine.store import DraftImageRecord, DraftRecord, ModelRecord, NotFound
 from vision_customization.engine.studio.draft_contents import choice_of, counts_shown, draft_of, image_shown
 from vision_customization.engine.studio.pages.draft_suggestions import suggesting_model
 from vision_customization.engine.studio.routing import Pages
@@ -34,7 +36,8 @@ _CHOICES = {
 @pages.get("/drafts/{draft}/label")
 def label(visit: Visit) -> Response:
     """Label, beginning with the query's `number`; else with the first image of the filter, or the first without labels. With
-    `order=useful`, that is the most useful one to label."""
+    `order=useful`, that is the most useful one to label. The query's `model` suggests labels if it can, else the one that fits
+    the draft."""
     draft = draft_of(visit)
     tag, choice = visit.query("tag"), choice_of(visit)
     ordered = not tag and choice in (None, ImageChoice.UNLABELLED)
@@ -42,7 +45,7 @@ def label(visit: Visit) -> Response:
     first = _most_useful(visit, draft) if useful else ()
     first = first or _first(visit, draft, tag, choice)
     number = first[0].number if first else None
-    model = suggesting_model(visit.service.store, draft)
+    model = _suggesting(visit, draft)
     return visit.render(
         "draft_label.html",
         draft=draft,
@@ -83,6 +86,14 @@ def _most_useful(visit: Visit, draft: DraftRecord) -> tuple[DraftImageRecord, ..
         return ()
     numbers, _ = visit.parts.likeness.next_numbers(draft, 1)
     return visit.service.store.draft_numbers.images(draft.sequence, numbers)
+
+
+def _suggesting(visit: Visit, draft: DraftRecord) -> ModelRecord | None:
+    store, name = visit.service.store, visit.query("model")
+    with suppress(NotFound):  # it was deleted since
+        if not name_fault(name) and (named := suggesting_model(store, draft, name)) is not None:
+            return named
+    return suggesting_model(store, draft)
 
 
 def _first(visit: Visit, draft: DraftRecord, tag: str, choice: ImageChoice | None) -> tuple[DraftImageRecord, ...]:

@@ -88,6 +88,7 @@ ROLES: dict[Role | None, set[str]] = {
     Role.LABELER: {
         "GET /drafts/{draft}/delete",
         "GET /drafts/{draft}/tags/change",
+        "GET /try/drafts",
         "POST /drafts",
         "POST /drafts/{draft}/conflicts",
         "POST /drafts/{draft}/delete",
