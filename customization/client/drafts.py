@@ -28,7 +28,7 @@ from vision_customization.contract.drafts import (
     VersionSave,
 )
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.client.transport import Transport
+from vision_customization.customization.client.transport import Reply, Transport
 from vision_customization.customization.client.typed_calls import TypedCalls, parse
 
 STORAGE_SECONDS = 150.0
@@ -74,7 +74,10 @@ class DraftCalls:
             begun_with = found.base.dataset_name if found.base is not None else None
             return begun_with == base_dataset and found.dataset_name == (dataset_name or base_dataset or name)
 
-        return self._calls.create(Draft, _draft(name), body.to_wire(), is_ours)
+        def put() -> Reply:
+            return self._transport.send("PUT", _draft(name), json=body.to_wire(), answer_seconds=STORAGE_SECONDS)
+
+        return self._calls.created(Draft, _draft(name), is_ours, put)
 
     def get_draft(self, name: str) -> Draft:
         return self._calls.get(Draft, _draft(name))

@@ -13,9 +13,10 @@ from vision_customization.contract.drafts import ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.content_rows import name_digest
 from vision_customization.engine.store.draft_records import NewDraftImage
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
+from vision_customization.engine.store.tables import DraftRow, Table
 
-_BATCH = 500
+_BATCH = 4000
+_IMAGES, _LABELS, _TAGS = (insert(Table.metadata.tables[f"draft_{name}"]) for name in ("images", "labels", "tags"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ def write_base(session: Session, draft: DraftRow, base: BaseImages) -> None:
             labels_of.update(label.tag for label in image.labels)
             images_of.update({label.tag for label in image.labels})
             draft.unlabelled += not row["settled"]
-        session.execute(insert(DraftImageRow), images)
+        session.execute(_IMAGES, images)
         if labels:
-            session.execute(insert(DraftLabelRow), labels)
+            session.execute(_LABELS, labels)
         draft.images += len(batch)
         draft.labels += len(labels)
     tags = [
@@ -62,7 +63,7 @@ def write_base(session: Session, draft: DraftRow, base: BaseImages) -> None:
         for name, number in numbers.items()
     ]
     if tags:
-        session.execute(insert(DraftTagRow), tags)
+        session.execute(_TAGS, tags)
     draft.next_number, draft.next_tag = draft.images, len(tags)
 
 
