@@ -17,7 +17,7 @@ from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.queue import INSPECTION_WORKFLOW, QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import artifact_key
+from vision_customization.engine.objects.keys import artifact_key, vectors_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import InspectionStatus, Store, TrainingOrder
 from vision_customization.engine.store.tables import ContentIndexRow
@@ -166,3 +166,14 @@ def test_a_sweep_deletes_the_files_of_deleted_models(settings: Settings, store: 
     store.models.delete("deleted")
     Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "w").sweep()
     assert objects.names("models") == [kept.id]
+
+
+def test_a_sweep_deletes_the_vectors_of_deleted_drafts(settings: Settings, store: Store, queue: JobQueue) -> None:
+    objects = FileObjects(settings.data_dir / "objects")
+    kind, container = AnnotationKind.IMAGE_CLASSIFICATION, "https://acct.blob.core.windows.net/c"
+    kept, deleted = (store.drafts.create(name, kind, name, container, "ada") for name in ("kept", "deleted"))
+    for draft in (kept, deleted):
+        objects.put(vectors_key(draft.id), b"vectors")
+    store.drafts.delete("deleted")
+    Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "w").sweep()
+    assert objects.names("drafts") == [kept.id]
