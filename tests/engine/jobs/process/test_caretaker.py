@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import InspectionStatus, Store, TrainingOrder
-from vision_customization.engine.store.tables import ContentIndexRow
+from vision_customization.engine.store.tables import ContentIndexRow, InspectionRow
 
 
 @pytest.fixture
@@ -138,6 +138,14 @@ def test_an_inspection_of_another_version_is_left_to_its_own_workers(
     [status] = queue.statuses([inspection_job(inspection.id)]).values()
     assert (status.status, status.executor_id) == ("PENDING", "gone")
     assert store.inspections.by_id(inspection.id).status is InspectionStatus.NOT_STARTED
+    # An hour later, its workers are gone, and no autoscaler should keep one for it.
+    with store.database.writing() as session:
+        session.execute(update(InspectionRow).values(updated=datetime.now(UTC) - timedelta(hours=2)))
+    caretaker.look()
+    ended = store.inspections.by_id(inspection.id)
+    assert ended.status is InspectionStatus.FAILED
+    assert ended.error is not None
+    assert "its workers are gone" in (ended.error.message or "")
 
 
 def test_the_rows_of_a_deleted_dataset_are_deleted(settings: Settings, store: Store, queue: JobQueue) -> None:
