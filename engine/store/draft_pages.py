@@ -164,6 +164,12 @@ def labels_of(session: Session, draft: int, numbers: Sequence[int], *, in_base: 
     return found
 
 
+def chosen_by(session: Session, draft: int, tag: str | None, choice: ImageChoice | None) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of the images that the filters select."""
+    chosen = (DraftImageRow.draft_sequence == draft, *_CHOICES[choice])
+    return chosen if tag is None else (*chosen, _with_tag(draft, _number_of(session, draft, tag)))
+
+
 def _number_of(session: Session, draft: int, tag: str) -> int:
     row = DraftTagRow
     number = session.scalar(select(row.number).where(row.draft_sequence == draft, row.name_digest == name_digest(tag)))

@@ -28,6 +28,7 @@ from vision_customization.engine.store.draft_records import (
     NewDraftImage,
 )
 from vision_customization.engine.store.errors import AlreadyExists, ImagesElsewhere, NotFound
+from vision_customization.engine.store.inspections import of_draft
 from vision_customization.engine.store.tables import (
     ContentImageRow,
     ContentIndexRow,
@@ -37,6 +38,7 @@ from vision_customization.engine.store.tables import (
     DraftLabelRow,
     DraftRow,
     DraftTagRow,
+    InspectionRow,
 )
 
 _CONTENT_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,7}")
@@ -109,6 +111,11 @@ class DraftStore(DraftPages):
         with self._database.reading() as session:
             return _record(_find(session, name))
 
+    def ids(self) -> set[str]:
+        """The ids of all drafts."""
+        with self._database.reading() as session:
+            return set(session.scalars(select(DraftRow.id)))
+
     def newest(
         self, skip: int, top: int, *, kinds: Sequence[AnnotationKind] | None = None, container: str | None = None
     ) -> list[DraftRecord]:
@@ -134,6 +141,7 @@ class DraftStore(DraftPages):
             record = _record(row)
             for table in (DraftLabelRow, DraftImageRow, DraftTagRow):
                 session.execute(delete(table).where(table.draft_sequence == row.sequence))
+            session.execute(delete(InspectionRow).where(InspectionRow.dataset == of_draft(row.id)))
             session.delete(row)
         return record
 

@@ -1,9 +1,10 @@
-"""Inspections: comparisons of a dataset's pictures, which a worker makes and people look at.
+"""Inspections: comparisons of a dataset's pictures, which a worker makes and people look at; and what a worker computes of the
+pictures of a draft (`engine.jobs.kinds.draft_vectors`).
 
-A dataset has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a new one
-replaces it. One of the inputs is the version of the code that asks. While engines of two versions share a database, the newer
-one's inspections stay: otherwise each would replace the other's at every look. After an hour without a change, the newer engine
-may be gone (an update that was taken back), and they are replaced and ended like others.
+A dataset or draft has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a
+new one replaces it. One of the inputs is the version of the code that asks. While engines of two versions share a database, the
+newer one's inspections stay: otherwise each would replace the other's at every look. After an hour without a change, the newer
+engine may be gone (an update that was taken back), and they are replaced and ended like others.
 """
 
 import hashlib
@@ -34,9 +35,14 @@ Inputs = Mapping[str, Any]
 """What an inspection is made from, as JSON values."""
 
 
+def of_draft(draft_id: str) -> str:
+    """What an inspection of a draft has in place of a dataset's name, which has no `/`."""
+    return f"draft/{draft_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class InspectionRecord:
-    """An inspection. `report` is JSON, once it has succeeded."""
+    """An inspection. `dataset` is a dataset's name, or names a draft (`of_draft`). `report` is JSON, once it has succeeded."""
 
     id: str
     dataset: str
@@ -45,6 +51,10 @@ class InspectionRecord:
     updated: datetime
     report: str | None = None
     error: ErrorDetails | None = None
+
+    @property
+    def is_of_draft(self) -> bool:
+        return self.dataset.startswith(of_draft(""))
 
     @property
     def version(self) -> int:
@@ -69,6 +79,12 @@ class InspectionStore:
             return self._renew(dataset, inputs, again=again)
         except IntegrityError:  # somebody else has just asked for the first one
             return self._renew(dataset, inputs, again=again)
+
+    def latest(self, dataset: str) -> InspectionRecord | None:
+        """The dataset's inspection, from whatever inputs; None if nobody has asked for one."""
+        with self._database.reading() as session:
+            row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset))
+            return None if row is None else _record(row)
 
     def by_id(self, inspection_id: str) -> InspectionRecord:
         """Raises NotFound, also for an inspection that was replaced."""

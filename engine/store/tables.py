@@ -248,7 +248,8 @@ class AcceptedFindingRow(Table):
 
 
 class InspectionRow(Table):
-    """The newest inspection of a dataset. `inputs` are what it is made from, and `fingerprint` is their digest."""
+    """The newest inspection of a dataset, or of a draft: then `dataset` is `draft/` and its id. `inputs` are what it is made
+    from, and `fingerprint` is their digest."""
 
     __tablename__ = "inspections"
 

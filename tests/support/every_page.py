@@ -86,7 +86,10 @@ ROUTES = (
         [f"datasets/pets/health/{section}" for section in ("checker", "labels", "sides", "near", "copies")],
     ),
     Route("/drafts", ["drafts"]),
-    Route("/drafts/{draft}", ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat"]),
+    Route(
+        "/drafts/{draft}",
+        ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat", "drafts/labels?like=0"],
+    ),
     Route("/drafts/{draft}/changes", ["drafts/labels/changes"], part=True),
     Route("/drafts/{draft}/conflicts", ["drafts/labels/conflicts", "drafts/boxes/conflicts"]),
     Route("/drafts/{draft}/delete", ["drafts/labels/delete", "drafts/empty/delete"]),
@@ -109,6 +112,8 @@ ROUTES = (
         "/drafts/{draft}/label", ["drafts/labels/label?number=0", "drafts/boxes/label?number=0", "drafts/labels/label?only=new"]
     ),
     Route("/drafts/{draft}/label/images", ["drafts/labels/label/images?after=0"], Kind.DATA),
+    Route("/drafts/{draft}/label/next", ["drafts/labels/label/next", "drafts/empty/label/next"], Kind.DATA),
+    Route("/drafts/{draft}/like/{number}", ["drafts/labels/like/0"]),
     Route("/models", ["models"]),
     Route("/models/{name}", ["models/m", "models/boxes", "models/running", "models/failed"]),
     Route("/models/{name}/progress", ["models/running/progress"], part=True),

@@ -256,6 +256,8 @@ PARTS = frozenset(
         "/drafts/{draft}/counts",
         "/drafts/{draft}/changes",
         "/drafts/{draft}/label/images",
+        "/drafts/{draft}/label/next",
+        "/drafts/{draft}/like/{number}",  # until a worker has looked at the image
         "/drafts/{draft}/images/{number}/suggestion",
         # Images and files.
         "/datasets/{name}/images/{position}/thumbnail",

@@ -26,6 +26,7 @@ from vision_customization.engine.api.routes.versions import container_of, versio
 from vision_customization.engine.drafts.merging import merge_draft
 from vision_customization.engine.drafts.opening import open_draft
 from vision_customization.engine.drafts.saving import changes_of
+from vision_customization.engine.orders.drafts import delete_draft
 from vision_customization.engine.orders.versions import save_and_register
 from vision_customization.engine.store import DraftRecord, NotFound
 
@@ -71,7 +72,7 @@ def get(service: Serving, name: PathName) -> Response:
     responses=failures(400, 401, 404, 405),
 )
 def delete(service: Serving, name: PathName) -> Response:
-    service.store.drafts.delete(name)
+    delete_draft(service, name)
     return Response(status_code=204)
 
 

@@ -20,7 +20,7 @@ from vision_customization.engine.jobs.names import evaluation_job, index_job, in
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
-from vision_customization.engine.objects.keys import JOBS, job_key, model_key
+from vision_customization.engine.objects.keys import DRAFTS, JOBS, draft_key, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store, Unfinished
 
@@ -44,14 +44,17 @@ class Caretaker:
         self._store.content.sweep()  # a few rows at a time, since a worker must look again soon
 
     def sweep(self) -> None:
-        """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models: a process that is
-        killed, or whose objects refuse it, does not clean up."""
+        """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models and drafts: a process
+        that is killed, or whose objects refuse it, does not clean up."""
         left = self._objects.names(JOBS)
         unfinished = self._store.unfinished()  # read last: a job that is not in it has ended
         for job in set(left) - set(_jobs_of(unfinished)):
             self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
         sweep_models(self._store, self._objects)
+        with_objects = self._objects.names(DRAFTS)
+        for draft_id in set(with_objects) - self._store.drafts.ids():
+            self._objects.delete(draft_key(draft_id))
 
     def settle(self) -> None:
         """Make rows and workflows consistent: enqueue rows without a workflow, end rows whose workflow has ended, and cancel

@@ -35,11 +35,15 @@ _CHOICES = {
 
 @pages.get("/drafts/{draft}/label")
 def label(visit: Visit) -> Response:
-    """Label, beginning with the query's `number`; else with the first image of the filter, or the first without labels. The
-    query's `model` suggests labels if it can, else the one that fits the draft."""
+    """Label, beginning with the query's `number`; else with the first image of the filter, or the first without labels. With
+    `order=useful`, that is the most useful one to label. The query's `model` suggests labels if it can, else the one that fits
+    the draft."""
     draft = draft_of(visit)
     tag, choice = visit.query("tag"), choice_of(visit)
-    first = _first(visit, draft, tag, choice)
+    ordered = not tag and choice in (None, ImageChoice.UNLABELLED)
+    useful = ordered and visit.query("order") == "useful"
+    first = _most_useful(visit, draft) if useful else ()
+    first = first or _first(visit, draft, tag, choice)
     number = first[0].number if first else None
     model = _suggesting(visit, draft)
     return visit.render(
@@ -52,6 +56,8 @@ def label(visit: Visit) -> Response:
         model="" if model is None else model.name,
         filter=urlencode(_filter(tag, choice)),
         filtered=_in_words(tag, choice),
+        ordered=ordered,
+        useful=useful,
         data={**counts_shown(visit, draft), "first": [image_shown(draft, image) for image in first]},
         snippets=label_snippets(visit.origin, draft, number),
     )
@@ -72,6 +78,14 @@ def near(visit: Visit) -> Response:
         choice=choice_of(visit),
     )
     return visit.json({"images": [image_shown(draft, image) for image in images]})
+
+
+def _most_useful(visit: Visit, draft: DraftRecord) -> tuple[DraftImageRecord, ...]:
+    """The image to begin with; none if the query names one, or no worker has looked at an unlabelled one yet."""
+    if visit.query("number"):
+        return ()
+    numbers, _ = visit.parts.likeness.next_numbers(draft, 1)
+    return visit.service.store.draft_numbers.images(draft.sequence, numbers)
 
 
 def _suggesting(visit: Visit, draft: DraftRecord) -> ModelRecord | None:

@@ -54,6 +54,8 @@ ROLES: dict[Role | None, set[str]] = {
         "GET /drafts/{draft}/tags",
         "GET /drafts/{draft}/label",
         "GET /drafts/{draft}/label/images",
+        "GET /drafts/{draft}/label/next",
+        "GET /drafts/{draft}/like/{number}",
         "GET /drafts/{draft}/import",
         "GET /models",
         "GET /models/{name}",

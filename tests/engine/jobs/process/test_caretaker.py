@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from tests.engine.store.indexed import index_content
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ModelStatus
+from vision_customization.engine.drafts.vectors import VectorsOrder
 from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.names import index_job, inspection_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
@@ -20,6 +21,7 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import InspectionStatus, Store, TrainingOrder
+from vision_customization.engine.store.inspections import of_draft
 from vision_customization.engine.store.tables import ContentIndexRow, InspectionRow
 
 
@@ -118,6 +120,16 @@ def test_an_inspection_that_no_queue_has_is_queued_and_one_that_kills_its_worker
     assert record.error is not None
     assert "The worker died on every attempt" in (record.error.message or "")
     assert objects.names("jobs") == []
+
+
+def test_the_vectors_of_a_draft_that_no_queue_has_are_queued(settings: Settings, store: Store, queue: JobQueue) -> None:
+    objects = FileObjects(settings.data_dir / "objects")
+    order = VectorsOrder(
+        id="1", draft=1, container="https://a/c", annotation_kind=AnnotationKind.IMAGE_CLASSIFICATION, stop=3
+    ).model_dump(mode="json")
+    inspection, _ = store.inspections.ask(of_draft("1"), order)
+    Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor").look()
+    assert [*queue.statuses([inspection_job(inspection.id)])] == [inspection_job(inspection.id)]
 
 
 @pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
