@@ -4,6 +4,7 @@ from starlette.responses import Response
 
 from vision_customization.contract.texts import counted
 from vision_customization.engine.api.routes.draft_images import found_image
+from vision_customization.engine.drafts.vectors import IMAGES_MAX
 from vision_customization.engine.store import DraftRecord
 from vision_customization.engine.studio.draft_contents import draft_of, image_shown, number_of
 from vision_customization.engine.studio.draft_likeness import Progress
@@ -48,6 +49,8 @@ def like(visit: Visit) -> Response:
         name=image.file_name,
         images=min(progress.images, draft.images),
         of=draft.images,
+        beyond=image.number >= IMAGES_MAX,
+        limit=IMAGES_MAX,
         unread=progress.complete,
         failed=progress.failed,
     )

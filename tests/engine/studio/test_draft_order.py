@@ -14,6 +14,7 @@ from vision_customization.engine.objects.keys import vectors_key
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.store.inspections import of_draft
 from vision_customization.engine.studio import draft_likeness
+from vision_customization.engine.studio.pages import draft_order
 
 LINE = {0: (0.0, 0), 1: (1.0, 0), 2: (2.0, 0), 3: (3.0, 0), 4: (10.0, 0)}
 
@@ -125,6 +126,14 @@ def test_more_like_one_waits_for_the_worker_and_then_leads_to_the_grid(owner: Br
     assert (ready.status_code, ready.headers["location"]) == (303, "/studio/drafts/d?like=3")
     assert owner.get("drafts/d/like/3", hx_request="true").headers["hx-redirect"] == "/studio/drafts/d?like=3"
     assert owner.get("drafts/d/like/77").status_code == 404
+
+
+def test_an_image_beyond_those_that_are_compared_says_so(owner: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draft_order, "IMAGES_MAX", 3)
+    monkeypatch.setattr(draft_likeness, "IMAGES_MAX", 3)
+    stored_vectors(world, "d", {number: LINE[number] for number in range(3)})
+    page = owner.get("drafts/d/like/3").text
+    assert "It compares the first 3 images of a draft, and this one comes after them." in page
 
 
 def test_the_grid_shows_the_nearest_first_within_its_filters(owner: Browser, world: World) -> None:
