@@ -87,7 +87,6 @@ ROUTES = (
     ),
     Route("/drafts", ["drafts"]),
     Route("/drafts/{draft}", ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat"]),
-    Route("/drafts/{draft}/changes", ["drafts/labels/changes"], part=True),
     Route("/drafts/{draft}/conflicts", ["drafts/labels/conflicts", "drafts/boxes/conflicts"]),
     Route("/drafts/{draft}/delete", ["drafts/labels/delete", "drafts/empty/delete"]),
     Route("/drafts/{draft}/merged", ["drafts/labels/merged?taken=1&kept=2"]),

@@ -253,7 +253,6 @@ PARTS = frozenset(
         "/drafts/{draft}/images",
         "/drafts/{draft}/images/{number}",
         "/drafts/{draft}/counts",
-        "/drafts/{draft}/changes",
         "/drafts/{draft}/label/images",
         "/drafts/{draft}/images/{number}/suggestion",
         # Images and files.

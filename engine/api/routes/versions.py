@@ -1,8 +1,12 @@
 """`/datasets/{name}/versions` (an extension): what was saved from drafts, and the files behind it."""
 
-from typing import Annotated
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Path, Response
+from fastapi.responses import StreamingResponse
 
 from vision_customization.common.dataset_content.blob_names import IMAGES
 from vision_customization.common.dataset_content.image_formats import FORMATS
@@ -14,14 +18,16 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
+from vision_customization.engine.blobs.access import Access
 from vision_customization.engine.blobs.address import without_query
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, Spooled
 from vision_customization.engine.drafts.errors import NoStudioContainer
 from vision_customization.engine.store import NotFound, VersionRecord
 
 ANNOTATIONS_BYTES_MAX = 512 * 1024 * 1024
 """Of some 800,000 images. `vision datasets copy` reads larger files from storage itself."""
 READ_SECONDS_MAX = 120.0
+_PIECE_BYTES = 64 * 1024
 
 Digest = Annotated[str, Path(pattern=DIGEST_PATTERN, description="Digest of the version.")]
 BaseNumber = Annotated[int, Path(ge=0, le=ANNOTATION_FILES_MAX, description="The first file has number 0.")]
@@ -62,8 +68,7 @@ def get(service: Serving, name: PathName, digest: Digest) -> Response:
 )
 def annotations(service: Serving, name: PathName, digest: Digest) -> Response:
     version = service.store.versions.find(name, digest)
-    data = read_version_blob(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
-    return Response(data, media_type="application/json")
+    return version_file(service, version, version.annotation_file_uri)
 
 
 @router.get(
@@ -80,7 +85,7 @@ def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -
     if not uri.startswith(f"{container_of_version(version)}/"):
         message = f"The dataset's file {without_query(uri)} is not in the container of the Studio, so it can't be read here."
         raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message)
-    return Response(read_version_blob(service, version, uri, ANNOTATIONS_BYTES_MAX), media_type="application/json")
+    return version_file(service, version, uri)
 
 
 @router.get(
@@ -122,20 +127,54 @@ def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
 
 def read_version_blob(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
     """A blob of a version. Raises NotFound, NoStudioContainer; refuses with 502 what can't be read."""
+    with _reading(version, url):
+        blob = _access(service, version, url).read(service.blobs, url, max_bytes=max_bytes, limit_seconds=READ_SECONDS_MAX)
+    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
+    return blob.data
+
+
+def version_file(service: Service, version: VersionRecord, url: str, name: str = "") -> Response:
+    """A COCO file of a version, which goes through a temporary file, so that its size takes no memory; with a `name`, browsers
+    keep it under that. Raises as `read_version_blob`."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    try:
+        with _reading(version, url):
+            spooled = _access(service, version, url).spool(
+                service.blobs, url, file, max_bytes=ANNOTATIONS_BYTES_MAX, limit_seconds=READ_SECONDS_MAX
+            )
+        assert isinstance(spooled, Spooled), "only a read with an etag is answered otherwise"
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    headers = {"Content-Length": str(spooled.size_bytes)}
+    if name:
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return StreamingResponse(_pieces(file), media_type="application/json", headers=headers)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece
+
+
+def _access(service: Service, version: VersionRecord, url: str) -> Access:
     if service.studio_container is None:
         raise NoStudioContainer
     kind, token = service.studio_container.authentication
-    record = service.store.datasets.unregistered(version.dataset_name, version.annotation_kind, [url], kind, token)
+    datasets = service.store.datasets
+    return datasets.access(datasets.unregistered(version.dataset_name, version.annotation_kind, [url], kind, token))
+
+
+@contextmanager
+def _reading(version: VersionRecord, url: str) -> Iterator[None]:
     try:
-        blob = service.store.datasets.access(record).read(
-            service.blobs, url, max_bytes=max_bytes, limit_seconds=READ_SECONDS_MAX
-        )
+        yield
     except BlobError as error:
         if error.kind is BlobErrorKind.NOT_FOUND:
             raise NotFound("version", f"{version.digest}: {url.rpartition('/')[2]}") from None
         raise ApiError(502, ErrorCode.FAILED_TO_PROCESS, error.message) from None
-    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
-    return blob.data
 
 
 def container_of_version(version: VersionRecord) -> str:

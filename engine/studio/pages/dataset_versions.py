@@ -17,6 +17,7 @@ from vision_customization.engine.api.routes.versions import (
     ANNOTATIONS_BYTES_MAX,
     container_of_version,
     read_version_blob,
+    version_file,
     version_shown,
 )
 from vision_customization.engine.orders.versions import dataset_beside, is_declared
@@ -106,9 +107,8 @@ def version(visit: Visit) -> Response:
 def annotations(visit: Visit) -> Response:
     """The COCO file, to be kept."""
     record = _version(visit)
-    data = read_version_blob(visit.service, record, record.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
-    file = f"{record.dataset_name}-{record.digest[:DIGITS]}.json"
-    return Response(data, media_type="application/json", headers={"Content-Disposition": f'attachment; filename="{file}"'})
+    name = f"{record.dataset_name}-{record.digest[:DIGITS]}.json"
+    return version_file(visit.service, record, record.annotation_file_uri, name)
 
 
 @pages.post("/datasets/{name}/versions/{digest}/train", role=Role.OWNER)
