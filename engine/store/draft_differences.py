@@ -4,6 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -95,6 +96,7 @@ def _same_images_with(session: Session, draft: int, tag: int) -> int:
     return session.scalar(query.where(*same)) or 0
 
 
+@lru_cache(256)  # images without boxes have few texts; others do not profit
 def _tags_of(base: str | None) -> Tags:
     return _sorted(tag for tag, _ in json.loads(base or "[]"))
 

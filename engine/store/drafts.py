@@ -7,6 +7,7 @@ and the dataset's own content index may come and go (docs/decisions/0013).
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 
 from sqlalchemy import Select, delete, select, update
@@ -176,21 +177,24 @@ class DraftStore(DraftPages):
         """Change all images that are chosen, in one transaction. The `tag` is the one to give, which is added if it does not
         exist, or to take. Raises NotFound: there is no such draft, or no such tag to take."""
         with self._editing(name, who) as (session, row, edit):
-            given = None if tag is None else edit.tag(tag) if action is BulkAction.GIVE else _tag(edit, tag)
-            change = BulkChange(action, None if given is None else given.number, single=_is_single(row))
+            if tag is not None and action is not BulkAction.GIVE:
+                _tag(edit, tag)
+            change = _change(session, row, action, tag)
             images = chosen_images(session, row.sequence, chosen.tag, chosen.only)
             counts = count_change(session, row.sequence, change, images, chosen.seen)
-            bulk = BulkEdit(session, row, who, self._database.now(), report)
-            bulk.mark(*images, *concerned_images(change, chosen.seen))
-            bulk.apply(change)
+            if counts.changed:
+                if action is BulkAction.GIVE and tag is not None:
+                    change = replace(change, tag=edit.tag(tag).number)
+                bulk = BulkEdit(session, row, who, self._database.now(), report)
+                bulk.mark(*images, *concerned_images(change, chosen.seen))
+                bulk.apply(change)
             return counts
 
     def preview_change(self, name: str, action: BulkAction, tag: str | None, chosen: Chosen) -> BulkCounts:
         """What `change` would do. Raises NotFound."""
         with self._database.snapshot() as session:
             row = _find(session, name)
-            number = None if tag is None else tag_number(session, row.sequence, tag)
-            change = BulkChange(action, number, single=_is_single(row))
+            change = _change(session, row, action, tag)
             images = chosen_images(session, row.sequence, chosen.tag, chosen.only)
             return count_change(session, row.sequence, change, images, chosen.seen)
 
@@ -291,8 +295,9 @@ def _save(edit: DraftEdit, change: LabelChange) -> bool:
     return True
 
 
-def _is_single(row: DraftRow) -> bool:
-    return row.annotation_kind == AnnotationKind.IMAGE_CLASSIFICATION.value
+def _change(session: Session, row: DraftRow, action: BulkAction, tag: str | None) -> BulkChange:
+    number = None if tag is None else tag_number(session, row.sequence, tag)
+    return BulkChange(action, number, single=row.annotation_kind == AnnotationKind.IMAGE_CLASSIFICATION.value)
 
 
 def _tag(edit: DraftEdit, name: str) -> DraftTagRow:
