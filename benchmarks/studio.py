@@ -3,9 +3,8 @@
 A real `vision-engine serve` with one worker, a dataset without files of its own (each address answers with one of a few
 photographs, which differ by a comment), and Chromium with a window of 1280 × 800. First the grid: its first cells, and jumps to
 places that nobody has seen, with thumbnails that are stored and with ones that must be made. Then calls of a small classifier,
-one after the other: idle, while a visitor scrolls through the grid in a browser on the same cores, and while a visitor's
-browser elsewhere asks for the same; in turns, and pages of the API meanwhile. The limit is on the last: browsers do not run on
-the engine's cores.
+one after the other, and pages of the API: in turns idle and while a visitor's browser elsewhere scrolls through the grid. That
+has the limit, because browsers do not run on the engine's cores. Then the same with a browser on these cores.
 """
 
 import argparse
@@ -14,8 +13,8 @@ import os
 import random
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -211,52 +210,74 @@ class Bench:
         ]
 
     def _calls(self, engine: Engine, looks: Looks, samples: Samples) -> list[Figure]:
-        """Calls and pages, idle, while a visitor scrolls here, and while one does elsewhere, in turns; each time through images
-        that nobody has seen."""
-        idle: list[float] = []
-        beside: list[float] = []
-        elsewhere: list[float] = []
-        remote_pictures: list[float] = []
-        pages: tuple[list[float], list[float]] = [], []
-        frames, pictures = [], []
+        """Calls and pages, in turns idle and while a visitor scrolls elsewhere; then the same with a browser here, which is not
+        open before. Each turn goes through images that nobody has seen."""
         files = (samples.files * (_CALLS // len(samples.files) + 1))[:_CALLS]
+        places = [number * self.images // (2 * self.rounds) for number in range(2 * self.rounds)]
         with engine.client() as client:
             code = client.studio_code(Role.READER).code
-        remote = Script("benchmarks.remote_visitor", engine.endpoint, code, _DATASET, str(IN_SIGHT), str(SCREENS_PER_SECOND))
-        with remote, engine.client() as client, scrolling_visitor(self.program, engine, _DATASET) as visitor:
-
-            def call() -> float:
-                return 1000 * median(call_seconds(client, _MODEL, files))
-
-            call()
-            for number in range(self.rounds):
-                engine.wait_until_api_rests()
-                idle.append(call())
-                pages[0].extend(looks.pages(_DATASET, "", _PAGES))
-                visitor.jump(1 + number * self.images // self.rounds)
-                visitor.begin_to_scroll()
-                beside.append(call())
-                pages[1].extend(looks.pages(_DATASET, "", _PAGES))
-                scrolled = visitor.stop_scrolling()
-                frames.append(scrolled.frames)
-                pictures.append(scrolled.pictures)
-                engine.wait_until_api_rests()
-                remote.ask(do="begin", at=(2 * number + 1) * self.images // (2 * self.rounds))
-                elsewhere.append(call())
-                pages[1].extend(looks.pages(_DATASET, "", _PAGES))
-                remote_pictures.append(remote.ask(do="stop")["pictures"])
+            turns = Turns(engine, looks, lambda: 1000 * median(call_seconds(client, _MODEL, files)))
+            far, near = Beside(), Beside()
+            frames, pictures, came = [], [], []
+            remote = Script(
+                "benchmarks.remote_visitor", engine.endpoint, code, _DATASET, str(IN_SIGHT), str(SCREENS_PER_SECOND)
+            )
+            with remote:
+                for place in places[1::2]:
+                    turns.idle(far)
+                    remote.ask(do="begin", at=place)
+                    turns.beside(far)
+                    came.append(remote.ask(do="stop")["pictures"])
+            with scrolling_visitor(self.program, engine, _DATASET) as visitor:
+                for place in places[::2]:
+                    turns.idle(near)
+                    visitor.jump(place + 1)
+                    visitor.begin_to_scroll()
+                    turns.beside(near)
+                    scrolled = visitor.stop_scrolling()
+                    frames.append(scrolled.frames)
+                    pictures.append(scrolled.pictures)
         page = f"a page of {IMAGES_PAGE_MAX} images"
         what = f"while a visitor scrolls {SCREENS_PER_SECOND:g} screens a second"
+        pages = far.pages + near.pages
+        idle_pages = far.idle_pages + near.idle_pages
         return [
-            compare(f"analyze p50 {what}, to idle", "ms", elsewhere, idle, load=_load(), limit=WHILE_SCROLLING_LIMIT),
-            compare("the same, with the browser on the engine's own cores", "ms", beside, idle, load=_load()),
-            Figure(f"{page} {what}", "ms", tuple(pages[1]), _load()),
-            Figure("the same, p95", "ms", (percentile(pages[1], 0.95),), _load(), PAGE_LIMIT_MS),
-            Figure(f"{page} idle, p95", "ms", (percentile(pages[0], 0.95),), _load(), PAGE_LIMIT_MS),
-            Figure("pictures that came meanwhile", "/s", tuple(remote_pictures), _load()),
+            compare(f"analyze p50 {what}, to idle", "ms", far.calls, far.idle_calls, load=_load(), limit=WHILE_SCROLLING_LIMIT),
+            compare("the same, with the browser on the engine's own cores", "ms", near.calls, near.idle_calls, load=_load()),
+            Figure(f"{page} {what}", "ms", tuple(pages), _load()),
+            Figure("the same, p95", "ms", (percentile(pages, 0.95),), _load(), PAGE_LIMIT_MS),
+            Figure(f"{page} idle, p95", "ms", (percentile(idle_pages, 0.95),), _load(), PAGE_LIMIT_MS),
+            Figure("pictures that came meanwhile", "/s", tuple(came), _load()),
             Figure("the same, in the browser", "/s", tuple(pictures), _load()),
             Figure("frames of the visitor's browser meanwhile", "/s", tuple(frames), _load()),
         ]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Milliseconds of calls (medians) and of pages (each), idle and beside a visitor."""
+
+    idle_calls: list[float] = field(default_factory=list)
+    calls: list[float] = field(default_factory=list)
+    idle_pages: list[float] = field(default_factory=list)
+    pages: list[float] = field(default_factory=list)
+
+
+class Turns:
+    """Measures, and adds what it measured. `call` gives the median of some calls, in milliseconds."""
+
+    def __init__(self, engine: Engine, looks: Looks, call: Callable[[], float]) -> None:
+        self._engine, self._looks, self._call = engine, looks, call
+        call()
+
+    def idle(self, measured: Beside) -> None:
+        self._engine.wait_until_api_rests()
+        measured.idle_calls.append(self._call())
+        measured.idle_pages.extend(self._looks.pages(_DATASET, "", _PAGES))
+
+    def beside(self, measured: Beside) -> None:
+        measured.calls.append(self._call())
+        measured.pages.extend(self._looks.pages(_DATASET, "", _PAGES))
 
 
 def _name(number: int) -> str:

@@ -137,5 +137,5 @@ def create_app(
         app.router.routes.append(Route(STUDIO, _studio_home, methods=["GET"]))
     answer_errors(app)
     describe(app, engine_version())
-    app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics)
+    app.add_middleware(Gateway, authenticator=authenticator, metrics=metrics, data_dir=service.settings.data_dir)
     return app

@@ -1,8 +1,10 @@
 """The one error shape, and the status and code of each refusal."""
 
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -15,6 +17,8 @@ from vision_customization.contract.wire import ErrorDetails, ErrorResponse, Inne
 from vision_customization.engine.drafts.errors import ContainerRefuses, DraftError, LabelsInvalid, PictureRefused
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.orders import OrderRefused
+from vision_customization.engine.runtime.full_disk import full_disk
+from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import (
     AlreadyExists,
     GateMissed,
@@ -141,9 +145,14 @@ def draft_refusal(error: DraftError) -> ApiError:
     return invalid(str(error), target=error.target if isinstance(error, LabelsInvalid) else None)
 
 
-def internal_error(request_id: str) -> ApiError:
-    """500, which only says where to look."""
-    message = f"Something went wrong inside the engine. See its log at apim-request-id {request_id}."
+def unexpected(error: Exception, data_dir: Path, log: logging.Logger, method: str, path: str) -> ApiError:
+    """Log what a request did not expect, and tell the caller: 507 for a full disk, else 500, which only says where to look."""
+    where = {"method": method, "path": path}
+    if (full := full_disk(error, data_dir)) is not None:
+        log.error("request failed: %s", full, extra=where)
+        return ApiError(507, ErrorCode.INTERNAL_SERVER_ERROR, full)
+    log.error("request failed", exc_info=error, extra=where)
+    message = f"Something went wrong inside the engine. See its log at apim-request-id {request_id.get() or ''}."
     return ApiError(500, ErrorCode.INTERNAL_SERVER_ERROR, message)
 
 

@@ -4,6 +4,7 @@ import logging
 import re
 import time
 import uuid
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vision_customization.engine.api.authentication import Authenticator, unauthorized
-from vision_customization.engine.api.errors import internal_error
+from vision_customization.engine.api.errors import unexpected
 from vision_customization.engine.api.metrics import Metrics
 from vision_customization.engine.runtime.logs import request_id
 
@@ -26,10 +27,11 @@ log = logging.getLogger("engine.access")
 
 
 class Gateway:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware around the whole application, whose data are in `data_dir`."""
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, metrics: Metrics, data_dir: Path) -> None:
         self._app = app
+        self._data_dir = data_dir
         self._authenticator = authenticator
         self._metrics = metrics
 
@@ -59,10 +61,10 @@ class Gateway:
             await self._answer(scope, receive, send_with_id)
         except ClientDisconnect:
             status = status or _CLIENT_CLOSED
-        except Exception:
-            log.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
+        except Exception as error:  # noqa: BLE001 - it is logged
+            answer = unexpected(error, self._data_dir, log, scope["method"], scope["path"])
             if not status:
-                await internal_error(identifier).response()(scope, receive, send_with_id)
+                await answer.response()(scope, receive, send_with_id)
         finally:
             self._record(scope, status, time.perf_counter() - started)
             request_id.reset(token)

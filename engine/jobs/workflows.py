@@ -48,7 +48,7 @@ def declare_workflows(
     @DBOS.workflow(name=TRAINING_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def train(model_id: str) -> None:
         with closing(TrainingJob(resources, plans, model_id)) as job:
-            steps = Steps(job.check, pauses_seconds)
+            steps = Steps(job.check, settings.data_dir, pauses_seconds)
 
             def training_of(planned: PlannedTraining) -> Training:
                 if "kind" in planned:
@@ -64,22 +64,22 @@ def declare_workflows(
     @DBOS.workflow(name=EVALUATION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def evaluate(evaluation_id: str) -> None:
         with closing(EvaluationRun(resources, plans, evaluation_id)) as evaluation:
-            run_evaluation(evaluation, Steps(evaluation.check, pauses_seconds))
+            run_evaluation(evaluation, Steps(evaluation.check, settings.data_dir, pauses_seconds))
 
     @DBOS.workflow(name=RECOGNITION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def recognize(run_id: str) -> None:
         recognition = Recognition(resources.store, resources.objects, detector, run_id)
-        run_recognition(recognition, Steps(recognition.check, pauses_seconds))
+        run_recognition(recognition, Steps(recognition.check, settings.data_dir, pauses_seconds))
 
     @DBOS.workflow(name=INDEX_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def index(index_id: str) -> None:
         indexing = ContentIndexing(resources.store, resources.reader, contents_folder(settings), index_id)
-        run_indexing(indexing, Steps(indexing.check, pauses_seconds))
+        run_indexing(indexing, Steps(indexing.check, settings.data_dir, pauses_seconds))
 
     @DBOS.workflow(name=INSPECTION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def inspect(inspection_id: str) -> None:
         inspection = Inspection(resources.store, KeptThumbnails(resources.objects), inspection_id)
-        run_inspection(inspection, Steps(inspection.check, pauses_seconds))
+        run_inspection(inspection, Steps(inspection.check, settings.data_dir, pauses_seconds))
 
 
 def run_training(job: TrainingJob, training_of: Callable[[PlannedTraining], Training], step: Step) -> None:

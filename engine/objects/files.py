@@ -15,6 +15,7 @@ from vision_customization.engine.objects.store import (
     check_key,
     surplus,
 )
+from vision_customization.engine.runtime.full_disk import DiskFull, is_full
 
 _DELETED = ".deleted-"
 
@@ -39,8 +40,10 @@ class FileObjects:
                     file.flush()
                     os.fsync(file.fileno())
             Path(draft).replace(target)
-        except BaseException:
+        except BaseException as error:
             Path(draft).unlink(missing_ok=True)
+            if isinstance(error, OSError) and is_full(error):
+                raise DiskFull(self._root, len(data)) from error
             raise
         if durable:
             _sync_folder(target.parent)

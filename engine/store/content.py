@@ -19,7 +19,7 @@ from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.content_pages import ContentPages
 from vision_customization.engine.store.content_rows import ContentWriter, delete_rows
 from vision_customization.engine.store.database import found, status_counts
-from vision_customization.engine.store.records import ContentIndexRecord, IndexedFile, ProblemCount
+from vision_customization.engine.store.records import ContentIndexRecord, IndexedFile, IndexedImage, ProblemCount
 from vision_customization.engine.store.tables import ContentIndexRow, DatasetRow, EvaluationRow, ModelRow
 
 CHECK_SECONDS = 60.0
@@ -61,6 +61,19 @@ class ContentStore(ContentPages):
             rows = [] if dataset is None else _rows_of(session, dataset)
         record = _shown(rows, dataset_name) if rows else None
         return record if record is not None and record.status is ContentStatus.READY else None
+
+    def image_shown(self, dataset_name: str, position: int) -> IndexedImage | None:
+        """The image at a position of the index that `shown` finds, without its labels and problems: few queries, since a grid
+        asks for its pictures one by one. None if there is none."""
+        index = (
+            select(ContentIndexRow.sequence)
+            .join(DatasetRow, DatasetRow.sequence == ContentIndexRow.dataset_sequence)
+            .where(DatasetRow.name == dataset_name, ContentIndexRow.status == ContentStatus.READY.value)
+            .order_by(ContentIndexRow.sequence.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        return self._bare_image(index, position)
 
     def by_id(self, index_id: str) -> ContentIndexRecord:
         """Raises NotFound for an index that is gone or detached."""

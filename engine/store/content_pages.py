@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pydantic import SecretStr
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, ScalarSelect, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vision_customization.contract.coco.document import Box
@@ -94,6 +94,20 @@ class ContentPages:
         """The image at a position; None if there is none."""
         with self._database.reading() as session:
             return next(iter(_images(session, index, [position])), None)
+
+    def _bare_image(self, index: int | ScalarSelect[int], position: int) -> IndexedImage | None:
+        """The image at a position, without its labels and problems; `index` may be a query for the number."""
+        if position > _INTEGER_MAX:
+            return None
+        row = ContentImageRow
+        columns = (row.url, row.file_name, row.width, row.height, row.query_encrypted)
+        with self._database.reading() as session:
+            image = session.execute(select(*columns).where(row.index_sequence == index, row.position == position)).one_or_none()
+            if image is None:
+                return None
+            url, file_name, width, height, query = image
+            sha256 = digests_of(session, [url]).get(url)
+        return IndexedImage(position, url, file_name, width, height, sha256, (), query_encrypted=query)
 
     def sizes_and_digests(self, index: int, start: int, count: int) -> list[IndexedSize]:
         """Of `count` images from a position on: what is needed to compare all of a dataset, without labels."""

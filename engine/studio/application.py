@@ -20,10 +20,9 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.json import read_body
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.errors import ApiError, internal_error
+from vision_customization.engine.api.errors import ApiError, unexpected
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.blobs.reader import BlobReader
-from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import NotFound, SessionRecord
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.pages import PAGES
@@ -95,9 +94,9 @@ class Studio:
             return await run_in_threadpool(self._refused, request, refusal(error), visit, in_words(error), form_again)
         except ClientDisconnect:
             raise
-        except Exception:
-            log.exception("page failed", extra={"method": request.method, "path": request.url.path})
-            return await run_in_threadpool(self._refused, request, internal_error(request_id.get() or ""), visit)
+        except Exception as error:  # noqa: BLE001 - it is logged
+            failed = unexpected(error, self._parts.service.settings.data_dir, log, request.method, request.url.path)
+            return await run_in_threadpool(self._refused, request, failed, visit)
 
     def _admitted(self, page: Page, visit: Visit) -> SessionRecord | None:
         """Who is signed in, if anybody. Refuses with 403 a request of another origin, and one beyond the visitor's role."""

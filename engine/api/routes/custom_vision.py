@@ -22,9 +22,8 @@ from vision_customization.contract.enums import ModelKind
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.bodies.image import read_image
-from vision_customization.engine.api.errors import JSON, ApiError, internal_error, store_refusal
+from vision_customization.engine.api.errors import JSON, ApiError, store_refusal, unexpected
 from vision_customization.engine.api.routes.analyze import WAITING_MAX, Analyzer, Findings
-from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.store import StoreError
 
 PREFIX = "/customvision"
@@ -58,9 +57,9 @@ class CustomVisionFront:
             response = refusal(store_refusal(error))
         except ClientDisconnect:
             raise
-        except Exception:
-            log.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
-            response = refusal(internal_error(request_id.get() or ""))
+        except Exception as error:  # noqa: BLE001 - it is logged
+            data_dir = self._analyzer.service.settings.data_dir
+            response = refusal(unexpected(error, data_dir, log, scope["method"], scope["path"]))
         await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, request: Request) -> Response:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from dbos import DBOS
@@ -13,6 +14,7 @@ from vision_customization.engine.jobs.errors import JobCancelled, JobError, JobF
 from vision_customization.engine.jobs.steps.waiting import CHECK_SECONDS
 from vision_customization.engine.learning import LearningError
 from vision_customization.engine.objects.store import ObjectsUnavailable
+from vision_customization.engine.runtime.full_disk import full_disk
 
 PAUSES_SECONDS = Backoff(1.0, 30.0).waits(7)
 """1, 2, 4, … 30 s between the attempts of a step: enough, 91 s in all, for a busy database or a restarting storage server."""
@@ -29,11 +31,14 @@ class Steps:
 
     Args:
         check: raises JobCancelled if the job should stop; called during the pauses.
+        data_dir: the folder whose disk a step may fill. A full disk ends the job at once, since no pause makes room; only the
+            steps that end a job are tried again.
         pauses_seconds: the pause before each further attempt.
     """
 
-    def __init__(self, check: Callable[[], None], pauses_seconds: Sequence[float] = PAUSES_SECONDS) -> None:
+    def __init__(self, check: Callable[[], None], data_dir: Path, pauses_seconds: Sequence[float] = PAUSES_SECONDS) -> None:
         self._check = check
+        self._data_dir = data_dir
         self._pauses = pauses_seconds
         self._ended = False
 
@@ -63,10 +68,11 @@ class Steps:
             except LearningError as error:
                 raise JobFailed(error.code, error.message) from error
             except Exception as error:
-                _tell(name, error)
-                pause = next(pauses, None)
+                full = full_disk(error, self._data_dir)
+                _tell(name, error, full)
+                pause = next(pauses, None) if full is None or self._ended else None
                 if pause is None:
-                    raise _failure(name, error, len(self._pauses) + 1) from error
+                    raise _failure(name, error, full, len(self._pauses) + 1) from error
                 self._wait(pause)
 
     def _wait(self, seconds: float) -> None:
@@ -85,15 +91,19 @@ class Steps:
             _log.debug("cannot check whether %s was cancelled (%s)", DBOS.workflow_id, type(error).__name__)
 
 
-def _tell(step: str, error: Exception) -> None:
-    if isinstance(error, SourceUnreachable | ObjectsUnavailable):
+def _tell(step: str, error: Exception, full: str | None) -> None:
+    if full is not None:
+        _log.warning("step %r of %s: %s", step, DBOS.workflow_id, full)
+    elif isinstance(error, SourceUnreachable | ObjectsUnavailable):
         _log.warning("step %r of %s: %s", step, DBOS.workflow_id, error)
     else:
         _log.error("step %r of %s failed", step, DBOS.workflow_id, exc_info=error)
 
 
-def _failure(step: str, error: Exception, attempts: int) -> JobFailed:
-    if isinstance(error, SourceUnreachable):
+def _failure(step: str, error: Exception, full: str | None, attempts: int) -> JobFailed:
+    if full is not None:
+        message = f"{full} Then start the job again."
+    elif isinstance(error, SourceUnreachable):
         message = (
             f"{error} The engine tried {attempts} times. Check that {error.host} answers and that the engine can reach it, "
             "then start the job again."

@@ -12,7 +12,7 @@ from vision_customization.contract.errors import ErrorCode
 from vision_customization.engine.api.errors import ApiError, invalid
 from vision_customization.engine.errors import SettingsError
 from vision_customization.engine.store import DatasetRecord, IndexedImage
-from vision_customization.engine.studio.dataset_contents import image_at, no_such_image
+from vision_customization.engine.studio.dataset_contents import no_such_image, position_in
 from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
@@ -70,13 +70,14 @@ def _box(text: str) -> Box:
 
 
 def _found(visit: Visit) -> tuple[DatasetRecord, IndexedImage, str]:
-    """The dataset, the image, and the address to read it at, with its query. Raises NotFound, and 404 for a position without
-    an image."""
-    dataset = visit.service.store.datasets.find(visit.path("name"))
-    image = image_at(visit.service.store, dataset.name, visit.path("position"))
+    """The dataset, the image without its labels, and the address to read it at, with its query. Raises NotFound, and 404 for a
+    position without an image."""
+    store, position = visit.service.store, position_in(visit.path("position"))
+    dataset = store.datasets.find(visit.path("name"))
+    image = None if position is None else store.content.image_shown(dataset.name, position)
     if image is None:
         raise no_such_image()
     try:
-        return dataset, image, visit.service.store.content.address(image).get_secret_value()
+        return dataset, image, store.content.address(image).get_secret_value()
     except SettingsError as error:
         raise ApiError(409, ErrorCode.FAILED_TO_PROCESS, str(error)) from None

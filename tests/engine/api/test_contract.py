@@ -1,5 +1,6 @@
 """Every operation with every status of the contract's table of operations (section 1.2), and its traps."""
 
+import errno
 from collections.abc import Callable
 from typing import Any
 
@@ -391,6 +392,16 @@ def test_several_faults_are_said_at_once(world: World) -> None:
     ]
     assert "(and 2 more: see details)" in error["message"]
     assert "'Generic-Classifier'" in error["details"][2]["message"]
+
+
+def test_a_full_disk_is_told_as_what_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(world.jobs, "enqueue_training", refuse)
+    reply = world.create("m")
+    assert (reply.status_code, reply.headers["x-ms-error-code"]) == (507, "InternalServerError")
+    assert "The disk of the data folder" in reply.json()["error"]["message"]
 
 
 def test_a_failure_inside_says_only_where_to_look(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,6 +1,7 @@
 """Content indexes: who sees which one, their pages, and what becomes of those that are of no use any more."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -137,6 +138,9 @@ def test_an_image_has_its_labels_problems_and_digest(store: Store) -> None:
     assert second is not None
     assert (second.url, second.sha256, second.problems) == ("no address", None, ())
     assert store.content.image(index, 2) is None
+    assert store.content.image_shown("d", 0) == replace(first, labels=(), problems=())
+    for name, position in (("d", 2), ("d", 2**63), ("other", 0)):
+        assert store.content.image_shown(name, position) is None
     assert store.content.tags(index) == [IndexedTag("ash", 1, 1), IndexedTag("beech", 2, 3), IndexedTag(TAGS[2], 0, 0)]
     assert store.content.tags(index, 1, 1) == [IndexedTag("beech", 2, 3)]
     assert store.content.problems(index, 0, 9) == [
@@ -194,6 +198,7 @@ def test_a_dataset_that_changed_gets_a_new_index_beside_the_one_that_is_shown(st
     shown, created = store.content.look("d")
     assert created is not None
     assert (shown.index, shown.status) == (first.index, ContentStatus.READY)
+    assert store.content.image_shown("d", 29) is not None
     assert shown.successor is not None
     assert (shown.successor.id, shown.successor.status) == (created, ContentStatus.QUEUED)
     assert store.content.look("d").created is None
@@ -211,6 +216,7 @@ def test_a_dataset_that_changed_gets_a_new_index_beside_the_one_that_is_shown(st
         pass
     assert store.content.page(first.index, 0, 9).total == 0
     assert len(store.content.page(record.index, 0, 9).images) == 3
+    assert store.content.image_shown("d", 3) is None  # only the index that is shown counts
 
 
 def test_of_several_changes_only_the_last_is_read(store: Store) -> None:
