@@ -104,7 +104,7 @@ class Draft(Wire):
     changed_images: int
     conflicts: int
     labels: int
-    edit: int
+    edit: int = 0
     tags: list[DraftTag]
     created_by: str
     created_date_time: Timestamp

@@ -14,9 +14,8 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from vision_customization.engine.api.errors import internal_error
+from vision_customization.engine.api.errors import unexpected
 from vision_customization.engine.drafts.saving import Report
-from vision_customization.engine.runtime.logs import request_id
 from vision_customization.engine.studio.refusals import REFUSALS, in_words
 from vision_customization.engine.studio.visit import Visit
 
@@ -58,19 +57,20 @@ async def answer_with_progress(
                 said = latest
                 yield _line(said)
             await asyncio.wait([result], timeout=_SECONDS_BETWEEN)
-        yield _line(_outcome(result))
+        yield _line(_outcome(visit, result))
 
     return StreamingResponse(lines(), media_type=LINES)
 
 
-def _outcome(result: "asyncio.Future[dict[str, Any]]") -> dict[str, Any]:
+def _outcome(visit: Visit, result: "asyncio.Future[dict[str, Any]]") -> dict[str, Any]:
     try:
         return {"result": result.result()}
     except REFUSALS as error:
         return {"error": {"message": in_words(error)}}
-    except Exception:
-        log.exception("work failed")
-        return {"error": {"message": str(internal_error(request_id.get() or ""))}}
+    except Exception as error:  # noqa: BLE001 - it is logged
+        request = visit.request
+        failed = unexpected(error, visit.service.settings.data_dir, log, request.method, request.url.path)
+        return {"error": {"message": str(failed)}}
 
 
 def _line(value: object) -> str:

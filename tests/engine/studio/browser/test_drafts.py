@@ -314,6 +314,7 @@ def test_the_text_for_git_is_copied(sign_in: SignIn, page: Page, address: str, w
     page.get_by_role("button", name="Label").click()
     page.get_by_role("link", name="Save a version").click()
     page.get_by_role("button", name="Save the version").click()
+    page.wait_for_url("**/versions/*")
     digest = page.url.rpartition("/")[2].partition("?")[0]
     page.locator("#hand-over").get_by_role("button", name="Copy").last.click()
     expect(page.get_by_role("status").last).to_have_text("Copied")
