@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import ImageChoice, ImageState
@@ -18,10 +18,11 @@ from vision_customization.engine.store.draft_records import (
     DraftLabel,
     labels_from_json,
 )
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftTagRow
+from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
 _BATCH = 500  # below SQLite's limit on parameters of a statement
 _READ_AT_ONCE = 1000
+_COUNTS = select(DraftRow.images, DraftRow.next_number).where(DraftRow.sequence == bindparam("draft"))
 _COLUMNS = tuple(DraftImageRow.__table__.c)
 LEFT: ColumnElement[bool] = DraftImageRow.state != ImageState.REMOVED.value
 _CHOICES: dict[ImageChoice | None, tuple[ColumnElement[bool], ...]] = {
@@ -46,8 +47,12 @@ class DraftPages:
         """Images `start` to `start + count` of those that the filters select, by number."""
         row = DraftImageRow
         with self._database.reading() as session:
-            if tag is not None and choice is None:
-                return _page_of_tag(session, draft, tag_number(session, draft, tag), start, count)
+            if choice is None:
+                if tag is not None:
+                    return _page_of_tag(session, draft, tag_number(session, draft, tag), start, count)
+                images, numbered = session.execute(_COUNTS, {"draft": draft}).one_or_none() or (0, 0)
+                if images == numbered:  # none was removed, so that an image's number is its place
+                    return DraftImages(images, images_of(session, draft, range(start, min(start + count, images))))
             chosen = (row.draft_sequence == draft, *chosen_images(session, draft, tag, choice))
             total = session.scalar(select(func.count()).select_from(row).where(*chosen)) or 0
             numbers = session.scalars(select(row.number).where(*chosen).order_by(row.number).offset(start).limit(count)).all()
