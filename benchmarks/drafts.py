@@ -133,7 +133,7 @@ class Desk:
             added = self._seconds(f"add {ADDED:,} images", lambda: store.drafts.add("e", new, "bench"), ADD_LIMIT_S)
         finally:
             store.close()
-        given = f"give {ADDED:,} images a tag by one request"
+        given = f"a tag given to {ADDED:,} images by one request"
         return [added, self._seconds(given, lambda: self._change("give", "e", tag="tag 99"), BULK_LIMIT_S)]
 
     def _begin(self) -> None:

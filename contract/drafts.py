@@ -63,12 +63,13 @@ TagText = Annotated[str, StringConstraints(min_length=1, max_length=TAG_MAX_LENG
 class DraftCreate(Wire):
     """Body of `PUT /drafts/{name}`.
 
-    With `base_dataset`, the draft begins with that dataset's images and labels. Without, it begins empty, and needs
-    `annotation_kind`. `dataset_name` is the dataset that its versions are of: by default the base dataset, else the draft's
-    own name.
+    With `base_dataset`, the draft begins with that dataset's images and labels, or with those of its version `base_version` (a
+    digest). Without, it begins empty, and needs `annotation_kind`. `dataset_name` is the dataset that its versions are of: by
+    default the base dataset, else the draft's own name.
     """
 
     base_dataset: Name | None = None
+    base_version: Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)] | None = None
     annotation_kind: AnnotationKind | None = None
     dataset_name: Name | None = None
     tags: list[TagText] = Field(default_factory=list)
@@ -235,6 +236,23 @@ class DraftMerge(Wire):
     conflicts: int
 
 
+class ContentChanges(Wire):
+    """What is different in a content from another one, in words."""
+
+    changes: list[str] = Field(default_factory=list)
+
+
+class VersionRegister(Wire):
+    """Body of `POST /datasets/{name}/versions/{digest}:register`.
+
+    `dataset_name` is the dataset that gets the version's content: by default the one that the version is of. If that exists
+    with other content, `replace` gives it this one.
+    """
+
+    dataset_name: Name | None = None
+    replace: bool = False
+
+
 class VersionSave(Wire):
     """Body of `POST /drafts/{name}:save`."""
 
@@ -245,8 +263,8 @@ class DatasetVersion(Wire):
     """A version of a dataset: immutable, named by its content.
 
     `digest` is that of a `Dataset`'s content; `tags` maps each tag to the number of its labels. `changes` says in words what
-    is different from what the draft began with, whose COCO files are `base_files` in number. `registered` is the dataset that
-    has this content, if one does.
+    is different from what the draft began with, whose COCO files are `base_files` in number. `registered` names the datasets
+    that have this content now, whichever files they have it from.
     """
 
     digest: str
@@ -261,4 +279,4 @@ class DatasetVersion(Wire):
     message: str | None = None
     saved_by: str
     saved_date_time: Timestamp
-    registered: str | None = None
+    registered: list[str] = Field(default_factory=list)

@@ -16,18 +16,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, BinaryIO
 
+from vision_customization.common.dataset_content.image_formats import FORMATS
+
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
 MANIFESTS = "manifests/"
 IMAGES = "images/"
 
+_STORED = re.compile(rf"/{IMAGES}([0-9a-f]{{64}})(\.[a-z]+)$")
+_EXTENSIONS = frozenset(each.extension for each in FORMATS.values())
 _DRAFT = re.compile(r"manifests/draft-([0-9a-f-]+)/(?:[0-9a-f]{64}\.json|([0-9a-f]{64}))")
 
 
 def image_name(sha256: str, extension: str) -> str:
     """`extension` begins with a dot."""
     return f"{IMAGES}{sha256}{extension}"
+
+
+def stored_name(url: str) -> tuple[str, str] | None:
+    """SHA-256 and extension of an image, from its URL; None if it is not stored under the digest of its content."""
+    match = _STORED.search(url.partition("?")[0])
+    return (match[1], match[2]) if match is not None and match[2] in _EXTENSIONS else None
 
 
 def annotation_name(sha256: str) -> str:

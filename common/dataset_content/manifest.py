@@ -76,12 +76,26 @@ class Manifest:
             raise VisionError("not a dataset's manifest: it can't be parsed") from None
 
 
+class ContentDigest:
+    """The digest of a manifest whose images come one after the other, each content once. It keeps a line of each, not its
+    labels, so that a dataset of any size can be read beside it."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._lines: list[str] = []
+
+    def add(self, sha256: str, annotations: Iterable[tuple[str, Box | None]]) -> None:
+        labels = labels_of(list(annotations))
+        self._lines.append(_line(sha256, labels))
+
+    def hexdigest(self) -> str:
+        """As `Manifest.digest`."""
+        return _digest(self._kind, sorted(self._lines))
+
+
 def digest_of(kind: str, images: Iterable[tuple[str, ImageLabels]]) -> str:
     """The digest of a manifest whose images come sorted by SHA-256."""
-    digest = hashlib.sha256(f"{_FORMAT}\n{kind}".encode())
-    for sha256, labels in images:
-        digest.update(f"\n{sha256} {labels.copies} {labels.boxes} {json.dumps(labels.tags)}".encode())
-    return digest.hexdigest()
+    return _digest(kind, (_line(sha256, labels) for sha256, labels in images))
 
 
 def manifest_text(kind: str, tags: Sequence[str], images: Callable[[], Iterable[tuple[str, ImageLabels]]]) -> Iterator[str]:
@@ -123,6 +137,19 @@ def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box |
     if kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
         annotations = defaultdict(list, {sha256: list(dict.fromkeys(labels)) for sha256, labels in annotations.items()})
     return Manifest(kind, {sha256: labels_of(annotations[sha256], count) for sha256, count in copies.items()})
+
+
+def _line(sha256: str, labels: ImageLabels) -> str:
+    """An image in the text that a digest is of."""
+    return f"{sha256} {labels.copies} {labels.boxes} {json.dumps(labels.tags)}"
+
+
+def _digest(kind: str, lines: Iterable[str]) -> str:
+    """`lines` are sorted by their images."""
+    digest = hashlib.sha256(f"{_FORMAT}\n{kind}".encode())
+    for line in lines:
+        digest.update(f"\n{line}".encode())
+    return digest.hexdigest()
 
 
 def labels_of(annotations: Sequence[tuple[str, Box | None]], copies: int = 1) -> ImageLabels:

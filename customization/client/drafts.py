@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
+from vision_customization.contract.datasets import Dataset
 from vision_customization.contract.drafts import (
     DRAFT_IMAGES_PAGE_MAX,
     BatchImage,
@@ -12,6 +13,7 @@ from vision_customization.contract.drafts import (
     BatchResults,
     BulkOrder,
     BulkResult,
+    ContentChanges,
     DatasetVersion,
     Draft,
     DraftCreate,
@@ -24,10 +26,11 @@ from vision_customization.contract.drafts import (
     TagCreate,
     TagDelete,
     TagRename,
+    VersionRegister,
     VersionSave,
 )
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.customization.client.transport import Transport
+from vision_customization.customization.client.transport import Reply, Transport
 from vision_customization.customization.client.typed_calls import TypedCalls, parse
 
 STORAGE_SECONDS = 150.0
@@ -46,11 +49,13 @@ class DraftCalls:
         name: str,
         *,
         base_dataset: str | None = None,
+        base_version: str | None = None,
         annotation_kind: AnnotationKind | None = None,
         dataset_name: str | None = None,
         tags: Sequence[str] = (),
     ) -> Draft:
-        """Begin a draft: with the content of `base_dataset`, or empty, of kind `annotation_kind`.
+        """Begin a draft: with the content of `base_dataset`, or of its version `base_version` (a digest); or empty, of kind
+        `annotation_kind`.
 
         Args:
             dataset_name: the dataset that its versions are of. [default: the base dataset, else the draft's name]
@@ -60,14 +65,21 @@ class DraftCalls:
             BadRequest: the dataset's content is not read yet, or its images are not in the Studio's container.
         """
         body = DraftCreate(
-            base_dataset=base_dataset, annotation_kind=annotation_kind, dataset_name=dataset_name, tags=list(tags)
+            base_dataset=base_dataset,
+            base_version=base_version,
+            annotation_kind=annotation_kind,
+            dataset_name=dataset_name,
+            tags=list(tags),
         )
 
         def is_ours(found: Draft) -> bool:
             begun_with = found.base.dataset_name if found.base is not None else None
             return begun_with == base_dataset and found.dataset_name == (dataset_name or base_dataset or name)
 
-        return self._calls.create(Draft, _draft(name), body.to_wire(), is_ours)
+        def put() -> Reply:
+            return self._transport.send("PUT", _draft(name), json=body.to_wire(), answer_seconds=STORAGE_SECONDS)
+
+        return self._calls.created(Draft, _draft(name), is_ours, put)
 
     def get_draft(self, name: str) -> Draft:
         return self._calls.get(Draft, _draft(name))
@@ -82,7 +94,7 @@ class DraftCalls:
 
     def draft_changes(self, name: str) -> list[str]:
         """What a draft has changed, in words."""
-        return [str(line) for line in self._transport.send("GET", f"{_draft(name)}/changes").json()["changes"]]
+        return parse(ContentChanges, self._transport.send("GET", f"{_draft(name)}/changes").json()).changes
 
     def merge_draft(self, name: str) -> DraftMerge:
         """Merge what the dataset has now into a draft, image by image."""
@@ -172,6 +184,26 @@ class DraftCalls:
 
     def get_version(self, dataset_name: str, digest: str) -> DatasetVersion:
         return self._calls.get(DatasetVersion, _version(dataset_name, digest))
+
+    def version_changes(self, dataset_name: str, digest: str, other: str) -> list[str]:
+        """What is different in a version from the version `other` of the same dataset, in words."""
+        path, params = f"{_version(dataset_name, digest)}/changes", {"from": other}
+        reply = self._transport.send("GET", path, params=params, answer_seconds=STORAGE_SECONDS)
+        return parse(ContentChanges, reply.json()).changes
+
+    def register_version(self, dataset_name: str, digest: str, *, name: str | None = None, replace: bool = False) -> Dataset:
+        """Register the content of a version as the dataset `name`: by default the one that the version is of. A dataset that
+        has this content already stays as it is.
+
+        Args:
+            replace: give a dataset that has other content this one.
+
+        Raises:
+            AlreadyExists: the dataset has other content, and `replace` is not set; or it is of another kind, or a Pulumi stack
+                declares it.
+        """
+        body = VersionRegister(dataset_name=name, replace=replace).to_wire()
+        return parse(Dataset, self._transport.send("POST", f"{_version(dataset_name, digest)}:register", json=body).json())
 
     def version_annotations(self, dataset_name: str, digest: str) -> bytes:
         """The COCO file of a version."""

@@ -19,6 +19,7 @@ from vision_customization.common.dataset_content.blob_names import (
     annotation_name,
     manifest_name,
     marker_name,
+    stored_name,
     write_new,
 )
 from vision_customization.common.dataset_content.image_formats import FORMATS
@@ -30,7 +31,7 @@ from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.customization.datasets.image_facts import read_image
 from vision_customization.customization.datasets.labelled_file import ContentEntry, LabelledFile
 from vision_customization.customization.datasets.upload import present_images
-from vision_customization.customization.datasets.version_content import labels_by_image, stored_name, valid_coco
+from vision_customization.customization.datasets.version_content import labels_by_image, valid_coco
 from vision_customization.customization.errors import DatasetInvalid, ImageUnreadable
 
 if TYPE_CHECKING:

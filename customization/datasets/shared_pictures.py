@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vision_customization.customization.datasets.digest_cache import DigestCache
 from vision_customization.customization.datasets.image_reading import read_miniatures
 from vision_customization.customization.datasets.labelled_file import ContentEntry
 
 
+class Picture(Protocol):
+    """An image with the digest of its content. `path` is that of its file, or what stands for it in messages."""
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class SharedPicture:
     """An image, and the one of the other set that shows the same. `identical` says that the files are the same."""
 
-    entry: ContentEntry
-    other: ContentEntry
+    entry: Picture
+    other: Picture
     identical: bool
 
     def __str__(self) -> str:
@@ -24,9 +35,7 @@ class SharedPicture:
         return f"{_shown(self.entry)} is {like} {_shown(self.other)}"
 
 
-def shared_pictures(
-    entries: Sequence[ContentEntry], others: Sequence[ContentEntry], near: Mapping[str, str]
-) -> list[SharedPicture]:
+def shared_pictures(entries: Sequence[Picture], others: Sequence[Picture], near: Mapping[str, str]) -> list[SharedPicture]:
     """Those of the entries that are also among the others, in their order.
 
     Args:
@@ -57,7 +66,7 @@ def near_contents(
     return {new[one]: old[other] for one, other in reversed(pairs)}
 
 
-def _shown(entry: ContentEntry) -> str:
+def _shown(entry: Picture) -> str:
     """The file's path, from the current folder if it is below it."""
     path, here = Path(entry.path), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -27,11 +27,13 @@ _FILES_COMBINED_MAX = 12
 
 @dataclass(frozen=True)
 class StoredContent:
-    """A content in a container: its manifest, and the annotation files that hold it."""
+    """A content in a container: its manifest, the annotation files that hold it, and the names that these give its images, by
+    SHA-256."""
 
     digest: str
     manifest: Manifest
     annotation_uris: tuple[str, ...]
+    file_names: Mapping[str, str]
 
 
 class ContentMissing(StorageError):
@@ -91,7 +93,9 @@ def find_stored(
         raise ContentMissing(digest, container_url)
     if purpose is not None:
         _check([(annotation_name(sha256), files[sha256]) for sha256 in chosen], kind, purpose)
-    return StoredContent(digest, manifest, tuple(f"{root}/{annotation_name(sha256)}" for sha256 in chosen))
+    uris = tuple(f"{root}/{annotation_name(sha256)}" for sha256 in chosen)
+    names = {image.sha256: image.file_name for sha256 in chosen for image in contents[sha256].images}
+    return StoredContent(digest, manifest, uris, names)
 
 
 def _annotation_files(container: ContainerClient, digest: str) -> Iterator[tuple[str, bytes]]:

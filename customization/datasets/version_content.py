@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from vision_customization.common.dataset_content.blob_names import IMAGES
-from vision_customization.common.dataset_content.image_formats import FORMATS
+from vision_customization.common.dataset_content.blob_names import stored_name
 from vision_customization.common.dataset_content.manifest import Manifest, manifest_of
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box, CocoFile, Severity, Violation, parse_json
@@ -20,9 +18,6 @@ Label = tuple[str, Box | None]
 
 Labels = tuple[Label, ...]
 """All labels of an image, sorted."""
-
-_BLOB = re.compile(rf"/{IMAGES}([0-9a-f]{{64}})(\.[a-z]+)$")
-_EXTENSIONS = frozenset(each.extension for each in FORMATS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +73,6 @@ def read_content(data: bytes, kind: str, name: str) -> VersionContent:
             raise VisionError(f"{name}: images[{image.index}]: is not stored under the digest of its content")
         images.append(ContentImage(*stored, image.file_name, image.width, image.height, labels))
     return VersionContent(str(kind), tuple(images), tuple(dict.fromkeys(file.categories.values())))
-
-
-def stored_name(url: str) -> tuple[str, str] | None:
-    """SHA-256 and extension of an image, from its URL; None if it is not stored under the digest of its content."""
-    match = _BLOB.search(url.partition("?")[0])
-    return (match[1], match[2]) if match is not None and match[2] in _EXTENSIONS else None
 
 
 def valid_coco(document: object, kind: str, name: str) -> CocoFile:

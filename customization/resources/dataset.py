@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import dynamic
 
-from vision_customization.common.dataset_content.manifest import Manifest, compare
+from vision_customization.common.dataset_content.manifest import compare
 from vision_customization.common.errors import StorageError, VisionError
 from vision_customization.common.loopback import is_stopped
 from vision_customization.contract.content_changes import counted_changes
@@ -29,12 +29,19 @@ from vision_customization.customization.datasets.upload import (
     delete_content,
     digest_uris,
     missing_blobs,
-    read_manifest,
     upload_content,
 )
 from vision_customization.customization.errors import DatasetInvalid, NotFound
 from vision_customization.customization.resources import training_overlap
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, Workspace, client
+from vision_customization.customization.resources.kept_manifests import (
+    STATE_FOLDER,
+    cached_manifest,
+    find_manifest,
+    keep_manifest,
+    manifest_numbers,
+    stored_contents,
+)
 from vision_customization.customization.resources.owner import this_stack
 from vision_customization.customization.resources.provider import (
     PREVIEW_LIMIT,
@@ -51,9 +58,6 @@ if TYPE_CHECKING:
     from vision_customization.contract.datasets import Dataset as RegisteredDataset
     from vision_customization.contract.drafts import Draft
     from vision_customization.customization.client.client import VisionClient
-
-STATE_FOLDER = Path(".vision")
-"""Digests, miniatures and manifests of datasets read before, beside the program: a cache, safe to delete."""
 
 PROGRESS_INTERVAL_SECONDS = 0.5
 
@@ -132,6 +136,7 @@ class DatasetProvider(VisionProvider):
         except ValueError as error:
             return dynamic.CheckResult(news, failures("content", [str(error)]))
         declared = {**news, "digest": digest}
+        training_overlap.remember_stored(digest, stored_contents(digest, news))
         if olds.get("digest") == digest and olds.get("annotation_kind") == news["annotation_kind"]:
             return dynamic.CheckResult({**declared, "images": olds.get("images"), "tags": olds.get("tags")}, [])
         unseen = not is_known(news.get("container_url"), news.get("account_key"))
@@ -359,43 +364,6 @@ def lies_in_container(properties: Mapping[str, Any]) -> bool:
 
 def key_of_uris(properties: Mapping[str, Any]) -> str | None:
     return properties.get("account_key") if lies_in_container(properties) else None
-
-
-def manifest_path(digest: str) -> Path:
-    return STATE_FOLDER / "manifests" / f"{digest}.json"
-
-
-def keep_manifest(manifest: Manifest) -> None:
-    """Save a content's manifest, so that a later preview can show what changed."""
-    path = manifest_path(manifest.digest)
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{time.monotonic_ns()}.partial")
-    partial.write_bytes(manifest.to_bytes())
-    partial.replace(path)
-
-
-def cached_manifest(digest: str) -> Manifest | None:
-    path = manifest_path(digest)
-    return Manifest.from_bytes(path.read_bytes()) if path.exists() else None
-
-
-def manifest_numbers(manifest: Manifest) -> Properties:
-    """A content in numbers, as `describe` has them of files."""
-    return {"images": manifest.image_count, "tags": manifest.tags}
-
-
-def find_manifest(digest: str, properties: Mapping[str, Any]) -> Manifest | None:
-    """A former content's manifest: from the cache beside the program, or (in a fresh checkout) from the training container."""
-    if (cached := cached_manifest(digest)) is not None:
-        return cached
-    if not is_known(properties.get("container_url"), properties.get("account_key")):
-        return None
-    try:
-        return read_manifest(properties["container_url"], digest, account_key=properties.get("account_key"))
-    except VisionError:
-        return None
 
 
 def content_change(olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,8 @@ from vision_customization.contract.limits import DECLARED_NAME_MAX_LENGTH, NAME_
 from vision_customization.contract.training_rules import kind_mismatch
 from vision_customization.customization.errors import AlreadyExists, NotFound
 from vision_customization.customization.resources.connection import CONNECTION_PROPERTIES, client
-from vision_customization.customization.resources.dataset import STATE_FOLDER, Dataset
+from vision_customization.customization.resources.dataset import Dataset
+from vision_customization.customization.resources.kept_manifests import STATE_FOLDER
 from vision_customization.customization.resources.model import Model, ModelResource, named, performance_of
 from vision_customization.customization.resources.provider import Properties, VisionProvider, failures, is_known, name_failures
 from vision_customization.customization.resources.row import Row, row_urn

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
+from vision_customization.common.dataset_content.blob_names import stored_name
+from vision_customization.common.dataset_content.manifest import ContentDigest
 from vision_customization.contract.coco.document import Violation
 from vision_customization.contract.coco.rules import similar_tags, unused_tag
 from vision_customization.contract.enums import AnnotationKind, ProblemKind, Purpose
@@ -23,6 +25,10 @@ from vision_customization.engine.annotations.scratch import Box4, ImageRow, Scra
 
 LABELS_PER_IMAGE_MAX = 2500
 """How many labels of an image are kept: the rules allow 1,000 boxes, or all of 2,500 tags."""
+
+
+_LEFT_OUT = (ProblemKind.ENTRY, ProblemKind.REFERENCE, ProblemKind.BOX, ProblemKind.OTHER_TAGS)
+"""Problems of what the content does not have, or has otherwise than a file says."""
 
 
 class FoundLabel(NamedTuple):
@@ -70,6 +76,7 @@ class DatasetContent:
         self._scratch = Scratch(folder)
         self._images_of = array("q")
         self._labels_of = array("q")
+        self._digest: ContentDigest | None = ContentDigest(kind)
         self.problems = Problems()
         self.image_count = 0
         self.unlabelled_count = 0
@@ -97,6 +104,7 @@ class DatasetContent:
         for position, (number, _) in enumerate(self._scratch.tags_by_name()):
             position_of[number] = position
         self._images_of, self._labels_of = (array("q", [0]) * self._scratch.tags for _ in range(2))
+        names = self.tag_names()
         labels, faults = self._scratch.all_labels(), self._scratch.all_faults()
         label, fault = next(labels, None), next(faults, None)
         for row in self._scratch.all_images():
@@ -116,12 +124,26 @@ class DatasetContent:
             own.sort()
             self._count(own)
             self._check_image(row, count, problems)
+            self._add_to_digest(row.url, own, names)
             yield FoundImage(row.position, row.url, row.file_name, row.width, row.height, own, problems)
+
+    def tag_names(self) -> list[str]:
+        """The names of all categories, sorted."""
+        return [name for _, name in self._scratch.tags_by_name()]
 
     def tags(self) -> Iterator[FoundTag]:
         """All categories, sorted by name, with the counts of the images iterated over."""
         for position, (_, name) in enumerate(self._scratch.tags_by_name()):
             yield FoundTag(name, self._images_of[position], self._labels_of[position])
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the images iterated over, as a dataset's manifest has it; None if an image is not stored under the name
+        of its content, or if something in the files was left out. An image that is listed twice, with the same URL, counts
+        once."""
+        if self._digest is None or any(self.problems.counts[kind] for kind in _LEFT_OUT):
+            return None
+        return self._digest.hexdigest()
 
     def conclude(self) -> None:
         """Add the problems of the dataset as a whole. Call it once, after the iteration over the images."""
@@ -166,6 +188,13 @@ class DatasetContent:
         if self._boxed and (fault := box_count_fault(labels)) is not None:
             self.problems.add(ProblemKind.LIMIT, Violation(row.place, fault), row.position)
             problems.append(ProblemKind.LIMIT)
+
+    def _add_to_digest(self, url: str, labels: list[FoundLabel], names: list[str]) -> None:
+        stored = stored_name(url)
+        if stored is None:
+            self._digest = None
+        elif self._digest is not None:
+            self._digest.add(stored[0], ((names[label.tag], label.box) for label in labels))
 
     def _count(self, labels: list[FoundLabel]) -> None:
         self.image_count += 1

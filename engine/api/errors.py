@@ -14,7 +14,13 @@ from starlette.exceptions import HTTPException
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.limits import API_VERSION
 from vision_customization.contract.wire import ErrorDetails, ErrorResponse, InnerError, RequestError
-from vision_customization.engine.drafts.errors import ContainerRefuses, DraftError, LabelsInvalid, PictureRefused
+from vision_customization.engine.drafts.errors import (
+    ContainerRefuses,
+    DatasetInTheWay,
+    DraftError,
+    LabelsInvalid,
+    PictureRefused,
+)
 from vision_customization.engine.errors import EngineError
 from vision_customization.engine.orders import OrderRefused
 from vision_customization.engine.runtime.full_disk import full_disk
@@ -140,6 +146,8 @@ def draft_refusal(error: DraftError) -> ApiError:
     """The API's answer to what can't be done with a draft."""
     if isinstance(error, ContainerRefuses):
         return ApiError(502, ErrorCode.FAILED_TO_PROCESS, str(error))
+    if isinstance(error, DatasetInTheWay):
+        return ApiError(409, ErrorCode.DATASET_ALREADY_EXISTS, str(error), target=error.name)
     if isinstance(error, PictureRefused):
         return invalid(str(error), inner=ErrorCode.INVALID_IMAGE_FORMAT)
     return invalid(str(error), target=error.target if isinstance(error, LabelsInvalid) else None)

@@ -80,7 +80,7 @@ class StoreCollector(Collector):
         yield _by_status("vision_engine_evaluations", "Evaluations", evaluation_counts)
         yield _by_status("vision_engine_product_recognition_runs", "Product recognition runs", run_counts)
         yield _by_status("vision_engine_content_indexes", "Content indexes", content_counts)
-        yield _by_status("vision_engine_inspections", "Inspections of datasets", inspection_counts)
+        yield _by_status("vision_engine_inspections", "Inspections of datasets and drafts", inspection_counts)
         queued = model_counts[ModelStatus.NOT_STARTED] + evaluation_counts[EvaluationStatus.NOT_STARTED]
         queued += run_counts[RunStatus.NOT_STARTED] + content_counts[ContentStatus.QUEUED]
         queued += inspection_counts[InspectionStatus.NOT_STARTED]

@@ -8,7 +8,8 @@ EngineError
     ├── BaseNotReady             the dataset's content is not read yet, or can't be
     ├── LabelsInvalid            labels that an image of this kind can't have
     ├── PictureRefused           a file that is not a picture for a dataset
-    └── NotSaved                 a draft that can't become a version as it is
+    ├── NotSaved                 a draft that can't become a version as it is
+    └── DatasetInTheWay          a dataset with other content has the name that a version is to be registered under
 ```
 """
 
@@ -51,3 +52,11 @@ class PictureRefused(DraftError):
 
 class NotSaved(DraftError):
     """The draft can't become a version as it is."""
+
+
+class DatasetInTheWay(DraftError):
+    """A dataset with other content has the name."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name

@@ -87,7 +87,7 @@ def save_version(
             base_uris=draft.base_uris,
             images=written.images,
             labels=written.labels,
-            tags=dict(sorted(manifest.tags.items())),
+            tags=written.tags,
             changes=changes,
             message=message or None,
             saved_by=who,
@@ -99,12 +99,14 @@ def save_version(
 
 
 class WrittenCoco(NamedTuple):
-    """A COCO file that was written: the SHA-256 of its bytes, the digest of its content, and how much it holds."""
+    """A COCO file that was written: the SHA-256 of its bytes, the digest of its content, how much it holds, and how many
+    labels of each tag."""
 
     sha256: str
     digest: str
     images: int
     labels: int
+    tags: dict[str, int]
 
 
 def write_coco(
@@ -134,7 +136,7 @@ def write_coco(
         annotations.seek(0)
         shutil.copyfileobj(annotations, target, _COPIED_BYTES)
         target.write(f'],"categories":{_json(categories)}}}')
-    return WrittenCoco(target.sha256, manifest.finish(), images, labels)
+    return WrittenCoco(target.sha256, manifest.finish(), images, labels, dict(sorted(manifest.tags.items())))
 
 
 def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:

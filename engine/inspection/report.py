@@ -20,8 +20,9 @@ from vision_customization.engine.inspection.likeness import (
 )
 from vision_customization.engine.inspection.sizes import size_bins, sizes_text
 
-VERSION = 1
-"""Of how inspections are computed. It is one of an inspection's inputs, so a report of another version is made again."""
+VERSION = 2
+"""Of how inspections are computed and reported; increase it with either. It is one of an inspection's inputs, and only engines
+and workers of this version make and read it."""
 
 KEPT_MAX = 1000
 """Groups or pairs of each kind that a report has; their number is counted beyond."""

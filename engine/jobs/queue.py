@@ -7,6 +7,7 @@ from typing import Self
 
 from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 
+from vision_customization.engine.inspection.report import VERSION as INSPECTION_VERSION
 from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.older_sqlite import check_sqlite
 from vision_customization.engine.settings import Settings, sqlite_url
@@ -29,7 +30,8 @@ TRAINING_QUEUE = "trainings"
 EVALUATION_QUEUE = "evaluations"
 RECOGNITION_QUEUE = "recognitions"
 INDEX_QUEUE = "contents"
-INSPECTION_QUEUE = "inspections"
+INSPECTION_QUEUE = f"inspections-{INSPECTION_VERSION}"
+"""While engines of two versions share a database, each makes the inspections that its own code understands."""
 
 QUEUES = {
     TRAINING_WORKFLOW: TRAINING_QUEUE,
@@ -101,7 +103,7 @@ class JobQueue:
 
     def give_back(self, workflow: WorkflowStatus) -> None:
         """Return a workflow whose worker is gone to its queue; it continues after its last finished step."""
-        self._client.resume_workflow(workflow.workflow_id, queue_name=QUEUES[workflow.name])
+        self._client.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
 
     def withdraw(self, job: str) -> None:
         """Take a workflow out of its queue, or stop it before its next step."""

@@ -18,6 +18,7 @@ from vision_customization.engine.jobs.images.resources import Resources
 from vision_customization.engine.jobs.kinds.classifier import ClassifierTraining
 from vision_customization.engine.jobs.kinds.content import ContentIndexing, contents_folder, run_indexing
 from vision_customization.engine.jobs.kinds.detector import DetectorTraining
+from vision_customization.engine.jobs.kinds.draft_vectors import DraftVectorsMaking
 from vision_customization.engine.jobs.kinds.evaluation import EvaluationRun
 from vision_customization.engine.jobs.kinds.inspection import Inspection, run_inspection
 from vision_customization.engine.jobs.kinds.job import Planned
@@ -78,7 +79,8 @@ def declare_workflows(
 
     @DBOS.workflow(name=INSPECTION_WORKFLOW, max_recovery_attempts=RECOVERY_ATTEMPTS_MAX)
     def inspect(inspection_id: str) -> None:
-        inspection = Inspection(resources.store, KeptThumbnails(resources.objects), inspection_id)
+        vectors = DraftVectorsMaking(resources, settings.studio_container)
+        inspection = Inspection(resources.store, KeptThumbnails(resources.objects), inspection_id, vectors)
         run_inspection(inspection, Steps(inspection.check, settings.data_dir, pauses_seconds))
 
 

@@ -15,7 +15,7 @@ from vision_customization.engine.objects.store import (
     check_key,
     surplus,
 )
-from vision_customization.engine.runtime.full_disk import DiskFull, is_full
+from vision_customization.engine.runtime.full_disk import DiskFull, check_room, is_full
 
 _DELETED = ".deleted-"
 
@@ -32,6 +32,7 @@ class FileObjects:
     def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
         target = self._file(key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        check_room(target.parent, len(data))
         descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=DRAFT)
         try:
             with os.fdopen(descriptor, "wb") as file:

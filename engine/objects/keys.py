@@ -9,6 +9,9 @@ JOBS = "jobs"
 THUMBNAILS = "thumbnails"
 """Prefix of the thumbnails of images, in folders by the first two digits of the image's digest."""
 
+DRAFTS = "drafts"
+"""Prefix of what workers compute of the images of drafts, in folders by the draft's id."""
+
 SAMPLES = "samples"
 """Prefix of the images that are kept for people to label."""
 
@@ -58,6 +61,16 @@ def older_curves_key(model_id: str, evaluation_id: str) -> str:
 def head_key(model_id: str) -> str:
     """Key of a model's classifier without its backbones."""
     return f"{model_key(model_id)}/head.npz"
+
+
+def draft_key(draft_id: str) -> str:
+    """Prefix of all objects of a draft."""
+    return f"{DRAFTS}/{draft_id}"
+
+
+def vectors_key(draft_id: str) -> str:
+    """Key of the vectors of a draft's images; see `engine.drafts.vectors`."""
+    return f"{draft_key(draft_id)}/vectors.npz"
 
 
 def sample_key(sha256: str) -> str:

@@ -1,9 +1,12 @@
 """Versions that become registered datasets."""
 
+from vision_customization.contract.content_reference import content_reference
 from vision_customization.contract.owners import MANAGED_BY, PULUMI, owner_of
+from vision_customization.contract.texts import sentence
 from vision_customization.engine.drafts.container import Container
-from vision_customization.engine.drafts.errors import NotSaved
+from vision_customization.engine.drafts.errors import DatasetInTheWay, NotSaved
 from vision_customization.engine.drafts.saving import Report, save_version, unreported
+from vision_customization.engine.drafts.version_files import check_container
 from vision_customization.engine.orders.collaborators import Collaborators
 from vision_customization.engine.store import AlreadyExists, DatasetRecord, DraftRecord, NotFound, VersionRecord
 
@@ -69,14 +72,61 @@ def is_declared(service: Collaborators, dataset_name: str) -> bool:
     return owner is not None and owner.tool == PULUMI
 
 
+def register_as(
+    service: Collaborators, container: Container, version: VersionRecord, name: str, *, replace: bool
+) -> tuple[DatasetRecord, bool]:
+    """Register the content of a version as the dataset `name`. The result says whether the dataset is new. One that has the
+    content already stays as it is.
+
+    Raises:
+        DatasetInTheWay: a Pulumi stack declares the dataset; or it has other content, and `replace` is not set; or it is of
+            another kind.
+        PreconditionFailed: somebody else has just changed the dataset.
+        DraftError: the version is not in `container`.
+    """
+    try:
+        found = service.store.datasets.find(name)
+    except NotFound:
+        return register_version(service, container, version, name), True
+    if name in service.store.versions.registered([version.digest]).get(version.digest, ()):
+        return found, False
+    reference, owner = content_reference(version.digest), owner_of(found.managed_by)
+    if owner is not None and owner.tool == PULUMI:
+        raise DatasetInTheWay(
+            name,
+            f"{sentence(str(owner))} declares the dataset '{name}', so only the stack changes it. Register the version under "
+            f"another name, or bring it to git: `content: {reference}` in the stack's file, or `vision datasets pull`.",
+        )
+    if found.annotation_kind is not version.annotation_kind:
+        raise DatasetInTheWay(
+            name,
+            f"The dataset '{name}' is of kind {found.annotation_kind}, and the version of kind {version.annotation_kind}. "
+            "Choose another name.",
+        )
+    if not replace:
+        raise DatasetInTheWay(
+            name,
+            f"The name '{name}' is taken by a dataset with other content. Choose another name, or pass `replace` to give that "
+            "dataset this content.",
+        )
+    return register_version(service, container, version, name, frozenset({found.e_tag})), False
+
+
 def register_version(
-    service: Collaborators, container: Container, version: VersionRecord, name: str | None = None
+    service: Collaborators,
+    container: Container,
+    version: VersionRecord,
+    name: str | None = None,
+    if_match: frozenset[str] | None = None,
 ) -> DatasetRecord:
     """Register the content of a version as the dataset `name`, by default its own; one that is registered gets the content.
 
     Raises:
         AlreadyExists: the dataset that has the name is of another kind.
+        PreconditionFailed: its eTag is not in `if_match`.
+        DraftError: the version is not in `container`, whose rights read no other.
     """
+    check_container(version, container)
     datasets, name = service.store.datasets, name or version.dataset_name
     kind, token = container.authentication
     uris = [version.annotation_file_uri]
@@ -95,7 +145,7 @@ def register_version(
         raise AlreadyExists("dataset", name)
     if found.annotation_file_uris == tuple(uris):
         return found
-    return datasets.update(name, annotation_file_uris=uris, authentication=(kind, token))
+    return datasets.update(name, if_match=if_match, annotation_file_uris=uris, authentication=(kind, token))
 
 
 def dataset_beside(service: Collaborators, container: Container, version: VersionRecord) -> DatasetRecord:

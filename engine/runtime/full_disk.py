@@ -8,6 +8,9 @@ from pathlib import Path
 
 from vision_customization.engine.errors import EngineError
 
+RESERVE_BYTES = 32 * 1024**2
+"""What files leave free for the databases, which could not even note that a job has failed on a disk without a free byte."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _POSTGRESQL_FULL = "53100"
 """SQLSTATE disk_full: https://www.postgresql.org/docs/current/errcodes-appendix.html."""
@@ -21,6 +24,12 @@ class DiskFull(EngineError, OSError):
     def __init__(self, folder: Path, size: int) -> None:
         super().__init__(errno.ENOSPC, f"{size:,} bytes do not fit on the disk of {folder}")
         self.size = size
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raises DiskFull if a file of `size` bytes in `folder`, which exists, would leave less than RESERVE_BYTES free."""
+    if shutil.disk_usage(folder).free < size + RESERVE_BYTES:
+        raise DiskFull(folder, size)
 
 
 def is_full(error: OSError) -> bool:
@@ -54,8 +63,8 @@ def _is_full_database(error: BaseException) -> bool:
 def _told(data_dir: Path, size: int | None) -> str:
     free = shutil.disk_usage(data_dir).free
     room = f"it has {_bytes(free)} free"
-    if size is not None and size > free:
-        room += f", and {_bytes(size - free)} more are needed for a file of {_bytes(size)}"
+    if size is not None and (missing := size + RESERVE_BYTES - free) > 0:
+        room += f", and {_bytes(missing)} more are needed for a file of {_bytes(size)} and a reserve of {_bytes(RESERVE_BYTES)}"
     there = [folder for folder in _DELETABLE if (data_dir / folder).is_dir()]
     can_go = f", or these folders in it, which the engine fills again when it needs them: {', '.join(there)}" if there else ""
     return (

@@ -1,7 +1,6 @@
 """The engine's database, in SQLite or PostgreSQL: datasets and their content, models, evaluations, runs, published names and
-their history, known blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets, and findings that people
-accepted; drafts of datasets, the versions saved from
-them, and images kept to be labelled.
+their history, known blobs, speeds, dismissed failures, the Studio's sessions, inspections of datasets and drafts, and
+findings that people accepted; drafts of datasets, the versions saved from them, and images kept to be labelled.
 
 Its methods take names and ids and return records; rows and sessions never leave this package. `transitions` defines how a
 status may change. Artifacts and features are not in the database but in files.
@@ -24,6 +23,7 @@ from vision_customization.engine.store.database import Database, unreachable
 from vision_customization.engine.store.dataset_uses import DatasetUse, DatasetUseStore
 from vision_customization.engine.store.datasets import DatasetStore
 from vision_customization.engine.store.dismissals import DismissalStore, FailureKind
+from vision_customization.engine.store.draft_numbers import DraftNumbers
 from vision_customization.engine.store.draft_records import DraftImageRecord, DraftRecord, VersionRecord
 from vision_customization.engine.store.drafts import DraftStore
 from vision_customization.engine.store.errors import (
@@ -130,6 +130,7 @@ class Store:
         self.accepted_findings = AcceptedFindingStore(self.database)
         self.dismissals = DismissalStore(self.database)
         self.drafts = DraftStore(self.database)
+        self.draft_numbers = DraftNumbers(self.database)
         self.versions = VersionStore(self.database)
         self.samples = SampleStore(self.database)
 

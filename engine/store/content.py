@@ -119,9 +119,15 @@ class ContentStore(ContentPages):
         return ContentWriter(self._database, self._cipher, index, lock)
 
     def finish(
-        self, index_id: str, writer: ContentWriter, files: Sequence[IndexedFile], problems: Sequence[ProblemCount]
+        self,
+        index_id: str,
+        writer: ContentWriter,
+        files: Sequence[IndexedFile],
+        problems: Sequence[ProblemCount],
+        content_digest: str | None = None,
     ) -> ContentIndexRecord:
-        """The index is ready, and replaces all older ones. Raises NotFound."""
+        """The index is ready, and replaces all older ones. `content_digest` is that of a version with the same images and
+        labels, if it is known. Raises NotFound."""
         with self._database.writing() as session:
             row = _attached_with_dataset(session, index_id)
             row.status = ContentStatus.READY.value
@@ -131,6 +137,7 @@ class ContentStore(ContentPages):
                 {"kind": each.kind.value, "count": each.count, "images": each.images, "first": each.first} for each in problems
             ]
             row.files = _files_as_json(files)
+            row.content_digest = content_digest
             row.error = row.message = None
             row.checked = row.updated = self._database.now()
             self._detach(session, row, ContentIndexRow.sequence < row.sequence)

@@ -53,7 +53,7 @@ class DraftPages:
                 images, numbered = session.execute(_COUNTS, {"draft": draft}).one_or_none() or (0, 0)
                 if images == numbered:  # none was removed, so that an image's number is its place
                     return DraftImages(images, images_of(session, draft, range(start, min(start + count, images))))
-            chosen = (row.draft_sequence == draft, *chosen_images(session, draft, tag, choice))
+            chosen = chosen_by(session, draft, tag, choice)
             total = session.scalar(select(func.count()).select_from(row).where(*chosen)) or 0
             numbers = session.scalars(select(row.number).where(*chosen).order_by(row.number).offset(start).limit(count)).all()
             return DraftImages(total, images_of(session, draft, numbers))
@@ -88,7 +88,7 @@ class DraftPages:
         row = DraftImageRow
         with self._database.reading() as session:
             further = row.number < number if before else row.number > number
-            chosen = (row.draft_sequence == draft, *chosen_images(session, draft, tag, choice), further)
+            chosen = (*chosen_by(session, draft, tag, choice), further)
             order = row.number.desc() if before else row.number
             numbers = session.scalars(select(row.number).where(*chosen).order_by(order).limit(count)).all()
             return images_of(session, draft, numbers)
@@ -199,13 +199,14 @@ def labels_between(
     return _labels(session, draft, DraftLabelRow.number.between(first, last), in_base=in_base)
 
 
-def chosen_images(session: Session, draft: int, tag: str | None, choice: ImageChoice | None) -> tuple[ColumnElement[bool], ...]:
-    """What selects a draft's images with a tag, of a choice."""
+def chosen_by(session: Session, draft: int, tag: str | None, choice: ImageChoice | None) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of the images that the filters select."""
+    chosen = (DraftImageRow.draft_sequence == draft, *_CHOICES[choice])
     if tag is None:
-        return _CHOICES[choice]
+        return chosen
     row = DraftLabelRow
     having = select(row.number).where(row.draft_sequence == draft, row.tag == tag_number(session, draft, tag))
-    return (*_CHOICES[choice], DraftImageRow.number.in_(having))
+    return (*chosen, DraftImageRow.number.in_(having))
 
 
 def tag_number(session: Session, draft: int, tag: str) -> int:

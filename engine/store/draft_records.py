@@ -138,6 +138,11 @@ class VersionRecord:
     saved_by: str
     saved: datetime
 
+    @property
+    def container(self) -> str:
+        """URL of the container of its blobs."""
+        return self.annotation_file_uri.rpartition("/annotations/")[0]
+
 
 def labels_to_json(labels: Sequence[DraftLabel]) -> str:
     return json.dumps([[label.tag, label.box] for label in labels], ensure_ascii=False, separators=(",", ":"))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from vision_customization.contract.drafts import BulkAction, ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.database import found
+from vision_customization.engine.store.draft_base import BaseImages, write_base
 from vision_customization.engine.store.draft_bulk import (
     BulkChange,
     BulkCounts,
@@ -30,7 +31,7 @@ from vision_customization.engine.store.draft_bulk import (
 from vision_customization.engine.store.draft_copy import check_addresses, copy_content
 from vision_customization.engine.store.draft_edit import ADDED_AT_ONCE, DraftEdit
 from vision_customization.engine.store.draft_merge import Merge, MergeCounts
-from vision_customization.engine.store.draft_pages import DraftPages, chosen_images, images_of, tag_number
+from vision_customization.engine.store.draft_pages import DraftPages, chosen_by, images_of, tag_number
 from vision_customization.engine.store.draft_records import (
     DraftImageRecord,
     DraftRecord,
@@ -39,7 +40,8 @@ from vision_customization.engine.store.draft_records import (
     NewDraftImage,
 )
 from vision_customization.engine.store.errors import AlreadyExists, NotFound
-from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
+from vision_customization.engine.store.inspections import of_draft
+from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow, InspectionRow
 
 
 class DraftStore(DraftPages):
@@ -53,7 +55,7 @@ class DraftStore(DraftPages):
         container: str,
         who: str,
         *,
-        base: tuple[str, Sequence[str], int] | None = None,
+        base: tuple[str, Sequence[str], int | BaseImages] | None = None,
         tags: Sequence[str] = (),
     ) -> DraftRecord:
         """Create a draft.
@@ -61,8 +63,8 @@ class DraftStore(DraftPages):
         Args:
             dataset_name: the dataset that its versions are of.
             container: URL of the container of its images.
-            base: name and annotation files of the dataset that it begins with, and the number of that dataset's content index,
-                which is ready.
+            base: name and annotation files of the dataset that it begins with, and its content: the number of the dataset's
+                content index, which is ready, or the images themselves.
             tags: further tags.
 
         Raises:
@@ -95,8 +97,7 @@ class DraftStore(DraftPages):
                 session.add(row)
                 session.flush()
                 if base is not None:
-                    check_addresses(session, base[2], container, base[0])
-                    copy_content(session, row, base[2])
+                    _fill(session, row, base[0], base[2])
                 edit = DraftEdit(session, row, who, now)
                 for tag in tags:
                     edit.tag(tag)
@@ -109,9 +110,22 @@ class DraftStore(DraftPages):
         with self._database.reading() as session:
             return _record(_find(session, name))
 
-    def newest(self, skip: int, top: int) -> list[DraftRecord]:
-        """Up to `top` drafts after the first `skip`, the one changed last first."""
-        return self._records(select(DraftRow).order_by(DraftRow.updated.desc(), DraftRow.sequence).offset(skip).limit(top))
+    def ids(self) -> set[str]:
+        """The ids of all drafts."""
+        with self._database.reading() as session:
+            return set(session.scalars(select(DraftRow.id)))
+
+    def newest(
+        self, skip: int, top: int, *, kinds: Sequence[AnnotationKind] | None = None, container: str | None = None
+    ) -> list[DraftRecord]:
+        """Up to `top` drafts after the first `skip`, the one changed last first; only those of some kinds, or whose images are
+        in a container, if these are given."""
+        query = select(DraftRow).order_by(DraftRow.updated.desc(), DraftRow.sequence).offset(skip).limit(top)
+        if kinds is not None:
+            query = query.where(DraftRow.annotation_kind.in_([kind.value for kind in kinds]))
+        if container is not None:
+            query = query.where(DraftRow.container == container)
+        return self._records(query)
 
     def of_dataset(self, dataset_name: str) -> list[DraftRecord]:
         """The drafts whose versions are of a dataset, the one changed last first."""
@@ -126,6 +140,7 @@ class DraftStore(DraftPages):
             record = _record(row)
             for table in (DraftLabelRow, DraftImageRow, DraftTagRow):
                 session.execute(delete(table).where(table.draft_sequence == row.sequence))
+            session.execute(delete(InspectionRow).where(InspectionRow.dataset == of_draft(row.id)))
             session.delete(row)
         return record
 
@@ -180,7 +195,7 @@ class DraftStore(DraftPages):
             if tag is not None and action is not BulkAction.GIVE:
                 _tag(edit, tag)
             change = _change(session, row, action, tag)
-            images = chosen_images(session, row.sequence, chosen.tag, chosen.only)
+            images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
             counts = count_change(session, row.sequence, change, images, chosen.seen)
             if counts.changed:
                 if action is BulkAction.GIVE and tag is not None:
@@ -195,7 +210,7 @@ class DraftStore(DraftPages):
         with self._database.snapshot() as session:
             row = _find(session, name)
             change = _change(session, row, action, tag)
-            images = chosen_images(session, row.sequence, chosen.tag, chosen.only)
+            images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
             return count_change(session, row.sequence, change, images, chosen.seen)
 
     def rename_tag(self, name: str, tag: str, new: str, who: str, *, merge: bool = False, report: Report = unreported) -> int:
@@ -309,6 +324,15 @@ def _tag(edit: DraftEdit, name: str) -> DraftTagRow:
 
 def _find(session: Session, name: str, *, lock: bool = False) -> DraftRow:
     return found(session, select(DraftRow).where(DraftRow.name == name), "draft", name, lock=lock)
+
+
+def _fill(session: Session, draft: DraftRow, dataset: str, content: int | BaseImages) -> None:
+    """Give a new draft the images that it begins with."""
+    if isinstance(content, BaseImages):
+        write_base(session, draft, content)
+    else:
+        check_addresses(session, content, draft.container, dataset)
+        copy_content(session, draft, content)
 
 
 def _record(row: DraftRow) -> DraftRecord:

@@ -1,7 +1,9 @@
-"""Inspections: comparisons of a dataset's pictures, which a worker makes and people look at.
+"""Inspections: comparisons of a dataset's pictures, which a worker makes and people look at; and what a worker computes of the
+pictures of a draft (`engine.jobs.kinds.draft_vectors`).
 
-A dataset has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a new one
-replaces it.
+A dataset or draft has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a
+new one replaces it. One of the inputs is the version of the code that asks. While engines of two versions share a database, the
+newer one's inspections stay: otherwise each would replace the other's at every look.
 """
 
 import hashlib
@@ -29,9 +31,14 @@ Inputs = Mapping[str, Any]
 """What an inspection is made from, as JSON values."""
 
 
+def of_draft(draft_id: str) -> str:
+    """What an inspection of a draft has in place of a dataset's name, which has no `/`."""
+    return f"draft/{draft_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class InspectionRecord:
-    """An inspection. `report` is JSON, once it has succeeded."""
+    """An inspection. `dataset` is a dataset's name, or names a draft (`of_draft`). `report` is JSON, once it has succeeded."""
 
     id: str
     dataset: str
@@ -41,6 +48,15 @@ class InspectionRecord:
     report: str | None = None
     error: ErrorDetails | None = None
 
+    @property
+    def is_of_draft(self) -> bool:
+        return self.dataset.startswith(of_draft(""))
+
+    @property
+    def version(self) -> int:
+        """Of the code that asked for it."""
+        return _version(self.inputs)
+
 
 class InspectionStore:
     """Inspections by dataset, or by id. An id is never reused."""
@@ -49,17 +65,22 @@ class InspectionStore:
         self._database = database
 
     def ask(self, dataset: str, inputs: Inputs, *, again: bool = False) -> tuple[InspectionRecord, bool]:
-        """The dataset's inspection from these inputs. The result is true if it is new and must be queued: there was none, or
-        only one of other inputs, which is deleted; or that one failed, and it is wanted `again`."""
-        digest = _fingerprint(inputs)
+        """The dataset's inspection from these inputs, or one of a newer version. The result is true if it is new and must be
+        queued: there was none, or only one of other inputs, which is deleted; or that one failed, and it is wanted `again`."""
         with self._database.reading() as session:
             row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset))
-            if row is not None and not _is_outdated(row, digest, again=again):
+            if row is not None and not _is_outdated(row, inputs, again=again):
                 return _record(row), False
         try:
             return self._renew(dataset, inputs, again=again)
         except IntegrityError:  # somebody else has just asked for the first one
             return self._renew(dataset, inputs, again=again)
+
+    def latest(self, dataset: str) -> InspectionRecord | None:
+        """The dataset's inspection, from whatever inputs; None if nobody has asked for one."""
+        with self._database.reading() as session:
+            row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset))
+            return None if row is None else _record(row)
 
     def by_id(self, inspection_id: str) -> InspectionRecord:
         """Raises NotFound, also for an inspection that was replaced."""
@@ -94,7 +115,7 @@ class InspectionStore:
         now, digest = self._database.now(), _fingerprint(inputs)
         with self._database.writing() as session:
             row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset).with_for_update())
-            if row is not None and not _is_outdated(row, digest, again=again):
+            if row is not None and not _is_outdated(row, inputs, again=again):
                 return _record(row), False
             session.execute(delete(InspectionRow).where(InspectionRow.dataset == dataset))
             row = InspectionRow(
@@ -131,8 +152,14 @@ def _find(session: Session, inspection_id: str, *, lock: bool = False) -> Inspec
     )
 
 
-def _is_outdated(row: InspectionRow, digest: str, *, again: bool) -> bool:
-    return row.fingerprint != digest or (again and row.status == InspectionStatus.FAILED.value)
+def _is_outdated(row: InspectionRow, inputs: Inputs, *, again: bool) -> bool:
+    if _version(row.inputs) > _version(inputs):
+        return False
+    return row.fingerprint != _fingerprint(inputs) or (again and row.status == InspectionStatus.FAILED.value)
+
+
+def _version(inputs: Inputs) -> int:
+    return int(inputs.get("version", 0))
 
 
 def _fingerprint(inputs: Inputs) -> str:

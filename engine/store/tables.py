@@ -248,7 +248,8 @@ class AcceptedFindingRow(Table):
 
 
 class InspectionRow(Table):
-    """The newest inspection of a dataset. `inputs` are what it is made from, and `fingerprint` is their digest."""
+    """The newest inspection of a dataset, or of a draft: then `dataset` is `draft/` and its id. `inputs` are what it is made
+    from, and `fingerprint` is their digest."""
 
     __tablename__ = "inspections"
 
@@ -284,6 +285,7 @@ class ContentIndexRow(Table):
     tags: Mapped[int] = mapped_column(default=0)
     problems: Mapped[list[dict[str, Any]] | None]
     files: Mapped[list[dict[str, Any]] | None]
+    content_digest: Mapped[str | None] = mapped_column(String(64), index=True)
     error: Mapped[dict[str, Any] | None]
     message: Mapped[str | None] = mapped_column(Text)
     check_wanted: Mapped[bool] = mapped_column(default=False)

@@ -1,12 +1,16 @@
 """Versions of datasets that were saved from drafts."""
 
-from sqlalchemy import select
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import String, cast, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vision_customization.contract.enums import AnnotationKind
+from vision_customization.contract.enums import AnnotationKind, ContentStatus
 from vision_customization.engine.store.database import Database, found
 from vision_customization.engine.store.draft_records import VersionRecord
-from vision_customization.engine.store.tables import VersionRow
+from vision_customization.engine.store.tables import ContentIndexRow, DatasetRow, VersionRow
 
 
 class VersionStore:
@@ -47,6 +51,29 @@ class VersionStore:
         query = select(VersionRow).where(VersionRow.dataset_name == dataset_name).order_by(VersionRow.sequence.desc())
         with self._database.reading() as session:
             return [_record(row) for row in session.scalars(query.offset(skip).limit(top))]
+
+    def registered(self, digests: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+        """The datasets that have the content of versions now, by the versions' digests and sorted by name: those whose files a
+        worker has read and that hold it, and those that have a version's own file."""
+        index, dataset, version = ContentIndexRow, DatasetRow, VersionRow
+        by_content = select(index.content_digest, dataset.name).where(
+            index.content_digest.in_(digests),
+            index.status == ContentStatus.READY.value,
+            index.dataset_sequence == dataset.sequence,
+            index.e_tag == dataset.e_tag,
+        )
+        files = select(version.digest, version.annotation_kind, version.annotation_file_uri).where(version.digest.in_(digests))
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        with self._database.reading() as session:
+            for digest, name in session.execute(by_content):
+                found[str(digest)].add(name)
+            of_file = {(kind, json.dumps([uri])): digest for digest, kind, uri in session.execute(files)}
+            uris = cast(dataset.annotation_file_uris, String)  # PostgreSQL compares no JSON, but keeps its text
+            by_file = select(dataset.annotation_kind, uris, dataset.name).where(uris.in_({text for _, text in of_file}))
+            for kind, text, name in session.execute(by_file):
+                if (kind, text) in of_file:
+                    found[of_file[kind, text]].add(name)
+        return {digest: tuple(sorted(names)) for digest, names in found.items()}
 
     def of_file(self, annotation_file_uri: str) -> list[VersionRecord]:
         """Those that have this annotation file, of any dataset, the oldest first."""

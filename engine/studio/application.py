@@ -24,6 +24,7 @@ from vision_customization.engine.api.errors import ApiError, unexpected
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.blobs.reader import BlobReader
 from vision_customization.engine.store import NotFound, SessionRecord
+from vision_customization.engine.studio.draft_likeness import DraftLikeness
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.pages import PAGES
 from vision_customization.engine.studio.refusals import REFUSALS, in_words, refusal
@@ -49,7 +50,7 @@ def create_studio(
     if pictures is None:
         reader = cast("BlobReader", service.blobs)
         pictures = ImageViews(service.store, service.objects, reader, service.settings.threads)
-    return Studio(Parts(service, authenticator, analyzer, Templates(), pictures, entra=entra))
+    return Studio(Parts(service, authenticator, analyzer, Templates(), pictures, DraftLikeness(service), entra=entra))
 
 
 class Studio:

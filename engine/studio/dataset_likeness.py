@@ -16,6 +16,7 @@ from vision_customization.engine.studio.dataset_facts import registered
 from vision_customization.engine.studio.dataset_health import Finding, Health, Item, Section, thumb
 from vision_customization.engine.studio.visit import Visit, link
 
+_NEWER = "A newer version of the engine has compared them. Reload this page when the update of the engine is done."
 _PICTURES_SHOWN = 6
 _NAMES_SHOWN = 3
 
@@ -43,6 +44,8 @@ def comparison_of(visit: Visit, dataset: str, *, again: bool = False) -> Compari
     if inputs is None:
         return Comparison(None)
     record, created = service.store.inspections.ask(dataset, inputs, again=again)
+    if record.version != inputs["version"]:
+        return Comparison(None, _NEWER)
     if created:
         # If this fails, the workers find the inspection and queue it themselves.
         service.jobs.enqueue_inspection(record.id)

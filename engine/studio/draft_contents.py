@@ -15,6 +15,8 @@ from vision_customization.engine.studio.visit import Visit, link
 
 IMAGES_MAX = 120
 """Images of one answer."""
+LIKE_MAX = 300
+"""Images of a draft that count as like another one: the nearest."""
 _NUMBER_MAX = 100_000_000
 
 
@@ -29,6 +31,21 @@ def number_of(visit: Visit) -> int:
         return min(max(int(visit.path("number")), -1), _NUMBER_MAX)
     except ValueError:
         raise invalid("number: expected the number of an image.") from None
+
+
+def like_of(visit: Visit) -> int | None:
+    """The query's `like`, the number of an image; None without it. Refuses with 400 anything but a number."""
+    text = visit.query("like")
+    if text and not text.isdecimal():
+        raise invalid("like: expected the number of an image.")
+    return min(int(text[:12]), _NUMBER_MAX) if text else None
+
+
+def liked(visit: Visit, draft: DraftRecord, number: int, tag: str, choice: ImageChoice | None) -> list[int]:
+    """The numbers of the images that `tag` and `choice` select and that are most like one, the nearest first; none if no worker
+    has looked at that one yet."""
+    among = visit.service.store.draft_numbers.selected(draft.sequence, tag=tag or None, choice=choice)
+    return visit.parts.likeness.like(draft, number, among, LIKE_MAX)[0]
 
 
 def container_of(visit: Visit) -> Container:

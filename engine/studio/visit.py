@@ -14,6 +14,7 @@ from vision_customization.engine.api.authentication import Authenticator
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.routes.analyze import Analyzer
 from vision_customization.engine.store import DatasetRecord, SessionRecord
+from vision_customization.engine.studio.draft_likeness import DraftLikeness
 from vision_customization.engine.studio.entra import EntraSignIn
 from vision_customization.engine.studio.security import header_path, origin_of
 from vision_customization.engine.studio.wrong_keys import WrongKeys
@@ -53,6 +54,7 @@ class Parts:
     analyzer: Analyzer
     templates: Renderer
     pictures: Pictures
+    likeness: DraftLikeness
     recent_views: RecentPictures = field(default_factory=lambda: RecentPictures(VIEWS_BYTES_MAX))
     entra: EntraSignIn | None = None
     wrong_keys: WrongKeys = field(default_factory=WrongKeys)

@@ -1,6 +1,5 @@
 """People label in a draft while a stack declares the dataset, and bring what they did to git: real CLI, engine and Azurite."""
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,10 @@ from tests.stacks.shapes import draw
 from tests.support.waiting import wait_until
 from vision_customization.contract.content import ImageLabel
 from vision_customization.contract.drafts import BatchImage, DatasetVersion, DraftImage
-from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.model_names import trained_name
 from vision_customization.customization.cli import main
 from vision_customization.customization.client.client import VisionClient
-from vision_customization.customization.datasets.registration import reading_with
-from vision_customization.customization.errors import BadRequest
+from vision_customization.customization.errors import AlreadyExists, BadRequest
 
 pytestmark = [pytest.mark.ci, pytest.mark.stack, pytest.mark.process, pytest.mark.timeout(1200)]
 
@@ -84,30 +81,12 @@ def picture(folder: Path, number: int) -> bytes:
     return path.read_bytes()
 
 
-def sas_token(project: Project) -> str:
-    """The SAS token that the stack's engine reads with."""
-    text = subprocess.run(
-        ["pulumi", "stack", "export", "--show-secrets", "--stack", project.stack],
-        cwd=project.folder,
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    resources = json.loads(text)["deployment"]["resources"]
-    [value] = {each["inputs"]["sas_token"]["plaintext"] for each in resources if each["type"].endswith("vision:Dataset")}
-    return str(json.loads(value))
-
-
-def train(project: Project, client: VisionClient, version: DatasetVersion) -> str:
+def train(client: VisionClient, version: DatasetVersion) -> str:
     """Train from a version under the name that the stack would train under, as the Studio does. Returns the name."""
     beside = f"shapes-train-{version.digest[:8]}"
-    client.register_dataset(
-        beside,
-        annotation_kind=AnnotationKind.IMAGE_CLASSIFICATION,
-        annotation_file_uris=[version.annotation_file_uri],
-        authentication=reading_with(sas_token(project)),
-    )
+    with pytest.raises(AlreadyExists, match="declares the dataset 'shapes-train', so only the stack changes it"):
+        client.register_version(version.dataset_name, version.digest, replace=True)
+    client.register_version(version.dataset_name, version.digest, name=beside)
     name = trained_name("shapes", model_kind="Generic-Classifier", training_digest=version.digest, time_budget_in_hours=1)
     client.create_model(name, training_dataset_name=beside)
     client.wait_for_model(name, WAIT_SECONDS)
@@ -135,7 +114,7 @@ def test_from_a_draft_to_git_and_back(
     set_tag(client, added, "circle")
     client.remove_draft_images("work", [found["images/square-3.png"].number])
     version = client.save_draft("work", "labels of March")
-    assert version.registered is None, "the dataset is the stack's"
+    assert version.registered == [], "the dataset is the stack's"
 
     # Two updates with a draft open: nothing changes, and nothing is lost.
     for _ in range(2):
@@ -145,7 +124,7 @@ def test_from_a_draft_to_git_and_back(
     assert len(images(client)) == client.get_draft("work").images == 20
 
     # (a) A diff of the COCO file. The model that was trained from the version meanwhile is taken over.
-    name = train(project, client, version)
+    name = train(client, version)
     file = project.folder / "shapes" / "train.json"
     former = file.read_text("utf-8")
     assert vision(project, monkeypatch, "datasets", "pull", "shapes-train", "--to", file, "--images") == 0
@@ -165,6 +144,11 @@ def test_from_a_draft_to_git_and_back(
     # (b) One line of the stack's file, from the same draft after it has followed its dataset.
     merge = patiently(lambda: client.merge_draft("work"))
     assert (merge.conflicts, merge.taken, merge.added) == (0, 0, 0)
+    # A worker has read the file that the stack uploaded, and found the version's content in it.
+    assert client.get_version("shapes-train", version.digest).registered == [
+        "shapes-train",
+        f"shapes-train-{version.digest[:8]}",
+    ]
     assert client.get_draft("work").changed_images == 0
     set_tag(client, client.add_draft_image("work", picture(tmp_path, 7001), "new/circle-7001.png"), "circle")
     second = client.save_draft("work")
@@ -188,3 +172,14 @@ def test_from_a_draft_to_git_and_back(
     project.configure(config)
     project.up().succeeded()
     assert project.outputs()["datasets"]["shapes-train"]["digest"] == version.digest
+
+    assert client.version_changes("shapes-train", version.digest, second.digest) == ["1 image removed from 'circle' (11 → 10)"]
+    old = client.begin_draft("old", base_dataset="shapes-train", base_version=second.digest)
+    assert (old.images, old.changed_images, old.base is not None and old.base.moved) == (21, 0, True)
+
+    # A dataset to judge on that shares images with the training dataset: the preview names them before a metric is believed.
+    config["datasets"]["shapes-test"] = {"annotationKind": "imageClassification", "content": f"sha256:{second.digest}"}
+    project.configure(config)
+    warned = " ".join(project.preview().succeeded().output.split())
+    assert "20 images of dataset 'shapes-test' are in the training dataset, too, so the metrics will be too good" in warned
+    assert "is the same picture as images/circle-" in warned

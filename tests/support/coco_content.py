@@ -87,8 +87,9 @@ def fill(store: Store, index_id: str, name: str, document: Mapping[str, Any]) ->
             for each in ProblemKind
             if content.problems.counts[each]
         ]
+        digest = content.digest
     file = IndexedFile(f"{CONTAINER}/{name}.json", hashlib.sha256(data).hexdigest(), len(data), '"v1"')
-    return store.content.finish(index_id, writer, [file], counts)
+    return store.content.finish(index_id, writer, [file], counts, digest)
 
 
 def read(store: Store, *names: str) -> None:

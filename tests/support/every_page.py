@@ -86,7 +86,10 @@ ROUTES = (
         [f"datasets/pets/health/{section}" for section in ("checker", "labels", "sides", "near", "copies")],
     ),
     Route("/drafts", ["drafts"]),
-    Route("/drafts/{draft}", ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat"]),
+    Route(
+        "/drafts/{draft}",
+        ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat", "drafts/labels?like=0"],
+    ),
     Route("/drafts/{draft}/conflicts", ["drafts/labels/conflicts", "drafts/boxes/conflicts"]),
     Route("/drafts/{draft}/delete", ["drafts/labels/delete", "drafts/empty/delete"]),
     Route("/drafts/{draft}/merged", ["drafts/labels/merged?taken=1&kept=2"]),
@@ -108,6 +111,8 @@ ROUTES = (
         "/drafts/{draft}/label", ["drafts/labels/label?number=0", "drafts/boxes/label?number=0", "drafts/labels/label?only=new"]
     ),
     Route("/drafts/{draft}/label/images", ["drafts/labels/label/images?after=0"], Kind.DATA),
+    Route("/drafts/{draft}/label/next", ["drafts/labels/label/next", "drafts/empty/label/next"], Kind.DATA),
+    Route("/drafts/{draft}/like/{number}", ["drafts/labels/like/0"]),
     Route("/models", ["models"]),
     Route("/models/{name}", ["models/m", "models/boxes", "models/running", "models/failed"]),
     Route("/models/{name}/progress", ["models/running/progress"], part=True),
@@ -133,6 +138,7 @@ ROUTES = (
     Route("/train/estimate", ["train/estimate?dataset=pets"], part=True),
     Route("/try", ["try", "try?model=boxes", "try?model=shelves"]),
     Route("/try/model", ["try/model?model=m"], Kind.DATA),
+    Route("/try/drafts", ["try/drafts?model=m", "try/drafts?model=boxes"], Kind.DATA),
 )
 
 ADDRESSES = [address for route in ROUTES if route.kind is Kind.PAGE and not route.part and not route.elsewhere

@@ -250,10 +250,13 @@ PARTS = frozenset(
         "/models/{name}/judge/tags",
         "/models/{name}/outcomes/{source}/tags",
         "/try/model",
+        "/try/drafts",
         "/drafts/{draft}/images",
         "/drafts/{draft}/images/{number}",
         "/drafts/{draft}/counts",
         "/drafts/{draft}/label/images",
+        "/drafts/{draft}/label/next",
+        "/drafts/{draft}/like/{number}",  # until a worker has looked at the image
         "/drafts/{draft}/images/{number}/suggestion",
         # Images and files.
         "/datasets/{name}/images/{position}/thumbnail",

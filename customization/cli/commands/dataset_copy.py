@@ -128,8 +128,8 @@ class _ServedVersion:
         return [(content_reference(version.digest), self._client.version_annotations(version.dataset_name, version.digest))]
 
     def image(self, url: str) -> bytes:
+        from vision_customization.common.dataset_content.blob_names import stored_name
         from vision_customization.customization.datasets.copying import ImageRefused
-        from vision_customization.customization.datasets.version_content import stored_name
 
         named = stored_name(url)
         if named is None:

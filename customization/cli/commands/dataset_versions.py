@@ -50,12 +50,12 @@ def versions(client: VisionClient, name: str, as_json: bool) -> None:
             version.message or "",
             version.saved_by,
             f"{version.saved_date_time:%Y-%m-%d %H:%M}",
-            "yes" if version.registered else "",
+            ", ".join(version.registered),
         )
         for version in found
     ]
     print_table(
-        ("version", "images", "labels", "changed", "message", "saved by", "saved (UTC)", "in use"),
+        ("version", "images", "labels", "changed", "message", "saved by", "saved (UTC)", "registered as"),
         rows,
         f"There is no version of '{name}'. `vision drafts save` saves one.",
     )

@@ -11,7 +11,7 @@ import click
 from vision_customization.contract.owners import MANAGED_BY, owner_of
 from vision_customization.contract.texts import counted
 from vision_customization.customization.cli.commands.dataset_copy import copy
-from vision_customization.customization.cli.commands.dataset_versions import pull, versions
+from vision_customization.customization.cli.commands.dataset_versions import find_version, pull, versions
 from vision_customization.customization.cli.commands.label_issues import label_issues
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.conversion_report import print_report, report_json
@@ -94,6 +94,13 @@ def show_dataset(client: VisionClient, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--uri", "uris", multiple=True, metavar="URI", help="A COCO file that is already in blob storage. Repeatable.")
+@click.option(
+    "--version",
+    "wanted",
+    metavar="VERSION",
+    help="A version that people saved in the Studio: `sha256:DIGEST`, or `latest`. Nothing is uploaded.",
+)
+@click.option("--of", "version_of", metavar="DATASET", help="The dataset that --version is of. [default: NAME]")
 @kind_option
 @purpose_option
 @images_option
@@ -126,6 +133,8 @@ def register_dataset(
     name: str,
     files: tuple[Path, ...],
     uris: tuple[str, ...],
+    wanted: str | None,
+    version_of: str | None,
     kind: str | None,
     purpose: str,
     images: Path | None,
@@ -144,12 +153,20 @@ def register_dataset(
     Examples:
       vision datasets register trees data/train.json --container https://me.blob.core.windows.net/training
       vision datasets register trees --uri https://me.blob.core.windows.net/c/train.json --kind imageClassification
+      vision datasets register trees-march --version sha256:1f2e… --of trees
     """
     from vision_customization.customization.datasets.registration import reading_with
     from vision_customization.customization.datasets.registration import register_dataset as register_content
 
-    if bool(files) == bool(uris):
-        raise click.UsageError("pass either FILES to upload, or --uri of files that are already uploaded")
+    if (bool(files), bool(uris), wanted is not None).count(True) != 1:
+        raise click.UsageError("pass either FILES to upload, or --uri of files that are already uploaded, or --version")
+    if version_of is not None and wanted is None:
+        raise click.UsageError("--of needs --version: a version of that dataset")
+    if wanted is not None:
+        version = find_version(client, version_of or name, wanted)
+        dataset = client.register_version(version.dataset_name, version.digest, name=name, replace=replace)
+        _print_dataset(dataset, as_json)
+        return
     if kind is None and uris:
         raise click.UsageError("--uri needs --kind, since the command does not read these files")
     authentication = None if uris else reading_with(None)

@@ -8,6 +8,7 @@ import click
 
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.texts import counted
+from vision_customization.customization.cli.commands.dataset_versions import find_version
 from vision_customization.customization.cli.connection import service_options
 from vision_customization.customization.cli.exit_code import ExitCode
 from vision_customization.customization.cli.output import confirm, json_option, print_json, print_table, say
@@ -73,6 +74,12 @@ def show_draft(client: VisionClient, name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--from", "base_dataset", metavar="DATASET", help="Begin with the images and labels of DATASET.")
 @click.option(
+    "--version",
+    "wanted",
+    metavar="VERSION",
+    help="Begin with this version of DATASET instead: `sha256:DIGEST`, or `latest`.",
+)
+@click.option(
     "--kind", type=click.Choice([kind.value for kind in AnnotationKind]), help="What the labels of an empty draft are for."
 )
 @click.option(
@@ -88,6 +95,7 @@ def begin_draft(
     client: VisionClient,
     name: str,
     base_dataset: str | None,
+    wanted: str | None,
     kind: str | None,
     dataset_name: str | None,
     tags: tuple[str, ...],
@@ -98,13 +106,18 @@ def begin_draft(
     \b
     Examples:
       vision drafts begin shelf --from shelf-train
+      vision drafts begin shelf-march --from shelf-train --version sha256:1f2e…
       vision drafts begin leaves --kind imageClassification --tag ash --tag beech
     """
     if (base_dataset is None) == (kind is None):
         raise click.UsageError("pass either --from a dataset, or --kind for an empty draft")
+    if wanted is not None and base_dataset is None:
+        raise click.UsageError("--version needs --from: the dataset that the version is of")
+    version = None if wanted is None or base_dataset is None else find_version(client, base_dataset, wanted)
     draft = client.begin_draft(
         name,
         base_dataset=base_dataset,
+        base_version=None if version is None else version.digest,
         annotation_kind=None if kind is None else AnnotationKind(kind),
         dataset_name=dataset_name,
         tags=tags,
@@ -162,7 +175,7 @@ def save_draft(client: VisionClient, name: str, message: str | None, as_json: bo
         print_json(version.to_wire())
         return
     print_table(("", ""), version_rows(version), "")
-    if version.registered is None:
+    if version.dataset_name not in version.registered:
         say(
             f"A stack declares '{version.dataset_name}'. Bring the version to git with `vision datasets pull "
             f"{version.dataset_name} --version sha256:{version.digest} --to FILE.json --images`."
@@ -196,6 +209,7 @@ def version_rows(version: DatasetVersion) -> list[tuple[str, object]]:
         *([("message", version.message)] if version.message else []),
         ("saved by", version.saved_by),
         ("saved (UTC)", f"{version.saved_date_time:%Y-%m-%d %H:%M:%S}"),
+        *(("registered as", name) for name in version.registered),
     ]
 
 

@@ -38,7 +38,8 @@ from vision_customization.engine.api.parameters import (
     given,
     wire_response,
 )
-from vision_customization.engine.api.routes.drafts import API, container_of
+from vision_customization.engine.api.routes.drafts import API
+from vision_customization.engine.api.routes.versions import container_of
 from vision_customization.engine.drafts.labels import checked_labels, tag_fault
 from vision_customization.engine.drafts.pictures import FILE_NAME_MAX_LENGTH, read_picture, write_picture
 from vision_customization.engine.store import DraftImageRecord, DraftRecord, NotFound, PreconditionFailed, Store

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import Field
 
 from vision_customization.contract.drafts import (
+    ContentChanges,
     DatasetVersion,
     Draft,
     DraftBase,
@@ -22,12 +22,11 @@ from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
-from vision_customization.engine.api.routes.versions import version_shown
+from vision_customization.engine.api.routes.versions import container_of, version_shown
 from vision_customization.engine.drafts.changes import changes_of
-from vision_customization.engine.drafts.container import Container
-from vision_customization.engine.drafts.errors import NoStudioContainer
 from vision_customization.engine.drafts.merging import merge_draft
 from vision_customization.engine.drafts.opening import open_draft
+from vision_customization.engine.orders.drafts import delete_draft
 from vision_customization.engine.orders.versions import save_and_register
 from vision_customization.engine.store import DraftRecord, NotFound
 
@@ -35,12 +34,6 @@ API = "API"
 """Who changes a draft by these routes: all callers have the same keys."""
 
 router = APIRouter(prefix="/computervision/drafts", tags=["Drafts"], dependencies=VERSIONED)
-
-
-class DraftChanges(Wire):
-    """What a draft has changed, in words."""
-
-    changes: list[str] = Field(default_factory=list)
 
 
 class TagChanged(Wire):
@@ -79,18 +72,18 @@ def get(service: Serving, name: PathName) -> Response:
     responses=failures(400, 401, 404, 405),
 )
 def delete(service: Serving, name: PathName) -> Response:
-    service.store.drafts.delete(name)
+    delete_draft(service, name)
     return Response(status_code=204)
 
 
 @router.get(
     "/{name}/changes",
     summary="Say in words what a draft has changed (an extension)",
-    response_model=DraftChanges,
+    response_model=ContentChanges,
     responses=failures(400, 401, 404, 405),
 )
 def changes(service: Serving, name: PathName) -> Response:
-    return wire_response(DraftChanges(changes=changes_of(service.store, service.store.drafts.find(name))))
+    return wire_response(ContentChanges(changes=changes_of(service.store, service.store.drafts.find(name))))
 
 
 @router.post(
@@ -149,13 +142,6 @@ def rename_tag(service: Serving, name: PathName, body: Annotated[TagRename, Depe
 )
 def delete_tag(service: Serving, name: PathName, body: Annotated[TagDelete, Depends(body_of(TagDelete))]) -> Response:
     return wire_response(TagChanged(images=service.store.drafts.delete_tag(name, body.tag, API)))
-
-
-def container_of(service: Service) -> Container:
-    """Where the Studio writes. Raises NoStudioContainer."""
-    if service.studio_container is None:
-        raise NoStudioContainer
-    return service.studio_container
 
 
 def draft_shown(service: Service, record: DraftRecord) -> Draft:

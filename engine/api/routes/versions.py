@@ -1,35 +1,36 @@
 """`/datasets/{name}/versions` (an extension): what was saved from drafts, and the files behind it."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from vision_customization.common.dataset_content.blob_names import IMAGES
 from vision_customization.common.dataset_content.image_formats import FORMATS
-from vision_customization.contract.drafts import DIGEST_PATTERN, DatasetVersion
+from vision_customization.contract.datasets import Dataset
+from vision_customization.contract.drafts import DIGEST_PATTERN, ContentChanges, DatasetVersion, VersionRegister
 from vision_customization.contract.errors import ErrorCode
-from vision_customization.contract.limits import ANNOTATION_FILES_MAX, IMAGE_BYTES_MAX
+from vision_customization.contract.limits import ANNOTATION_FILES_MAX
 from vision_customization.contract.wire import Page
+from vision_customization.engine.api.bodies.json import body_of
 from vision_customization.engine.api.collaborators import Service
-from vision_customization.engine.api.document import failures
+from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.errors import ApiError
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
-from vision_customization.engine.blobs.access import Access
+from vision_customization.engine.api.routes.datasets import dataset_response
 from vision_customization.engine.blobs.address import without_query
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, Spooled
+from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NoStudioContainer
+from vision_customization.engine.drafts.version_files import read_version_file, spool_version_file, version_changes
+from vision_customization.engine.orders.versions import register_as
 from vision_customization.engine.store import NotFound, VersionRecord
 
-ANNOTATIONS_BYTES_MAX = 512 * 1024 * 1024
-"""Of some 800,000 images. `vision datasets copy` reads larger files from storage itself."""
-READ_SECONDS_MAX = 120.0
 _PIECE_BYTES = 64 * 1024
 
 Digest = Annotated[str, Path(pattern=DIGEST_PATTERN, description="Digest of the version.")]
+From = Annotated[str, Query(alias="from", pattern=DIGEST_PATTERN, description="Digest of the version to compare with.")]
 BaseNumber = Annotated[int, Path(ge=0, le=ANNOTATION_FILES_MAX, description="The first file has number 0.")]
 _EXTENSIONS = "|".join(sorted({each.extension.removeprefix(".") for each in FORMATS.values()}))
 ImageFile = Annotated[
@@ -47,7 +48,7 @@ router = APIRouter(prefix="/computervision/datasets/{name}/versions", tags=["Dra
 )
 def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
     versions = service.store.versions
-    return page.of(lambda skip, top: versions.page(name, skip, top), lambda record: version_shown(service, record))
+    return page.of(lambda skip, top: versions_shown(service, versions.page(name, skip, top)), lambda version: version)
 
 
 @router.get(
@@ -58,6 +59,37 @@ def list_all(service: Serving, name: PathName, page: PageQuery) -> Response:
 )
 def get(service: Serving, name: PathName, digest: Digest) -> Response:
     return wire_response(version_shown(service, service.store.versions.find(name, digest)))
+
+
+@router.get(
+    "/{digest}/changes",
+    summary="Say in words what is different in a version from another one (an extension)",
+    response_model=ContentChanges,
+    responses=failures(400, 401, 404, 405, 502),
+)
+def changes(service: Serving, name: PathName, digest: Digest, other: From) -> Response:
+    versions = service.store.versions
+    lines = version_changes(service, versions.find(name, digest), versions.find(name, other))
+    return wire_response(ContentChanges(changes=lines))
+
+
+@router.post(
+    "/{digest}:register",
+    summary="Register the content of a version as a dataset (an extension)",
+    status_code=201,
+    response_model=Dataset,
+    responses={
+        **failures(400, 401, 404, 405, 409, 412, 413, 502),
+        200: {"model": Dataset, "description": "The dataset exists, and has this content now."},
+    },
+    openapi_extra=json_body(VersionRegister),
+)
+def register(
+    service: Serving, name: PathName, digest: Digest, body: Annotated[VersionRegister, Depends(body_of(VersionRegister))]
+) -> Response:
+    version = service.store.versions.find(name, digest)
+    dataset, is_new = register_as(service, container_of(service), version, body.dataset_name or name, replace=body.replace)
+    return dataset_response(dataset, 201 if is_new else 200)
 
 
 @router.get(
@@ -82,7 +114,7 @@ def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -
     if number >= len(version.base_uris):
         raise NotFound("version", f"{digest}: base {number}")
     uri = version.base_uris[number]
-    if not uri.startswith(f"{container_of_version(version)}/"):
+    if not uri.startswith(f"{version.container}/"):
         message = f"The dataset's file {without_query(uri)} is not in the container of the Studio, so it can't be read here."
         raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message)
     return version_file(service, version, uri)
@@ -96,18 +128,30 @@ def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -
 )
 def image(service: Serving, name: PathName, digest: Digest, file: ImageFile) -> Response:
     version = service.store.versions.find(name, digest)
-    data = read_version_blob(service, version, f"{container_of_version(version)}/{IMAGES}{file}")
+    data = read_version_file(service, version, f"{version.container}/{IMAGES}{file}")
     # The original: a browser must never show it, because it would believe what the file says of itself.
     headers = {"Content-Disposition": f'attachment; filename="{file}"', "X-Content-Type-Options": "nosniff"}
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
+def container_of(service: Service) -> Container:
+    """Where the Studio writes. Raises NoStudioContainer."""
+    if service.studio_container is None:
+        raise NoStudioContainer
+    return service.studio_container
+
+
 def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
     """A version as callers see it."""
-    try:
-        registered = service.store.datasets.find(record.dataset_name).annotation_file_uris == (record.annotation_file_uri,)
-    except NotFound:
-        registered = False
+    return versions_shown(service, [record])[0]
+
+
+def versions_shown(service: Service, records: Sequence[VersionRecord]) -> list[DatasetVersion]:
+    registered = service.store.versions.registered([record.digest for record in records])
+    return [_shown(record, registered.get(record.digest, ())) for record in records]
+
+
+def _shown(record: VersionRecord, registered: Sequence[str]) -> DatasetVersion:
     return DatasetVersion(
         digest=record.digest,
         dataset_name=record.dataset_name,
@@ -121,33 +165,20 @@ def version_shown(service: Service, record: VersionRecord) -> DatasetVersion:
         message=record.message,
         saved_by=record.saved_by,
         saved_date_time=record.saved,
-        registered=record.dataset_name if registered else None,
+        registered=list(registered),
     )
-
-
-def read_version_blob(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
-    """A blob of a version. Raises NotFound, NoStudioContainer; refuses with 502 what can't be read."""
-    with _reading(version, url):
-        blob = _access(service, version, url).read(service.blobs, url, max_bytes=max_bytes, limit_seconds=READ_SECONDS_MAX)
-    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
-    return blob.data
 
 
 def version_file(service: Service, version: VersionRecord, url: str, name: str = "") -> Response:
     """A COCO file of a version, which goes through a temporary file, so that its size takes no memory; with a `name`, browsers
-    keep it under that. Raises as `read_version_blob`."""
+    keep it under that. Raises as `spool_version_file`."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
     try:
-        with _reading(version, url):
-            spooled = _access(service, version, url).spool(
-                service.blobs, url, file, max_bytes=ANNOTATIONS_BYTES_MAX, limit_seconds=READ_SECONDS_MAX
-            )
-        assert isinstance(spooled, Spooled), "only a read with an etag is answered otherwise"
-        file.seek(0)
+        size = spool_version_file(service, version, url, file)
     except BaseException:
         file.close()
         raise
-    headers = {"Content-Length": str(spooled.size_bytes)}
+    headers = {"Content-Length": str(size)}
     if name:
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return StreamingResponse(_pieces(file), media_type="application/json", headers=headers)
@@ -157,26 +188,3 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     with file:
         while piece := file.read(_PIECE_BYTES):
             yield piece
-
-
-def _access(service: Service, version: VersionRecord, url: str) -> Access:
-    if service.studio_container is None:
-        raise NoStudioContainer
-    kind, token = service.studio_container.authentication
-    datasets = service.store.datasets
-    return datasets.access(datasets.unregistered(version.dataset_name, version.annotation_kind, [url], kind, token))
-
-
-@contextmanager
-def _reading(version: VersionRecord, url: str) -> Iterator[None]:
-    try:
-        yield
-    except BlobError as error:
-        if error.kind is BlobErrorKind.NOT_FOUND:
-            raise NotFound("version", f"{version.digest}: {url.rpartition('/')[2]}") from None
-        raise ApiError(502, ErrorCode.FAILED_TO_PROCESS, error.message) from None
-
-
-def container_of_version(version: VersionRecord) -> str:
-    """URL of the container of a version's blobs."""
-    return version.annotation_file_uri.rpartition("/annotations/")[0]

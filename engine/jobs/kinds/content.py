@@ -122,7 +122,7 @@ class ContentIndexing:
                 for kind in ProblemKind
                 if kind in first
             ]
-            self._store.content.finish(self._index_id, writer, self._files, counts)
+            self._store.content.finish(self._index_id, writer, self._files, counts, content.digest)
 
     def _tell(self, images: int) -> None:
         now = time.monotonic()

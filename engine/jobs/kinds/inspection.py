@@ -1,7 +1,8 @@
-"""An inspection: compares the pictures of a dataset with each other, and with those of the datasets that judge its models.
+"""An inspection: compares the pictures of a dataset with each other, and with those of the datasets that judge its models. One
+of a draft computes vectors of its pictures instead (`draft_vectors`).
 
-It reads no blob: it compares digests that the engine knows, and thumbnails that it keeps. So it takes seconds, in one step that
-may be done twice.
+That of a dataset reads no blob: it compares digests that the engine knows, and thumbnails that it keeps, which takes seconds.
+Both are one step that may be done twice.
 """
 
 import io
@@ -14,8 +15,10 @@ from typing import Any
 from PIL import Image
 
 from vision_customization.common.miniatures import miniature
+from vision_customization.contract.errors import FailureCode
 from vision_customization.engine.inspection.report import VERSION, Judge, inspect
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
+from vision_customization.engine.jobs.kinds.draft_vectors import DraftVectorsMaking
 from vision_customization.engine.store import InspectionRecord, NotFound, Store
 from vision_customization.engine.store.inspections import Inputs
 from vision_customization.engine.views.kept_thumbnails import KeptThumbnails
@@ -49,21 +52,31 @@ def inputs_of(store: Store, dataset: str) -> Inputs | None:
 class Inspection:
     """One inspection in this process."""
 
-    def __init__(self, store: Store, thumbnails: KeptThumbnails, inspection_id: str) -> None:
+    def __init__(
+        self, store: Store, thumbnails: KeptThumbnails, inspection_id: str, vectors: DraftVectorsMaking | None = None
+    ) -> None:
         self._store = store
         self._thumbnails = thumbnails
         self._id = inspection_id
+        self._vectors = vectors
 
     def check(self) -> None:
         """Raises JobCancelled if the inspection was replaced, or its dataset deleted."""
         self._record()
 
     def inspect(self) -> None:
-        """Compare the pictures and store the report. Raises JobCancelled."""
+        """Compare the pictures and store the report. Raises JobCancelled; JobFailed if an engine of another version asked."""
         try:
             record = self._store.inspections.begin(self._id)
             if record.status.final:
                 raise JobCancelled
+            if record.is_of_draft:
+                assert self._vectors is not None
+                self._store.inspections.finish(self._id, self._vectors.make(record.inputs, self.check).model_dump_json())
+                return
+            if record.version != VERSION:
+                message = "A worker of another version of the engine took the comparison. Compare again when all are updated."
+                raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
             digests, sizes = self._images(record.inputs["index"])
             report = inspect(digests, sizes, list(self._judges(record.inputs)), self._miniatures)
             beyond = list(_beyond(record))

@@ -14,12 +14,13 @@ from dbos import WorkflowStatus
 from vision_customization.contract.enums import ModelStatus
 from vision_customization.contract.errors import FailureCode
 from vision_customization.contract.wire import ErrorDetails
+from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.kinds.recognition import settle_unqueued
 from vision_customization.engine.jobs.names import evaluation_job, index_job, inspection_job, recognition_job, training_job
 from vision_customization.engine.jobs.process.liveness import Locks
 from vision_customization.engine.jobs.queue import QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.models.importing import sweep_imports, sweep_models
-from vision_customization.engine.objects.keys import JOBS, job_key, model_key
+from vision_customization.engine.objects.keys import DRAFTS, JOBS, draft_key, job_key, model_key
 from vision_customization.engine.objects.store import ObjectStore
 from vision_customization.engine.store import ModelRecord, NotFound, Store, Unfinished
 
@@ -43,14 +44,17 @@ class Caretaker:
         self._store.content.sweep()  # a few rows at a time, since a worker must look again soon
 
     def sweep(self) -> None:
-        """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models: a process that is
-        killed, or whose objects refuse it, does not clean up."""
+        """Delete the leftovers of ended jobs and of unfinished imports, and the files of deleted models and drafts: a process
+        that is killed, or whose objects refuse it, does not clean up."""
         left = self._objects.names(JOBS)
         unfinished = self._store.unfinished()  # read last: a job that is not in it has ended
         for job in set(left) - set(_jobs_of(unfinished)):
             self._objects.delete(job_key(job))
         sweep_imports(self._store, self._objects)
         sweep_models(self._store, self._objects)
+        with_objects = self._objects.names(DRAFTS)
+        for draft_id in set(with_objects) - self._store.drafts.ids():
+            self._objects.delete(draft_key(draft_id))
 
     def settle(self) -> None:
         """Make rows and workflows consistent: enqueue rows without a workflow, end rows whose workflow has ended, and cancel
@@ -65,7 +69,7 @@ class Caretaker:
             (unfinished.evaluations, evaluation_job, queue.enqueue_evaluation, store.evaluations.fail),
             (unfinished.runs, recognition_job, settle_run, store.runs.fail),
             (unfinished.content_indexes, index_job, queue.enqueue_index, store.content.fail),
-            (unfinished.inspections, inspection_job, queue.enqueue_inspection, store.inspections.fail),
+            (unfinished.inspections, inspection_job, self._enqueue_inspection, store.inspections.fail),
         ):
             for id_ in ids:
                 self._settle(id_, job_of(id_), statuses, settle_unknown, fail)
@@ -85,8 +89,8 @@ class Caretaker:
             try:
                 # We hold the dead worker's lock, so no other caretaker rescues it and it cannot return: its jobs are orphans.
                 for workflow in self._queue.running(worker):
-                    if workflow.name not in QUEUES:
-                        continue  # of a newer engine, whose workers see to it
+                    if workflow.queue_name not in QUEUES.values():
+                        continue  # of another version of the engine, whose workers see to it
                     if self._begun_too_often(workflow):
                         _log.error("%s is given up: every worker that took it died", workflow.workflow_id)
                         self._queue.withdraw(workflow.workflow_id)
@@ -123,6 +127,12 @@ class Caretaker:
             with suppress(NotFound):
                 fail(id_, _died(FailureCode.INTERNAL_SERVER_ERROR))
             self._objects.delete(job_key(job))
+
+    def _enqueue_inspection(self, inspection_id: str) -> None:
+        """Unless an engine of another version asked for it, whose workers see to it."""
+        with suppress(NotFound):
+            if self._store.inspections.by_id(inspection_id).version == VERSION:
+                self._queue.enqueue_inspection(inspection_id)
 
     def _settle_training(self, model_id: str, status: WorkflowStatus | None) -> None:
         with suppress(NotFound):

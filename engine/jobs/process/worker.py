@@ -133,6 +133,7 @@ class Worker:
         DBOS(config=config)
         plans = Plans(objects, TokenCipher.open(settings))
         declare_workflows(resources, plans, settings, self._detector, self._pauses_seconds)
+        DBOS.listen_queues(list(QUEUES.values()))  # not to those of another version of the engine
         DBOS.launch()
         for queue in QUEUES.values():
             relaxed = queue in (INDEX_QUEUE, INSPECTION_QUEUE)

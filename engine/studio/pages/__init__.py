@@ -14,6 +14,7 @@ from vision_customization.engine.studio.pages import (
     draft_images,
     draft_import,
     draft_label,
+    draft_order,
     draft_saving,
     draft_suggestions,
     draft_tags,
@@ -28,6 +29,7 @@ from vision_customization.engine.studio.pages import (
     published,
     sign_in,
     train,
+    try_draft,
     try_out,
 )
 
@@ -46,6 +48,7 @@ PAGES = (
     *drafts.pages.pages,
     *draft_data.pages.pages,
     *draft_label.pages.pages,
+    *draft_order.pages.pages,
     *draft_images.pages.pages,
     *draft_import.pages.pages,
     *draft_tags.pages.pages,
@@ -60,4 +63,5 @@ PAGES = (
     *outcome_pictures.pages.pages,
     *compare.pages.pages,
     *try_out.pages.pages,
+    *try_draft.pages.pages,
 )

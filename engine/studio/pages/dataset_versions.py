@@ -1,25 +1,16 @@
 """The versions of a dataset: who saved what and when, two of them compared, and the ways of one into git and a training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from vision_customization.common.dataset_content.blob_names import manifest_name
-from vision_customization.common.dataset_content.manifest import Manifest, compare
-from vision_customization.common.errors import VisionError
-from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.owners import owner_of
 from vision_customization.contract.studio import Role
-from vision_customization.engine.api.errors import ApiError
-from vision_customization.engine.api.routes.versions import (
-    ANNOTATIONS_BYTES_MAX,
-    container_of_version,
-    read_version_blob,
-    version_file,
-    version_shown,
-)
+from vision_customization.engine.api.routes.versions import version_file
+from vision_customization.engine.drafts.version_files import version_changes
 from vision_customization.engine.orders.versions import dataset_beside, is_declared
 from vision_customization.engine.store import NotFound, VersionRecord
 from vision_customization.engine.studio.dataset_facts import look_at, registered
@@ -47,7 +38,8 @@ _OTHERS_MAX = 200
 
 @dataclass(frozen=True)
 class VersionRow:
-    """A version in the list. `current` is whether the dataset has this content now."""
+    """A version in the list. `current` is whether the dataset has this content now, and `also` are the other datasets that
+    have it."""
 
     digest: str
     short: str
@@ -58,6 +50,7 @@ class VersionRow:
     saved_by: str
     saved: datetime
     current: bool
+    also: tuple[str, ...]
     href: str
 
 
@@ -67,7 +60,7 @@ def versions(visit: Visit) -> Response:
     start = visit.number("start", 0, 0, _START_MAX)
     found = visit.service.store.versions.page(name, start, SIZE + 1)
     values: dict[str, object] = {
-        "rows": [_row(visit, version) for version in found[:SIZE]],
+        "rows": _rows(visit, found[:SIZE]),
         "back": max(0, start - SIZE) if start else None,
         "more": start + SIZE if len(found) > SIZE else None,
     }
@@ -81,8 +74,7 @@ def version(visit: Visit) -> Response:
     name, other = record.dataset_name, visit.query("with")
     changes = None
     if other:
-        before = visit.service.store.versions.find(name, other)
-        changes = compare(_manifest(visit, before), _manifest(visit, record)).summary()
+        changes = version_changes(visit.service, record, visit.service.store.versions.find(name, other))
     others = visit.service.store.versions.page(name, 0, _OTHERS_MAX)
     declared, dataset = is_declared(visit.service, name), registered(visit.service, name)
     return _page(
@@ -90,7 +82,7 @@ def version(visit: Visit) -> Response:
         "version.html",
         version_snippets(visit.origin, record, _stack(visit, name)),
         found=True,
-        row=_row(visit, record),
+        row=_rows(visit, [record])[0],
         tags=sorted(record.tags.items(), key=lambda item: (-item[1], item[0])),
         others=[(each.digest, _called(each)) for each in others if each.digest != record.digest],
         other=other,
@@ -118,8 +110,8 @@ def train(visit: Visit) -> Response:
     If a stack trains a model from this dataset, the page proposes what makes the stack take the new model over.
     """
     record = _version(visit)
-    shown = version_shown(visit.service, record)
-    name = shown.registered
+    names = _registered(visit, [record])[record.digest]
+    name = next(iter(names), None)
     if name is None:
         name = dataset_beside(visit.service, container_of(visit), record).name
         visit.audit("dataset registered", dataset=name, version=record.digest)
@@ -150,7 +142,19 @@ def _version(visit: Visit) -> VersionRecord:
     return visit.service.store.versions.find(visit.path("name"), visit.path("digest"))
 
 
-def _row(visit: Visit, record: VersionRecord) -> VersionRow:
+def _registered(visit: Visit, records: Sequence[VersionRecord]) -> dict[str, list[str]]:
+    """The datasets that have the content of versions now, by their digests; the versions' own dataset first."""
+    found = visit.service.store.versions.registered([record.digest for record in records])
+    name = visit.path("name")
+    return {each.digest: sorted(found.get(each.digest, ()), key=lambda other: (other != name, other)) for each in records}
+
+
+def _rows(visit: Visit, records: Sequence[VersionRecord]) -> list[VersionRow]:
+    registered = _registered(visit, records)
+    return [_row(record, registered[record.digest]) for record in records]
+
+
+def _row(record: VersionRecord, registered: list[str]) -> VersionRow:
     return VersionRow(
         record.digest,
         record.digest[:DIGITS],
@@ -160,7 +164,8 @@ def _row(visit: Visit, record: VersionRecord) -> VersionRow:
         record.message,
         record.saved_by,
         record.saved,
-        version_shown(visit.service, record).registered is not None,
+        record.dataset_name in registered,
+        tuple(name for name in registered if name != record.dataset_name),
         link("datasets", record.dataset_name, "versions", record.digest),
     )
 
@@ -168,12 +173,3 @@ def _row(visit: Visit, record: VersionRecord) -> VersionRow:
 def _called(record: VersionRecord) -> str:
     text = f"{record.digest[:DIGITS]}, {record.saved:%Y-%m-%d %H:%M}"
     return f"{text}: {record.message[:60]}" if record.message else text
-
-
-def _manifest(visit: Visit, record: VersionRecord) -> Manifest:
-    url = f"{container_of_version(record)}/{manifest_name(record.digest)}"
-    try:
-        return Manifest.from_bytes(read_version_blob(visit.service, record, url, ANNOTATIONS_BYTES_MAX))
-    except VisionError as error:
-        message = f"The manifest of version {record.digest} cannot be read: {error}."
-        raise ApiError(502, ErrorCode.FAILED_TO_PROCESS, message) from None

@@ -19,6 +19,8 @@ from vision_customization.engine.studio.draft_contents import (
     counts_shown,
     draft_of,
     image_shown,
+    like_of,
+    liked,
     number_of,
     readable,
 )
@@ -44,10 +46,14 @@ W = TypeVar("W", bound=Wire)
 
 @pages.get("/drafts/{draft}/images")
 def images(visit: Visit) -> Response:
-    """Images `start` to `start + count` of those that `tag` and `only` select, as JSON. `edit` is that of the draft's changes
-    which they include, at least."""
+    """Images `start` to `start + count` of those that `tag` and `only` select, as JSON. With `like`, the number of an image,
+    those that are most like it, the nearest first. `edit` is that of the draft's changes which they include, at least."""
     draft = draft_of(visit)
     start, count = visit.number("start", 0, 0, _START_MAX), visit.number("count", 60, 1, IMAGES_MAX)
+    if (number := like_of(visit)) is not None:
+        numbers = liked(visit, draft, number, visit.query("tag"), choice_of(visit))
+        found = visit.service.store.draft_numbers.images(draft.sequence, numbers[start : start + count])
+        return visit.json({"count": len(numbers), "edit": draft.edit, "images": [image_shown(draft, image) for image in found]})
     page = visit.service.store.drafts.page(
         draft.sequence, start, count, tag=visit.query("tag") or None, choice=choice_of(visit)
     )

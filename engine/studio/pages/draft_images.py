@@ -8,7 +8,7 @@ from starlette.responses import Response
 from vision_customization.contract.drafts import BATCH_IMAGES_MAX, ImageChoice
 from vision_customization.engine.store.draft_records import DraftTagRecord
 from vision_customization.engine.studio.dataset_contents import TAG_CHARACTERS_MAX, tone_of
-from vision_customization.engine.studio.draft_contents import draft_of
+from vision_customization.engine.studio.draft_contents import LIKE_MAX, draft_of, like_of, liked
 from vision_customization.engine.studio.draft_facts import ONLY, DraftFacts, facts_of
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.drafts import draft_snippets
@@ -28,7 +28,11 @@ def images(visit: Visit) -> Response:
     only = only if only in set(ImageChoice) else ""
     choice = ImageChoice(only) if only else None
     store = visit.service.store.drafts
-    count = store.page(record.sequence, 0, 1, tag=tag or None, choice=choice).total
+    like = like_of(visit)
+    if like is None:
+        count = store.page(record.sequence, 0, 1, tag=tag or None, choice=choice).total
+    else:
+        count = len(liked(visit, record, like, tag, choice))
     tags = store.tags(record.sequence)
     query = {key: value for key, value in (("tag", tag), ("only", only)) if value}
     return visit.render(
@@ -40,7 +44,9 @@ def images(visit: Visit) -> Response:
         choices=_choices(facts, only),
         count=count,
         at=visit.number("at", 0, 0, max(0, count - 1)),
-        images=_with_query(link("drafts", record.name, "images"), query),
+        images=_with_query(link("drafts", record.name, "images"), query if like is None else {**query, "like": str(like)}),
+        like=None if like is None else store.image(record.sequence, like),
+        like_most=LIKE_MAX,
         tags=tags[:TAGS_SHOWN_MAX],
         more_tags=max(0, len(tags) - TAGS_SHOWN_MAX),
         bulk=_bulk(facts, tags, query),
@@ -59,6 +65,7 @@ def _bulk(facts: DraftFacts, tags: Sequence[DraftTagRecord], query: dict[str, st
         "change": f"{path}/change",
         "counts": f"{path}/counts",
         "label": f"{path}/label",
+        "like": f"{path}/like",
         "query": query,
         "kind": "boxes" if facts.detection else "single" if facts.single else "several",
         "tags": [tag.name for tag in tags[:TAGS_SHOWN_MAX]],

@@ -1,6 +1,7 @@
 """Labelling: one image of a draft after the other, by keys, mouse or touch."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -8,7 +9,8 @@ from starlette.responses import Response
 
 from vision_customization.contract.drafts import ImageChoice
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.engine.store import DraftImageRecord, DraftRecord
+from vision_customization.contract.texts import name_fault
+from vision_customization.engine.store import DraftImageRecord, DraftRecord, ModelRecord, NotFound
 from vision_customization.engine.studio.draft_contents import choice_of, counts_shown, draft_of, image_shown
 from vision_customization.engine.studio.pages.draft_suggestions import suggesting_model
 from vision_customization.engine.studio.routing import Pages
@@ -33,12 +35,17 @@ _CHOICES = {
 
 @pages.get("/drafts/{draft}/label")
 def label(visit: Visit) -> Response:
-    """Label, beginning with the query's `number`; else with the first image of the filter, or the first without labels."""
+    """Label, beginning with the query's `number`; else with the first image of the filter, or the first without labels. With
+    `order=useful`, that is the most useful one to label. The query's `model` suggests labels if it can, else the one that fits
+    the draft."""
     draft = draft_of(visit)
     tag, choice = visit.query("tag"), choice_of(visit)
-    first = _first(visit, draft, tag, choice)
+    ordered = not tag and choice in (None, ImageChoice.UNLABELLED)
+    useful = ordered and visit.query("order") == "useful"
+    first = _most_useful(visit, draft) if useful else ()
+    first = first or _first(visit, draft, tag, choice)
     number = first[0].number if first else None
-    model = suggesting_model(visit.service.store, draft)
+    model = _suggesting(visit, draft)
     return visit.render(
         "draft_label.html",
         draft=draft,
@@ -49,6 +56,8 @@ def label(visit: Visit) -> Response:
         model="" if model is None else model.name,
         filter=urlencode(_filter(tag, choice)),
         filtered=_in_words(tag, choice),
+        ordered=ordered,
+        useful=useful,
         data={**counts_shown(visit, draft), "first": [image_shown(draft, image) for image in first]},
         snippets=label_snippets(visit.origin, draft, number),
     )
@@ -69,6 +78,22 @@ def near(visit: Visit) -> Response:
         choice=choice_of(visit),
     )
     return visit.json({"images": [image_shown(draft, image) for image in images]})
+
+
+def _most_useful(visit: Visit, draft: DraftRecord) -> tuple[DraftImageRecord, ...]:
+    """The image to begin with; none if the query names one, or no worker has looked at an unlabelled one yet."""
+    if visit.query("number"):
+        return ()
+    numbers, _ = visit.parts.likeness.next_numbers(draft, 1)
+    return visit.service.store.draft_numbers.images(draft.sequence, numbers)
+
+
+def _suggesting(visit: Visit, draft: DraftRecord) -> ModelRecord | None:
+    store, name = visit.service.store, visit.query("model")
+    with suppress(NotFound):  # it was deleted since
+        if not name_fault(name) and (named := suggesting_model(store, draft, name)) is not None:
+            return named
+    return suggesting_model(store, draft)
 
 
 def _first(visit: Visit, draft: DraftRecord, tag: str, choice: ImageChoice | None) -> tuple[DraftImageRecord, ...]:

@@ -12,6 +12,7 @@ from vision_customization.engine.drafts.changes import changes_of, saved_as
 from vision_customization.engine.drafts.errors import BaseNotReady
 from vision_customization.engine.drafts.merging import merge_draft
 from vision_customization.engine.drafts.saving import Report
+from vision_customization.engine.orders.drafts import delete_draft
 from vision_customization.engine.orders.versions import save_and_register
 from vision_customization.engine.store import DraftRecord, VersionRecord
 from vision_customization.engine.studio.draft_contents import container_of, draft_of
@@ -104,7 +105,7 @@ def delete(visit: Visit) -> Response:
     if not may_delete(visit, record):
         message = f"'{record.created_by}' began the draft '{record.name}'. Only they or an owner may delete it."
         raise ApiError(403, ErrorCode.UNAUTHORIZED, message)
-    visit.service.store.drafts.delete(record.name)
+    delete_draft(visit.service, record.name)
     visit.audit("draft deleted", draft=record.name, changed=record.changed)
     return visit.redirect("/studio/drafts")
 

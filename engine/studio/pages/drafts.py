@@ -80,20 +80,26 @@ def drafts(visit: Visit) -> Response:
 
 @pages.post("/drafts", role=Role.LABELER)
 def begin(visit: Visit) -> Response:
-    """Begin a draft of the dataset `base`, or an empty one of a `kind` with `tags`, one per line. While the dataset is being
-    read, the answer is a page that asks again."""
+    """Begin a draft of the dataset `base`, or of its `version`, or an empty one of a `kind` with `tags`, one per line. While
+    the dataset is being read, the answer is a page that asks again. A script gets the draft's name as JSON, or a refusal."""
     container = container_of(visit)
     base, name = visit.form.get("base", "").strip(), visit.form.get("name", "").strip()
     order = _order(visit, base, name)
     try:
         draft = _opened(visit, container, name or base, order, named=bool(name))
     except BaseNotReady:
+        if visit.wants_json:
+            raise
         return waits(visit, base, f"Begin a draft of {base}", "/studio/drafts", {"base": base, "name": name})
     except ImagesElsewhere as error:
+        if visit.wants_json:
+            raise
         return visit.render(
             "draft_elsewhere.html", 400, base=base, message=str(error), command=copy_command(visit.origin, base, container.url)
         )
     visit.audit("draft begun", draft=draft.name, dataset=draft.dataset_name)
+    if visit.wants_json:
+        return visit.json({"name": draft.name}, 201)
     return visit.redirect(link("drafts", draft.name, *(["import"] if not draft.images else [])))
 
 
@@ -110,12 +116,13 @@ def free_name(store: Store, wanted: str) -> str:
 
 def _order(visit: Visit, base: str, name: str) -> DraftCreate:
     """What the form asks for. Refuses with 400 what it lacks."""
-    if base and registered(visit.service, base) is None:
+    version = visit.form.get("version", "")
+    if base and not version and registered(visit.service, base) is None:
         raise NotFound("dataset", base)
     if fault := name_fault(name) if name or not base else None:
         raise invalid(f"{sentence(fault)}." if name else "Give the dataset a name.", target="name")
     if base:
-        return DraftCreate(base_dataset=base)
+        return DraftCreate(base_dataset=base, base_version=version or None)
     if registered(visit.service, name) is not None:
         raise invalid(f"There is a dataset '{name}' already. To label it, open it and choose Label.", target="name")
     kind = visit.form.get("kind", "")

@@ -1,4 +1,5 @@
-"""Try it out: what a model finds in a picture of the visitor's. The engine keeps neither the picture nor the answer."""
+"""Try it out: what a model finds in a picture of the visitor's. The engine keeps neither the picture nor the answer, unless the
+visitor adds the picture to a draft (`try_draft`)."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -70,15 +71,15 @@ def try_out(visit: Visit) -> Response:
     store = visit.service.store
     published = [record.name for record in store.published.page(0, LISTED_MAX)]
     models = [record.name for record in store.models.newest(LISTED_MAX, (ModelStatus.SUCCEEDED,))]
-    asked = visit.query("model") or next(iter([*published, *models]), "")
+    name = visit.query("model") or next(iter([*published, *models]), "")
     tried, problem, status = None, None, 200
-    if asked:
+    if name:
         try:
-            tried = _tried(visit, asked)
+            tried = _tried(visit, name)
         except ApiError as error:
             problem, status = str(error), error.status
-    if tried is not None and asked not in (*published, *models):
-        models.append(asked)
+    if tried is not None and name not in (*published, *models):
+        models.append(name)
     return visit.render(
         "try.html",
         status,
@@ -93,13 +94,13 @@ def try_out(visit: Visit) -> Response:
 @pages.get("/try/model")
 def model(visit: Visit) -> Response:
     """Another model, for a page that keeps its results."""
-    return visit.json(asdict(_tried(visit, _asked(visit))))
+    return visit.json(asdict(_tried(visit, asked(visit))))
 
 
 @pages.post("/try", role=Role.READER, takes_uploads=True)
 async def analyze(visit: Visit) -> Response:
     """What `imageanalysis:analyze` answers, for a body that it takes."""
-    name, analyzer = _asked(visit), visit.parts.analyzer
+    name, analyzer = asked(visit), visit.parts.analyzer
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(visit.request)
         return Response(await analyzer.custom(name, url, image, API_VERSION, at_work=False), media_type=JSON)
@@ -108,7 +109,7 @@ async def analyze(visit: Visit) -> Response:
 @pages.post("/try/products", role=Role.READER, takes_uploads=True)
 async def recognize(visit: Visit) -> Response:
     """The result of a product recognition run, at once and without a run."""
-    name, analyzer = _asked(visit), visit.parts.analyzer
+    name, analyzer = asked(visit), visit.parts.analyzer
     await run_in_threadpool(_check_recognizing, visit.service, name)
     with analyzer.waiting.seat(WAITING_MAX):
         url, image = await read_image(visit.request)
@@ -135,7 +136,8 @@ def code(visit: Visit) -> Response:
     return visit.json({"snippets": analyze_snippets(visit.origin, name, kind, picture, threshold)})
 
 
-def _asked(visit: Visit) -> str:
+def asked(visit: Visit) -> str:
+    """The query's `model`. Refuses with 400 if there is none."""
     name = visit.query("model")
     if not name:
         raise invalid("`model` is missing: name a model that has succeeded, or a published name.", target="model")

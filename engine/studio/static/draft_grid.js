@@ -20,7 +20,7 @@ const BOXES_MAX = 100;
 const TAGS_MAX = 5;
 const KEYS = 9;
 
-/** @type {{labels: string, remove: string, restore: string, change: string, counts: string, label: string, query: Record<string, string>, kind: string, tags: string[], batch: number}} */
+/** @type {{labels: string, remove: string, restore: string, change: string, counts: string, label: string, like: string, query: Record<string, string>, kind: string, tags: string[], batch: number}} */
 const page = JSON.parse(document.getElementById("bulk")?.textContent ?? "null");
 
 /**
@@ -147,7 +147,8 @@ class Desk {
    */
   #all(action, tag) {
     if (this.grid.count <= page.batch || this.grid.selected < this.grid.count || this.#seen === null) return false;
-    const { tag: onlyTag, only } = page.query;
+    const { tag: onlyTag, only, like } = page.query;
+    if (like) return false; // how alike images are is no filter of the draft
     const filter = { ...(only ? { only } : {}), ...(onlyTag ? { onlyTag } : {}) };
     const order = { action, ...(tag ? { tag } : {}), ...filter, seen: this.#seen };
     this.#change(() => changeAll(page.change, order, page.kind === "several", ({ doing, done, of }) => this.#show(`${doing}:`, done, of, false)));
@@ -376,6 +377,8 @@ if (list && page) {
   document.getElementById("no-tag")?.addEventListener("click", () => desk.give(""));
   document.getElementById("remove-selected")?.addEventListener("click", () => desk.remove());
   document.getElementById("restore-selected")?.addEventListener("click", () => desk.restore());
+  const moreLike = () => desk.grid.leave(({ position }) => `${page.like}/${position}`);
+  document.getElementById("more-like")?.addEventListener("click", moreLike);
   document.getElementById("work-stop")?.addEventListener("click", () => desk.stop());
   document.getElementById("undo")?.addEventListener("click", () => desk.undo());
   document.getElementById("tally")?.addEventListener("click", (event) => {
@@ -391,7 +394,8 @@ if (list && page) {
       return;
     }
     if (isForField(event)) return;
-    if (event.key === "b") document.getElementById("show-boxes")?.click();
+    if (event.key === "m" && !event.repeat) moreLike();
+    else if (event.key === "b") document.getElementById("show-boxes")?.click();
     if (!labels || event.repeat) return;
     const tag = /^[1-9]$/.test(event.key) ? page.tags[Number(event.key) - 1] : undefined;
     if (tag !== undefined) desk.give(tag);

@@ -99,11 +99,19 @@ export class Grid {
   }
 
   open() {
+    this.leave((cell) => cell.page);
+  }
+
+  /**
+   * Go on to a page about the first selected cell, or the active one. Coming back leads to it.
+   * @param {(cell: import("./grid_pages.js").Cell) => string} address
+   */
+  leave(address) {
     const index = firstSelected(this.#selection, 1)[0] ?? this.#active;
     const data = this.pages.at(index) ?? this.#shown.get(index)?.data;
     if (data) {
       history.replaceState({ ...history.state, at: index }, "");
-      location.assign(data.page);
+      location.assign(address(data));
     }
   }
 

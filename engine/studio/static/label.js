@@ -3,6 +3,7 @@
 
 import { byId } from "./elements.js";
 import { commandOf, isCharacter } from "./label_keys.js";
+import { takeRemembered } from "./label_order.js";
 import { Saver } from "./label_saver.js";
 import { Labelling } from "./label_session.js";
 import { SignIn } from "./label_sign_in.js";
@@ -12,6 +13,7 @@ import { isForField, say } from "./studio.js";
 /** Keys that may be held down. */
 const REPEATS = new Set(["nudge", "before", "after", "undo", "redo", "zoomIn", "zoomOut"]);
 
+takeRemembered();
 const place = document.getElementById("label");
 if (place) begin(place);
 

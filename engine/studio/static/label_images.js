@@ -75,7 +75,7 @@ export class DraftImages {
   arrived(image) {
     this.#fresh.set(image.number, performance.now());
     const kept = this.#keep(this.withUnsaved(image));
-    if (this.#isLabelled(image.number)) this.lanes.unlabelled = excluding(this.lanes.unlabelled, [image.number]);
+    if (this.isLabelled(image.number)) this.lanes.unlabelled = excluding(this.lanes.unlabelled, [image.number]);
     return kept;
   }
 
@@ -95,7 +95,7 @@ export class DraftImages {
     this.#keep({ ...old, ...changes });
     if (changes.eTag !== undefined) this.#fresh.set(number, performance.now());
     const { unlabelled } = this.lanes;
-    if (changes.labels) this.lanes.unlabelled = this.#isLabelled(number) ? excluding(unlabelled, [number]) : including(unlabelled, number);
+    if (changes.labels) this.lanes.unlabelled = this.isLabelled(number) ? excluding(unlabelled, [number]) : including(unlabelled, number);
   }
 
   /**
@@ -160,8 +160,8 @@ export class DraftImages {
     return picture;
   }
 
-  /** @param {number} number */
-  #isLabelled(number) {
+  /** Whether an image is known to be labelled. @param {number} number */
+  isLabelled(number) {
     const image = this.#known.get(number);
     return image !== undefined && (image.labels.length > 0 || image.empty);
   }
@@ -226,6 +226,6 @@ export class DraftImages {
     const now = this.lanes[name];
     if (now.low !== lane.low || now.high !== lane.high) return; // it began elsewhere meanwhile
     this.lanes[name] = (way === "after" ? extended : preceded)(now, numbers, ASKED);
-    if (name === "unlabelled") this.lanes.unlabelled = excluding(this.lanes.unlabelled, numbers.filter((number) => this.#isLabelled(number)));
+    if (name === "unlabelled") this.lanes.unlabelled = excluding(this.lanes.unlabelled, numbers.filter((number) => this.isLabelled(number)));
   }
 }

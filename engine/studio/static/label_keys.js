@@ -6,7 +6,7 @@
 /** @typedef {{does: string, [detail: string]: unknown}} Command */
 
 /** @type {Record<string, string>} */
-const BOTH = { a: "before", d: "after", x: "skip", Enter: "on" };
+const BOTH = { a: "before", d: "after", x: "skip", m: "moreLike", Enter: "on" };
 /** @type {Record<string, string>} */
 const ONE_TAG = { 0: "clear", Backspace: "clear", Delete: "clear", n: "newTag" };
 /** @type {Record<string, string>} */

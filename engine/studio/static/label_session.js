@@ -8,6 +8,7 @@ import { Refused, callEngine } from "./engine_calls.js";
 import { NO_HISTORY, recorded, redone, sameContent, undone } from "./label_history.js";
 import { DraftImages } from "./label_images.js";
 import { NoticeLine, noticeOf } from "./label_notice.js";
+import { LabelOrder } from "./label_order.js";
 import { contentOf } from "./label_queue.js";
 import { Suggestions, suggestionInWords } from "./label_suggestions.js";
 import { TagList, withTag } from "./label_tags.js";
@@ -58,6 +59,7 @@ export class Labelling {
     this.counts = { images: data.images, unlabelled: data.unlabelled };
     this.images = new DraftImages(address, query, data.first, (image) => this.#withUnsaved(image));
     this.tags = new TagList(data.tags, { boxes: this.hasBoxes, chosen: (tag) => this.run({ does: "setTag", tag }) });
+    this.order = new LabelOrder(address, this.images);
     this.suggestions = new Suggestions(address, model);
     this.notice = new NoticeLine((choice) => this.run({ does: choice }));
     this.slot = byId("picture", HTMLElement);
@@ -142,6 +144,7 @@ export class Labelling {
       case "paste": editor?.addAll(this.#copied, true); return;
       case "zoomIn": case "zoomOut": return editor?.zoom(command.does === "zoomIn");
       case "zoomAll": return editor?.sheet.zoomAll();
+      case "moreLike": return byId("more-like", HTMLAnchorElement).click();
       case "leave": editor?.leave(); return;
     }
   }
@@ -228,7 +231,7 @@ export class Labelling {
 
   async #goOn() {
     const { number } = this.#image;
-    const unlabelled = !this.#isFiltered && this.counts.unlabelled > 0 ? await this.images.unlabelledAfter(number) : null;
+    const unlabelled = !this.#isFiltered && this.counts.unlabelled > 0 ? await this.order.after(number) : null;
     const next = unlabelled ?? (await this.images.beside(number, "after"));
     if (next !== null) await this.#show(next);
     else say(this.counts.unlabelled ? "This is the last image." : "This is the last image. All images are labelled.");
@@ -236,7 +239,8 @@ export class Labelling {
 
   /** @param {"before" | "after"} way */
   async #step(way) {
-    const next = await this.images.beside(this.#image.number, way);
+    const { number } = this.#image;
+    const next = (await this.order.step(number, way)) ?? (await this.images.beside(number, way));
     if (next !== null) await this.#show(next);
     else say(way === "after" ? "This is the last image." : "This is the first image.");
   }
@@ -279,7 +283,10 @@ export class Labelling {
     byId("image-name", HTMLElement).textContent = image.fileName;
     const query = new URLSearchParams(this.filter);
     query.set("number", String(image.number));
+    if (this.order.isUseful) query.set("order", "useful");
+    byId("more-like", HTMLAnchorElement).href = `${this.address}/like/${image.number}`;
     history.replaceState(history.state, "", `${location.pathname}?${query}`);
+    this.order.shown(image.number);
     this.images.prepare(image.number, !this.#isFiltered && this.counts.unlabelled > 0);
     if (this.images.age(image.number) > STALE_MS) this.#check(image);
   }
@@ -415,6 +422,7 @@ export class Labelling {
   /** @param {import("./label_queue.js").Theirs} now */
   #saved(now) {
     const { eTag, state, changedBy, changedDateTime } = now;
+    this.order.saved();
     this.images.update(now.number, { eTag, state, changedBy, changedDateTime, theirs: undefined });
     if (now.number !== this.#image.number) return;
     this.#image = this.images.known(now.number) ?? this.#image;

@@ -117,6 +117,7 @@ class TryOut {
         });
       });
       result.answered(value, milliseconds);
+      this.list.dispatchEvent(new CustomEvent("tried", { detail: result })); // who may add pictures to drafts has a script for it
     } catch (error) {
       if (result.leaves.signal.aborted) return;
       result.refused(error);

@@ -44,6 +44,17 @@ VERSION: dict[str, Any] = {
     "message": "März",
     "savedBy": "ada",
     "savedDateTime": WHEN,
+    "registered": [],
+}
+
+DATASET: dict[str, Any] = {
+    "name": "trees",
+    "annotationKind": "imageClassification",
+    "annotationFileUris": [VERSION["annotationFileUri"]],
+    "customProperties": {"managedBy": "studio"},
+    "createdDateTime": WHEN,
+    "updatedDateTime": WHEN,
+    "eTag": "e",
 }
 
 
@@ -81,7 +92,25 @@ def test_begin(vision: Vision, service: FakeService, arguments: list[str], body:
     assert (request.method, request.path, request.json) == ("PUT", "/computervision/drafts/shelf", body)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--from", "trees", "--kind", "imageClassification"]])
+@pytest.mark.parametrize("wanted", [f"sha256:{DIGEST}", DIGEST, "latest"])
+def test_begin_with_a_version(vision: Vision, service: FakeService, wanted: str) -> None:
+    answers = {"GET": {"value": [VERSION]} if wanted == "latest" else VERSION, "PUT": DRAFT}
+    service.handler = lambda request: Answer(200, answers[request.method])
+    assert vision("drafts", "begin", "shelf", "--from", "trees", "--version", wanted).code == 0
+    looked, begun = service.received
+    assert looked.path == "/computervision/datasets/trees/versions" + ("" if wanted == "latest" else f"/{DIGEST}")
+    assert begun.json == {"baseDataset": "trees", "baseVersion": DIGEST, "tags": []}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--from", "trees", "--kind", "imageClassification"],
+        ["--kind", "imageClassification", "--version", "latest"],
+        ["--from", "trees", "--version", "March"],
+    ],
+)
 def test_begin_needs_to_know_with_what(vision: Vision, service: FakeService, arguments: list[str]) -> None:
     assert vision("drafts", "begin", "shelf", *arguments).code == 2
     assert service.received == []
@@ -97,13 +126,43 @@ def test_merge(vision: Vision, service: FakeService, conflicts: int, code: int) 
     assert vision("drafts", "merge", "shelf", "--json").json == counts
 
 
-@pytest.mark.parametrize("registered", [None, "trees"])
-def test_save(vision: Vision, service: FakeService, registered: str | None) -> None:
-    service.handler = lambda _: Answer(200, {**VERSION, **({"registered": registered} if registered else {})})
+@pytest.mark.parametrize("registered", [[], ["trees-march"], ["trees", "trees-march"]])
+def test_save(vision: Vision, service: FakeService, registered: list[str]) -> None:
+    service.handler = lambda _: Answer(200, {**VERSION, "registered": registered})
     ran = vision("drafts", "save", "shelf", "--message", "März")
     assert service.received[0].json == {"message": "März"}
     assert f"sha256:{DIGEST}" in ran.out
-    assert (f"vision datasets pull trees --version sha256:{DIGEST} --to FILE.json" in ran.err) == (registered is None)
+    assert (f"vision datasets pull trees --version sha256:{DIGEST} --to FILE.json" in ran.err) == ("trees" not in registered)
+    assert ran.out.count("registered as") == len(registered)
+
+
+@pytest.mark.parametrize("of", [[], ["--of", "shelf"]])
+def test_register_a_version(vision: Vision, service: FakeService, of: list[str]) -> None:
+    version, posted = {**VERSION, "datasetName": of[-1] if of else "trees"}, []
+
+    def answer(request: Received) -> Answer:
+        if request.method == "GET":
+            return Answer(200, version)
+        posted.append(request)
+        if not request.json["replace"]:
+            return Answer(409, {"error": {"code": "DatasetAlreadyExists", "message": "The name 'trees' is taken."}})
+        return Answer(200, DATASET)
+
+    service.handler = answer
+    arguments = ("datasets", "register", "trees", "--version", f"sha256:{DIGEST}", *of)
+    ran = vision(*arguments)
+    assert (ran.code, "The name 'trees' is taken." in ran.err) == (3, True)
+    assert vision(*arguments, "--replace", "--json").json == DATASET
+    assert posted[-1].path == f"/computervision/datasets/{version['datasetName']}/versions/{DIGEST}:register"
+    assert posted[-1].json == {"datasetName": "trees", "replace": True}
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--of", "trees", "--uri", "https://x/c/t.json"], ["--version", "latest", "--uri", "https://x/c/t.json"]]
+)
+def test_register_needs_one_content(vision: Vision, service: FakeService, arguments: list[str]) -> None:
+    assert vision("datasets", "register", "trees", *arguments).code == 2
+    assert service.received == []
 
 
 def test_delete(vision: Vision, service: FakeService) -> None:

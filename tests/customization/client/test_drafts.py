@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.customization.cli.test_drafts import DIGEST, DRAFT, VERSION
+from tests.customization.cli.test_drafts import DATASET, DIGEST, DRAFT, VERSION
 from tests.customization.fake_service import Answer, FakeService
 from vision_customization.contract.content import ImageLabel
 from vision_customization.contract.drafts import BatchImage, BulkAction, BulkOrder, ImageChoice
@@ -61,6 +61,20 @@ COUNTS = {"taken": 0, "kept": 0, "added": 0, "removed": 0, "conflicts": 0}
         (lambda c: c.delete_draft("d"), "DELETE", "drafts/d", None, {}),
         (lambda c: list(c.list_versions("t")), "GET", "datasets/t/versions", None, {"value": [VERSION]}),
         (lambda c: c.get_version("t", DIGEST), "GET", f"datasets/t/versions/{DIGEST}", None, VERSION),
+        (
+            lambda c: c.begin_draft("d", base_dataset="t", base_version=DIGEST),
+            "PUT",
+            "drafts/d",
+            {"baseDataset": "t", "baseVersion": DIGEST, "tags": []},
+            DRAFT,
+        ),
+        (
+            lambda c: c.register_version("t", DIGEST, name="e"),
+            "POST",
+            f"datasets/t/versions/{DIGEST}:register",
+            {"datasetName": "e", "replace": False},
+            DATASET,
+        ),
     ],
 )
 def test_calls(
@@ -79,6 +93,13 @@ def test_a_page_of_images(service: FakeService) -> None:
     assert (page.count, page.value[0].file_name) == (1, "ö.png")
     query = service.received[0].query
     assert (query["only"], query["tag"], query["skip"], query["top"]) == ("unlabelled", "ö", "4", "2")
+
+
+def test_two_versions_compared(service: FakeService) -> None:
+    service.handler = lambda _: Answer(200, {"changes": ["x"]})
+    assert service.client().version_changes("t", DIGEST, "c" * 64) == ["x"]
+    [request] = service.received
+    assert (request.path, request.query["from"]) == (f"/computervision/datasets/t/versions/{DIGEST}/changes", "c" * 64)
 
 
 def test_a_picture_is_sent_as_it_is(service: FakeService) -> None:

@@ -245,7 +245,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> dict[str, Manifest]:
         assert (url, kind) == (CONTAINER, "imageClassification")
         if digest not in contents:
             raise ContentMissing(digest, url)
-        return StoredContent(digest, contents[digest], (f"{CONTAINER}/annotations/1.json",))
+        return StoredContent(digest, contents[digest], (f"{CONTAINER}/annotations/1.json",), {})
 
     monkeypatch.setattr("vision_customization.customization.resources.dataset.find_stored", find)
     return contents

@@ -58,6 +58,8 @@ OPERATIONS = {
     "/computervision/datasets/{name}/versions/{digest}/images/{file}": {"get"},
     "/computervision/datasets/{name}/versions/{digest}/base/{number}": {"get"},
     "/computervision/datasets/{name}/versions/{digest}/annotations": {"get"},
+    "/computervision/datasets/{name}/versions/{digest}/changes": {"get"},
+    "/computervision/datasets/{name}/versions/{digest}:register": {"post"},
     "/computervision/datasets/{name}/versions/{digest}": {"get"},
     "/computervision/datasets/{name}/versions": {"get"},
     "/computervision/datasets": {"get"},

@@ -78,7 +78,7 @@ def test_from_nothing_to_a_dataset(labelled: World) -> None:
         3,
         {"cat": 2, "dög": 1},
         "first",
-        "d",
+        ["d"],
     )
     assert version["changes"] == ["2 images added to 'cat' (0 → 2)", "1 image added to 'dög' (0 → 1)"]
     dataset = ok(labelled.call("GET", "datasets/d"))
@@ -163,7 +163,7 @@ def test_what_a_stack_declares_is_not_changed(labelled: World) -> None:
     uris = ["https://account.blob.core.windows.net/training/annotations/declared.json"]
     labelled.register("d", annotationFileUris=uris, customProperties={"managedBy": "pulumi:photos/dev"})
     version = ok(labelled.call("POST", "drafts/d:save", json={}))
-    assert "registered" not in version
+    assert version["registered"] == []
     assert ok(labelled.call("GET", "datasets/d"))["annotationFileUris"] == uris
 
 
@@ -404,3 +404,286 @@ def test_secrets_stay_here(labelled: World) -> None:
     ok(labelled.call("POST", "drafts/d:save", json={}))
     assert "SECRET" not in labelled.call("GET", "datasets/d").text
     assert b"SECRET" not in b"".join(labelled.container.blobs.values())
+
+
+def save(world: World, draft: str = "d", **body: object) -> Any:  # noqa: ANN401 - JSON
+    """A version, whose files the engine can read."""
+    version = ok(world.call("POST", f"drafts/{draft}:save", json=body))
+    root = world.container.url
+    world.blobs.content.update({f"{root}/{name}": data for name, data in world.container.blobs.items()})
+    return version
+
+
+def coco_of(world: World, version: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(world.blobs.content[version["annotationFileUri"]])
+
+
+def registered(world: World, digest: str) -> Any:  # noqa: ANN401 - JSON
+    version = ok(world.call("GET", f"datasets/d/versions/{digest}"))
+    [listed] = [each for each in ok(world.call("GET", "datasets/d/versions"))["value"] if each["digest"] == digest]
+    assert listed == version
+    return version["registered"]
+
+
+def test_a_version_says_where_it_is_registered(labelled: World) -> None:
+    version, digest = save(labelled), ok(labelled.call("GET", "datasets/d/versions"))["value"][0]["digest"]
+    assert registered(labelled, digest) == ["d"], "by its file, before a worker has read it"
+    document = coco_of(labelled, version)
+    # The same content, from two files of other names, in another order, without the draft's empty tag.
+    images, labels, tags = document["images"], document["annotations"], document["categories"]
+    halves = {
+        "images": images[::-1],
+        "annotations": labels,
+        "categories": [tag for tag in tags if tag["name"] != "dog"],
+    }
+    labelled.register("stack", annotationFileUris=["https://account.blob.core.windows.net/training/annotations/7.json"])
+    assert registered(labelled, digest) == ["d"]
+    index(labelled.store, "stack", halves)
+    assert registered(labelled, digest) == ["d", "stack"]
+    labelled.register("likewise", annotationKind="imageMultiLabelClassification")
+    index(labelled.store, "likewise", document)
+    labelled.register("changed")
+    index(labelled.store, "changed", {**document, "annotations": labels[1:]})
+    labelled.register("elsewhere")
+    index(
+        labelled.store,
+        "elsewhere",
+        {**document, "images": [{**each, "absolute_url": f"https://x/{each['id']}.png"} for each in images]},
+    )
+    assert registered(labelled, digest) == ["d", "stack"], "the others have another content, or nobody knows"
+    labelled.store.datasets.update("stack", annotation_file_uris=["https://account.blob.core.windows.net/training/8.json"])
+    assert registered(labelled, digest) == ["d"], "until a worker has read the files that it has now"
+    assert labelled.call("DELETE", "datasets/d").status_code == 204
+    assert registered(labelled, digest) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"annotations": [{"id": 99, "image_id": 1, "category_id": 77}]},
+        {"annotations": [{"id": 99, "image_id": 1}]},
+        {"images": [{"id": 99, "width": 60, "height": 80, "file_name": "x.png"}]},
+    ],
+    ids=["no such tag", "no tag", "no address"],
+)
+def test_files_that_hold_more_than_can_be_read_are_not_a_versions_content(labelled: World, broken: dict[str, Any]) -> None:
+    version = save(labelled)
+    document = coco_of(labelled, version)
+    labelled.register("other")
+    index(labelled.store, "other", {section: [*entries, *broken.get(section, [])] for section, entries in document.items()})
+    assert registered(labelled, version["digest"]) == ["d"]
+
+
+def test_boxes_count_for_where_a_version_is_registered(world: World) -> None:
+    ok(begin(world, annotationKind=DETECTION), 201)
+    ok(add(world), 201)
+    ok(label(world, 0, {"tag": "cat", "bbox": BOX}, {"tag": "cat", "bbox": [0.5, 0.5, 0.25, 1 / 3]}))
+    version = save(world)
+    document = coco_of(world, version)
+    moved = [{**each, "bbox": [0.5, 0.5, 0.25, 0.3]} for each in document["annotations"]]
+    for name, labels in (("same", document["annotations"][::-1]), ("moved", moved)):
+        world.register(name, annotationKind=DETECTION)
+        index(world.store, name, {**document, "annotations": labels})
+    assert registered(world, version["digest"]) == ["d", "same"]
+
+
+def register(world: World, digest: str, **body: object) -> httpx.Response:
+    return world.call("POST", f"datasets/d/versions/{digest}:register", json=body)
+
+
+def test_a_version_is_registered_under_a_name(labelled: World) -> None:
+    first = save(labelled)
+    dataset = ok(register(labelled, first["digest"], datasetName="d-beside"), 201)
+    assert (dataset["name"], dataset["annotationFileUris"]) == ("d-beside", [first["annotationFileUri"]])
+    assert (dataset["customProperties"], dataset["authentication"]) == ({"managedBy": "studio"}, {"kind": "sas"})
+    again = ok(register(labelled, first["digest"], datasetName="d-beside"))
+    assert again["eTag"] == dataset["eTag"], "nothing is changed"
+    assert registered(labelled, first["digest"]) == ["d", "d-beside"]
+    ok(label(labelled, 0, {"tag": "dög"}))
+    second = save(labelled)
+    assert registered(labelled, first["digest"]) == ["d-beside"]
+    # Back to the first one.
+    status, code, message = error(register(labelled, first["digest"]))
+    assert (status, code) == (409, "DatasetAlreadyExists")
+    assert message.startswith("The name 'd' is taken by a dataset with other content. Choose another name, or pass `replace`")
+    assert registered(labelled, second["digest"]) == ["d"]
+    back = ok(register(labelled, first["digest"], replace=True))
+    assert back["annotationFileUris"] == [first["annotationFileUri"]]
+    assert (registered(labelled, first["digest"]), registered(labelled, second["digest"])) == (["d", "d-beside"], [])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (
+            {"customProperties": {"managedBy": "pulumi:photos/dev"}},
+            "The Pulumi stack `photos/dev` declares the dataset 'taken', so only the stack changes it.",
+        ),
+        ({"annotationKind": DETECTION}, "The dataset 'taken' is of kind imageObjectDetection, and the version of kind"),
+    ],
+    ids=["declared", "another kind"],
+)
+def test_a_dataset_that_a_version_never_replaces(labelled: World, dataset: dict[str, Any], message: str) -> None:
+    version = save(labelled)
+    before = ok(labelled.register("taken", **dataset), 201)
+    status, code, text = error(register(labelled, version["digest"], datasetName="taken", replace=True))
+    assert (status, code) == (409, "DatasetAlreadyExists")
+    assert message in text
+    assert ok(labelled.call("GET", "datasets/taken")) == before
+
+
+@pytest.mark.parametrize(
+    ("digest", "body", "status"),
+    [("0" * 64, {}, 404), ("7", {}, 400), (None, {"datasetName": "not a name/"}, 400), (None, {"replace": "perhaps"}, 400)],
+)
+def test_a_registration_that_asks_for_nonsense(labelled: World, digest: str | None, body: dict[str, Any], status: int) -> None:
+    version = save(labelled)
+    assert register(labelled, digest or version["digest"], **body).status_code == status
+
+
+def test_a_version_in_another_container_is_not_registered(labelled: World, build_world: BuildWorld) -> None:
+    version = save(labelled)
+    moved = build_world(
+        labelled.settings, studio_container=replace(labelled.container, url="https://b.blob.core.windows.net/c")
+    )
+    for reply in (
+        register(moved, version["digest"], datasetName="e"),
+        moved.call("PUT", "drafts/e", json={"baseDataset": "d", "baseVersion": version["digest"]}),
+    ):
+        status, _, message = error(reply)
+        assert status == 400
+        assert "Set VISION_ENGINE_STUDIO_CONTAINER to the container of the version" in message
+    assert moved.call("GET", "datasets/e").status_code == moved.call("GET", "drafts/e").status_code == 404
+
+
+def test_two_versions_compared(labelled: World) -> None:
+    first = save(labelled)
+    ok(label(labelled, 0, {"tag": "dög"}))
+    second = save(labelled)
+    path = "datasets/d/versions"
+    asked = f"{path}/{second['digest']}/changes?from={first['digest']}"
+    assert ok(labelled.call("GET", asked)) == {"changes": ["1 image retagged 'cat' → 'dög'"]}
+    asked = f"{path}/{first['digest']}/changes?from={second['digest']}"
+    assert ok(labelled.call("GET", asked)) == {"changes": ["1 image retagged 'dög' → 'cat'"]}
+    assert ok(labelled.call("GET", f"{path}/{first['digest']}/changes?from={first['digest']}")) == {"changes": []}
+    assert labelled.call("GET", f"{path}/{first['digest']}/changes").status_code == 400
+    assert labelled.call("GET", f"{path}/{first['digest']}/changes?from={'0' * 64}").status_code == 404
+    labelled.blobs.content[f"{labelled.container.url}/manifests/{first['digest']}.json"] = b"{"
+    status, code, message = error(labelled.call("GET", asked))
+    assert (status, code) == (502, "FailedToProcess")
+    assert f"The manifest of version {first['digest']} cannot be read" in message
+
+
+def of_version(world: World, digest: str, name: str = "old", **body: object) -> httpx.Response:
+    return world.call("PUT", f"drafts/{name}", json={"baseDataset": "d", "baseVersion": digest, **body})
+
+
+def test_a_draft_begins_with_a_version(labelled: World) -> None:
+    first = save(labelled)
+    ok(label(labelled, 0, {"tag": "dög"}))
+    second = save(labelled)
+    draft = ok(of_version(labelled, first["digest"]), 201)
+    assert (draft["images"], draft["labels"], draft["changedImages"], draft["unlabelledImages"]) == (3, 3, 0, 0)
+    assert draft["tags"] == [
+        {"name": "cat", "images": 2, "labels": 2},
+        {"name": "dog", "images": 0, "labels": 0},
+        {"name": "dög", "images": 1, "labels": 1},
+    ]
+    assert draft["base"] == {"datasetName": "d", "annotationFileUris": [first["annotationFileUri"]], "moved": True}
+    images = ok(labelled.call("GET", "drafts/old/images"))["value"]
+    assert [(each["fileName"], each["labels"], each["state"], each["width"]) for each in images] == [
+        ("0.png", [{"tag": "cat"}], "same", 60),
+        ("1.png", [{"tag": "cat"}], "same", 60),
+        ("2.png", [{"tag": "dög"}], "same", 60),
+    ]
+    pinned = [name for name in labelled.container.blobs if (of := draft_of(name)) and of[0] == draft["id"]]
+    assert len(pinned) == 2, "the content and the annotation file stay"
+    assert ok(labelled.call("GET", "drafts/old/changes")) == {"changes": []}
+    # It is a branch of the old version: what the dataset has now is merged, and not overwritten.
+    assert "Merge the draft first" in error(labelled.call("POST", "drafts/old:save", json={}))[2]
+    ok(labelled.call("PUT", "drafts/old/images/1/labels", json={"labels": [{"tag": "cow"}]}))
+    index(labelled.store, "d", coco_of(labelled, second))
+    assert ok(labelled.call("POST", "drafts/old:merge")) == {"taken": 1, "kept": 0, "added": 0, "removed": 0, "conflicts": 0}
+    third = save(labelled, "old")
+    assert third["changes"] == ["tag 'cat' renamed to 'cow' (1 image)"], "apart from what the dataset had already"
+    assert third["tags"] == {"cow": 1, "dög": 2}
+
+
+def test_a_draft_of_the_version_that_the_dataset_has(labelled: World) -> None:
+    version = save(labelled)
+    uris = ["https://account.blob.core.windows.net/training/annotations/a.json"]
+    labelled.store.datasets.update("d", annotation_file_uris=uris)
+    index(labelled.store, "d", coco_of(labelled, version))
+    draft = ok(of_version(labelled, version["digest"]), 201)
+    assert draft["base"] == {"datasetName": "d", "annotationFileUris": uris, "moved": False}
+
+
+def test_a_draft_of_a_version_whose_dataset_is_gone(labelled: World) -> None:
+    version = save(labelled)
+    assert labelled.call("DELETE", "datasets/d").status_code == 204
+    assert ok(of_version(labelled, version["digest"]), 201)["base"]["moved"] is False
+    ok(labelled.call("PUT", "drafts/old/images/0/labels", json={"labels": [{"tag": "dög"}]}))
+    assert save(labelled, "old")["registered"] == ["d"]
+
+
+def test_the_boxes_of_a_version(world: World) -> None:
+    ok(begin(world, annotationKind=DETECTION), 201)
+    for number in range(2):
+        ok(add(world, number, f"{number}.png"), 201)
+    ok(label(world, 0, {"tag": "cat", "bbox": BOX}, {"tag": "cat", "bbox": [0.5, 0.5, 0.25, 1 / 3]}))
+    ok(label(world, 1, empty=True))
+    version = save(world)
+    draft = ok(of_version(world, version["digest"], datasetName="e"), 201)
+    assert (draft["labels"], draft["unlabelledImages"], draft["datasetName"]) == (2, 0, "e")
+    assert save(world, "old")["digest"] == version["digest"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"baseVersion": "0" * 64}, 404, "There is no version"),
+        ({"baseVersion": "latest"}, 400, "baseVersion"),
+        ({"baseDataset": None}, 400, "baseDataset is missing: name the dataset"),
+        ({"baseDataset": "other"}, 404, "There is no version"),
+        ({"annotationKind": DETECTION}, 400, "annotationKind: the dataset 'd' is of kind imageClassification."),
+    ],
+)
+def test_a_draft_that_no_version_begins(labelled: World, body: dict[str, Any], status: int, message: str) -> None:
+    version = save(labelled)
+    order = {"baseDataset": "d", "baseVersion": version["digest"], **body}
+    reply = labelled.call("PUT", "drafts/old", json={key: value for key, value in order.items() if value is not None})
+    assert reply.status_code == status
+    assert message in error(reply)[2]
+    assert labelled.call("GET", "drafts/old").status_code == 404
+
+
+def _damaged(world: World, version: dict[str, Any]) -> None:
+    world.blobs.content[version["annotationFileUri"]] = b'{"images": ['
+
+
+def _elsewhere(world: World, version: dict[str, Any]) -> None:
+    document = coco_of(world, version)
+    document["images"][2]["absolute_url"] = "https://other.example/7.png?sig=HIDDEN"
+    world.blobs.content[version["annotationFileUri"]] = json.dumps(document).encode()
+
+
+def _gone(world: World, version: dict[str, Any]) -> None:
+    del world.blobs.content[version["annotationFileUri"]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status", "message"),
+    [
+        (_damaged, 502, "The COCO file of version"),
+        (_elsewhere, 400, "https://other.example/7.png is not one of"),
+        (_gone, 502, "is not on an allowed host"),
+    ],
+)
+def test_a_version_whose_file_can_not_be_read(labelled: World, spoil: Any, status: int, message: str) -> None:  # noqa: ANN401
+    version = save(labelled)
+    spoil(labelled, version)
+    reply = of_version(labelled, version["digest"])
+    assert reply.status_code == status
+    assert message in error(reply)[2]
+    assert "HIDDEN" not in reply.text
+    assert labelled.call("GET", "drafts/old").status_code == 404, "nothing is half done"

@@ -4,21 +4,25 @@ import io
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.api_world import FixedBlobs, RecordedContainer
 from tests.support.coco_content import index
 from vision_customization.common.dataset_content.manifest import Manifest
 from vision_customization.common.dataset_content.manifest_file import ManifestFile
 from vision_customization.contract.coco.document import Box
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.customization.datasets.version_content import read_content
+from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.labels import tag_fault
 from vision_customization.engine.drafts.saving import WrittenCoco, write_coco
+from vision_customization.engine.drafts.version_files import version_images
 from vision_customization.engine.settings import Settings
-from vision_customization.engine.store import DraftRecord, Store
+from vision_customization.engine.store import DraftRecord, Store, VersionRecord
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage
 
 CONTAINER = "https://account.blob.core.windows.net/training"
@@ -82,6 +86,26 @@ def written(store: Store, draft: DraftRecord) -> tuple[WrittenCoco, bytes]:
     return content, file.getvalue()
 
 
+@dataclass(frozen=True)
+class Files:
+    """The parts of an engine that read the files of versions."""
+
+    store: Store
+    blobs: FixedBlobs
+    studio_container: Container
+
+
+def files_of(store: Store, data: bytes, version: WrittenCoco) -> Files:
+    blobs = FixedBlobs(content={f"{CONTAINER}/annotations/{version.sha256}.json": data})
+    return Files(store, blobs, RecordedContainer(url=CONTAINER))
+
+
+def recorded(store: Store, name: str, kind: AnnotationKind, version: WrittenCoco) -> VersionRecord:
+    uri, now = f"{CONTAINER}/annotations/{version.sha256}.json", store.database.now()
+    counts = (version.images, version.labels, version.tags)
+    return VersionRecord(name, version.digest, kind, uri, (), *counts, (), None, "ada", now)
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=drafts())
 def test_a_version_has_the_same_digest_wherever_it_is_read(
@@ -106,5 +130,13 @@ def test_a_version_has_the_same_digest_wherever_it_is_read(
     again, other = written(store, store.drafts.create(f"{name}-2", kind, name, CONTAINER, "ada", base=base))
     assert again.digest == version.digest
     assert read_content(other, kind, "version.json").manifest.digest == version.digest
-    for each in (name, f"{name}-2"):
+    # So a version finds the dataset by its content, and a draft that begins with the version has the same.
+    assert name in store.versions.registered([version.digest])[version.digest]
+    with version_images(files_of(store, data, version), recorded(store, name, kind, version)) as found:
+        base = (name, [f"{CONTAINER}/annotations/{version.sha256}.json"], found)
+        third, _ = written(store, store.drafts.create(f"{name}-3", kind, name, CONTAINER, "ada", base=base))
+    assert third.digest == version.digest
+    second, last = (store.drafts.find(f"{name}-{number}").sequence for number in (2, 3))
+    assert store.drafts.tags(last) == store.drafts.tags(second)
+    for each in (name, f"{name}-2", f"{name}-3"):
         store.drafts.delete(each)

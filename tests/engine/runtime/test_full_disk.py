@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.runtime.full_disk import full_disk
+from vision_customization.engine.runtime.full_disk import RESERVE_BYTES, DiskFull, full_disk
 
 
 class Usage(NamedTuple):
@@ -54,17 +54,28 @@ def test_a_full_disk_is_told_with_its_folder_and_what_can_go(fault: Callable[[Pa
     )
 
 
-def test_an_object_that_does_not_fit_says_how_much_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+def test_an_object_leaves_room_for_the_databases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objects = FileObjects(tmp_path)
-    monkeypatch.setattr("os.fsync", refuse)
-    with pytest.raises(OSError, match="3,000,000 bytes do not fit") as caught:
+    with pytest.raises(DiskFull) as caught:
         objects.put("models/m/model.onnx", bytes(3_000_000))
     told = full_disk(caught.value, tmp_path)
     assert told is not None
-    assert "it has 2.0 MB free, and 1.0 MB more are needed for a file of 3.0 MB. Delete models" in told
+    assert (
+        "it has 2.0 MB free, and 34.6 MB more are needed for a file of 3.0 MB and a reserve of 33.6 MB. Delete models" in told
+    )
+    assert list((tmp_path / "models" / "m").iterdir()) == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(10**9, 0, RESERVE_BYTES + 3_000_000))
+    objects.put("models/m/model.onnx", bytes(3_000_000))
+
+
+def test_a_quota_that_nobody_sees_before_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(10**9, 0, 10**9))
+    monkeypatch.setattr("os.fsync", refuse)
+    with pytest.raises(DiskFull, match="5 bytes do not fit"):
+        FileObjects(tmp_path).put("models/m/model.onnx", bytes(5))
     assert list((tmp_path / "models" / "m").iterdir()) == []
 
 

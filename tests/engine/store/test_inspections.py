@@ -33,6 +33,19 @@ def test_other_inputs_replace_it(store: Store) -> None:
     assert len(store.inspections.unfinished()) == 2
 
 
+def test_an_older_version_does_not_replace_a_newer_ones(store: Store) -> None:
+    older, newer = {**INPUTS, "version": 1}, {**INPUTS, "version": 2}
+    store.inspections.ask("cats", older)
+    second, created = store.inspections.ask("cats", newer)
+    assert (created, second.version) == (True, 2), "a newer one replaces it"
+    for again in (False, True):
+        assert store.inspections.ask("cats", {**older, "index": 8}, again=again) == (second, False)
+    store.inspections.fail(second.id, ERROR)
+    assert store.inspections.ask("cats", older, again=True)[0].id == second.id
+    assert store.inspections.ask("cats", INPUTS)[0].id == second.id, "without a version, it is the oldest"
+    assert store.inspections.ask("cats", {**newer, "index": 8})[1], "its own version goes on"
+
+
 def test_one_that_failed_is_made_again_only_if_somebody_asks(store: Store) -> None:
     first, _ = store.inspections.ask("cats", INPUTS)
     assert store.inspections.fail(first.id, ERROR).error == ERROR

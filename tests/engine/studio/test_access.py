@@ -53,6 +53,8 @@ ROLES: dict[Role | None, set[str]] = {
         "GET /drafts/{draft}/tags",
         "GET /drafts/{draft}/label",
         "GET /drafts/{draft}/label/images",
+        "GET /drafts/{draft}/label/next",
+        "GET /drafts/{draft}/like/{number}",
         "GET /drafts/{draft}/import",
         "GET /models",
         "GET /models/{name}",
@@ -85,6 +87,7 @@ ROLES: dict[Role | None, set[str]] = {
     Role.LABELER: {
         "GET /drafts/{draft}/delete",
         "GET /drafts/{draft}/tags/change",
+        "GET /try/drafts",
         "POST /drafts",
         "POST /drafts/{draft}/change",
         "POST /drafts/{draft}/conflicts",

@@ -26,7 +26,7 @@ from tests.engine.jobs.blob_server import BlobServer, serving_blobs
 from tests.engine.studio.test_access import CHANGES, identity, send
 from tests.support.api_world import KEYS, World, build
 from tests.support.coco_content import coco, index
-from tests.support.every_page import ROUTES, Kind, fill, open_world
+from tests.support.every_page import ROUTES, VERSIONS, Kind, fill, open_world
 from tests.support.studio import Browser
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.studio import Role
@@ -85,6 +85,10 @@ def nobody(world: World) -> Browser:
 
 def reader(world: World) -> Browser:
     return Browser(world).sign_in(Role.READER)
+
+
+def labeler(world: World) -> Browser:
+    return Browser(world).sign_in(Role.LABELER)
 
 
 def owner(world: World) -> Browser:
@@ -223,6 +227,13 @@ ATTACKS = {
     "a method that another header names": Attack(
         owner, "GET", DELETE[1], 405, headers={"x-http-method-override": "POST", "x-method-override": "POST"}
     ),
+    "a reader asks which drafts it could add to": Attack(reader, "GET", "try/drafts?model=m", 403, "role labeler"),
+    "a reader adds a tried picture to a draft": Attack(
+        reader, "POST", "drafts/labels/pictures?fileName=a.png", 403, "role labeler", content=encoded("PNG"), headers=BYTES
+    ),
+    "a reader begins a draft from a version": Attack(
+        reader, "POST", "drafts", 403, "role labeler", form={"base": "pets", "version": VERSIONS[0]}
+    ),
     # `..` in names and digests
     ".. in a static file": Attack(nobody, "GET", "static/0/..%2f..%2fapplication.py", 404),
     "../ in a static file": Attack(nobody, "GET", "static/0/../application.py", 404),
@@ -234,6 +245,22 @@ ATTACKS = {
     ".. in an image": Attack(owner, "GET", "datasets/pets/images/..%2f0/view", 404),
     ".. in a section": Attack(owner, "GET", "datasets/pets/health/..%2f..%2fmodels", 404),
     ".. in a source of outcomes": Attack(owner, "GET", "models/m/outcomes/..%2f-/0", 404),
+    ".. as the draft of a tried picture": Attack(
+        labeler, "POST", "drafts/..%2flabels/pictures?fileName=a.png", 404, content=encoded("PNG"), headers=BYTES
+    ),
+    ".. as the version of a draft": Attack(labeler, "POST", "drafts", 400, form={"base": "pets", "version": f"../{'a' * 61}"}),
+    "a script as the name of a new draft": Attack(
+        labeler, "POST", "drafts", 400, "is not a valid name", form={"name": "<script>", "kind": "imageClassification"}
+    ),
+    "SVG that was tried, into a draft": Attack(
+        labeler, "POST", "drafts/labels/pictures?fileName=a.jpg", 400, "not an image", content=SVG, headers=BYTES
+    ),
+    "178 megapixels that were tried, into a draft": Attack(
+        labeler, "POST", "drafts/labels/pictures?fileName=a.png", 400, content=BOMB, headers=BYTES
+    ),
+    "markup as the model that suggests": Attack(
+        reader, "GET", f"drafts/labels/label?model={quote('<script>executed</script>')}", 200, "labels"
+    ),
     ".. as the digest of a picture": Attack(owner, "GET", "models/m/outcomes/-/0/view?v=../../../keys", 404),
     ".. as the key of a finding": Attack(
         owner, "POST", "datasets/pets/findings", 400, "64 hex digits", form={"finding": "labels", "key": f"../{'a' * 61}"}

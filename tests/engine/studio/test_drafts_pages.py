@@ -336,6 +336,41 @@ def test_two_versions_are_compared(labeler: Browser, world: World) -> None:
     assert labeler.get("datasets/d/versions/%2e%2e%2fx").status_code == 404
 
 
+def test_a_draft_begins_with_a_version(labeler: Browser, reader: Browser, world: World) -> None:
+    draft(world)
+    first = save(labeler, world)
+    digest = first.rpartition("/")[2]
+    world.store.drafts.label("d", [LabelChange(1, (DraftLabel("dog"),))], "ada")
+    save(labeler, world)
+    assert "Begin a draft from this version" in text_of(labeler.get(first))
+    assert "Begin a draft from this version" not in text_of(reader.get(first))
+    form = {"base": "d", "version": digest}
+    assert reader.post("drafts", form).status_code == 403
+    begun = labeler.post("drafts", form)
+    assert begun.headers["location"] == "/studio/drafts/d-2"
+    assert labels_of(world, "d-2") == [["cat"], [], []]
+    assert world.store.drafts.find("d-2").unlabelled == 2
+    assert "The dataset d has changed since" in text_of(labeler.get("drafts/d-2"))
+    world.store.datasets.delete("d")
+    assert labeler.post("drafts", form).headers["location"] == "/studio/drafts/d-3", "a version stays without its dataset"
+    assert labeler.post("drafts", {"base": "d", "version": "0" * 64}).status_code == 404
+    for wrong in ("7", "../../x", f"{digest}/../x", "<script>"):
+        assert labeler.post("drafts", {"base": "d", "version": wrong}).status_code == 400
+    world.blobs.content.clear()
+    assert labeler.post("drafts", form).status_code == 502
+
+
+def test_a_version_names_all_datasets_that_have_its_content(labeler: Browser, world: World) -> None:
+    draft(world)
+    place = save(labeler, world)
+    digest = place.rpartition("/")[2]
+    register = f"datasets/d/versions/{digest}:register"
+    assert world.call("POST", register, json={"datasetName": "d-beside"}).status_code == 201
+    for page in (place, "datasets/d/versions"):
+        assert "also registered as d-beside" in text_of(labeler.get(page))
+        assert "the dataset has this content" in text_of(labeler.get(page))
+
+
 def test_a_version_whose_manifest_is_gone_says_so(labeler: Browser, world: World) -> None:
     draft(world)
     first = save(labeler, world)
@@ -381,6 +416,9 @@ def test_a_training_has_the_name_that_the_stack_would_give_it(owner: Browser, wo
         world.succeed(world.store.models.find(name).id)
         world.store.models.set_owner(name, owned)
     owner.post("drafts", {"base": "pets"})
+    same = save(owner, world, "pets")
+    assert owner.post(f"{same}/train").headers["location"].startswith("/studio/train?dataset=pets&name=m-")
+    world.store.drafts.label("pets", [LabelChange(0, (DraftLabel("dog"),))], "ada")
     place = save(owner, world, "pets")
     digest = place.rpartition("/")[2]
     name = trained_name("m", model_kind="Generic-Classifier", training_digest=digest, time_budget_in_hours=2)

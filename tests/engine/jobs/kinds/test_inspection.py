@@ -1,12 +1,14 @@
 """An inspection, from digests that the engine knows and thumbnails that it keeps."""
 
 import io
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from dbos import DBOS
 from PIL import Image
 
 from tests.engine.jobs.drawn import Engine
@@ -14,12 +16,13 @@ from tests.support.coco_content import coco, digest_of, read, register
 from tests.support.waiting import wait_until
 from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.errors import FailureCode
-from vision_customization.engine.inspection.report import Found, Report
+from vision_customization.engine.inspection.report import VERSION, Found, Report
 from vision_customization.engine.jobs.errors import JobCancelled, JobFailed
 from vision_customization.engine.jobs.kinds import inspection as module
 from vision_customization.engine.jobs.kinds.inspection import Inspection, inputs_of, run_inspection
+from vision_customization.engine.jobs.names import inspection_job
 from vision_customization.engine.jobs.process.worker import Worker
-from vision_customization.engine.jobs.queue import JobQueue
+from vision_customization.engine.jobs.queue import INSPECTION_WORKFLOW, QUEUES, JobQueue
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store, TrainingOrder
@@ -171,6 +174,59 @@ def test_a_failure_is_stored_in_words(store: Store, thumbnails: KeptThumbnails, 
     failed = store.inspections.by_id(record.id)
     assert failed.error is not None
     assert failed.error.message == "The objects do not answer."
+
+
+def asked(engine: Engine, dataset: str, version: int = VERSION) -> str:
+    """The id of an inspection that an engine of a version asked for."""
+    register(engine.store, dataset, coco({"1.jpg": ["cat"], "2.jpg": ["cat"]}))
+    inputs = inputs_of(engine.store, dataset)
+    assert inputs is not None
+    return engine.store.inspections.ask(dataset, {**inputs, "version": version})[0].id
+
+
+def test_a_worker_leaves_those_of_another_version_to_its_workers(
+    engine: Engine, queue: JobQueue, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While engines of two versions share a database: the queue of the other one is in it, too."""
+    assert worker.name
+    others = asked(engine, "others", VERSION + 1)
+    with monkeypatch.context() as newer:
+        newer.setitem(QUEUES, INSPECTION_WORKFLOW, f"inspections-{VERSION + 1}")
+        DBOS.register_queue(QUEUES[INSPECTION_WORKFLOW], worker_concurrency=1, polling_interval_sec=0.1)
+        queue.enqueue_inspection(others)
+    own = asked(engine, "own")
+    queue.enqueue_inspection(own)
+    wait_until(lambda: engine.store.inspections.by_id(own).status.final, "its own inspection ends", 30)
+    time.sleep(2.5)  # longer than a worker takes to see a new queue, and to look into it
+    [status] = queue.statuses([inspection_job(others)]).values()
+    assert status.status == "ENQUEUED"
+    record = engine.store.inspections.by_id(others)
+    assert (record.status, record.report) == (InspectionStatus.NOT_STARTED, None)
+    # Its page's engine goes on as if nothing had happened, and so does this one.
+    assert inspection_is_current(engine.store, "own")
+    assert not inspection_is_current(engine.store, "others")
+
+
+def inspection_is_current(store: Store, dataset: str) -> bool:
+    """Whether an engine of this version would show the dataset's inspection."""
+    inputs = inputs_of(store, dataset)
+    assert inputs is not None
+    record, created = store.inspections.ask(dataset, inputs)
+    assert not created
+    return record.version == VERSION
+
+
+@pytest.mark.usefixtures("datasets")
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+def test_code_of_another_version_stores_no_report(store: Store, thumbnails: KeptThumbnails, version: int) -> None:
+    inputs = inputs_of(store, "train")
+    assert inputs is not None
+    record, _ = store.inspections.ask("train", {**inputs, "version": version})
+    run_inspection(Inspection(store, thumbnails, record.id), lambda _, step, *arguments: step(*arguments))
+    ended = store.inspections.by_id(record.id)
+    assert (ended.status, ended.report) == (InspectionStatus.FAILED, None)
+    assert ended.error is not None
+    assert "A worker of another version of the engine took the comparison" in (ended.error.message or "")
 
 
 def test_a_worker_takes_it_from_its_queue(engine: Engine, queue: JobQueue, worker: Worker) -> None:

@@ -11,10 +11,11 @@ from sqlalchemy import update
 
 from tests.engine.store.indexed import index_content
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ModelStatus
+from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.names import index_job, inspection_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
-from vision_customization.engine.jobs.queue import RECOVERY_ATTEMPTS_MAX, JobQueue
+from vision_customization.engine.jobs.queue import INSPECTION_WORKFLOW, QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.objects.keys import artifact_key
 from vision_customization.engine.settings import Settings
@@ -103,7 +104,7 @@ def test_an_inspection_that_no_queue_has_is_queued_and_one_that_kills_its_worker
 ) -> None:
     objects = FileObjects(settings.data_dir / "objects")
     caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
-    inspection, _ = store.inspections.ask("d", {"index": 1})
+    inspection, _ = store.inspections.ask("d", {"index": 1, "version": VERSION})
     caretaker.look()
     begun = 0
     while taken(settings, inspection_job(inspection.id), f"worker-{begun}", 1):
@@ -117,6 +118,26 @@ def test_an_inspection_that_no_queue_has_is_queued_and_one_that_kills_its_worker
     assert record.error is not None
     assert "The worker died on every attempt" in (record.error.message or "")
     assert objects.names("jobs") == []
+
+
+@pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
+def test_an_inspection_of_another_version_is_left_to_its_own_workers(
+    settings: Settings, store: Store, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    objects = FileObjects(settings.data_dir / "objects")
+    caretaker = Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor")
+    inspection, _ = store.inspections.ask("d", {"index": 1, "version": version})
+    caretaker.look()
+    assert queue.statuses([inspection_job(inspection.id)]) == {}, "this version queues it for nobody"
+    monkeypatch.setitem(QUEUES, INSPECTION_WORKFLOW, f"inspections-{version}")  # by an engine of that version
+    queue.enqueue_inspection(inspection.id)
+    monkeypatch.undo()
+    assert taken(settings, inspection_job(inspection.id), "gone", 1)
+    assert caretaker.rescue() == []
+    caretaker.look()
+    [status] = queue.statuses([inspection_job(inspection.id)]).values()
+    assert (status.status, status.executor_id) == ("PENDING", "gone")
+    assert store.inspections.by_id(inspection.id).status is InspectionStatus.NOT_STARTED
 
 
 def test_the_rows_of_a_deleted_dataset_are_deleted(settings: Settings, store: Store, queue: JobQueue) -> None:

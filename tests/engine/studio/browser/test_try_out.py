@@ -16,7 +16,7 @@ from tests.engine.studio.browser.watch import Watch
 from tests.support.api_world import KEYS, World, image_bytes
 from toolchain.browser.screenshots import SCHEMES, WIDTHS
 from vision_customization.contract.analysis import BoundingBox, DetectedObject, Tag
-from vision_customization.contract.enums import ModelKind
+from vision_customization.contract.enums import AnnotationKind, ModelKind
 from vision_customization.contract.studio import Role
 from vision_customization.engine.learning.images import DecodedImage
 from vision_customization.engine.models.answers import Classification, TagProbability
@@ -418,3 +418,114 @@ def test_the_curl_of_a_result_works_as_pasted(
     assert says in done.stdout.decode()
     shown.get_by_role("tab", name="JSON").click()
     assert json.loads(shown.get_by_role("tabpanel").first.locator("code").inner_text()) == json.loads(done.stdout)
+
+
+# Adding to a draft
+
+ONE = AnnotationKind.IMAGE_CLASSIFICATION
+
+
+def add_to(page: Page, name: str, option: str, new_name: str = "") -> Locator:
+    """Add a tried picture to the draft of an option; returns what the page says then."""
+    tried = result(page, name)
+    if tried.locator("form.adding").count() == 0:
+        tried.get_by_role("button", name="Add to a draft").click()
+    tried.get_by_label("Add it to").select_option(option)
+    if new_name:
+        tried.get_by_label("Its name").fill(new_name)
+    tried.get_by_role("button", name="Add", exact=True).click()
+    return tried.get_by_role("status")
+
+
+def test_a_tried_picture_is_added_and_its_answer_suggested(open_try: Callable[..., Page], trained: World) -> None:
+    trained.train("newest")
+    drafts = trained.store.drafts
+    drafts.create(HOSTILE[:3], ONE, "pets", trained.container.url, "ada")
+    drafts.create("pets", ONE, "cats", trained.container.url, "ada", tags=["dög"])
+    drafts.create("boxes", AnnotationKind.IMAGE_OBJECT_DETECTION, "boxes", trained.container.url, "ada")
+    page = open_try(role=Role.LABELER)
+    choose(page, picture("photo.png"))
+    expect(facts(page, "photo.png")).to_contain_text("answered in")
+    assert trained.container.blobs == {}, "only trying it stores nothing"
+    tried = result(page, "photo.png")
+    tried.get_by_role("button", name="Add to a draft").click()
+    expect(tried.get_by_label("Add it to")).to_be_focused()
+    assert tried.get_by_label("Add it to").locator("option").all_inner_texts() == [
+        "pets (of cats, 0 images)",
+        "</s (of pets, 0 images)",
+        "A new draft of cats",
+        "A new dataset",
+    ]
+    assert axe_violations(page) == []
+    says = add_to(page, "photo.png", "draft:pets")
+    expect(says).to_contain_text("Added to the draft pets, without a label: the answer is a suggestion there.")
+    [image] = drafts.page(drafts.find("pets").sequence, 0, 9).images
+    assert (image.file_name, image.labels, image.settled) == ("photo.png", (), False)
+    assert f"images/{image.sha256}.png" in trained.container.blobs
+    trained.blobs.content |= {f"{trained.container.url}/{name}": data for name, data in trained.container.blobs.items()}
+    says = add_to(page, "photo.png", "draft:pets")
+    expect(says).to_contain_text("The draft pets has this picture already.")
+    assert drafts.find("pets").images == 1
+    says.get_by_role("link", name="Label it there").click()
+    expect(page.locator("#suggestion-text")).to_contain_text("m suggests dög (62 %)")
+    page.keyboard.press("Enter")
+    expect(page.locator("#save-state")).to_contain_text("Saved")
+    [image] = drafts.page(drafts.find("pets").sequence, 0, 9).images
+    assert [label.tag for label in image.labels] == ["dög"]
+
+
+def test_a_new_dataset_begins_with_tried_pictures(open_try: Callable[..., Page], trained: World) -> None:
+    page = open_try(role=Role.LABELER)
+    choose(page, picture("one.png"), picture("two.png", size=(80, 60)))
+    expect(page.locator("[data-part=facts]", has_text="answered in")).to_have_count(2)
+    expect(add_to(page, "one.png", "new", "fresh")).to_contain_text("Added to the draft fresh")
+    tried = result(page, "two.png")
+    tried.get_by_role("button", name="Add to a draft").click()
+    expect(tried.get_by_label("Add it to")).to_have_value("draft:fresh")
+    tried.get_by_role("button", name="Add", exact=True).click()
+    expect(tried.get_by_role("status")).to_contain_text("Added to the draft fresh")
+    draft = trained.store.drafts.find("fresh")
+    assert (draft.images, draft.unlabelled, draft.annotation_kind) == (2, 2, ONE)
+
+
+def test_a_name_that_is_taken_is_said_and_the_picture_stays(
+    open_try: Callable[..., Page], trained: World, watch: Watch
+) -> None:
+    watch.expect("409")
+    trained.store.drafts.create("taken", ONE, "taken", "https://other.blob.core.windows.net/c", "ada")
+    page = open_try(role=Role.LABELER)
+    choose(page, picture("one.png"))
+    says = add_to(page, "one.png", "new", "taken")
+    expect(says).to_have_text("The name 'taken' is already taken by a draft.")
+    expect(add_to(page, "one.png", "new", "free")).to_contain_text("Added to the draft free")
+    assert trained.store.drafts.find("free").images == 1
+
+
+def test_a_picture_by_address_cannot_be_added(open_try: Callable[..., Page]) -> None:
+    page = open_try(role=Role.LABELER)
+    page.get_by_label("URL of a picture that the engine can read").fill(URL)
+    page.get_by_role("button", name="Analyze").click()
+    expect(facts(page, "beach.png")).to_contain_text("answered in")
+    result(page, "beach.png").get_by_role("button", name="Add to a draft").click()
+    expect(result(page, "beach.png")).to_contain_text("Save it to a file and try that: then it can be added.")
+
+
+def test_a_reader_has_no_way_to_add(open_try: Callable[..., Page]) -> None:
+    page = open_try()
+    choose(page, picture("photo.png"))
+    expect(facts(page, "photo.png")).to_contain_text("answered in")
+    expect(page.get_by_role("button", name="Add to a draft")).to_have_count(0)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(each => each.name)")
+    assert not [each for each in loaded if "try_draft" in each]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_form_fits(open_try: Callable[..., Page], trained: World, width: int) -> None:
+    trained.store.drafts.create("d" * 200, ONE, "pets", trained.container.url, "ada")
+    page = open_try(role=Role.LABELER)
+    page.set_viewport_size({"width": width, "height": 800})
+    choose(page, picture("photo.png"))
+    result(page, "photo.png").get_by_role("button", name="Add to a draft").click()
+    expect(result(page, "photo.png").locator("form.adding")).to_be_visible()
+    result(page, "photo.png").get_by_label("Add it to").select_option("new")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

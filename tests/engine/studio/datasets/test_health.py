@@ -211,6 +211,22 @@ def test_a_new_version_of_inspections_makes_the_comparison_new(
     assert len(pets.jobs.inspections) == 1, "a report that cannot be read is made again"
 
 
+def test_a_newer_version_of_the_engine_keeps_its_comparison(owner: Browser, pets: World) -> None:
+    """Two engines on one database while they are updated: the older one neither shows nor replaces what it can't read."""
+    inputs = inputs_of(pets.store, "pets")
+    assert inputs is not None
+    newer, _ = pets.store.inspections.ask("pets", {**inputs, "version": report.VERSION + 1})
+    pets.store.inspections.begin(newer.id)
+    pets.store.inspections.finish(newer.id, '{"version": 99, "of_another": ["layout"]}')
+    for _ in range(2):
+        page = owner.get("datasets/pets/health")
+        assert page.status_code == 200
+        assert "A newer version of the engine has compared them." in page.text
+        owner.post("datasets/pets/health/compare", **SCRIPT)
+    assert pets.jobs.inspections == []
+    assert pets.store.inspections.by_id(newer.id).report is not None
+
+
 def test_a_list_of_many_findings_has_pages(owner: Browser, world: World) -> None:
     document = coco({f"{number}.jpg": ["cat"] for number in range(120)})
     for image in document["images"]:

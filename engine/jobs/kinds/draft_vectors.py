@@ -1,0 +1,216 @@
+"""The vectors of a draft's images, for what to label next and to find more like one.
+
+An inspection of a draft embeds its images as a training does, so that neither does it again, and stores their short vectors as
+one object. After some seconds it embeds no more, so that other inspections get their turn, and says up to which image it came.
+A page that waits for the rest asks for the next one.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import SecretStr
+
+from vision_customization.contract.enums import Purpose
+from vision_customization.contract.errors import FailureCode
+from vision_customization.contract.limits import DATASET_LIMITS
+from vision_customization.engine.annotations import TaggedImage
+from vision_customization.engine.blobs.access import Access
+from vision_customization.engine.drafts.vectors import FITTED_MAX, DraftVectors, Projection, VectorsOrder, VectorsReport
+from vision_customization.engine.jobs.errors import JobFailed
+from vision_customization.engine.jobs.images.embedding import Embedding
+from vision_customization.engine.jobs.images.reading import ImageReading, ReadImage
+from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.learning import ArtifactError
+from vision_customization.engine.objects.keys import vectors_key
+from vision_customization.engine.objects.store import ObjectNotFound
+from vision_customization.engine.store.inspections import Inputs
+
+SECONDS_MAX = 20.0
+"""After which an inspection embeds no further images."""
+
+_AT_ONCE = 128
+_EMBEDDED_AT_ONCE = 16
+
+_log = logging.getLogger(__name__)
+
+
+class _Image(NamedTuple):
+    number: int
+    sha256: str
+    extension: str
+
+
+class DraftVectorsMaking:
+    """Computes the vectors of drafts' images. `studio_container` is the setting: the address of a container, maybe with a SAS
+    token."""
+
+    def __init__(self, resources: Resources, studio_container: SecretStr | None) -> None:
+        self._resources = resources
+        self._studio_container = studio_container
+        self._embedding = Embedding(resources)
+        self._why = ""
+
+    def make(self, inputs: Inputs, check: Callable[[], None]) -> VectorsReport:
+        """Embed images for some seconds, and store the vectors of all that were embedded. `check` raises JobCancelled.
+
+        Raises:
+            SourceUnreachable: the images cannot be read at present.
+            JobFailed: none of the images could be read.
+        """
+        order = VectorsOrder.model_validate(inputs)
+        old = self._stored(order.id)
+        images, unread, until = self._embed(order, 0 if old is None else old.until, check)
+        if unread and not images and old is None:
+            raise JobFailed(FailureCode.DATASET_CORRUPT, f"None of the {unread:,} images tried can be read. {self._why}")
+        unread += 0 if old is None else old.unread
+        total = len(images) + (0 if old is None else len(old.numbers))
+        vectors: DraftVectors | None
+        if old is not None and total < 2 * old.projection.images:
+            vectors = self._appended(old, images, until, unread, check)
+        else:
+            vectors = self._fitted(order.draft, until, unread, check)
+        if vectors is None:
+            return VectorsReport(until=until, images=0, unread=unread)
+        check()
+        self._resources.objects.put(vectors_key(order.id), vectors.to_npz(), durable=False)
+        return VectorsReport(until=until, images=len(vectors.numbers), unread=unread)
+
+    def _embed(self, order: VectorsOrder, start: int, check: Callable[[], None]) -> tuple[list[_Image], int, int]:
+        """Embed the images from a number on, until the time is up: those that have features now, how many cannot be read, and
+        the number up to which it came."""
+        began = time.monotonic()
+        found: list[_Image] = []
+        unread = 0
+        for images in self._pages(order.draft, start, order.stop):
+            check()
+            missing = [image for image in images if not self._resources.kept.has(image.sha256)]
+            faulty = {image.sha256 for image in missing} - self._read(order, missing, check)
+            found += [image for image in images if image.sha256 not in faulty]
+            unread += sum(image.sha256 in faulty for image in images)
+            start = images[-1].number + 1
+            if time.monotonic() - began > SECONDS_MAX:
+                return found, unread, start
+        return found, unread, max(start, order.stop)
+
+    def _read(self, order: VectorsOrder, images: Sequence[_Image], check: Callable[[], None]) -> set[str]:
+        """Read and embed images; returns the digests of those that could be read. Raises SourceUnreachable."""
+        if not images:
+            return set()
+        limits = DATASET_LIMITS[order.annotation_kind, Purpose.TRAINING]
+        listed = [
+            TaggedImage(f"{order.container}/images/{image.sha256}{image.extension}", 0, f"image {image.number}")
+            for image in images
+        ]
+        done: set[str] = set()
+        reading = ImageReading(
+            listed,
+            self._resources.reader,
+            self._access(order.container),
+            {},
+            self._embedding,
+            sides=(limits.side_min, limits.side_max),
+            decoders=self._resources.decoders,
+            check=check,
+            on_wait=None,
+            thumbnails=self._resources.thumbnails,
+        )
+        with closing(reading):
+            readable = self._readable(reading)
+            while part := list(islice(readable, _EMBEDDED_AT_ONCE)):
+                check()
+                self._embedding.add({image.record.sha256: image.pixels for image in part if image.pixels is not None})
+                thumbnails = {image.record.sha256: image.thumbnail for image in part if image.thumbnail is not None}
+                if thumbnails and self._resources.thumbnails is not None:
+                    self._resources.thumbnails.put(thumbnails)
+                done |= {image.record.sha256 for image in part}
+        return done
+
+    def _access(self, container: str) -> Access:
+        """How the draft's images are read: with the setting's token, if it is for their container."""
+        if self._studio_container is not None:
+            url, _, token = self._studio_container.get_secret_value().partition("?")
+            if token and url.rstrip("/") == container:
+                return Access(SecretStr(token), identity=False, scopes=(container,))
+        return Access(None, identity=True, scopes=())
+
+    def _pages(self, draft: int, start: int, stop: int) -> Iterator[list[_Image]]:
+        while start < stop:
+            found = [_Image(*image) for image in self._resources.store.draft_numbers.addresses(draft, start, _AT_ONCE)]
+            images = [image for image in found if image.number < stop]
+            if not images:
+                return
+            yield images
+            start = images[-1].number + 1
+
+    def _appended(
+        self, old: DraftVectors, images: Sequence[_Image], until: int, unread: int, check: Callable[[], None]
+    ) -> DraftVectors:
+        parts, numbers = [old.vectors], old.numbers.tolist()
+        for start in range(0, len(images), _AT_ONCE):
+            check()
+            kept, features = self._features(images[start : start + _AT_ONCE])
+            numbers += [image.number for image in kept]
+            parts.append(old.projection.vectors(features))
+        return DraftVectors(
+            old.key, old.projection, np.array(numbers, np.int32), np.concatenate(parts), until=until, unread=unread
+        )
+
+    def _fitted(self, draft: int, until: int, unread: int, check: Callable[[], None]) -> DraftVectors | None:
+        """The vectors of all images up to a number, with a projection of their own; None if there are none."""
+        images = [image for page in self._pages(draft, 0, until) for image in page]
+        chosen = np.random.default_rng(0).permutation(len(images))[:FITTED_MAX]
+        _, sample = self._features([images[index] for index in sorted(chosen.tolist())])
+        if not len(sample):
+            return None
+        projection = Projection.fit(sample, len(images))
+        del sample
+        empty = DraftVectors(
+            self._resources.extractor.key,
+            projection,
+            np.empty(0, np.int32),
+            np.empty((0, projection.components.shape[1]), np.float16),
+            until=0,
+        )
+        return self._appended(empty, images, until, unread, check)
+
+    def _features(self, images: Sequence[_Image]) -> tuple[list[_Image], NDArray[np.float32]]:
+        """Those of the images that have features, and these, float32 [n, dimensions]."""
+        found = [
+            (image, features)
+            for image, features in zip(images, self._resources.kept.get([image.sha256 for image in images]), strict=True)
+            if features is not None
+        ]
+        features = np.empty((len(found), self._resources.extractor.dimensions), np.float32)
+        for row, (_, kept) in enumerate(found):
+            features[row] = kept
+        return [image for image, _ in found], features
+
+    def _stored(self, draft_id: str) -> DraftVectors | None:
+        """The vectors that are stored; None if there are none, or those are of no use to this engine."""
+        try:
+            stored = DraftVectors.from_npz(self._resources.objects.get(vectors_key(draft_id)))
+        except ObjectNotFound:
+            return None
+        except ArtifactError as error:
+            _log.warning("the vectors of draft %s are computed again: %s", draft_id, error)
+            return None
+        return stored if stored.key == self._resources.extractor.key else None
+
+    def _readable(self, reading: ImageReading) -> Iterator[ReadImage]:
+        """The images that can be read. What is wrong with the others is logged, and how many they are is in the report."""
+        while True:
+            try:
+                image = next(reading, None)
+            except JobFailed as error:
+                self._why = error.message
+                _log.warning("an image of a draft gets no vector: %s", error.message)
+                continue
+            if image is None:
+                return
+            yield image
