@@ -29,7 +29,6 @@ from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage
 
-BEGIN_LIMIT_S = 5.0
 PAGE_LIMIT_MS = 50.0
 LABEL_LIMIT_MS = 50.0
 SAVE_PAGE_LIMIT_S = 1.0
@@ -93,7 +92,7 @@ class Desk:
     def figures(self) -> list[Figure]:
         idle = 1000 * self._engine.api_peak_gigabytes(again=True)
         merged = {"tag": "tag 00", "name": "tag 01", "merge": "yes"}
-        figures = [self._seconds("begin", self._begin, BEGIN_LIMIT_S)]
+        figures = [self._seconds("begin", self._begin)]
         with self._engine.client() as client:
             self._of_tag = client.draft_images("d", tag=_TAG, top=1).count
         figures += [

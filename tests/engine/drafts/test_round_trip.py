@@ -50,7 +50,7 @@ def drafts(draw: st.DrawFn) -> tuple[AnnotationKind, list[NewDraftImage], list[s
     boxed = kind is AnnotationKind.IMAGE_OBJECT_DETECTION
     most = 1 if kind is AnnotationKind.IMAGE_CLASSIFICATION else 4
     label = st.builds(DraftLabel, tags, boxes()) if boxed else st.builds(DraftLabel, tags)
-    labels = st.lists(label, max_size=most, unique=not boxed)
+    labels = st.lists(label, max_size=most, unique=True)  # the same box twice counts as one object
     numbers = draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=8, unique=True))
     images = [
         NewDraftImage(
