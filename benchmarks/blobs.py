@@ -2,6 +2,7 @@
 
 Prints its port as JSON for the first line on stdin, and ends with its stdin. Like a blob service it names each file's version
 (`ETag`) and answers `304` to a caller that has it already. A folder whose name ends with `.any` has a picture at every name.
+With `writable` behind the folder, files can be added by PUT, and none is replaced.
 """
 
 import json
@@ -44,7 +45,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def handler_of(folder: Path) -> type[BaseHTTPRequestHandler]:
+def handler_of(folder: Path, *, writable: bool = False) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -59,6 +60,21 @@ def handler_of(folder: Path) -> type[BaseHTTPRequestHandler]:
                 self._answer(f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"', path.read_bytes)
             else:
                 self._reply(404, b"", "")
+
+        def do_PUT(self) -> None:
+            path = (folder / self.path.split("?")[0].lstrip("/")).resolve()
+            data = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            if not writable or not path.is_relative_to(folder):
+                self._reply(403, b"", "")
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with path.open("xb") as file:
+                    file.write(data)
+            except FileExistsError:
+                self._reply(409, b"", "")
+            else:
+                self._reply(201, b"", f'"{path.stat().st_mtime_ns:x}"')
 
         def _answer(self, etag: str, read: Callable[[], bytes]) -> None:
             if self.headers["If-None-Match"] == etag:
@@ -82,7 +98,7 @@ def handler_of(folder: Path) -> type[BaseHTTPRequestHandler]:
 
 
 def main() -> None:
-    server = Server(("127.0.0.1", 0), handler_of(Path(sys.argv[1]).resolve()))
+    server = Server(("127.0.0.1", 0), handler_of(Path(sys.argv[1]).resolve(), writable=sys.argv[2:] == ["writable"]))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for _ in sys.stdin:
         print(json.dumps({"port": server.server_address[1]}), flush=True)

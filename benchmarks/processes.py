@@ -52,8 +52,10 @@ class Engine:
         """The peak memory of a worker so far, in 10⁹ bytes."""
         return max(_peak_gigabytes(child.pid) for child in psutil.Process(self.process.pid).children())
 
-    def api_peak_gigabytes(self) -> float:
-        """The peak memory of the process that answers so far, in 10⁹ bytes."""
+    def api_peak_gigabytes(self, *, again: bool = False) -> float:
+        """The peak memory of the process that answers so far, in 10⁹ bytes; with `again`, from now on."""
+        if again:
+            Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # proc(5): resets the peak
         return _peak_gigabytes(self.process.pid)
 
     def wait_until_worker_rests(self) -> None:
@@ -103,12 +105,13 @@ class Script:
 
 
 @contextmanager
-def running_engine(data_dir: Path, blob_host: str) -> Iterator[Engine]:
-    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only."""
+def running_engine(data_dir: Path, blob_host: str, **settings: str) -> Iterator[Engine]:
+    """`vision-engine serve` on a free port, reading blobs of `blob_host` (`host:port`) only; with further `settings`."""
     key = secrets.token_hex(16)
     data_dir.mkdir(parents=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("VISION_ENGINE_")}
     environment |= {"VISION_ENGINE_KEYS": key, "VISION_ENGINE_ALLOWED_HOSTS": blob_host}
+    environment |= {f"VISION_ENGINE_{name.upper()}": value for name, value in settings.items()}
     command = [str(Path(sys.executable).with_name("vision-engine")), "serve", "--port", "0", "--data-dir", str(data_dir)]
     log = data_dir.with_suffix(".log")
     with log.open("wb") as output:

@@ -45,6 +45,17 @@ class ImageChoice(StrEnum):
     CONFLICTS = "conflicts"
 
 
+class BulkAction(StrEnum):
+    """What a change does to many images: give them a tag, take one from them, take all from them, remove them from the draft,
+    or restore them."""
+
+    GIVE = "give"
+    TAKE = "take"
+    CLEAR = "clear"
+    REMOVE = "remove"
+    RESTORE = "restore"
+
+
 TagText = Annotated[str, StringConstraints(min_length=1, max_length=TAG_MAX_LENGTH, pattern=r"^\S(.*\S)?$")]
 """A tag's name: no blanks around it."""
 
@@ -82,7 +93,7 @@ class DraftBase(Wire):
 
 
 class Draft(Wire):
-    """A draft, with its counts. `id` is in the names of the blobs that keep its images."""
+    """A draft, with its counts. `id` is in the names of the blobs that keep its images. `edit` rises with each change."""
 
     name: str
     id: str
@@ -94,6 +105,7 @@ class Draft(Wire):
     changed_images: int
     conflicts: int
     labels: int
+    edit: int = 0
     tags: list[DraftTag]
     created_by: str
     created_date_time: Timestamp
@@ -165,6 +177,31 @@ class ImageNumbers(Wire):
     """Body of `POST /drafts/{name}/images:remove` and `images:restore`."""
 
     numbers: Annotated[list[int], Field(min_length=1, max_length=BATCH_IMAGES_MAX)]
+
+
+class BulkOrder(Wire):
+    """Body of `POST /drafts/{name}/images:change`: a change of all images that `only` and `only_tag` select. `tag` is the one
+    to give or to take. With `seen`, an `edit` of the draft, images that changed after it are left alone. With `preview`,
+    nothing is changed, and the answer says what would be."""
+
+    action: BulkAction
+    tag: TagText | None = None
+    only: ImageChoice | None = None
+    only_tag: str | None = None
+    seen: int | None = None
+    preview: bool = False
+
+
+class BulkResult(Wire):
+    """What a change of many images did, in numbers of images: `changed`; `already` so; `left` alone because they were removed
+    or have a conflict; and `others` left alone because they changed since they were read. `names` are the files of the first of
+    these."""
+
+    changed: int
+    already: int
+    left: int
+    others: int
+    names: list[str]
 
 
 class TagCreate(Wire):

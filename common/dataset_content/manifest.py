@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from vision_customization.common.errors import VisionError
 from vision_customization.contract.coco.document import Box
@@ -37,9 +37,7 @@ class Manifest:
     @property
     def digest(self) -> str:
         """SHA-256, in hex, of the kind and of every image with its labels."""
-        images = sorted(self.images.items())
-        tags = {tags: json.dumps(tags) for tags in {labels.tags for _, labels in images}}
-        return _digest(self.kind, [_line(sha256, labels, tags[labels.tags]) for sha256, labels in images])
+        return digest_of(self.kind, sorted(self.images.items()))
 
     @property
     def image_count(self) -> int:
@@ -52,17 +50,8 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Compact JSON; equal manifests give equal bytes."""
-        tags = {tag: index for index, tag in enumerate(self.tags)}
         images = sorted(self.images.items())
-        document = {
-            "format": _FORMAT,
-            "kind": self.kind,
-            "tags": list(tags),
-            "images": {sha256: [tags[tag] for tag in labels.tags] for sha256, labels in images},
-            "boxes": {sha256: labels.boxes for sha256, labels in images if labels.boxes},
-            "copies": {sha256: labels.copies for sha256, labels in images if labels.copies > 1},
-        }
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return "".join(manifest_text(self.kind, list(self.tags), lambda: images)).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
@@ -96,12 +85,45 @@ class ContentDigest:
         self._lines: list[str] = []
 
     def add(self, sha256: str, annotations: Iterable[tuple[str, Box | None]]) -> None:
-        labels = _labels(list(annotations), 1)
-        self._lines.append(_line(sha256, labels, json.dumps(labels.tags)))
+        labels = labels_of(list(annotations))
+        self._lines.append(_line(sha256, labels))
 
     def hexdigest(self) -> str:
         """As `Manifest.digest`."""
         return _digest(self._kind, sorted(self._lines))
+
+
+def digest_of(kind: str, images: Iterable[tuple[str, ImageLabels]]) -> str:
+    """The digest of a manifest whose images come sorted by SHA-256."""
+    return _digest(kind, (_line(sha256, labels) for sha256, labels in images))
+
+
+def manifest_text(kind: str, tags: Sequence[str], images: Callable[[], Iterable[tuple[str, ImageLabels]]]) -> Iterator[str]:
+    """The text of a manifest, in parts.
+
+    Args:
+        tags: those that labels have, sorted.
+        images: called three times, for all images sorted by SHA-256.
+    """
+    numbers = {tag: number for number, tag in enumerate(tags)}
+    yield f'{{"format":{_json(_FORMAT)},"kind":{_json(kind)},"tags":{_json(list(tags))},"images":{{'
+    yield from _entries((sha256, [numbers[tag] for tag in labels.tags]) for sha256, labels in images())
+    yield '},"boxes":{'
+    yield from _entries((sha256, labels.boxes) for sha256, labels in images() if labels.boxes)
+    yield '},"copies":{'
+    yield from _entries((sha256, labels.copies) for sha256, labels in images() if labels.copies > 1)
+    yield "}}"
+
+
+def _entries(entries: Iterable[tuple[str, object]]) -> Iterator[str]:
+    separator = ""
+    for key, value in entries:
+        yield f'{separator}"{key}":{_json(value)}'
+        separator = ","
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box | None]]]]) -> Manifest:
@@ -114,20 +136,24 @@ def manifest_of(kind: str, images: Iterable[tuple[str, Iterable[tuple[str, Box |
         copies[sha256] += 1
     if kind == AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION:
         annotations = defaultdict(list, {sha256: list(dict.fromkeys(labels)) for sha256, labels in annotations.items()})
-    return Manifest(kind, {sha256: _labels(annotations[sha256], count) for sha256, count in copies.items()})
+    return Manifest(kind, {sha256: labels_of(annotations[sha256], count) for sha256, count in copies.items()})
 
 
-def _line(sha256: str, labels: ImageLabels, tags: str) -> str:
-    """An image in the text that a digest is of; `tags` are the labels' tags as JSON."""
-    return f"{sha256} {labels.copies} {labels.boxes} {tags}"
+def _line(sha256: str, labels: ImageLabels) -> str:
+    """An image in the text that a digest is of."""
+    return f"{sha256} {labels.copies} {labels.boxes} {json.dumps(labels.tags)}"
 
 
 def _digest(kind: str, lines: Iterable[str]) -> str:
     """`lines` are sorted by their images."""
-    return hashlib.sha256("\n".join([_FORMAT, kind, *lines]).encode()).hexdigest()
+    digest = hashlib.sha256(f"{_FORMAT}\n{kind}".encode())
+    for line in lines:
+        digest.update(f"\n{line}".encode())
+    return digest.hexdigest()
 
 
-def _labels(annotations: list[tuple[str, Box | None]], copies: int) -> ImageLabels:
+def labels_of(annotations: Sequence[tuple[str, Box | None]], copies: int = 1) -> ImageLabels:
+    """The labels of an image content that has these annotations in all."""
     if len(annotations) == 1 and annotations[0][1] is None:
         return ImageLabels((annotations[0][0],), "", copies)
     tags = tuple(sorted(tag for tag, _ in annotations))
@@ -222,7 +248,7 @@ class ContentChange:
 
     def _tag_lines(self, what: str) -> list[str]:
         """The tags whose count of `what` changed."""
-        old_names = {old for old, _, _ in self.renamed}
+        old_names = {old for old, _, _ in self.renamed if not self.tags[old][1]}
         counts = ((tag, *self._before_and_after(tag)) for tag in sorted(self.tags.keys() - old_names))
         return [f"{what} {tag!r}: {before:,} → {after:,}" for tag, before, after in counts if before != after]
 
@@ -245,23 +271,50 @@ class ContentChange:
     def _before_and_after(self, tag: str) -> tuple[int, int]:
         """The counts of a tag before and after; a renamed tag continues its old name's count."""
         before, after = self.tags.get(tag, (0, 0))
-        for old, new, _ in self.renamed:
-            if new == tag:
-                before = self.tags[old][0]
-            elif old == tag:
-                after = self.tags[new][1]
+        old_name = {new: old for old, new, _ in self.renamed}
+        new_name = {old: new for old, new, _ in self.renamed}
+        if tag in old_name:
+            before = self.tags[old_name[tag]][0]
+        elif tag in new_name:  # another tag has the name now, if any has it
+            before, after = (0, after) if after else (before, self.tags[new_name[tag]][1])
         return before, after
 
 
 def compare(before: Manifest, after: Manifest) -> ContentChange:
     """The changes from one manifest to the other."""
     kept = before.images.keys() & after.images.keys()
-    renamed = _renamed(before, after, kept)
+    added = [after.images[sha256] for sha256 in after.images.keys() - kept]
+    removed = [before.images[sha256] for sha256 in before.images.keys() - kept]
+    counts = before.tags, after.tags
+    return change_of(
+        ContentChange(
+            before.kind,
+            after.kind,
+            before.image_count,
+            after.image_count,
+            added=sum(labels.copies for labels in added),
+            removed=sum(labels.copies for labels in removed),
+            added_by_tag=Counter(tag for labels in added for tag in labels.tags),
+            removed_by_tag=Counter(tag for labels in removed for tag in labels.tags),
+            tags={tag: (counts[0].get(tag, 0), counts[1].get(tag, 0)) for tag in sorted({*counts[0], *counts[1]})},
+        ),
+        [(before.images[sha256], after.images[sha256]) for sha256 in kept],
+    )
+
+
+def change_of(counts: ContentChange, kept: Sequence[tuple[ImageLabels, ImageLabels]]) -> ContentChange:
+    """A whole change.
+
+    Args:
+        counts: all of it but what became of the images that stayed. It may have renamed tags and moved boxes already.
+        kept: the labels of images that stayed, before and after; those that have the same may be left out.
+    """
+    renamed = tuple(sorted((*counts.renamed, *_renamed(counts, kept))))
     new_name = {old: new for old, new, _ in renamed}
     retagged = Counter[tuple[tuple[str, ...], tuple[str, ...]]]()
-    moved_boxes = recopied = 0
-    for sha256 in kept:
-        old, new = before.images[sha256], after.images[sha256]
+    moved_boxes = counts.moved_boxes
+    recopied = 0
+    for old, new in kept:
         if old == new:
             continue
         old_tags = tuple(sorted(new_name.get(tag, tag) for tag in old.tags))
@@ -271,47 +324,29 @@ def compare(before: Manifest, after: Manifest) -> ContentChange:
             moved_boxes += 1
         elif old.copies != new.copies:
             recopied += 1
-    counts = before.tags, after.tags
-    added = [after.images[sha256] for sha256 in after.images.keys() - kept]
-    removed = [before.images[sha256] for sha256 in before.images.keys() - kept]
-    return ContentChange(
-        before.kind,
-        after.kind,
-        before.image_count,
-        after.image_count,
-        added=sum(labels.copies for labels in added),
-        removed=sum(labels.copies for labels in removed),
-        added_by_tag=Counter(tag for labels in added for tag in labels.tags),
-        removed_by_tag=Counter(tag for labels in removed for tag in labels.tags),
-        tags={tag: (counts[0].get(tag, 0), counts[1].get(tag, 0)) for tag in sorted({*counts[0], *counts[1]})},
-        renamed=renamed,
-        retagged=retagged,
-        moved_boxes=moved_boxes,
-        recopied=recopied,
-    )
+    return replace(counts, renamed=renamed, retagged=retagged, moved_boxes=moved_boxes, recopied=recopied)
 
 
-def _renamed(before: Manifest, after: Manifest, kept: Iterable[str]) -> tuple[tuple[str, str, int], ...]:
+def _renamed(counts: ContentChange, kept: Sequence[tuple[ImageLabels, ImageLabels]]) -> Iterator[tuple[str, str, int]]:
     """Tags that disappeared while a new tag is on exactly the same images, among the images that stayed."""
-    old_images: defaultdict[str, set[str]] = defaultdict(set)
-    new_images: defaultdict[str, set[str]] = defaultdict(set)
-    vanished, appeared = before.tags.keys() - after.tags.keys(), after.tags.keys() - before.tags.keys()
+    vanished = {tag for tag, (before, after) in counts.tags.items() if before and not after}
+    appeared = {tag for tag, (before, after) in counts.tags.items() if after and not before}
+    vanished -= {old for old, _, _ in counts.renamed}
+    appeared -= {new for _, new, _ in counts.renamed}
     if not vanished or not appeared:
-        return ()
-    for sha256 in kept:
-        for tag in before.images[sha256].tags:
-            if tag in vanished:
-                old_images[tag].add(sha256)
-        for tag in after.images[sha256].tags:
-            if tag in appeared:
-                new_images[tag].add(sha256)
-    renamed = []
+        return
+    old_images: defaultdict[str, set[int]] = defaultdict(set)
+    new_images: defaultdict[str, set[int]] = defaultdict(set)
+    for number, (before, after) in enumerate(kept):
+        for tag in vanished.intersection(before.tags):
+            old_images[tag].add(number)
+        for tag in appeared.intersection(after.tags):
+            new_images[tag].add(number)
     for new in sorted(new_images):
         for old in sorted(old_images):
             if old_images[old] == new_images[new]:
-                renamed.append((old, new, len(old_images.pop(old))))
+                yield old, new, len(old_images.pop(old))
                 break
-    return tuple(sorted(renamed))
 
 
 def _tag_list(tags: tuple[str, ...]) -> str:

@@ -11,6 +11,8 @@ from vision_customization.contract.drafts import (
     BatchImage,
     BatchResult,
     BatchResults,
+    BulkOrder,
+    BulkResult,
     ContentChanges,
     DatasetVersion,
     Draft,
@@ -146,6 +148,12 @@ class DraftCalls:
         """Set the labels of up to 200 images; one with an `e_tag` only if nobody else has changed it since."""
         body = LabelsBatch(images=list(images)).to_wire()
         return parse(BatchResults, self._transport.send("POST", f"{_draft(name)}/images:label", json=body).json()).value
+
+    def change_draft_images(self, name: str, order: BulkOrder) -> BulkResult:
+        """Change all images that a filter selects, or with `preview` learn what that would change."""
+        path = f"{_draft(name)}/images:change"
+        reply = self._transport.send("POST", path, json=order.to_wire(), answer_seconds=STORAGE_SECONDS)
+        return parse(BulkResult, reply.json())
 
     def remove_draft_images(self, name: str, numbers: Sequence[int]) -> None:
         """Remove up to 200 images; `restore_draft_images` brings them back, with their labels."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision_customization.contract.analysis import DetectedObject
-from vision_customization.engine.blobs.access import Reader
+from vision_customization.engine.blobs.access import Reader, Spooler
 from vision_customization.engine.blobs.identity import Identity
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.learning.images import DecodedImage
@@ -38,7 +38,7 @@ class Models(LoadedModels, Protocol):
         ...
 
 
-class Blobs(Reader, Protocol):
+class Blobs(Reader, Spooler, Protocol):
     """Reads images from allowed hosts; `vision_customization.engine.blobs.reader.BlobReader`."""
 
     @property

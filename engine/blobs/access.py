@@ -11,7 +11,7 @@ from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.blobs.address import BlobAddress, BlobError, Container
 
 if TYPE_CHECKING:
-    from vision_customization.engine.blobs.reader import Blob, BlobReader, NotModified, Spooled
+    from vision_customization.engine.blobs.reader import Blob, NotModified, Spooled
 
 
 class Reader(Protocol):
@@ -29,6 +29,24 @@ class Reader(Protocol):
         limit_seconds: float | None = ...,
         on_wait: Callable[[str], None] | None = ...,
     ) -> "Blob | NotModified": ...
+
+
+class Spooler(Protocol):
+    """What writes a blob to a file; `BlobReader`."""
+
+    def spool(
+        self,
+        url: str,
+        target: BinaryIO,
+        *,
+        sas: SecretStr | None = ...,
+        sas_scope: str | None = ...,
+        identity: bool = ...,
+        etag: str | None = ...,
+        max_bytes: int = ...,
+        limit_seconds: float | None = ...,
+        on_wait: Callable[[str], None] | None = ...,
+    ) -> "Spooled | NotModified": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +92,13 @@ class Access:
 
     def spool(
         self,
-        reader: "BlobReader",
+        reader: "Spooler",
         url: str,
         target: BinaryIO,
         *,
         max_bytes: int,
         etag: str | None = None,
+        limit_seconds: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> "Spooled | NotModified":
         """`BlobReader.spool` with these credentials. Raises BlobError."""
@@ -92,5 +111,6 @@ class Access:
             identity=self.identity,
             etag=etag,
             max_bytes=max_bytes,
+            limit_seconds=limit_seconds,
             on_wait=on_wait,
         )

@@ -141,6 +141,7 @@ class BlobReader:
         identity: bool = False,
         etag: str | None = None,
         max_bytes: int = IMAGE_BYTES_MAX,
+        limit_seconds: float | None = None,
         on_wait: Callable[[str], None] | None = None,
     ) -> Spooled | NotModified:
         """Like `read`, but write the blob to the file `target`, a piece at a time, so that memory does not depend on its size.
@@ -162,7 +163,7 @@ class BlobReader:
                 size += len(piece)
             return Spooled(digest.hexdigest(), size, _header(reply, b"etag"))
 
-        return self._read(BlobAddress.parse(url), _Access(sas, sas_scope, identity), etag, receive, None, on_wait)
+        return self._read(BlobAddress.parse(url), _Access(sas, sas_scope, identity), etag, receive, limit_seconds, on_wait)
 
     def check(self, url: str, limit_seconds: float) -> None:
         """Check that the engine's own identity can read a blob, or list a container, at `url`. Downloads no content.

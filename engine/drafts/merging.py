@@ -8,7 +8,8 @@ from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.content.current import Service as Contents
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import DraftError
-from vision_customization.engine.drafts.opening import pin_base, ready_content
+from vision_customization.engine.drafts.opening import ready_content
+from vision_customization.engine.drafts.saving import pin_base
 from vision_customization.engine.store import ContentIndexRecord, DraftRecord, ImagesElsewhere, Store
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage
 

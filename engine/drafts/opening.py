@@ -1,9 +1,7 @@
 """How a draft begins: with the content of a dataset, with that of a version, or with nothing."""
 
-import re
 from typing import Protocol
 
-from vision_customization.common.dataset_content.blob_names import draft_base_name, draft_pin_name
 from vision_customization.contract.drafts import DraftCreate
 from vision_customization.contract.enums import AnnotationKind, ContentStatus
 from vision_customization.engine.content.current import Service as Contents
@@ -11,13 +9,11 @@ from vision_customization.engine.content.current import content_of
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import BaseNotReady, DraftError
 from vision_customization.engine.drafts.labels import tag_fault
-from vision_customization.engine.drafts.saving import manifest_of_draft
+from vision_customization.engine.drafts.saving import pin_base
 from vision_customization.engine.drafts.version_files import Service as VersionFiles
 from vision_customization.engine.drafts.version_files import check_container, version_images
-from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DraftRecord, Store, VersionRecord
+from vision_customization.engine.store import ContentIndexRecord, DatasetRecord, DraftRecord, VersionRecord
 from vision_customization.engine.store.draft_base import BaseImages
-
-_CONTENT_NAME = re.compile(r"([0-9a-f]{64})\.json")
 
 
 class Service(Contents, VersionFiles, Protocol):
@@ -101,12 +97,3 @@ def ready_content(service: Contents, dataset_name: str) -> tuple[DatasetRecord, 
     if newest.status is not ContentStatus.READY:
         raise BaseNotReady(f"The content of the dataset '{dataset_name}' is not read yet. Try again in a moment.")
     return dataset, content
-
-
-def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:
-    """Note in the container what the draft begins with. Raises ContainerRefuses."""
-    manifest = manifest_of_draft(store, draft)
-    container.write(draft_base_name(draft.id, manifest.digest), manifest.to_bytes(), "application/json")
-    for uri in draft.base_uris:
-        if (named := _CONTENT_NAME.fullmatch(uri.rpartition("/")[2])) is not None:
-            container.write(draft_pin_name(draft.id, named[1]), b"", "application/octet-stream")

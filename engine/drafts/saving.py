@@ -1,27 +1,59 @@
 """How a draft becomes a version: a COCO file and a manifest in the container, in the layout that `Dataset` uploads.
 
-Equal content gives an equal digest, and then nothing is written.
+The content is read once, as it is at one moment, and goes through temporary files, so that a draft of any size takes the same
+memory. Equal content gives an equal digest, and then nothing is written.
 """
 
 import hashlib
 import json
+import re
+import shutil
 import tempfile
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import BinaryIO, NamedTuple
 
-from vision_customization.common.dataset_content.blob_names import annotation_name, manifest_name, marker_name
-from vision_customization.common.dataset_content.manifest import Manifest, compare, manifest_of
+from vision_customization.common.dataset_content.blob_names import (
+    annotation_name,
+    draft_base_name,
+    draft_pin_name,
+    manifest_name,
+    marker_name,
+)
+from vision_customization.common.dataset_content.manifest_file import Annotation, ManifestFile
 from vision_customization.contract.texts import counted
+from vision_customization.engine.drafts.changes import changes_of
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NotSaved
 from vision_customization.engine.store import DraftImageRecord, DraftRecord, Store, VersionRecord
 from vision_customization.engine.store.draft_records import DraftLabel
 
-_CHANGES_MAX = 50
+Report = Callable[[str, int, int], None]
+"""Called with what is done now, how much of it is done, and how much there is."""
+
+_CONTENT_NAME = re.compile(r"([0-9a-f]{64})\.json")
+_AT_ONCE = 1000
+_COPIED_BYTES = 1024 * 1024
 
 
-def save_version(store: Store, container: Container, draft: DraftRecord, who: str, message: str | None = None) -> VersionRecord:
+def unreported(doing: str, done: int, of: int) -> None:
+    """A report that nobody waits for."""
+
+
+def save_version(
+    store: Store,
+    container: Container,
+    draft: DraftRecord,
+    who: str,
+    message: str | None = None,
+    *,
+    pins: bool = False,
+    report: Report = unreported,
+) -> VersionRecord:
     """Write the draft's content as a version, and record it.
+
+    Args:
+        pins: note the version as what the draft begins with, so that its files stay for as long as the draft exists.
 
     Raises:
         NotSaved: the draft has no images, or conflicts that somebody must settle.
@@ -33,110 +65,150 @@ def save_version(store: Store, container: Container, draft: DraftRecord, who: st
         raise NotSaved(f"The draft '{draft.name}' has {which} that both sides changed. Settle {them} first.")
     if not draft.images:
         raise NotSaved(f"The draft '{draft.name}' has no images: add some first.")
-    with tempfile.TemporaryFile() as file:
-        written = write_coco(store, draft, file)
-        digest = written.manifest.digest
+    changes = tuple(changes_of(store, draft))
+    with tempfile.TemporaryFile() as coco, _manifest(store, draft) as manifest:
+        written = write_coco(store, draft, coco, manifest, report)
         annotation = annotation_name(written.sha256)
-        file.seek(0)
-        container.write(annotation, file, "application/json")
-    container.write(marker_name(digest, written.sha256), b"", "application/octet-stream")
-    container.write(manifest_name(digest), written.manifest.to_bytes(), "application/json")
-    return store.versions.add(
+        report("Writing the version's files", 0, 0)
+        coco.seek(0)
+        container.write(annotation, coco, "application/json")
+        container.write(marker_name(written.digest, written.sha256), b"", "application/octet-stream")
+        names = [manifest_name(written.digest)]
+        if pins:
+            container.write(draft_pin_name(draft.id, written.sha256), b"", "application/octet-stream")
+            names.insert(0, draft_base_name(draft.id, written.digest))
+        _write_manifest(container, manifest, *names)
+    version = store.versions.add(
         VersionRecord(
             dataset_name=draft.dataset_name,
-            digest=digest,
+            digest=written.digest,
             annotation_kind=draft.annotation_kind,
             annotation_file_uri=f"{container.url}/{annotation}",
             base_uris=draft.base_uris,
             images=written.images,
             labels=written.labels,
-            tags=written.manifest.tags,
-            changes=tuple(changes_of(store, draft, written.manifest)),
+            tags=written.tags,
+            changes=changes,
             message=message or None,
             saved_by=who,
             saved=store.database.now(),
         )
     )
+    store.drafts.note_saved(draft, written.digest)
+    return version
 
 
 class WrittenCoco(NamedTuple):
-    """A COCO file that was written: the SHA-256 of its bytes, and what it holds."""
+    """A COCO file that was written: the SHA-256 of its bytes, the digest of its content, how much it holds, and how many
+    labels of each tag."""
 
     sha256: str
-    manifest: Manifest
+    digest: str
     images: int
     labels: int
+    tags: dict[str, int]
 
 
-def write_coco(store: Store, draft: DraftRecord, file: BinaryIO) -> WrittenCoco:
-    """Write the draft's content as a COCO file of the contract, one image after the other: ids count from 1, boxes are
-    fractions, and each tag is a category, also one without labels."""
-    digest = hashlib.sha256()
-    images = labels = 0
+def write_coco(
+    store: Store, draft: DraftRecord, file: BinaryIO, manifest: ManifestFile, report: Report = unreported
+) -> WrittenCoco:
+    """Write the draft's content as a COCO file of the contract, and into a manifest: ids count from 1, boxes are fractions, and
+    each tag is a category, also one without labels."""
     ids = {tag.name: id_ for id_, tag in enumerate(store.drafts.tags(draft.sequence), start=1)}
-    found: list[tuple[str, tuple[DraftLabel, ...]]] = []
-
-    def write(text: str) -> None:
-        data = text.encode()
-        digest.update(data)
-        file.write(data)
-
-    write('{"images":[')
-    for image in store.drafts.all_images(draft.sequence):
-        images += 1
-        write(("," if images > 1 else "") + _json(_image(images, draft, image)))
-        found.append((image.sha256, image.labels))
-    write('],"annotations":[')
-    for number, (_, own) in enumerate(found, start=1):
-        for label in own:
-            labels += 1
-            write(("," if labels > 1 else "") + _json(_annotation(labels, number, ids[label.tag], label)))
-    write(f'],"categories":{_json([{"id": id_, "name": name} for name, id_ in ids.items()])}}}')
-    manifest = manifest_of(draft.annotation_kind, ((sha256, _pairs(own)) for sha256, own in found))
-    return WrittenCoco(digest.hexdigest(), manifest, images, labels)
-
-
-def manifest_of_draft(store: Store, draft: DraftRecord) -> Manifest:
-    """What the draft holds now."""
-    images = store.drafts.all_images(draft.sequence)
-    return manifest_of(draft.annotation_kind, ((image.sha256, _pairs(image.labels)) for image in images))
+    categories = [{"id": id_, "name": name} for name, id_ in ids.items()]
+    images = labels = 0
+    with tempfile.TemporaryFile() as annotations:
+        target = _Hashed(file)
+        target.write('{"images":[')
+        for batch in _batches(store.drafts.all_images(draft.sequence)):
+            manifest.add((image.sha256, _pairs(image.labels)) for image in batch)
+            entries, own = [], []
+            for image in batch:
+                images += 1
+                entries.append(_image(images, draft, image))
+                for label in image.labels:
+                    labels += 1
+                    own.append(_annotation(labels, images, ids[label.tag], label))
+            target.write(("," if images > len(batch) else "") + ",".join(entries))
+            annotations.write((("," if labels > len(own) and own else "") + ",".join(own)).encode())
+            report("Reading the images", images, draft.images)
+        target.write('],"annotations":[')
+        annotations.seek(0)
+        shutil.copyfileobj(annotations, target, _COPIED_BYTES)
+        target.write(f'],"categories":{_json(categories)}}}')
+    return WrittenCoco(target.sha256, manifest.finish(), images, labels, dict(sorted(manifest.tags.items())))
 
 
-def changes_of(store: Store, draft: DraftRecord, now: Manifest | None = None) -> list[str]:
-    """What is different from what the draft began with, in words."""
-    before = manifest_of(draft.annotation_kind, _base(store, draft))
-    lines = compare(before, now or manifest_of_draft(store, draft)).summary()
-    return lines[:_CHANGES_MAX]
+def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:
+    """Note in the container what the draft begins with, so that its images and annotation files stay there for as long as the
+    draft exists. Raises ContainerRefuses."""
+    with _manifest(store, draft) as manifest:
+        for batch in _batches(store.drafts.all_images(draft.sequence)):
+            manifest.add((image.sha256, _pairs(image.labels)) for image in batch)
+        _write_manifest(container, manifest, draft_base_name(draft.id, manifest.finish()))
+    for uri in draft.base_uris:
+        if (named := _CONTENT_NAME.fullmatch(uri.rpartition("/")[2])) is not None:
+            container.write(draft_pin_name(draft.id, named[1]), b"", "application/octet-stream")
 
 
-def _base(store: Store, draft: DraftRecord) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
-    """The images that the draft began with, with their labels then."""
-    base_name = {tag.name: tag.base_name or tag.name for tag in store.drafts.tags(draft.sequence)}
-    for image in store.drafts.all_images(draft.sequence, removed=True):
-        if image.in_base:
-            labels = image.base
-            if labels is None:
-                labels = tuple(DraftLabel(base_name[label.tag], label.box) for label in image.labels)
-            yield image.sha256, _pairs(labels)
+class _Hashed:
+    """A file to which text or bytes are written, and the digest of all of it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def write(self, part: str | bytes) -> int:
+        data = part.encode() if isinstance(part, str) else part
+        self._digest.update(data)
+        return self._file.write(data)
 
 
-def _pairs(labels: tuple[DraftLabel, ...]) -> list[tuple[str, Any]]:
+def _manifest(store: Store, draft: DraftRecord) -> ManifestFile:
+    return ManifestFile(draft.annotation_kind, store.drafts.copies(draft.sequence))
+
+
+def _write_manifest(container: Container, manifest: ManifestFile, *names: str) -> None:
+    with tempfile.TemporaryFile() as file:
+        manifest.write(file)
+        for name in names:
+            file.seek(0)
+            container.write(name, file, "application/json")
+
+
+def _batches(images: Iterable[DraftImageRecord]) -> Iterator[list[DraftImageRecord]]:
+    rest = iter(images)
+    while batch := list(islice(rest, _AT_ONCE)):
+        yield batch
+
+
+def _pairs(labels: Sequence[DraftLabel]) -> list[Annotation]:
     return [(label.tag, label.box) for label in labels]
 
 
-def _image(id_: int, draft: DraftRecord, image: DraftImageRecord) -> dict[str, Any]:
-    entry: dict[str, Any] = {"id": id_}
-    for side, pixels in (("width", image.width), ("height", image.height)):
-        if pixels is not None:
-            entry[side] = int(pixels) if pixels == int(pixels) else pixels
-    return {**entry, "file_name": image.file_name, "absolute_url": draft.url_of(image.sha256, image.extension)}
+def _image(id_: int, draft: DraftRecord, image: DraftImageRecord) -> str:
+    sides = "".join(
+        f'"{side}":{_number(pixels)},'
+        for side, pixels in (("width", image.width), ("height", image.height))
+        if pixels is not None
+    )
+    address = _json(draft.url_of(image.sha256, image.extension))
+    return f'{{"id":{id_},{sides}"file_name":{_json(image.file_name)},"absolute_url":{address}}}'
 
 
-def _annotation(id_: int, image: int, category: int, label: DraftLabel) -> dict[str, Any]:
-    entry: dict[str, Any] = {"id": id_, "image_id": image, "category_id": category}
+def _annotation(id_: int, image: int, category: int, label: DraftLabel) -> str:
+    box = ""
     if label.box is not None:
-        entry |= {"bbox": list(label.box), "area": label.box[2] * label.box[3]}
-    return entry
+        box = f',"bbox":{_json(label.box)},"area":{label.box[2] * label.box[3]!r}'
+    return f'{{"id":{id_},"image_id":{image},"category_id":{category}{box}}}'
+
+
+def _number(pixels: float) -> str:
+    return repr(int(pixels) if pixels == int(pixels) else pixels)
 
 
 def _json(value: object) -> str:

@@ -1,11 +1,10 @@
 """The files of versions, which lie in the container of the Studio: read for those who compare, copy or continue a version."""
 
-import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from vision_customization.common.dataset_content.blob_names import manifest_name, stored_name
 from vision_customization.common.dataset_content.manifest import Manifest, compare
@@ -15,8 +14,8 @@ from vision_customization.contract.enums import Purpose
 from vision_customization.contract.limits import IMAGE_BYTES_MAX
 from vision_customization.engine.annotations import AnnotationError
 from vision_customization.engine.annotations.content import DatasetContent
-from vision_customization.engine.blobs.access import Reader
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
+from vision_customization.engine.blobs.access import Access, Reader, Spooler
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, Spooled
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import ContainerRefuses, DraftError, NoStudioContainer
 from vision_customization.engine.store import ImagesElsewhere, NotFound, Store, VersionRecord
@@ -28,6 +27,10 @@ ANNOTATIONS_BYTES_MAX = 512 * 1024 * 1024
 READ_SECONDS_MAX = 120.0
 
 
+class Blobs(Reader, Spooler, Protocol):
+    """Reads blobs, also into files."""
+
+
 class Service(Protocol):
     """The parts of the engine that reading needs."""
 
@@ -35,7 +38,7 @@ class Service(Protocol):
     def store(self) -> Store: ...
 
     @property
-    def blobs(self) -> Reader: ...
+    def blobs(self) -> Blobs: ...
 
     @property
     def studio_container(self) -> Container | None: ...
@@ -43,20 +46,40 @@ class Service(Protocol):
 
 def read_version_file(service: Service, version: VersionRecord, url: str, max_bytes: int = IMAGE_BYTES_MAX) -> bytes:
     """A blob of a version. Raises NotFound, NoStudioContainer, ContainerRefuses."""
+    with _reading(version, url):
+        blob = _access(service, version, url).read(service.blobs, url, max_bytes=max_bytes, limit_seconds=READ_SECONDS_MAX)
+    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
+    return blob.data
+
+
+def spool_version_file(service: Service, version: VersionRecord, url: str, file: BinaryIO) -> int:
+    """Write a COCO file of a version to `file`, and go to its start, so that its size takes no memory; returns its bytes.
+    Raises as `read_version_file`."""
+    with _reading(version, url):
+        spooled = _access(service, version, url).spool(
+            service.blobs, url, file, max_bytes=ANNOTATIONS_BYTES_MAX, limit_seconds=READ_SECONDS_MAX
+        )
+    assert isinstance(spooled, Spooled), "only a read with an etag is answered otherwise"
+    file.seek(0)
+    return spooled.size_bytes
+
+
+def _access(service: Service, version: VersionRecord, url: str) -> Access:
     if service.studio_container is None:
         raise NoStudioContainer
     kind, token = service.studio_container.authentication
-    record = service.store.datasets.unregistered(version.dataset_name, version.annotation_kind, [url], kind, token)
+    datasets = service.store.datasets
+    return datasets.access(datasets.unregistered(version.dataset_name, version.annotation_kind, [url], kind, token))
+
+
+@contextmanager
+def _reading(version: VersionRecord, url: str) -> Iterator[None]:
     try:
-        blob = service.store.datasets.access(record).read(
-            service.blobs, url, max_bytes=max_bytes, limit_seconds=READ_SECONDS_MAX
-        )
+        yield
     except BlobError as error:
         if error.kind is BlobErrorKind.NOT_FOUND:
             raise NotFound("version", f"{version.digest}: {url.rpartition('/')[2]}") from None
         raise ContainerRefuses(error.message) from None
-    assert isinstance(blob, Blob), "only a read with an etag is answered otherwise"
-    return blob.data
 
 
 def check_container(version: VersionRecord, container: Container) -> None:
@@ -81,10 +104,14 @@ def version_images(service: Service, version: VersionRecord) -> Iterator[BaseIma
         NotFound, NoStudioContainer, ContainerRefuses: as `read_version_file`, or the file is damaged.
         ImagesElsewhere: while the images are read, if one is not in the container of the version.
     """
-    data = read_version_file(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
-    with DatasetContent(Path(tempfile.gettempdir()), version.annotation_kind, Purpose.TRAINING) as content:
+    folder = Path(tempfile.gettempdir())
+    with (
+        tempfile.TemporaryFile() as file,
+        DatasetContent(folder, version.annotation_kind, Purpose.TRAINING) as content,
+    ):
+        spool_version_file(service, version, version.annotation_file_uri, file)
         try:
-            content.add(io.BytesIO(data), version.annotation_file_uri.rpartition("/")[2])
+            content.add(file, version.annotation_file_uri.rpartition("/")[2])
         except AnnotationError as error:
             raise ContainerRefuses(f"The COCO file of version {version.digest} cannot be read: {error}.") from None
         tags = content.tag_names()

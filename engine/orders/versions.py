@@ -1,14 +1,11 @@
 """Versions that become registered datasets."""
 
-from dataclasses import replace
-
 from vision_customization.contract.content_reference import content_reference
 from vision_customization.contract.owners import MANAGED_BY, PULUMI, owner_of
 from vision_customization.contract.texts import sentence
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import DatasetInTheWay, NotSaved
-from vision_customization.engine.drafts.opening import pin_base
-from vision_customization.engine.drafts.saving import save_version
+from vision_customization.engine.drafts.saving import Report, save_version, unreported
 from vision_customization.engine.drafts.version_files import check_container
 from vision_customization.engine.orders.collaborators import Collaborators
 from vision_customization.engine.store import AlreadyExists, DatasetRecord, DraftRecord, NotFound, VersionRecord
@@ -20,7 +17,12 @@ DIGITS = 8
 
 
 def save_and_register(
-    service: Collaborators, container: Container, draft: DraftRecord, who: str, message: str | None
+    service: Collaborators,
+    container: Container,
+    draft: DraftRecord,
+    who: str,
+    message: str | None,
+    report: Report = unreported,
 ) -> tuple[VersionRecord, DatasetRecord | None]:
     """Save a version. Its dataset gets the content, and the draft is based on that from then on. But if a stack declares the
     dataset, the version waits for its way back to git, and there is no dataset in the result.
@@ -33,12 +35,10 @@ def save_and_register(
     declared = is_declared(service, draft.dataset_name)
     if not declared:
         _refuse_to_overwrite(service, draft)
-    version = save_version(service.store, container, draft, who, message)
+    in_place = not declared and draft.base_dataset in (None, draft.dataset_name)
+    version = save_version(service.store, container, draft, who, message, pins=in_place, report=report)
     if declared:
         return version, None
-    in_place = draft.base_dataset in (None, version.dataset_name)
-    if in_place:
-        pin_base(service.store, container, replace(draft, base_uris=(version.annotation_file_uri,)))
     dataset = register_version(service, container, version)
     if in_place:
         service.store.drafts.rebase(draft, dataset.name, dataset.annotation_file_uris)

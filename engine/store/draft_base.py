@@ -79,4 +79,5 @@ def _image(draft: DraftRow, number: int, image: NewDraftImage, single: bool) -> 
         "state": ImageState.SAME.value,
         "settled": bool(image.labels) or not single,  # an image without a tag shows nothing in the other kinds
         "revision": 1,
+        "edit": 0,
     }

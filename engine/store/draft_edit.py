@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import ImageState
@@ -13,7 +13,8 @@ from vision_customization.engine.store.draft_pages import labels_of
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage, labels_from_json, labels_to_json
 from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
 
-_BATCH = 500  # below SQLite's limit on parameters of a statement
+ADDED_AT_ONCE = 500
+"""Images of a batch: below SQLite's limit on parameters of a statement."""
 
 
 class DraftEdit:
@@ -26,6 +27,8 @@ class DraftEdit:
         self._now = now
         self._tags: dict[str, DraftTagRow] = {}
         draft.updated = now
+        draft.edit += 1
+        draft.saved_digest = None
 
     def image(self, number: int) -> DraftImageRow | None:
         return self._session.get(DraftImageRow, (self._draft.sequence, number))
@@ -46,41 +49,66 @@ class DraftEdit:
         self._touch(row)
         self._set_state(row, self._state_with(row, labels))
 
-    def add(self, image: NewDraftImage) -> int:
-        """Add an image that the dataset does not have; returns its number."""
-        return self._add(image, image.labels, ImageState.NEW)
+    def add(self, images: Sequence[NewDraftImage]) -> list[tuple[int, bool]]:
+        """Add a batch of images that the dataset does not have. For each, the result is its number, and whether it is new: an
+        image that the draft has already stays as it is, and one that was removed is restored."""
+        known = self._known([image.sha256 for image in images])
+        found, new = list(known.values()), dict[str, NewDraftImage]()
+        for image in images:
+            if image.sha256 not in known:
+                new.setdefault(image.sha256, image)
+        numbers = self._insert([(image, image.labels) for image in new.values()], ImageState.NEW)
+        known |= zip(new, numbers, strict=True)
+        row = DraftImageRow
+        removed = (row.draft_sequence == self._draft.sequence, row.number.in_(found), row.state == ImageState.REMOVED.value)
+        for each in self._session.scalars(select(row).where(*removed)).all():
+            self.restore(each)
+        return [(known[image.sha256], new.get(image.sha256) is image) for image in images]
 
-    def add_base(self, image: NewDraftImage, labels: Sequence[DraftLabel]) -> int:
-        """Add an image that the dataset has, with these labels; returns its number."""
-        return self._add(image, labels, ImageState.SAME)
+    def add_base(self, images: Sequence[tuple[NewDraftImage, Sequence[DraftLabel]]]) -> None:
+        """Add a batch of images that the dataset has, with these labels."""
+        self._insert(images, ImageState.SAME)
 
-    def _add(self, image: NewDraftImage, labels: Sequence[DraftLabel], state: ImageState) -> int:
-        draft = self._draft
-        row = DraftImageRow(
-            draft_sequence=draft.sequence,
-            number=draft.next_number,
-            sha256=image.sha256,
-            extension=image.extension,
-            file_name=image.file_name,
-            width=image.width,
-            height=image.height,
-            state=state.value,
-            settled=image.settled or bool(labels),
-            revision=1,
-            base=None,
-            theirs=None,
-            changed_by=self._who,
-            changed=self._now,
-        )
-        draft.next_number += 1
-        draft.images += 1
-        draft.changed += state is not ImageState.SAME
-        draft.unlabelled += not row.settled
-        self._session.add(row)
-        self._session.flush()
-        self._write_labels(row.number, labels)
-        self._count_labels(labels, +1)
-        return row.number
+    def _known(self, digests: Sequence[str]) -> dict[str, int]:
+        """The first number of each of these images that the draft has."""
+        row = DraftImageRow
+        chosen = (row.draft_sequence == self._draft.sequence, row.sha256.in_(digests))
+        rows = self._session.execute(select(row.sha256, func.min(row.number)).where(*chosen).group_by(row.sha256))
+        return {sha256: number for sha256, number in rows}  # noqa: C416 - rows are tuples only by shape
+
+    def _insert(self, images: Sequence[tuple[NewDraftImage, Sequence[DraftLabel]]], state: ImageState) -> range:
+        """Insert a batch of images; returns their numbers."""
+        draft, rows, labelled = self._draft, [], []
+        numbers = range(draft.next_number, draft.next_number + len(images))
+        for number, (image, labels) in zip(numbers, images, strict=True):
+            settled = image.settled or bool(labels)
+            rows.append(
+                {
+                    "draft_sequence": draft.sequence,
+                    "number": number,
+                    "sha256": image.sha256,
+                    "extension": image.extension,
+                    "file_name": image.file_name,
+                    "width": image.width,
+                    "height": image.height,
+                    "state": state.value,
+                    "settled": settled,
+                    "revision": 1,
+                    "edit": draft.edit,
+                    "changed_by": self._who,
+                    "changed": self._now,
+                }
+            )
+            labelled += self._label_rows(number, labels)
+            draft.unlabelled += not settled
+            self._count_labels(labels, +1)
+        draft.next_number = numbers.stop
+        draft.images += len(images)
+        draft.changed += len(images) * (state is not ImageState.SAME)
+        for table, entries in ((DraftImageRow, rows), (DraftLabelRow, labelled)):
+            if entries:
+                self._session.execute(insert(table), entries)
+        return numbers
 
     def remove(self, row: DraftImageRow) -> None:
         """Nothing if the image was removed already. A removed image keeps its labels, and can be restored."""
@@ -113,7 +141,7 @@ class DraftEdit:
         self._touch(row)
 
     def tag(self, name: str) -> DraftTagRow:
-        """The tag of this name, which is added if there is none."""
+        """The tag of this name, which is added if it does not exist."""
         found = self.find_tag(name)
         if found is None:
             found = DraftTagRow(
@@ -147,63 +175,6 @@ class DraftEdit:
         tag.name, tag.name_digest = name, name_digest(name)
         self._tags[name] = tag
         self._session.flush()
-
-    def replace_tag(self, tag: DraftTagRow, other: DraftTagRow | None, *, single: bool) -> int:
-        """Give the labels of `tag` another one, or delete them, and delete the tag; returns the number of images. With
-        `single`, a tag is at most once on an image."""
-        row, draft = DraftLabelRow, self._draft.sequence
-        of_tag = (row.draft_sequence == draft, row.tag == tag.number)
-        numbers = self._session.scalars(select(row.number).where(*of_tag).distinct().order_by(row.number)).all()
-        for start in range(0, len(numbers), _BATCH):
-            self._replace_tag_on(numbers[start : start + _BATCH], tag.name, None if other is None else other.name, single)
-        if other is None:
-            self._session.execute(delete(row).where(*of_tag))
-        else:
-            if single:
-                has_both = select(row.number).where(row.draft_sequence == draft, row.tag == other.number)
-                self._session.execute(delete(row).where(*of_tag, row.number.in_(has_both)))
-            self._session.execute(update(row).where(*of_tag).values(tag=other.number))
-        self._tags.pop(tag.name, None)
-        self._session.delete(tag)
-        self._session.flush()
-        self._count_anew(other)
-        return len(numbers)
-
-    def _replace_tag_on(self, numbers: Sequence[int], name: str, other: str | None, single: bool) -> None:
-        """What a batch of images becomes by a change of a tag, apart from the labels themselves."""
-        row, draft = DraftImageRow, self._draft.sequence
-        images = self._session.scalars(select(row).where(row.draft_sequence == draft, row.number.in_(numbers))).all()
-        labels = labels_of(self._session, draft, numbers)
-        in_base = labels_of(self._session, draft, numbers, in_base=True)
-        for image in images:
-            if image.base is None and image.state == ImageState.SAME.value:
-                image.base = labels_to_json(in_base[image.number])
-            after = _renamed(labels[image.number], name, other)
-            after = list(dict.fromkeys(after)) if single else after
-            image.settled = image.settled and bool(after)
-            if image.state != ImageState.REMOVED.value:
-                image.state = self._state_with(image, after).value
-            self._touch(image)
-        self._session.flush()
-        for image in images:
-            self._session.expunge(image)
-
-    def _count_anew(self, tag: DraftTagRow | None) -> None:
-        """The counts of the draft and of a tag, from its images and labels."""
-        image, label, draft = DraftImageRow, DraftLabelRow, self._draft
-        left = (image.draft_sequence == draft.sequence, image.state != ImageState.REMOVED.value)
-        of_left = (label.draft_sequence == image.draft_sequence) & (label.number == image.number)
-
-        def count(what: ColumnElement[int], *chosen: ColumnElement[bool]) -> int:
-            return self._session.scalar(select(what).select_from(image).where(*chosen)) or 0
-
-        draft.unlabelled = count(func.count(), *left, image.settled.is_(False))
-        draft.changed = count(func.count(), image.draft_sequence == draft.sequence, image.state != ImageState.SAME.value)
-        labels = select(func.count()).select_from(label).join(image, of_left).where(*left)
-        draft.labels = self._session.scalar(labels) or 0
-        if tag is not None:
-            of_tag = select(func.count(label.number.distinct()), func.count()).join(image, of_left).where(*left)
-            tag.images, tag.labels = self._session.execute(of_tag.where(label.tag == tag.number)).one()
 
     def take(self, row: DraftImageRow, labels: Sequence[DraftLabel], *, settled: bool) -> None:
         """The dataset has these labels now, and the draft had not changed the image: it is the same again."""
@@ -272,6 +243,7 @@ class DraftEdit:
 
     def _touch(self, row: DraftImageRow) -> None:
         row.revision += 1
+        row.edit = self._draft.edit
         row.changed_by, row.changed = self._who, self._now
 
     def _count(self, row: DraftImageRow, labels: Sequence[DraftLabel], sign: int) -> None:
@@ -288,19 +260,13 @@ class DraftEdit:
     def _write_labels(self, number: int, labels: Sequence[DraftLabel]) -> None:
         row, draft = DraftLabelRow, self._draft.sequence
         self._session.execute(delete(row).where(row.draft_sequence == draft, row.number == number))
-        if not labels:
-            return
-        rows = []
+        if labels:
+            self._session.execute(insert(row), self._label_rows(number, labels))
+
+    def _label_rows(self, number: int, labels: Sequence[DraftLabel]) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
         for ordinal, label in enumerate(labels):
-            sides = label.box or (None, None, None, None)
-            place = dict(zip(("left", "top", "width", "height"), sides, strict=True))
-            rows.append(
-                {"draft_sequence": draft, "number": number, "ordinal": ordinal, "tag": self.tag(label.tag).number, **place}
-            )
-        self._session.execute(insert(row), rows)
-
-
-def _renamed(labels: Iterable[DraftLabel], tag: str, other: str | None) -> list[DraftLabel]:
-    """The labels with `other` instead of `tag`, or without that tag."""
-    kept = (label for label in labels if other is not None or label.tag != tag)
-    return [DraftLabel(other, label.box) if other is not None and label.tag == tag else label for label in kept]
+            sides = dict(zip(("left", "top", "width", "height"), label.box or (None,) * 4, strict=True))
+            place = {"draft_sequence": self._draft.sequence, "number": number, "ordinal": ordinal}
+            rows.append({**place, "tag": self.tag(label.tag).number, **sides})
+        return rows

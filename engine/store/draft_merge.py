@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from vision_customization.common.dataset_content.three_way import Outcome, outcome
 from vision_customization.contract.drafts import ImageState
-from vision_customization.engine.store.draft_edit import DraftEdit
+from vision_customization.engine.store.draft_edit import ADDED_AT_ONCE, DraftEdit
 from vision_customization.engine.store.draft_records import DraftImageRecord, DraftLabel, NewDraftImage
 from vision_customization.engine.store.tables import DraftImageRow
 
@@ -59,10 +60,10 @@ class Merge:
 
     def add_rest(self) -> None:
         """Add what only the dataset has."""
-        for images in self._left.values():
-            for image in images:
-                self.edit.add_base(image, self._in_draft(image.labels))
-                self.counts.added += 1
+        rest = (image for images in self._left.values() for image in images)
+        while batch := list(islice(rest, ADDED_AT_ONCE)):
+            self.edit.add_base([(image, self._in_draft(image.labels)) for image in batch])
+            self.counts.added += len(batch)
 
     def _of_base(self, image: DraftImageRecord, theirs: NewDraftImage | None) -> None:
         row = self.edit.image(image.number)

@@ -32,7 +32,8 @@ class DraftTagRecord:
 
 @dataclass(frozen=True, slots=True)
 class DraftRecord:
-    """A draft. `container` is the URL of the container of its images; the counts do not include images that were removed."""
+    """A draft. `container` is the URL of the container of its images; the counts do not include images that were removed.
+    `edit` counts its changes, and `saved_digest` is the version that was saved since the last one."""
 
     sequence: int
     id: str
@@ -47,6 +48,8 @@ class DraftRecord:
     changed: int
     conflicts: int
     labels: int
+    edit: int
+    saved_digest: str | None
     created_by: str
     created: datetime
     updated: datetime

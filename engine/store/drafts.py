@@ -4,22 +4,34 @@ A draft has all images of the dataset that it began with as rows of its own. So 
 and the dataset's own content index may come and go (docs/decisions/0013).
 """
 
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
 
-from sqlalchemy import ColumnElement, Select, delete, func, insert, literal, select, true, update
+from sqlalchemy import Select, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from vision_customization.contract.drafts import ImageState
+from vision_customization.contract.drafts import BulkAction, ImageState
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.database import found
 from vision_customization.engine.store.draft_base import BaseImages, write_base
-from vision_customization.engine.store.draft_edit import DraftEdit
+from vision_customization.engine.store.draft_bulk import (
+    BulkChange,
+    BulkCounts,
+    BulkEdit,
+    Chosen,
+    Report,
+    concerned_images,
+    count_change,
+    unreported,
+)
+from vision_customization.engine.store.draft_copy import check_addresses, copy_content
+from vision_customization.engine.store.draft_edit import ADDED_AT_ONCE, DraftEdit
 from vision_customization.engine.store.draft_merge import Merge, MergeCounts
-from vision_customization.engine.store.draft_pages import DraftPages, images_of
+from vision_customization.engine.store.draft_pages import DraftPages, chosen_by, images_of, tag_number
 from vision_customization.engine.store.draft_records import (
     DraftImageRecord,
     DraftRecord,
@@ -27,23 +39,9 @@ from vision_customization.engine.store.draft_records import (
     LabelChange,
     NewDraftImage,
 )
-from vision_customization.engine.store.errors import AlreadyExists, ImagesElsewhere, NotFound
+from vision_customization.engine.store.errors import AlreadyExists, NotFound
 from vision_customization.engine.store.inspections import of_draft
-from vision_customization.engine.store.tables import (
-    ContentImageRow,
-    ContentIndexRow,
-    ContentLabelRow,
-    ContentTagRow,
-    DraftImageRow,
-    DraftLabelRow,
-    DraftRow,
-    DraftTagRow,
-    InspectionRow,
-)
-
-_CONTENT_NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,7}")
-_SHA256_LENGTH = 64
-_ADDRESSES = 2000
+from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow, InspectionRow
 
 
 class DraftStore(DraftPages):
@@ -89,6 +87,7 @@ class DraftStore(DraftPages):
             labels=0,
             next_number=0,
             next_tag=0,
+            edit=0,
             created_by=who,
             created=now,
             updated=now,
@@ -168,18 +167,10 @@ class DraftStore(DraftPages):
     def add(self, name: str, images: Iterable[NewDraftImage], who: str) -> Sequence[tuple[int, bool]]:
         """Add images. For each, the result is its number, and whether it is new: an image that the draft has already stays as
         it is, and one that was removed is restored. Raises NotFound."""
-        results = []
-        with self._editing(name, who) as (session, row, edit):
-            for image in images:
-                query = select(DraftImageRow).where(
-                    DraftImageRow.draft_sequence == row.sequence, DraftImageRow.sha256 == image.sha256
-                )
-                known = session.scalar(query.order_by(DraftImageRow.number).limit(1))
-                if known is None:
-                    results.append((edit.add(image), True))
-                else:
-                    edit.restore(known)
-                    results.append((known.number, False))
+        results, rest = list[tuple[int, bool]](), iter(images)
+        with self._editing(name, who) as (_, _row, edit):
+            while batch := list(islice(rest, ADDED_AT_ONCE)):
+                results += edit.add(batch)
         return results
 
     def remove(self, name: str, numbers: Sequence[int], who: str, *, restore: bool = False) -> int:
@@ -195,15 +186,42 @@ class DraftStore(DraftPages):
         with self._editing(name, who) as (_, _row, edit):
             edit.tag(tag)
 
-    def rename_tag(self, name: str, tag: str, new: str, who: str, *, merge: bool = False) -> int:
+    def change(
+        self, name: str, action: BulkAction, tag: str | None, chosen: Chosen, who: str, report: Report = unreported
+    ) -> BulkCounts:
+        """Change all images that are chosen, in one transaction. The `tag` is the one to give, which is added if it does not
+        exist, or to take. Raises NotFound: there is no such draft, or no such tag to take."""
+        with self._editing(name, who) as (session, row, edit):
+            if tag is not None and action is not BulkAction.GIVE:
+                _tag(edit, tag)
+            change = _change(session, row, action, tag)
+            images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
+            counts = count_change(session, row.sequence, change, images, chosen.seen)
+            if counts.changed:
+                if action is BulkAction.GIVE and tag is not None:
+                    change = replace(change, tag=edit.tag(tag).number)
+                bulk = BulkEdit(session, row, who, self._database.now(), report)
+                bulk.mark(*images, *concerned_images(change, chosen.seen))
+                bulk.apply(change)
+            return counts
+
+    def preview_change(self, name: str, action: BulkAction, tag: str | None, chosen: Chosen) -> BulkCounts:
+        """What `change` would do. Raises NotFound."""
+        with self._database.snapshot() as session:
+            row = _find(session, name)
+            change = _change(session, row, action, tag)
+            images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
+            return count_change(session, row.sequence, change, images, chosen.seen)
+
+    def rename_tag(self, name: str, tag: str, new: str, who: str, *, merge: bool = False, report: Report = unreported) -> int:
         """Give a tag another name; with `merge`, its labels become those of the tag that has the name. Returns the number of
-        images that have it.
+        images that had it.
 
         Raises:
             NotFound: there is no such draft, or no such tag.
             AlreadyExists: another tag has the name, and `merge` is false.
         """
-        with self._editing(name, who) as (_, row, edit):
+        with self._editing(name, who) as (session, row, edit):
             old, other = _tag(edit, tag), edit.find_tag(new)
             if other is old:
                 return old.images
@@ -213,12 +231,13 @@ class DraftStore(DraftPages):
             if not merge:
                 raise AlreadyExists("tag", new)
             single = AnnotationKind(row.annotation_kind) is not AnnotationKind.IMAGE_OBJECT_DETECTION
-            return edit.replace_tag(old, other, single=single)
+            return BulkEdit(session, row, who, self._database.now(), report).replace_tag(old, other, single=single)
 
-    def delete_tag(self, name: str, tag: str, who: str) -> int:
+    def delete_tag(self, name: str, tag: str, who: str, *, report: Report = unreported) -> int:
         """Delete a tag and all its labels; returns the number of images that had it. Raises NotFound."""
-        with self._editing(name, who) as (_, _row, edit):
-            return edit.replace_tag(_tag(edit, tag), None, single=False)
+        with self._editing(name, who) as (session, row, edit):
+            found = _tag(edit, tag)
+            return BulkEdit(session, row, who, self._database.now(), report).replace_tag(found, None, single=False)
 
     def merge(self, name: str, base_uris: Sequence[str], theirs: Iterable[NewDraftImage], who: str) -> MergeCounts:
         """Merge with what the dataset has now, which the draft then is based on. Raises NotFound.
@@ -245,7 +264,7 @@ class DraftStore(DraftPages):
         not if somebody has changed the draft since `draft` was read. Raises NotFound."""
         with self._database.writing() as session:
             row = _find(session, draft.name, lock=True)
-            if row.sequence != draft.sequence or row.updated != draft.updated:
+            if row.sequence != draft.sequence or row.edit != draft.edit:
                 return False
             image, label, own = DraftImageRow, DraftLabelRow, DraftImageRow.draft_sequence == row.sequence
             removed = select(image.number).where(own, image.state == ImageState.REMOVED.value)
@@ -258,6 +277,13 @@ class DraftStore(DraftPages):
             session.execute(update(tag).where(tag.draft_sequence == row.sequence).values(base_name=tag.name))
             row.base_dataset, row.base_uris, row.changed = dataset_name, list(base_uris), 0
         return True
+
+    def note_saved(self, draft: DraftRecord, digest: str) -> None:
+        """Note the version that has a draft's content, unless somebody has changed the draft since `draft` was read."""
+        row = DraftRow
+        unchanged = (row.sequence == draft.sequence, row.edit == draft.edit)
+        with self._database.writing() as session:
+            session.execute(update(row).where(*unchanged).values(saved_digest=digest))
 
     @contextmanager
     def _editing(self, name: str, who: str) -> Iterator[tuple[Session, DraftRow, DraftEdit]]:
@@ -284,6 +310,11 @@ def _save(edit: DraftEdit, change: LabelChange) -> bool:
     return True
 
 
+def _change(session: Session, row: DraftRow, action: BulkAction, tag: str | None) -> BulkChange:
+    number = None if tag is None else tag_number(session, row.sequence, tag)
+    return BulkChange(action, number, single=row.annotation_kind == AnnotationKind.IMAGE_CLASSIFICATION.value)
+
+
 def _tag(edit: DraftEdit, name: str) -> DraftTagRow:
     tag = edit.find_tag(name)
     if tag is None:
@@ -300,65 +331,8 @@ def _fill(session: Session, draft: DraftRow, dataset: str, content: int | BaseIm
     if isinstance(content, BaseImages):
         write_base(session, draft, content)
     else:
-        _check_addresses(session, content, draft.container, dataset)
-        _copy(session, draft, content)
-
-
-def _check_addresses(session: Session, index: int, container: str, dataset: str) -> None:
-    """Raises ImagesElsewhere for the first image whose address does not name its content in the container."""
-    row, start, last = ContentImageRow, f"{container}/images/", -1
-    columns = select(row.position, row.url, row.query_encrypted).where(row.index_sequence == index).order_by(row.position)
-    while addresses := session.execute(columns.where(row.position > last).limit(_ADDRESSES)).all():
-        for _, url, query in addresses:
-            if query is not None or not url.startswith(start) or not _CONTENT_NAME.fullmatch(url, len(start)):
-                raise ImagesElsewhere(dataset, url, container)
-        last = addresses[-1].position
-
-
-def _copy(session: Session, draft: DraftRow, index: int) -> None:
-    """Copy the content of an index into a new draft, in the database itself: 100,000 images take a second."""
-    image, label, tag = ContentImageRow, ContentLabelRow, ContentTagRow
-    sequence, place = literal(draft.sequence), len(f"{draft.container}/images/")
-    counts = session.scalars(select(ContentIndexRow).where(ContentIndexRow.sequence == index)).one()
-    single = draft.annotation_kind == AnnotationKind.IMAGE_CLASSIFICATION.value
-    settled: ColumnElement[bool] = true()
-    if single:  # an image without a tag shows nothing in the other kinds
-        settled = select(label.number).where(label.index_sequence == index, label.position == image.position).exists()
-    images = select(
-        sequence,
-        image.position,
-        func.substr(image.url, place + 1, _SHA256_LENGTH),
-        func.substr(image.url, place + 1 + _SHA256_LENGTH),
-        image.file_name,
-        image.width,
-        image.height,
-        literal(ImageState.SAME.value),
-        settled,
-        literal(1),
-    ).where(image.index_sequence == index)
-    to_images = (
-        "draft_sequence",
-        "number",
-        "sha256",
-        "extension",
-        "file_name",
-        "width",
-        "height",
-        "state",
-        "settled",
-        "revision",
-    )
-    session.execute(insert(DraftImageRow).from_select(to_images, images))
-    sides = ("left", "top", "width", "height")
-    labels = select(sequence, label.position, label.number, label.tag, *(getattr(label, side) for side in sides))
-    to_labels = ("draft_sequence", "number", "ordinal", "tag", *sides)
-    session.execute(insert(DraftLabelRow).from_select(to_labels, labels.where(label.index_sequence == index)))
-    tags = select(sequence, tag.number, tag.name, tag.name_digest, tag.name, tag.images, tag.labels)
-    to_tags = ("draft_sequence", "number", "name", "name_digest", "base_name", "images", "labels")
-    session.execute(insert(DraftTagRow).from_select(to_tags, tags.where(tag.index_sequence == index)))
-    draft.images = draft.next_number = counts.images
-    draft.next_tag, draft.labels = counts.tags, counts.labels
-    draft.unlabelled = counts.unlabelled if single else 0
+        check_addresses(session, content, draft.container, dataset)
+        copy_content(session, draft, content)
 
 
 def _record(row: DraftRow) -> DraftRecord:
@@ -376,6 +350,8 @@ def _record(row: DraftRow) -> DraftRecord:
         changed=row.changed,
         conflicts=row.conflicts,
         labels=row.labels,
+        edit=row.edit,
+        saved_digest=row.saved_digest,
         created_by=row.created_by,
         created=row.created,
         updated=row.updated,

@@ -375,7 +375,8 @@ class ContentProblemRow(Table):
 
 class DraftRow(Table):
     """A draft of a dataset. The counts are of the images that were not removed. `base_uris` are the annotation files that it
-    began with; null if it began empty."""
+    began with; null if it began empty. `edit` counts its changes, and `saved_digest` is the version that was saved since the
+    last one."""
 
     __tablename__ = "drafts"
 
@@ -394,6 +395,8 @@ class DraftRow(Table):
     labels: Mapped[int]
     next_number: Mapped[int]
     next_tag: Mapped[int]
+    edit: Mapped[int]
+    saved_digest: Mapped[str | None] = mapped_column(String(64))
     created_by: Mapped[str] = mapped_column(String(WHO_MAX_LENGTH))
     created: Mapped[datetime]
     updated: Mapped[datetime]
@@ -419,7 +422,8 @@ class DraftImageRow(Table):
     """An image of a draft: the blob `images/<sha256><extension>` of the draft's container.
 
     `base` are the labels that a changed image had at first, and `theirs` those that the dataset has meanwhile if both sides
-    changed them: a list of [tag, box] in JSON. `settled` images are labelled, or somebody looked and found nothing.
+    changed them: a list of [tag, box] in JSON. `settled` images are labelled, or somebody looked and found nothing. `edit` is
+    the number of the draft's change that was the image's last.
     """
 
     __tablename__ = "draft_images"
@@ -427,6 +431,7 @@ class DraftImageRow(Table):
         Index(None, "draft_sequence", "sha256"),
         Index("ix_draft_images_settled", "draft_sequence", "settled", "number"),
         Index("ix_draft_images_state", "draft_sequence", "state", "number"),
+        Index("ix_draft_images_edit", "draft_sequence", "edit", "number"),
         {"sqlite_with_rowid": False},
     )
 
@@ -440,6 +445,7 @@ class DraftImageRow(Table):
     state: Mapped[str] = mapped_column(String(8))
     settled: Mapped[bool]
     revision: Mapped[int]
+    edit: Mapped[int]
     base: Mapped[str | None] = mapped_column(Text)
     theirs: Mapped[str | None] = mapped_column(Text)
     changed_by: Mapped[str | None] = mapped_column(String(WHO_MAX_LENGTH))

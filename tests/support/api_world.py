@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +20,7 @@ from vision_customization.contract.analysis import BoundingBox, DetectedObject, 
 from vision_customization.contract.enums import AuthenticationKind, ModelKind
 from vision_customization.contract.models import Artifact, ModelPerformance
 from vision_customization.engine.api import create_app
-from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind
+from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, Spooled
 from vision_customization.engine.drafts.container import Authentication
 from vision_customization.engine.drafts.errors import ContainerRefuses
 from vision_customization.engine.learning.images import DecodedImage
@@ -122,6 +123,11 @@ class FixedBlobs:
             raise BlobError(BlobErrorKind.NOT_ALLOWED, f"{url.partition('?')[0]} is not on an allowed host.")
         assert max_bytes >= 20_971_520
         return Blob(self.content[url], None)
+
+    def spool(self, url: str, target: BinaryIO, **named: Any) -> Spooled:  # noqa: ANN401
+        blob = self.read(url, **named)
+        target.write(blob.data)
+        return Spooled(sha256(blob.data).hexdigest(), len(blob.data), None)
 
     def check(self, url: str, limit_seconds: float) -> None:
         if url in self.denied:

@@ -90,7 +90,6 @@ ROUTES = (
         "/drafts/{draft}",
         ["drafts/labels", "drafts/boxes", "drafts/empty", "drafts/labels?only=removed&tag=cat", "drafts/labels?like=0"],
     ),
-    Route("/drafts/{draft}/changes", ["drafts/labels/changes"], part=True),
     Route("/drafts/{draft}/conflicts", ["drafts/labels/conflicts", "drafts/boxes/conflicts"]),
     Route("/drafts/{draft}/delete", ["drafts/labels/delete", "drafts/empty/delete"]),
     Route("/drafts/{draft}/merged", ["drafts/labels/merged?taken=1&kept=2"]),

@@ -254,7 +254,6 @@ PARTS = frozenset(
         "/drafts/{draft}/images",
         "/drafts/{draft}/images/{number}",
         "/drafts/{draft}/counts",
-        "/drafts/{draft}/changes",
         "/drafts/{draft}/label/images",
         "/drafts/{draft}/label/next",
         "/drafts/{draft}/like/{number}",  # until a worker has looked at the image

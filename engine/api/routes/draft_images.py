@@ -1,6 +1,6 @@
 """`/drafts/{name}/images` (an extension): the pictures of a draft, and their labels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -11,6 +11,9 @@ from vision_customization.contract.drafts import (
     DRAFT_IMAGES_PAGE_MAX,
     BatchResult,
     BatchResults,
+    BulkAction,
+    BulkOrder,
+    BulkResult,
     DraftImage,
     DraftImagePage,
     ImageChoice,
@@ -18,6 +21,7 @@ from vision_customization.contract.drafts import (
     LabelsBatch,
     LabelsPut,
 )
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.limits import PAGE_DEFAULT, SKIP_MAX
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.api.bodies.image import read_image
@@ -36,9 +40,10 @@ from vision_customization.engine.api.parameters import (
 )
 from vision_customization.engine.api.routes.drafts import API
 from vision_customization.engine.api.routes.versions import container_of
-from vision_customization.engine.drafts.labels import checked_labels
+from vision_customization.engine.drafts.labels import checked_labels, tag_fault
 from vision_customization.engine.drafts.pictures import FILE_NAME_MAX_LENGTH, read_picture, write_picture
 from vision_customization.engine.store import DraftImageRecord, DraftRecord, NotFound, PreconditionFailed, Store
+from vision_customization.engine.store.draft_bulk import Chosen, Report, unreported
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange
 
 router = APIRouter(prefix="/computervision/drafts/{name}", tags=["Drafts"], dependencies=VERSIONED)
@@ -176,6 +181,48 @@ def remove(service: Serving, name: PathName, body: Annotated[ImageNumbers, Depen
 )
 def restore(service: Serving, name: PathName, body: Annotated[ImageNumbers, Depends(body_of(ImageNumbers))]) -> Response:
     return wire_response(ImagesChanged(images=service.store.drafts.remove(name, body.numbers, API, restore=True)))
+
+
+@router.post(
+    "/images:change",
+    summary="Change all images of a draft that a filter selects (an extension)",
+    response_model=BulkResult,
+    responses=failures(400, 401, 404, 405, 413),
+    openapi_extra=json_body(BulkOrder),
+)
+def change(service: Serving, name: PathName, body: Annotated[BulkOrder, Depends(body_of(BulkOrder))]) -> Response:
+    return wire_response(change_images(service.store, name, body, API))
+
+
+def change_images(store: Store, name: str, order: BulkOrder, who: str, report: Report = unreported) -> BulkResult:
+    """Change all images that a filter selects, or say what that would change. Raises NotFound; refuses with 400 a tag that
+    these images can't have."""
+    draft = store.drafts.find(name)
+    tag = _tag_to(draft, order, {tag.name for tag in store.drafts.tags(draft.sequence)})
+    chosen = Chosen(order.only_tag, order.only, order.seen)
+    if order.preview:
+        found = store.drafts.preview_change(name, order.action, tag, chosen)
+    else:
+        found = store.drafts.change(name, order.action, tag, chosen, who, report)
+    return BulkResult(
+        changed=found.changed, already=found.already, left=found.left, others=found.others, names=list(found.names)
+    )
+
+
+def _tag_to(draft: DraftRecord, order: BulkOrder, known: Collection[str]) -> str | None:
+    """The tag to give or to take."""
+    if order.action not in (BulkAction.GIVE, BulkAction.TAKE):
+        return None
+    if draft.annotation_kind is AnnotationKind.IMAGE_OBJECT_DETECTION:
+        raise invalid(f"action: {order.action} is for tags of whole images. Boxes are drawn image by image.", target="action")
+    if order.tag is None:
+        raise invalid(f"tag: is missing. To {order.action} a tag, name it.", target="tag")
+    if order.tag not in known:
+        if order.action is BulkAction.TAKE:
+            raise NotFound("tag", order.tag)
+        if fault := tag_fault(order.tag):
+            raise invalid(f"tag: {fault}.", target="tag")
+    return order.tag
 
 
 def label_images(store: Store, name: str, batch: LabelsBatch, who: str) -> BatchResults:

@@ -23,9 +23,9 @@ from vision_customization.engine.api.collaborators import Service
 from vision_customization.engine.api.document import failures, json_body
 from vision_customization.engine.api.parameters import VERSIONED, PageQuery, PathName, Serving, wire_response
 from vision_customization.engine.api.routes.versions import container_of, version_shown
+from vision_customization.engine.drafts.changes import changes_of
 from vision_customization.engine.drafts.merging import merge_draft
 from vision_customization.engine.drafts.opening import open_draft
-from vision_customization.engine.drafts.saving import changes_of
 from vision_customization.engine.orders.drafts import delete_draft
 from vision_customization.engine.orders.versions import save_and_register
 from vision_customization.engine.store import DraftRecord, NotFound
@@ -158,6 +158,7 @@ def draft_shown(service: Service, record: DraftRecord) -> Draft:
         changed_images=record.changed,
         conflicts=record.conflicts,
         labels=record.labels,
+        edit=record.edit,
         tags=[DraftTag(name=tag.name, images=tag.images, labels=tag.labels) for tag in tags],
         created_by=record.created_by,
         created_date_time=record.created,

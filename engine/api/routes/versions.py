@@ -1,9 +1,11 @@
 """`/datasets/{name}/versions` (an extension): what was saved from drafts, and the files behind it."""
 
-from collections.abc import Sequence
-from typing import Annotated
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
 from vision_customization.common.dataset_content.blob_names import IMAGES
 from vision_customization.common.dataset_content.image_formats import FORMATS
@@ -21,9 +23,11 @@ from vision_customization.engine.api.routes.datasets import dataset_response
 from vision_customization.engine.blobs.address import without_query
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NoStudioContainer
-from vision_customization.engine.drafts.version_files import ANNOTATIONS_BYTES_MAX, read_version_file, version_changes
+from vision_customization.engine.drafts.version_files import read_version_file, spool_version_file, version_changes
 from vision_customization.engine.orders.versions import register_as
 from vision_customization.engine.store import NotFound, VersionRecord
+
+_PIECE_BYTES = 64 * 1024
 
 Digest = Annotated[str, Path(pattern=DIGEST_PATTERN, description="Digest of the version.")]
 From = Annotated[str, Query(alias="from", pattern=DIGEST_PATTERN, description="Digest of the version to compare with.")]
@@ -96,8 +100,7 @@ def register(
 )
 def annotations(service: Serving, name: PathName, digest: Digest) -> Response:
     version = service.store.versions.find(name, digest)
-    data = read_version_file(service, version, version.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
-    return Response(data, media_type="application/json")
+    return version_file(service, version, version.annotation_file_uri)
 
 
 @router.get(
@@ -114,7 +117,7 @@ def base(service: Serving, name: PathName, digest: Digest, number: BaseNumber) -
     if not uri.startswith(f"{version.container}/"):
         message = f"The dataset's file {without_query(uri)} is not in the container of the Studio, so it can't be read here."
         raise ApiError(404, ErrorCode.RESOURCE_NOT_FOUND, message)
-    return Response(read_version_file(service, version, uri, ANNOTATIONS_BYTES_MAX), media_type="application/json")
+    return version_file(service, version, uri)
 
 
 @router.get(
@@ -164,3 +167,24 @@ def _shown(record: VersionRecord, registered: Sequence[str]) -> DatasetVersion:
         saved_date_time=record.saved,
         registered=list(registered),
     )
+
+
+def version_file(service: Service, version: VersionRecord, url: str, name: str = "") -> Response:
+    """A COCO file of a version, which goes through a temporary file, so that its size takes no memory; with a `name`, browsers
+    keep it under that. Raises as `spool_version_file`."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    try:
+        size = spool_version_file(service, version, url, file)
+    except BaseException:
+        file.close()
+        raise
+    headers = {"Content-Length": str(size)}
+    if name:
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return StreamingResponse(_pieces(file), media_type="application/json", headers=headers)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE_BYTES):
+            yield piece

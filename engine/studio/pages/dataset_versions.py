@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from vision_customization.contract.owners import owner_of
 from vision_customization.contract.studio import Role
-from vision_customization.engine.drafts.version_files import ANNOTATIONS_BYTES_MAX, read_version_file, version_changes
+from vision_customization.engine.api.routes.versions import version_file
+from vision_customization.engine.drafts.version_files import version_changes
 from vision_customization.engine.orders.versions import dataset_beside, is_declared
 from vision_customization.engine.store import NotFound, VersionRecord
 from vision_customization.engine.studio.dataset_facts import look_at, registered
@@ -98,9 +99,8 @@ def version(visit: Visit) -> Response:
 def annotations(visit: Visit) -> Response:
     """The COCO file, to be kept."""
     record = _version(visit)
-    data = read_version_file(visit.service, record, record.annotation_file_uri, ANNOTATIONS_BYTES_MAX)
-    file = f"{record.dataset_name}-{record.digest[:DIGITS]}.json"
-    return Response(data, media_type="application/json", headers={"Content-Disposition": f'attachment; filename="{file}"'})
+    name = f"{record.dataset_name}-{record.digest[:DIGITS]}.json"
+    return version_file(visit.service, record, record.annotation_file_uri, name)
 
 
 @pages.post("/datasets/{name}/versions/{digest}/train", role=Role.OWNER)

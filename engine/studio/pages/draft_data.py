@@ -1,16 +1,17 @@
 """What the scripts of a draft's pages ask for: images with their labels, labels to save, and pictures."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision_customization.contract.drafts import BatchResults, ImageNumbers, LabelsBatch
+from vision_customization.contract.drafts import BatchResults, BulkAction, BulkOrder, ImageNumbers, LabelsBatch
 from vision_customization.contract.studio import Role
 from vision_customization.contract.wire import Wire
 from vision_customization.engine.api.bodies.json import JSON_BYTES_MAX, parse, read_body
-from vision_customization.engine.api.routes.draft_images import found_image, label_images
+from vision_customization.engine.api.routes.draft_images import change_images, found_image, label_images
+from vision_customization.engine.drafts.saving import Report
 from vision_customization.engine.store import DraftImageRecord, DraftRecord
 from vision_customization.engine.studio.draft_contents import (
     IMAGES_MAX,
@@ -24,6 +25,7 @@ from vision_customization.engine.studio.draft_contents import (
     readable,
 )
 from vision_customization.engine.studio.pictures import made, picture_response, stored_thumbnail, unchanged
+from vision_customization.engine.studio.progress import answer_with_progress
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.visit import Visit
 from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SIDE
@@ -31,24 +33,32 @@ from vision_customization.engine.views.reencoding import THUMBNAIL_SIDE, VIEW_SI
 pages = Pages()
 
 _START_MAX = 100_000_000
+_DONE = {
+    BulkAction.GIVE: "labelled",
+    BulkAction.TAKE: "labelled",
+    BulkAction.CLEAR: "labelled",
+    BulkAction.REMOVE: "removed images",
+    BulkAction.RESTORE: "restored images",
+}
 
 W = TypeVar("W", bound=Wire)
 
 
 @pages.get("/drafts/{draft}/images")
 def images(visit: Visit) -> Response:
-    """Images `start` to `start + count` of those that `tag` and `only` select, as JSON. With `like`, the number of
-    an image, those that are most like it, the nearest first."""
+    """Images `start` to `start + count` of those that `tag` and `only` select, as JSON. With `like`, the number of an image,
+    those that are most like it, the nearest first. `edit` is that of the draft's changes which they include, at least."""
     draft = draft_of(visit)
     start, count = visit.number("start", 0, 0, _START_MAX), visit.number("count", 60, 1, IMAGES_MAX)
     if (number := like_of(visit)) is not None:
         numbers = liked(visit, draft, number, visit.query("tag"), choice_of(visit))
         found = visit.service.store.draft_numbers.images(draft.sequence, numbers[start : start + count])
-        return visit.json({"count": len(numbers), "images": [image_shown(draft, image) for image in found]})
+        return visit.json({"count": len(numbers), "edit": draft.edit, "images": [image_shown(draft, image) for image in found]})
     page = visit.service.store.drafts.page(
         draft.sequence, start, count, tag=visit.query("tag") or None, choice=choice_of(visit)
     )
-    return visit.json({"count": page.total, "images": [image_shown(draft, image) for image in page.images]})
+    shown = [image_shown(draft, image) for image in page.images]
+    return visit.json({"count": page.total, "edit": draft.edit, "images": shown})
 
 
 @pages.get("/drafts/{draft}/counts")
@@ -76,6 +86,23 @@ async def label(visit: Visit) -> Response:
         return visit.json(results.to_wire())
 
     return await run_in_threadpool(work)
+
+
+@pages.post("/drafts/{draft}/change", role=Role.LABELER, takes_uploads=True)
+async def change(visit: Visit) -> Response:
+    """Change all images of a filter: a `BulkOrder` as JSON, answered by a `BulkResult`."""
+    order = await _body(visit.request, BulkOrder)
+
+    def work(report: Report) -> dict[str, Any]:
+        draft = draft_of(visit)
+        found = change_images(
+            visit.service.store, draft.name, order, visit.who, lambda done, of: report("Noting how images were", done, of)
+        )
+        if not order.preview:
+            visit.audit(_DONE[order.action], draft=draft.name, images=found.changed, tag=order.tag)
+        return found.to_wire()
+
+    return await answer_with_progress(visit, work)
 
 
 @pages.post("/drafts/{draft}/remove", role=Role.LABELER, takes_uploads=True)

@@ -62,6 +62,7 @@ def _bulk(facts: DraftFacts, tags: Sequence[DraftTagRecord], query: dict[str, st
         "labels": f"{path}/labels",
         "remove": f"{path}/remove",
         "restore": f"{path}/restore",
+        "change": f"{path}/change",
         "counts": f"{path}/counts",
         "label": f"{path}/label",
         "like": f"{path}/like",

@@ -8,15 +8,17 @@ from vision_customization.contract.drafts import VersionSave
 from vision_customization.contract.errors import ErrorCode
 from vision_customization.contract.studio import Role
 from vision_customization.engine.api.errors import ApiError
+from vision_customization.engine.drafts.changes import changes_of, saved_as
 from vision_customization.engine.drafts.errors import BaseNotReady
 from vision_customization.engine.drafts.merging import merge_draft
-from vision_customization.engine.drafts.saving import changes_of, manifest_of_draft
+from vision_customization.engine.drafts.saving import Report
 from vision_customization.engine.orders.drafts import delete_draft
 from vision_customization.engine.orders.versions import save_and_register
-from vision_customization.engine.store import DraftRecord, NotFound, VersionRecord
+from vision_customization.engine.store import DraftRecord, VersionRecord
 from vision_customization.engine.studio.draft_contents import container_of, draft_of
 from vision_customization.engine.studio.draft_facts import facts_of, may_delete
 from vision_customization.engine.studio.pages.drafts import waits
+from vision_customization.engine.studio.progress import answer_with_progress
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.drafts import draft_snippets
 from vision_customization.engine.studio.visit import Visit, link
@@ -26,15 +28,13 @@ pages = Pages()
 COUNTS = ("taken", "added", "removed", "kept")
 """Of images, by what a merge did with them; conflicts are the draft's own number."""
 _COUNT_MAX = 100_000_000
-COMPARED_AT_ONCE_MAX = 5000
-"""Images of a draft whose changes come with the page."""
 
 
 @pages.get("/drafts/{draft}/save")
 def saving(visit: Visit) -> Response:
     """What has changed, in words, and the form that saves it."""
     record = draft_of(visit)
-    lines, saved = _first(visit, record)
+    lines, saved = _unsaved(visit, record)
     return visit.render(
         "draft_save.html",
         draft=facts_of(visit, record),
@@ -44,21 +44,18 @@ def saving(visit: Visit) -> Response:
     )
 
 
-@pages.get("/drafts/{draft}/changes")
-def changes(visit: Visit) -> Response:
-    """The part of a page that says what has changed."""
-    record = draft_of(visit)
-    lines, saved = _unsaved(visit, record)
-    return visit.render("draft_changes.html", draft=facts_of(visit, record), changes=lines, saved=saved)
-
-
 @pages.post("/drafts/{draft}/save", role=Role.LABELER)
-def save(visit: Visit) -> Response:
-    record = draft_of(visit)
-    message = VersionSave(message=visit.form.get("message", "").strip() or None).message
-    version, _ = save_and_register(visit.service, container_of(visit), record, visit.who, message)
-    visit.audit("version saved", draft=record.name, dataset=version.dataset_name, version=version.digest)
-    return visit.redirect(f"{link('datasets', version.dataset_name, 'versions', version.digest)}?saved=yes")
+async def save(visit: Visit) -> Response:
+    """Save a version, and go to its page."""
+
+    def work(report: Report) -> dict[str, str]:
+        record = draft_of(visit)
+        message = VersionSave(message=visit.form.get("message", "").strip() or None).message
+        version, _ = save_and_register(visit.service, container_of(visit), record, visit.who, message, report)
+        visit.audit("version saved", draft=record.name, dataset=version.dataset_name, version=version.digest)
+        return {"location": f"{link('datasets', version.dataset_name, 'versions', version.digest)}?saved=yes"}
+
+    return await answer_with_progress(visit, work, lambda result: visit.redirect(result["location"]))
 
 
 @pages.post("/drafts/{draft}/merge", role=Role.LABELER)
@@ -92,7 +89,7 @@ def merged(visit: Visit) -> Response:
 def deleting(visit: Visit) -> Response:
     """What would be lost."""
     record = draft_of(visit)
-    lines, saved = _first(visit, record)
+    lines, saved = _unsaved(visit, record)
     return visit.render(
         "draft_delete.html",
         draft=facts_of(visit, record),
@@ -113,17 +110,7 @@ def delete(visit: Visit) -> Response:
     return visit.redirect("/studio/drafts")
 
 
-def _first(visit: Visit, record: DraftRecord) -> tuple[list[str] | None, VersionRecord | None]:
-    """Like `_unsaved`. Of a large draft, the page asks for it once it is shown: 100,000 images take seconds."""
-    return _unsaved(visit, record) if record.images <= COMPARED_AT_ONCE_MAX else (None, None)
-
-
 def _unsaved(visit: Visit, record: DraftRecord) -> tuple[list[str], VersionRecord | None]:
     """What is different from what the draft began with, in words, and the version that has this content already."""
-    store = visit.service.store
-    now = manifest_of_draft(store, record)
-    try:
-        saved = store.versions.find(record.dataset_name, now.digest)
-    except NotFound:
-        saved = None
-    return changes_of(store, record, now), saved
+    lines = changes_of(visit.service.store, record)
+    return lines, saved_as(visit.service.store, record, lines)

@@ -1,5 +1,6 @@
 """The tags of a draft: counts, and how they are added, renamed, merged and deleted. Each change is shown before it is made."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -11,13 +12,16 @@ from vision_customization.contract.studio import Role
 from vision_customization.contract.texts import counted
 from vision_customization.engine.api.errors import invalid
 from vision_customization.engine.drafts.labels import tag_fault
+from vision_customization.engine.drafts.saving import Report
 from vision_customization.engine.inspection.balance import balance_text
 from vision_customization.engine.store import DraftRecord, NotFound
+from vision_customization.engine.store.draft_bulk import Report as BulkReport
 from vision_customization.engine.store.draft_records import DraftTagRecord
 from vision_customization.engine.studio.dataset_contents import TAG_CHARACTERS_MAX, tone_of
 from vision_customization.engine.studio.dataset_facts import TAGS_COMPARED_MAX
 from vision_customization.engine.studio.draft_contents import draft_of
 from vision_customization.engine.studio.draft_facts import facts_of
+from vision_customization.engine.studio.progress import answer_with_progress
 from vision_customization.engine.studio.routing import Pages
 from vision_customization.engine.studio.snippets.drafts import draft_snippets
 from vision_customization.engine.studio.visit import Visit, link
@@ -123,24 +127,39 @@ def add(visit: Visit) -> Response:
 
 
 @pages.post("/drafts/{draft}/tags/rename", role=Role.LABELER)
-def rename(visit: Visit) -> Response:
+async def rename(visit: Visit) -> Response:
     """Rename a tag; with `merge`, it becomes one with the tag that has the name."""
-    record = draft_of(visit)
     tag, name, merge = visit.form.get("tag", ""), visit.form.get("name", "").strip(), visit.form.get("merge") == "yes"
     if not merge and (fault := tag_fault(name)):
         raise invalid(f"name: {fault}.", target="name")
-    images = visit.service.store.drafts.rename_tag(record.name, tag, name, visit.who, merge=merge)
-    visit.audit("tag merged" if merge else "tag renamed", draft=record.name, tag=tag, into=name, images=images)
-    return visit.redirect(link("drafts", record.name, "tags"))
+
+    def change(record: DraftRecord, report: BulkReport) -> None:
+        images = visit.service.store.drafts.rename_tag(record.name, tag, name, visit.who, merge=merge, report=report)
+        visit.audit("tag merged" if merge else "tag renamed", draft=record.name, tag=tag, into=name, images=images)
+
+    return await _changed(visit, change)
 
 
 @pages.post("/drafts/{draft}/tags/delete", role=Role.LABELER)
-def delete(visit: Visit) -> Response:
-    record = draft_of(visit)
+async def delete(visit: Visit) -> Response:
     tag = visit.form.get("tag", "")
-    images = visit.service.store.drafts.delete_tag(record.name, tag, visit.who)
-    visit.audit("tag deleted", draft=record.name, tag=tag, images=images)
-    return visit.redirect(link("drafts", record.name, "tags"))
+
+    def change(record: DraftRecord, report: BulkReport) -> None:
+        images = visit.service.store.drafts.delete_tag(record.name, tag, visit.who, report=report)
+        visit.audit("tag deleted", draft=record.name, tag=tag, images=images)
+
+    return await _changed(visit, change)
+
+
+async def _changed(visit: Visit, change: Callable[[DraftRecord, BulkReport], None]) -> Response:
+    """Change a tag, and go to the list of tags."""
+
+    def work(report: Report) -> dict[str, str]:
+        record = draft_of(visit)
+        change(record, lambda done, of: report("Noting how images were", done, of))
+        return {"location": link("drafts", record.name, "tags")}
+
+    return await answer_with_progress(visit, work, lambda result: visit.redirect(result["location"]))
 
 
 def _tag(visit: Visit, record: DraftRecord, name: str) -> DraftTagRecord:

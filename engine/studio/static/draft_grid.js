@@ -1,6 +1,7 @@
 // The grid of a draft's images, in which many are labelled at once.
 // @ts-check
 
+import { changeAll, counted } from "./bulk_change.js";
 import { isLeft, orderBack, ordersFor, takesAway } from "./bulk_labels.js";
 import { byId, element } from "./elements.js";
 import { callEngine, Refused } from "./engine_calls.js";
@@ -19,7 +20,7 @@ const BOXES_MAX = 100;
 const TAGS_MAX = 5;
 const KEYS = 9;
 
-/** @type {{labels: string, remove: string, restore: string, counts: string, label: string, like: string, query: Record<string, string>, kind: string, tags: string[], batch: number}} */
+/** @type {{labels: string, remove: string, restore: string, change: string, counts: string, label: string, like: string, query: Record<string, string>, kind: string, tags: string[], batch: number}} */
 const page = JSON.parse(document.getElementById("bulk")?.textContent ?? "null");
 
 /**
@@ -50,16 +51,24 @@ class Desk {
   #busy = false;
   #stopped = false;
   #counting = 0;
+  /** @type {number | null} The draft's changes that the grid's images include, since it was read last. */
+  #seen = null;
 
   /** @param {HTMLElement} list */
   constructor(list) {
     this.grid = new Grid(list, {
-      read: (body) => ({ count: body.count, cells: body.images.map(cellOf) }),
+      read: (body) => this.#read(body),
       changed: () => this.#countChanged(),
     });
     this.work = byId("work", HTMLElement);
     this.text = byId("work-text", HTMLElement);
     this.progress = byId("work-progress", HTMLProgressElement);
+  }
+
+  /** @param {{count: number, edit: number, images: DraftImage[]}} body */
+  #read({ count, edit, images }) {
+    this.#seen = Math.min(this.#seen ?? edit, edit);
+    return { count, cells: images.map(cellOf) };
   }
 
   /** @param {string} tag empty for no tag */
@@ -68,6 +77,7 @@ class Desk {
       say("Boxes are drawn image by image: Enter opens one.");
       return;
     }
+    if (this.#all(tag ? "give" : "clear", tag)) return;
     this.#change(async (chosen) => {
       const images = await this.#images(chosen, "Looking at");
       const away = takesAway(images.map(({ image }) => image).filter((image) => !isLeft(image)), tag, page.kind);
@@ -88,11 +98,11 @@ class Desk {
   }
 
   remove() {
-    this.#move(page.remove, page.restore, "removed from the draft");
+    if (!this.#all("remove")) this.#move(page.remove, page.restore, "removed from the draft");
   }
 
   restore() {
-    this.#move(page.restore, page.remove, "restored");
+    if (!this.#all("restore")) this.#move(page.restore, page.remove, "restored");
   }
 
   async undo() {
@@ -127,6 +137,22 @@ class Desk {
       this.#undo = done.length ? async () => void (await this.#send(back, done)) : null;
       return numbers.length ? `${counted(done.length)} ${words}` : removed ? "None of these was removed" : "These were removed already";
     });
+  }
+
+  /**
+   * If all of many images are selected, change them by one request.
+   * @param {import("./bulk_change.js").Action} action
+   * @param {string} [tag]
+   * @returns {boolean} whether they are
+   */
+  #all(action, tag) {
+    if (this.grid.count <= page.batch || this.grid.selected < this.grid.count || this.#seen === null) return false;
+    const { tag: onlyTag, only, like } = page.query;
+    if (like) return false; // how alike images are is no filter of the draft
+    const filter = { ...(only ? { only } : {}), ...(onlyTag ? { onlyTag } : {}) };
+    const order = { action, ...(tag ? { tag } : {}), ...filter, seen: this.#seen };
+    this.#change(() => changeAll(page.change, order, page.kind === "several", ({ doing, done, of }) => this.#show(`${doing}:`, done, of, false)));
+    return true;
   }
 
   /**
@@ -166,18 +192,25 @@ class Desk {
       byId("undo", HTMLButtonElement).hidden = !this.#undo;
     }
     this.text.textContent = told;
-    this.grid.refresh();
+    this.refresh();
     await this.count();
+  }
+
+  /** Read the images again. */
+  refresh() {
+    this.#seen = null;
+    this.grid.refresh();
   }
 
   /**
    * @param {string} what
    * @param {number} done
    * @param {number} all
+   * @param {boolean} [stoppable]
    */
-  #show(what, done, all) {
+  #show(what, done, all, stoppable = true) {
     this.progress.hidden = false;
-    byId("work-stop", HTMLButtonElement).hidden = false;
+    byId("work-stop", HTMLButtonElement).hidden = !stoppable;
     byId("undo", HTMLButtonElement).hidden = true;
     this.progress.max = Math.max(1, all);
     this.progress.value = done;
@@ -275,6 +308,7 @@ class Desk {
   }
 
   #countChanged() {
+    this.#seen = null; // the grid reads everything again
     const shown = document.getElementById("shown");
     if (shown) shown.textContent = this.grid.count.toLocaleString("en");
     byId("jump-to", HTMLInputElement).max = String(this.grid.count);
@@ -305,11 +339,6 @@ class Desk {
       }
     }
   }
-}
-
-/** @param {number} count */
-function counted(count) {
-  return `${count.toLocaleString("en")} ${count === 1 ? "image" : "images"}`;
 }
 
 /**
@@ -377,7 +406,7 @@ if (list && page) {
   // The browser may show this page as it was before an image was labelled on another.
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
-    desk.grid.refresh();
+    desk.refresh();
     desk.count();
   });
 }

@@ -40,6 +40,40 @@ export async function callEngine(path, { method = "GET", body, type, signal } = 
   }
 }
 
+/**
+ * @typedef {{doing: string, done: number, of: number}} Progress `of` is 0 if it is not known.
+ *
+ * Call a page that works for some seconds, and learn meanwhile how far it is.
+ * @param {string} path
+ * @param {{body: BodyInit, type?: string}} options
+ * @param {(progress: Progress) => void} report
+ * @returns {Promise<any>} the result
+ */
+export async function callAtLength(path, { body, type }, report) {
+  const gone = "The connection ended before the work was done. Reload the page to see whether it was.";
+  const headers = { Accept: "application/x-ndjson, application/json", ...(type ? { "Content-Type": type } : {}) };
+  const response = await fetch(path, { method: "POST", headers, body }).catch(() => {
+    throw new Refused("The engine does not answer. Check that it runs and that you are connected, and try again.", 0);
+  });
+  if (!response.ok || !response.body) {
+    const refused = parsed(await response.text().catch(() => ""));
+    throw new Refused(refused?.error?.message ?? `The engine answered with status ${response.status}.`, response.status);
+  }
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let text = ""; ; ) {
+    const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
+    if (done) throw new Refused(gone, 0);
+    const lines = (text + value).split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) {
+      const said = parsed(line);
+      if (said?.error) throw new Refused(said.error.message, 200);
+      if (said && "result" in said) return said.result;
+      if (said) report(said);
+    }
+  }
+}
+
 /** @param {string} path @param {RequestInit} options */
 async function answer(path, options) {
   try {

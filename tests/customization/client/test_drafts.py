@@ -8,7 +8,7 @@ import pytest
 from tests.customization.cli.test_drafts import DATASET, DIGEST, DRAFT, VERSION
 from tests.customization.fake_service import Answer, FakeService
 from vision_customization.contract.content import ImageLabel
-from vision_customization.contract.drafts import BatchImage, ImageChoice
+from vision_customization.contract.drafts import BatchImage, BulkAction, BulkOrder, ImageChoice
 from vision_customization.customization.client.client import VisionClient
 from vision_customization.customization.errors import AlreadyExists
 
@@ -39,6 +39,13 @@ COUNTS = {"taken": 0, "kept": 0, "added": 0, "removed": 0, "conflicts": 0}
             "drafts/d/images:label",
             {"images": [{"number": 7, "labels": [{"tag": "ash"}], "empty": False, "eTag": "3"}]},
             {"value": [{"number": 7, "saved": True, "image": IMAGE}]},
+        ),
+        (
+            lambda c: c.change_draft_images("d", BulkOrder(action=BulkAction.GIVE, tag="ash", seen=4)),
+            "POST",
+            "drafts/d/images:change",
+            {"action": "give", "tag": "ash", "seen": 4, "preview": False},
+            {"changed": 1, "already": 0, "left": 0, "others": 1, "names": ["ö.png"]},
         ),
         (lambda c: c.remove_draft_images("d", [7]), "POST", "drafts/d/images:remove", {"numbers": [7]}, {"images": 1}),
         (lambda c: c.restore_draft_images("d", [7]), "POST", "drafts/d/images:restore", {"numbers": [7]}, {"images": 1}),

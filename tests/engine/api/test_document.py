@@ -43,6 +43,7 @@ OPERATIONS = {
     "/computervision/drafts/{name}/images:restore": {"post"},
     "/computervision/drafts/{name}/images:remove": {"post"},
     "/computervision/drafts/{name}/images:label": {"post"},
+    "/computervision/drafts/{name}/images:change": {"post"},
     "/computervision/drafts/{name}/images/{number}/labels": {"put"},
     "/computervision/drafts/{name}/images/{number}": {"get"},
     "/computervision/drafts/{name}/images": {"get", "post"},

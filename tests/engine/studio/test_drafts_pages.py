@@ -18,7 +18,6 @@ from vision_customization.contract.model_names import trained_name
 from vision_customization.contract.studio import Role
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
 from vision_customization.engine.studio import create_studio
-from vision_customization.engine.studio.pages import draft_saving
 from vision_customization.engine.studio.publication_form import NO_GATE
 
 HOSTILE = "<img src=x onerror=alert(1)><b hx-get=/studio/sign-out hx-trigger=load>"
@@ -587,18 +586,6 @@ def test_a_draft_is_deleted_after_saying_what_is_lost(labeler: Browser, world: W
     assert owner.post("drafts/d/delete").headers["location"] == "/studio/drafts"
     assert owner.get("drafts/d").status_code == 404
     assert [record.message for record in caplog.records if record.name == "engine.audit"][-1] == "draft deleted"
-
-
-def test_changes_of_a_large_draft_come_after_the_page(labeler: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draft_saving, "COMPARED_AT_ONCE_MAX", 2)
-    draft(world)
-    for page in ("save", "delete"):
-        reply = labeler.get(f"drafts/d/{page}")
-        assert 'hx-get="/studio/drafts/d/changes"' in reply.text
-        assert "added to" not in reply.text
-    part = labeler.get("drafts/d/changes", hx_request="true")
-    assert part.text.lstrip().startswith('<div id="changes"')
-    assert "1 image added to 'cat' (0 → 1)" in text_of(part)
 
 
 def test_labelers_delete_their_own_drafts(labeler: Browser, world: World) -> None:

@@ -81,18 +81,64 @@ def test_keys_label_what_is_selected_and_undo_it(sign_in: SignIn, page: Page, ad
     expect(page.get_by_role("status")).to_contain_text("nothing to undo")
 
 
-def test_all_are_labelled_in_batches(sign_in: SignIn, page: Page, address: str, world: World) -> None:
+def agree(page: Page, question: str) -> None:
+    expect(page.get_by_role("dialog", name=question)).to_be_visible()
+    page.get_by_role("button", name="Change them").click()
+
+
+def test_many_are_labelled_in_batches(sign_in: SignIn, page: Page, address: str, world: World) -> None:
     draft(world, count=COUNT)
     sign_in(page)
     open_grid(page, address)
-    press(page, "Control+a", "1")
-    expect(page.locator("#work-text")).to_have_text(f"“cat”: {COUNT} images changed", timeout=60_000)
-    assert labels_of(world) == [["cat"]] * COUNT
-    expect(page.locator("[data-count=unlabelled]")).to_have_text("0")
+    press(page, "Home", "Control+a", "Space", "1")  # all but the first
+    expect(page.locator("#work-text")).to_have_text(f"“cat”: {COUNT - 1} images changed", timeout=60_000)
+    assert labels_of(world) == [[], *([["cat"]] * (COUNT - 1))]
+    expect(page.locator("[data-count=unlabelled]")).to_have_text("1")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#work-text")).to_have_text("Undone", timeout=60_000)
     assert labels_of(world) == [[]] * COUNT
     assert world.store.drafts.find("d").unlabelled == COUNT
+
+
+def test_all_of_a_filter_change_by_one_request_after_a_question(
+    sign_in: SignIn, page: Page, address: str, world: World
+) -> None:
+    draft(world, count=COUNT)
+    sign_in(page)
+    open_grid(page, address)
+    sent = []
+    page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    world.store.drafts.label("d", [LabelChange(300, (DraftLabel("dog"),))], "ben")
+    press(page, "Control+a", "1")
+    expect(page.get_by_role("dialog", name=f"Give “cat” to {COUNT - 1} images?")).to_contain_text("300.png")
+    page.get_by_role("button", name="Leave them").click()
+    expect(page.locator("#work-text")).to_have_text("Nothing was changed")
+    assert [request.url.rpartition("/")[2] for request in sent] == ["change"]
+    press(page, "Control+a", "1")
+    # The page has read the images again, so what the other person did is no longer unseen.
+    agree(page, f"Give “cat” to {COUNT} images?")
+    expect(page.locator("#work-text")).to_have_text(f"“cat”: {COUNT} images changed", timeout=60_000)
+    assert labels_of(world) == [["cat"]] * COUNT
+    expect(page.locator("[data-count=unlabelled]")).to_have_text("0")
+    assert {request.url.rpartition("/")[2] for request in sent} == {"change"}
+
+
+def test_what_somebody_else_changed_of_a_filter_is_left_and_named(
+    sign_in: SignIn, page: Page, address: str, world: World
+) -> None:
+    draft(world, count=COUNT)
+    sign_in(page)
+    open_grid(page, address, "?only=unlabelled")
+    press(page, "Control+a", "Delete")
+    expect(page.get_by_role("dialog", name=f"Remove {COUNT} images from the draft?")).to_be_visible()
+    world.store.drafts.label("d", [LabelChange(7, (), empty=False), LabelChange(8, (DraftLabel("dog"),))], "ben")
+    world.store.drafts.label("d", [LabelChange(8, ())], "ben")
+    agree(page, f"Remove {COUNT} images from the draft?")
+    expect(page.locator("#work-text")).to_have_text(
+        f"Removed from the draft: {COUNT - 1} images changed; 1 left: changed since this page was read (8.png)",
+        timeout=60_000,
+    )
+    assert world.store.drafts.find("d").images == 1
 
 
 def test_several_tags_are_given_and_taken_away(sign_in: SignIn, page: Page, address: str, world: World) -> None:
@@ -169,7 +215,7 @@ def test_a_failure_is_told_and_what_was_saved_can_be_undone(
         route.continue_() if len(asked) == 1 else route.fulfill(status=503, json={"error": {"message": "Busy."}})  # type: ignore[attr-defined]
 
     page.route("**/drafts/d/labels", answer)
-    press(page, "Control+a", "1")
+    press(page, "Home", "Control+a", "Space", "1")  # all but the first
     expect(page.locator("#work-text")).to_have_text("Not everything was saved. Busy.", timeout=30_000)
     assert labels_of(world).count(["cat"]) == 200
     page.unroute("**/drafts/d/labels")
@@ -268,6 +314,7 @@ def test_the_text_for_git_is_copied(sign_in: SignIn, page: Page, address: str, w
     page.get_by_role("button", name="Label").click()
     page.get_by_role("link", name="Save a version").click()
     page.get_by_role("button", name="Save the version").click()
+    page.wait_for_url("**/versions/*")
     digest = page.url.rpartition("/")[2].partition("?")[0]
     page.locator("#hand-over").get_by_role("button", name="Copy").last.click()
     expect(page.get_by_role("status").last).to_have_text("Copied")

@@ -29,6 +29,8 @@ from vision_customization.engine.studio import create_studio
 
 pytestmark = pytest.mark.browser
 
+FRAME_MS = 17.0
+
 ONE, MANY, BOXED = (
     AnnotationKind.IMAGE_CLASSIFICATION,
     AnnotationKind.IMAGE_MULTI_LABEL_CLASSIFICATION,
@@ -680,6 +682,32 @@ def test_a_move_among_a_thousand_boxes_changes_that_box_alone(opened: Open, worl
     saved(page)
     moved = [index for index, (_, box) in enumerate(boxes(world)) if not near(box, labels[index].box or ())]
     assert len(moved) == 1
+
+
+def test_a_move_among_a_thousand_boxes_takes_less_than_a_frame(opened: Open) -> None:
+    labels = [DraftLabel("cat", (number % 40 / 40, number // 40 / 25, 0.02, 0.03)) for number in range(1000)]
+    page = opened(BOXED, labels=labels, query="?number=0")
+    expect(page.locator("#box-list li")).to_have_count(1000)
+    page.keyboard.press("v")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})  # processor time: other work does not count
+
+    def worked_ms() -> float:
+        found = {each["name"]: each["value"] for each in devtools.send("Performance.getMetrics")["metrics"]}
+        return 1000 * sum(found[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
+
+    page.mouse.move(*at(page, (0.51, 0.5)))
+    page.mouse.down()
+    page.wait_for_timeout(50)
+    moves, before = 60, worked_ms()
+    for step in range(moves):
+        page.mouse.move(*at(page, (0.51 + step / 400, 0.5)))
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    per_move = (worked_ms() - before) / moves
+    page.mouse.up()
+    saved(page)
+
+    assert 0 < per_move <= FRAME_MS
 
 
 def test_sixty_images_a_minute_by_keys(opened: Open, world: World) -> None:
