@@ -34,7 +34,9 @@ from vision_customization.engine.learning.classification.training import fit_cla
 from vision_customization.engine.learning.classification.views import views_in
 
 LABELS_PER_TAG = (2, 4, 8, 12)
-DATASET_BEHIND_MAX = 0.03
+DATASET_BEHIND_MAX = 0.06
+"""The smallest test sets have 75 images, so the mean of three draws has a standard error of 3 to 5 points there."""
+
 POOL_SHARE = 0.8
 ASKED_AT_ONCE = 4
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from vision_customization.contract.enums import AnnotationKind
+from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.learning import ArtifactError
 from vision_customization.engine.learning.classification.classifier import Block, apply_blocks
 from vision_customization.engine.learning.classification.recipes import DEFAULT
@@ -45,7 +46,8 @@ class VectorsReport(BaseModel):
 
 class VectorsOrder(BaseModel):
     """What the vectors of a draft are made from: the draft, and its images with numbers below `stop`. `after` is the inspection
-    before, if there was one, so that it is another one each time."""
+    before, if there was one, so that it is another one each time. `version` is that of inspections: workers of another one
+    leave it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,6 +57,7 @@ class VectorsOrder(BaseModel):
     annotation_kind: AnnotationKind
     stop: int
     after: str = ""
+    version: int = VERSION
 
 
 @dataclass(frozen=True)

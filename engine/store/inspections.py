@@ -3,7 +3,8 @@ pictures of a draft (`engine.jobs.kinds.draft_vectors`).
 
 A dataset or draft has one at most, the newest. It is made from inputs, such as the dataset's content index; if these change, a
 new one replaces it. One of the inputs is the version of the code that asks. While engines of two versions share a database, the
-newer one's inspections stay: otherwise each would replace the other's at every look.
+newer one's inspections stay: otherwise each would replace the other's at every look. After an hour without a change, the newer
+engine may be gone (an update that was taken back), and they are replaced and ended like others.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -23,6 +24,9 @@ from vision_customization.contract.wire import ErrorDetails
 from vision_customization.engine.store.database import Database, found, status_counts
 from vision_customization.engine.store.tables import InspectionRow
 from vision_customization.engine.store.transitions import EvaluationEvent, next_evaluation_status
+
+OTHERS_FOR = timedelta(hours=1)
+"""How long an inspection of another version is left to its own engines after its last change."""
 
 InspectionStatus = EvaluationStatus
 """An inspection has the statuses of an evaluation."""
@@ -69,7 +73,7 @@ class InspectionStore:
         queued: there was none, or only one of other inputs, which is deleted; or that one failed, and it is wanted `again`."""
         with self._database.reading() as session:
             row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset))
-            if row is not None and not _is_outdated(row, inputs, again=again):
+            if row is not None and not self._is_outdated(row, inputs, again=again):
                 return _record(row), False
         try:
             return self._renew(dataset, inputs, again=again)
@@ -106,16 +110,28 @@ class InspectionStore:
         with self._database.reading() as session:
             return tuple(session.scalars(query))
 
+    def abandoned(self, version: int) -> tuple[str, ...]:
+        """Ids of the inspections of other versions than this one that nobody has made: their workers are gone."""
+        row, ended = InspectionRow, [status.value for status in InspectionStatus if status.final]
+        query = select(row).where(row.status.not_in(ended), row.updated <= self._database.now() - OTHERS_FOR)
+        with self._database.reading() as session:
+            return tuple(each.id for each in session.scalars(query) if _version(each.inputs) != version)
+
     def counts(self) -> dict[InspectionStatus, int]:
         """How many inspections have each status."""
         with self._database.reading() as session:
             return status_counts(session, InspectionRow.status, InspectionStatus)
 
+    def _is_outdated(self, row: InspectionRow, inputs: Inputs, *, again: bool) -> bool:
+        if _version(row.inputs) > _version(inputs) and self._database.now() - row.updated < OTHERS_FOR:
+            return False
+        return row.fingerprint != _fingerprint(inputs) or (again and row.status == InspectionStatus.FAILED.value)
+
     def _renew(self, dataset: str, inputs: Inputs, *, again: bool) -> tuple[InspectionRecord, bool]:
         now, digest = self._database.now(), _fingerprint(inputs)
         with self._database.writing() as session:
             row = session.scalar(select(InspectionRow).where(InspectionRow.dataset == dataset).with_for_update())
-            if row is not None and not _is_outdated(row, inputs, again=again):
+            if row is not None and not self._is_outdated(row, inputs, again=again):
                 return _record(row), False
             session.execute(delete(InspectionRow).where(InspectionRow.dataset == dataset))
             row = InspectionRow(
@@ -150,12 +166,6 @@ def _find(session: Session, inspection_id: str, *, lock: bool = False) -> Inspec
     return found(
         session, select(InspectionRow).where(InspectionRow.id == inspection_id), "inspection", inspection_id, lock=lock
     )
-
-
-def _is_outdated(row: InspectionRow, inputs: Inputs, *, again: bool) -> bool:
-    if _version(row.inputs) > _version(inputs):
-        return False
-    return row.fingerprint != _fingerprint(inputs) or (again and row.status == InspectionStatus.FAILED.value)
 
 
 def _version(inputs: Inputs) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.support.api_world import World
 from vision_customization.engine.drafts.vectors import DraftVectors, Projection, VectorsReport
+from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.objects.keys import vectors_key
 from vision_customization.engine.store.inspections import of_draft
 
@@ -21,6 +22,8 @@ def stored_vectors(world: World, draft: str, vectors: Mapping[int, Sequence[floa
     made = DraftVectors("key", projection, np.array(numbers, np.int32), rows, until, unread)
     world.objects.put(vectors_key(record.id), made.to_npz())
     inspections = world.store.inspections
-    asked = inspections.latest(of_draft(record.id)) or inspections.ask(of_draft(record.id), {"after": ""})[0]
+    asked = (
+        inspections.latest(of_draft(record.id)) or inspections.ask(of_draft(record.id), {"after": "", "version": VERSION})[0]
+    )
     inspections.begin(asked.id)
     inspections.finish(asked.id, VectorsReport(until=until, images=len(rows), unread=unread).model_dump_json())

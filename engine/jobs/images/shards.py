@@ -84,7 +84,7 @@ class Shards:
         digests: list[str] = []
         read = embedded = 0
         outdated_before = self._keeping.outdated
-        for images in _chunks(reading, shard.stop - shard.start, self._check):
+        for images in chunks(reading, shard.stop - shard.start, self._check):
             thumbnails = in_thread(partial(self._keep_thumbnails, images))  # beside the networks: blobs wait for the network
             embedded += self._keeping.add({image.record.sha256: image.pixels for image in images if image.pixels is not None})
             self._resources.store.known_blobs.remember(image.record for image in images if image.read and image.record.etag)
@@ -153,7 +153,7 @@ class Shards:
         return self._resources.store.known_blobs.at(bare)
 
 
-def _chunks(reading: ImageReading, images: int, check: Callable[[], None]) -> Iterator[list[ReadImage]]:
+def chunks(reading: Iterator[ReadImage], images: int, check: Callable[[], None]) -> Iterator[list[ReadImage]]:
     """The next `images` images, in chunks of the embedding's batch size, limited by memory."""
     chunk: list[ReadImage] = []
     for image in islice(reading, images):

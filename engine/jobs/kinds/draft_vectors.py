@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +25,7 @@ from vision_customization.engine.jobs.errors import JobFailed
 from vision_customization.engine.jobs.images.embedding import Embedding
 from vision_customization.engine.jobs.images.reading import ImageReading, ReadImage
 from vision_customization.engine.jobs.images.resources import Resources
+from vision_customization.engine.jobs.images.shards import chunks
 from vision_customization.engine.learning import ArtifactError
 from vision_customization.engine.objects.keys import vectors_key
 from vision_customization.engine.objects.store import ObjectNotFound
@@ -35,7 +35,6 @@ SECONDS_MAX = 20.0
 """After which an inspection embeds no further images."""
 
 _AT_ONCE = 128
-_EMBEDDED_AT_ONCE = 16
 
 _log = logging.getLogger(__name__)
 
@@ -121,9 +120,7 @@ class DraftVectorsMaking:
             thumbnails=self._resources.thumbnails,
         )
         with closing(reading):
-            readable = self._readable(reading)
-            while part := list(islice(readable, _EMBEDDED_AT_ONCE)):
-                check()
+            for part in chunks(self._readable(reading), len(images), check):
                 self._embedding.add({image.record.sha256: image.pixels for image in part if image.pixels is not None})
                 thumbnails = {image.record.sha256: image.thumbnail for image in part if image.thumbnail is not None}
                 if thumbnails and self._resources.thumbnails is not None:

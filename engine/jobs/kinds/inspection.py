@@ -70,13 +70,13 @@ class Inspection:
             record = self._store.inspections.begin(self._id)
             if record.status.final:
                 raise JobCancelled
+            if record.version != VERSION:
+                message = "A worker of another version of the engine took the comparison. Compare again when all are updated."
+                raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
             if record.is_of_draft:
                 assert self._vectors is not None
                 self._store.inspections.finish(self._id, self._vectors.make(record.inputs, self.check).model_dump_json())
                 return
-            if record.version != VERSION:
-                message = "A worker of another version of the engine took the comparison. Compare again when all are updated."
-                raise JobFailed(FailureCode.INTERNAL_SERVER_ERROR, message)
             digests, sizes = self._images(record.inputs["index"])
             report = inspect(digests, sizes, list(self._judges(record.inputs)), self._miniatures)
             beyond = list(_beyond(record))

@@ -73,6 +73,9 @@ class Caretaker:
         ):
             for id_ in ids:
                 self._settle(id_, job_of(id_), statuses, settle_unknown, fail)
+        for id_ in store.inspections.abandoned(VERSION):  # an autoscaler would keep a worker for them
+            with suppress(NotFound):
+                store.inspections.fail(id_, _abandoned())
 
     def rescue(self) -> list[str]:
         """Return the jobs of workers that are gone to their queues; returns the ids. A job that has had too many workers is
@@ -161,6 +164,13 @@ def _jobs_of(unfinished: Unfinished) -> list[str]:
         *map(index_job, unfinished.content_indexes),
         *map(inspection_job, unfinished.inspections),
     ]
+
+
+def _abandoned() -> ErrorDetails:
+    return ErrorDetails(
+        code=FailureCode.INTERNAL_SERVER_ERROR.value,
+        message="An engine of another version asked for the comparison, and its workers are gone. Compare again.",
+    )
 
 
 def _died(code: FailureCode) -> ErrorDetails:

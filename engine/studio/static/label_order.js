@@ -119,6 +119,8 @@ export class LabelOrder {
     this.#seen = new Set(this.#trail.numbers.slice(this.#trail.at, this.#trail.at + 1));
     if (this.isUseful) this.#ask();
     else if (this.told) this.told.textContent = "";
+    // After a choice by mouse or touch, the next key is for the picture.
+    if (!this.choice?.matches(":focus-visible")) document.getElementById("stage")?.focus({ preventScroll: true });
   }
 
   /** @param {number} milliseconds At least since the last answer. */

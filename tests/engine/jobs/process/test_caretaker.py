@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,18 @@ from sqlalchemy import update
 
 from tests.engine.store.indexed import index_content
 from vision_customization.contract.enums import AnnotationKind, ContentStatus, ModelKind, ModelStatus
+from vision_customization.engine.drafts.vectors import VectorsOrder
 from vision_customization.engine.inspection.report import VERSION
 from vision_customization.engine.jobs.names import index_job, inspection_job
 from vision_customization.engine.jobs.process.caretaker import Caretaker
 from vision_customization.engine.jobs.process.liveness import FileLocks
 from vision_customization.engine.jobs.queue import INSPECTION_WORKFLOW, QUEUES, RECOVERY_ATTEMPTS_MAX, JobQueue
 from vision_customization.engine.objects.files import FileObjects
-from vision_customization.engine.objects.keys import artifact_key
+from vision_customization.engine.objects.keys import artifact_key, vectors_key
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import InspectionStatus, Store, TrainingOrder
-from vision_customization.engine.store.tables import ContentIndexRow
+from vision_customization.engine.store.inspections import of_draft
+from vision_customization.engine.store.tables import ContentIndexRow, InspectionRow
 
 
 @pytest.fixture
@@ -120,6 +122,16 @@ def test_an_inspection_that_no_queue_has_is_queued_and_one_that_kills_its_worker
     assert objects.names("jobs") == []
 
 
+def test_the_vectors_of_a_draft_that_no_queue_has_are_queued(settings: Settings, store: Store, queue: JobQueue) -> None:
+    objects = FileObjects(settings.data_dir / "objects")
+    order = VectorsOrder(
+        id="1", draft=1, container="https://a/c", annotation_kind=AnnotationKind.IMAGE_CLASSIFICATION, stop=3
+    ).model_dump(mode="json")
+    inspection, _ = store.inspections.ask(of_draft("1"), order)
+    Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "survivor").look()
+    assert [*queue.statuses([inspection_job(inspection.id)])] == [inspection_job(inspection.id)]
+
+
 @pytest.mark.parametrize("version", [VERSION - 1, VERSION + 1])
 def test_an_inspection_of_another_version_is_left_to_its_own_workers(
     settings: Settings, store: Store, queue: JobQueue, monkeypatch: pytest.MonkeyPatch, version: int
@@ -138,6 +150,14 @@ def test_an_inspection_of_another_version_is_left_to_its_own_workers(
     [status] = queue.statuses([inspection_job(inspection.id)]).values()
     assert (status.status, status.executor_id) == ("PENDING", "gone")
     assert store.inspections.by_id(inspection.id).status is InspectionStatus.NOT_STARTED
+    # An hour later, its workers are gone, and no autoscaler should keep one for it.
+    with store.database.writing() as session:
+        session.execute(update(InspectionRow).values(updated=datetime.now(UTC) - timedelta(hours=2)))
+    caretaker.look()
+    ended = store.inspections.by_id(inspection.id)
+    assert ended.status is InspectionStatus.FAILED
+    assert ended.error is not None
+    assert "its workers are gone" in (ended.error.message or "")
 
 
 def test_the_rows_of_a_deleted_dataset_are_deleted(settings: Settings, store: Store, queue: JobQueue) -> None:
@@ -166,3 +186,14 @@ def test_a_sweep_deletes_the_files_of_deleted_models(settings: Settings, store: 
     store.models.delete("deleted")
     Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "w").sweep()
     assert objects.names("models") == [kept.id]
+
+
+def test_a_sweep_deletes_the_vectors_of_deleted_drafts(settings: Settings, store: Store, queue: JobQueue) -> None:
+    objects = FileObjects(settings.data_dir / "objects")
+    kind, container = AnnotationKind.IMAGE_CLASSIFICATION, "https://acct.blob.core.windows.net/c"
+    kept, deleted = (store.drafts.create(name, kind, name, container, "ada") for name in ("kept", "deleted"))
+    for draft in (kept, deleted):
+        objects.put(vectors_key(draft.id), b"vectors")
+    store.drafts.delete("deleted")
+    Caretaker(store, objects, queue, FileLocks(settings.data_dir / "workers"), "w").sweep()
+    assert objects.names("drafts") == [kept.id]
