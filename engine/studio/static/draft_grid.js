@@ -53,6 +53,7 @@ class Desk {
   #counting = 0;
   /** @type {number | null} The draft's changes that the grid's images include, since it was read last. */
   #seen = null;
+  #again = false;
 
   /** @param {HTMLElement} list */
   constructor(list) {
@@ -67,7 +68,8 @@ class Desk {
 
   /** @param {{count: number, edit: number, images: DraftImage[]}} body */
   #read({ count, edit, images }) {
-    this.#seen = Math.min(this.#seen ?? edit, edit);
+    this.#seen = this.#again ? edit : Math.min(this.#seen ?? edit, edit);
+    this.#again = false;
     return { count, cells: images.map(cellOf) };
   }
 
@@ -198,7 +200,7 @@ class Desk {
 
   /** Read the images again. */
   refresh() {
-    this.#seen = null;
+    this.#again = true;
     this.grid.refresh();
   }
 
@@ -308,7 +310,7 @@ class Desk {
   }
 
   #countChanged() {
-    this.#seen = null; // the grid reads everything again
+    this.#again = true; // the grid reads everything again
     const shown = document.getElementById("shown");
     if (shown) shown.textContent = this.grid.count.toLocaleString("en");
     byId("jump-to", HTMLInputElement).max = String(this.grid.count);
