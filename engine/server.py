@@ -25,6 +25,11 @@ from vision_customization.engine.store import Store
 from vision_customization.engine.store.sqlite_file import DatabaseCopies, database_file, set_aside_jobs
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from vision_customization.engine.api.authentication import Authenticator
+    from vision_customization.engine.api.collaborators import Service
+    from vision_customization.engine.api.routes.analyze import Analyzer
     from vision_customization.engine.blobs.reader import BlobReader
     from vision_customization.engine.objects.store import ObjectStore
 
@@ -152,7 +157,12 @@ def _studio(settings: Settings, store: Store, objects: "ObjectStore", blobs: "Bl
     from vision_customization.engine.views.image_views import ImageViews
 
     with ImageViews(store, objects, blobs, settings.threads) as pictures:
-        yield partial(create_studio, pictures=pictures)
+
+        def studio(service: "Service", authenticator: "Authenticator", analyzer: "Analyzer") -> "ASGIApp":
+            pictures.give_way_while(lambda: analyzer.is_busy)
+            return create_studio(service, authenticator, analyzer, pictures)
+
+        yield studio
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from vision_customization.engine.store.draft_records import DraftLabel
 
 
 def checked_labels(kind: AnnotationKind, labels: Sequence[ImageLabel], known: Collection[str] = ()) -> tuple[DraftLabel, ...]:
-    """The labels as a draft of this kind keeps them: of several with the same tag and no box, one.
+    """The labels as a draft of this kind keeps them: of several with the same tag and box, one, as in a dataset.
 
     Args:
         known: the tags that the draft has; these may be longer than those that people give.
@@ -35,13 +35,11 @@ def checked_labels(kind: AnnotationKind, labels: Sequence[ImageLabel], known: Co
             raise LabelsInvalid(f"{place}.bbox", "only a dataset for object detection has boxes")
         if label.bbox is not None and (problem := bbox_problem(cut_to_image(list(label.bbox)))):
             raise LabelsInvalid(f"{place}.bbox", problem)
-    found = [DraftLabel(label.tag, _box(label)) for label in labels]
-    if not boxed:
-        found = list(dict.fromkeys(found))
+    found = tuple(dict.fromkeys(DraftLabel(label.tag, _box(label)) for label in labels))
     if kind is AnnotationKind.IMAGE_CLASSIFICATION and len(found) > 1:
         names = ", ".join(repr(label.tag) for label in found)
         raise LabelsInvalid("labels", f"an image of a classification has one tag, not {names}")
-    return tuple(found)
+    return found
 
 
 def tag_fault(name: str) -> str | None:

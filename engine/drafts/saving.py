@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
@@ -181,9 +182,15 @@ def _write_manifest(container: Container, manifest: ManifestFile, *names: str) -
 
 
 def _batches(images: Iterable[DraftImageRecord]) -> Iterator[list[DraftImageRecord]]:
-    rest = iter(images)
+    rest = (_with_each_label_once(image) for image in images)
     while batch := list(islice(rest, _AT_ONCE)):
         yield batch
+
+
+def _with_each_label_once(image: DraftImageRecord) -> DraftImageRecord:
+    """Of several labels with the same tag and box, one, as a dataset has them: two tags that became one may leave such."""
+    labels = tuple(dict.fromkeys(image.labels))
+    return image if len(labels) == len(image.labels) else replace(image, labels=labels)
 
 
 def _pairs(labels: Sequence[DraftLabel]) -> list[Annotation]:

@@ -1,14 +1,16 @@
 """Thumbnails and views of a dataset's images, on demand.
 
 A thumbnail that is stored is read and returned at once. Anything else is made from the image's blob, in few threads that give
-way to analyze: at most two images are decoded at a time.
+way to analyze: at most two images are decoded at a time, and while models answer calls, the decoders rest after each image.
 """
 
 import hashlib
 import logging
 import threading
-from collections.abc import Hashable
+import time
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +36,10 @@ READ_SECONDS_MAX = 15.0
 """Time limit for reading one image's blob, with all attempts."""
 
 _DECODED_AT_ONCE_MAX = 2
+_RESTS = 5.0
+"""How long a decoder rests while models answer calls, as a multiple of the time that its last picture took. The calls need both
+threads of a core, so that a low priority alone does not protect them."""
+_REST_SECONDS_MAX = 0.25
 _READERS_PER_DECODER = 4
 """Reading waits for the network. Each reader holds one file in memory, of up to 20 MB."""
 _LOOKUPS = 8
@@ -67,10 +73,16 @@ class ImageViews:
         self._recent = RecentPictures()
         decoders = max(1, min(_DECODED_AT_ONCE_MAX, threads // 4))
         self._decoders = threading.BoundedSemaphore(decoders)
+        self._busy: Callable[[], bool] = lambda: False
+        self._rested = 0.0
         self._lookups = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="thumbnails")
         self._making = SharedWork[Hashable, Reencoded](decoders * _READERS_PER_DECODER, waiting_max, "make-picture")
         self._lock = threading.Lock()
         self._learned: list[BlobRecord] = []
+
+    def give_way_while(self, busy: Callable[[], bool]) -> None:
+        """From now on, the decoders rest after each picture while `busy()`: whether models answer calls."""
+        self._busy = busy
 
     def close(self) -> None:
         """Pictures that are not made yet are cancelled."""
@@ -159,7 +171,7 @@ class ImageViews:
         blob = self._read(dataset, url)
         sha256 = hashlib.sha256(blob.data).hexdigest()
         try:
-            with self._decoders:
+            with self._decoders, self._resting():
                 decoded = decode_to_show(blob.data, side)
                 picture = picture_of(decoded, sha256, side)
         except CodecError as error:
@@ -173,6 +185,16 @@ class ImageViews:
             record = BlobRecord(BlobAddress.parse(url).url, blob.etag, sha256, decoded.width, decoded.height)
             self._learn(record)
         return picture
+
+    @contextmanager
+    def _resting(self) -> Iterator[None]:
+        """Around the decoding of a picture. If models answer calls, it begins only after the rest from the last picture."""
+        if self._busy():
+            time.sleep(max(0.0, self._rested - time.monotonic()))
+        began = time.monotonic()
+        yield
+        ended = time.monotonic()
+        self._rested = ended + min(_RESTS * (ended - began), _REST_SECONDS_MAX)
 
     def _read(self, dataset: DatasetRecord, url: str) -> Blob:
         try:

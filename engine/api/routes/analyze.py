@@ -1,6 +1,7 @@
 """`/imageanalysis:analyze`: an image in, the model's tags or objects out."""
 
 import json
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ WAITING_MAX = 256
 """Requests that may wait for a thread; each keeps an image of up to 20 MB in memory."""
 
 FIRST_VERSION = "2023-02-01-preview"
+
+BUSY_SECONDS = 0.2
 
 _FETCHES = 16
 
@@ -97,6 +100,8 @@ class Analyzer:
         self.service = service
         self._metrics = metrics
         self.waiting = WaitingRoom()
+        self._in_hand = 0
+        self._ended = -BUSY_SECONDS
         self._images = ThreadPoolExecutor(service.settings.threads, thread_name_prefix="analyze")
         self._fetches = ThreadPoolExecutor(_FETCHES, thread_name_prefix="fetch")
         self._resource_calls = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="prebuilt")
@@ -117,7 +122,17 @@ class Analyzer:
         novelty is counted, and the image is kept if the settings say so."""
         if url is not None:
             image = await in_thread(self._fetches, _fetch, self.service, name, url)
-        return await in_thread(self._images, lambda: form(self._find(name, image, at_work)))
+        self._in_hand += 1
+        try:
+            return await in_thread(self._images, lambda: form(self._find(name, image, at_work)))
+        finally:
+            self._in_hand -= 1
+            self._ended = time.monotonic()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a model answers, or did so a moment ago: a client that calls again and again leaves short gaps."""
+        return self._in_hand > 0 or time.monotonic() - self._ended < BUSY_SECONDS
 
     def _find(self, name: str, image: bytes, at_work: bool) -> "Findings":
         findings = _find(self.service, name, image)

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import io
+import itertools
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.fernet import Fernet
@@ -117,6 +119,23 @@ def test_a_view_is_what_the_blob_is_now(world: World) -> None:
     assert changed.etag != view.etag
     thumbnail = world.views.thumbnail(world.dataset, url).result(SECONDS)  # the view has told the digest
     assert (thumbnail.width, thumbnail.height) == (50, 40)
+
+
+def test_a_decoder_rests_after_a_picture_while_models_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    ticks = itertools.count()
+    clock = SimpleNamespace(monotonic=lambda: 0.01 * next(ticks), sleep=rests.append)
+    monkeypatch.setattr(image_views, "time", clock)
+    urls = [world.blobs.put(f"/account/cats/{number}.jpg", encoded(photo(60, 40 + number))) for number in range(4)]
+    busy = False
+    world.views.give_way_while(lambda: busy)
+    for url in urls[:2]:
+        world.views.view(world.dataset, url).result(SECONDS)
+    assert rests == []
+    busy = True
+    for url in urls[2:]:
+        world.views.view(world.dataset, url).result(SECONDS)
+    assert rests == pytest.approx([0.04, 0.04])  # five times the hundredth that the last one took, of which one has passed
 
 
 def test_equal_pictures_share_a_thumbnail(world: World) -> None:

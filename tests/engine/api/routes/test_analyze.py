@@ -16,6 +16,7 @@ from tests.support.api_world import BuildWorld, Picture, World
 from tests.support.waiting import wait_until
 from vision_customization.contract.analysis import ImageAnalysisResult
 from vision_customization.engine.api.bodies.multipart import first_file
+from vision_customization.engine.api.routes import analyze
 from vision_customization.engine.api.routes.analyze import WAITING_MAX
 from vision_customization.engine.learning.errors import ArtifactError
 from vision_customization.engine.models.answers import Classification, TagProbability
@@ -44,6 +45,24 @@ def test_the_result(trained: World, picture: Picture) -> None:
         "modelVersion": "2023-04-01-preview",
         "metadata": {"width": 60, "height": 80},
     }
+
+
+def test_the_studio_knows_that_a_model_answers(trained: World, picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyzer = trained.call.app.state.analyzer
+    monkeypatch.setattr(analyze, "BUSY_SECONDS", 0.0)
+    assert not analyzer.is_busy
+    seen, find = [], analyzer._find
+
+    def watched(*of: Any) -> Any:  # noqa: ANN401 - handed on
+        seen.append(analyzer.is_busy)
+        return find(*of)
+
+    monkeypatch.setattr(analyzer, "_find", watched)
+    test_the_result(trained, picture)
+    assert seen == [True]
+    assert not analyzer.is_busy
+    monkeypatch.setattr(analyze, "BUSY_SECONDS", 60.0)  # a client that calls again and again leaves short gaps
+    assert analyzer.is_busy
 
 
 BOX = {"x": 1, "y": 2, "w": 30, "h": 40}
