@@ -264,7 +264,7 @@ class DraftStore(DraftPages):
         not if somebody has changed the draft since `draft` was read. Raises NotFound."""
         with self._database.writing() as session:
             row = _find(session, draft.name, lock=True)
-            if row.sequence != draft.sequence or row.edit != draft.edit:
+            if (row.sequence, row.edit, row.updated) != (draft.sequence, draft.edit, draft.updated):
                 return False
             image, label, own = DraftImageRow, DraftLabelRow, DraftImageRow.draft_sequence == row.sequence
             removed = select(image.number).where(own, image.state == ImageState.REMOVED.value)
@@ -281,9 +281,9 @@ class DraftStore(DraftPages):
     def note_saved(self, draft: DraftRecord, digest: str) -> None:
         """Note the version that has a draft's content, unless somebody has changed the draft since `draft` was read."""
         row = DraftRow
-        unchanged = (row.sequence == draft.sequence, row.edit == draft.edit)
+        unchanged = (row.sequence == draft.sequence, row.edit == draft.edit, row.updated == draft.updated)
         with self._database.writing() as session:
-            session.execute(update(row).where(*unchanged).values(saved_digest=digest))
+            session.execute(update(row).where(*unchanged).values(saved_digest=digest, saved_updated=row.updated))
 
     @contextmanager
     def _editing(self, name: str, who: str) -> Iterator[tuple[Session, DraftRow, DraftEdit]]:
@@ -351,7 +351,7 @@ def _record(row: DraftRow) -> DraftRecord:
         conflicts=row.conflicts,
         labels=row.labels,
         edit=row.edit,
-        saved_digest=row.saved_digest,
+        saved_digest=row.saved_digest if row.saved_updated == row.updated else None,
         created_by=row.created_by,
         created=row.created,
         updated=row.updated,

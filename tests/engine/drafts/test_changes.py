@@ -1,8 +1,10 @@
 """What a draft has changed, in words, which the database counts: the same as between two manifests of its content."""
 
 import random
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.engine.store.conftest import settings, store  # noqa: F401 - fixtures
 from tests.engine.store.test_drafts import BOX, BOXED, MANY, ONE, content, draft_of, sha256
@@ -12,6 +14,7 @@ from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.drafts.changes import changes_of, saved_as
 from vision_customization.engine.store import Store
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
+from vision_customization.engine.store.tables import DraftRow
 
 OTHER: Box = (0.2, 0.2, 0.3, 0.4)
 ASH, BEECH = 0, 1
@@ -85,4 +88,23 @@ def test_a_draft_knows_the_version_that_it_was_saved_as_until_it_changes(store: 
     store.drafts.label("d", [LabelChange(0, ())], "ada")
     assert store.drafts.find("d").saved_digest is None
     store.drafts.note_saved(found, "a" * 64)  # it was read before the change
+    assert store.drafts.find("d").saved_digest is None
+
+
+def change_as_an_older_engine(store: Store) -> None:  # noqa: F811
+    """An engine from before migration 0016 sets `updated`, and knows neither `edit` nor `saved_digest`."""
+    later = store.drafts.find("d").updated + timedelta(seconds=1)
+    with store.database.writing() as session:
+        session.execute(update(DraftRow).values(updated=later))
+
+
+def test_a_change_by_an_older_engine_is_not_taken_for_saved(store: Store) -> None:  # noqa: F811
+    read = draft_of(store, [content(0, (ASH, None))])
+    change_as_an_older_engine(store)
+    store.drafts.note_saved(read, "a" * 64)
+    assert store.drafts.find("d").saved_digest is None
+    assert not store.drafts.rebase(read, "d", ["2.json"])
+    store.drafts.note_saved(store.drafts.find("d"), "a" * 64)
+    assert store.drafts.find("d").saved_digest == "a" * 64
+    change_as_an_older_engine(store)
     assert store.drafts.find("d").saved_digest is None
