@@ -99,6 +99,7 @@ class DraftStore(DraftPages):
                 if base is not None:
                     _fill(session, row, base[0], base[2])
                 edit = DraftEdit(session, row, who, now)
+                edit.begin()
                 for tag in tags:
                     edit.tag(tag)
         except IntegrityError:
@@ -198,6 +199,7 @@ class DraftStore(DraftPages):
             images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
             counts = count_change(session, row.sequence, change, images, chosen.seen)
             if counts.changed:
+                edit.begin()
                 if action is BulkAction.GIVE and tag is not None:
                     change = replace(change, tag=edit.tag(tag).number)
                 bulk = BulkEdit(session, row, who, self._database.now(), report)
@@ -230,6 +232,7 @@ class DraftStore(DraftPages):
                 return old.images
             if not merge:
                 raise AlreadyExists("tag", new)
+            edit.begin()
             single = AnnotationKind(row.annotation_kind) is not AnnotationKind.IMAGE_OBJECT_DETECTION
             return BulkEdit(session, row, who, self._database.now(), report).replace_tag(old, other, single=single)
 
@@ -237,6 +240,7 @@ class DraftStore(DraftPages):
         """Delete a tag and all its labels; returns the number of images that had it. Raises NotFound."""
         with self._editing(name, who) as (session, row, edit):
             found = _tag(edit, tag)
+            edit.begin()
             return BulkEdit(session, row, who, self._database.now(), report).replace_tag(found, None, single=False)
 
     def merge(self, name: str, base_uris: Sequence[str], theirs: Iterable[NewDraftImage], who: str) -> MergeCounts:
@@ -247,6 +251,7 @@ class DraftStore(DraftPages):
             theirs: all images of the dataset, with their labels.
         """
         with self._editing(name, who) as (session, row, edit):
+            edit.begin()
             tags = session.scalars(select(DraftTagRow).where(DraftTagRow.draft_sequence == row.sequence)).all()
             merge = Merge(edit, {tag.name: tag.base_name or tag.name for tag in tags}, theirs)
             images = self.all_images(row.sequence, removed=True)  # as they were before
