@@ -1,6 +1,6 @@
 """Versions that are saved and registered while others change the dataset."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,8 @@ from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.orders.versions import save_and_register
 from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
-from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage
+from vision_customization.engine.store.draft_pages import DraftPages
+from vision_customization.engine.store.draft_records import DraftLabel, DraftTagRecord, LabelChange, NewDraftImage
 
 KIND = AnnotationKind.IMAGE_CLASSIFICATION
 OTHERS = ("https://account.blob.core.windows.net/training/annotations/1.json",)
@@ -106,3 +107,31 @@ def test_other_changes_of_the_dataset_are_no_hindrance(desk: Desk, container: Bu
     container.meanwhile = lambda: desk.store.datasets.update("d", custom_properties={"season": "autumn"})
     assert saved(desk, container)
     assert desk.store.datasets.find("d").custom_properties == {"season": "autumn"}
+
+
+def test_a_version_is_the_draft_at_one_moment(desk: Desk, container: BusyContainer) -> None:
+    """Whatever others change after the first query on it."""
+    pages = desk.store.drafts.find("d").sequence
+    with desk.store.drafts.at_one_moment() as drafts:
+        before = (drafts.find("d"), drafts.tags(pages), drafts.differences(pages), drafts.copies(pages))
+        desk.store.drafts.label("d", [LabelChange(0, (DraftLabel("oak"),))], "ben")
+        desk.store.drafts.rename_tag("d", "ash", "elm", "ben")
+        desk.store.drafts.add("d", [image(2)], "ben")
+        assert (drafts.find("d"), drafts.tags(pages), drafts.differences(pages), drafts.copies(pages)) == before
+        assert [found.labels for found in drafts.all_images(pages)] == [(DraftLabel("ash"),)]
+
+
+def test_a_tag_that_is_renamed_while_a_version_is_read_keeps_its_name_there(
+    desk: Desk, container: BusyContainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tags = DraftPages.tags
+
+    def tags_then_rename(pages: DraftPages, draft: int) -> Sequence[DraftTagRecord]:
+        found = tags(pages, draft)
+        desk.store.drafts.rename_tag("d", "ash", "elm", "ben")
+        return found
+
+    monkeypatch.setattr(DraftPages, "tags", tags_then_rename)
+    version, _ = save_and_register(desk, container, desk.store.drafts.find("d"), "ada", None)
+    assert version.tags == {"ash": 1}
+    assert desk.store.drafts.find("d").saved_digest is None
