@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -15,24 +17,30 @@ from vision_customization.contract.coco.document import Box
 Annotation = tuple[str, Box | None]
 _CACHE_KIBIBYTES = 8192
 _PARTS = 4096
+_TABLE = "CREATE TABLE images (sha256 TEXT PRIMARY KEY, tags TEXT, boxes TEXT, copies INTEGER) WITHOUT ROWID"
 
 
 class ManifestFile:
     """The manifest of images that come in any order; close it when it was written.
 
     Args:
+        folder: for a file of about the size of the manifest, which has no name and ends with the process.
         copies: the SHA-256 of all images that come more than once; these alone are held in memory.
     """
 
-    def __init__(self, kind: str, copies: Collection[str] = ()) -> None:
+    def __init__(self, folder: Path, kind: str, copies: Collection[str] = ()) -> None:
         self.kind = kind
         self.tags: Counter[str] = Counter()
         """The number of annotations of each tag, of the images so far."""
         self._copies = {sha256: list[Sequence[Annotation]]() for sha256 in copies}
-        self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # "": a temporary file
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{_CACHE_KIBIBYTES}"):
-            self._file.execute(f"PRAGMA {pragma}")
-        self._file.execute("CREATE TABLE images (sha256 TEXT PRIMARY KEY, tags TEXT, boxes TEXT, copies INTEGER) WITHOUT ROWID")
+        file = folder / f"{uuid.uuid4()}.sqlite"
+        self._file = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", f"cache_size=-{_CACHE_KIBIBYTES}"):
+                self._file.execute(f"PRAGMA {pragma}")
+            self._file.execute(_TABLE)
+        finally:
+            file.unlink()
 
     def __enter__(self) -> Self:
         return self

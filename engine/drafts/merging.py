@@ -1,6 +1,7 @@
 """A draft follows its dataset: what that has now is merged into it, image by image."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from vision_customization.common.dataset_content.blob_names import IMAGES
 from vision_customization.contract.drafts import DraftMerge
@@ -10,13 +11,21 @@ from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import DraftError
 from vision_customization.engine.drafts.opening import ready_content
 from vision_customization.engine.drafts.saving import pin_base
+from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import ContentIndexRecord, DraftRecord, ImagesElsewhere, Store
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage
 
 _PAGE = 500
 
 
-def merge_draft(service: Contents, container: Container, name: str, who: str) -> DraftMerge:
+class Service(Contents, Protocol):
+    """The parts of the engine that a merge needs."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+
+def merge_draft(service: Service, container: Container, name: str, who: str) -> DraftMerge:
     """Merge a draft with what its dataset has now.
 
     Raises:
@@ -31,7 +40,7 @@ def merge_draft(service: Contents, container: Container, name: str, who: str) ->
     dataset, content = ready_content(service, draft.base_dataset)
     theirs = list(images_of_content(service.store, draft, content))
     counts = service.store.drafts.merge(name, dataset.annotation_file_uris, theirs, who)
-    pin_base(service.store, container, service.store.drafts.find(name))
+    pin_base(service.settings.data_dir, service.store, container, service.store.drafts.find(name))
     return DraftMerge(
         taken=counts.taken, kept=counts.kept, added=counts.added, removed=counts.removed, conflicts=counts.conflicts
     )

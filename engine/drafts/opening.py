@@ -80,7 +80,7 @@ def _begun(
     drafts = service.store.drafts
     draft = drafts.create(name, kind, order.dataset_name or base[0], container.url, who, base=base, tags=order.tags)
     try:
-        pin_base(service.store, container, draft)
+        pin_base(service.settings.data_dir, service.store, container, draft)
     except BaseException:
         drafts.delete(name)
         raise

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from vision_customization.common.dataset_content.blob_names import (
@@ -50,12 +51,14 @@ def save_version(
     who: str,
     message: str | None = None,
     *,
+    folder: Path,
     pins: bool = False,
     report: Report = unreported,
 ) -> VersionRecord:
     """Write the draft's content as a version, and record it. All of it is read as it is at one moment.
 
     Args:
+        folder: for temporary files.
         pins: note the version as what the draft begins with, so that its files stay for as long as the draft exists.
 
     Raises:
@@ -63,13 +66,13 @@ def save_version(
         ContainerRefuses: nothing is recorded then.
     """
     with ExitStack() as files:
-        coco = files.enter_context(tempfile.TemporaryFile())
+        coco = files.enter_context(tempfile.TemporaryFile(dir=folder))
         with store.drafts.at_one_moment() as drafts:
             draft = drafts.find(draft.name)
             _check(draft)
             changes = tuple(in_words(draft.annotation_kind, drafts.differences(draft.sequence)))
-            manifest = files.enter_context(_manifest(drafts, draft))
-            written = write_coco(drafts, draft, coco, manifest, report)
+            manifest = files.enter_context(_manifest(folder, drafts, draft))
+            written = write_coco(folder, drafts, draft, coco, manifest, report)
         annotation = annotation_name(written.sha256)
         report("Writing the version's files", 0, 0)
         coco.seek(0)
@@ -79,7 +82,7 @@ def save_version(
         if pins:
             container.write(draft_pin_name(draft.id, written.sha256), b"", "application/octet-stream")
             names.insert(0, draft_base_name(draft.id, written.digest))
-        _write_manifest(container, manifest, *names)
+        _write_manifest(folder, container, manifest, *names)
     version = store.versions.add(
         VersionRecord(
             dataset_name=draft.dataset_name,
@@ -121,14 +124,19 @@ class WrittenCoco(NamedTuple):
 
 
 def write_coco(
-    drafts: DraftPages, draft: DraftRecord, file: BinaryIO, manifest: ManifestFile, report: Report = unreported
+    folder: Path,
+    drafts: DraftPages,
+    draft: DraftRecord,
+    file: BinaryIO,
+    manifest: ManifestFile,
+    report: Report = unreported,
 ) -> WrittenCoco:
     """Write the draft's content as a COCO file of the contract, and into a manifest: ids count from 1, boxes are fractions, and
-    each tag is a category, also one without labels."""
+    each tag is a category, also one without labels. `folder` is for a temporary file."""
     ids = {tag.name: id_ for id_, tag in enumerate(drafts.tags(draft.sequence), start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in ids.items()]
     images = labels = 0
-    with tempfile.TemporaryFile() as annotations:
+    with tempfile.TemporaryFile(dir=folder) as annotations:
         target = _Hashed(file)
         target.write('{"images":[')
         for batch in _batches(drafts.all_images(draft.sequence)):
@@ -150,15 +158,15 @@ def write_coco(
     return WrittenCoco(target.sha256, manifest.finish(), images, labels, dict(sorted(manifest.tags.items())))
 
 
-def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:
+def pin_base(folder: Path, store: Store, container: Container, draft: DraftRecord) -> None:
     """Note in the container what the draft begins with, so that its images and annotation files stay there for as long as the
-    draft exists. Raises ContainerRefuses."""
+    draft exists. `folder` is for temporary files. Raises ContainerRefuses."""
     with ExitStack() as files:
         with store.drafts.at_one_moment() as drafts:
-            manifest = files.enter_context(_manifest(drafts, draft))
+            manifest = files.enter_context(_manifest(folder, drafts, draft))
             for batch in _batches(drafts.all_images(draft.sequence)):
                 manifest.add((image.sha256, _pairs(image.labels)) for image in batch)
-        _write_manifest(container, manifest, draft_base_name(draft.id, manifest.finish()))
+        _write_manifest(folder, container, manifest, draft_base_name(draft.id, manifest.finish()))
     for uri in draft.base_uris:
         if (named := _CONTENT_NAME.fullmatch(uri.rpartition("/")[2])) is not None:
             container.write(draft_pin_name(draft.id, named[1]), b"", "application/octet-stream")
@@ -181,12 +189,12 @@ class _Hashed:
         return self._file.write(data)
 
 
-def _manifest(drafts: DraftPages, draft: DraftRecord) -> ManifestFile:
-    return ManifestFile(draft.annotation_kind, drafts.copies(draft.sequence))
+def _manifest(folder: Path, drafts: DraftPages, draft: DraftRecord) -> ManifestFile:
+    return ManifestFile(folder, draft.annotation_kind, drafts.copies(draft.sequence))
 
 
-def _write_manifest(container: Container, manifest: ManifestFile, *names: str) -> None:
-    with tempfile.TemporaryFile() as file:
+def _write_manifest(folder: Path, container: Container, manifest: ManifestFile, *names: str) -> None:
+    with tempfile.TemporaryFile(dir=folder) as file:
         manifest.write(file)
         for name in names:
             file.seek(0)

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from vision_customization.common.dataset_content.blob_names import manifest_name, stored_name
@@ -18,6 +17,7 @@ from vision_customization.engine.blobs.access import Access, Reader, Spooler
 from vision_customization.engine.blobs.reader import Blob, BlobError, BlobErrorKind, Spooled
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import ContainerRefuses, DraftError, NoStudioContainer
+from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import ImagesElsewhere, NotFound, Store, VersionRecord
 from vision_customization.engine.store.draft_base import BaseImages
 from vision_customization.engine.store.draft_records import DraftLabel, NewDraftImage
@@ -33,6 +33,9 @@ class Blobs(Reader, Spooler, Protocol):
 
 class Service(Protocol):
     """The parts of the engine that reading needs."""
+
+    @property
+    def settings(self) -> Settings: ...
 
     @property
     def store(self) -> Store: ...
@@ -104,9 +107,9 @@ def version_images(service: Service, version: VersionRecord) -> Iterator[BaseIma
         NotFound, NoStudioContainer, ContainerRefuses: as `read_version_file`, or the file is damaged.
         ImagesElsewhere: while the images are read, if one is not in the container of the version.
     """
-    folder = Path(tempfile.gettempdir())
+    folder = service.settings.data_dir
     with (
-        tempfile.TemporaryFile() as file,
+        tempfile.TemporaryFile(dir=folder) as file,
         DatasetContent(folder, version.annotation_kind, Purpose.TRAINING) as content,
     ):
         spool_version_file(service, version, version.annotation_file_uri, file)

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from vision_customization.engine.objects.store import ObjectStore
+from vision_customization.engine.settings import Settings
 from vision_customization.engine.store import Store
 
 
@@ -29,6 +30,9 @@ class LoadedModels(Protocol):
 
 class Collaborators(Protocol):
     """Everything that an order touches."""
+
+    @property
+    def settings(self) -> Settings: ...
 
     @property
     def store(self) -> Store: ...

@@ -44,7 +44,8 @@ def save_and_register(
     draft = service.store.drafts.find(draft.name)
     e_tags = _replaceable(service, draft)
     in_place = e_tags is not None and draft.base_dataset in (None, draft.dataset_name)
-    version = save_version(service.store, container, draft, who, message, pins=in_place, report=report)
+    folder = service.settings.data_dir
+    version = save_version(service.store, container, draft, who, message, folder=folder, pins=in_place, report=report)
     dataset = None if e_tags is None else _register_saved(service, container, draft, version, e_tags)
     if dataset is not None and in_place:
         service.store.drafts.rebase(draft, dataset.name, dataset.annotation_file_uris)

@@ -172,7 +172,7 @@ def _shown(record: VersionRecord, registered: Sequence[str]) -> DatasetVersion:
 def version_file(service: Service, version: VersionRecord, url: str, name: str = "") -> Response:
     """A COCO file of a version, which goes through a temporary file, so that its size takes no memory; with a `name`, browsers
     keep it under that. Raises as `spool_version_file`."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - the response closes it
+    file = tempfile.TemporaryFile(dir=service.settings.data_dir)  # noqa: SIM115 - the response closes it
     try:
         size = spool_version_file(service, version, url, file)
     except BaseException:

@@ -2,6 +2,8 @@
 
 import io
 import random
+import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from vision_customization.contract.enums import AnnotationKind
 
 
 @pytest.mark.parametrize("kind", list(AnnotationKind))
-def test_it_is_byte_for_byte_the_same(kind: AnnotationKind) -> None:
+def test_it_is_byte_for_byte_the_same(kind: AnnotationKind, tmp_path: Path) -> None:
     random_ = random.Random(kind)
     boxed = kind is AnnotationKind.IMAGE_OBJECT_DETECTION
     box = (0.1, 0.2, 0.3, 0.4) if boxed else None
@@ -25,7 +27,8 @@ def test_it_is_byte_for_byte_the_same(kind: AnnotationKind) -> None:
     target = io.BytesIO()
     # Of an image that comes once, one tag more than once is not a label of a whole image.
     single = [(sha256, own if boxed or sha256 in several else list(dict.fromkeys(own))) for sha256, own in images]
-    with ManifestFile(kind, several) as manifest:
+    with ManifestFile(tmp_path, kind, several) as manifest:
+        assert list(tmp_path.iterdir()) == [], "its file has no name"
         for start in range(0, len(single), 64):
             manifest.add(single[start : start + 64])
         digest = manifest.finish()
@@ -33,3 +36,8 @@ def test_it_is_byte_for_byte_the_same(kind: AnnotationKind) -> None:
         assert dict(sorted(manifest.tags.items())) == manifest_of(kind, single).tags
     expected = whole if boxed else manifest_of(kind, single)
     assert (digest, target.getvalue()) == (expected.digest, expected.to_bytes())
+
+
+def test_its_file_is_in_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        ManifestFile(tmp_path / "absent", AnnotationKind.IMAGE_CLASSIFICATION)

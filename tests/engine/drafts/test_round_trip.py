@@ -5,6 +5,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -69,18 +70,23 @@ def drafts(draw: st.DrawFn) -> tuple[AnnotationKind, list[NewDraftImage], list[s
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    opened = Store.open(Settings.from_environment({}, data_dir=tmp_path_factory.mktemp("engine")))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Iterator[Store]:
+    opened = Store.open(Settings.from_environment({}, data_dir=folder))
     yield opened
     opened.close()
 
 
-def written(store: Store, draft: DraftRecord) -> tuple[WrittenCoco, bytes]:
+def written(folder: Path, store: Store, draft: DraftRecord) -> tuple[WrittenCoco, bytes]:
     """The COCO file, whose digest is also that of the manifest that is written beside it, byte for byte as a `Manifest` has
     it."""
     file, beside = io.BytesIO(), io.BytesIO()
-    with ManifestFile(draft.annotation_kind, store.drafts.copies(draft.sequence)) as manifest:
-        content = write_coco(store.drafts, store.drafts.find(draft.name), file, manifest)
+    with ManifestFile(folder, draft.annotation_kind, store.drafts.copies(draft.sequence)) as manifest:
+        content = write_coco(folder, store.drafts, store.drafts.find(draft.name), file, manifest)
         manifest.write(beside)
     whole = Manifest.from_bytes(beside.getvalue())
     assert (whole.digest, whole.to_bytes(), whole.tags) == (content.digest, beside.getvalue(), dict(manifest.tags))
@@ -91,14 +97,15 @@ def written(store: Store, draft: DraftRecord) -> tuple[WrittenCoco, bytes]:
 class Files:
     """The parts of an engine that read the files of versions."""
 
+    settings: Settings
     store: Store
     blobs: FixedBlobs
     studio_container: Container
 
 
-def files_of(store: Store, data: bytes, version: WrittenCoco) -> Files:
+def files_of(folder: Path, store: Store, data: bytes, version: WrittenCoco) -> Files:
     blobs = FixedBlobs(content={f"{CONTAINER}/annotations/{version.sha256}.json": data})
-    return Files(store, blobs, RecordedContainer(url=CONTAINER))
+    return Files(Settings.from_environment({}, data_dir=folder), store, blobs, RecordedContainer(url=CONTAINER))
 
 
 def recorded(store: Store, name: str, kind: AnnotationKind, version: WrittenCoco) -> VersionRecord:
@@ -110,13 +117,13 @@ def recorded(store: Store, name: str, kind: AnnotationKind, version: WrittenCoco
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=drafts())
 def test_a_version_has_the_same_digest_wherever_it_is_read(
-    store: Store, drawn: tuple[AnnotationKind, list[NewDraftImage], list[str]]
+    folder: Path, store: Store, drawn: tuple[AnnotationKind, list[NewDraftImage], list[str]]
 ) -> None:
     kind, images, further = drawn
     name = f"d{next(_NUMBERS)}"
     draft = store.drafts.create(name, kind, name, CONTAINER, "ada", tags=further)
     store.drafts.add(name, images, "ada")
-    version, data = written(store, draft)
+    version, data = written(folder, store, draft)
     # The digest is that of the draft's own records, in whatever order.
     content = read_content(data, kind, "version.json")
     assert content.manifest.digest == version.digest
@@ -128,14 +135,14 @@ def test_a_version_has_the_same_digest_wherever_it_is_read(
     store.datasets.create(name, kind, [f"{CONTAINER}/annotations/{version.sha256}.json"])
     record = index(store, name, json.loads(data))
     base = (name, [f"{CONTAINER}/annotations/{version.sha256}.json"], record.index)
-    again, other = written(store, store.drafts.create(f"{name}-2", kind, name, CONTAINER, "ada", base=base))
+    again, other = written(folder, store, store.drafts.create(f"{name}-2", kind, name, CONTAINER, "ada", base=base))
     assert again.digest == version.digest
     assert read_content(other, kind, "version.json").manifest.digest == version.digest
     # So a version finds the dataset by its content, and a draft that begins with the version has the same.
     assert name in store.versions.registered([version.digest])[version.digest]
-    with version_images(files_of(store, data, version), recorded(store, name, kind, version)) as found:
+    with version_images(files_of(folder, store, data, version), recorded(store, name, kind, version)) as found:
         base = (name, [f"{CONTAINER}/annotations/{version.sha256}.json"], found)
-        third, _ = written(store, store.drafts.create(f"{name}-3", kind, name, CONTAINER, "ada", base=base))
+        third, _ = written(folder, store, store.drafts.create(f"{name}-3", kind, name, CONTAINER, "ada", base=base))
     assert third.digest == version.digest
     second, last = (store.drafts.find(f"{name}-{number}").sequence for number in (2, 3))
     assert store.drafts.tags(last) == store.drafts.tags(second)

@@ -40,6 +40,7 @@ EVALUATION = EvaluationCreate(evaluation_parameters=EvaluationParameters(test_da
 class Desk:
     """What orders touch, without an application: the real store and objects, and a queue and models that only remember."""
 
+    settings: Settings
     store: Store
     objects: FileObjects
     jobs: RecordedJobs = field(default_factory=RecordedJobs)
@@ -56,8 +57,9 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with closing(Store.open(Settings.from_environment({}, data_dir=tmp_path))) as store:
-        yield Desk(store, FileObjects(tmp_path / "objects"))
+    settings = Settings.from_environment({}, data_dir=tmp_path)
+    with closing(Store.open(settings)) as store:
+        yield Desk(settings, store, FileObjects(tmp_path / "objects"))
 
 
 def order(**parameters: object) -> ModelCreate:

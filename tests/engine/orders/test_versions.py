@@ -1,5 +1,6 @@
 """Versions that are saved and registered while others change the dataset."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -8,10 +9,11 @@ from typing import BinaryIO
 
 import pytest
 
-from tests.support.api_world import FixedModels, RecordedContainer, RecordedJobs
+from tests.support.api_world import FixedBlobs, FixedModels, RecordedContainer, RecordedJobs
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.contract.owners import MANAGED_BY
 from vision_customization.engine.drafts.errors import NotSaved
+from vision_customization.engine.drafts.version_files import version_images
 from vision_customization.engine.objects.files import FileObjects
 from vision_customization.engine.orders.versions import save_and_register
 from vision_customization.engine.settings import Settings
@@ -32,6 +34,16 @@ class Desk:
     settings: Settings
     jobs: RecordedJobs = field(default_factory=RecordedJobs)
     models: FixedModels = field(default_factory=FixedModels)
+
+
+@dataclass
+class Reading:
+    """The parts of an engine that read the files of versions."""
+
+    settings: Settings
+    store: Store
+    blobs: FixedBlobs
+    studio_container: RecordedContainer
 
 
 @dataclass
@@ -135,3 +147,14 @@ def test_a_tag_that_is_renamed_while_a_version_is_read_keeps_its_name_there(
     version, _ = save_and_register(desk, container, desk.store.drafts.find("d"), "ada", None)
     assert version.tags == {"ash": 1}
     assert desk.store.drafts.find("d").saved_digest is None
+
+
+def test_temporary_files_are_in_the_folder_of_the_engine(
+    desk: Desk, container: BusyContainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    version, _ = save_and_register(desk, container, desk.store.drafts.find("d"), "ada", None)
+    blobs = FixedBlobs(content={f"{container.url}/{name}": data for name, data in container.blobs.items()})
+    service = Reading(desk.settings, desk.store, blobs, container)
+    with version_images(service, version) as found:
+        assert [each.sha256 for each in found.images] == [image(1).sha256]
