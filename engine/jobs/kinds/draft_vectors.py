@@ -74,6 +74,10 @@ class DraftVectorsMaking:
             vectors = self._appended(old, images, until, unread, check)
         else:
             vectors = self._fitted(order.draft, until, unread, check)
+            if old is not None and (vectors is None or not np.isin(old.numbers, vectors.numbers).all()):
+                # The features of some were deleted since, or damaged.
+                _, unread, until = self._embed(order, 0, check)
+                vectors = self._fitted(order.draft, until, unread, check)
         if vectors is None:
             return VectorsReport(until=until, images=0, unread=unread)
         check()
