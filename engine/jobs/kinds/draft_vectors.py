@@ -66,7 +66,9 @@ class DraftVectorsMaking:
         old = self._stored(order.id)
         images, unread, until = self._embed(order, 0 if old is None else old.until, check)
         if unread and not images and old is None:
-            raise JobFailed(FailureCode.DATASET_CORRUPT, f"None of the {unread:,} images tried can be read. {self._why}")
+            advice = "Check that the container still has the draft's images, or add pictures that open in an image viewer."
+            why = f"None of the {unread:,} images tried can be read. {self._why} {advice}"
+            raise JobFailed(FailureCode.DATASET_CORRUPT, why)
         unread += 0 if old is None else old.unread
         total = len(images) + (0 if old is None else len(old.numbers))
         vectors: DraftVectors | None

@@ -186,7 +186,7 @@ def _jobs_of(unfinished: Unfinished) -> list[str]:
 def _abandoned() -> ErrorDetails:
     return ErrorDetails(
         code=FailureCode.INTERNAL_SERVER_ERROR.value,
-        message="An engine of another version asked for the comparison, and its workers are gone. Compare again.",
+        message="An engine of another version asked for this work on the images, and its workers are gone. Try again.",
     )
 
 

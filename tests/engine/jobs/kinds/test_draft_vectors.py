@@ -147,7 +147,7 @@ def test_an_image_that_cannot_be_read_is_counted_and_the_others_get_theirs(drawn
 
 def test_if_none_can_be_read_it_says_why(drawn: Drawn) -> None:
     drawn.add(b"no picture")
-    with pytest.raises(JobFailed, match=r"None of the 1 images tried can be read\. image 0, http"):
+    with pytest.raises(JobFailed, match=r"None of the 1 images tried can be read\. image 0, http.*\. Check that the container"):
         drawn.make()
 
 

@@ -163,7 +163,7 @@ def test_an_inspection_of_another_version_is_left_to_its_own_workers(
     ended = store.inspections.by_id(inspection.id)
     assert ended.status is InspectionStatus.FAILED
     assert ended.error is not None
-    assert "its workers are gone" in (ended.error.message or "")
+    assert "asked for this work on the images, and its workers are gone. Try again." in (ended.error.message or "")
 
 
 @pytest.mark.parametrize(("version", "expected"), [(VERSION, INSPECTION_QUEUE), (VERSION - 1, "inspections")])
