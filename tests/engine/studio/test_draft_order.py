@@ -101,10 +101,17 @@ def test_a_failure_is_said_and_asked_for_again_after_a_while(
     told = owner.get("drafts/d/label/next").json()["told"]
     assert told.endswith("0 of 5 images done. The container refuses. This page tries again after a minute.")
     assert "The container refuses." in owner.get("drafts/d/like/0").text
+    assert '<div id="state" class="empty" role="alert">' in owner.get("drafts/d/like/0", hx_request="true").text
     assert len(world.jobs.inspections) == 1
     monkeypatch.setattr(draft_likeness, "FAILED_FOR", timedelta(seconds=-1))
     owner.get("drafts/d/label/next")
     assert len(world.jobs.inspections) == 2
+
+
+def test_counts_that_change_every_few_seconds_are_not_announced(owner: Browser) -> None:
+    assert "aria-live" not in owner.get("drafts/d/like/3", hx_request="true").text
+    assert 'role="' not in owner.get("drafts/d/like/3", hx_request="true").text
+    assert '<span class="quiet" id="order-told"></span>' in owner.get("drafts/d/label").text
 
 
 def test_try_again_asks_at_once(owner: Browser, world: World) -> None:
