@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from typing import BinaryIO, NamedTuple
@@ -23,10 +24,11 @@ from vision_customization.common.dataset_content.blob_names import (
 )
 from vision_customization.common.dataset_content.manifest_file import Annotation, ManifestFile
 from vision_customization.contract.texts import counted
-from vision_customization.engine.drafts.changes import changes_of
+from vision_customization.engine.drafts.changes import in_words
 from vision_customization.engine.drafts.container import Container
 from vision_customization.engine.drafts.errors import NotSaved
 from vision_customization.engine.store import DraftImageRecord, DraftRecord, Store, VersionRecord
+from vision_customization.engine.store.draft_pages import DraftPages
 from vision_customization.engine.store.draft_records import DraftLabel
 
 Report = Callable[[str, int, int], None]
@@ -51,7 +53,7 @@ def save_version(
     pins: bool = False,
     report: Report = unreported,
 ) -> VersionRecord:
-    """Write the draft's content as a version, and record it.
+    """Write the draft's content as a version, and record it. All of it is read as it is at one moment.
 
     Args:
         pins: note the version as what the draft begins with, so that its files stay for as long as the draft exists.
@@ -60,15 +62,14 @@ def save_version(
         NotSaved: the draft has no images, or conflicts that somebody must settle.
         ContainerRefuses: nothing is recorded then.
     """
-    draft = store.drafts.find(draft.name)
-    if draft.conflicts:
-        which, them = counted(draft.conflicts, "image"), "it" if draft.conflicts == 1 else "them"
-        raise NotSaved(f"The draft '{draft.name}' has {which} that both sides changed. Settle {them} first.")
-    if not draft.images:
-        raise NotSaved(f"The draft '{draft.name}' has no images: add some first.")
-    changes = tuple(changes_of(store, draft))
-    with tempfile.TemporaryFile() as coco, _manifest(store, draft) as manifest:
-        written = write_coco(store, draft, coco, manifest, report)
+    with ExitStack() as files:
+        coco = files.enter_context(tempfile.TemporaryFile())
+        with store.drafts.at_one_moment() as drafts:
+            draft = drafts.find(draft.name)
+            _check(draft)
+            changes = tuple(in_words(draft.annotation_kind, drafts.differences(draft.sequence)))
+            manifest = files.enter_context(_manifest(drafts, draft))
+            written = write_coco(drafts, draft, coco, manifest, report)
         annotation = annotation_name(written.sha256)
         report("Writing the version's files", 0, 0)
         coco.seek(0)
@@ -99,6 +100,15 @@ def save_version(
     return version
 
 
+def _check(draft: DraftRecord) -> None:
+    """Raises NotSaved."""
+    if draft.conflicts:
+        which, them = counted(draft.conflicts, "image"), "it" if draft.conflicts == 1 else "them"
+        raise NotSaved(f"The draft '{draft.name}' has {which} that both sides changed. Settle {them} first.")
+    if not draft.images:
+        raise NotSaved(f"The draft '{draft.name}' has no images: add some first.")
+
+
 class WrittenCoco(NamedTuple):
     """A COCO file that was written: the SHA-256 of its bytes, the digest of its content, how much it holds, and how many
     labels of each tag."""
@@ -111,17 +121,17 @@ class WrittenCoco(NamedTuple):
 
 
 def write_coco(
-    store: Store, draft: DraftRecord, file: BinaryIO, manifest: ManifestFile, report: Report = unreported
+    drafts: DraftPages, draft: DraftRecord, file: BinaryIO, manifest: ManifestFile, report: Report = unreported
 ) -> WrittenCoco:
     """Write the draft's content as a COCO file of the contract, and into a manifest: ids count from 1, boxes are fractions, and
     each tag is a category, also one without labels."""
-    ids = {tag.name: id_ for id_, tag in enumerate(store.drafts.tags(draft.sequence), start=1)}
+    ids = {tag.name: id_ for id_, tag in enumerate(drafts.tags(draft.sequence), start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in ids.items()]
     images = labels = 0
     with tempfile.TemporaryFile() as annotations:
         target = _Hashed(file)
         target.write('{"images":[')
-        for batch in _batches(store.drafts.all_images(draft.sequence)):
+        for batch in _batches(drafts.all_images(draft.sequence)):
             manifest.add((image.sha256, _pairs(image.labels)) for image in batch)
             entries, own = [], []
             for image in batch:
@@ -143,9 +153,11 @@ def write_coco(
 def pin_base(store: Store, container: Container, draft: DraftRecord) -> None:
     """Note in the container what the draft begins with, so that its images and annotation files stay there for as long as the
     draft exists. Raises ContainerRefuses."""
-    with _manifest(store, draft) as manifest:
-        for batch in _batches(store.drafts.all_images(draft.sequence)):
-            manifest.add((image.sha256, _pairs(image.labels)) for image in batch)
+    with ExitStack() as files:
+        with store.drafts.at_one_moment() as drafts:
+            manifest = files.enter_context(_manifest(drafts, draft))
+            for batch in _batches(drafts.all_images(draft.sequence)):
+                manifest.add((image.sha256, _pairs(image.labels)) for image in batch)
         _write_manifest(container, manifest, draft_base_name(draft.id, manifest.finish()))
     for uri in draft.base_uris:
         if (named := _CONTENT_NAME.fullmatch(uri.rpartition("/")[2])) is not None:
@@ -169,8 +181,8 @@ class _Hashed:
         return self._file.write(data)
 
 
-def _manifest(store: Store, draft: DraftRecord) -> ManifestFile:
-    return ManifestFile(draft.annotation_kind, store.drafts.copies(draft.sequence))
+def _manifest(drafts: DraftPages, draft: DraftRecord) -> ManifestFile:
+    return ManifestFile(draft.annotation_kind, drafts.copies(draft.sequence))
 
 
 def _write_manifest(container: Container, manifest: ManifestFile, *names: str) -> None:

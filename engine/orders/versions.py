@@ -8,12 +8,21 @@ from vision_customization.engine.drafts.errors import DatasetInTheWay, NotSaved
 from vision_customization.engine.drafts.saving import Report, save_version, unreported
 from vision_customization.engine.drafts.version_files import check_container
 from vision_customization.engine.orders.collaborators import Collaborators
-from vision_customization.engine.store import AlreadyExists, DatasetRecord, DraftRecord, NotFound, VersionRecord
+from vision_customization.engine.store import (
+    AlreadyExists,
+    DatasetRecord,
+    DraftRecord,
+    NotFound,
+    PreconditionFailed,
+    VersionRecord,
+)
 
 STUDIO = "studio"
 """`managedBy` of a dataset that the Studio registers."""
 DIGITS = 8
 """Of a version's digest, in the name of a dataset that has its content beside the one that is declared."""
+_ATTEMPTS = 3
+"""To register a version while others change its dataset without changing its content."""
 
 
 def save_and_register(
@@ -28,39 +37,66 @@ def save_and_register(
     dataset, the version waits for its way back to git, and there is no dataset in the result.
 
     Raises:
-        NotSaved: the draft is empty or has conflicts, or its dataset has changed meanwhile.
+        NotSaved: the draft is empty or has conflicts, or its dataset has changed since the draft began. If the dataset changed
+            while the version was saved, the version is there, as the text says.
         ContainerRefuses: the dataset stays as it is then.
     """
     draft = service.store.drafts.find(draft.name)
-    declared = is_declared(service, draft.dataset_name)
-    if not declared:
-        _refuse_to_overwrite(service, draft)
-    in_place = not declared and draft.base_dataset in (None, draft.dataset_name)
+    e_tags = _replaceable(service, draft)
+    in_place = e_tags is not None and draft.base_dataset in (None, draft.dataset_name)
     version = save_version(service.store, container, draft, who, message, pins=in_place, report=report)
-    if declared:
-        return version, None
-    dataset = register_version(service, container, version)
-    if in_place:
+    dataset = None if e_tags is None else _register_saved(service, container, draft, version, e_tags)
+    if dataset is not None and in_place:
         service.store.drafts.rebase(draft, dataset.name, dataset.annotation_file_uris)
     return version, dataset
 
 
-def _refuse_to_overwrite(service: Collaborators, draft: DraftRecord) -> None:
-    """Raises NotSaved if the dataset that gets the draft's content has other content than the draft began with."""
+def _register_saved(
+    service: Collaborators, container: Container, draft: DraftRecord, version: VersionRecord, e_tags: frozenset[str]
+) -> DatasetRecord | None:
+    """Register a version that was just saved, if the dataset still has one of the eTags. If it has not, look at it again: None
+    if a stack declares it now. Raises NotSaved."""
+    saved = f"The version {content_reference(version.digest)} was saved, but is not registered. "
+    for _ in range(_ATTEMPTS):
+        try:
+            return register_version(service, container, version, if_match=e_tags)
+        except (PreconditionFailed, AlreadyExists, NotFound):
+            try:
+                found = _replaceable(service, draft)
+            except NotSaved as error:
+                raise NotSaved(f"{saved}{error}") from None
+            if found is None:
+                return None
+            e_tags = found
+    raise NotSaved(f"{saved}Others change the dataset '{draft.dataset_name}' at the moment. Save the draft again.")
+
+
+def _replaceable(service: Collaborators, draft: DraftRecord) -> frozenset[str] | None:
+    """The eTags that the dataset may have when it gets the draft's content: its own now, or none if there is no dataset yet.
+    None if a stack declares it. Raises NotSaved if it has other content than the draft began with."""
     try:
-        now = service.store.datasets.find(draft.dataset_name).annotation_file_uris
+        dataset = service.store.datasets.find(draft.dataset_name)
     except NotFound:
-        return
+        return frozenset()
+    owner = owner_of(dataset.managed_by)
+    if owner is not None and owner.tool == PULUMI:
+        return None
     if draft.base_dataset != draft.dataset_name:
         raise NotSaved(
             f"The draft '{draft.name}' did not begin with the dataset '{draft.dataset_name}', which exists and would be "
             "overwritten. Begin a draft of that dataset, or delete the dataset."
         )
-    if now != draft.base_uris:
+    if dataset.annotation_kind is not draft.annotation_kind:
+        raise NotSaved(
+            f"The dataset '{draft.dataset_name}' is of kind {dataset.annotation_kind}, and the draft '{draft.name}' of kind "
+            f"{draft.annotation_kind}. Delete the dataset, or begin another draft."
+        )
+    if dataset.annotation_file_uris != draft.base_uris:
         raise NotSaved(
             f"The dataset '{draft.dataset_name}' has changed since the draft '{draft.name}' began, and would be overwritten. "
             "Merge the draft first."
         )
+    return frozenset({dataset.e_tag})
 
 
 def is_declared(service: Collaborators, dataset_name: str) -> bool:

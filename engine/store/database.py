@@ -70,6 +70,19 @@ class Database:
             yield session
 
 
+class OneMoment:
+    """Reads of a snapshot: all sessions are one, so that all of them see the database as it was at the first query."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        yield self._session
+
+    snapshot = reading
+
+
 def status_counts(
     session: Session, column: InstrumentedAttribute[str], statuses: type[S], which: ColumnElement[bool] | None = None
 ) -> dict[S, int]:

@@ -18,7 +18,8 @@ ADDED_AT_ONCE = 500
 
 
 class DraftEdit:
-    """`draft` must be locked: then no other transaction changes its images, tags or counts."""
+    """`draft` must be locked: then no other transaction changes its images, tags or counts. What changes nothing is not
+    counted as a change of the draft."""
 
     def __init__(self, session: Session, draft: DraftRow, who: str, now: datetime) -> None:
         self._session = session
@@ -26,9 +27,15 @@ class DraftEdit:
         self._who = who
         self._now = now
         self._tags: dict[str, DraftTagRow] = {}
-        draft.updated = now
-        draft.edit += 1
-        draft.saved_digest = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Count this change of the draft, unless it is counted. Whatever changes something calls it first."""
+        if not self._begun:
+            self._begun = True
+            self._draft.updated = self._now
+            self._draft.edit += 1
+            self._draft.saved_digest = None
 
     def image(self, number: int) -> DraftImageRow | None:
         return self._session.get(DraftImageRow, (self._draft.sequence, number))
@@ -38,6 +45,7 @@ class DraftEdit:
 
     def set_labels(self, row: DraftImageRow, labels: Sequence[DraftLabel], *, settled: bool) -> None:
         """Replace the labels of an image that was not removed. That also settles a conflict."""
+        self.begin()
         before = self._remember_base(row)
         self._count(row, before, -1)
         self._write_labels(row.number, labels)
@@ -78,6 +86,8 @@ class DraftEdit:
 
     def _insert(self, images: Sequence[tuple[NewDraftImage, Sequence[DraftLabel]]], state: ImageState) -> range:
         """Insert a batch of images; returns their numbers."""
+        if images:
+            self.begin()
         draft, rows, labelled = self._draft, [], []
         numbers = range(draft.next_number, draft.next_number + len(images))
         for number, (image, labels) in zip(numbers, images, strict=True):
@@ -114,6 +124,7 @@ class DraftEdit:
         """Nothing if the image was removed already. A removed image keeps its labels, and can be restored."""
         if row.state == ImageState.REMOVED.value:
             return
+        self.begin()
         labels = self.labels(row.number)
         if row.state == ImageState.NEW.value:
             row.base = None
@@ -131,6 +142,7 @@ class DraftEdit:
         """Nothing if the image was not removed."""
         if row.state != ImageState.REMOVED.value:
             return
+        self.begin()
         labels = self.labels(row.number)
         self._draft.images += 1
         self._count(row, labels, +1)
@@ -144,6 +156,7 @@ class DraftEdit:
         """The tag of this name, which is added if it does not exist."""
         found = self.find_tag(name)
         if found is None:
+            self.begin()
             found = DraftTagRow(
                 draft_sequence=self._draft.sequence,
                 number=self._draft.next_tag,
@@ -171,6 +184,7 @@ class DraftEdit:
 
     def rename(self, tag: DraftTagRow, name: str) -> None:
         """Give a tag another name, which no tag has."""
+        self.begin()
         self._tags.pop(tag.name, None)
         tag.name, tag.name_digest = name, name_digest(name)
         self._tags[name] = tag

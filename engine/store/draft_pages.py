@@ -1,4 +1,4 @@
-"""Pages of the images of a draft."""
+"""Queries on drafts, and pages of their images."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,17 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import ImageChoice, ImageState
+from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.store.content_pages import box_of
 from vision_customization.engine.store.content_rows import name_digest
-from vision_customization.engine.store.database import Database
+from vision_customization.engine.store.database import Database, OneMoment, found
 from vision_customization.engine.store.draft_differences import DraftDifferences, read_differences
 from vision_customization.engine.store.draft_records import (
     DraftImageRecord,
     DraftImages,
     DraftLabel,
+    DraftRecord,
+    DraftTagRecord,
     labels_from_json,
 )
 from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRow, DraftRow, DraftTagRow
@@ -36,17 +39,29 @@ _CHOICES: dict[ImageChoice | None, tuple[ColumnElement[bool], ...]] = {
 
 
 class DraftPages:
-    """The queries on the images of a draft. `draft` is the number in its record; of one that is gone, everything is empty."""
+    """The queries on drafts and their images. `draft` is the number in its record; of one that is gone, everything is empty."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Database | OneMoment) -> None:
+        self._reads = reads
+
+    def find(self, name: str) -> DraftRecord:
+        """Raises NotFound."""
+        with self._reads.reading() as session:
+            return draft_record(find_draft(session, name))
+
+    def tags(self, draft: int) -> Sequence[DraftTagRecord]:
+        """All tags, in the order in which they were added; a dataset's own are sorted by name."""
+        row = DraftTagRow
+        with self._reads.reading() as session:
+            rows = session.scalars(select(row).where(row.draft_sequence == draft).order_by(row.number)).all()
+        return [DraftTagRecord(each.number, each.name, each.base_name, each.images, each.labels) for each in rows]
 
     def page(
         self, draft: int, start: int, count: int, *, tag: str | None = None, choice: ImageChoice | None = None
     ) -> DraftImages:
         """Images `start` to `start + count` of those that the filters select, by number."""
         row = DraftImageRow
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             if choice is None:
                 if tag is not None:
                     return _page_of_tag(session, draft, tag_number(session, draft, tag), start, count)
@@ -60,14 +75,14 @@ class DraftPages:
 
     def image(self, draft: int, number: int) -> DraftImageRecord | None:
         """The image with this number, also one that was removed; None if there is none."""
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             return next(iter(images_of(session, draft, [number])), None)
 
     def next_unlabelled(self, draft: int, after: int) -> int | None:
         """The number of the next image that nobody has labelled, beginning again at the first; None if there is none."""
         row = DraftImageRow
         chosen = (row.draft_sequence == draft, *_CHOICES[ImageChoice.UNLABELLED])
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             for more in ((row.number > after,), ()):
                 number = session.scalar(select(row.number).where(*chosen, *more).order_by(row.number).limit(1))
                 if number is not None:
@@ -86,7 +101,7 @@ class DraftPages:
     ) -> tuple[DraftImageRecord, ...]:
         """Up to `count` of the images that the filters select, those after a number, or before it: the nearest first."""
         row = DraftImageRow
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             further = row.number < number if before else row.number > number
             chosen = (*chosen_by(session, draft, tag, choice), further)
             order = row.number.desc() if before else row.number
@@ -97,7 +112,7 @@ class DraftPages:
         """The number of each of these images that the draft has, by SHA-256, also of those that were removed."""
         row = DraftImageRow
         found: dict[str, int] = {}
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             for start in range(0, len(digests), _BATCH):
                 query = select(row.sha256, row.number).where(
                     row.draft_sequence == draft, row.sha256.in_(digests[start : start + _BATCH])
@@ -108,14 +123,14 @@ class DraftPages:
     def with_digests(self, draft: int, digests: Sequence[str]) -> tuple[DraftImageRecord, ...]:
         """Those of these images that the draft has, also of those that were removed; of copies, the first."""
         numbers = self.known(draft, digests).values()
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             return images_of(session, draft, sorted(numbers))
 
     def all_images(self, draft: int, *, removed: bool = False) -> Iterator[DraftImageRecord]:
         """All images by number, as they are at this moment; those that were removed only if asked for. They are read a thousand
         at a time."""
         row, last = DraftImageRow, -1
-        with self._database.snapshot() as session:
+        with self._reads.snapshot() as session:
             while True:
                 chosen = [row.draft_sequence == draft, row.number > last, *([] if removed else [LEFT])]
                 images = session.execute(select(*_COLUMNS).where(*chosen).order_by(row.number).limit(_READ_AT_ONCE)).all()
@@ -127,15 +142,42 @@ class DraftPages:
 
     def differences(self, draft: int) -> DraftDifferences:
         """How a draft differs from what it began with."""
-        with self._database.snapshot() as session:
+        with self._reads.snapshot() as session:
             return read_differences(session, draft)
 
     def copies(self, draft: int) -> frozenset[str]:
         """The SHA-256 of images that the draft has more than once, without those that were removed."""
         row = DraftImageRow
         query = select(row.sha256).where(row.draft_sequence == draft, LEFT).group_by(row.sha256).having(func.count() > 1)
-        with self._database.reading() as session:
+        with self._reads.reading() as session:
             return frozenset(session.scalars(query))
+
+
+def find_draft(session: Session, name: str, *, lock: bool = False) -> DraftRow:
+    return found(session, select(DraftRow).where(DraftRow.name == name), "draft", name, lock=lock)
+
+
+def draft_record(row: DraftRow) -> DraftRecord:
+    return DraftRecord(
+        sequence=row.sequence,
+        id=row.id,
+        name=row.name,
+        annotation_kind=AnnotationKind(row.annotation_kind),
+        dataset_name=row.dataset_name,
+        base_dataset=row.base_dataset,
+        base_uris=tuple(row.base_uris or ()),
+        container=row.container,
+        images=row.images,
+        unlabelled=row.unlabelled,
+        changed=row.changed,
+        conflicts=row.conflicts,
+        labels=row.labels,
+        edit=row.edit,
+        saved_digest=row.saved_digest if row.saved_updated == row.updated else None,
+        created_by=row.created_by,
+        created=row.created,
+        updated=row.updated,
+    )
 
 
 def images_of(session: Session, draft: int, numbers: Sequence[int]) -> tuple[DraftImageRecord, ...]:

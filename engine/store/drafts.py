@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from vision_customization.contract.drafts import BulkAction, ImageState
 from vision_customization.contract.enums import AnnotationKind
-from vision_customization.engine.store.database import found
+from vision_customization.engine.store.database import Database, OneMoment
 from vision_customization.engine.store.draft_base import BaseImages, write_base
 from vision_customization.engine.store.draft_bulk import (
     BulkChange,
@@ -31,11 +31,17 @@ from vision_customization.engine.store.draft_bulk import (
 from vision_customization.engine.store.draft_copy import check_addresses, copy_content
 from vision_customization.engine.store.draft_edit import ADDED_AT_ONCE, DraftEdit
 from vision_customization.engine.store.draft_merge import Merge, MergeCounts
-from vision_customization.engine.store.draft_pages import DraftPages, chosen_by, images_of, tag_number
+from vision_customization.engine.store.draft_pages import (
+    DraftPages,
+    chosen_by,
+    draft_record,
+    find_draft,
+    images_of,
+    tag_number,
+)
 from vision_customization.engine.store.draft_records import (
     DraftImageRecord,
     DraftRecord,
-    DraftTagRecord,
     LabelChange,
     NewDraftImage,
 )
@@ -46,6 +52,10 @@ from vision_customization.engine.store.tables import DraftImageRow, DraftLabelRo
 
 class DraftStore(DraftPages):
     """Drafts by name."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._database = database
 
     def create(
         self,
@@ -99,16 +109,18 @@ class DraftStore(DraftPages):
                 if base is not None:
                     _fill(session, row, base[0], base[2])
                 edit = DraftEdit(session, row, who, now)
+                edit.begin()
                 for tag in tags:
                     edit.tag(tag)
         except IntegrityError:
             raise AlreadyExists("draft", name) from None
-        return _record(row)
+        return draft_record(row)
 
-    def find(self, name: str) -> DraftRecord:
-        """Raises NotFound."""
-        with self._database.reading() as session:
-            return _record(_find(session, name))
+    @contextmanager
+    def at_one_moment(self) -> Iterator[DraftPages]:
+        """All queries on drafts, which together see them as they were at the first one."""
+        with self._database.snapshot() as session:
+            yield DraftPages(OneMoment(session))
 
     def ids(self) -> set[str]:
         """The ids of all drafts."""
@@ -136,20 +148,13 @@ class DraftStore(DraftPages):
     def delete(self, name: str) -> DraftRecord:
         """Delete a draft, with everything that was not saved as a version. Raises NotFound."""
         with self._database.writing() as session:
-            row = _find(session, name, lock=True)
-            record = _record(row)
+            row = find_draft(session, name, lock=True)
+            record = draft_record(row)
             for table in (DraftLabelRow, DraftImageRow, DraftTagRow):
                 session.execute(delete(table).where(table.draft_sequence == row.sequence))
             session.execute(delete(InspectionRow).where(InspectionRow.dataset == of_draft(row.id)))
             session.delete(row)
         return record
-
-    def tags(self, draft: int) -> Sequence[DraftTagRecord]:
-        """All tags, in the order in which they were added; a dataset's own are sorted by name."""
-        row = DraftTagRow
-        with self._database.reading() as session:
-            rows = session.scalars(select(row).where(row.draft_sequence == draft).order_by(row.number)).all()
-        return [DraftTagRecord(each.number, each.name, each.base_name, each.images, each.labels) for each in rows]
 
     def label(self, name: str, changes: Sequence[LabelChange], who: str) -> Sequence[tuple[bool, DraftImageRecord | None]]:
         """Set the labels of images. For each, the result says whether it was saved, and how the image is now; None if there is
@@ -198,6 +203,7 @@ class DraftStore(DraftPages):
             images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
             counts = count_change(session, row.sequence, change, images, chosen.seen)
             if counts.changed:
+                edit.begin()
                 if action is BulkAction.GIVE and tag is not None:
                     change = replace(change, tag=edit.tag(tag).number)
                 bulk = BulkEdit(session, row, who, self._database.now(), report)
@@ -208,7 +214,7 @@ class DraftStore(DraftPages):
     def preview_change(self, name: str, action: BulkAction, tag: str | None, chosen: Chosen) -> BulkCounts:
         """What `change` would do. Raises NotFound."""
         with self._database.snapshot() as session:
-            row = _find(session, name)
+            row = find_draft(session, name)
             change = _change(session, row, action, tag)
             images = chosen_by(session, row.sequence, chosen.tag, chosen.only)
             return count_change(session, row.sequence, change, images, chosen.seen)
@@ -230,6 +236,7 @@ class DraftStore(DraftPages):
                 return old.images
             if not merge:
                 raise AlreadyExists("tag", new)
+            edit.begin()
             single = AnnotationKind(row.annotation_kind) is not AnnotationKind.IMAGE_OBJECT_DETECTION
             return BulkEdit(session, row, who, self._database.now(), report).replace_tag(old, other, single=single)
 
@@ -237,6 +244,7 @@ class DraftStore(DraftPages):
         """Delete a tag and all its labels; returns the number of images that had it. Raises NotFound."""
         with self._editing(name, who) as (session, row, edit):
             found = _tag(edit, tag)
+            edit.begin()
             return BulkEdit(session, row, who, self._database.now(), report).replace_tag(found, None, single=False)
 
     def merge(self, name: str, base_uris: Sequence[str], theirs: Iterable[NewDraftImage], who: str) -> MergeCounts:
@@ -247,6 +255,7 @@ class DraftStore(DraftPages):
             theirs: all images of the dataset, with their labels.
         """
         with self._editing(name, who) as (session, row, edit):
+            edit.begin()
             tags = session.scalars(select(DraftTagRow).where(DraftTagRow.draft_sequence == row.sequence)).all()
             merge = Merge(edit, {tag.name: tag.base_name or tag.name for tag in tags}, theirs)
             images = self.all_images(row.sequence, removed=True)  # as they were before
@@ -263,8 +272,8 @@ class DraftStore(DraftPages):
         """Base a draft on the dataset that has got its content: nothing is changed in it then. Returns whether that was done;
         not if somebody has changed the draft since `draft` was read. Raises NotFound."""
         with self._database.writing() as session:
-            row = _find(session, draft.name, lock=True)
-            if row.sequence != draft.sequence or row.edit != draft.edit:
+            row = find_draft(session, draft.name, lock=True)
+            if (row.sequence, row.edit, row.updated) != (draft.sequence, draft.edit, draft.updated):
                 return False
             image, label, own = DraftImageRow, DraftLabelRow, DraftImageRow.draft_sequence == row.sequence
             removed = select(image.number).where(own, image.state == ImageState.REMOVED.value)
@@ -281,20 +290,20 @@ class DraftStore(DraftPages):
     def note_saved(self, draft: DraftRecord, digest: str) -> None:
         """Note the version that has a draft's content, unless somebody has changed the draft since `draft` was read."""
         row = DraftRow
-        unchanged = (row.sequence == draft.sequence, row.edit == draft.edit)
+        unchanged = (row.sequence == draft.sequence, row.edit == draft.edit, row.updated == draft.updated)
         with self._database.writing() as session:
-            session.execute(update(row).where(*unchanged).values(saved_digest=digest))
+            session.execute(update(row).where(*unchanged).values(saved_digest=digest, saved_updated=row.updated))
 
     @contextmanager
     def _editing(self, name: str, who: str) -> Iterator[tuple[Session, DraftRow, DraftEdit]]:
         """A transaction in which nobody else changes the draft."""
         with self._database.writing() as session:
-            row = _find(session, name, lock=True)
+            row = find_draft(session, name, lock=True)
             yield session, row, DraftEdit(session, row, who, self._database.now())
 
     def _records(self, query: Select[DraftRow]) -> list[DraftRecord]:
         with self._database.reading() as session:
-            return [_record(row) for row in session.scalars(query)]
+            return [draft_record(row) for row in session.scalars(query)]
 
 
 def _save(edit: DraftEdit, change: LabelChange) -> bool:
@@ -322,10 +331,6 @@ def _tag(edit: DraftEdit, name: str) -> DraftTagRow:
     return tag
 
 
-def _find(session: Session, name: str, *, lock: bool = False) -> DraftRow:
-    return found(session, select(DraftRow).where(DraftRow.name == name), "draft", name, lock=lock)
-
-
 def _fill(session: Session, draft: DraftRow, dataset: str, content: int | BaseImages) -> None:
     """Give a new draft the images that it begins with."""
     if isinstance(content, BaseImages):
@@ -333,26 +338,3 @@ def _fill(session: Session, draft: DraftRow, dataset: str, content: int | BaseIm
     else:
         check_addresses(session, content, draft.container, dataset)
         copy_content(session, draft, content)
-
-
-def _record(row: DraftRow) -> DraftRecord:
-    return DraftRecord(
-        sequence=row.sequence,
-        id=row.id,
-        name=row.name,
-        annotation_kind=AnnotationKind(row.annotation_kind),
-        dataset_name=row.dataset_name,
-        base_dataset=row.base_dataset,
-        base_uris=tuple(row.base_uris or ()),
-        container=row.container,
-        images=row.images,
-        unlabelled=row.unlabelled,
-        changed=row.changed,
-        conflicts=row.conflicts,
-        labels=row.labels,
-        edit=row.edit,
-        saved_digest=row.saved_digest,
-        created_by=row.created_by,
-        created=row.created,
-        updated=row.updated,
-    )

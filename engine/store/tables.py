@@ -376,7 +376,7 @@ class ContentProblemRow(Table):
 class DraftRow(Table):
     """A draft of a dataset. The counts are of the images that were not removed. `base_uris` are the annotation files that it
     began with; null if it began empty. `edit` counts its changes, and `saved_digest` is the version that was saved since the
-    last one."""
+    last one, when `updated` was `saved_updated`: an engine from before migration 0016 changes only `updated`."""
 
     __tablename__ = "drafts"
 
@@ -397,6 +397,7 @@ class DraftRow(Table):
     next_tag: Mapped[int]
     edit: Mapped[int]
     saved_digest: Mapped[str | None] = mapped_column(String(64))
+    saved_updated: Mapped[datetime | None]
     created_by: Mapped[str] = mapped_column(String(WHO_MAX_LENGTH))
     created: Mapped[datetime]
     updated: Mapped[datetime]

@@ -1,17 +1,22 @@
 """What a draft has changed, in words, which the database counts: the same as between two manifests of its content."""
 
 import random
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.engine.store.conftest import settings, store  # noqa: F401 - fixtures
 from tests.engine.store.test_drafts import BOX, BOXED, MANY, ONE, content, draft_of, sha256
 from vision_customization.common.dataset_content.manifest import compare, manifest_of
 from vision_customization.contract.coco.document import Box
+from vision_customization.contract.drafts import BulkAction
 from vision_customization.contract.enums import AnnotationKind
 from vision_customization.engine.drafts.changes import changes_of, saved_as
 from vision_customization.engine.store import Store
+from vision_customization.engine.store.draft_bulk import Chosen
 from vision_customization.engine.store.draft_records import DraftLabel, LabelChange, NewDraftImage
+from vision_customization.engine.store.tables import DraftRow
 
 OTHER: Box = (0.2, 0.2, 0.3, 0.4)
 ASH, BEECH = 0, 1
@@ -86,3 +91,41 @@ def test_a_draft_knows_the_version_that_it_was_saved_as_until_it_changes(store: 
     assert store.drafts.find("d").saved_digest is None
     store.drafts.note_saved(found, "a" * 64)  # it was read before the change
     assert store.drafts.find("d").saved_digest is None
+
+
+def change_as_an_older_engine(store: Store) -> None:  # noqa: F811
+    """An engine from before migration 0016 sets `updated`, and knows neither `edit` nor `saved_digest`."""
+    later = store.drafts.find("d").updated + timedelta(seconds=1)
+    with store.database.writing() as session:
+        session.execute(update(DraftRow).values(updated=later))
+
+
+def test_a_change_by_an_older_engine_is_not_taken_for_saved(store: Store) -> None:  # noqa: F811
+    read = draft_of(store, [content(0, (ASH, None))])
+    change_as_an_older_engine(store)
+    store.drafts.note_saved(read, "a" * 64)
+    assert store.drafts.find("d").saved_digest is None
+    assert not store.drafts.rebase(read, "d", ["2.json"])
+    store.drafts.note_saved(store.drafts.find("d"), "a" * 64)
+    assert store.drafts.find("d").saved_digest == "a" * 64
+    change_as_an_older_engine(store)
+    assert store.drafts.find("d").saved_digest is None
+
+
+def test_what_changes_nothing_is_not_a_change(store: Store) -> None:  # noqa: F811
+    draft_of(store, [content(0, (ASH, None)), content(1)])
+    store.drafts.remove("d", [1], "ada")
+    store.drafts.note_saved(store.drafts.find("d"), "a" * 64)
+    before = store.drafts.find("d")
+    store.drafts.add_tag("d", "ash", "ben")
+    store.drafts.rename_tag("d", "ash", "ash", "ben")
+    store.drafts.label("d", [LabelChange(0, (DraftLabel("ash"),))], "ben")
+    store.drafts.change("d", BulkAction.GIVE, "ash", Chosen(), "ben")
+    store.drafts.add("d", [NewDraftImage(sha256(0), ".jpg", "n", 8.0, 8.0)], "ben")
+    store.drafts.remove("d", [1], "ben")
+    store.drafts.remove("d", [0], "ben", restore=True)
+    assert store.drafts.find("d") == before
+    store.drafts.label("d", [LabelChange(0, (DraftLabel("beech"),))], "ben")
+    after = store.drafts.find("d")
+    assert (after.edit, after.saved_digest) == (before.edit + 1, None)
+    assert after.updated > before.updated

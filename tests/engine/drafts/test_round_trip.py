@@ -80,7 +80,7 @@ def written(store: Store, draft: DraftRecord) -> tuple[WrittenCoco, bytes]:
     it."""
     file, beside = io.BytesIO(), io.BytesIO()
     with ManifestFile(draft.annotation_kind, store.drafts.copies(draft.sequence)) as manifest:
-        content = write_coco(store, store.drafts.find(draft.name), file, manifest)
+        content = write_coco(store.drafts, store.drafts.find(draft.name), file, manifest)
         manifest.write(beside)
     whole = Manifest.from_bytes(beside.getvalue())
     assert (whole.digest, whole.to_bytes(), whole.tags) == (content.digest, beside.getvalue(), dict(manifest.tags))

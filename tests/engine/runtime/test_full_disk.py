@@ -61,7 +61,7 @@ def test_an_object_leaves_room_for_the_databases(tmp_path: Path, monkeypatch: py
     told = full_disk(caught.value, tmp_path)
     assert told is not None
     assert (
-        "it has 2.0 MB free, and 34.6 MB more are needed for a file of 3.0 MB and a reserve of 33.6 MB. Delete unused models" in told
+        "it has 2.0 MB free, and 34.6 MB more are needed for a file of 3.0 MB and a reserve of 33.6 MB. Delete unused" in told
     )
     assert list((tmp_path / "models" / "m").iterdir()) == []
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: Usage(10**9, 0, RESERVE_BYTES + 3_000_000))
