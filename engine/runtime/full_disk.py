@@ -68,8 +68,7 @@ def _told(data_dir: Path, size: int | None) -> str:
     there = [folder for folder in _DELETABLE if (data_dir / folder).is_dir()]
     can_go = f", or these folders in it, which the engine fills again when it needs them: {', '.join(there)}" if there else ""
     return (
-        f"The disk of the data folder {data_dir} is full: {room}. Delete unused models and drafts{can_go}. "
-        "Or enlarge the disk."
+        f"The disk of the data folder {data_dir} is full: {room}. Delete unused models and drafts{can_go}. Or enlarge the disk."
     )
 
 
